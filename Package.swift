@@ -1,0 +1,119 @@
+// swift-tools-version: 6.2
+
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+]
+
+let package = Package(
+    name: "dionysus",
+    platforms: [.macOS(.v15)],
+    products: [
+        .library(name: "Dionysus", targets: ["Dionysus"]),
+        .library(name: "DionysusProducer", targets: ["DionysusProducer"]),
+        .library(name: "DionysusConsumer", targets: ["DionysusConsumer"]),
+        .library(name: "DionysusPostgres", targets: ["DionysusPostgres"]),
+        .library(name: "DionysusSQLite", targets: ["DionysusSQLite"]),
+        .library(name: "DionysusKafka", targets: ["DionysusKafka"]),
+        .library(name: "DionysusEmbedded", targets: ["DionysusEmbedded"]),
+        .library(name: "DionysusApplication", targets: ["DionysusApplication"]),
+        .library(name: "DionysusTesting", targets: ["DionysusTesting"]),
+        .executable(name: "rentals", targets: ["Rentals"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0", traits: [.defaults]),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    ],
+    targets: [
+        .systemLibrary(
+            name: "CRdkafka",
+            pkgConfig: "rdkafka",
+            providers: [.apt(["librdkafka-dev"]), .brew(["librdkafka"])]
+        ),
+        .systemLibrary(
+            name: "CLibpq",
+            pkgConfig: "libpq",
+            providers: [.apt(["libpq-dev"]), .brew(["libpq"])]
+        ),
+        .target(
+            name: "Dionysus",
+            dependencies: [.product(name: "Logging", package: "swift-log")],
+            swiftSettings: strict
+        ),
+        .target(
+            name: "DionysusProducer",
+            dependencies: [
+                "Dionysus",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: strict
+        ),
+        .target(
+            name: "DionysusConsumer",
+            dependencies: [
+                "Dionysus",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: strict
+        ),
+        .target(
+            name: "DionysusPostgres",
+            dependencies: ["Dionysus", "CLibpq", .product(name: "Logging", package: "swift-log")],
+            swiftSettings: strict
+        ),
+        .target(
+            name: "DionysusSQLite",
+            dependencies: ["Dionysus", .product(name: "GRDB", package: "GRDB.swift")],
+            swiftSettings: strict
+        ),
+        .target(
+            name: "DionysusKafka",
+            dependencies: ["Dionysus", "CRdkafka", .product(name: "Logging", package: "swift-log")],
+            swiftSettings: strict
+        ),
+        .target(
+            name: "DionysusEmbedded",
+            dependencies: ["Dionysus", .product(name: "GRDB", package: "GRDB.swift")],
+            swiftSettings: strict
+        ),
+        .target(
+            name: "DionysusApplication",
+            dependencies: [
+                "Dionysus", "DionysusProducer", "DionysusConsumer",
+                "DionysusPostgres", "DionysusSQLite", "DionysusKafka", "DionysusEmbedded",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Configuration", package: "swift-configuration"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: strict
+        ),
+        .target(
+            name: "DionysusTesting",
+            dependencies: ["Dionysus", "DionysusProducer", "DionysusConsumer"],
+            swiftSettings: strict
+        ),
+        .executableTarget(
+            name: "Rentals",
+            dependencies: [
+                "DionysusApplication",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            path: "Examples/Rentals",
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "DionysusTests",
+            dependencies: ["Dionysus", "DionysusTesting"],
+            swiftSettings: strict
+        ),
+    ],
+    swiftLanguageModes: [.v6]
+)

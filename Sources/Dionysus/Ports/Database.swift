@@ -1,0 +1,86 @@
+/// A database: a pool of connections, transactions with synchronous bodies, and a catalogue.
+///
+/// No `await` can stand in a transaction's body, so that nothing holds a transaction open by waiting.
+/// The one exception, the relay's lane, has an interface of its own: ``lease(_:idleTimeout:)``.
+public protocol Database: Sendable {
+    /// How this database writes SQL.
+    var dialect: any SQLDialect { get }
+
+    /// Where the database is, for messages; without user, password or other secrets.
+    var location: String { get }
+
+    /// Runs a transaction: commits when the body returns, rolls back when it throws.
+    ///
+    /// - Parameters:
+    ///   - kind: Whether the transaction writes, or reads one consistent snapshot.
+    ///   - body: The statements. It runs on the connection's own thread and never twice.
+    /// - Returns: What the body returns.
+    /// - Throws: What the body throws, and ``DionysusError``: `databaseUnavailable` (retriable) when the connection
+    ///   can't be made or is lost, also when the commit's outcome is unknown; `transactionConflict` (retriable) after
+    ///   a deadlock, a serialization failure or a busy timeout.
+    func transaction<T: Sendable>(
+        _ kind: TransactionKind,
+        _ body: @escaping @Sendable (inout Transaction) throws -> T
+    ) async throws -> T
+
+    /// Takes a lock that lives until it is released, the process dies or the connection is lost.
+    ///
+    /// PostgreSQL holds a transaction open that has locked a row; SQLite holds a lock on a file and no transaction.
+    /// - Parameters:
+    ///   - resource: What to lock.
+    ///   - idleTimeout: How long the server lets the lease stand idle before it ends it.
+    /// - Returns: The lease, or nil if somebody else holds the lock.
+    /// - Throws: ``DionysusError`` as for ``transaction(_:_:)``.
+    func lease(_ resource: LeasedResource, idleTimeout: Duration) async throws -> (any Lease)?
+
+    /// Closes all connections, after the work under way has ended.
+    func close() async
+}
+
+/// What a transaction is for.
+public enum TransactionKind: Sendable, Hashable {
+    /// Reads and writes. Every statement sees what was committed before it.
+    case write
+    /// Reads only. All statements see the same snapshot.
+    case snapshot
+}
+
+/// What a lease locks.
+public struct LeasedResource: Sendable {
+    /// The name of the lock: letters, digits and dashes.
+    public var name: String
+    /// A query that locks one row, and returns none when another transaction has it (`FOR UPDATE SKIP LOCKED`).
+    /// Used where locks are rows.
+    public var lockingQuery: SQL
+
+    /// Creates a resource.
+    /// - Parameters:
+    ///   - name: The name of the lock: letters, digits and dashes.
+    ///   - lockingQuery: A query that locks one row and returns it, or returns none.
+    public init(name: String, lockingQuery: SQL) {
+        self.name = name
+        self.lockingQuery = lockingQuery
+    }
+}
+
+/// A lock that is held across a send to the broker.
+public protocol Lease: Sendable {
+    /// Runs statements under the lock.
+    ///
+    /// On PostgreSQL they belong to the transaction that holds the lock and last when it is released;
+    /// on SQLite each call is a transaction of its own. After an error the lease can only be abandoned.
+    /// - Parameter body: The statements.
+    /// - Returns: What the body returns.
+    /// - Throws: What the body throws, and ``DionysusError`` as for a transaction; `databaseUnavailable` means that
+    ///   the lock may be lost.
+    func perform<T: Sendable>(_ body: @escaping @Sendable (inout Transaction) throws -> T) async throws -> T
+
+    /// Runs the last statements, makes everything durable and gives the lock back.
+    /// - Parameter body: The last statements.
+    /// - Returns: What the body returns.
+    /// - Throws: As ``perform(_:)``.
+    func release<T: Sendable>(_ body: @escaping @Sendable (inout Transaction) throws -> T) async throws -> T
+
+    /// Gives the lock back and rolls back what was not made durable.
+    func abandon() async
+}

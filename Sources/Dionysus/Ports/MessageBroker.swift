@@ -1,0 +1,359 @@
+/// A log of messages: Kafka, or the embedded log.
+public protocol MessageBroker: Sendable {
+    /// Where the broker is, for messages; without secrets.
+    var location: String { get }
+
+    /// Creates a producer.
+    /// - Parameter options: How it sends.
+    /// - Returns: The producer. It connects when it first sends.
+    /// - Throws: ``DionysusError`` with code `configuration` for settings that don't exist or contradict each other.
+    func makeProducer(_ options: ProducerOptions) async throws -> any MessageProducer
+
+    /// Joins a group.
+    /// - Parameter options: Group, topics and how to read.
+    /// - Returns: The consumer, which owns no partition yet.
+    /// - Throws: ``DionysusError`` with code `configuration` for settings that don't exist or contradict each other.
+    func makeConsumer(_ options: ConsumerOptions) async throws -> any MessageConsumer
+
+    /// Creates topics.
+    /// - Parameter topics: The topics; those that exist already stay as they are.
+    /// - Throws: ``DionysusError``, `brokerUnavailable` if the broker can't be reached.
+    func createTopics(_ topics: [TopicSpecification]) async throws
+
+    /// Describes topics.
+    /// - Parameter topics: Their names, or nil for all of them.
+    /// - Returns: Those that exist.
+    /// - Throws: ``DionysusError``, `brokerUnavailable` if the broker can't be reached.
+    func describeTopics(_ topics: [String]?) async throws -> [TopicDescription]
+
+    /// The bounds of partitions.
+    /// - Parameter partitions: The partitions.
+    /// - Returns: For each, its first and its next offset, and for those that have no error.
+    /// - Throws: ``DionysusError``, `brokerUnavailable` if the broker can't be reached.
+    func offsets(of partitions: [TopicPartition]) async throws -> [TopicPartition: OffsetRange]
+
+    /// Closes everything that was made from this broker and is still open.
+    func close() async
+}
+
+/// Sends messages.
+public protocol MessageProducer: Sendable {
+    /// Sends a batch and waits until the broker has acknowledged or refused each message.
+    ///
+    /// Messages of one partition are written in the order of the batch. A message that is larger than the broker
+    /// takes is refused before anything of it is queued. A full queue is waited for.
+    /// - Parameter messages: The messages.
+    /// - Returns: A result per message, in the order of the batch. A failure is `messageRejected` (not retriable),
+    ///   `unknownTopic`, or `brokerUnavailable` (retriable).
+    func send(_ messages: [OutgoingMessage]) async -> [Result<Acknowledgement, DionysusError>]
+
+    /// Drops what has been given to ``send(_:)`` and not yet gone to the broker; its results say so.
+    func purge()
+
+    /// Waits for what is under way, at most until the deadline, then closes.
+    /// - Parameter deadline: How long to wait.
+    func close(deadline: Duration) async
+}
+
+/// Reads messages as a member of a group.
+///
+/// The member's life is a sequence of events. It owns partitions from the answer to ``ConsumerEvent/assigned(_:)``
+/// until the answer to ``ConsumerEvent/revoked(_:)`` or until ``ConsumerEvent/lost(_:)``.
+public protocol MessageConsumer: Sendable {
+    /// Waits for the next event.
+    ///
+    /// Membership doesn't depend on how often this is called: the adapter keeps the member alive, buffers what it
+    /// may and stops fetching when nobody asks.
+    /// - Parameters:
+    ///   - maxMessages: The most messages to return at once.
+    ///   - timeout: How long to wait for an event.
+    /// - Returns: The event, or nil when the time is over.
+    /// - Throws: ``DionysusError`` when the consumer can't go on; `closed` after ``close()``. A broker that is away is
+    ///   no such error: it is waited for.
+    func next(maxMessages: Int, timeout: Duration) async throws -> ConsumerEvent?
+
+    /// Starts reading partitions that have been assigned. This answers ``ConsumerEvent/assigned(_:)``.
+    /// - Parameter positions: Each partition with the place to start at.
+    func start(_ positions: [TopicPartition: StartPosition]) async throws
+
+    /// Gives partitions back. This answers ``ConsumerEvent/revoked(_:)``.
+    /// - Parameter partitions: The partitions.
+    func release(_ partitions: [TopicPartition]) async throws
+
+    /// Continues a partition at another offset; what was buffered of it is dropped.
+    /// - Parameters:
+    ///   - partition: An owned partition.
+    ///   - position: The place to continue at.
+    func seek(_ partition: TopicPartition, to position: StartPosition) async throws
+
+    /// Stops fetching partitions without giving them back.
+    /// - Parameter partitions: Owned partitions.
+    func pause(_ partitions: [TopicPartition]) async throws
+
+    /// Fetches paused partitions again.
+    /// - Parameter partitions: Owned partitions.
+    func resume(_ partitions: [TopicPartition]) async throws
+
+    /// Tells the broker the group's position, for tools that show lag. It is not what this group resumes from.
+    /// - Parameter offsets: The next offset to be read, for each partition.
+    func commit(_ offsets: [TopicPartition: Int64]) async throws
+
+    /// Leaves the group and closes.
+    func close() async
+}
+
+/// What happens to a member of a group.
+public enum ConsumerEvent: Sendable {
+    /// Messages of owned partitions; those of one partition are in the order of their offsets.
+    case messages([ConsumedMessage])
+    /// The member is to own these partitions as well; answer with ``MessageConsumer/start(_:)``.
+    case assigned([TopicPartition])
+    /// The member is to give these partitions back; finish their work and answer with ``MessageConsumer/release(_:)``.
+    case revoked([TopicPartition])
+    /// The member has lost these partitions; another may own them already. Nothing is to be answered.
+    case lost([TopicPartition])
+    /// The position of a partition no longer exists in the log; seek, or the partition stands still.
+    case outOfRange(TopicPartition, OffsetRange)
+}
+
+/// Where to start reading.
+public enum StartPosition: Sendable, Hashable {
+    case earliest
+    case latest
+    case offset(Int64)
+}
+
+/// A partition of a topic.
+public struct TopicPartition: Sendable, Hashable, Comparable, CustomStringConvertible {
+    /// The topic's name.
+    public var topic: String
+    /// The partition's number, counted from zero.
+    public var partition: Int32
+
+    /// Creates a reference to a partition.
+    /// - Parameters:
+    ///   - topic: The topic's name.
+    ///   - partition: The partition's number, counted from zero.
+    public init(_ topic: String, _ partition: Int32) {
+        self.topic = topic
+        self.partition = partition
+    }
+
+    public var description: String { "\(topic)[\(partition)]" }
+
+    public static func < (lhs: TopicPartition, rhs: TopicPartition) -> Bool {
+        (lhs.topic, lhs.partition) < (rhs.topic, rhs.partition)
+    }
+}
+
+/// The bounds of a partition: its first offset, and the one the next message will get.
+public struct OffsetRange: Sendable, Hashable {
+    /// The offset of the oldest message that is kept.
+    public var first: Int64
+    /// The offset that the next message will get.
+    public var next: Int64
+
+    /// Creates bounds.
+    /// - Parameters:
+    ///   - first: The offset of the oldest message that is kept.
+    ///   - next: The offset that the next message will get.
+    public init(first: Int64, next: Int64) {
+        self.first = first
+        self.next = next
+    }
+}
+
+/// A header of a message.
+public struct MessageHeader: Sendable, Hashable {
+    /// The header's name.
+    public var name: String
+    /// Its value.
+    public var value: [UInt8]
+
+    /// Creates a header.
+    /// - Parameters:
+    ///   - name: The header's name.
+    ///   - value: Its value.
+    public init(_ name: String, _ value: [UInt8]) {
+        self.name = name
+        self.value = value
+    }
+}
+
+/// A message to be sent.
+public struct OutgoingMessage: Sendable {
+    /// Where a message goes.
+    public enum Destination: Sendable, Hashable {
+        /// The partition that the partitioner gives for these bytes: the partition key, or else the message key.
+        case partitioned(by: [UInt8])
+        /// This partition.
+        case partition(Int32)
+    }
+
+    /// The topic's name.
+    public var topic: String
+    /// The partition, or how to find it.
+    public var destination: Destination
+    /// The message key.
+    public var key: [UInt8]?
+    /// The value; nil is a tombstone.
+    public var value: [UInt8]?
+    /// The headers, in their order.
+    public var headers: [MessageHeader]
+
+    /// Creates a message.
+    public init(
+        topic: String,
+        destination: Destination,
+        key: [UInt8]?,
+        value: [UInt8]?,
+        headers: [MessageHeader] = []
+    ) {
+        self.topic = topic
+        self.destination = destination
+        self.key = key
+        self.value = value
+        self.headers = headers
+    }
+}
+
+/// Where the broker has put a message.
+public struct Acknowledgement: Sendable, Hashable {
+    /// The partition.
+    public var partition: Int32
+    /// The offset in it.
+    public var offset: Int64
+
+    /// Creates an acknowledgement.
+    /// - Parameters:
+    ///   - partition: The partition.
+    ///   - offset: The offset in it.
+    public init(partition: Int32, offset: Int64) {
+        self.partition = partition
+        self.offset = offset
+    }
+}
+
+/// A message that was read.
+public struct ConsumedMessage: Sendable {
+    /// The partition it was read from.
+    public var source: TopicPartition
+    /// Its offset.
+    public var offset: Int64
+    /// The message key.
+    public var key: [UInt8]?
+    /// The value; nil is a tombstone.
+    public var value: [UInt8]?
+    /// The headers, in their order.
+    public var headers: [MessageHeader]
+    /// When it was appended, or created, by the broker's or the producer's clock.
+    public var timestamp: Timestamp
+
+    /// Creates a message.
+    public init(
+        source: TopicPartition,
+        offset: Int64,
+        key: [UInt8]?,
+        value: [UInt8]?,
+        headers: [MessageHeader],
+        timestamp: Timestamp
+    ) {
+        self.source = source
+        self.offset = offset
+        self.key = key
+        self.value = value
+        self.headers = headers
+        self.timestamp = timestamp
+    }
+}
+
+/// A topic to be created.
+public struct TopicSpecification: Sendable, Hashable {
+    /// The topic's name.
+    public var name: String
+    /// How many partitions it has.
+    public var partitions: Int32
+    /// On how many brokers each partition is kept.
+    public var replicationFactor: Int32
+    /// The broker's settings for the topic, such as `cleanup.policy`.
+    public var settings: [String: String]
+
+    /// Creates a specification.
+    public init(name: String, partitions: Int32 = 4, replicationFactor: Int32 = 1, settings: [String: String] = [:]) {
+        self.name = name
+        self.partitions = partitions
+        self.replicationFactor = replicationFactor
+        self.settings = settings
+    }
+}
+
+/// A topic that exists.
+public struct TopicDescription: Sendable, Hashable {
+    /// The topic's name.
+    public var name: String
+    /// How many partitions it has.
+    public var partitions: Int32
+
+    /// Creates a description.
+    /// - Parameters:
+    ///   - name: The topic's name.
+    ///   - partitions: How many partitions it has.
+    public init(name: String, partitions: Int32) {
+        self.name = name
+        self.partitions = partitions
+    }
+}
+
+/// How a producer sends.
+public struct ProducerOptions: Sendable {
+    /// Names the client in the broker's logs.
+    public var clientID: String
+    /// How partition keys become partitions.
+    public var partitioner: Partitioner
+    /// How long a message may wait for its acknowledgement before it fails. Shorter than the relay's lease.
+    public var messageTimeout: Duration
+    /// Settings of the underlying client, passed through as they are.
+    public var settings: [String: String]
+
+    /// Creates options.
+    public init(
+        clientID: String,
+        partitioner: Partitioner = .crc32,
+        messageTimeout: Duration = .seconds(30),
+        settings: [String: String] = [:]
+    ) {
+        self.clientID = clientID
+        self.partitioner = partitioner
+        self.messageTimeout = messageTimeout
+        self.settings = settings
+    }
+}
+
+/// How a consumer reads.
+public struct ConsumerOptions: Sendable {
+    /// Names the client in the broker's logs.
+    public var clientID: String
+    /// The group to join.
+    public var groupID: String
+    /// The topics to read, by name. Those that don't exist yet are read once they do.
+    public var topics: [String]
+    /// Regular expressions for more topics to read.
+    public var topicPatterns: [String]
+    /// Settings of the underlying client, passed through as they are.
+    public var settings: [String: String]
+
+    /// Creates options.
+    public init(
+        clientID: String,
+        groupID: String,
+        topics: [String],
+        topicPatterns: [String] = [],
+        settings: [String: String] = [:]
+    ) {
+        self.clientID = clientID
+        self.groupID = groupID
+        self.topics = topics
+        self.topicPatterns = topicPatterns
+        self.settings = settings
+    }
+}

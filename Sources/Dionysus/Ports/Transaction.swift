@@ -1,0 +1,145 @@
+/// A transaction under way. It is lent to a synchronous body and can't be stored.
+public struct Transaction: ~Copyable {
+    let connection: any DatabaseConnection
+
+    /// Creates a transaction on an adapter's connection.
+    /// - Parameter connection: The connection, on whose thread the body runs.
+    public init(on connection: any DatabaseConnection) { self.connection = connection }
+
+    /// How the database writes SQL.
+    public var dialect: any SQLDialect { connection.dialect }
+
+    /// Runs one statement.
+    /// - Parameter statement: The statement.
+    /// - Returns: Its rows and the number of rows it changed.
+    /// - Throws: ``DionysusError``: `statement`, `constraint`, `transactionConflict` or `databaseUnavailable`.
+    @discardableResult
+    public mutating func run(_ statement: SQL) throws -> ResultSet {
+        guard let result = try connection.run([statement]).first else {
+            throw DionysusError(.statement, "the database returned no result for a statement")
+        }
+        return result
+    }
+
+    /// Runs several statements in one round trip where the database can, in their order.
+    /// - Parameter statements: The statements, none of which needs the result of another.
+    /// - Returns: A result per statement.
+    /// - Throws: As ``run(_:)``; those after the failed one did not run.
+    @discardableResult
+    public mutating func run(_ statements: [SQL]) throws -> [ResultSet] {
+        try connection.run(statements)
+    }
+
+    /// Runs a part that can fail on its own: what it did is undone when it throws.
+    /// - Parameter body: The part.
+    /// - Returns: What the body returns.
+    /// - Throws: What the body throws, after its statements have been undone.
+    public mutating func savepoint<T>(_ body: (inout Transaction) throws -> T) throws -> T {
+        _ = try connection.run([SQL(raw: "SAVEPOINT dionysus")])
+        do {
+            let result = try body(&self)
+            _ = try connection.run([SQL(raw: "RELEASE SAVEPOINT dionysus")])
+            return result
+        } catch {
+            _ = try connection.run([
+                SQL(raw: "ROLLBACK TO SAVEPOINT dionysus"), SQL(raw: "RELEASE SAVEPOINT dionysus"),
+            ])
+            throw error
+        }
+    }
+
+    /// Looks a table up in the catalogue, as it is in this transaction.
+    /// - Parameter table: The table's name; a dot separates schema and table.
+    /// - Returns: Its description, or nil if there is no such table.
+    /// - Throws: As ``run(_:)``.
+    public mutating func describe(table: String) throws -> TableDescription? {
+        try connection.describe(table: table)
+    }
+}
+
+/// An adapter's connection. Only its own thread calls it.
+public protocol DatabaseConnection: AnyObject {
+    /// How the database writes SQL.
+    var dialect: any SQLDialect { get }
+
+    /// Runs statements in their order, in one round trip where the database can.
+    /// - Parameter statements: The statements.
+    /// - Returns: A result per statement.
+    func run(_ statements: [SQL]) throws -> [ResultSet]
+
+    /// Looks a table up in the catalogue.
+    /// - Parameter table: The table's name; a dot separates schema and table.
+    /// - Returns: Its description, or nil if there is no such table.
+    func describe(table: String) throws -> TableDescription?
+}
+
+/// A table as the catalogue has it.
+public struct TableDescription: Sendable, Hashable {
+    /// The name that was asked for.
+    public var name: String
+    /// The columns, in their order.
+    public var columns: [ColumnDescription]
+    /// The columns of the primary key, in their order; empty if it has none.
+    public var primaryKey: [String]
+    /// The columns of each unique index or constraint without a condition, the primary key's included.
+    public var uniqueKeys: [[String]]
+    /// The names of its triggers.
+    public var triggers: [String]
+    /// The names of its partitions; empty if it is not partitioned.
+    public var partitions: [String]
+
+    /// Creates a description.
+    public init(
+        name: String,
+        columns: [ColumnDescription],
+        primaryKey: [String],
+        uniqueKeys: [[String]] = [],
+        triggers: [String] = [],
+        partitions: [String] = []
+    ) {
+        self.name = name
+        self.columns = columns
+        self.primaryKey = primaryKey
+        self.uniqueKeys = uniqueKeys
+        self.triggers = triggers
+        self.partitions = partitions
+    }
+
+    /// The column of a name.
+    /// - Parameter name: The column's name.
+    /// - Returns: The column, or nil if the table has none of that name.
+    public func column(_ name: String) -> ColumnDescription? { columns.first { $0.name == name } }
+}
+
+/// A column as the catalogue has it.
+public struct ColumnDescription: Sendable, Hashable {
+    /// The column's name.
+    public var name: String
+    /// The type as Dionysus reads and writes it, or nil for a type that it passes on as text.
+    public var type: DatabaseType?
+    /// The type as the database names it: `numeric(10,2)`, `timestamp with time zone`.
+    public var declaredType: String
+    /// Whether it takes null.
+    public var isNullable: Bool
+    /// Whether it gets a value by itself: a default, an identity, an autoincrement.
+    public var hasDefault: Bool
+    /// Whether the database computes it, so that it can't be assigned.
+    public var isGenerated: Bool
+
+    /// Creates a description.
+    public init(
+        name: String,
+        type: DatabaseType?,
+        declaredType: String,
+        isNullable: Bool,
+        hasDefault: Bool,
+        isGenerated: Bool
+    ) {
+        self.name = name
+        self.type = type
+        self.declaredType = declaredType
+        self.isNullable = isNullable
+        self.hasDefault = hasDefault
+        self.isGenerated = isGenerated
+    }
+}

@@ -1,0 +1,82 @@
+/// What two databases write differently. Everything else is the same SQL.
+public protocol SQLDialect: Sendable {
+    /// The name of the dialect, for messages: `PostgreSQL`, `SQLite`.
+    var name: String { get }
+
+    /// The placeholder of the n-th value, counted from one.
+    func placeholder(_ number: Int) -> String
+
+    /// A quoted identifier; a dot separates schema and table.
+    func quoted(_ identifier: String) -> String
+
+    /// The column type for a declaration.
+    func columnType(_ type: ColumnType) -> String
+
+    /// The clock's time, not the transaction's, as a value of a timestamp column.
+    var now: SQL { get }
+
+    /// The clock's time shifted into the past.
+    func now(minus seconds: Double) -> SQL
+
+    /// A condition that holds where `expression` is one of `values`, which are bound as one array.
+    func isAny(_ expression: SQL, of values: [DatabaseValue], type: DatabaseType) -> SQL
+
+    /// A table expression with one row per element of the columns, which are bound as one array each.
+    ///
+    /// It is meant to stand in a `FROM` clause: `\(rows) AS v(a, b)`. The alias is part of what is returned.
+    /// All columns have the same number of elements; the rows come in their order.
+    func rows(_ columns: [BulkColumn], alias: String) -> SQL
+
+    /// An expression cast to text.
+    func asText(_ expression: SQL) -> SQL
+
+    /// The lane of an outbox row: a number from 0 up to `lanes`, computed from a text expression in SQL alone.
+    ///
+    /// The same expression stands in the index and in the queries that use it, so it never changes.
+    func laneExpression(_ text: String, lanes: Int) -> String
+
+    /// A lock clause for rows that the transaction is going to change, or nothing where writers exclude each other anyhow.
+    var forUpdate: String { get }
+
+    /// Statements that hold off other transactions which hold the lock `name` in a conflicting mode, until this one ends.
+    /// Empty where writers exclude each other anyhow.
+    func transactionLock(_ name: String, shared: Bool) -> [SQL]
+}
+
+/// The types of column in tables that Dionysus itself creates.
+public enum ColumnType: Sendable, Hashable {
+    /// A generated 64-bit primary key whose values are never reused. The text includes `PRIMARY KEY`.
+    case identity
+    case bigint
+    case integer
+    case smallint
+    case boolean
+    case double
+    case decimal(precision: Int, scale: Int)
+    case text
+    case timestamp
+    case json
+    case uuid
+    case bytes
+}
+
+/// One column of a bulk statement: a value per row.
+public struct BulkColumn: Sendable {
+    /// The name by which the statement refers to the column.
+    public var name: String
+    /// The type of all values.
+    public var type: DatabaseType
+    /// A value per row, each of that type or null.
+    public var values: [DatabaseValue]
+
+    /// Creates a column.
+    /// - Parameters:
+    ///   - name: The name by which the statement refers to the column.
+    ///   - type: The type of all values.
+    ///   - values: A value per row, each of that type or null.
+    public init(_ name: String, _ type: DatabaseType, _ values: [DatabaseValue]) {
+        self.name = name
+        self.type = type
+        self.values = values
+    }
+}

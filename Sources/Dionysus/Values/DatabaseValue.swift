@@ -1,0 +1,93 @@
+public import struct Foundation.UUID
+
+/// One value as a database holds it.
+public enum DatabaseValue: Sendable, Hashable {
+    /// SQL `NULL`.
+    case null
+    /// A boolean. SQLite keeps it as 0 or 1.
+    case bool(Bool)
+    /// An integer of up to 64 bits.
+    case integer(Int64)
+    /// A binary floating-point number.
+    case double(Double)
+    /// An exact decimal number.
+    case decimal(ExactDecimal)
+    /// Text.
+    case text(String)
+    /// A point in time. SQLite keeps it as ISO 8601 text in UTC.
+    case timestamp(Timestamp)
+    /// A UUID. SQLite keeps it as lowercase text.
+    case uuid(UUID)
+    /// A JSON document as text.
+    case json(String)
+    /// Bytes.
+    case bytes([UInt8])
+    /// A list, of which every element has the same type.
+    case array(DatabaseType, [DatabaseValue])
+
+    /// Whether this is SQL `NULL`.
+    public var isNull: Bool { self == .null }
+}
+
+/// The types of column that Dionysus reads and writes.
+public enum DatabaseType: String, Sendable, Hashable, CaseIterable {
+    case bool
+    case integer
+    case double
+    case decimal
+    case text
+    case timestamp
+    case uuid
+    case json
+    case bytes
+}
+
+/// A value that can be bound to a statement.
+public protocol DatabaseValueConvertible {
+    /// The value as the database holds it.
+    var databaseValue: DatabaseValue { get }
+}
+
+extension DatabaseValue: DatabaseValueConvertible {
+    public var databaseValue: DatabaseValue { self }
+}
+
+extension Bool: DatabaseValueConvertible {
+    public var databaseValue: DatabaseValue { .bool(self) }
+}
+
+extension Int: DatabaseValueConvertible {
+    public var databaseValue: DatabaseValue { .integer(Int64(self)) }
+}
+
+extension Int32: DatabaseValueConvertible {
+    public var databaseValue: DatabaseValue { .integer(Int64(self)) }
+}
+
+extension Int64: DatabaseValueConvertible {
+    public var databaseValue: DatabaseValue { .integer(self) }
+}
+
+extension Double: DatabaseValueConvertible {
+    public var databaseValue: DatabaseValue { .double(self) }
+}
+
+extension String: DatabaseValueConvertible {
+    public var databaseValue: DatabaseValue { .text(self) }
+}
+
+extension UUID: DatabaseValueConvertible {
+    public var databaseValue: DatabaseValue { .uuid(self) }
+}
+
+extension Timestamp: DatabaseValueConvertible {
+    public var databaseValue: DatabaseValue { .timestamp(self) }
+}
+
+extension ExactDecimal: DatabaseValueConvertible {
+    public var databaseValue: DatabaseValue { .decimal(self) }
+}
+
+extension Optional: DatabaseValueConvertible where Wrapped: DatabaseValueConvertible {
+    public var databaseValue: DatabaseValue { self?.databaseValue ?? .null }
+}

@@ -1,0 +1,252 @@
+public import struct Foundation.Date
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#else
+import Darwin
+#endif
+
+/// A point in time with microseconds, in UTC.
+///
+/// It is what PostgreSQL's `timestamptz` holds. Foundation's formatters know milliseconds only and cost up to a
+/// hundred times as much, so this type reads and writes ISO 8601 by itself.
+public struct Timestamp: Sendable, Hashable, Comparable {
+    /// Microseconds since 1970-01-01T00:00:00Z.
+    public var microseconds: Int64
+
+    /// Creates a point in time.
+    /// - Parameter microseconds: Microseconds since 1970-01-01T00:00:00Z.
+    public init(microseconds: Int64) { self.microseconds = microseconds }
+
+    /// Creates a point in time, rounded to microseconds.
+    /// - Parameter date: The date.
+    public init(_ date: Date) {
+        microseconds = Int64((date.timeIntervalSince1970 * 1_000_000).rounded())
+    }
+
+    /// The clock's time.
+    public static var now: Timestamp {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return Timestamp(microseconds: Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1_000)
+    }
+
+    /// The same point in time as Foundation has it.
+    public var date: Date { Date(timeIntervalSince1970: Double(microseconds) / 1_000_000) }
+
+    public static func < (lhs: Timestamp, rhs: Timestamp) -> Bool { lhs.microseconds < rhs.microseconds }
+
+    /// A point in time later by a number of seconds.
+    public static func + (lhs: Timestamp, seconds: Double) -> Timestamp {
+        Timestamp(microseconds: lhs.microseconds + Int64(seconds * 1_000_000))
+    }
+}
+
+extension Timestamp: LosslessStringConvertible {
+    public var description: String { iso8601() }
+
+    /// ISO 8601 in UTC: `2023-12-08T14:02:36.280000Z`.
+    /// - Parameter fractionDigits: How many digits the fraction has, from 0 to 6; what is beyond is cut off.
+    /// - Returns: The text.
+    public func iso8601(fractionDigits: Int = 6) -> String {
+        String(unsafeUninitializedCapacity: 40) { buffer in
+            write(into: buffer, fractionDigits: fractionDigits)
+        }
+    }
+
+    /// Writes ISO 8601 into a buffer of at least 40 bytes.
+    /// - Returns: How many bytes were written.
+    package func write(into buffer: UnsafeMutableBufferPointer<UInt8>, fractionDigits: Int) -> Int {
+        let dayLength: Int64 = 86_400_000_000
+        let days = microseconds.floorDivided(by: dayLength)
+        let rest = microseconds - days * dayLength
+        let (year, month, day) = civil(fromDays: days)
+        var position = 0
+
+        func put(_ byte: UInt8) {
+            buffer[position] = byte
+            position += 1
+        }
+        func digits(_ value: Int64, _ count: Int) {
+            var value = value
+            for index in stride(from: position + count - 1, through: position, by: -1) {
+                buffer[index] = UInt8(48 + value % 10)
+                value /= 10
+            }
+            position += count
+        }
+
+        if year < 0 { put(45) }
+        digits(abs(year), abs(year) > 9_999 ? 6 : 4)
+        put(45)
+        digits(month, 2)
+        put(45)
+        digits(day, 2)
+        put(84)
+        let seconds = rest / 1_000_000
+        digits(seconds / 3_600, 2)
+        put(58)
+        digits(seconds / 60 % 60, 2)
+        put(58)
+        digits(seconds % 60, 2)
+        let count = min(max(fractionDigits, 0), 6)
+        if count > 0 {
+            put(46)
+            var fraction = rest % 1_000_000
+            for _ in count..<6 { fraction /= 10 }
+            digits(fraction, count)
+        }
+        put(90)
+        return position
+    }
+
+    /// Reads ISO 8601 or what SQL databases write.
+    ///
+    /// The date and the time are separated by `T` or a space; the fraction has any number of digits (what is beyond
+    /// microseconds is cut off); the offset is `Z`, `+HH`, `+HHMM` or `+HH:MM`, and UTC when it is missing. A date
+    /// alone is its midnight.
+    /// - Parameter description: The text.
+    public init?(_ description: String) {
+        var description = description
+        let value = description.withUTF8 { Timestamp(iso8601: $0) }
+        guard let value else { return nil }
+        self = value
+    }
+
+    package init?(iso8601 bytes: UnsafeBufferPointer<UInt8>) {
+        var reader = DigitReader(bytes: bytes)
+        guard let year = reader.number(4), reader.take(45), let month = reader.number(2), reader.take(45),
+            let day = reader.number(2), (1...12).contains(month), (1...daysIn(month: month, year: year)).contains(day)
+        else { return nil }
+        var result = days(fromCivil: year, month, day) * 86_400_000_000
+        if reader.isAtEnd {
+            microseconds = result
+            return
+        }
+        guard reader.take(84) || reader.take(116) || reader.take(32),
+            let hour = reader.number(2), hour < 24, reader.take(58), let minute = reader.number(2), minute < 60
+        else { return nil }
+        var second: Int64 = 0
+        if reader.take(58) {
+            guard let value = reader.number(2), value <= 60 else { return nil }
+            second = value
+            if reader.take(46) || reader.take(44) {
+                guard let fraction = reader.fraction() else { return nil }
+                result += fraction
+            }
+        }
+        result += ((hour * 60 + minute) * 60 + second) * 1_000_000
+        if !reader.isAtEnd, !reader.take(90), !reader.take(122) {
+            let isNegative = reader.take(45)
+            guard isNegative || reader.take(43), let hours = reader.number(2), hours < 24 else { return nil }
+            var offset = hours * 60
+            if !reader.isAtEnd {
+                _ = reader.take(58)
+                guard let minutes = reader.number(2), minutes < 60 else { return nil }
+                offset += minutes
+            }
+            result -= (isNegative ? -offset : offset) * 60_000_000
+        }
+        guard reader.isAtEnd else { return nil }
+        microseconds = result
+    }
+}
+
+extension Timestamp: Codable {
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.singleValueContainer()
+        let text = try container.decode(String.self)
+        guard let value = Timestamp(text) else {
+            throw DecodingError.dataCorruptedError(in: container, debugDescription: "no ISO 8601 time")
+        }
+        self = value
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(description)
+    }
+}
+
+private struct DigitReader {
+    let bytes: UnsafeBufferPointer<UInt8>
+    var position = 0
+
+    var isAtEnd: Bool { position == bytes.count }
+
+    mutating func take(_ byte: UInt8) -> Bool {
+        guard position < bytes.count, bytes[position] == byte else { return false }
+        position += 1
+        return true
+    }
+
+    mutating func number(_ digits: Int) -> Int64? {
+        guard position + digits <= bytes.count else { return nil }
+        var value: Int64 = 0
+        for index in position..<(position + digits) {
+            let digit = bytes[index] &- 48
+            guard digit < 10 else { return nil }
+            value = value * 10 + Int64(digit)
+        }
+        position += digits
+        return value
+    }
+
+    /// The digits of a fraction, as microseconds.
+    mutating func fraction() -> Int64? {
+        var value: Int64 = 0
+        var count = 0
+        while position < bytes.count, bytes[position] &- 48 < 10 {
+            if count < 6 { value = value * 10 + Int64(bytes[position] - 48) }
+            count += 1
+            position += 1
+        }
+        guard count > 0 else { return nil }
+        while count < 6 {
+            value *= 10
+            count += 1
+        }
+        return value
+    }
+}
+
+// Days and civil dates after Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms":
+// years begin in March, so that the leap day is a year's last.
+
+private func days(fromCivil year: Int64, _ month: Int64, _ day: Int64) -> Int64 {
+    let year = month <= 2 ? year - 1 : year
+    let era = year.floorDivided(by: 400)
+    let yearOfEra = year - era * 400
+    let dayOfYear = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1
+    let dayOfEra = yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear
+    return era * 146_097 + dayOfEra - 719_468
+}
+
+private func civil(fromDays days: Int64) -> (year: Int64, month: Int64, day: Int64) {
+    let shifted = days + 719_468
+    let era = shifted.floorDivided(by: 146_097)
+    let dayOfEra = shifted - era * 146_097
+    let yearOfEra = (dayOfEra - dayOfEra / 1_460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
+    let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
+    let monthFromMarch = (5 * dayOfYear + 2) / 153
+    let day = dayOfYear - (153 * monthFromMarch + 2) / 5 + 1
+    let month = monthFromMarch < 10 ? monthFromMarch + 3 : monthFromMarch - 9
+    return (yearOfEra + era * 400 + (month <= 2 ? 1 : 0), month, day)
+}
+
+private func daysIn(month: Int64, year: Int64) -> Int64 {
+    switch month {
+    case 2: year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) ? 29 : 28
+    case 4, 6, 9, 11: 30
+    default: 31
+    }
+}
+
+extension Int64 {
+    fileprivate func floorDivided(by divisor: Int64) -> Int64 {
+        let quotient = self / divisor
+        return self % divisor < 0 ? quotient - 1 : quotient
+    }
+}

@@ -1,0 +1,34 @@
+/// What happened to a model, as its name says on the wire: `rental_created`.
+public struct EventName: Sendable, Hashable, CustomStringConvertible {
+    /// What happened.
+    public enum Change: String, Sendable, Hashable, CaseIterable {
+        case created
+        case updated
+        case destroyed
+    }
+
+    /// The singular name of the model: `bookings_fee`.
+    public var singular: String
+    /// What happened to it.
+    public var change: Change
+
+    /// Creates a name.
+    /// - Parameters:
+    ///   - singular: The singular name of the model: `bookings_fee`.
+    ///   - change: What happened to it.
+    public init(_ singular: String, _ change: Change) {
+        self.singular = singular
+        self.change = change
+    }
+
+    /// Reads a name.
+    /// - Parameter text: The name on the wire; nil is returned for one that ends in none of the three changes.
+    public init?(_ text: String) {
+        guard let separator = text.lastIndex(of: "_"), separator > text.startIndex,
+            let change = Change(rawValue: String(text[text.index(after: separator)...]))
+        else { return nil }
+        self.init(String(text[..<separator]), change)
+    }
+
+    public var description: String { "\(singular)_\(change.rawValue)" }
+}
