@@ -1,0 +1,161 @@
+/// One step from a table to another: rows belong together where the two columns are equal.
+public struct AssociationHop: Sendable, Hashable {
+    /// The column on this side.
+    public let column: String
+    /// The other table.
+    public let otherTable: String
+    /// The column on the other side.
+    public let otherColumn: String
+}
+
+/// What is known of an association without its types.
+public struct AssociationDescription: Sendable, Hashable, CustomStringConvertible {
+    /// The model it begins at.
+    public let source: ModelDescription
+    /// The model it leads to.
+    public let target: ModelDescription
+    /// The steps, at least one.
+    public let hops: [AssociationHop]
+    /// Whether a record has many targets.
+    public let isToMany: Bool
+
+    /// Whether the source itself holds the target's primary key.
+    public var isBelongsTo: Bool {
+        hops.count == 1 && !isToMany && hops[0].otherColumn == target.primaryKey && hops[0].column != source.primaryKey
+    }
+
+    public var description: String { "\(source) → \(target) (by \(hops.map(\.column).joined(separator: ", ")))" }
+}
+
+/// An association of a record with one other.
+public struct ToOneAssociation<Source: Model, Target: Model>: Association {
+    public let description: AssociationDescription
+
+    /// Follows another association from the target on.
+    /// - Parameter next: An association of the target.
+    /// - Returns: The chain of both.
+    public func then<End: Model>(_ next: ToOneAssociation<Target, End>) -> ToOneAssociation<Source, End> {
+        ToOneAssociation<Source, End>(description: description.appending(next.description))
+    }
+
+    /// Follows another association from the target on.
+    /// - Parameter next: An association of the target.
+    /// - Returns: The chain of both.
+    public func then<End: Model>(_ next: ToManyAssociation<Target, End>) -> ToManyAssociation<Source, End> {
+        ToManyAssociation<Source, End>(description: description.appending(next.description))
+    }
+}
+
+/// An association of a record with any number of others.
+public struct ToManyAssociation<Source: Model, Target: Model>: Association {
+    public let description: AssociationDescription
+
+    /// Follows another association from the targets on.
+    /// - Parameter next: An association of the target.
+    /// - Returns: The chain of both.
+    public func then<End: Model>(_ next: ToOneAssociation<Target, End>) -> ToManyAssociation<Source, End> {
+        ToManyAssociation<Source, End>(description: description.appending(next.description))
+    }
+
+    /// Follows another association from the targets on.
+    /// - Parameter next: An association of the target.
+    /// - Returns: The chain of both.
+    public func then<End: Model>(_ next: ToManyAssociation<Target, End>) -> ToManyAssociation<Source, End> {
+        ToManyAssociation<Source, End>(description: description.appending(next.description))
+    }
+}
+
+/// An association between two models.
+public protocol Association<Source, Target>: Sendable {
+    associatedtype Source: Model
+    associatedtype Target: Model
+    /// The association without its types.
+    var description: AssociationDescription { get }
+}
+
+extension AssociationDescription {
+    func appending(_ next: AssociationDescription) -> AssociationDescription {
+        AssociationDescription(
+            source: source,
+            target: next.target,
+            hops: hops + next.hops,
+            isToMany: isToMany || next.isToMany
+        )
+    }
+}
+
+extension Model {
+    /// Declares that a record holds another's primary key.
+    /// - Parameters:
+    ///   - target: The other model.
+    ///   - foreignKey: The attribute of this model that holds the key.
+    /// - Returns: The association.
+    public static func belongsTo<Target: Model>(
+        _ target: Target.Type,
+        by foreignKey: CodingKeys
+    ) -> ToOneAssociation<Self, Target> {
+        ToOneAssociation(
+            description: AssociationDescription(
+                source: ModelDescription(Self.self),
+                target: ModelDescription(Target.self),
+                hops: [
+                    AssociationHop(
+                        column: foreignKey.stringValue,
+                        otherTable: Target.tableName,
+                        otherColumn: Target.primaryKey
+                    )
+                ],
+                isToMany: false
+            )
+        )
+    }
+
+    /// Declares that at most one other record holds this one's primary key.
+    /// - Parameters:
+    ///   - target: The other model.
+    ///   - foreignKey: The attribute of the other model that holds the key.
+    /// - Returns: The association.
+    public static func hasOne<Target: Model>(
+        _ target: Target.Type,
+        by foreignKey: Target.CodingKeys
+    ) -> ToOneAssociation<Self, Target> {
+        ToOneAssociation(description: owning(Target.self, foreignKey.stringValue, isToMany: false))
+    }
+
+    /// Declares that other records hold this one's primary key.
+    /// - Parameters:
+    ///   - target: The other model.
+    ///   - foreignKey: The attribute of the other model that holds the key.
+    /// - Returns: The association.
+    public static func hasMany<Target: Model>(
+        _ target: Target.Type,
+        by foreignKey: Target.CodingKeys
+    ) -> ToManyAssociation<Self, Target> {
+        ToManyAssociation(description: owning(Target.self, foreignKey.stringValue, isToMany: true))
+    }
+
+    /// Declares that others are reached through records between.
+    /// - Parameters:
+    ///   - through: The association with the records between.
+    ///   - source: Their association with the others.
+    /// - Returns: The association.
+    public static func hasMany<Middle: Model, Target: Model>(
+        through: ToManyAssociation<Self, Middle>,
+        _ source: ToOneAssociation<Middle, Target>
+    ) -> ToManyAssociation<Self, Target> { through.then(source) }
+
+    private static func owning<Target: Model>(
+        _ target: Target.Type,
+        _ foreignKey: String,
+        isToMany: Bool
+    ) -> AssociationDescription {
+        AssociationDescription(
+            source: ModelDescription(Self.self),
+            target: ModelDescription(Target.self),
+            hops: [
+                AssociationHop(column: Self.primaryKey, otherTable: Target.tableName, otherColumn: foreignKey)
+            ],
+            isToMany: isToMany
+        )
+    }
+}

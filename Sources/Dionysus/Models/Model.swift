@@ -1,0 +1,83 @@
+/// A type whose values are rows of one table.
+///
+///     struct Rental: Model {
+///         var id: Int
+///         var accountID: Int
+///         var name: String
+///
+///         enum CodingKeys: String, CodingKey {
+///             case id, name, accountID = "account_id"
+///         }
+///         static let account = belongsTo(Account.self, by: .accountID)
+///     }
+///
+/// The coding keys are written out, because they name the attributes everywhere: in the table, on the wire, in
+/// associations and observers; a public model's are public. What `Codable` synthesizes does the rest.
+public protocol Model: Codable, Sendable {
+    /// The names of the attributes.
+    associatedtype CodingKeys: CodingKey & Sendable
+
+    /// The model's name on the wire. The type's name by default.
+    static var modelName: String { get }
+
+    /// The table; a dot separates schema and table. The plural of the model's name in snake case by default.
+    static var tableName: String { get }
+
+    /// The column of the primary key. `id` by default.
+    static var primaryKey: String { get }
+
+    /// The column that is not null in soft-deleted records. It is ignored if the table has no such column.
+    /// `canceled_at` by default.
+    static var softDeleteColumn: String { get }
+}
+
+extension Model {
+    public static var modelName: String { String(describing: Self.self) }
+    public static var tableName: String { Inflection().plural(of: Inflection.underscored(modelName)) }
+    public static var primaryKey: String { "id" }
+    public static var softDeleteColumn: String { "canceled_at" }
+}
+
+/// What is known of a model without its type.
+public struct ModelDescription: Sendable, Hashable, CustomStringConvertible {
+    /// The model's name on the wire.
+    public let name: String
+    /// The table.
+    public let table: String
+    /// The column of the primary key.
+    public let primaryKey: String
+    /// The column that is not null in soft-deleted records, if the table has it.
+    public let softDeleteColumn: String
+    let type: any Model.Type
+
+    /// Describes a model.
+    /// - Parameter type: The model.
+    public init(_ type: any Model.Type) {
+        name = type.modelName
+        table = type.tableName
+        primaryKey = type.primaryKey
+        softDeleteColumn = type.softDeleteColumn
+        self.type = type
+    }
+
+    /// The model's name in snake case, as it begins event names.
+    public var singular: String { Inflection.underscored(name) }
+
+    public var description: String { name }
+
+    public static func == (lhs: ModelDescription, rhs: ModelDescription) -> Bool {
+        lhs.name == rhs.name && lhs.table == rhs.table
+    }
+
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(name)
+        hasher.combine(table)
+    }
+
+    /// The columns that the model's type names.
+    /// - Throws: ``DionysusError`` with code `declaration` when they can't be found out.
+    package func columns() throws -> [ModelColumn] { try ModelColumn.all(of: type) }
+
+    /// Decodes a row.
+    package func decode(_ row: Row) throws -> any Model { try type.init(from: RowDecoder(row: row)) }
+}

@@ -1,0 +1,13 @@
+import struct Foundation.Data
+
+extension [UInt8] {
+    /// The bytes as base64 with padding.
+    package var base64Encoded: String { Data(self).base64EncodedString() }
+
+    /// Reads base64.
+    /// - Parameter text: The text; nil is returned for what is none.
+    package init?(base64: String) {
+        guard let data = Data(base64Encoded: base64) else { return nil }
+        self = Array(data)
+    }
+}
