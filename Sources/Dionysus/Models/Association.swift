@@ -66,9 +66,13 @@ public struct ToManyAssociation<Source: Model, Target: Model>: Association {
 }
 
 /// An association between two models.
-public protocol Association<Source, Target>: Sendable {
-    associatedtype Source: Model
+public protocol Association<Source, Target>: AssociationFrom {
     associatedtype Target: Model
+}
+
+/// An association that begins at a model, wherever it leads.
+public protocol AssociationFrom<Source>: Sendable {
+    associatedtype Source: Model
     /// The association without its types.
     var description: AssociationDescription { get }
 }

@@ -1,0 +1,53 @@
+/// A database in which changes can be captured and relayed.
+public protocol CapturingDatabase: Database {
+    /// The parts of the outbox that each database does its own way.
+    var outbox: any OutboxSupport { get }
+}
+
+/// The parts of the outbox that each database does its own way.
+///
+/// Everything else about the outbox is the same SQL on all of them.
+public protocol OutboxSupport: Sendable {
+    /// The clock's time as a value of the outbox's timestamp columns, shifted by a number of seconds.
+    func time(shiftedBy seconds: Double) -> SQL
+
+    /// A changeset column's value as text.
+    func changesetText(_ column: String) -> SQL
+
+    /// The statements that create the outbox's tables, without those for lanes.
+    func creation() -> [SQL]
+
+    /// The statements that (re)create what depends on the number of lanes.
+    /// - Parameter lanes: How many lanes there are.
+    func laneIndexes(lanes: Int) -> [SQL]
+
+    /// The statements that remove everything that ``creation()`` and ``laneIndexes(lanes:)`` made.
+    func removal() -> [SQL]
+
+    /// Raises the version counter to the clock, so that a restored database goes on above what it had published.
+    func raiseVersion(in transaction: inout Transaction) throws
+
+    /// The statement that draws the next version; its first row's first column is the version.
+    ///
+    /// What it draws never goes back, even when the transaction does.
+    func drawVersion() -> SQL
+
+    /// Moves a lane's low-water mark past the ids that are settled and whose transactions have all ended.
+    /// - Parameters:
+    ///   - lane: The lane, whose lock the caller holds.
+    ///   - lanes: How many lanes there are.
+    ///   - transaction: The transaction of the lane's lock.
+    func advanceLowWaterMark(ofLane lane: Int, lanes: Int, in transaction: inout Transaction) throws
+
+    /// The statements that install the triggers of a table, in place of those that are there.
+    /// - Parameters:
+    ///   - capture: What a change writes.
+    ///   - table: The table as the catalogue has it.
+    func triggers(for capture: TableCapture, on table: TableDescription) -> [SQL]
+
+    /// The tables that have triggers of this library.
+    func capturedTables(in transaction: inout Transaction) throws -> [String]
+
+    /// The statements that remove this library's triggers from a table.
+    func triggerRemoval(table: String) -> [SQL]
+}

@@ -1,0 +1,94 @@
+import Dionysus
+
+/// What has to be captured, table by table, for everything that is declared to be published.
+struct CapturePlan: Sendable {
+    private(set) var tables: [TableCapture] = []
+
+    init(_ registry: Registry, catalogue: Catalogue) {
+        var topics: [ModelDescription: [RecordCapture.Topic]] = [:]
+        for publication in registry.publications {
+            let column = publication.partitionKey.flatMap { key in
+                catalogue[publication.model.table]?.column(key).map(\.name)
+            }
+            topics[publication.model, default: []].append(.init(name: publication.topic, partitionKey: column))
+        }
+        for publication in registry.publications {
+            let model = publication.model
+            func record(topics: [RecordCapture.Topic]) -> RecordCapture {
+                RecordCapture(
+                    modelName: model.name,
+                    singular: model.singular,
+                    table: model.table,
+                    primaryKey: model.primaryKey,
+                    softDeleteColumn: catalogue[model.table]?.column(model.softDeleteColumn)?.name,
+                    topics: topics
+                )
+            }
+            let own = topics[model, default: []].filter { $0.name == publication.topic }
+            add(record(topics: topics[model, default: []]), to: model)
+            for dependency in publication.dependencies {
+                add(dependency, affecting: record(topics: own))
+            }
+            for observation in publication.observations {
+                observe(observation)
+                add(middleOf: observation.association, affecting: record(topics: own))
+            }
+        }
+    }
+
+    private mutating func change(
+        _ table: String,
+        primaryKey: String,
+        _ body: (inout TableCapture) -> Void
+    ) {
+        if let index = tables.firstIndex(where: { $0.table == table }) {
+            body(&tables[index])
+        } else {
+            var capture = TableCapture(table: table, primaryKey: primaryKey)
+            body(&capture)
+            tables.append(capture)
+        }
+    }
+
+    private mutating func add(_ record: RecordCapture, to model: ModelDescription) {
+        change(model.table, primaryKey: model.primaryKey) { capture in
+            if !capture.records.contains(record) { capture.records.append(record) }
+        }
+    }
+
+    /// A change to any table on the way publishes the record at its beginning.
+    private mutating func add(_ dependency: AssociationDescription, affecting record: RecordCapture) {
+        var path: [AssociationHop] = []
+        var table = dependency.source.table
+        for (index, hop) in dependency.hops.enumerated() {
+            path.insert(AssociationHop(column: hop.otherColumn, otherTable: table, otherColumn: hop.column), at: 0)
+            let isEnd = index == dependency.hops.count - 1
+            // Of the tables between, only the columns that join matter.
+            let joins = isEnd ? nil : [hop.otherColumn, dependency.hops[index + 1].column]
+            let affected = AffectedCapture(record: record, path: path, columns: joins)
+            change(hop.otherTable, primaryKey: dependency.target.primaryKey) { $0.affected.append(affected) }
+            table = hop.otherTable
+        }
+    }
+
+    private mutating func observe(_ observation: Observation) {
+        change(observation.model.table, primaryKey: observation.model.primaryKey) { capture in
+            let columns = Set(observation.columns).union(capture.observed?.columns ?? [])
+            capture.observed = ObservedCapture(
+                modelName: observation.model.name,
+                singular: observation.model.singular,
+                columns: columns.sorted()
+            )
+        }
+    }
+
+    /// When what joins the observed record and its observers changes, the observers are published too.
+    private mutating func add(middleOf association: AssociationDescription, affecting record: RecordCapture) {
+        for index in association.hops.indices.dropLast() {
+            let hop = association.hops[index]
+            let rest = Array(association.hops[(index + 1)...])
+            let affected = AffectedCapture(record: record, path: rest, columns: [hop.otherColumn, rest[0].column])
+            change(hop.otherTable, primaryKey: "id") { $0.affected.append(affected) }
+        }
+    }
+}

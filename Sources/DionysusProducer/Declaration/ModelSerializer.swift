@@ -1,0 +1,52 @@
+public import Dionysus
+
+/// How one model becomes payloads.
+///
+///     struct RentalSerializer: ModelSerializer {
+///         var fields: Fields<Rental> {
+///             Attributes(.id, .name)
+///             Attribute(.price, scale: 2)
+///             Attribute("check_in_time", loading: Rental.account) { rental, related in
+///                 try rental.ownCheckInTime ?? related[Rental.account].defaultCheckInTime
+///             }
+///             HasOne("account", Rental.account)
+///         }
+///     }
+///
+/// The payload has the attributes in their order, then the links. A field that is declared again replaces the
+/// earlier one of its name, in its place.
+public protocol ModelSerializer<Record>: Sendable {
+    /// The model.
+    associatedtype Record: Model
+
+    /// What the payload is made of.
+    @FieldsBuilder<Record> var fields: Fields<Record> { get }
+}
+
+/// The serializers that the topics of a namespace share.
+public struct Serializers: Sendable {
+    let serializers: [any ModelSerializer]
+
+    /// Collects serializers; of several for one model the last counts.
+    /// - Parameter serializers: The serializers.
+    public init(@SerializersBuilder _ serializers: () -> [any ModelSerializer]) { self.serializers = serializers() }
+
+    func serializer(of model: ModelDescription) -> (any ModelSerializer)? {
+        serializers.last { $0.modelDescription == model }
+    }
+}
+
+extension ModelSerializer {
+    var modelDescription: ModelDescription { ModelDescription(Record.self) }
+}
+
+/// Collects serializers.
+@resultBuilder
+public enum SerializersBuilder {
+    public static func buildExpression(_ serializer: any ModelSerializer) -> [any ModelSerializer] { [serializer] }
+    public static func buildBlock(_ parts: [any ModelSerializer]...) -> [any ModelSerializer] { parts.flatMap { $0 } }
+    public static func buildOptional(_ part: [any ModelSerializer]?) -> [any ModelSerializer] { part ?? [] }
+    public static func buildEither(first: [any ModelSerializer]) -> [any ModelSerializer] { first }
+    public static func buildEither(second: [any ModelSerializer]) -> [any ModelSerializer] { second }
+    public static func buildArray(_ parts: [[any ModelSerializer]]) -> [any ModelSerializer] { parts.flatMap { $0 } }
+}

@@ -1,0 +1,94 @@
+public import Dionysus
+
+/// Creates, upgrades and removes the outbox and the triggers that fill it.
+public struct OutboxSchema: Sendable {
+    let database: any CapturingDatabase
+    let registry: Registry
+
+    /// Creates the schema of a producer.
+    /// - Parameters:
+    ///   - database: The database whose changes are captured.
+    ///   - registry: What is published.
+    public init(database: any CapturingDatabase, registry: Registry) {
+        self.database = database
+        self.registry = registry
+    }
+
+    /// Creates or upgrades the outbox and installs the triggers, in one transaction; safe to repeat.
+    /// - Parameter lanes: How many lanes the outbox gets.
+    /// - Throws: ``DionysusError`` with code `declaration` when the declaration does not fit the database.
+    public func migrate(lanes: Int) async throws {
+        let catalogue = try await Catalogue.read(for: registry, from: database)
+        try throwFaults(registry.faults(in: catalogue))
+        let plan = CapturePlan(registry, catalogue: catalogue)
+        let outbox = database.outbox
+        try await database.transaction(.write) { transaction in
+            try transaction.run(transaction.dialect.transactionLock("dionysus:migrate", shared: false))
+            try transaction.run(outbox.creation())
+            let current = try Self.lanes(in: &transaction)
+            if current != lanes {
+                try transaction.run([
+                    SQL(raw: "DELETE FROM dionysus_lanes"),
+                    "INSERT INTO dionysus_lanes (lane) SELECT lane FROM \(Self.numbers(lanes, transaction.dialect))",
+                ])
+                try transaction.run(outbox.laneIndexes(lanes: lanes))
+            }
+            for table in try outbox.capturedTables(in: &transaction) {
+                try transaction.run(outbox.triggerRemoval(table: table))
+            }
+            for capture in plan.tables {
+                guard let table = catalogue[capture.table] else { continue }
+                try transaction.run(outbox.triggers(for: capture, on: table))
+            }
+            try outbox.raiseVersion(in: &transaction)
+        }
+    }
+
+    /// Removes the triggers, the outbox and everything else that ``migrate(lanes:)`` made.
+    public func uninstall() async throws {
+        let outbox = database.outbox
+        try await database.transaction(.write) { transaction in
+            try transaction.run(transaction.dialect.transactionLock("dionysus:migrate", shared: false))
+            for table in try outbox.capturedTables(in: &transaction) {
+                try transaction.run(outbox.triggerRemoval(table: table))
+            }
+            try transaction.run(outbox.removal())
+        }
+    }
+
+    /// What of the declaration does not fit the database, a line each.
+    /// - Returns: All faults, also tables whose triggers are missing.
+    public func validate() async throws -> [String] {
+        let catalogue = try await Catalogue.read(for: registry, from: database)
+        var faults = registry.faults(in: catalogue)
+        let outbox = database.outbox
+        let plan = CapturePlan(registry, catalogue: catalogue)
+        let (hasOutbox, captured) = try await database.transaction(.snapshot) { transaction in
+            let hasOutbox = try transaction.describe(table: "dionysus_outboxes") != nil
+            return (hasOutbox, try outbox.capturedTables(in: &transaction))
+        }
+        guard hasOutbox else { return faults + ["there is no table dionysus_outboxes: run migrate"] }
+        for table in plan.tables where catalogue[table.table] != nil {
+            for name in [table.table] + (catalogue[table.table]?.partitions ?? []) where !captured.contains(name) {
+                faults.append("table \(name) has no capture triggers: run migrate")
+            }
+        }
+        return faults
+    }
+
+    static func lanes(in transaction: inout Transaction) throws -> Int {
+        Int(try transaction.run(SQL(raw: "SELECT count(*) FROM dionysus_lanes")).first?.integer(0) ?? 0)
+    }
+
+    private static func numbers(_ count: Int, _ dialect: any SQLDialect) -> SQL {
+        dialect.rows([BulkColumn("lane", .integer, (0..<count).map { .integer(Int64($0)) })], alias: "lanes")
+    }
+}
+
+func throwFaults(_ faults: [String]) throws {
+    guard !faults.isEmpty else { return }
+    throw DionysusError(
+        .declaration,
+        "the declaration does not fit the database:\n  - \(faults.joined(separator: "\n  - "))"
+    )
+}

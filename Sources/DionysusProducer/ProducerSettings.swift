@@ -1,0 +1,63 @@
+public import Dionysus
+
+/// How the producer's side works. Every value has a default that suits most applications.
+public struct ProducerSettings: Sendable {
+    /// Names this application to the broker. Default `dionysus`.
+    public var clientID = "dionysus"
+    /// Stands before every topic's name. Default empty.
+    public var topicPrefix = ""
+    /// The attribute that is the partition key of topics which declare none. Default `account_id`.
+    public var defaultPartitionKey: String? = "account_id"
+    /// How partition keys become partitions. Default ``Partitioner/crc32``.
+    public var partitioner = Partitioner.crc32
+    /// How many digits the fractions of times have, from 0 to 6. Default 6.
+    public var timeFractionDigits = 6
+    /// How many lanes a new outbox gets: the most batches that can be under way at once. Default 16.
+    public var lanes = 16
+    /// How many batches one process works on at once. Default 4.
+    public var workers = 4
+    /// How many rows of the outbox a batch takes at most. Default 2000.
+    public var batchSize = 2_000
+    /// How long an idle relay waits before it looks for new rows. Default 200 ms.
+    public var pollInterval = Duration.milliseconds(200)
+    /// How often a row is tried before it is parked. Default 10.
+    public var maxAttempts = 10
+    /// The longest time a failed row waits for its next attempt. Default 1 hour.
+    public var maxRetryDelay = Duration.seconds(3_600)
+    /// What waits behind a failed row. Default ``FailurePolicy/holdRecord``.
+    public var onFailure = FailurePolicy.holdRecord
+    /// How long a message may wait for its acknowledgement. Shorter than ``leaseTimeout``. Default 30 s.
+    public var messageTimeout = Duration.seconds(30)
+    /// How long a lane may stand idle in the database before the server takes it away. Default 60 s.
+    public var leaseTimeout = Duration.seconds(60)
+    /// Whether rows are deleted when they are published, instead of being kept and marked. Default false.
+    public var deletesPublishedRows = false
+    /// Settings of the broker's client library, passed through as they are.
+    public var brokerSettings: [String: String] = [:]
+
+    /// Creates settings with their defaults.
+    public init() {}
+
+    /// What is wrong with the settings, a line each.
+    public var faults: [String] {
+        var faults: [String] = []
+        if messageTimeout >= leaseTimeout { faults.append("messageTimeout must be shorter than leaseTimeout") }
+        if !(0...6).contains(timeFractionDigits) { faults.append("timeFractionDigits must be from 0 to 6") }
+        if workers < 1 { faults.append("workers must be at least 1") }
+        if !(1...1_024).contains(lanes) { faults.append("lanes must be from 1 to 1024") }
+        if !(1...50_000).contains(batchSize) { faults.append("batchSize must be from 1 to 50000") }
+        if maxAttempts < 1 { faults.append("maxAttempts must be at least 1") }
+        if pollInterval <= .zero { faults.append("pollInterval must be longer than zero") }
+        return faults
+    }
+}
+
+/// What waits while a failed row waits for its next attempt.
+public enum FailurePolicy: String, Sendable, Hashable, CaseIterable {
+    /// Later rows of the same record.
+    case holdRecord
+    /// Later rows with the same partition key.
+    case holdPartitionKey
+    /// Nothing.
+    case pass
+}

@@ -1,0 +1,81 @@
+public import Dionysus
+
+/// The records that belong to a record which is being serialized, as far as its serializer loads them.
+public struct Related<Record: Model>: Sendable {
+    let targets: [AssociationDescription: [any Model]]
+
+    /// Hands over related records, for using a serializer alone.
+    public init() { targets = [:] }
+
+    init(targets: [AssociationDescription: [any Model]]) { self.targets = targets }
+
+    /// The other record of an association.
+    /// - Parameter association: An association that the serializer links or loads.
+    /// - Throws: ``DionysusError`` with code `application` if it isn't loaded, or there is no such record.
+    public subscript<Target: Model>(association: ToOneAssociation<Record, Target>) -> Target {
+        get throws {
+            guard let target = try records(association.description, of: Target.self).first else {
+                throw DionysusError(.application, "there is no record for \(association.description)")
+            }
+            return target
+        }
+    }
+
+    /// The other record of an association, if there is one.
+    /// - Parameter association: An association that the serializer links or loads.
+    /// - Throws: ``DionysusError`` with code `application` if it isn't loaded.
+    public subscript<Target: Model>(optional association: ToOneAssociation<Record, Target>) -> Target? {
+        get throws { try records(association.description, of: Target.self).first }
+    }
+
+    /// The other records of an association, in the order of their primary keys.
+    /// - Parameter association: An association that the serializer links or loads.
+    /// - Throws: ``DionysusError`` with code `application` if it isn't loaded.
+    public subscript<Target: Model>(association: ToManyAssociation<Record, Target>) -> [Target] {
+        get throws { try records(association.description, of: Target.self) }
+    }
+
+    private func records<Target: Model>(
+        _ association: AssociationDescription,
+        of type: Target.Type
+    ) throws -> [Target] {
+        guard let loaded = targets[association] else {
+            throw DionysusError(
+                .application,
+                "\(association) is not loaded",
+                advice: "name it in the attribute's `loading:`"
+            )
+        }
+        return loaded.compactMap { $0 as? Target }
+    }
+}
+
+extension Related {
+    /// Adds the other record of an association.
+    /// - Parameters:
+    ///   - association: The association.
+    ///   - target: The other record, or nil if there is none.
+    /// - Returns: These records and the other.
+    public func adding<Target: Model>(
+        _ association: ToOneAssociation<Record, Target>,
+        _ target: Target?
+    ) -> Related {
+        var targets = targets
+        targets[association.description] = target.map { [$0] } ?? []
+        return Related(targets: targets)
+    }
+
+    /// Adds the other records of an association.
+    /// - Parameters:
+    ///   - association: The association.
+    ///   - newTargets: The other records.
+    /// - Returns: These records and the others.
+    public func adding<Target: Model>(
+        _ association: ToManyAssociation<Record, Target>,
+        _ newTargets: [Target]
+    ) -> Related {
+        var targets = targets
+        targets[association.description] = newTargets
+        return Related(targets: targets)
+    }
+}
