@@ -6,6 +6,17 @@ public struct AssociationHop: Sendable, Hashable {
     public let otherTable: String
     /// The column on the other side.
     public let otherColumn: String
+
+    /// Creates a step.
+    /// - Parameters:
+    ///   - column: The column on this side.
+    ///   - otherTable: The other table.
+    ///   - otherColumn: The column on the other side.
+    public init(column: String, otherTable: String, otherColumn: String) {
+        self.column = column
+        self.otherTable = otherTable
+        self.otherColumn = otherColumn
+    }
 }
 
 /// What is known of an association without its types.

@@ -11,8 +11,8 @@ public protocol OutboxSupport: Sendable {
     /// The clock's time as a value of the outbox's timestamp columns, shifted by a number of seconds.
     func time(shiftedBy seconds: Double) -> SQL
 
-    /// A changeset column's value as text.
-    func changesetText(_ column: String) -> SQL
+    /// A timestamp expression as a value of the outbox's timestamp columns.
+    func storedTime(_ expression: SQL) -> SQL
 
     /// The statements that create the outbox's tables, without those for lanes.
     func creation() -> [SQL]
@@ -37,7 +37,8 @@ public protocol OutboxSupport: Sendable {
     ///   - lane: The lane, whose lock the caller holds.
     ///   - lanes: How many lanes there are.
     ///   - transaction: The transaction of the lane's lock.
-    func advanceLowWaterMark(ofLane lane: Int, lanes: Int, in transaction: inout Transaction) throws
+    /// - Returns: Whether the mark may have to move further without new rows.
+    func advanceLowWaterMark(ofLane lane: Int, lanes: Int, in transaction: inout Transaction) throws -> Bool
 
     /// The statements that install the triggers of a table, in place of those that are there.
     /// - Parameters:

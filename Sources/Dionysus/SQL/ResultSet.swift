@@ -49,6 +49,11 @@ public struct Row: Sendable {
     /// The number of the row in its result, counted from zero.
     public let index: Int
 
+    package init(result: ResultSet, index: Int) {
+        self.result = result
+        self.index = index
+    }
+
     /// The names of the columns, in their order.
     public var columns: [String] { result.columns }
 

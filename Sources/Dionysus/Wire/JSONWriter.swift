@@ -2,7 +2,10 @@
 package struct JSONWriter {
     package private(set) var bytes: [UInt8] = []
 
-    package init() {}
+    package init(capacity: Int = 0) { bytes.reserveCapacity(capacity) }
+
+    /// Appends what is JSON already.
+    package mutating func append(_ json: [UInt8]) { bytes.append(contentsOf: json) }
 
     /// Forgets what was written and keeps the memory.
     package mutating func reset() { bytes.removeAll(keepingCapacity: true) }

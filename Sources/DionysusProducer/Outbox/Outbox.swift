@@ -1,0 +1,194 @@
+import Dionysus
+
+/// The statements on the outbox. They are the same on every database, but for what ``OutboxSupport`` gives.
+struct Outbox: Sendable {
+    let support: any OutboxSupport
+    let dialect: any SQLDialect
+    let lanes: Int
+
+    private var now: SQL { support.time(shiftedBy: 0) }
+
+    private func lane(of alias: String) -> SQL {
+        SQL(raw: dialect.laneExpression(Self.laneText(of: alias), lanes: lanes))
+    }
+
+    /// What decides a row's lane: its partition key, or else its message key.
+    static func laneText(of alias: String) -> String {
+        "coalesce(\(alias)partition_key, \(alias)resource_class || ':' || \(alias)resource_id)"
+    }
+
+    /// A parked row has failed and waits for no further attempt.
+    private static let isNotParked: SQL = "(o.failed_at IS NULL OR o.retry_at IS NOT NULL)"
+
+    private var isDue: SQL { "(o.retry_at IS NULL OR o.retry_at <= \(now)) AND \(Self.isNotParked)" }
+
+    // MARK: Claiming
+
+    /// The lanes that have rows to be published now.
+    func pendingLanes() -> SQL {
+        """
+        SELECT l.lane FROM dionysus_lanes l WHERE (
+          SELECT 1 FROM dionysus_outboxes o
+          WHERE \(lane(of: "o.")) = l.lane AND o.published_at IS NULL AND o.id > l.low_water AND \(isDue)
+          LIMIT 1
+        ) = 1
+        """
+    }
+
+    /// The lock of a lane.
+    func lock(ofLane lane: Int) -> LeasedResource {
+        LeasedResource(
+            name: "lane-\(lane)",
+            lockingQuery: "SELECT lane FROM dionysus_lanes WHERE lane = \(lane) FOR UPDATE SKIP LOCKED"
+        )
+    }
+
+    private func isAboveLowWater(_ alias: String, _ lane: Int) -> SQL {
+        "\(raw: alias)id > (SELECT low_water FROM dionysus_lanes WHERE lane = \(lane))"
+    }
+
+    /// Lowers a lane's low-water mark to the first row that is not settled, should one have been passed.
+    func sweep(lane number: Int) -> SQL {
+        """
+        UPDATE dionysus_lanes SET low_water = (
+          SELECT min(o.id) - 1 FROM dionysus_outboxes o
+          WHERE \(lane(of: "o.")) = \(number) AND o.published_at IS NULL AND \(Self.isNotParked)
+        )
+        WHERE lane = \(number) AND EXISTS (
+          SELECT 1 FROM dionysus_outboxes o
+          WHERE \(lane(of: "o.")) = \(number) AND o.published_at IS NULL AND \(Self.isNotParked)
+            AND o.id <= dionysus_lanes.low_water
+        )
+        """
+    }
+
+    /// The next rows of a lane, in their order, without those that wait behind a failed one.
+    func claim(lane number: Int, limit: Int, onFailure: FailurePolicy) -> SQL {
+        let columns = OutboxRow.columns.map { "o.\($0)" }.joined(separator: ", ")
+        let waits: SQL =
+            switch onFailure {
+            case .pass: ""
+            case .holdRecord:
+                """
+                \(held(number)) AND h.resource_class = o.resource_class AND h.resource_id = o.resource_id
+                  AND h.topic = o.topic)
+                """
+            case .holdPartitionKey:
+                """
+                \(held(number)) AND \(raw: Self.laneText(of: "h.")) = \(raw: Self.laneText(of: "o.")))
+                """
+            }
+        // Ordered by the lane too, so that the index that begins with it serves.
+        return """
+            SELECT \(raw: columns) FROM dionysus_outboxes o
+            WHERE \(lane(of: "o.")) = \(number) AND o.published_at IS NULL AND \(isAboveLowWater("o.", number))
+              AND \(isDue)\(waits)
+            ORDER BY \(lane(of: "o.")), o.id LIMIT \(limit)
+            """
+    }
+
+    private func held(_ number: Int) -> SQL {
+        """
+         AND NOT EXISTS (SELECT 1 FROM dionysus_outboxes h
+          WHERE \(lane(of: "h.")) = \(number) AND h.published_at IS NULL AND h.retry_at IS NOT NULL
+          AND h.retry_at > \(now) AND h.id < o.id
+        """
+    }
+
+    // MARK: Settling
+
+    /// Marks rows as published, or deletes them.
+    func settle(_ ids: [Int64], deleting: Bool) -> SQL {
+        let isOne = dialect.isAny("id", of: ids.map { .integer($0) }, type: .integer)
+        if deleting { return "DELETE FROM dionysus_outboxes WHERE \(isOne)" }
+        return "UPDATE dionysus_outboxes SET published_at = \(now), updated_at = \(now) WHERE \(isOne)"
+    }
+
+    /// Marks rows as published although no message of their own was sent, and says why.
+    func settle(_ ids: [Int64], note: String) -> SQL {
+        """
+        UPDATE dionysus_outboxes SET published_at = \(now), updated_at = \(now), error_message = \(note)
+        WHERE \(dialect.isAny("id", of: ids.map { .integer($0) }, type: .integer))
+        """
+    }
+
+    /// Notes that a row failed: it is tried again after the delay, or parked without one.
+    /// - Parameters:
+    ///   - row: The row.
+    ///   - error: Why it failed.
+    ///   - attempts: How often it has been tried, this time included if it counts.
+    ///   - seconds: The delay, or nil to park it.
+    func fail(_ row: OutboxRow, _ error: DionysusError, attempts: Int64, retryAfter seconds: Double?) -> SQL {
+        let retryAt: SQL = seconds.map { support.time(shiftedBy: $0) } ?? "NULL"
+        return """
+            UPDATE dionysus_outboxes SET failed_at = \(now), updated_at = \(now), attempts = \(attempts),
+              error_class = \(error.code.description), error_message = \(error.description), retry_at = \(retryAt)
+            WHERE id = \(row.id)
+            """
+    }
+
+    /// Records an update of records, so that their last message becomes current again.
+    func refresh(_ rows: [OutboxRow]) -> SQL {
+        let columns = [
+            BulkColumn("resource_class", .text, rows.map { .text($0.resourceClass) }),
+            BulkColumn("resource_id", .text, rows.map { .text($0.resourceID) }),
+            BulkColumn("event_name", .text, rows.map { .text($0.eventName) }),
+            BulkColumn("topic", .text, rows.map { .text($0.topic) }),
+            BulkColumn("partition_key", .text, rows.map { $0.partitionKey.databaseValue }),
+        ]
+        return """
+            INSERT INTO dionysus_outboxes
+              (resource_class, resource_id, event_name, topic, partition_key, created_at, updated_at)
+            SELECT resource_class, resource_id, event_name, topic, partition_key, \(now), \(now)
+            FROM \(dialect.rows(columns, alias: "fresh"))
+            """
+    }
+
+    // MARK: Expanding
+
+    /// Replaces rows about something observed by rows of the records that it affects.
+    func expand(_ rows: [OutboxRow], as expansion: Expansion) -> SQL {
+        let (publication, observation) = (expansion.publication, expansion.observation)
+        let model = publication.model
+        let ids = rows.map { DatabaseValue(primaryKey: $0.resourceID, type: expansion.observedKeyType) }
+        let changed = [
+            BulkColumn("id", expansion.observedKeyType, ids),
+            BulkColumn("created_at", .timestamp, rows.map { ($0.createdAt ?? .now).databaseValue }),
+        ]
+        var from: SQL =
+            """
+            \(dialect.rows(changed, alias: "changed"))
+            JOIN \(identifier: observation.model.table) t0
+              ON t0.\(identifier: observation.model.primaryKey) = changed.id
+            """
+        for (index, hop) in observation.association.hops.enumerated() {
+            from += """
+
+                JOIN \(identifier: hop.otherTable) t\(raw: "\(index + 1)")
+                  ON t\(raw: "\(index + 1)").\(identifier: hop.otherColumn) = t\(raw: "\(index)").\(identifier: hop.column)
+                """
+        }
+        let end = SQL(raw: "t\(observation.association.hops.count)")
+        let key = dialect.asText("\(end).\(identifier: model.primaryKey)")
+        let partitionKey: SQL =
+            expansion.partitionKeyColumn.map { dialect.asText("\(end).\(identifier: $0)") } ?? "NULL"
+        let visible: SQL = expansion.softDeleteColumn.map { "WHERE \(end).\(identifier: $0) IS NULL" } ?? ""
+        return """
+            INSERT INTO dionysus_outboxes
+              (resource_class, resource_id, event_name, topic, partition_key, created_at, updated_at)
+            SELECT \(model.name), resource_id, \(EventName(model.singular, .updated).description),
+              \(publication.topic), partition_key, \(support.storedTime("min(created_at)")), \(now)
+            FROM (
+              SELECT \(key) AS resource_id, \(partitionKey) AS partition_key, changed.created_at AS created_at
+              FROM \(from) \(visible)
+            ) affected GROUP BY resource_id, partition_key ORDER BY min(created_at), resource_id
+            """
+    }
+
+    // MARK: Asking
+
+    /// How many rows are still to be published, those waiting for an attempt included and parked ones not.
+    func pendingCount() -> SQL {
+        "SELECT count(*) FROM dionysus_outboxes o WHERE o.published_at IS NULL AND \(Self.isNotParked)"
+    }
+}

@@ -1,0 +1,54 @@
+import Dionysus
+import Synchronization
+
+/// Remembers when each lane's low-water mark was last moved and checked, so that neither costs every batch.
+final class LaneHousekeeping: Sendable {
+    private struct State {
+        var advanced: [Int: ContinuousClock.Instant] = [:]
+        var swept: [Int: ContinuousClock.Instant] = [:]
+        var behind: Set<Int> = []
+    }
+
+    private static let advanceInterval = Duration.seconds(1)
+    private static let sweepInterval = Duration.seconds(600)
+
+    private let state = Mutex(State())
+
+    /// Whether rows below the mark have to be looked for. It is true for a lane's first batch.
+    func isSweepDue(_ lane: Int) -> Bool {
+        state.withLock { state in
+            let now = ContinuousClock.now
+            guard let last = state.swept[lane], now - last < Self.sweepInterval else {
+                state.swept[lane] = now
+                return true
+            }
+            return false
+        }
+    }
+
+    /// Moves the mark, if that was not done just before.
+    func advance(_ lane: Int, _ outbox: Outbox, in transaction: inout Transaction) throws {
+        let isDue = state.withLock { state in
+            let now = ContinuousClock.now
+            state.behind.insert(lane)
+            guard let last = state.advanced[lane], now - last < Self.advanceInterval else {
+                state.advanced[lane] = now
+                return true
+            }
+            return false
+        }
+        guard isDue else { return }
+        let isBehind = try outbox.support.advanceLowWaterMark(ofLane: lane, lanes: outbox.lanes, in: &transaction)
+        if !isBehind { state.withLock { _ = $0.behind.remove(lane) } }
+    }
+
+    /// Lanes without new rows whose mark has yet to move.
+    func lanesToAdvance() -> [Int] {
+        state.withLock { state in
+            let now = ContinuousClock.now
+            return state.behind.filter { lane in
+                state.advanced[lane].map { now - $0 >= Self.advanceInterval } ?? true
+            }
+        }
+    }
+}

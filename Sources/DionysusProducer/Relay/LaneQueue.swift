@@ -1,0 +1,125 @@
+import Synchronization
+
+/// The lanes that have rows to be published, handed to workers one at a time.
+final class LaneQueue: Sendable {
+    private struct State {
+        /// In the order in which they are served, so that a busy lane does not starve the others.
+        var waiting: [Int] = []
+        var underWay: Set<Int> = []
+        var workers: [CheckedContinuation<Int?, Never>] = []
+        var isClosed = false
+        var lastPause = 0
+        var pauses: [Int: CheckedContinuation<Void, Never>] = [:]
+        /// Pauses that were cancelled before they began to wait.
+        var endedPauses: Set<Int> = []
+
+        mutating func next() -> Int? {
+            guard let index = waiting.firstIndex(where: { !underWay.contains($0) }) else { return nil }
+            let lane = waiting.remove(at: index)
+            underWay.insert(lane)
+            return lane
+        }
+
+        /// Pairs lanes with idle workers.
+        mutating func match() -> [(CheckedContinuation<Int?, Never>, Int?)] {
+            var pairs: [(CheckedContinuation<Int?, Never>, Int?)] = []
+            if isClosed {
+                pairs = workers.map { ($0, nil) }
+                workers = []
+                return pairs
+            }
+            while !workers.isEmpty, let lane = next() {
+                pairs.append((workers.removeFirst(), lane))
+            }
+            return pairs
+        }
+    }
+
+    private let state = Mutex(State())
+
+    /// Whether a lane waits or is worked on.
+    var isIdle: Bool { state.withLock { $0.waiting.isEmpty && $0.underWay.isEmpty } }
+
+    /// Whether the workers are being sent home.
+    var isClosed: Bool { state.withLock { $0.isClosed } }
+
+    /// Adds lanes that are not waiting yet.
+    func offer(_ lanes: [Int]) {
+        change { state in
+            for lane in lanes where !state.waiting.contains(lane) { state.waiting.append(lane) }
+        }
+    }
+
+    /// The next lane for a worker; nil once the queue is closed.
+    func next() async -> Int? {
+        await withCheckedContinuation { continuation in
+            change { state in state.workers.append(continuation) }
+        }
+    }
+
+    /// A worker is done with a lane, for now or with more to come.
+    func finished(_ lane: Int, hasMore: Bool) {
+        change { state in
+            state.underWay.remove(lane)
+            if hasMore, !state.waiting.contains(lane) { state.waiting.append(lane) }
+        }
+    }
+
+    /// Sends the workers home after what they have under way.
+    func close() {
+        let pauses = state.withLock { state in
+            state.isClosed = true
+            defer { state.pauses = [:] }
+            return Array(state.pauses.values)
+        }
+        for pause in pauses { pause.resume() }
+        change { _ in }
+    }
+
+    /// Waits, but not past the closing of the queue.
+    func pause(_ duration: Duration) async {
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { try? await Task.sleep(for: duration) }
+            group.addTask { await self.closing() }
+            await group.next()
+            group.cancelAll()
+        }
+    }
+
+    /// Returns when the queue is closed or the task is cancelled.
+    private func closing() async {
+        let id = state.withLock { state in
+            state.lastPause += 1
+            return state.lastPause
+        }
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let isOver = state.withLock { state in
+                    guard !state.isClosed, !state.endedPauses.contains(id) else {
+                        state.endedPauses.remove(id)
+                        return true
+                    }
+                    state.pauses[id] = continuation
+                    return false
+                }
+                if isOver { continuation.resume() }
+            }
+        } onCancel: {
+            let continuation = state.withLock { state in
+                let continuation = state.pauses.removeValue(forKey: id)
+                if continuation == nil { state.endedPauses.insert(id) }
+                return continuation
+            }
+            continuation?.resume()
+        }
+        state.withLock { _ = $0.endedPauses.remove(id) }
+    }
+
+    private func change(_ body: (inout State) -> Void) {
+        let pairs = state.withLock { state in
+            body(&state)
+            return state.match()
+        }
+        for (continuation, lane) in pairs { continuation.resume(returning: lane) }
+    }
+}

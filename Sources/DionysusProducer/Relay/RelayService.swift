@@ -1,0 +1,193 @@
+public import Dionysus
+public import Logging
+public import ServiceLifecycle
+
+/// The outbox worker: publishes what the outbox holds until it is shut down.
+///
+/// Any number of relays may work on one outbox, in one process or many. A graceful shutdown finishes the batches
+/// under way and gives the lanes back.
+public struct RelayService: Service {
+    /// When a relay ends by itself.
+    public enum Mode: Sendable {
+        /// Never: it works until it is shut down.
+        case continuous
+        /// Once nothing publishable is pending; rows that wait for an attempt are waited for, parked ones are not.
+        case untilEmpty
+    }
+
+    private let database: any CapturingDatabase
+    private let broker: any MessageBroker
+    private let registry: Registry
+    private let settings: ProducerSettings
+    private let mode: Mode
+    private let onPublished: @Sendable (PublishedBatch) -> Void
+    private let logger: Logger
+
+    /// Creates a relay.
+    /// - Parameters:
+    ///   - registry: What is published.
+    ///   - database: The database whose outbox is drained.
+    ///   - broker: Where to.
+    ///   - settings: How.
+    ///   - mode: When it ends by itself.
+    ///   - logger: Where it says what it does.
+    ///   - onPublished: Called after each batch that the broker has acknowledged.
+    public init(
+        _ registry: Registry,
+        database: any CapturingDatabase,
+        broker: any MessageBroker,
+        settings: ProducerSettings = ProducerSettings(),
+        mode: Mode = .continuous,
+        logger: Logger = Logger(label: "dionysus.relay"),
+        onPublished: @escaping @Sendable (PublishedBatch) -> Void = { _ in }
+    ) {
+        self.registry = registry
+        self.database = database
+        self.broker = broker
+        self.settings = settings
+        self.mode = mode
+        self.logger = logger
+        self.onPublished = onPublished
+    }
+
+    /// Works until it is shut down, or as ``Mode`` says.
+    /// - Throws: ``DionysusError``: `configuration` or `declaration` when it can't begin.
+    public func run() async throws {
+        let faults = settings.faults
+        guard faults.isEmpty else {
+            throw DionysusError(.configuration, "settings of the producer: \(faults.joined(separator: "; "))")
+        }
+        let queue = LaneQueue()
+        try await withGracefulShutdownHandler {
+            guard let pipeline = try await patiently("prepare the relay", on: queue, prepare) else { return }
+            logger.info("the relay has started", metadata: ["lanes": "\(pipeline.outbox.lanes)"])
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for _ in 0..<settings.workers {
+                    group.addTask { await work(pipeline, queue) }
+                }
+                group.addTask { try await poll(pipeline, queue) }
+                try await group.waitForAll()
+            }
+            await pipeline.producer.close(deadline: settings.messageTimeout)
+            logger.info("the relay has stopped")
+        } onGracefulShutdown: {
+            queue.close()
+        }
+    }
+
+    /// Reads the catalogue, raises the version, and connects to the broker.
+    private func prepare() async throws -> RelayPipeline {
+        let catalogue = try await Catalogue.read(for: registry, from: database)
+        try throwFaults(registry.faults(in: catalogue))
+        let support = database.outbox
+        let (lanes, sourceID) = try await database.transaction(.write) { transaction in
+            guard try transaction.describe(table: "dionysus_outboxes") != nil,
+                try transaction.describe(table: "dionysus_lanes") != nil
+            else {
+                throw DionysusError(.declaration, "there is no outbox in the database", advice: "run migrate first")
+            }
+            try support.raiseVersion(in: &transaction)
+            let sourceID = try transaction.run(SQL(raw: "SELECT value FROM dionysus_meta WHERE name = 'source_id'"))
+            return (try OutboxSchema.lanes(in: &transaction), try sourceID.first?.text(0) ?? "")
+        }
+        let plans = try registry.publications.map { publication in
+            (RecordGroup(publication), try LoadPlan(publication, catalogue))
+        }
+        let options = ProducerOptions(
+            clientID: settings.clientID,
+            partitioner: settings.partitioner,
+            messageTimeout: settings.messageTimeout,
+            settings: settings.brokerSettings
+        )
+        return RelayPipeline(
+            database: database,
+            outbox: Outbox(support: support, dialect: database.dialect, lanes: lanes),
+            producer: try await broker.makeProducer(options),
+            settings: settings,
+            expansions: Expansion.all(of: registry, catalogue),
+            plans: Dictionary(plans, uniquingKeysWith: { first, _ in first }),
+            composer: Composer(sourceID: sourceID, registry: registry),
+            housekeeping: LaneHousekeeping(),
+            onPublished: onPublished,
+            logger: logger
+        )
+    }
+
+    /// Finds lanes that have something to publish.
+    private func poll(_ pipeline: RelayPipeline, _ queue: LaneQueue) async throws {
+        while !queue.isClosed {
+            let lanes = try await patiently("look for new rows", on: queue) {
+                try await database.transaction(.snapshot) { transaction in
+                    try transaction.run(pipeline.outbox.pendingLanes()).rows.compactMap { try $0.integer(0).map(Int.init) }
+                }
+            }
+            guard let lanes else { return }
+            queue.offer(lanes + pipeline.housekeeping.lanesToAdvance())
+            if mode == .untilEmpty, lanes.isEmpty, queue.isIdle, try await isEmpty(pipeline, queue) { queue.close() }
+            await queue.pause(settings.pollInterval)
+        }
+    }
+
+    private func isEmpty(_ pipeline: RelayPipeline, _ queue: LaneQueue) async throws -> Bool {
+        let count = try await patiently("count pending rows", on: queue) {
+            try await database.transaction(.snapshot) { transaction in
+                try transaction.run(pipeline.outbox.pendingCount()).first?.integer(0) ?? 0
+            }
+        }
+        return count == 0
+    }
+
+    /// Publishes batches of one lane after another.
+    private func work(_ pipeline: RelayPipeline, _ queue: LaneQueue) async {
+        var failures = 0
+        while let lane = await queue.next() {
+            var hasMore = false
+            do {
+                switch try await pipeline.publishBatch(ofLane: lane) {
+                case .busy, .empty, .settled: failures = 0
+                case .full:
+                    failures = 0
+                    hasMore = true
+                case .brokerUnavailable(let error):
+                    failures += 1
+                    if failures == 1 { logger.warning("the broker does not take messages: \(error); trying again") }
+                }
+            } catch {
+                failures += 1
+                if failures == 1 { logger.error("a batch failed: \(error); trying again") }
+            }
+            if failures > 0 { await queue.pause(Self.backoff.delay(afterFailures: failures)) }
+            queue.finished(lane, hasMore: hasMore)
+        }
+    }
+
+    private static let backoff = Backoff(initial: .milliseconds(100), maximum: .seconds(5))
+
+    /// Tries until it succeeds, fails for good, or the relay is shut down (then nil is returned).
+    private func patiently<T: Sendable>(
+        _ purpose: String,
+        on queue: LaneQueue,
+        _ operation: () async throws -> T
+    ) async throws -> T? {
+        var failures = 0
+        while !queue.isClosed {
+            do {
+                let result = try await operation()
+                if failures > 0 { logger.info("could \(purpose) again after \(failures) failures") }
+                return result
+            } catch let error as DionysusError where error.isRetriable {
+                failures += 1
+                if failures == 1 { logger.warning("can't \(purpose): \(error); trying again") }
+                await queue.pause(Self.backoff.delay(afterFailures: failures))
+            }
+        }
+        return nil
+    }
+}
+
+extension RecordGroup {
+    init(_ publication: Registry.Publication) {
+        topic = publication.topic
+        modelName = publication.model.name
+    }
+}

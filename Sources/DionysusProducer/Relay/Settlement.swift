@@ -1,0 +1,72 @@
+import Dionysus
+
+/// What becomes of the rows of a batch after its messages have been acknowledged or refused.
+struct Settlement: Sendable {
+    private(set) var published: [OutboxRow] = []
+    private(set) var failures: [(row: OutboxRow, error: DionysusError)] = []
+    private(set) var notes: [String: [OutboxRow]] = [:]
+    private(set) var brokerError: DionysusError?
+    private var failureStatements: [(row: OutboxRow, error: DionysusError, attempts: Int64, delay: Double?)] = []
+
+    init(
+        _ rows: [OutboxRow],
+        _ verdicts: [Composer.Verdict],
+        _ results: [Result<Acknowledgement, DionysusError>],
+        settings: ProducerSettings
+    ) {
+        var lastPublished: [RecordReference: Int64] = [:]
+        var unsettled: [(row: OutboxRow, error: DionysusError)] = []
+        for (row, verdict) in zip(rows, verdicts) {
+            switch verdict {
+            case .held: break
+            case .superfluous(let note): notes[note, default: []].append(row)
+            case .failed(let error): unsettled.append((row, error))
+            case .send(let places):
+                if let error = Self.firstFailure(results[places]) {
+                    unsettled.append((row, error))
+                } else {
+                    published.append(row)
+                    lastPublished[row.record] = row.id
+                }
+            }
+        }
+        for (row, error) in unsettled {
+            if let last = lastPublished[row.record], last > row.id {
+                notes["not published: a later message of the record has been", default: []].append(row)
+            } else if error.code == .brokerUnavailable {
+                brokerError = error
+            } else {
+                fail(row, error, settings)
+            }
+        }
+    }
+
+    private static func firstFailure(_ results: ArraySlice<Result<Acknowledgement, DionysusError>>) -> DionysusError? {
+        for case .failure(let error) in results { return error }
+        return nil
+    }
+
+    private mutating func fail(_ row: OutboxRow, _ error: DionysusError, _ settings: ProducerSettings) {
+        failures.append((row, error))
+        // What may succeed without anybody's help is no attempt: it is never parked.
+        let attempts = error.isRetriable ? row.attempts : row.attempts + 1
+        let isLast = attempts >= Int64(settings.maxAttempts)
+        let cap = Double(settings.maxRetryDelay.components.seconds)
+        let delay = min(5 * Double(1 << min(attempts, 20)), cap)
+        failureStatements.append((row, error, attempts, isLast ? nil : delay))
+    }
+
+    func statements(_ outbox: Outbox, deleting: Bool) -> [SQL] {
+        var statements: [SQL] = []
+        if !published.isEmpty { statements.append(outbox.settle(published.map(\.id), deleting: deleting)) }
+        for (note, rows) in notes {
+            let ids = rows.map(\.id)
+            statements.append(deleting ? outbox.settle(ids, deleting: true) : outbox.settle(ids, note: note))
+        }
+        for failure in failureStatements {
+            statements.append(
+                outbox.fail(failure.row, failure.error, attempts: failure.attempts, retryAfter: failure.delay))
+        }
+        return statements
+    }
+}

@@ -1,0 +1,136 @@
+import Dionysus
+
+/// Turns claimed rows and the state of their records into messages.
+struct Composer: Sendable {
+    /// What becomes of a row.
+    enum Verdict: Sendable {
+        /// Its messages are to be sent: those at these places of the batch.
+        case send(Range<Int>)
+        /// Nothing is to be sent, and why.
+        case superfluous(String)
+        /// Its record can't be serialized.
+        case failed(DionysusError)
+        /// An earlier row of its record has failed in this batch.
+        case held
+    }
+
+    /// Names the outbox, so that event ids are unique over all of them.
+    let sourceID: String
+    let registry: Registry
+
+    func compose(
+        _ rows: [OutboxRow],
+        _ records: [RecordGroup: LoadedRecords],
+        version: Int64,
+        onFailure: FailurePolicy
+    ) -> (messages: [OutgoingMessage], verdicts: [Verdict]) {
+        var messages: [OutgoingMessage] = []
+        messages.reserveCapacity(rows.count)
+        var verdicts: [Verdict] = []
+        verdicts.reserveCapacity(rows.count)
+        var held: Set<String> = []
+        let versionHeader = MessageHeader(HeaderName.version, Array(String(version).utf8))
+
+        for row in rows {
+            let holdingKey = onFailure == .holdPartitionKey ? row.partitionKey ?? row.record.messageKey
+                : "\(row.topic) \(row.record.messageKey)"
+            if onFailure != .pass, held.contains(holdingKey) {
+                verdicts.append(.held)
+                continue
+            }
+            guard let publication = registry.publication(topic: row.topic, modelName: row.resourceClass),
+                let loaded = records[RecordGroup(row)]
+            else {
+                verdicts.append(.failed(unknown(row)))
+                held.insert(holdingKey)
+                continue
+            }
+            let state = loaded.state(of: row.resourceID)
+            guard let change = reconciled(row.change, with: state) else {
+                verdicts.append(.superfluous("not published: the record no longer exists"))
+                continue
+            }
+            do {
+                let value = envelope(
+                    event: EventName(publication.model.singular, change),
+                    model: publication.model.name,
+                    payload: try loaded.payload(of: row.resourceID)
+                )
+                let start = messages.count
+                for topic in [publication.topic, publication.genesisTopic].compactMap(\.self) {
+                    let key = Array(row.record.messageKey.utf8)
+                    messages.append(
+                        OutgoingMessage(
+                            topic: topic,
+                            destination: .partitioned(by: row.partitionKey.map { Array($0.utf8) } ?? key),
+                            key: key,
+                            value: value,
+                            headers: [
+                                MessageHeader(HeaderName.eventID, Array("\(sourceID)-\(row.id)".utf8)), versionHeader,
+                            ]
+                        )
+                    )
+                }
+                verdicts.append(.send(start..<messages.count))
+            } catch {
+                verdicts.append(.failed(serializationFailure(row, error)))
+                held.insert(holdingKey)
+            }
+        }
+        return (messages, verdicts)
+    }
+
+    /// The change that fits the record's state now; nil if there is nothing to say.
+    private func reconciled(_ change: EventName.Change?, with state: LoadedRecords.State) -> EventName.Change? {
+        switch (change, state) {
+        case (.destroyed, .gone), (.destroyed, .softDeleted): .destroyed
+        case (.destroyed, .visible): .updated
+        case (_, .gone): nil
+        case (let change, _): change ?? .updated
+        }
+    }
+
+    private func envelope(event: EventName, model: String, payload: [UInt8]) -> [UInt8] {
+        var writer = JSONWriter(capacity: payload.count + 96)
+        writer.literal(#"{"message":[{"event":"#)
+        writer.write(event.description)
+        writer.literal(#","model_name":"#)
+        writer.write(model)
+        writer.literal(#","data":["#)
+        writer.append(payload)
+        writer.literal("]}]}")
+        return writer.bytes
+    }
+
+    private func unknown(_ row: OutboxRow) -> DionysusError {
+        DionysusError(
+            .declaration,
+            "row \(row.id) of the outbox is for model \(row.resourceClass) in topic \(row.topic), which is not declared",
+            advice: "declare it and retry the row, or discard the row"
+        )
+    }
+
+    private func serializationFailure(_ row: OutboxRow, _ error: any Error) -> DionysusError {
+        DionysusError(
+            .application,
+            "\(row.record.messageKey) can't be serialized for topic \(row.topic): \(Self.summary(of: error))",
+            underlying: error
+        )
+    }
+
+    /// What an error says of itself; of one that isn't ours only its type, for it may show values.
+    private static func summary(of error: any Error) -> String {
+        (error as? DionysusError)?.description ?? "\(type(of: error))"
+    }
+}
+
+/// Records that are loaded together: one model's, as one topic publishes it.
+struct RecordGroup: Hashable, Sendable {
+    let topic: String
+    let modelName: String
+
+    init(_ row: OutboxRow) {
+        topic = row.topic
+        modelName = row.resourceClass
+    }
+}
