@@ -1,0 +1,145 @@
+import Dionysus
+
+/// The outbox's parts that are PostgreSQL's own: sequences, snapshots, set-based triggers.
+///
+/// The outbox's timestamps have no time zone and are UTC, as Rails creates them, so that either side can drain
+/// the other's table.
+struct PostgresOutbox: OutboxSupport {
+    let dialect = PostgresDialect()
+
+    func time(shiftedBy seconds: Double) -> SQL {
+        if seconds == 0 { return "(clock_timestamp() AT TIME ZONE 'UTC')" }
+        return "((clock_timestamp() + make_interval(secs => \(seconds))) AT TIME ZONE 'UTC')"
+    }
+
+    func storedTime(_ expression: SQL) -> SQL { "(\(expression) AT TIME ZONE 'UTC')" }
+
+    func creation() -> [SQL] {
+        [
+            """
+            CREATE TABLE IF NOT EXISTS dionysus_outboxes (
+              id bigserial PRIMARY KEY,
+              resource_class text NOT NULL,
+              resource_id text NOT NULL,
+              event_name text NOT NULL,
+              topic text NOT NULL,
+              partition_key text,
+              published_at timestamp(6),
+              failed_at timestamp(6),
+              retry_at timestamp(6),
+              error_class text,
+              error_message text,
+              attempts integer NOT NULL DEFAULT 0,
+              created_at timestamp(6) NOT NULL,
+              updated_at timestamp(6) NOT NULL,
+              changeset jsonb
+            )
+            """,
+            """
+            CREATE INDEX IF NOT EXISTS dionysus_outboxes_retrying ON dionysus_outboxes (resource_class, resource_id)
+            WHERE published_at IS NULL AND retry_at IS NOT NULL
+            """,
+            """
+            CREATE TABLE IF NOT EXISTS dionysus_lanes (
+              lane integer PRIMARY KEY,
+              low_water bigint NOT NULL DEFAULT 0,
+              mark_id bigint,
+              mark_xid text
+            )
+            """,
+            "CREATE TABLE IF NOT EXISTS dionysus_meta (name text PRIMARY KEY, value text NOT NULL)",
+            """
+            INSERT INTO dionysus_meta (name, value) VALUES ('source_id', gen_random_uuid()::text)
+            ON CONFLICT (name) DO NOTHING
+            """,
+            "CREATE SEQUENCE IF NOT EXISTS dionysus_version",
+        ]
+    }
+
+    func laneIndexes(lanes: Int) -> [SQL] {
+        let lane = dialect.laneExpression(
+            "coalesce(partition_key, resource_class || ':' || resource_id)", lanes: lanes)
+        return [
+            "DROP INDEX IF EXISTS dionysus_outboxes_pending",
+            """
+            CREATE INDEX dionysus_outboxes_pending ON dionysus_outboxes (\(raw: lane), id)
+            WHERE published_at IS NULL
+            """,
+        ]
+    }
+
+    func removal() -> [SQL] {
+        [
+            "DROP TABLE IF EXISTS dionysus_outboxes, dionysus_lanes, dionysus_meta",
+            "DROP SEQUENCE IF EXISTS dionysus_version",
+        ]
+    }
+
+    /// Only ever raised, and by whole seconds at least, so that a version drawn meanwhile can't be drawn again.
+    func raiseVersion(in transaction: inout Transaction) throws {
+        try transaction.run(dialect.transactionLock("dionysus:version", shared: false))
+        try transaction.run(
+            """
+            SELECT setval('dionysus_version', clock.version) FROM (
+              SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS version
+            ) clock
+            WHERE clock.version > (SELECT last_value FROM dionysus_version) + 1000000
+            """
+        )
+    }
+
+    func drawVersion() -> SQL { "SELECT nextval('dionysus_version')" }
+
+    /// An id is decided once every transaction that could have drawn it has ended. The mark remembers the last id
+    /// drawn and, looked up after it, the next transaction id; once all transactions before that one have ended, the
+    /// low-water mark may move up to the marked id, though not past a row that is still to be published.
+    func advanceLowWaterMark(ofLane lane: Int, lanes: Int, in transaction: inout Transaction) throws -> Bool {
+        let isLane: SQL =
+            "\(raw: dialect.laneExpression("coalesce(o.partition_key, o.resource_class || ':' || o.resource_id)", lanes: lanes)) = \(lane)"
+        try transaction.run(
+            """
+            UPDATE dionysus_lanes SET mark_id = NULL, mark_xid = NULL, low_water = greatest(low_water, least(mark_id, (
+              SELECT min(o.id) - 1 FROM dionysus_outboxes o
+              WHERE \(isLane) AND o.published_at IS NULL AND o.id > dionysus_lanes.low_water
+                AND (o.failed_at IS NULL OR o.retry_at IS NOT NULL)
+            )))
+            WHERE lane = \(lane) AND mark_xid::xid8 <= pg_snapshot_xmin(pg_current_snapshot())
+            """
+        )
+        let sequence: SQL = "pg_get_serial_sequence('dionysus_outboxes', 'id')::regclass"
+        let last = try transaction.run("SELECT coalesce(pg_sequence_last_value(\(sequence)), 0)").first?.integer(0) ?? 0
+        let state = try transaction.run(
+            """
+            UPDATE dionysus_lanes SET mark_id = \(last), mark_xid = pg_snapshot_xmax(pg_current_snapshot())::text
+            WHERE lane = \(lane) AND mark_id IS NULL AND low_water < \(last)
+            """
+        )
+        guard state.affectedRows == 0 else { return true }
+        let rest = try transaction.run("SELECT 1 FROM dionysus_lanes WHERE lane = \(lane) AND low_water < \(last)")
+        return !rest.isEmpty
+    }
+
+    func triggers(for capture: TableCapture, on table: TableDescription) -> [SQL] {
+        CaptureTriggers(capture: capture, table: table, dialect: dialect).statements()
+    }
+
+    func capturedTables(in transaction: inout Transaction) throws -> [String] {
+        let result = try transaction.run(
+            """
+            SELECT DISTINCT CASE WHEN pg_table_is_visible(c.oid) THEN c.relname ELSE n.nspname || '.' || c.relname END
+            FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+            WHERE t.tgname LIKE 'dionysus\\_capture\\_%' AND NOT t.tgisinternal
+            """
+        )
+        return try result.rows.compactMap { try $0.text(0) }
+    }
+
+    func triggerRemoval(table: String) -> [SQL] {
+        CaptureTriggers.operations.flatMap { operation -> [SQL] in
+            [
+                "DROP TRIGGER IF EXISTS \(identifier: CaptureTriggers.triggerName(operation)) ON \(identifier: table)",
+                "DROP FUNCTION IF EXISTS \(identifier: CaptureTriggers.functionName(table, operation))()",
+            ]
+        }
+    }
+}

@@ -1,0 +1,88 @@
+import Dionysus
+
+/// A bound value as it goes to the server: text, with the type where the server could not infer it.
+struct Parameter {
+    let text: String?
+    /// The object identifier of the type; 0 lets the server infer it.
+    let type: UInt32
+
+    init(_ value: DatabaseValue) {
+        text = Self.text(of: value)
+        type =
+            switch value {
+            case .null, .text, .json: 0
+            case .bool: 16
+            case .integer: 20
+            case .double: 701
+            case .decimal: 1_700
+            case .timestamp: 1_184
+            case .uuid: 2_950
+            case .bytes: 17
+            case .array(let element, _): Self.arrayType(of: element)
+            }
+    }
+
+    private static func text(of value: DatabaseValue) -> String? {
+        switch value {
+        case .null: nil
+        case .bool(let value): value ? "t" : "f"
+        case .integer(let value): String(value)
+        case .double(let value): "\(value)"
+        case .decimal(let value): value.description
+        case .text(let value), .json(let value): value.contains("\0") ? value.replacing("\0", with: "\u{fffd}") : value
+        case .timestamp(let value): value.description
+        case .uuid(let value): value.uuidString
+        case .bytes(let bytes): "\\x" + hexadecimal(bytes)
+        case .array(_, let elements): array(elements)
+        }
+    }
+
+    private static func array(_ elements: [DatabaseValue]) -> String {
+        var result: [UInt8] = [UInt8(ascii: "{")]
+        result.reserveCapacity(elements.count * 12)
+        for (index, element) in elements.enumerated() {
+            if index > 0 { result.append(UInt8(ascii: ",")) }
+            switch element {
+            case .integer, .bool, .double, .decimal, .uuid: result.append(contentsOf: (text(of: element) ?? "NULL").utf8)
+            default:
+                guard let text = text(of: element) else {
+                    result.append(contentsOf: "NULL".utf8)
+                    continue
+                }
+                result.append(UInt8(ascii: "\""))
+                for byte in text.utf8 {
+                    if byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") { result.append(UInt8(ascii: "\\")) }
+                    result.append(byte)
+                }
+                result.append(UInt8(ascii: "\""))
+            }
+        }
+        result.append(UInt8(ascii: "}"))
+        return String(decoding: result, as: UTF8.self)
+    }
+
+    private static func arrayType(of element: DatabaseType) -> UInt32 {
+        switch element {
+        case .bool: 1_000
+        case .integer: 1_016
+        case .double: 1_022
+        case .decimal: 1_231
+        case .text: 1_009
+        case .timestamp: 1_185
+        case .uuid: 2_951
+        case .json: 3_807
+        case .bytes: 1_001
+        }
+    }
+}
+
+private func hexadecimal(_ bytes: [UInt8]) -> String {
+    let digits = Array("0123456789abcdef".utf8)
+    var result: [UInt8] = []
+    result.reserveCapacity(bytes.count * 2)
+    for byte in bytes {
+        result.append(digits[Int(byte >> 4)])
+        result.append(digits[Int(byte & 15)])
+    }
+    return String(decoding: result, as: UTF8.self)
+}

@@ -1,0 +1,68 @@
+import Dionysus
+
+extension Session {
+    func describe(table: String) throws -> TableDescription? {
+        let name = dialect.quoted(table)
+        let results = try run([
+            """
+            SELECT a.attname, format_type(a.atttypid, a.atttypmod), t.typcategory, t.typname, NOT a.attnotnull,
+              a.atthasdef OR a.attidentity <> '', a.attgenerated <> '' OR a.attidentity = 'a'
+            FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+            WHERE a.attrelid = to_regclass(\(name)) AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
+            """,
+            """
+            SELECT i.indisprimary, array_agg(a.attname::text ORDER BY k.place)
+            FROM pg_index i CROSS JOIN unnest(i.indkey::smallint[]) WITH ORDINALITY k(number, place)
+            JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.number
+            WHERE i.indrelid = to_regclass(\(name)) AND i.indisunique AND i.indpred IS NULL AND i.indexprs IS NULL
+              AND k.place <= i.indnkeyatts
+            GROUP BY i.indexrelid, i.indisprimary ORDER BY i.indisprimary DESC, i.indexrelid
+            """,
+            "SELECT tgname FROM pg_trigger WHERE tgrelid = to_regclass(\(name)) AND NOT tgisinternal ORDER BY tgname",
+            """
+            SELECT p.relid::regclass::text FROM pg_partition_tree(to_regclass(\(name))) p
+            WHERE p.isleaf AND p.level > 0 ORDER BY 1
+            """,
+        ])
+        let columns = try results[0].rows.map { row in
+            let isGenerated = row[6] == .bool(true)
+            return ColumnDescription(
+                name: try row.text(0) ?? "",
+                type: Self.type(name: try row.text(3) ?? "", category: try row.text(2) ?? ""),
+                declaredType: try row.text(1) ?? "",
+                isNullable: row[4] == .bool(true),
+                hasDefault: row[5] == .bool(true),
+                isGenerated: isGenerated
+            )
+        }
+        guard !columns.isEmpty else { return nil }
+        let keys = results[1].rows.map { row -> [String] in
+            guard case .array(_, let names) = row[1] else { return [] }
+            return names.compactMap { if case .text(let name) = $0 { name } else { nil } }
+        }
+        let isPrimary = results[1].rows.map { $0[0] == .bool(true) }
+        return TableDescription(
+            name: table,
+            columns: columns,
+            primaryKey: zip(keys, isPrimary).first { $1 }?.0 ?? [],
+            uniqueKeys: keys,
+            triggers: try results[2].rows.compactMap { try $0.text(0) },
+            partitions: try results[3].rows.compactMap { try $0.text(0) }
+        )
+    }
+
+    private static func type(name: String, category: String) -> DatabaseType? {
+        switch name {
+        case "bool": .bool
+        case "int2", "int4", "int8": .integer
+        case "float4", "float8": .double
+        case "numeric": .decimal
+        case "timestamp", "timestamptz": .timestamp
+        case "uuid": .uuid
+        case "json", "jsonb": .json
+        case "bytea": .bytes
+        case _ where category == "S": .text
+        default: nil
+        }
+    }
+}

@@ -1,0 +1,113 @@
+public import Dionysus
+public import Logging
+
+/// A PostgreSQL database, directly or behind PgBouncer in transaction mode.
+///
+/// No state is kept in a session: no prepared statement, no setting, no listening outlives a transaction.
+public final class PostgresDatabase: CapturingDatabase {
+    private let pool: ConnectionPool
+    private let leases: ConnectionPool
+
+    public let location: String
+
+    /// Prepares a database; the first transaction connects.
+    /// - Parameters:
+    ///   - url: `postgres://user:password@host:port/database?sslmode=…`, or any other connection string of libpq.
+    ///   - options: Limits and timeouts.
+    ///   - logger: Where lost connections are noted.
+    /// - Throws: ``Dionysus/DionysusError`` with code `configuration` when the URL can't be understood.
+    public init(
+        url: String,
+        options: PostgresOptions = PostgresOptions(),
+        logger: Logger = Logger(label: "dionysus.postgres")
+    ) throws {
+        let target = try ConnectionTarget(url: url, options: options)
+        location = target.location
+        pool = ConnectionPool(target: target, limit: options.maxConnections, options: options, logger: logger)
+        leases = ConnectionPool(target: target, limit: options.maxLeases, options: options, logger: logger)
+    }
+
+    public var dialect: any SQLDialect { PostgresDialect() }
+
+    public var outbox: any OutboxSupport { PostgresOutbox() }
+
+    public func transaction<T: Sendable>(
+        _ kind: TransactionKind,
+        _ body: @escaping @Sendable (inout Transaction) throws -> T
+    ) async throws -> T {
+        let connection = try await pool.acquire()
+        do {
+            let result = try await connection.run { session in
+                session.begin(kind)
+                do {
+                    var transaction = Transaction(on: session)
+                    let result = try body(&transaction)
+                    try session.commit()
+                    return result
+                } catch {
+                    session.rollback()
+                    throw error
+                }
+            }
+            await pool.giveBack(connection)
+            return result
+        } catch {
+            await pool.giveBack(connection)
+            throw error
+        }
+    }
+
+    public func lease(_ resource: LeasedResource, idleTimeout: Duration) async throws -> (any Lease)? {
+        let connection = try await leases.acquire()
+        do {
+            let isLocked = try await connection.run { session in
+                session.begin(.write)
+                let milliseconds = String(idleTimeout.milliseconds)
+                let results = try session.run([
+                    "SELECT set_config('idle_in_transaction_session_timeout', \(milliseconds), true)",
+                    resource.lockingQuery,
+                ])
+                guard results.last?.isEmpty == false else {
+                    session.rollback()
+                    return false
+                }
+                return true
+            }
+            guard isLocked else {
+                await leases.giveBack(connection)
+                return nil
+            }
+            return PostgresLease(connection: connection, pool: leases)
+        } catch {
+            await connection.run { $0.rollback() }
+            await leases.giveBack(connection)
+            throw error
+        }
+    }
+
+    public func close() async {
+        await pool.close()
+        await leases.close()
+    }
+}
+
+/// Limits and timeouts of a PostgreSQL database.
+public struct PostgresOptions: Sendable {
+    /// How many connections transactions may use at once. Default 10.
+    public var maxConnections = 10
+    /// How many connections leases may use at once, beside those. Default 64.
+    public var maxLeases = 64
+    /// How long to wait for a connection of the pool. Default 30 s.
+    public var acquireTimeout = Duration.seconds(30)
+    /// How long to wait for the server to answer a new connection, in whole seconds. Default 5 s.
+    public var connectTimeout = Duration.seconds(5)
+    /// The name under which the server shows the connections. Default `dionysus`.
+    public var applicationName = "dionysus"
+
+    /// Creates options with their defaults.
+    public init() {}
+}
+
+extension Duration {
+    var milliseconds: Int64 { components.seconds * 1_000 + components.attoseconds / 1_000_000_000_000_000 }
+}

@@ -1,0 +1,59 @@
+import CLibpq
+import Dionysus
+
+/// An error as the server reports it.
+struct ServerError: Error, CustomStringConvertible {
+    let state: String
+    let message: String
+    /// May hold values of the row.
+    let detail: String
+
+    init(_ result: OpaquePointer) {
+        func field(_ code: Character) -> String {
+            guard let ascii = code.asciiValue, let text = PQresultErrorField(result, Int32(ascii)) else { return "" }
+            return String(cString: text)
+        }
+        state = field("C")
+        message = field("M")
+        detail = field("D")
+    }
+
+    var description: String { "\(state): \(message) \(detail)" }
+
+    func error(at location: String) -> DionysusError {
+        let code = code
+        return DionysusError(
+            code,
+            "PostgreSQL at \(location) refused a statement (\(state)): \(safeMessage)",
+            advice: advice,
+            isRetriable: code == .databaseUnavailable || code == .transactionConflict || state.hasPrefix("53"),
+            underlying: self
+        )
+    }
+
+    private var code: DionysusError.Code {
+        switch state {
+        case "40001", "40P01", "55P03": .transactionConflict
+        case "25P03", "57P01", "57P02", "57P03", "57P05": .databaseUnavailable
+        case _ where state.hasPrefix("08"): .databaseUnavailable
+        case _ where state.hasPrefix("23"): .constraint
+        case _ where state.hasPrefix("22"): .typeMismatch
+        default: .statement
+        }
+    }
+
+    private var advice: String? {
+        switch state {
+        case "42P01": "run migrate, or check the table's name and the search path"
+        case "42501": "grant the right, or connect as another user"
+        case "53300": "raise max_connections, or lower the pools' sizes"
+        default: nil
+        }
+    }
+
+    /// What the server says, without the values that class 22 puts into it.
+    private var safeMessage: String {
+        guard state.hasPrefix("22"), let quote = message.firstIndex(of: "\"") else { return message }
+        return message[..<quote] + "…"
+    }
+}

@@ -1,0 +1,201 @@
+import Dionysus
+
+/// The triggers that write a table's changes into the outbox, row by row.
+///
+/// `REPLACE` deletes rows that conflict on a unique index without firing delete triggers, so that triggers before the
+/// insert or update record those rows. When the statement resolves the conflict in another way, their rows are
+/// superfluous, and the relay publishes the record's state.
+struct SQLiteCaptureTriggers {
+    static let operations = ["replace_insert", "replace_update", "insert", "update", "delete"]
+
+    static let now = "strftime('%Y-%m-%dT%H:%M:%f000Z', 'now')"
+
+    let capture: TableCapture
+    let table: TableDescription
+    let dialect: SQLiteDialect
+
+    static func triggerName(_ table: String, _ operation: String) -> String {
+        "dionysus_capture_\(table.replacing(".", with: "_"))_\(operation)"
+    }
+
+    func statements() -> [SQL] {
+        var statements = [
+            trigger("insert", "AFTER INSERT", insertBody()),
+            trigger("update", "AFTER UPDATE", updateBody(), when: anyColumnDiffers),
+            trigger("delete", "AFTER DELETE", deleteBody(of: "OLD", from: "")),
+        ]
+        let replaced = conflicting()
+        if !replaced.isEmpty {
+            let exists = "EXISTS (SELECT 1 FROM \(quoted(capture.table)) r WHERE \(replaced))"
+            let body = deleteBody(of: "r", from: "FROM \(quoted(capture.table)) r WHERE \(replaced)")
+            statements.append(trigger("replace_insert", "BEFORE INSERT", body, when: exists))
+            let others = "\(replaced) AND r.\(quoted(capture.primaryKey)) IS NOT OLD.\(quoted(capture.primaryKey))"
+            statements.append(
+                trigger(
+                    "replace_update",
+                    "BEFORE UPDATE",
+                    deleteBody(of: "r", from: "FROM \(quoted(capture.table)) r WHERE \(others)"),
+                    when: "EXISTS (SELECT 1 FROM \(quoted(capture.table)) r WHERE \(others))"
+                )
+            )
+        }
+        return statements
+    }
+
+    private func trigger(_ operation: String, _ event: String, _ body: String, when condition: String? = nil) -> SQL {
+        SQL(
+            raw: """
+                CREATE TRIGGER \(quoted(Self.triggerName(capture.table, operation))) \(event) ON \(quoted(capture.table))
+                FOR EACH ROW \(condition.map { "WHEN \($0)" } ?? "") BEGIN
+                \(body)
+                END
+                """
+        )
+    }
+
+    private func quoted(_ name: String) -> String { dialect.quoted(name) }
+
+    private func literal(_ text: String) -> String { "'" + text.replacing("'", with: "''") + "'" }
+
+    private func event(_ record: RecordCapture, _ change: EventName.Change) -> String {
+        literal(EventName(record.singular, change).description)
+    }
+
+    private func text(_ column: String, of alias: String) -> String { "CAST(\(alias).\(quoted(column)) AS TEXT)" }
+
+    private func partitionKey(_ topic: RecordCapture.Topic, of alias: String) -> String {
+        topic.partitionKey.map { text($0, of: alias) } ?? "NULL"
+    }
+
+    private var anyColumnDiffers: String { differs(table.columns.filter { !$0.isGenerated }.map(\.name)) }
+
+    private func differs(_ columns: [String]) -> String {
+        columns.map { "OLD.\(quoted($0)) IS NOT NEW.\(quoted($0))" }.joined(separator: " OR ")
+    }
+
+    /// Rows that have the values of the new row in a unique index.
+    private func conflicting() -> String {
+        let keys = table.uniqueKeys.isEmpty ? [table.primaryKey] : table.uniqueKeys
+        return keys.filter { !$0.isEmpty }
+            .map { key in "(" + key.map { "r.\(quoted($0)) = NEW.\(quoted($0))" }.joined(separator: " AND ") + ")" }
+            .joined(separator: " OR ")
+            .wrapped
+    }
+
+    private static let insert = """
+        INSERT INTO dionysus_outboxes
+          (resource_class, resource_id, event_name, topic, partition_key, created_at, updated_at, changeset)
+        """
+
+    private func row(
+        _ record: RecordCapture,
+        _ topic: RecordCapture.Topic,
+        of alias: String,
+        event: String,
+        from: String
+    ) -> String {
+        """
+        \(Self.insert)
+        SELECT \(literal(record.modelName)), \(text(record.primaryKey, of: alias)), \(event), \(literal(topic.name)),
+          \(partitionKey(topic, of: alias)), \(Self.now), \(Self.now), NULL \(from);
+        """
+    }
+
+    // MARK: Bodies
+
+    private func insertBody() -> String {
+        (rows(of: "NEW") { event($0, .created) } + capture.affected.map { affected($0, of: "NEW", from: "") })
+            .joined(separator: "\n")
+    }
+
+    private func deleteBody(of alias: String, from: String) -> String {
+        (rows(of: alias, from: from) { event($0, .destroyed) }
+            + capture.affected.map { affected($0, of: alias, from: from) }).joined(separator: "\n")
+    }
+
+    private func updateBody() -> String {
+        let key = quoted(capture.primaryKey)
+        var statements = rows(of: "OLD", from: "WHERE OLD.\(key) IS NOT NEW.\(key)") { event($0, .destroyed) }
+        for record in capture.records {
+            let change = changeOfUpdate(record)
+            statements += record.topics.map { topic in
+                row(record, topic, of: "NEW", event: change, from: "WHERE \(change) IS NOT NULL")
+            }
+        }
+        for affected in capture.affected {
+            let condition = affected.columns.map { "WHERE \(differs($0))" } ?? ""
+            statements.append(self.affected(affected, of: "OLD", from: condition))
+            if let column = affected.path.first?.column {
+                let moved = "OLD.\(quoted(column)) IS NOT NEW.\(quoted(column))"
+                statements.append(
+                    self.affected(affected, of: "NEW", from: condition.isEmpty ? "WHERE \(moved)" : "\(condition) AND \(moved)")
+                )
+            }
+        }
+        if let observed = capture.observed { statements.append(observation(observed)) }
+        return statements.joined(separator: "\n")
+    }
+
+    private func rows(of alias: String, from: String = "", event: (RecordCapture) -> String) -> [String] {
+        capture.records.flatMap { record in
+            record.topics.map { row(record, $0, of: alias, event: event(record), from: from) }
+        }
+    }
+
+    private func changeOfUpdate(_ record: RecordCapture) -> String {
+        let key = quoted(capture.primaryKey)
+        var cases = "CASE WHEN OLD.\(key) IS NOT NEW.\(key) THEN \(event(record, .created))"
+        if let column = record.softDeleteColumn.map(quoted) {
+            cases += """
+                 WHEN NEW.\(column) IS NOT NULL AND NEW.\(column) IS NOT OLD.\(column) THEN \(event(record, .destroyed))
+                WHEN NEW.\(column) IS NULL AND OLD.\(column) IS NOT NULL THEN \(event(record, .created))
+                WHEN NEW.\(column) IS NOT NULL THEN \(record.updatesAfterSoftDelete ? event(record, .updated) : "NULL")
+                """
+        }
+        return cases + " ELSE \(event(record, .updated)) END"
+    }
+
+    /// The records that are reached from a changed row.
+    private func affected(_ affected: AffectedCapture, of alias: String, from: String) -> String {
+        let record = affected.record
+        let end = "t\(affected.path.count)"
+        let first = affected.path.prefix(1).map { hop in
+            "FROM (SELECT \(alias).\(quoted(hop.column)) AS value \(from)) changed "
+                + "JOIN \(quoted(hop.otherTable)) t1 ON t1.\(quoted(hop.otherColumn)) = changed.value"
+        }
+        let rest = affected.path.enumerated().dropFirst().map { index, hop in
+            "JOIN \(quoted(hop.otherTable)) t\(index + 1) "
+                + "ON t\(index + 1).\(quoted(hop.otherColumn)) = t\(index).\(quoted(hop.column))"
+        }
+        let visible = record.softDeleteColumn.map { column in
+            record.updatesAfterSoftDelete ? "" : "WHERE \(end).\(quoted(column)) IS NULL"
+        }
+        return record.topics.map { topic in
+            """
+            \(Self.insert)
+            SELECT DISTINCT \(literal(record.modelName)), \(text(record.primaryKey, of: end)), \(event(record, .updated)),
+              \(literal(topic.name)), \(partitionKey(topic, of: end)), \(Self.now), \(Self.now), NULL
+            \((first + rest).joined(separator: "\n")) \(visible ?? "");
+            """
+        }.joined(separator: "\n")
+    }
+
+    /// Only the names of the observed columns that changed, and no values.
+    private func observation(_ observed: ObservedCapture) -> String {
+        let changed = observed.columns.map { column in
+            "SELECT \(literal(column)) AS name WHERE \(differs([column]))"
+        }
+        let changeset = "(SELECT json_group_object(name, NULL) FROM (\(changed.joined(separator: " UNION ALL "))))"
+        return """
+            \(Self.insert)
+            SELECT \(literal(observed.modelName)), \(text(capture.primaryKey, of: "NEW")),
+              \(literal(EventName(observed.singular, .updated).description)), '__outbox_observer__', NULL,
+              \(Self.now), \(Self.now), \(changeset)
+            WHERE \(differs(observed.columns));
+            """
+    }
+}
+
+extension String {
+    fileprivate var wrapped: String { isEmpty ? "" : "(\(self))" }
+}

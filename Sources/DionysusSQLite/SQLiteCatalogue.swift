@@ -1,0 +1,78 @@
+import Dionysus
+
+/// SQLite's catalogue.
+struct SQLiteCatalogue {
+    let connection: SQLiteConnection
+
+    func describe(_ table: String) throws -> TableDescription? {
+        let columns = try connection.run([
+            "SELECT name, type, \"notnull\", dflt_value, pk, hidden FROM pragma_table_xinfo(\(table)) ORDER BY cid"
+        ])[0]
+        guard !columns.isEmpty else { return nil }
+        var places: [(place: Int64, name: String)] = []
+        for row in columns.rows {
+            let place = try row.integer(4) ?? 0
+            if place > 0 { places.append((place, try row.text(0) ?? "")) }
+        }
+        let primaryKey = places.sorted { $0.place < $1.place }.map(\.name)
+        return TableDescription(
+            name: table,
+            columns: try columns.rows.map { try column($0, primaryKey: primaryKey) },
+            primaryKey: primaryKey,
+            uniqueKeys: try uniqueKeys(table, primaryKey),
+            triggers: try connection.run([
+                "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = \(table) ORDER BY name"
+            ])[0].rows.compactMap { try $0.text(0) }
+        )
+    }
+
+    private func column(_ row: Row, primaryKey: [String]) throws -> ColumnDescription {
+        let name = try row.text(0) ?? ""
+        let declared = try row.text(1) ?? ""
+        let isRowID = primaryKey == [name] && declared.uppercased() == "INTEGER"
+        return ColumnDescription(
+            name: name,
+            type: Self.type(declared),
+            declaredType: declared,
+            isNullable: try row.integer(2) == 0 && !primaryKey.contains(name),
+            hasDefault: !row[3].isNull || isRowID,
+            isGenerated: try row.integer(5) ?? 0 > 1
+        )
+    }
+
+    private func uniqueKeys(_ table: String, _ primaryKey: [String]) throws -> [[String]] {
+        let indexes = try connection.run([
+            "SELECT name FROM pragma_index_list(\(table)) WHERE \"unique\" = 1 AND partial = 0 ORDER BY seq"
+        ])[0].rows.compactMap { try $0.text(0) }
+        var named: [[String]] = []
+        for index in indexes {
+            let columns = try connection.run(["SELECT name FROM pragma_index_info(\(index)) ORDER BY seqno"])[0]
+            let names = try columns.rows.compactMap { try $0.text(0) }
+            // An index on an expression has a column without a name.
+            if names.count == columns.count { named.append(names) }
+        }
+        return (primaryKey.isEmpty ? [] : [primaryKey]) + named.filter { $0 != primaryKey }
+    }
+
+    static func type(_ declared: String) -> DatabaseType? {
+        let name = declared.lowercased().prefix { $0 != "(" }.trimmingSpaces
+        return switch name {
+        case "bool", "boolean": .bool
+        case _ where name.contains("int"): .integer
+        case "numeric", "decimal": .decimal
+        case "real", "float", "double", "double precision": .double
+        case _ where name.hasPrefix("timestamp") || name.hasPrefix("datetime"): .timestamp
+        case "text", "varchar", "char", "character varying", "clob", "date", "time": .text
+        case "json", "jsonb": .json
+        case "uuid": .uuid
+        case "blob", "bytea": .bytes
+        default: nil
+        }
+    }
+}
+
+extension Substring {
+    fileprivate var trimmingSpaces: String {
+        String(drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
+    }
+}

@@ -1,0 +1,79 @@
+import Dionysus
+import GRDB
+import struct Foundation.Data
+
+/// GRDB's connection for the length of a transaction.
+final class SQLiteConnection: DatabaseConnection {
+    private let database: GRDB.Database
+    private let path: String
+
+    init(database: GRDB.Database, path: String) {
+        self.database = database
+        self.path = path
+    }
+
+    var dialect: any SQLDialect { SQLiteDialect() }
+
+    func run(_ statements: [Dionysus.SQL]) throws -> [ResultSet] {
+        do {
+            return try statements.map { try run($0) }
+        } catch {
+            throw SQLiteFailure(error, at: path).error
+        }
+    }
+
+    private func run(_ sql: Dionysus.SQL) throws -> ResultSet {
+        let (text, values) = sql.rendered(for: dialect)
+        // Statements that define something are not run again.
+        let defines = ["CREATE", "DROP", "ALTER"].contains { text.hasPrefix($0) }
+        let statement = defines ? try database.makeStatement(sql: text) : try database.cachedStatement(sql: text)
+        try statement.setArguments(StatementArguments(values.map { $0.grdbValue }))
+        let width = statement.columnCount
+        guard width > 0 else {
+            try statement.execute()
+            return ResultSet(columns: [], cells: [], affectedRows: database.changesCount)
+        }
+        var cells: [Dionysus.DatabaseValue] = []
+        let rows = try GRDB.Row.fetchCursor(statement)
+        while let row = try rows.next() {
+            for column in 0..<width { cells.append(Dionysus.DatabaseValue(row[column] as GRDB.DatabaseValue)) }
+        }
+        let isQuery = database.changesCount == 0 || text.hasPrefix("SELECT") || text.hasPrefix("WITH")
+        return ResultSet(
+            columns: statement.columnNames,
+            cells: cells,
+            affectedRows: isQuery ? cells.count / width : database.changesCount
+        )
+    }
+
+    func describe(table: String) throws -> TableDescription? {
+        try SQLiteCatalogue(connection: self).describe(table)
+    }
+}
+
+extension Dionysus.DatabaseValue {
+    fileprivate var grdbValue: GRDB.DatabaseValue {
+        switch self {
+        case .null: .null
+        case .bool(let value): value.databaseValue
+        case .integer(let value): value.databaseValue
+        case .double(let value): value.databaseValue
+        case .decimal(let value): value.description.databaseValue
+        case .text(let value), .json(let value): value.databaseValue
+        case .timestamp(let value): value.description.databaseValue
+        case .uuid(let value): value.uuidString.lowercased().databaseValue
+        case .bytes(let value): Data(value).databaseValue
+        case .array(_, let values): JSON.array(values.map(JSON.init(databaseValue:))).text.databaseValue
+        }
+    }
+
+    fileprivate init(_ value: GRDB.DatabaseValue) {
+        switch value.storage {
+        case .null: self = .null
+        case .int64(let integer): self = .integer(integer)
+        case .double(let double): self = .double(double)
+        case .string(let text): self = .text(text)
+        case .blob(let data): self = .bytes(Array(data))
+        }
+    }
+}

@@ -1,0 +1,93 @@
+public import Dionysus
+import GRDB
+import struct Foundation.URL
+import class Foundation.FileManager
+
+/// An SQLite database in a file, shared with any other program that writes to it.
+public final class SQLiteDatabase: CapturingDatabase {
+    private let pool: DatabasePool
+    private let path: String
+    private let laneLocks: LaneLocks
+
+    /// Opens a database, and creates the file and its directory if they are missing.
+    /// - Parameters:
+    ///   - path: The file.
+    ///   - options: Durability and timeouts.
+    /// - Throws: ``Dionysus/DionysusError`` with code `databaseUnavailable` when the file can't be opened or is no
+    ///   SQLite database.
+    public init(path: String, options: SQLiteOptions = SQLiteOptions()) throws {
+        self.path = path
+        laneLocks = LaneLocks(directory: path + "-lanes")
+        var configuration = Configuration()
+        configuration.busyMode = .timeout(Double(options.busyTimeout.components.seconds))
+        configuration.maximumReaderCount = options.maxReaders
+        configuration.label = "dionysus.sqlite"
+        do {
+            let directory = URL(filePath: path).deletingLastPathComponent()
+            try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+            pool = try DatabasePool(path: path, configuration: configuration)
+            // The pool has set NORMAL, under which a power failure may lose transactions that were committed.
+            let synchronous = options.isDurable ? 2 : 1
+            let isSet = try pool.writeWithoutTransaction { database in
+                try database.execute(sql: "PRAGMA synchronous = \(synchronous)")
+                return try Int.fetchOne(database, sql: "PRAGMA synchronous") == synchronous
+            }
+            guard isSet else {
+                throw DionysusError(.databaseUnavailable, "SQLite at \(path) does not take its durability setting")
+            }
+        } catch let error as DionysusError {
+            throw error
+        } catch {
+            throw SQLiteFailure(error, at: path).error
+        }
+    }
+
+    public var dialect: any SQLDialect { SQLiteDialect() }
+
+    public var location: String { path }
+
+    public var outbox: any OutboxSupport { SQLiteOutbox() }
+
+    public func transaction<T: Sendable>(
+        _ kind: TransactionKind,
+        _ body: @escaping @Sendable (inout Transaction) throws -> T
+    ) async throws -> T {
+        let path = path
+        @Sendable func run(_ database: GRDB.Database) throws -> T {
+            var transaction = Transaction(on: SQLiteConnection(database: database, path: path))
+            return try body(&transaction)
+        }
+        do {
+            switch kind {
+            case .write: return try await pool.write(run)
+            case .snapshot: return try await pool.read(run)
+            }
+        } catch let error as GRDB.DatabaseError {
+            throw SQLiteFailure(error, at: path).error
+        }
+    }
+
+    public func lease(_ resource: LeasedResource, idleTimeout: Duration) async throws -> (any Lease)? {
+        guard let lock = try laneLocks.lock(resource.name) else { return nil }
+        return SQLiteLease(database: self, lock: lock)
+    }
+
+    public func close() async {
+        do { try pool.close() } catch {
+            // A connection that is still in use closes when it is given back.
+        }
+    }
+}
+
+/// Durability and timeouts of an SQLite database.
+public struct SQLiteOptions: Sendable {
+    /// Whether a committed transaction survives a power failure (`synchronous = FULL`). Default true.
+    public var isDurable = true
+    /// How long to wait for another writer, in whole seconds. Default 10 s.
+    public var busyTimeout = Duration.seconds(10)
+    /// How many transactions may read at once. Default 5.
+    public var maxReaders = 5
+
+    /// Creates options with their defaults.
+    public init() {}
+}

@@ -1,0 +1,73 @@
+public import Dionysus
+
+/// How SQLite writes SQL.
+public struct SQLiteDialect: SQLDialect {
+    /// Creates the dialect.
+    public init() {}
+
+    public var name: String { "SQLite" }
+
+    public func placeholder(_ number: Int) -> String { "?\(number)" }
+
+    public func quoted(_ identifier: String) -> String {
+        identifier.split(separator: ".", omittingEmptySubsequences: false)
+            .map { "\"" + $0.replacing("\"", with: "\"\"").replacing("\0", with: "") + "\"" }
+            .joined(separator: ".")
+    }
+
+    public func columnType(_ type: ColumnType) -> String {
+        switch type {
+        case .identity: "INTEGER PRIMARY KEY AUTOINCREMENT"
+        case .bigint: "BIGINT"
+        case .integer: "INTEGER"
+        case .smallint: "SMALLINT"
+        case .boolean: "BOOLEAN"
+        case .double: "DOUBLE"
+        case .decimal(let precision, let scale): "NUMERIC(\(precision),\(scale))"
+        case .text, .uuid, .timestamp: "TEXT"
+        case .json: "JSON"
+        case .bytes: "BLOB"
+        }
+    }
+
+    public var now: SQL { SQL(raw: SQLiteCaptureTriggers.now) }
+
+    public func now(minus seconds: Double) -> SQL {
+        "strftime('%Y-%m-%dT%H:%M:%f000Z', 'now', \(String(-seconds) + " seconds"))"
+    }
+
+    public func isAny(_ expression: SQL, of values: [DatabaseValue], type: DatabaseType) -> SQL {
+        "\(expression) IN (SELECT value FROM json_each(\(values, as: type)))"
+    }
+
+    /// All columns travel as one JSON list of rows. Decimals are cast back to numbers; bytes stand in it as
+    /// hexadecimal text, which SQLite can't turn back before version 3.41, so that they can't be written in bulk.
+    public func rows(_ columns: [BulkColumn], alias: String) -> SQL {
+        let count = columns.first?.values.count ?? 0
+        let list = JSON.array(
+            (0..<count).map { row in .array(columns.map { JSON(databaseValue: $0.values[row]) }) }
+        )
+        let fields = columns.enumerated().map { index, column -> String in
+            let value = "value ->> '$[\(index)]'"
+            let typed = column.type == .decimal ? "CAST(\(value) AS NUMERIC)" : value
+            return "\(typed) AS \(quoted(column.name))"
+        }
+        return "(SELECT \(raw: fields.joined(separator: ", ")) FROM json_each(\(list.text))) AS \(raw: quoted(alias))"
+    }
+
+    public func asText(_ expression: SQL) -> SQL { "CAST(\(expression) AS TEXT)" }
+
+    /// Built from functions that every SQLite has and that an index may use: the length, the first and the last six
+    /// characters, each with a weight.
+    public func laneExpression(_ text: String, lanes: Int) -> String {
+        let weights = [1, 7, 31, 127, 509, 2_039]
+        let last = weights.enumerated().map { index, weight in
+            "coalesce(unicode(substr(\(text), -\(index + 1), 1)), 0) * \(weight)"
+        }
+        return "((length(\(text)) * 8191 + unicode(\(text)) * 131 + \(last.joined(separator: " + "))) % \(lanes))"
+    }
+
+    public var forUpdate: String { "" }
+
+    public func transactionLock(_ name: String, shared: Bool) -> [SQL] { [] }
+}

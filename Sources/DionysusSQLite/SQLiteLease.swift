@@ -1,0 +1,81 @@
+import Dionysus
+import Synchronization
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#else
+import Darwin
+#endif
+
+/// Locks on files in one directory, a file a lock. They live and die with the process that holds them.
+struct LaneLocks: Sendable {
+    let directory: String
+
+    /// Takes a lock.
+    /// - Returns: The lock, or nil if another process or another part of this one has it.
+    func lock(_ name: String) throws -> LaneLock? {
+        guard mkdir(directory, 0o755) == 0 || errno == EEXIST else { throw failure() }
+        let descriptor = open("\(directory)/\(name)", O_CREAT | O_RDWR | O_CLOEXEC, 0o644)
+        guard descriptor >= 0 else { throw failure() }
+        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+            let isHeld = errno == EWOULDBLOCK
+            close(descriptor)
+            if isHeld { return nil }
+            throw failure()
+        }
+        return LaneLock(descriptor: descriptor)
+    }
+
+    private func failure() -> DionysusError {
+        DionysusError(
+            .databaseUnavailable,
+            "a lock in \(directory) can't be taken: \(String(cString: strerror(errno)))",
+            advice: "check that the directory can be written to",
+            isRetriable: true
+        )
+    }
+}
+
+/// A lock on a file. Closing the file gives it back.
+final class LaneLock: Sendable {
+    private let descriptor: Mutex<Int32?>
+
+    init(descriptor: Int32) { self.descriptor = Mutex(descriptor) }
+
+    var isHeld: Bool { descriptor.withLock { $0 != nil } }
+
+    func release() {
+        descriptor.withLock { descriptor in
+            if let descriptor { close(descriptor) }
+            descriptor = nil
+        }
+    }
+
+    deinit { release() }
+}
+
+/// A lock on a file, under which every call is a transaction of its own.
+final class SQLiteLease: Lease {
+    private let database: SQLiteDatabase
+    private let lock: LaneLock
+
+    init(database: SQLiteDatabase, lock: LaneLock) {
+        self.database = database
+        self.lock = lock
+    }
+
+    func perform<T: Sendable>(_ body: @escaping @Sendable (inout Transaction) throws -> T) async throws -> T {
+        guard lock.isHeld else { throw DionysusError(.closed, "the lease has ended") }
+        return try await database.transaction(.write, body)
+    }
+
+    func release<T: Sendable>(_ body: @escaping @Sendable (inout Transaction) throws -> T) async throws -> T {
+        let result = try await perform(body)
+        lock.release()
+        return result
+    }
+
+    func abandon() async { lock.release() }
+}
