@@ -109,9 +109,22 @@ let package = Package(
             path: "Examples/Rentals",
             swiftSettings: strict
         ),
+        .target(
+            name: "TestSupport",
+            dependencies: [
+                "Dionysus", "DionysusProducer", "DionysusPostgres", "DionysusSQLite", "DionysusEmbedded",
+            ],
+            path: "Tests/Support",
+            swiftSettings: strict
+        ),
         .testTarget(
             name: "DionysusTests",
-            dependencies: ["Dionysus", "DionysusTesting"],
+            dependencies: ["Dionysus"],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "DionysusProducerTests",
+            dependencies: ["Dionysus", "DionysusProducer", "TestSupport"],
             swiftSettings: strict
         ),
         .executableTarget(
