@@ -66,7 +66,7 @@ struct Composer: Sendable {
                             key: key,
                             value: value,
                             headers: [
-                                MessageHeader(HeaderName.eventID, Array("\(sourceID)-\(row.id)".utf8)), versionHeader,
+                                MessageHeader(HeaderName.eventID, Array(eventID(of: row).utf8)), versionHeader,
                             ]
                         )
                     )
@@ -79,6 +79,9 @@ struct Composer: Sendable {
         }
         return (messages, verdicts)
     }
+
+    /// The same in every attempt to publish the row.
+    func eventID(of row: OutboxRow) -> String { "\(sourceID)-\(row.id)" }
 
     /// The change that fits the record's state now; nil if there is nothing to say.
     private func reconciled(_ change: EventName.Change?, with state: LoadedRecords.State) -> EventName.Change? {
