@@ -114,6 +114,17 @@ let package = Package(
             dependencies: ["Dionysus", "DionysusTesting"],
             swiftSettings: strict
         ),
+        .executableTarget(
+            name: "EmbeddedLogTool",
+            dependencies: ["Dionysus", "DionysusEmbedded"],
+            path: "Tests/EmbeddedLogTool",
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "DionysusEmbeddedTests",
+            dependencies: ["Dionysus", "DionysusEmbedded", "DionysusTesting", "EmbeddedLogTool"],
+            swiftSettings: strict
+        ),
     ],
     swiftLanguageModes: [.v6]
 )

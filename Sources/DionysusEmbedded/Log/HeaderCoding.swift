@@ -1,0 +1,48 @@
+import Dionysus
+import Foundation
+
+/// Headers as one column: for each its name and its value, both after their lengths (32 bits, little-endian).
+enum HeaderCoding {
+    static func encode(_ headers: [MessageHeader]) -> Data? {
+        guard !headers.isEmpty else { return nil }
+        var data = Data()
+        for header in headers {
+            append(header.name.utf8, to: &data)
+            append(header.value, to: &data)
+        }
+        return data
+    }
+
+    static func decode(_ data: Data) throws -> [MessageHeader] {
+        try data.withUnsafeBytes { bytes in
+            var position = 0
+            func field() throws -> UnsafeRawBufferPointer {
+                guard position + 4 <= bytes.count else { throw damaged() }
+                let length = Int(UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: position, as: UInt32.self)))
+                position += 4
+                guard position + length <= bytes.count else { throw damaged() }
+                defer { position += length }
+                return UnsafeRawBufferPointer(rebasing: bytes[position..<position + length])
+            }
+            var headers: [MessageHeader] = []
+            while position < bytes.count {
+                let name = String(decoding: try field(), as: UTF8.self)
+                headers.append(MessageHeader(name, Array(try field())))
+            }
+            return headers
+        }
+    }
+
+    private static func append(_ bytes: some Collection<UInt8>, to data: inout Data) {
+        withUnsafeBytes(of: UInt32(bytes.count).littleEndian) { data.append(contentsOf: $0) }
+        data.append(contentsOf: bytes)
+    }
+
+    private static func damaged() -> DionysusError {
+        DionysusError(
+            .malformed,
+            "the headers of a message in the embedded log are damaged",
+            advice: "check the disk; move the log away to begin with a new one"
+        )
+    }
+}

@@ -1,0 +1,108 @@
+import Dionysus
+import Foundation
+import GRDB
+
+// Both modules have a type of this name.
+typealias Connection = GRDB.Database
+
+/// The SQLite file of a log, which any number of processes have open.
+final class LogFile: Sendable {
+    let path: String
+    private let pool: DatabasePool
+
+    /// Opens the file, and creates it with its directory where they are missing.
+    init(path: String, options: EmbeddedLogOptions) throws {
+        self.path = path
+        pool = try Self.mappingErrors(path) {
+            try Self.createDirectory(of: path)
+            return try DirectoryLock.withLock(onDirectoryOf: path) {
+                try Self.openPool(path: path, options: options)
+            }
+        }
+    }
+
+    /// A connection of its own to the same file.
+    func makeConnection() throws -> DatabaseQueue {
+        try Self.mappingErrors(path) {
+            var configuration = Configuration()
+            configuration.label = "dionysus.embedded.watch"
+            return try DatabaseQueue(path: path, configuration: configuration)
+        }
+    }
+
+    /// Runs a transaction that writes.
+    ///
+    /// It runs to its end even if the task is cancelled, so that the caller always learns what became of it.
+    func write<T: Sendable>(_ body: @escaping @Sendable (Connection) throws -> T) async throws -> T {
+        let task = Task { [pool] in try await pool.write(body) }
+        do {
+            return try await task.value
+        } catch {
+            throw Self.mapped(error, path: path)
+        }
+    }
+
+    /// Runs a transaction that reads one snapshot.
+    func read<T: Sendable>(_ body: @escaping @Sendable (Connection) throws -> T) async throws -> T {
+        do {
+            return try await pool.read(body)
+        } catch {
+            throw Self.mapped(error, path: path)
+        }
+    }
+
+    func close() {
+        // What can fail here is the end of a statement that is still running, which then ends with the pool.
+        try? pool.close()
+    }
+
+    private static func createDirectory(of path: String) throws {
+        let directory = URL(fileURLWithPath: path).deletingLastPathComponent()
+        do {
+            try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+        } catch {
+            throw DionysusError(
+                .brokerUnavailable,
+                "the directory of the embedded log \(path) can't be created",
+                advice: "check the path and the permissions of its parent directory",
+                underlying: error
+            )
+        }
+    }
+
+    private static func openPool(path: String, options: EmbeddedLogOptions) throws -> DatabasePool {
+        var configuration = Configuration()
+        configuration.label = "dionysus.embedded"
+        let step: Duration = .milliseconds(1)
+        let attempts = max(1, Int(options.busyTimeout / step))
+        // SQLite's own handler sleeps up to 100 ms at a time, which starves a process beside a busy appender.
+        configuration.busyMode = .callback { count in
+            usleep(UInt32(step.microseconds))
+            return count < attempts
+        }
+        let pool = try DatabasePool(path: path, configuration: configuration)
+        try pool.writeWithoutTransaction { connection in
+            // The pool has chosen NORMAL by itself by now, so this can't be done while the connection is prepared.
+            let (name, value) = options.durability == .power ? ("FULL", 2) : ("NORMAL", 1)
+            try connection.execute(sql: "PRAGMA synchronous = \(name)")
+            guard try Int.fetchOne(connection, sql: "PRAGMA synchronous") == value else {
+                throw DionysusError(
+                    .brokerUnavailable,
+                    "SQLite does not accept synchronous = \(name) for the embedded log \(path)"
+                )
+            }
+            try connection.execute(sql: "PRAGMA journal_size_limit = 67108864")
+            try connection.execute(sql: "PRAGMA wal_autocheckpoint = 4000")
+        }
+        try pool.write { try LogSchema.prepare($0, path: path) }
+        return pool
+    }
+
+    private static func mappingErrors<T>(_ path: String, _ body: () throws -> T) throws -> T {
+        do {
+            return try body()
+        } catch {
+            throw mapped(error, path: path)
+        }
+    }
+}
