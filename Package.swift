@@ -135,7 +135,10 @@ let package = Package(
         ),
         .testTarget(
             name: "DionysusEmbeddedTests",
-            dependencies: ["Dionysus", "DionysusEmbedded", "DionysusTesting", "EmbeddedLogTool"],
+            dependencies: [
+                "Dionysus", "DionysusEmbedded", "DionysusTesting", "EmbeddedLogTool",
+                .product(name: "GRDB", package: "GRDB.swift"),
+            ],
             swiftSettings: strict
         ),
     ],
