@@ -114,6 +114,11 @@ let package = Package(
             dependencies: ["Dionysus", "DionysusTesting"],
             swiftSettings: strict
         ),
+        .testTarget(
+            name: "DionysusKafkaTests",
+            dependencies: ["Dionysus", "DionysusKafka", .product(name: "Logging", package: "swift-log")],
+            swiftSettings: strict
+        ),
     ],
     swiftLanguageModes: [.v6]
 )
