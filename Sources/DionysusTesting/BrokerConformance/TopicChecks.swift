@@ -1,0 +1,70 @@
+import Dionysus
+
+extension BrokerConformance {
+    static let topicChecks: [Check] = [
+        Check("Topics are created once and described", needsTopicCreation: true) { trial in
+            let names = [BrokerHarness.freshName(), BrokerHarness.freshName()]
+            try await trial.broker.createTopics([
+                TopicSpecification(name: names[0], partitions: 3),
+                TopicSpecification(name: names[1], partitions: 1),
+            ])
+            try await trial.broker.createTopics([TopicSpecification(name: names[0], partitions: 5)])
+            let described = try await trial.broker.describeTopics(names)
+            try expectEqual(
+                Set(described),
+                [TopicDescription(name: names[0], partitions: 3), TopicDescription(name: names[1], partitions: 1)],
+                "the topics"
+            )
+            let all = try await trial.broker.describeTopics(nil)
+            try expect(all.contains(described[0]), "all topics to contain \(described[0].name)", "they didn't")
+        },
+
+        Check("A topic that doesn't exist is not described", needsTopicCreation: true) { trial in
+            let topic = try await trial.makeTopic(partitions: 2)
+            let described = try await trial.broker.describeTopics([topic, BrokerHarness.freshName()])
+            try expectEqual(described, [TopicDescription(name: topic, partitions: 2)], "the topics")
+        },
+
+        Check("A topic that is created after a consumer has joined is read", needsTopicCreation: true) { trial in
+            let present = try await trial.makeTopic(partitions: 1)
+            let later = BrokerHarness.freshName()
+            var reader = try await trial.makeReader(of: [present, later])
+            try await reader.join(owning: 1)
+            try await trial.broker.createTopics([TopicSpecification(name: later, partitions: 1)])
+            try await trial.send(0..<5, to: TopicPartition(later, 0))
+            let messages = try await reader.read(5)
+            try expectEqual(messages.map(\.source.topic), Array(repeating: later, count: 5), "the topics")
+            await reader.close()
+        },
+
+        Check("Topics are read by pattern", needsTopicCreation: true) { trial in
+            let prefix = BrokerHarness.freshName("pattern")
+            let names = ["\(prefix)-one", "\(prefix)-two", "other-\(prefix)"]
+            try await trial.broker.createTopics(names.map { TopicSpecification(name: $0, partitions: 1) })
+            for (number, name) in names.enumerated() {
+                try await trial.send(number..<number + 1, to: TopicPartition(name, 0))
+            }
+            var reader = try await trial.makeReader(of: [], patterns: ["^\(prefix)-.*"])
+            let messages = try await reader.read(2)
+            try expectEqual(messages.compactMap(\.number).sorted(), [0, 1], "the numbers of the messages")
+            try expectEqual(reader.owned.count, 2, "the number of partitions")
+            await reader.close()
+        },
+
+        Check("The bounds of partitions are known, and those that don't exist are left out") { trial in
+            let topic = try await trial.makeTopic(partitions: 2)
+            try await trial.send(0..<7, to: TopicPartition(topic, 1))
+            let bounds = try await trial.broker.offsets(
+                of: [TopicPartition(topic, 0), TopicPartition(topic, 1), TopicPartition(topic, 99)]
+            )
+            try expectEqual(
+                bounds,
+                [
+                    TopicPartition(topic, 0): OffsetRange(first: 0, next: 0),
+                    TopicPartition(topic, 1): OffsetRange(first: 0, next: 7),
+                ],
+                "the bounds"
+            )
+        },
+    ]
+}
