@@ -116,7 +116,10 @@ let package = Package(
         ),
         .testTarget(
             name: "DionysusKafkaTests",
-            dependencies: ["Dionysus", "DionysusKafka", .product(name: "Logging", package: "swift-log")],
+            dependencies: [
+                "Dionysus", "DionysusKafka", "DionysusTesting",
+                .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: strict
         ),
     ],
