@@ -143,7 +143,10 @@ let package = Package(
         ),
         .testTarget(
             name: "DionysusKafkaTests",
-            dependencies: ["Dionysus", "DionysusKafka", .product(name: "Logging", package: "swift-log")],
+            dependencies: [
+                "Dionysus", "DionysusKafka", "DionysusTesting",
+                .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: strict
         ),
     ],

@@ -106,7 +106,7 @@ final class Administration: Sendable {
         }
     }
 
-    /// Passes on what the client says about itself. Nobody reads its queue between calls.
+    /// Passes on what the client says about itself, as nobody reads its queue between calls.
     private func report(_ client: Client) {
         while let event = rd_kafka_queue_poll(client.queue, 0) {
             _ = events.handle(event)
@@ -136,7 +136,7 @@ final class Administration: Sendable {
         )
     }
 
-    /// All topics. Asking for single ones would create them on clusters that do so.
+    /// All topics, as asking for single ones would create them on clusters that do so.
     private func metadata(_ client: Client) throws -> [TopicDescription] {
         try withMetadata(client) { metadata in
             UnsafeBufferPointer(start: metadata.topics, count: Int(metadata.topic_cnt))

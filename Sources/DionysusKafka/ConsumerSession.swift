@@ -121,7 +121,13 @@ final class ConsumerSession {
             }
         }
         // The group can't be left while it waits for an answer.
-        if membership.awaitsAnswer { rd_kafka_assign(client.pointer, nil) }
+        if let partitions = membership.owedRelease {
+            removeFromAssignment(partitions)
+        } else if membership.owesStart {
+            addToAssignment([])
+        }
+        // Nobody reads log lines any more, and librdkafka would print them.
+        rd_kafka_set_log_level(client.pointer, 0)
         rd_kafka_queue_cb_event_enable(client.queue, nil, nil)
         rd_kafka_queue_cb_event_enable(messages.pointer, nil, nil)
         // librdkafka wants its queues back before the consumer is closed, which answers what is left of rebalances.
@@ -144,10 +150,28 @@ final class ConsumerSession {
                 // Another member may own the partition by now; nothing depends on these offsets.
                 events.logger.debug("Kafka did not take the group's offsets: \(code.text)")
             }
+        case RD_KAFKA_EVENT_FETCH:
+            bringBack(event)
         case RD_KAFKA_EVENT_ERROR:
             handle(rd_kafka_event_error(event))
         default:
             _ = events.handle(event)
+        }
+    }
+
+    /// Sends a message that came the wrong way, and all after it, through the right queue.
+    ///
+    /// A partition that stops forgets where its messages go, and it may do so after it was told for its next start.
+    /// Its first messages then come with the other events. Reading on from the first of them makes the rest stale.
+    private func bringBack(_ event: OpaquePointer) {
+        guard let message = rd_kafka_event_message_next(event), let topic = message.pointee.rkt else { return }
+        let partition = TopicPartition(String(cString: rd_kafka_topic_name(topic)), message.pointee.partition)
+        guard membership.isActive(partition) else { return }
+        messages.collect(partition)
+        if message.pointee.err == RD_KAFKA_RESP_ERR_NO_ERROR {
+            move(partition, to: message.pointee.offset)
+        } else {
+            handle(MessageQueue.Fault(message.pointee, partition))
         }
     }
 
@@ -223,6 +247,10 @@ final class ConsumerSession {
     func seek(_ partition: TopicPartition, to position: StartPosition) throws {
         let offset = try position.librdkafkaOffset(in: partition)
         guard membership.isActive(partition) else { return }
+        move(partition, to: offset)
+    }
+
+    private func move(_ partition: TopicPartition, to offset: Int64) {
         let list = PartitionList([(partition, offset)])
         let code = list.lend { takeCode(rd_kafka_seek_partitions(client.pointer, $0, 5000)) }
         let isDone =
@@ -284,6 +312,7 @@ final class ConsumerSession {
         let list = PartitionList([(partition, offset)])
         list.lend { list in
             note(takeCode(rd_kafka_incremental_unassign(client.pointer, list)), "stop reading \(partition)")
+            messages.collect(partition)
             note(takeCode(rd_kafka_incremental_assign(client.pointer, list)), "read \(partition) again")
         }
     }

@@ -143,7 +143,7 @@ struct DeliveryTable: Sendable {
         return waitingForRoom
     }
 
-    /// Takes no new batches. A deadline once set may only come nearer.
+    /// Takes no new batches; a deadline once set may only come nearer.
     mutating func drain(until deadline: ContinuousClock.Instant) {
         switch phase {
         case .open: phase = .draining(until: deadline)

@@ -29,7 +29,7 @@ public final class KafkaBroker: MessageBroker {
     private let administration: Administration
     private let made = Mutex(Made())
 
-    /// Describes a cluster. Nothing is connected before it is needed.
+    /// Describes a cluster; nothing is connected before it is needed.
     /// - Parameters:
     ///   - bootstrapServers: Some of its brokers, `host:port`, separated by commas or semicolons.
     ///   - settings: librdkafka's settings for all clients.

@@ -19,8 +19,11 @@ struct Membership {
     private var isGivingBack = false
     private var events: [ConsumerEvent] = []
 
-    /// Whether the group waits for the user's answer.
-    var awaitsAnswer: Bool { isGivingBack || stages.values.contains { $0 == .offered || $0 == .awaitingStart } }
+    /// Whether the group may be waiting for the user to start something.
+    var owesStart: Bool { stages.values.contains { $0 == .offered || $0 == .awaitingStart } }
+
+    /// What the group waits for the user to release, if it does.
+    var owedRelease: [TopicPartition]? { isGivingBack ? givingBack : nil }
 
     func isActive(_ partition: TopicPartition) -> Bool { stages[partition] == .active }
 

@@ -8,6 +8,12 @@ final class MessageQueue {
         var code: rd_kafka_resp_err_t
         var partition: TopicPartition?
         var offset: Int64
+
+        init(_ message: rd_kafka_message_t, _ partition: TopicPartition?) {
+            code = message.err
+            self.partition = partition
+            offset = message.offset
+        }
     }
 
     let pointer: OpaquePointer?
@@ -22,7 +28,7 @@ final class MessageQueue {
 
     func end() { rd_kafka_queue_destroy(pointer) }
 
-    /// Lets the messages of a partition come here. This has to precede its assignment, or the first ones go astray.
+    /// Lets the messages of a partition come here; it has to precede its assignment, or the first ones go astray.
     func collect(_ partition: TopicPartition) {
         guard let queue = rd_kafka_queue_get_partition(client.pointer, partition.topic, partition.partition) else {
             return
@@ -46,7 +52,7 @@ final class MessageQueue {
             if message.pointee.err == RD_KAFKA_RESP_ERR_NO_ERROR, let source {
                 messages.append(ConsumedMessage(message, source: source))
             } else {
-                faults.append(Fault(code: message.pointee.err, partition: source, offset: message.pointee.offset))
+                faults.append(Fault(message.pointee, source))
             }
             rd_kafka_message_destroy(message)
         }

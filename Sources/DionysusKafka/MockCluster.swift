@@ -62,7 +62,7 @@ public final class MockCluster: Sendable {
 
     deinit { close() }
 
-    /// Ends the cluster. It does nothing the second time.
+    /// Ends the cluster; the second time it does nothing.
     public func close() {
         guard let ended = handle.withLock({ $0.take() }) else { return }
         rd_kafka_mock_cluster_destroy(ended.cluster)

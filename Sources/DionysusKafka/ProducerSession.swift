@@ -97,10 +97,8 @@ final class ProducerSession: Sendable {
                 continue
             case RD_KAFKA_RESP_ERR__QUEUE_FULL:
                 return index
-            case RD_KAFKA_RESP_ERR__FATAL:
-                drain(until: .now)
-                fallthrough
             default:
+                if client.fatalError != nil { drain(until: .now) }
                 // What could not be queued brings no delivery report.
                 let failure = DionysusError.undelivered(code, topic: message.topic)
                 table.withLock { $0.settle(tag, .failure(failure)) }?.resume()
@@ -210,6 +208,8 @@ final class ProducerSession: Sendable {
             topics.values.forEach { rd_kafka_topic_destroy($0.pointer) }
             topics = [:]
         }
+        // Nobody reads log lines any more, and librdkafka would print them.
+        rd_kafka_set_log_level(client.pointer, 0)
         rd_kafka_queue_destroy(client.queue)
         rd_kafka_destroy(client.pointer)
         ending.complete()

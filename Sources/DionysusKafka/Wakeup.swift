@@ -11,7 +11,7 @@ final class Wakeup: Sendable {
         if !isPending.exchange(true, ordering: .acquiringAndReleasing) { semaphore.signal() }
     }
 
-    /// Waits for a signal, at most for a time. What was signalled before is to be looked for after this.
+    /// Waits for a signal, at most for a time; what was signalled before is to be looked for after this.
     func wait(atMost duration: Duration) {
         _ = semaphore.wait(timeout: .now() + .milliseconds(Int(duration.milliseconds)))
         isPending.store(false, ordering: .sequentiallyConsistent)

@@ -65,7 +65,7 @@ struct EndingTests {
             // The client may notice only when it is used.
             var results = await producer.send([.numbered(1)])
             if results.map(\.code) == [.brokerUnavailable] { results = await producer.send([.numbered(1)]) }
-            #expect(results.map(\.code) == [nil])
+            #expect(results.map(\.code) == [nil], "\(results)")
         }
     }
 

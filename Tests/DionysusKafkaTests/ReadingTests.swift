@@ -117,7 +117,7 @@ struct ReadingTests {
                 value: Array(repeating: 7, count: 900_000)
             )
             // The mock cluster keeps 5 MiB, so that the first ones are gone.
-            for _ in 0..<10 { _ = await producer.send([large]) }
+            for _ in 0..<10 { #expect(await producer.send([large]).map(\.code) == [nil]) }
             let member = try await fixture.member(from: position)
             _ = try await member.join()
             let partition = TopicPartition("t", 0)
