@@ -109,9 +109,22 @@ let package = Package(
             path: "Examples/Rentals",
             swiftSettings: strict
         ),
+        .target(
+            name: "TestSupport",
+            dependencies: [
+                "Dionysus", "DionysusProducer", "DionysusPostgres", "DionysusSQLite", "DionysusEmbedded",
+            ],
+            path: "Tests/Support",
+            swiftSettings: strict
+        ),
         .testTarget(
             name: "DionysusTests",
-            dependencies: ["Dionysus", "DionysusTesting"],
+            dependencies: ["Dionysus"],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "DionysusProducerTests",
+            dependencies: ["Dionysus", "DionysusProducer", "TestSupport"],
             swiftSettings: strict
         ),
         .executableTarget(
@@ -122,7 +135,18 @@ let package = Package(
         ),
         .testTarget(
             name: "DionysusEmbeddedTests",
-            dependencies: ["Dionysus", "DionysusEmbedded", "DionysusTesting", "EmbeddedLogTool"],
+            dependencies: [
+                "Dionysus", "DionysusEmbedded", "DionysusTesting", "EmbeddedLogTool",
+                .product(name: "GRDB", package: "GRDB.swift"),
+            ],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "DionysusKafkaTests",
+            dependencies: [
+                "Dionysus", "DionysusKafka", "DionysusTesting",
+                .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: strict
         ),
     ],

@@ -47,6 +47,17 @@ public struct PostgresDialect: SQLDialect {
         return "unnest(\(arrays.joined(separator: ", "))) AS \(raw: quoted(alias))(\(raw: names))"
     }
 
+    /// A timestamp without time zone is taken as UTC whatever the session's zone is, and other types, such as
+    /// enumerations, dates and lists, are cast from text.
+    public func assignable(_ expression: SQL, to column: ColumnDescription) -> SQL {
+        switch column.type {
+        case .timestamp where column.declaredType.hasSuffix("without time zone"):
+            "(\(expression) AT TIME ZONE 'UTC')"
+        case nil: "CAST(\(expression) AS \(raw: column.declaredType))"
+        default: expression
+        }
+    }
+
     public func asText(_ expression: SQL) -> SQL { "(\(expression))::text" }
 
     public func laneExpression(_ text: String, lanes: Int) -> String { "((hashtext(\(text)) & 2147483647) % \(lanes))" }

@@ -58,4 +58,34 @@ public struct Inflection: Sendable, Hashable {
         if word.hasSuffix("fe") { return word.dropLast(2) + "ves" }
         return word + "s"
     }
+
+    /// `bookings_fee` becomes `BookingsFee`.
+    /// - Parameter name: A name in snake case.
+    /// - Returns: The name in camel case, beginning with a capital.
+    public static func camelized(_ name: String) -> String {
+        name.split(separator: "_").map { $0.prefix(1).uppercased() + $0.dropFirst() }.joined()
+    }
+
+    /// `bookings_fees` becomes `bookings_fee`: the inverse of ``plural(of:)`` for the words that English forms by rule.
+    /// - Parameter plural: A plural in snake case.
+    /// - Returns: Its singular.
+    public func singular(of plural: String) -> String {
+        guard let separator = plural.lastIndex(of: "_") else { return singular(ofWord: plural) }
+        return plural[...separator] + singular(ofWord: String(plural[plural.index(after: separator)...]))
+    }
+
+    private func singular(ofWord word: String) -> String {
+        if let irregular = irregulars.first(where: { $0.value == word }) { return irregular.key }
+        // Several singulars share a plural: `houses`, `statuses`. The commoner endings come first, and the plural of
+        // what is found has to lead back to the word.
+        let endings = [
+            ("ies", "y"), ("yses", "ysis"), ("ouses", "ouse"), ("auses", "ause"), ("uses", "us"), ("sses", "ss"),
+            ("xes", "x"), ("ches", "ch"), ("shes", "sh"), ("s", ""), ("es", ""), ("ves", "fe"),
+        ]
+        for (ending, replacement) in endings where word.hasSuffix(ending) {
+            let candidate = String(word.dropLast(ending.count)) + replacement
+            if candidate != word, plural(ofWord: candidate) == word { return candidate }
+        }
+        return word
+    }
 }

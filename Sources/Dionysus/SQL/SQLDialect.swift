@@ -27,6 +27,10 @@ public protocol SQLDialect: Sendable {
     /// All columns have the same number of elements; the rows come in their order.
     func rows(_ columns: [BulkColumn], alias: String) -> SQL
 
+    /// A column of ``rows(_:alias:)`` as it can be assigned to a column of a table. Types that Dionysus passes on as
+    /// text are cast where the database doesn't do it by itself.
+    func assignable(_ expression: SQL, to column: ColumnDescription) -> SQL
+
     /// An expression cast to text.
     func asText(_ expression: SQL) -> SQL
 
@@ -41,6 +45,10 @@ public protocol SQLDialect: Sendable {
     /// Statements that hold off other transactions which hold the lock `name` in a conflicting mode, until this one ends.
     /// Empty where writers exclude each other anyhow.
     func transactionLock(_ name: String, shared: Bool) -> [SQL]
+}
+
+extension SQLDialect {
+    public func assignable(_ expression: SQL, to column: ColumnDescription) -> SQL { expression }
 }
 
 /// The types of column in tables that Dionysus itself creates.

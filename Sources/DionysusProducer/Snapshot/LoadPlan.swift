@@ -77,14 +77,15 @@ struct LoadPlan: Sendable {
         return [own] + edges.map { edge in query(edge, ids: ids, dialect: dialect) }
     }
 
-    /// The rows at the end of an association; each begins with the key that tells to which record it belongs.
+    /// The rows at the end of an association; each begins with the key that tells to which record it belongs,
+    /// under a name that hides no column of the row.
     private func query(_ edge: Edge, ids: [DatabaseValue], dialect: any SQLDialect) -> SQL {
         let hops = edge.association.hops
         let isWanted = dialect.isAny("s.\(identifier: model.primaryKey)", of: ids, type: primaryKeyType)
         let key = edge.target.model.primaryKey
         if edge.association.isBelongsTo {
             return """
-                SELECT t.\(identifier: key), \(Self.list(edge.target.columns, of: "t"))
+                SELECT t.\(identifier: key) AS dionysus_source, \(Self.list(edge.target.columns, of: "t"))
                 FROM \(identifier: edge.target.model.table) t WHERE t.\(identifier: key) IN (
                   SELECT s.\(identifier: hops[0].column) FROM \(identifier: model.table) s WHERE \(isWanted)
                 )
@@ -100,7 +101,7 @@ struct LoadPlan: Sendable {
                 """
         }
         return """
-            SELECT s.\(identifier: model.primaryKey), \(Self.list(edge.target.columns, of: "t"))
+            SELECT s.\(identifier: model.primaryKey) AS dionysus_source, \(Self.list(edge.target.columns, of: "t"))
             FROM \(from) WHERE \(isWanted) ORDER BY t.\(identifier: key)
             """
     }

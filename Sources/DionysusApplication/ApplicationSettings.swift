@@ -1,0 +1,24 @@
+public import DionysusConsumer
+public import DionysusProducer
+public import Logging
+
+/// Everything that can be set, with its default.
+public struct ApplicationSettings: Sendable {
+    /// The database whose changes are published: `sqlite:PATH` or `postgres://user:password@host:port/database`.
+    public var sourceDatabaseURL = "sqlite:dionysus-data/source.sqlite"
+    /// The database that holds the replica.
+    public var replicaDatabaseURL = "sqlite:dionysus-data/replica.sqlite"
+    /// The broker: `embedded:PATH`, or `host:port;host:port` of a Kafka cluster.
+    public var seedBroker = "embedded:dionysus-data/log.sqlite"
+    /// The least severe log messages that are written. Default `notice`.
+    public var logLevel = Logger.Level.notice
+    /// How the producer's side works.
+    public var producer = ProducerSettings()
+    /// How the consumer's side works.
+    public var consumer = ConsumerSettings()
+    /// Settings of the broker's client library for both sides, passed through as they are.
+    public var brokerSettings: [String: String] = [:]
+
+    /// Creates settings with their defaults.
+    public init() {}
+}

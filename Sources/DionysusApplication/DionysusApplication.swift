@@ -1,0 +1,75 @@
+public import ArgumentParser
+public import Dionysus
+public import DionysusConsumer
+public import DionysusProducer
+import Logging
+
+/// An application that publishes models, consumes them, or both, as a command line.
+///
+///     @main
+///     struct Bookings: DionysusApplication {
+///         let producer = BookingSync()
+///         let consumer = RentalMirror()
+///     }
+///
+/// Its commands are `migrate`, `uninstall`, `validate`, `relay`, `consume`, `lag`, `config`, `version` and those that
+/// the application adds. Settings come from code, from the environment over it, and from flags over that.
+public protocol DionysusApplication: Sendable {
+    /// What the application publishes.
+    associatedtype ProducerDeclaration: Producer
+    /// What the application consumes.
+    associatedtype ConsumerDeclaration: Consumer
+
+    /// Creates the application.
+    init()
+
+    /// The name of the executable, for its help. The type's name in lower case by default.
+    static var name: String { get }
+    /// The application's version. `0.1.0` by default.
+    static var version: String { get }
+    /// Commands of the application's own.
+    static var commands: [any ParsableCommand.Type] { get }
+
+    /// What the application publishes.
+    var producer: ProducerDeclaration { get }
+    /// What the application consumes.
+    var consumer: ConsumerDeclaration { get }
+    /// The settings where the environment has none.
+    var settings: ApplicationSettings { get }
+
+    /// Creates the application's own tables in the source database, before the outbox; for those that have no
+    /// migrations of their own. It must be safe to repeat.
+    func migrateSource(_ transaction: inout Transaction) throws
+    /// Creates the replica's tables, before the consumer's own; for those that have no migrations of their own. It
+    /// must be safe to repeat.
+    func migrateReplica(_ transaction: inout Transaction) throws
+}
+
+extension DionysusApplication {
+    public static var name: String { "\(Self.self)".lowercased() }
+    public static var version: String { "0.1.0" }
+    public static var commands: [any ParsableCommand.Type] { [] }
+    public var settings: ApplicationSettings { ApplicationSettings() }
+    public func migrateSource(_ transaction: inout Transaction) throws {}
+    public func migrateReplica(_ transaction: inout Transaction) throws {}
+
+    /// Runs the command line.
+    public static func main() async {
+        await RootCommand<Self>.main()
+    }
+}
+
+struct RootCommand<App: DionysusApplication>: AsyncParsableCommand {
+    static var configuration: CommandConfiguration {
+        CommandConfiguration(
+            commandName: App.name,
+            abstract: "Publishes models whenever they change, and keeps copies of others'.",
+            version: App.version,
+            subcommands: [
+                MigrateCommand<App>.self, UninstallCommand<App>.self, ValidateCommand<App>.self,
+                RelayCommand<App>.self, ConsumeCommand<App>.self, LagCommand<App>.self,
+                ConfigCommand<App>.self, VersionCommand<App>.self,
+            ] + App.commands
+        )
+    }
+}

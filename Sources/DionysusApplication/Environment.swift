@@ -1,0 +1,77 @@
+public import Dionysus
+import DionysusConsumer
+import DionysusEmbedded
+import DionysusKafka
+import DionysusPostgres
+public import DionysusProducer
+import DionysusSQLite
+public import Logging
+
+/// An application with its settings, and what it connects to.
+public struct ApplicationEnvironment<App: DionysusApplication>: Sendable {
+    /// The application.
+    public let application: App
+    /// The settings, after the environment.
+    public let settings: ApplicationSettings
+    /// Where commands log.
+    public let logger: Logger
+
+    /// Reads the environment.
+    /// - Throws: ``Dionysus/DionysusError`` with code `configuration`, all faults in one.
+    public init() throws {
+        application = App()
+        settings = try ResolvedSettings.resolve(application.settings).values
+        Self.startLogging()
+        var logger = Logger(label: App.name)
+        logger.logLevel = settings.logLevel
+        self.logger = logger
+    }
+
+    /// What the application publishes, looked up.
+    public var registry: Registry { Registry(application.producer, settings: settings.producer) }
+
+    /// Opens the database whose changes are published.
+    /// - Returns: The database.
+    public func source() throws -> any CapturingDatabase { try open(settings.sourceDatabaseURL, "SOURCE_DATABASE_URL") }
+
+    /// Opens the database that holds the replica.
+    /// - Returns: The database.
+    public func replica() throws -> any CapturingDatabase {
+        try open(settings.replicaDatabaseURL, "REPLICA_DATABASE_URL")
+    }
+
+    /// Connects to the broker.
+    /// - Returns: The broker.
+    public func broker() throws -> any MessageBroker {
+        let seed = settings.seedBroker
+        if let path = seed.suffix(after: "embedded:") { return try EmbeddedBroker(path: path) }
+        return try KafkaBroker(bootstrapServers: seed, settings: settings.brokerSettings, logger: logger)
+    }
+
+    private func open(_ url: String, _ name: String) throws -> any CapturingDatabase {
+        if let path = url.suffix(after: "sqlite:"), !path.isEmpty { return try SQLiteDatabase(path: path) }
+        guard url.hasPrefix("postgres://") || url.hasPrefix("postgresql://") else {
+            throw DionysusError(
+                .configuration,
+                "\(name) is neither sqlite:PATH nor postgres://user:password@host:port/database",
+                advice: "correct the variable"
+            )
+        }
+        return try PostgresDatabase(url: url, logger: logger)
+    }
+
+    private static func startLogging() {
+        LoggingStart.once
+    }
+}
+
+/// Log messages go to standard error, so that reports on standard output can be piped.
+private enum LoggingStart {
+    static let once: Void = LoggingSystem.bootstrap { label in StreamLogHandler.standardError(label: label) }
+}
+
+extension String {
+    fileprivate func suffix(after prefix: String) -> String? {
+        hasPrefix(prefix) ? String(dropFirst(prefix.count)) : nil
+    }
+}

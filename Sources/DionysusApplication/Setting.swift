@@ -1,0 +1,153 @@
+import Configuration
+import Dionysus
+import Logging
+
+/// One setting: its name in the environment, and how it is read and shown.
+struct Setting: Sendable {
+    let name: String
+    let isSecret: Bool
+    let summary: String
+    let show: @Sendable (ApplicationSettings) -> String
+    /// Returns what is wrong with the text, if anything is.
+    let parse: @Sendable (String, inout ApplicationSettings) -> String?
+
+    private init<Value: Sendable>(
+        _ name: String,
+        _ path: WritableKeyPath<ApplicationSettings, Value> & Sendable,
+        _ summary: String,
+        isSecret: Bool = false,
+        expects expected: String,
+        show: @escaping @Sendable (Value) -> String,
+        parse: @escaping @Sendable (String) -> Value?
+    ) {
+        self.name = name
+        self.summary = summary
+        self.isSecret = isSecret
+        self.show = { show($0[keyPath: path]) }
+        self.parse = { text, settings in
+            guard let value = parse(text) else { return "\(name) must be \(expected)" }
+            settings[keyPath: path] = value
+            return nil
+        }
+    }
+
+    /// The name as swift-configuration has it.
+    var key: ConfigKey { ConfigKey(name.lowercased().replacing("_", with: ".")) }
+
+    static let all: [Setting] = [
+        .url("SOURCE_DATABASE_URL", \.sourceDatabaseURL, "the database whose changes are published"),
+        .url("REPLICA_DATABASE_URL", \.replicaDatabaseURL, "the database that holds the replica"),
+        .text("DIONYSUS_SEED_BROKER", \.seedBroker, "embedded:PATH, or host:port;host:port of a Kafka cluster"),
+        .text("DIONYSUS_CLIENT_ID", \.producer.clientID, "names this application to the broker"),
+        .choice("DIONYSUS_LOG_LEVEL", \.logLevel, "the least severe messages that are logged"),
+        .pairs("DIONYSUS_BROKER_SETTINGS", \.brokerSettings, "settings of the broker's client, for both sides"),
+        .text("DIONYSUS_TOPIC_PREFIX", \.producer.topicPrefix, "stands before every topic's name"),
+        .optional(
+            "DIONYSUS_DEFAULT_PARTITION_KEY", \.producer.defaultPartitionKey,
+            "the partition key of topics that declare none; empty for none"),
+        .choice("DIONYSUS_PARTITIONER", \.producer.partitioner, "how partition keys become partitions"),
+        .number("DIONYSUS_TIME_FRACTION_DIGITS", \.producer.timeFractionDigits, "digits of fractions of seconds"),
+        .number("DIONYSUS_LANES", \.producer.lanes, "lanes of the outbox, applied by migrate"),
+        .number("DIONYSUS_WORKERS", \.producer.workers, "batches that a relay works on at once"),
+        .number("DIONYSUS_BATCH_SIZE", \.producer.batchSize, "rows of the outbox in a batch"),
+        .milliseconds("DIONYSUS_POLL_INTERVAL_MS", \.producer.pollInterval, "pause of an idle relay"),
+        .number("DIONYSUS_MAX_ATTEMPTS", \.producer.maxAttempts, "attempts before a row is parked"),
+        .choice("DIONYSUS_ON_FAILURE", \.producer.onFailure, "what waits behind a failed row"),
+        .milliseconds("DIONYSUS_MESSAGE_TIMEOUT_MS", \.producer.messageTimeout, "wait for an acknowledgement"),
+        .milliseconds("DIONYSUS_LEASE_TIMEOUT_MS", \.producer.leaseTimeout, "idle time after which a lane is lost"),
+        .flag("DIONYSUS_DELETE_PUBLISHED_ROWS", \.producer.deletesPublishedRows, "delete rows once published"),
+        .pairs("DIONYSUS_PRODUCER_SETTINGS", \.producer.brokerSettings, "settings of the broker's client, to produce"),
+    ]
+
+    static func text(
+        _ name: String, _ path: WritableKeyPath<ApplicationSettings, String> & Sendable, _ summary: String
+    ) -> Setting {
+        Setting(name, path, summary, expects: "text", show: \.self, parse: { $0 })
+    }
+
+    static func url(
+        _ name: String, _ path: WritableKeyPath<ApplicationSettings, String> & Sendable, _ summary: String
+    ) -> Setting {
+        Setting(name, path, summary, expects: "a URL", show: maskingPassword, parse: { $0 })
+    }
+
+    static func optional(
+        _ name: String, _ path: WritableKeyPath<ApplicationSettings, String?> & Sendable, _ summary: String
+    ) -> Setting {
+        Setting(
+            name, path, summary, expects: "text",
+            show: { $0 ?? "" },
+            parse: { text -> String?? in .some(text.isEmpty ? nil : text) }
+        )
+    }
+
+    static func number(
+        _ name: String, _ path: WritableKeyPath<ApplicationSettings, Int> & Sendable, _ summary: String
+    ) -> Setting {
+        Setting(name, path, summary, expects: "a whole number", show: { "\($0)" }, parse: { Int($0) })
+    }
+
+    static func milliseconds(
+        _ name: String, _ path: WritableKeyPath<ApplicationSettings, Duration> & Sendable, _ summary: String
+    ) -> Setting {
+        Setting(
+            name, path, summary + ", in ms", expects: "a whole number of milliseconds",
+            show: { "\($0.components.seconds * 1_000 + $0.components.attoseconds / 1_000_000_000_000_000)" },
+            parse: { text in Int(text).flatMap { $0 >= 0 ? .milliseconds($0) : nil } }
+        )
+    }
+
+    static func flag(
+        _ name: String, _ path: WritableKeyPath<ApplicationSettings, Bool> & Sendable, _ summary: String
+    ) -> Setting {
+        Setting(
+            name, path, summary, expects: "true or false", show: { "\($0)" },
+            parse: { ["true": true, "1": true, "yes": true, "false": false, "0": false, "no": false][$0.lowercased()] }
+        )
+    }
+
+    static func choice<Value: RawRepresentable<String> & CaseIterable & Sendable>(
+        _ name: String, _ path: WritableKeyPath<ApplicationSettings, Value> & Sendable, _ summary: String
+    ) -> Setting {
+        Setting(
+            name, path, summary,
+            expects: "one of " + Value.allCases.map(\.rawValue).joined(separator: ", "),
+            show: \.rawValue,
+            parse: { Value(rawValue: $0) }
+        )
+    }
+
+    static func pairs(
+        _ name: String, _ path: WritableKeyPath<ApplicationSettings, [String: String]> & Sendable, _ summary: String
+    ) -> Setting {
+        Setting(
+            name, path, summary, expects: "pairs: name=value;name=value",
+            show: { pairs in
+                pairs.sorted { $0.key < $1.key }
+                    .map { "\($0.key)=\(isSecretName($0.key) ? "***" : $0.value)" }.joined(separator: ";")
+            },
+            parse: parsePairs
+        )
+    }
+
+    private static func parsePairs(_ text: String) -> [String: String]? {
+        var pairs: [String: String] = [:]
+        for pair in text.split(separator: ";") {
+            guard let separator = pair.firstIndex(of: "="), separator > pair.startIndex else { return nil }
+            pairs[String(pair[..<separator])] = String(pair[pair.index(after: separator)...])
+        }
+        return pairs
+    }
+
+    private static func isSecretName(_ name: String) -> Bool {
+        ["password", "secret", "key.pem", "jaas", "token"].contains { name.lowercased().contains($0) }
+    }
+}
+
+/// A URL without its password.
+func maskingPassword(_ url: String) -> String {
+    guard let scheme = url.range(of: "://"), let at = url[scheme.upperBound...].lastIndex(of: "@"),
+        let colon = url[scheme.upperBound..<at].firstIndex(of: ":")
+    else { return url }
+    return "\(url[...colon])***\(url[at...])"
+}

@@ -1,0 +1,98 @@
+public import Dionysus
+
+/// How the consumer's side works. Every value has a default that suits most applications.
+public struct ConsumerSettings: Sendable {
+    /// Names this application to the broker, and in the name of its group. Default `dionysus`.
+    public var clientID = "dionysus"
+    /// Stands before the client's name in the name of the group. Default `dionysus_consumer_group_for`.
+    public var groupPrefix = "dionysus_consumer_group_for"
+    /// The whole name of the group, instead of prefix and client. Default nil.
+    public var groupID: String?
+    /// Stands before every topic's name. Default empty.
+    public var topicPrefix = ""
+    /// How many messages are taken from the broker at once. Default 2000.
+    public var batchSize = 2_000
+    /// How many partitions are worked on at once. Default 4.
+    public var concurrency = 4
+    /// How long to wait for messages before looking after other things, such as the end of catching up. Default 500 ms.
+    public var pollTimeout = Duration.milliseconds(500)
+    /// How often a message that fails is tried again in its place, for topics that don't say. Default 2.
+    public var maxRetries = 2
+    /// The longest time between two tries while the database or the broker is away. Default 10 s.
+    public var maxRetryDelay = Duration.seconds(10)
+    /// How long it is remembered that a record was destroyed. Default 30 days.
+    public var tombstoneRetention = Duration.seconds(30 * 86_400)
+    /// What to do when the messages at a stored offset are no longer in the log. Default ``OutOfRangePolicy/fail``.
+    public var onOutOfRange = OutOfRangePolicy.fail
+    /// The replica's own columns. Default `synced_id` and so on.
+    public var columns = ReplicaColumnNames()
+    /// The attribute that says when a record was soft-deleted. Default `canceled_at`.
+    public var softDeleteAttribute = "canceled_at"
+    /// Plurals that follow no rule. Default: English ones.
+    public var inflection = Inflection()
+    /// Settings of the broker's client library, passed through as they are.
+    public var brokerSettings: [String: String] = [:]
+
+    /// Creates settings with their defaults.
+    public init() {}
+
+    /// The group's name in effect.
+    public var effectiveGroupID: String { groupID ?? "\(groupPrefix)_\(clientID)" }
+
+    /// What is wrong with the settings, a line each.
+    public var faults: [String] {
+        var faults: [String] = []
+        if clientID.isEmpty { faults.append("clientID must not be empty") }
+        if groupID?.isEmpty == true { faults.append("groupID must not be empty") }
+        if !(1...50_000).contains(batchSize) { faults.append("batchSize must be from 1 to 50000") }
+        if !(1...64).contains(concurrency) { faults.append("concurrency must be from 1 to 64") }
+        if pollTimeout <= .zero { faults.append("pollTimeout must be longer than zero") }
+        if maxRetries < 0 { faults.append("maxRetries must not be negative") }
+        if maxRetryDelay <= .zero { faults.append("maxRetryDelay must be longer than zero") }
+        if tombstoneRetention <= .zero { faults.append("tombstoneRetention must be longer than zero") }
+        if softDeleteAttribute.isEmpty { faults.append("softDeleteAttribute must not be empty") }
+        return faults + columns.faults
+    }
+}
+
+/// What to do when the messages at a stored offset are no longer in the log.
+public enum OutOfRangePolicy: String, Sendable, Hashable, CaseIterable {
+    /// Stop with an error, because messages were missed.
+    case fail
+    /// Go on with the oldest message that is kept.
+    case earliest
+}
+
+/// The columns of a replica that Dionysus itself fills; those that a table lacks are left out, but for ``id``.
+public struct ReplicaColumnNames: Sendable, Hashable {
+    /// Stands before the names of links: `account` becomes `synced_account_id`. Default `synced_`.
+    public var prefix = "synced_"
+    /// The record's id at the source. It has a unique key. Default `synced_id`.
+    public var id = "synced_id"
+    /// When the record was created at the source. Default `synced_created_at`.
+    public var createdAt = "synced_created_at"
+    /// When the record was last changed at the source. Default `synced_updated_at`.
+    public var updatedAt = "synced_updated_at"
+    /// When the record was soft-deleted at the source. Default `synced_canceled_at`.
+    public var canceledAt = "synced_canceled_at"
+    /// How recent the record is. Default `synced_version`.
+    public var version = "synced_version"
+    /// The whole payload as JSON, under the names it has here. Default `synced_data`.
+    public var data = "synced_data"
+    /// When the row was inserted here. Default `created_at`.
+    public var localCreatedAt = "created_at"
+    /// When the row was last changed here. Default `updated_at`.
+    public var localUpdatedAt = "updated_at"
+
+    /// Creates the default names.
+    public init() {}
+
+    var all: [String] { [id, createdAt, updatedAt, canceledAt, version, data, localCreatedAt, localUpdatedAt] }
+
+    var faults: [String] {
+        var faults: [String] = []
+        if all.contains(where: \.isEmpty) { faults.append("columns must not have empty names") }
+        if Set(all).count < all.count { faults.append("columns must have different names") }
+        return faults
+    }
+}

@@ -1,0 +1,100 @@
+import Dionysus
+
+/// Gives payloads the names they have here, and finds the records that came along in them.
+///
+/// One value serves one batch, so that the shapes it keeps are bounded by it.
+struct Deserializer {
+    private let naming: Naming
+    private var shapes: [String: [RecordShape]] = [:]
+
+    init(naming: Naming) { self.naming = naming }
+
+    /// Reads a payload.
+    /// - Throws: ``DionysusError`` with code `malformed`.
+    mutating func record(_ object: JSON.Object, model: String) throws -> RecordPayload {
+        try checkLinks(of: object, model)
+        let shape = shape(of: object, model)
+        let values = shape.values(of: object)
+        return RecordPayload(
+            shape: shape,
+            values: values,
+            sideloads: try sideloads(in: object, shape, model),
+            createdAt: try time(values, at: shape.createdAt, "created_at", model),
+            updatedAt: try time(values, at: shape.updatedAt, "updated_at", model)
+        )
+    }
+
+    private mutating func shape(of object: JSON.Object, _ model: String) -> RecordShape {
+        if let shape = shapes[model]?.first(where: { $0.matches(object) }) { return shape }
+        let shape = RecordShape(object, naming)
+        // A producer that never repeats itself would make every payload search a longer list.
+        if shapes[model, default: []].count < 64 { shapes[model, default: []].append(shape) }
+        return shape
+    }
+
+    private func checkLinks(of object: JSON.Object, _ model: String) throws {
+        switch object["links"] {
+        case nil, .null, .object: return
+        default: throw DionysusError(.malformed, "the links of a payload of \(model) are not an object")
+        }
+    }
+
+    private func time(_ values: [JSON], at index: Int?, _ name: String, _ model: String) throws -> Timestamp? {
+        guard let index else { return nil }
+        switch values[index] {
+        case .null: return nil
+        case .string(let text):
+            if let time = Timestamp(text) { return time }
+            fallthrough
+        default: throw DionysusError(.malformed, "\(name) of a payload of \(model) is not an ISO 8601 time")
+        }
+    }
+
+    private mutating func sideloads(
+        in object: JSON.Object,
+        _ shape: RecordShape,
+        _ model: String
+    ) throws -> [Sideload] {
+        guard shape.roles.contains(.sideload) else { return [] }
+        var sideloads: [Sideload] = []
+        for link in RecordShape.linkMembers(of: object) {
+            guard let value = object[link.name], link.name != "links" else { continue }
+            sideloads.append(try sideload(link, value, model))
+        }
+        return sideloads
+    }
+
+    private mutating func sideload(_ link: JSON.Object.Member, _ value: JSON, _ owner: String) throws -> Sideload {
+        switch (RecordShape.LinkKind(link.value), value) {
+        case (.many, .array(let elements)):
+            guard case .array(let ids) = link.value else { throw noSideload(link.name, owner) }
+            let model = Inflection.camelized(naming.inflection.singular(of: link.name))
+            let records = try elements.map { element in
+                guard case .object(let object) = element else { throw noSideload(link.name, owner) }
+                return try record(object, model: model)
+            }
+            return Sideload(name: link.name, model: model, ids: ids, records: records)
+        case (.one, .null), (.polymorphic, .null):
+            let ids = link.value == .null ? [] : [link.value["id"] ?? link.value]
+            return Sideload(name: link.name, model: Inflection.camelized(link.name), ids: ids, records: [])
+        case (.one, .object(let object)):
+            let model = Inflection.camelized(link.name)
+            return Sideload(
+                name: link.name,
+                model: model,
+                ids: link.value == .null ? [] : [link.value],
+                records: [try record(object, model: model)]
+            )
+        case (.polymorphic, .object(let object)):
+            guard let id = link.value["id"], case .string(let model)? = link.value["type"] else {
+                throw noSideload(link.name, owner)
+            }
+            return Sideload(name: link.name, model: model, ids: [id], records: [try record(object, model: model)])
+        default: throw noSideload(link.name, owner)
+        }
+    }
+
+    private func noSideload(_ name: String, _ owner: String) -> DionysusError {
+        DionysusError(.malformed, "a payload of \(owner) has a link and a member that don't fit together: \(name)")
+    }
+}

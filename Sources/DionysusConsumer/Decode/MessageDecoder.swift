@@ -1,0 +1,90 @@
+import Dionysus
+
+/// Reads messages. Their bytes are not trusted: what is not the wire format fails, message by message.
+struct MessageDecoder: Sendable {
+    let naming: Naming
+    /// Whether a message without a value tells of its record's end.
+    let tombstonesDelete: Bool
+
+    func decode(_ messages: [ConsumedMessage]) -> (messages: [DecodedMessage], failures: [FailedMessage]) {
+        var deserializer = Deserializer(naming: naming)
+        var decoded: [DecodedMessage] = []
+        var failures: [FailedMessage] = []
+        decoded.reserveCapacity(messages.count)
+        for message in messages {
+            do {
+                decoded.append(try decode(message, &deserializer))
+            } catch {
+                failures.append(FailedMessage(message: message, error: DionysusError(in: message, error), attempts: 1))
+            }
+        }
+        return (decoded, failures)
+    }
+
+    private func decode(_ message: ConsumedMessage, _ deserializer: inout Deserializer) throws -> DecodedMessage {
+        guard let value = message.value, value != Self.writtenNull else {
+            let events = tombstonesDelete ? try end(of: message, &deserializer) : []
+            return DecodedMessage(message: message, version: nil, events: events)
+        }
+        guard case .array(let events)? = try JSON(parsing: value)["message"] else {
+            throw DionysusError(.malformed, "the value has no list of events under \"message\"")
+        }
+        return DecodedMessage(
+            message: message,
+            version: try version(of: message),
+            events: try events.compactMap { try event($0, &deserializer) }
+        )
+    }
+
+    /// An event, or nil for one whose name says nothing about a record.
+    private func event(_ value: JSON, _ deserializer: inout Deserializer) throws -> DecodedEvent? {
+        guard case .string(let text)? = value["event"], case .string(let model)? = value["model_name"],
+            case .array(let payloads)? = value["data"]
+        else { throw DionysusError(.malformed, "an event lacks its name, its model's name or its list of data") }
+        guard let name = EventName(text) else { return nil }
+        let records = try payloads.map { payload in
+            guard case .object(let object) = payload else {
+                throw DionysusError(.malformed, "a payload of \(model) is not an object")
+            }
+            return try deserializer.record(object, model: model)
+        }
+        return DecodedEvent(name: name, model: model, records: records)
+    }
+
+    /// The destruction of the record that a message's key names.
+    private func end(of message: ConsumedMessage, _ deserializer: inout Deserializer) throws -> [DecodedEvent] {
+        let key = message.key.flatMap { String(validating: $0, as: UTF8.self) } ?? ""
+        guard let separator = key.lastIndex(of: ":") else {
+            throw DionysusError(.malformed, "the key of a message without a value is not MODEL_NAME:ID")
+        }
+        let model = String(key[..<separator])
+        let id = JSON.string(String(key[key.index(after: separator)...]))
+        let record = try deserializer.record(["id": id], model: model)
+        let name = EventName(Inflection.underscored(model), .destroyed)
+        return [DecodedEvent(name: name, model: model, records: [record])]
+    }
+
+    private func version(of message: ConsumedMessage) throws -> Int64? {
+        guard let header = message.headers.last(where: { $0.name == HeaderName.version }) else { return nil }
+        guard let version = Int64(String(decoding: header.value, as: UTF8.self)) else {
+            throw DionysusError(.malformed, "the header \(HeaderName.version) is not a number")
+        }
+        return version
+    }
+
+    /// What dionysus-rb sends in the place of a null value.
+    private static let writtenNull = Array("null".utf8)
+}
+
+extension DionysusError {
+    /// An error that says which message it is about.
+    init(in message: ConsumedMessage, _ error: any Error) {
+        let place = "\(message.source) offset \(message.offset)"
+        if let error = error as? DionysusError {
+            self = error
+            self.message = "\(place): \(error.message)"
+        } else {
+            self.init(.application, "\(place): processing the message failed", underlying: error)
+        }
+    }
+}

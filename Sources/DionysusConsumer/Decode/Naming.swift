@@ -1,0 +1,14 @@
+import Dionysus
+
+/// How names on the wire become names here.
+struct Naming: Sendable {
+    let columns: ReplicaColumnNames
+    let softDeleteAttribute: String
+    let inflection: Inflection
+
+    init(_ settings: ConsumerSettings) {
+        columns = settings.columns
+        softDeleteAttribute = settings.softDeleteAttribute
+        inflection = settings.inflection
+    }
+}

@@ -1,0 +1,51 @@
+import Dionysus
+
+/// A payload under the names it has here, with the records that came along in it.
+struct RecordPayload: Sendable {
+    /// What a payload says about soft deletion.
+    enum Cancellation: Sendable, Hashable {
+        /// Nothing.
+        case unmentioned
+        /// The record isn't soft-deleted.
+        case none
+        /// The record is soft-deleted.
+        case canceled
+    }
+
+    let shape: RecordShape
+    /// A value for each of the shape's names.
+    let values: [JSON]
+    let sideloads: [Sideload]
+    let createdAt: Timestamp?
+    let updatedAt: Timestamp?
+
+    /// The record's id at the source.
+    var id: JSON? {
+        guard let index = shape.id, values[index] != .null else { return nil }
+        return values[index]
+    }
+
+    /// When the record was in this state, at the latest.
+    var time: Timestamp? { updatedAt ?? createdAt }
+
+    var cancellation: Cancellation {
+        guard let index = shape.canceledAt else { return .unmentioned }
+        return values[index] == .null ? .none : .canceled
+    }
+
+    /// The payload under the names it has here.
+    var data: JSON.Object {
+        JSON.Object(zip(shape.names, values).map { JSON.Object.Member($0, $1) })
+    }
+}
+
+/// A relationship whose records came along in a payload.
+struct Sideload: Sendable {
+    /// The relationship's name on the wire.
+    let name: String
+    /// The model of its records.
+    let model: String
+    /// The ids that the payload lists.
+    let ids: [JSON]
+    let records: [RecordPayload]
+}

@@ -1,0 +1,53 @@
+import Dionysus
+
+/// Events whose payloads have been turned into values of columns.
+struct BoundBatch: Sendable {
+    /// The replicas that are touched.
+    var layouts: [Layout] = []
+    /// The ids of each replica's touched records.
+    var ids: [[DatabaseValue]] = []
+    var events: [BoundEvent] = []
+    /// How many messages the events come from.
+    var messages = 0
+}
+
+/// An event of one record.
+struct BoundEvent: Sendable {
+    let message: ConsumedMessage
+    let name: EventName
+    let payload: RecordPayload
+    let record: BoundRecord
+}
+
+/// An event of a record, with the records that came along.
+struct BoundRecord: Sendable {
+    /// The number of its replica in the batch.
+    let table: Int
+    /// The number of the record among the replica's touched records.
+    let number: Int
+    let event: RecordEvent
+    let sideloads: [BoundSideload]
+}
+
+/// A relationship whose records came along.
+struct BoundSideload: Sendable {
+    let records: [BoundRecord]
+    let resolution: Resolution?
+}
+
+/// What is to become of a relationship's members.
+enum Resolution: Sendable {
+    /// Members of a replica that have `parent` in their foreign key, and are not listed, are removed.
+    case replace(table: Int, foreignKey: Int, parent: DatabaseValue, members: Set<DatabaseValue>)
+    /// A join table holds what is listed.
+    case join(JoinedMembers)
+}
+
+/// The members of a relationship that goes through a join table.
+struct JoinedMembers: Sendable {
+    let joinTable: String
+    let parentColumn: ReplicaColumn
+    let memberColumn: ReplicaColumn
+    let parent: DatabaseValue
+    let members: [DatabaseValue]
+}

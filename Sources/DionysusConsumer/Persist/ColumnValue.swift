@@ -1,0 +1,90 @@
+import Dionysus
+import struct Foundation.UUID
+
+/// Turns values of payloads into values of columns, and cells that were read into the form in which they are written,
+/// so that the two can be compared.
+extension ReplicaColumn {
+    /// The value that the column holds for a value on the wire.
+    /// - Throws: ``DionysusError`` with code `typeMismatch`, which names the column and shows no value.
+    func value(for json: JSON) throws -> DatabaseValue {
+        if case .null = json { return .null }
+        if let value = convert(json) { return value }
+        throw DionysusError(.typeMismatch, "an attribute does not fit column \(name), whose type is \(declaredType)")
+    }
+
+    private func convert(_ json: JSON) -> DatabaseValue? {
+        switch type {
+        case .bool: bool(json)
+        case .integer: integer(json)
+        case .double: number(json).flatMap(Double.init).map(DatabaseValue.double)
+        case .decimal: number(json).flatMap { ExactDecimal($0) }.map(DatabaseValue.decimal)
+        case .text: text(json)
+        case .timestamp: string(json).flatMap { Timestamp($0) }.map(DatabaseValue.timestamp)
+        case .uuid: string(json).flatMap(UUID.init(uuidString:)).map(DatabaseValue.uuid)
+        case .json: .json(json.text)
+        case .bytes: string(json).flatMap { [UInt8](base64: $0) }.map(DatabaseValue.bytes)
+        }
+    }
+
+    private func bool(_ json: JSON) -> DatabaseValue? {
+        switch json {
+        case .bool(let value): .bool(value)
+        case .integer(0), .string("false"): .bool(false)
+        case .integer(1), .string("true"): .bool(true)
+        default: nil
+        }
+    }
+
+    private func integer(_ json: JSON) -> DatabaseValue? {
+        switch json {
+        case .integer(let value): .integer(value)
+        case .string(let text): Int64(text).map(DatabaseValue.integer)
+        case .number(let digits): Double(digits).flatMap { Int64(exactly: $0) }.map(DatabaseValue.integer)
+        default: nil
+        }
+    }
+
+    private func text(_ json: JSON) -> DatabaseValue? {
+        switch json {
+        case .string(let text): .text(text)
+        case .array(let elements) where declaredType.hasSuffix("[]"): .text(arrayLiteral(elements))
+        default: .text(json.text)
+        }
+    }
+
+    /// A list as PostgreSQL writes it. Quotation marks are right for elements of every type.
+    private func arrayLiteral(_ elements: [JSON]) -> String {
+        let parts = elements.map { element -> String in
+            if case .null = element { return "NULL" }
+            let text = string(element) ?? element.text
+            return "\"" + text.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"") + "\""
+        }
+        return "{\(parts.joined(separator: ","))}"
+    }
+
+    private func string(_ json: JSON) -> String? { if case .string(let text) = json { text } else { nil } }
+
+    private func number(_ json: JSON) -> String? {
+        switch json {
+        case .integer(let value): String(value)
+        case .number(let digits): digits
+        case .string(let text): text
+        default: nil
+        }
+    }
+
+    /// A cell in the form in which it would be written. A database without such types keeps some values as others.
+    func normalized(_ cell: DatabaseValue) -> DatabaseValue {
+        switch (type, cell) {
+        case (.bool, .integer(let value)): .bool(value != 0)
+        case (.double, .integer(let value)): .double(Double(value))
+        case (.decimal, .integer(let value)): .decimal(ExactDecimal(value))
+        case (.decimal, .double(let value)): ExactDecimal(value).map(DatabaseValue.decimal) ?? cell
+        case (.decimal, .text(let text)): ExactDecimal(text).map(DatabaseValue.decimal) ?? cell
+        case (.timestamp, .text(let text)): Timestamp(text).map(DatabaseValue.timestamp) ?? cell
+        case (.uuid, .text(let text)): UUID(uuidString: text).map(DatabaseValue.uuid) ?? cell
+        case (.json, .text(let text)): .json(text)
+        default: cell
+        }
+    }
+}

@@ -1,0 +1,51 @@
+import Dionysus
+
+/// When something about a record was so, as far as a message says it.
+struct Moment: Sendable, Hashable {
+    /// How recent the snapshot is.
+    var version: Int64?
+    /// When the record was last changed at the source.
+    var time: Timestamp?
+    /// The partition of the message.
+    var source: TopicPartition
+    /// The offset of the message.
+    var offset: Int64
+    /// When the message was written.
+    var written: Timestamp
+
+    /// Whether it comes later in the same partition than another.
+    func follows(_ other: Moment) -> Bool { source == other.source && offset > other.offset }
+}
+
+/// What is remembered of a record that was destroyed.
+struct Tombstone: Sendable, Hashable {
+    /// The destruction; its time is the record's time before it.
+    var moment: Moment
+
+    /// Whether an event tells of a record that was created again since.
+    ///
+    /// With versions on both sides they decide. Otherwise the event's time has to be later than the record's last one.
+    /// Where that one is not known, because the record wasn't, a creation that follows in the partition is believed,
+    /// and other events if they are later than the message that told of the destruction.
+    func permits(_ event: Moment, creates: Bool) -> Bool {
+        if let version = moment.version, let other = event.version {
+            return event.follows(moment) ? other >= version : other > version
+        }
+        guard let time = event.time else { return event.follows(moment) }
+        if let last = moment.time { return time > last }
+        return creates && event.follows(moment) || time > moment.written
+    }
+
+    /// What is remembered after another event has told of a destruction too.
+    func merged(with other: Moment) -> Tombstone {
+        var result = self
+        if let version = moment.version, let newVersion = other.version {
+            if newVersion < version { return self }
+        }
+        result.moment = other
+        result.moment.version = [moment.version, other.version].compactMap(\.self).max()
+        result.moment.time = [moment.time, other.time].compactMap(\.self).max()
+        result.moment.written = max(moment.written, other.written)
+        return result
+    }
+}

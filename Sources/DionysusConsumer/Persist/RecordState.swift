@@ -1,0 +1,170 @@
+import Dionysus
+
+/// What an event asks to be done with a record.
+struct RecordEvent: Sendable {
+    let change: EventName.Change
+    let moment: Moment
+    let cancellation: RecordPayload.Cancellation
+    let createdAt: Timestamp?
+    let updatedAt: Timestamp?
+    /// The places in the row that the payload assigns, and their values.
+    let slots: SlotSet
+    let assignments: [(slot: Int, value: DatabaseValue)]
+}
+
+/// The places in a replica's row that have a meaning, as far as the table has the columns.
+struct RowSlots: Sendable, Hashable {
+    let id: Int
+    let version: Int?
+    let createdAt: Int?
+    let updatedAt: Int?
+    let canceledAt: Int?
+    /// How many places a row has.
+    var count: Int
+    /// Whether records destroyed without a time of cancellation are kept, soft-deleted.
+    let softDeletes: Bool
+    /// The type of the column for soft deletion.
+    let canceledAtType: DatabaseType?
+}
+
+/// One record of a replica: the row it has, the row it is to have, and what is remembered of its destruction.
+///
+/// It is a value and touches no database. Events are applied in the order of the partition.
+struct RecordState: Sendable {
+    let id: DatabaseValue
+    /// The row as it was loaded; nil if there was none.
+    let original: [DatabaseValue]?
+    private(set) var row: [DatabaseValue]?
+    /// The places that events have assigned.
+    private(set) var assigned = SlotSet()
+    /// Whether the row is none that was loaded, but begins anew.
+    private(set) var isNew = false
+    private(set) var tombstone: Tombstone?
+    private(set) var tombstoneChanged = false
+    private var version: Int64?
+    private var createdAt: Timestamp?
+    private var updatedAt: Timestamp?
+
+    /// A record that is not in the table.
+    init(id: DatabaseValue, tombstone: Tombstone? = nil) {
+        self.id = id
+        original = nil
+        self.tombstone = tombstone
+    }
+
+    /// A record that is in the table.
+    init(id: DatabaseValue, row: [DatabaseValue], slots: RowSlots) {
+        self.id = id
+        original = row
+        self.row = row
+        version = slots.version.flatMap { row[$0].integer }
+        createdAt = slots.createdAt.flatMap { row[$0].timestamp }
+        updatedAt = slots.updatedAt.flatMap { row[$0].timestamp }
+    }
+
+    /// Remembers a destruction that was recorded before.
+    mutating func recall(_ tombstone: Tombstone) { self.tombstone = tombstone }
+
+    /// Applies an event.
+    /// - Returns: Whether it had a say; an outdated one has none.
+    mutating func apply(_ event: RecordEvent, _ slots: RowSlots) -> Bool {
+        if row != nil {
+            if isOutdated(event.moment) { return false }
+        } else if let tombstone {
+            guard tombstone.permits(event.moment, creates: event.change == .created) else {
+                if destroys(event, slots) { remember(tombstone.merged(with: event.moment)) }
+                return false
+            }
+        }
+        if destroys(event, slots) {
+            destroy(event, slots)
+        } else {
+            save(event, slots)
+        }
+        return true
+    }
+
+    /// Removes the record without remembering it, unless it is more recent than a version.
+    /// - Returns: Whether it was removed.
+    mutating func removeFromAssociation(upTo limit: Int64?) -> Bool {
+        guard row != nil else { return false }
+        if let limit, let version, version > limit { return false }
+        row = nil
+        return true
+    }
+
+    private func isOutdated(_ moment: Moment) -> Bool {
+        if let version, let other = moment.version { return other < version }
+        guard let time = updatedAt ?? createdAt, let other = moment.time else { return false }
+        return other < time
+    }
+
+    /// Whether the event takes the row away. One that says when the record was cancelled leaves a soft-deleted row if
+    /// the table can hold it, and one that says that it wasn't leaves the record alone.
+    private func destroys(_ event: RecordEvent, _ slots: RowSlots) -> Bool {
+        guard event.change == .destroyed else { return false }
+        switch event.cancellation {
+        case .none: return false
+        case .canceled: return slots.canceledAt == nil
+        case .unmentioned: return row == nil || !slots.softDeletes || slots.canceledAt == nil
+        }
+    }
+
+    private mutating func destroy(_ event: RecordEvent, _ slots: RowSlots) {
+        var moment = event.moment
+        moment.version = [version, moment.version].compactMap(\.self).max()
+        moment.time = [updatedAt ?? createdAt, moment.time].compactMap(\.self).max()
+        remember(tombstone?.merged(with: moment) ?? Tombstone(moment: moment))
+        row = nil
+        version = nil
+        createdAt = nil
+        updatedAt = nil
+    }
+
+    private mutating func remember(_ new: Tombstone?) {
+        guard tombstone != new else { return }
+        tombstone = new
+        tombstoneChanged = true
+    }
+
+    private mutating func save(_ event: RecordEvent, _ slots: RowSlots) {
+        if row == nil {
+            row = [DatabaseValue](repeating: .null, count: slots.count)
+            row?[slots.id] = id
+            isNew = true
+            assigned = SlotSet()
+            assigned.insert(slots.id)
+        }
+        for (slot, value) in event.assignments { row?[slot] = value }
+        assigned.formUnion(event.slots)
+        if let slot = slots.version, let version = event.moment.version {
+            assign(.integer(version), to: slot)
+            self.version = version
+        }
+        if let slot = slots.canceledAt, event.cancellation == .unmentioned {
+            let time = event.moment.time ?? event.moment.written
+            let value = slots.canceledAtType == .timestamp ? DatabaseValue.timestamp(time) : .text(time.description)
+            assign(event.change == .destroyed ? value : .null, to: slot)
+        }
+        if slots.createdAt != nil, event.createdAt != nil { createdAt = event.createdAt }
+        if slots.updatedAt != nil, event.updatedAt != nil { updatedAt = event.updatedAt }
+        remember(nil)
+    }
+
+    private mutating func assign(_ value: DatabaseValue, to slot: Int) {
+        row?[slot] = value
+        assigned.insert(slot)
+    }
+}
+
+extension DatabaseValue {
+    var integer: Int64? { if case .integer(let value) = self { value } else { nil } }
+
+    var timestamp: Timestamp? {
+        switch self {
+        case .timestamp(let value): value
+        case .text(let text): Timestamp(text)
+        default: nil
+        }
+    }
+}

@@ -1,0 +1,66 @@
+import Dionysus
+
+/// A column that payloads can be written to.
+struct ReplicaColumn: Sendable, Hashable {
+    let description: ColumnDescription
+    /// The type of its values; text where Dionysus has no type of its own for it.
+    let type: DatabaseType
+
+    var name: String { description.name }
+    var declaredType: String { description.declaredType }
+
+    init(_ description: ColumnDescription) {
+        self.description = description
+        type = description.type ?? .text
+    }
+}
+
+/// A table that keeps the records of one remote model.
+struct ReplicaTable: Sendable {
+    /// The model's name on the wire.
+    let model: String
+    let name: String
+    /// The columns by their names.
+    let columns: [String: ReplicaColumn]
+    let id: ReplicaColumn
+    let version: ReplicaColumn?
+    let createdAt: ReplicaColumn?
+    let updatedAt: ReplicaColumn?
+    let canceledAt: ReplicaColumn?
+    let data: ReplicaColumn?
+    /// Columns with the time of the row itself.
+    let localCreatedAt: ReplicaColumn?
+    let localUpdatedAt: ReplicaColumn?
+    let declaration: ReplicaModel
+    private let reserved: Set<String>
+
+    /// Makes a table out of its description.
+    /// - Returns: nil if it has no column for the records' ids.
+    init?(_ declaration: ReplicaModel, _ table: TableDescription, names: ReplicaColumnNames) {
+        var columns: [String: ReplicaColumn] = [:]
+        // A dot in a name would be taken as one between schema and table.
+        for column in table.columns where !column.isGenerated && !column.name.contains(".") {
+            columns[column.name] = ReplicaColumn(column)
+        }
+        guard let id = columns[names.id] else { return nil }
+        model = declaration.remoteName
+        name = table.name
+        self.id = id
+        version = columns[names.version]
+        createdAt = columns[names.createdAt]
+        updatedAt = columns[names.updatedAt]
+        canceledAt = columns[names.canceledAt]
+        data = columns[names.data]
+        localCreatedAt = columns[names.localCreatedAt]
+        localUpdatedAt = columns[names.localUpdatedAt]
+        self.columns = columns
+        self.declaration = declaration
+        reserved = Set(names.all + table.primaryKey)
+    }
+
+    /// The column of an attribute, or nil if it has none. An attribute can't reach the columns that Dionysus fills.
+    func column(ofAttribute name: String) -> ReplicaColumn? {
+        let name = declaration.renamings[name] ?? name
+        return reserved.contains(name) ? nil : columns[name]
+    }
+}

@@ -1,0 +1,183 @@
+import Dionysus
+
+/// The statements that write what became of a batch's records: a few for each replica, however large the batch.
+struct WriteStatements {
+    /// A statement, and how many rows it has to change unless somebody else was faster.
+    struct Statement {
+        let sql: SQL
+        let expectedRows: Int?
+    }
+
+    let set: WorkingSet
+    let dialect: any SQLDialect
+
+    /// Deletions come first and insertions last, so that what is unique may go from one record to another.
+    func all() -> [Statement] {
+        set.tables.flatMap { deletions(from: $0) } + set.tables.flatMap { updates(of: $0) }
+            + set.tables.flatMap { insertions(into: $0) } + set.tables.flatMap { tombstones(of: $0) }
+            + joins()
+    }
+
+    private func deletions(from table: WorkingSet.Table) -> [Statement] {
+        let gone = table.records.filter { $0.original != nil && ($0.row == nil || $0.isNew) }
+        guard !gone.isEmpty else { return [] }
+        let replica = table.layout.table
+        let condition = dialect.isAny("\(identifier: replica.id.name)", of: gone.map(\.id), type: replica.id.type)
+        return [
+            Statement(sql: "DELETE FROM \(identifier: replica.name) WHERE \(condition)", expectedRows: nil)
+        ]
+    }
+
+    private func updates(of table: WorkingSet.Table) -> [Statement] {
+        let changed = table.records.filter { record in
+            guard let original = record.original, let row = record.row, !record.isNew else { return false }
+            return original != row
+        }
+        let replica = table.layout.table
+        let groups = Dictionary(grouping: changed, by: \.assigned)
+        return groups.values.sorted { $0[0].id.recordID < $1[0].id.recordID }.map { records in
+            let slots = records[0].assigned.slots.filter { $0 != table.slots.id }
+            var assignments = slots.enumerated().map { index, slot -> SQL in
+                let column = table.layout.columns[slot]
+                let value = dialect.assignable("v.\(identifier: "c\(index)")", to: column.description)
+                return "\(identifier: column.name) = \(value)"
+            }
+            if let updatedAt = replica.localUpdatedAt { assignments.append(assignment(of: updatedAt)) }
+            let id = dialect.assignable("v.id", to: replica.id.description)
+            return Statement(
+                sql: """
+                    UPDATE \(identifier: replica.name) AS r SET \(assignments.joined(separator: ", "))
+                    FROM \(rows(records, slots, table)) WHERE r.\(identifier: replica.id.name) = \(id)
+                    """,
+                expectedRows: records.count
+            )
+        }
+    }
+
+    private func insertions(into table: WorkingSet.Table) -> [Statement] {
+        let new = table.records.filter { $0.row != nil && $0.isNew }
+        let replica = table.layout.table
+        let groups = Dictionary(grouping: new, by: \.assigned)
+        return groups.values.sorted { $0[0].id.recordID < $1[0].id.recordID }.map { records in
+            let slots = records[0].assigned.slots.filter { $0 != table.slots.id }
+            var columns: [SQL] = ["\(identifier: replica.id.name)"]
+            var values = [dialect.assignable("v.id", to: replica.id.description)]
+            for (index, slot) in slots.enumerated() {
+                let column = table.layout.columns[slot]
+                columns.append("\(identifier: column.name)")
+                values.append(dialect.assignable("v.\(identifier: "c\(index)")", to: column.description))
+            }
+            for column in [replica.localCreatedAt, replica.localUpdatedAt].compactMap(\.self) {
+                columns.append("\(identifier: column.name)")
+                values.append(dialect.assignable(dialect.now, to: column.description))
+            }
+            // SQLite takes ON for a part of the FROM clause where no WHERE stands between.
+            return Statement(
+                sql: """
+                    INSERT INTO \(identifier: replica.name) (\(columns.joined(separator: ", ")))
+                    SELECT \(values.joined(separator: ", ")) FROM \(rows(records, slots, table)) WHERE true
+                    ON CONFLICT (\(identifier: replica.id.name)) DO NOTHING
+                    """,
+                expectedRows: records.count
+            )
+        }
+    }
+
+    private func assignment(of column: ReplicaColumn) -> SQL {
+        "\(identifier: column.name) = \(dialect.assignable(dialect.now, to: column.description))"
+    }
+
+    /// The records' values as a table `v` with the columns `id`, `c0`, `c1` and so on.
+    private func rows(_ records: [RecordState], _ slots: [Int], _ table: WorkingSet.Table) -> SQL {
+        let id = BulkColumn("id", table.layout.table.id.type, records.map(\.id))
+        let columns = slots.enumerated().map { index, slot in
+            BulkColumn("c\(index)", table.layout.columns[slot].type, records.map { $0.row?[slot] ?? .null })
+        }
+        return dialect.rows([id] + columns, alias: "v")
+    }
+
+    private func tombstones(of table: WorkingSet.Table) -> [Statement] {
+        let changed = table.records.filter(\.tombstoneChanged)
+        let replica = table.layout.table.name
+        let forgotten = changed.filter { $0.tombstone == nil }
+        var statements: [Statement] = []
+        if !forgotten.isEmpty {
+            let ids = forgotten.map { DatabaseValue.text($0.id.recordID) }
+            let condition = dialect.isAny("record_id", of: ids, type: .text)
+            statements.append(
+                Statement(
+                    sql: "DELETE FROM dionysus_tombstones WHERE replica = \(replica) AND \(condition)",
+                    expectedRows: nil
+                )
+            )
+        }
+        let remembered = changed.compactMap { record in record.tombstone.map { (id: record.id, moment: $0.moment) } }
+        guard !remembered.isEmpty else { return statements }
+        let columns = [
+            BulkColumn("id", .text, remembered.map { .text($0.id.recordID) }),
+            BulkColumn("version", .integer, remembered.map(\.moment.version.databaseValue)),
+            BulkColumn("record_time", .timestamp, remembered.map(\.moment.time.databaseValue)),
+            BulkColumn("topic", .text, remembered.map { .text($0.moment.source.topic) }),
+            BulkColumn("part", .integer, remembered.map { .integer(Int64($0.moment.source.partition)) }),
+            BulkColumn("place", .integer, remembered.map { .integer($0.moment.offset) }),
+            BulkColumn("written_at", .timestamp, remembered.map { .timestamp($0.moment.written) }),
+        ]
+        statements.append(
+            Statement(
+                sql: """
+                    INSERT INTO dionysus_tombstones
+                      (replica, record_id, version, record_time, topic, "partition", "offset", written_at, created_at)
+                    SELECT \(replica), v.id, v.version, v.record_time, v.topic, v.part, v.place, v.written_at,
+                      \(dialect.now)
+                    FROM \(dialect.rows(columns, alias: "v")) WHERE true
+                    ON CONFLICT (replica, record_id) DO UPDATE SET version = excluded.version,
+                      record_time = excluded.record_time, topic = excluded.topic, "partition" = excluded."partition",
+                      "offset" = excluded."offset", written_at = excluded.written_at,
+                      created_at = excluded.created_at
+                    """,
+                expectedRows: nil
+            )
+        )
+        return statements
+    }
+
+    /// For each join table: removes what is not listed, then adds what is missing.
+    private func joins() -> [Statement] {
+        let groups = Dictionary(grouping: set.joins.values) { members in
+            [members.joinTable, members.parentColumn.name, members.memberColumn.name]
+        }
+        return groups.sorted { $0.key.lexicographicallyPrecedes($1.key) }.flatMap { _, wishes in joins(wishes) }
+    }
+
+    private func joins(_ wishes: [JoinedMembers]) -> [Statement] {
+        let (table, parent, member) = (wishes[0].joinTable, wishes[0].parentColumn, wishes[0].memberColumn)
+        let pairs = wishes.flatMap { wish in Set(wish.members).map { (wish.parent, $0) } }
+        let listed = dialect.rows(
+            [BulkColumn("p", parent.type, pairs.map(\.0)), BulkColumn("m", member.type, pairs.map(\.1))],
+            alias: "v"
+        )
+        let parentValue = dialect.assignable("v.p", to: parent.description)
+        let memberValue = dialect.assignable("v.m", to: member.description)
+        let isListed: SQL = """
+            j.\(identifier: parent.name) = \(parentValue) AND j.\(identifier: member.name) = \(memberValue)
+            """
+        let parents = dialect.isAny("j.\(identifier: parent.name)", of: wishes.map(\.parent), type: parent.type)
+        return [
+            Statement(
+                sql: """
+                    DELETE FROM \(identifier: table) AS j
+                    WHERE \(parents) AND NOT EXISTS (SELECT 1 FROM \(listed) WHERE \(isListed))
+                    """,
+                expectedRows: nil
+            ),
+            Statement(
+                sql: """
+                    INSERT INTO \(identifier: table) (\(identifier: parent.name), \(identifier: member.name))
+                    SELECT \(parentValue), \(memberValue) FROM \(listed)
+                    WHERE NOT EXISTS (SELECT 1 FROM \(identifier: table) AS j WHERE \(isListed))
+                    """,
+                expectedRows: nil
+            ),
+        ]
+    }
+}

@@ -1,0 +1,18 @@
+import Dionysus
+
+/// An event that had a say, with what it changed.
+struct AppliedEvent: Sendable {
+    let message: ConsumedMessage
+    let name: EventName
+    let model: String
+    let payload: RecordPayload
+    let changes: [RecordChange]
+}
+
+/// What an event changed in one record. The rows are shared with the batch, so that keeping them costs nothing.
+struct RecordChange: Sendable {
+    let layout: Layout
+    let id: DatabaseValue
+    let old: [DatabaseValue]?
+    let new: [DatabaseValue]?
+}

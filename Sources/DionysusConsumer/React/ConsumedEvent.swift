@@ -1,0 +1,72 @@
+public import Dionysus
+
+/// An event whose effect on the replica has been committed.
+public struct ConsumedEvent: Sendable {
+    /// The partition of its message.
+    public let source: TopicPartition
+    /// The offset of its message.
+    public let offset: Int64
+    /// The event's name: `rental_updated`.
+    public let name: EventName
+    /// The model's name on the wire.
+    public let model: String
+    private let payload: RecordPayload
+    private let changes: [RecordChange]
+
+    init(_ event: AppliedEvent) {
+        source = event.message.source
+        offset = event.message.offset
+        name = event.name
+        model = event.model
+        payload = event.payload
+        changes = event.changes
+    }
+
+    /// The topic of its message.
+    public var topic: String { source.topic }
+
+    /// The payload under the names it has here.
+    public var data: JSON.Object { payload.data }
+
+    /// What it changed in the replica, by record; those of sideloaded records are among them, and those of records
+    /// that an association no longer has. A record that stayed as it was is not there.
+    public var localChanges: [LocalRecord: [String: LocalChange]] {
+        var result: [LocalRecord: [String: LocalChange]] = [:]
+        for change in changes {
+            let record = LocalRecord(model: change.layout.table.model, id: change.id)
+            for (slot, column) in change.layout.columns.enumerated() where column != change.layout.table.data {
+                let old = change.old?[slot] ?? .null
+                let new = change.new?[slot] ?? .null
+                guard old != new else { continue }
+                let first = result[record]?[column.name]?.old ?? old
+                result[record, default: [:]][column.name] = LocalChange(old: first, new: new)
+            }
+        }
+        return result
+    }
+}
+
+/// A record of a replica.
+public struct LocalRecord: Sendable, Hashable {
+    /// The model's name on the wire.
+    public let model: String
+    /// The record's id at the source.
+    public let id: DatabaseValue
+
+    /// Creates a reference to a record.
+    /// - Parameters:
+    ///   - model: The model's name on the wire.
+    ///   - id: The record's id at the source.
+    public init(model: String, id: DatabaseValue) {
+        self.model = model
+        self.id = id
+    }
+}
+
+/// What became of one column.
+public struct LocalChange: Sendable, Hashable {
+    /// The value before; null for a new record.
+    public let old: DatabaseValue
+    /// The value after; null for a removed record.
+    public let new: DatabaseValue
+}

@@ -1,0 +1,116 @@
+import Dionysus
+import DionysusProducer
+import TestSupport
+import Testing
+
+/// What the relay makes of the outbox.
+@Suite struct RelayTests {
+    @Test("a record is published whole: attributes in their order, links and sideloads", arguments: TestDatabaseKind.available)
+    func payload(_ kind: TestDatabaseKind) async throws {
+        try await ProducerHarness.run(kind) { harness in
+            try await harness.write(
+                CaptureTests.account, CaptureTests.rental, CaptureTests.booking,
+                "INSERT INTO bookings_fees (id, booking_id, name, amount) VALUES (1, 1, 'cleaning', 40.5)",
+                "INSERT INTO bookings_fees (id, booking_id, name, amount) VALUES (2, 1, 'pets', 10)")
+            try await harness.relay()
+            let rental = try #require(await harness.messages(in: "v3_rentals").first)
+            #expect(rental.event == "rental_created")
+            #expect(rental.key == "Rental:1")
+            #expect(rental.partition == 3)
+            #expect(rental.payload["check_in_time"] == .integer(15))
+            #expect(rental.payload["price"] == .string("100.00"))
+            #expect(rental.payload["links"] == .object(["account": .integer(1)]))
+            let booking = try #require(await harness.messages(in: "v3_bookings").last)
+            #expect(booking.event == "booking_updated")
+            #expect(booking.payload["final_price"] == .string("60.50"))
+            #expect(booking.payload["links"]?["bookings_fees"] == .array([.integer(1), .integer(2)]))
+            guard case .object(let members) = booking.payload else {
+                Issue.record("no object")
+                return
+            }
+            #expect(
+                members.members.map(\.name) == [
+                    "id", "start_at", "final_price", "canceled_at", "created_at", "updated_at", "links", "bookings_fees",
+                ])
+        }
+    }
+
+    @Test("a topic with a genesis replica gets every message in both", arguments: TestDatabaseKind.available)
+    func genesisReplica(_ kind: TestDatabaseKind) async throws {
+        try await ProducerHarness.run(kind) { harness in
+            try await harness.write(CaptureTests.account)
+            try await harness.relay()
+            #expect(try await harness.events(in: "v3_accounts") == ["account_created Account:1"])
+            #expect(try await harness.events(in: "v3_accounts_genesis") == ["account_created Account:1"])
+        }
+    }
+
+    @Test("an observed change publishes the records that are computed from it", arguments: TestDatabaseKind.available)
+    func observers(_ kind: TestDatabaseKind) async throws {
+        try await ProducerHarness.run(kind) { harness in
+            try await harness.write(
+                CaptureTests.account, CaptureTests.rental,
+                "INSERT INTO rentals (id, account_id, name, canceled_at) VALUES (2, 1, 'gone', '2026-01-01T00:00:00Z')",
+                "UPDATE accounts SET default_check_in_time = 17")
+            try await harness.relay()
+            let messages = try await harness.messages(in: "v3_rentals")
+            #expect(messages.last?.event == "rental_updated")
+            #expect(messages.last?.payload["check_in_time"] == .integer(17))
+            #expect(!messages.contains { $0.key == "Rental:2" && $0.event == "rental_updated" })
+        }
+    }
+
+    @Test("what is published fits the state that is loaded", arguments: TestDatabaseKind.available)
+    func reconciliation(_ kind: TestDatabaseKind) async throws {
+        try await ProducerHarness.run(kind) { harness in
+            try await harness.write(
+                CaptureTests.account, CaptureTests.rental, "DELETE FROM rentals",
+                "INSERT INTO rentals (id, account_id, name) VALUES (2, 1, 'a')", "DELETE FROM rentals",
+                "INSERT INTO rentals (id, account_id, name) VALUES (2, 1, 'again')")
+            try await harness.relay()
+            let events = try await harness.events(in: "v3_rentals")
+            // Gone: only that it was destroyed. There again: created, updated instead of destroyed, created.
+            #expect(
+                events == [
+                    "rental_destroyed Rental:1", "rental_created Rental:2", "rental_updated Rental:2",
+                    "rental_created Rental:2",
+                ])
+            let destroyed = try #require(await harness.messages(in: "v3_rentals").first)
+            #expect(destroyed.payload == .object(["id": .integer(1), "links": .object([:])]))
+        }
+    }
+
+    @Test("versions rise from batch to batch", arguments: TestDatabaseKind.available)
+    func versions(_ kind: TestDatabaseKind) async throws {
+        try await ProducerHarness.run(kind) { harness in
+            try await harness.write(CaptureTests.account)
+            try await harness.relay()
+            try await harness.write("UPDATE accounts SET name = 'b'")
+            try await harness.relay()
+            let versions = try await harness.messages(in: "v3_accounts").map(\.version)
+            #expect(versions.count == 2)
+            #expect(versions == versions.sorted() && Set(versions).count == 2)
+            #expect(versions.allSatisfy { $0 > Timestamp.now.microseconds - 3_600_000_000 })
+        }
+    }
+
+    @Test("a bulk update arrives in order, and every row is settled", arguments: TestDatabaseKind.available)
+    func bulk(_ kind: TestDatabaseKind) async throws {
+        var settings = ProducerSettings()
+        settings.batchSize = 100
+        try await ProducerHarness.run(kind, settings: settings) { harness in
+            try await harness.write(CaptureTests.account)
+            let ids = (1...1_000).map { DatabaseValue.integer($0) }
+            let rows = harness.database.dialect.rows([BulkColumn("id", .integer, ids)], alias: "v")
+            try await harness.write(
+                "INSERT INTO rentals (id, account_id, name, price) SELECT id, 1, 'r', 1 FROM \(rows)",
+                "UPDATE rentals SET price = price + 1")
+            try await harness.relay()
+            #expect(try await harness.pending() == [])
+            let messages = try await harness.messages(in: "v3_rentals")
+            #expect(messages.count == 2_000)
+            #expect(messages.prefix(1_000).allSatisfy { $0.event == "rental_created" })
+            #expect(messages.suffix(1_000).allSatisfy { $0.payload["price"] == .string("2.00") })
+        }
+    }
+}

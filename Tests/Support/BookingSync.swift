@@ -1,0 +1,66 @@
+public import Dionysus
+public import DionysusProducer
+
+public struct AccountSerializer: ModelSerializer {
+    public var fields: Fields<Account> {
+        Attributes(.id, .name, .defaultCheckInTime, .createdAt, .updatedAt)
+    }
+}
+
+public struct RentalSerializer: ModelSerializer {
+    public var fields: Fields<Rental> {
+        Attributes(.id, .name)
+        Attribute(.price, scale: 2)
+        Attributes(.bedrooms)
+        Attribute("check_in_time", loading: Rental.account) { rental, related in
+            try rental.ownCheckInTime ?? related[Rental.account].defaultCheckInTime
+        }
+        Attributes(.canceledAt, .createdAt, .updatedAt)
+        HasOne("account", Rental.account)
+    }
+}
+
+public struct BookingSerializer: ModelSerializer {
+    public var fields: Fields<Booking> {
+        Attributes(.id, .startAt)
+        Attribute("final_price", scale: 2, loading: Booking.fees) { booking, related in
+            try related[Booking.fees].reduce(booking.basePrice) { $0 + $1.amount }
+        }
+        Attributes(.canceledAt, .createdAt, .updatedAt)
+        HasOne("rental", Booking.rental)
+        HasMany("bookings_fees", Booking.fees)
+    }
+}
+
+public struct BookingsFeeSerializer: ModelSerializer {
+    public var fields: Fields<BookingsFee> {
+        Attributes(.id, .name)
+        Attribute(.amount, scale: 2)
+        Attributes(.createdAt, .updatedAt)
+        HasOne("booking", BookingsFee.booking)
+    }
+}
+
+/// The models of the example application, as it publishes them.
+public struct BookingSync: Producer {
+    let serializers = Serializers {
+        AccountSerializer()
+        RentalSerializer()
+        BookingSerializer()
+        BookingsFeeSerializer()
+    }
+
+    public init() {}
+
+    public var namespaces: [Namespace] {
+        Namespace("v3", serializers: serializers) {
+            Topic("accounts", partitionKey: "id", genesisReplica: true) { Publish(Account.self) }
+            Topic("rentals", partitionKey: "account_id") {
+                Publish(Rental.self).observing(Account.self, .defaultCheckInTime, through: Account.rentals)
+            }
+            Topic("bookings") {
+                Publish(Booking.self, with: Booking.fees).partitioned(by: .rentalID)
+            }
+        }
+    }
+}

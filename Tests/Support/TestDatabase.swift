@@ -1,0 +1,83 @@
+public import Dionysus
+import DionysusPostgres
+import DionysusSQLite
+import Foundation
+
+/// The databases that tests run on: SQLite always, PostgreSQL where `DIONYSUS_TEST_POSTGRES_URL` names a server.
+public enum TestDatabaseKind: String, Sendable, CaseIterable, CustomStringConvertible {
+    case sqlite
+    case postgres
+
+    public var description: String { rawValue }
+
+    /// Those that are to be had here.
+    public static var available: [TestDatabaseKind] {
+        serverURL == nil ? [.sqlite] : [.sqlite, .postgres]
+    }
+
+    static var serverURL: String? { ProcessInfo.processInfo.environment["DIONYSUS_TEST_POSTGRES_URL"] }
+}
+
+/// An empty database that is gone after the body.
+public func withTemporaryDatabase<T: Sendable>(
+    _ kind: TestDatabaseKind,
+    _ body: (any CapturingDatabase) async throws -> T
+) async throws -> T {
+    switch kind {
+    case .sqlite:
+        return try await withTemporaryDirectory { directory in
+            let database = try SQLiteDatabase(path: "\(directory)/test.sqlite")
+            let result = try await body(database)
+            await database.close()
+            return result
+        }
+    case .postgres:
+        return try await withTemporaryPostgresURL { url in
+            let database = try PostgresDatabase(url: url)
+            do {
+                let result = try await body(database)
+                await database.close()
+                return result
+            } catch {
+                await database.close()
+                throw error
+            }
+        }
+    }
+}
+
+/// The URL of an empty database on the test server, which is dropped after the body.
+public func withTemporaryPostgresURL<T: Sendable>(_ body: (String) async throws -> T) async throws -> T {
+    guard let serverURL = TestDatabaseKind.serverURL, var components = URLComponents(string: serverURL) else {
+        throw DionysusError(.configuration, "DIONYSUS_TEST_POSTGRES_URL names no server")
+    }
+    let server = try PostgresDatabase(url: serverURL)
+    let name = "dionysus_test_\(UUID().uuidString.lowercased().replacing("-", with: ""))"
+    try await server.execute("CREATE DATABASE \(identifier: name)")
+    components.path = "/" + name
+    do {
+        let result = try await body(components.string ?? serverURL)
+        try await server.execute("DROP DATABASE IF EXISTS \(identifier: name) WITH (FORCE)")
+        await server.close()
+        return result
+    } catch {
+        try await server.execute("DROP DATABASE IF EXISTS \(identifier: name) WITH (FORCE)")
+        await server.close()
+        throw error
+    }
+}
+
+extension PostgresDatabase {
+    /// Statements that can't stand in a transaction run in a session that has none open.
+    fileprivate func execute(_ statement: SQL) async throws {
+        try await outsideTransaction(statement)
+    }
+}
+
+/// A directory that is gone after the body.
+public func withTemporaryDirectory<T: Sendable>(_ body: (String) async throws -> T) async throws -> T {
+    let path = NSTemporaryDirectory() + "/dionysus-" + UUID().uuidString
+    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    return try await body(path)
+}
