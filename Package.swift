@@ -135,7 +135,18 @@ let package = Package(
         ),
         .testTarget(
             name: "DionysusEmbeddedTests",
-            dependencies: ["Dionysus", "DionysusEmbedded", "DionysusTesting", "EmbeddedLogTool"],
+            dependencies: [
+                "Dionysus", "DionysusEmbedded", "DionysusTesting", "EmbeddedLogTool",
+                .product(name: "GRDB", package: "GRDB.swift"),
+            ],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "DionysusKafkaTests",
+            dependencies: [
+                "Dionysus", "DionysusKafka", "DionysusTesting",
+                .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: strict
         ),
     ],

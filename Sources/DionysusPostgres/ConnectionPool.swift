@@ -1,153 +1,159 @@
 import Dionysus
-import Logging
 import Synchronization
 
 /// Connections that are handed out one task at a time, in the order of asking.
+///
+/// A connection that was lost stays in the pool: it connects again when it is next used.
 final class ConnectionPool: Sendable {
-    private struct State {
+    fileprivate struct State {
         var idle: [PooledConnection] = []
-        var open = 0
-        var waiting: [(id: Int, continuation: CheckedContinuation<PooledConnection?, any Error>)] = []
+        var inUse = 0
+        var waiters: [(id: Int, continuation: CheckedContinuation<PooledConnection, any Error>)] = []
         var lastWaiter = 0
-        /// Waiters that gave up before they began to wait.
-        var cancelled: Set<Int> = []
         var isClosed = false
+        var closing: [CheckedContinuation<Void, Never>] = []
     }
 
     private let target: ConnectionTarget
     private let limit: Int
-    private let options: PostgresOptions
-    private let logger: Logger
+    private let acquireTimeout: Duration
     private let state = Mutex(State())
 
-    init(target: ConnectionTarget, limit: Int, options: PostgresOptions, logger: Logger) {
+    init(target: ConnectionTarget, limit: Int, acquireTimeout: Duration) {
         self.target = target
-        self.limit = limit
-        self.options = options
-        self.logger = logger
+        self.limit = max(1, limit)
+        self.acquireTimeout = acquireTimeout
     }
 
-    /// An open connection that nobody else has until it is given back.
+    /// A connection that nobody else has until it is given back.
     func acquire() async throws -> PooledConnection {
-        if let connection = try await next() { return connection }
-        let connection = PooledConnection(target: target)
-        do {
-            try await connection.open()
-            return connection
-        } catch {
-            forget()
-            throw error
-        }
+        try Task.checkCancellation()
+        if let connection = try state.withLock({ try takeFree(&$0) }) { return connection }
+        return try await waitInLine()
     }
 
     func giveBack(_ connection: PooledConnection) async {
-        guard await connection.run(\.isUsable) else {
-            logger.debug("a connection to \(target.location) was lost")
-            await connection.close()
-            forget()
-            return
-        }
         enum Next {
-            case close
             case keep
-            case hand(CheckedContinuation<PooledConnection?, any Error>)
+            case hand(CheckedContinuation<PooledConnection, any Error>)
+            case close
         }
         let next = state.withLock { state -> Next in
-            if state.isClosed {
-                state.open -= 1
-                return .close
-            }
-            guard !state.waiting.isEmpty else {
+            if state.isClosed { return .close }
+            guard !state.waiters.isEmpty else {
+                state.inUse -= 1
                 state.idle.append(connection)
                 return .keep
             }
-            return .hand(state.waiting.removeFirst().continuation)
+            return .hand(state.waiters.removeFirst().continuation)
         }
         switch next {
-        case .close: await connection.close()
         case .keep: break
         case .hand(let continuation): continuation.resume(returning: connection)
+        case .close:
+            await connection.close()
+            let closing = state.withLock { state in
+                state.inUse -= 1
+                return state.takeClosingIfDone()
+            }
+            for continuation in closing { continuation.resume() }
         }
     }
 
+    /// Refuses those who wait and those who come, and closes every connection once it is given back.
     func close() async {
-        let (idle, waiting) = state.withLock { state in
+        let (idle, waiters) = state.withLock { state in
             state.isClosed = true
             defer {
-                state.open -= state.idle.count
                 state.idle = []
-                state.waiting = []
+                state.waiters = []
             }
-            return (state.idle, state.waiting)
+            return (state.idle, state.waiters)
         }
-        for waiter in waiting { waiter.continuation.resume(throwing: closed) }
+        for waiter in waiters { waiter.continuation.resume(throwing: closed) }
         for connection in idle { await connection.close() }
     }
 
-    private var closed: DionysusError { DionysusError(.closed, "the database \(target.location) has been closed") }
+    /// Waits until all connections of a closed pool have been given back.
+    func drain() async {
+        await withCheckedContinuation { continuation in
+            let closing = state.withLock { state in
+                state.closing.append(continuation)
+                return state.takeClosingIfDone()
+            }
+            for continuation in closing { continuation.resume() }
+        }
+    }
 
-    /// An idle connection, or nil where a new one may be opened. Waits while all are in use.
-    private func next() async throws -> PooledConnection? {
+    // MARK: Waiting
+
+    private func takeFree(_ state: inout State) throws -> PooledConnection? {
+        if state.isClosed { throw closed }
+        if let connection = state.idle.popLast() {
+            state.inUse += 1
+            return connection
+        }
+        guard state.inUse < limit else { return nil }
+        state.inUse += 1
+        return PooledConnection(target: target)
+    }
+
+    private func waitInLine() async throws -> PooledConnection {
         let id = state.withLock { state in
             state.lastWaiter += 1
             return state.lastWaiter
         }
-        let timeout = Task {
-            try await Task.sleep(for: options.acquireTimeout)
-            fail(id, with: exhausted)
+        let deadline = Task {
+            try await Task.sleep(for: acquireTimeout)
+            giveUp(id, because: exhausted)
         }
-        defer { timeout.cancel() }
+        defer { deadline.cancel() }
         return try await withTaskCancellationHandler {
-            try await withCheckedThrowingContinuation { continuation in wait(id, continuation) }
+            try await withCheckedThrowingContinuation { continuation in enqueue(id, continuation) }
         } onCancel: {
-            fail(id, with: CancellationError())
+            giveUp(id, because: CancellationError())
         }
     }
 
-    private var exhausted: DionysusError {
-        DionysusError(
-            .databaseUnavailable,
-            "all \(limit) connections to \(target.location) were in use for \(options.acquireTimeout)",
-            advice: "raise maxConnections, or look for transactions that take long",
-            isRetriable: true
-        )
-    }
-
-    private func wait(_ id: Int, _ continuation: CheckedContinuation<PooledConnection?, any Error>) {
-        let answer = state.withLock { state -> Result<PooledConnection?, any Error>? in
-            if state.isClosed { return .failure(closed) }
-            if state.cancelled.remove(id) != nil { return .failure(CancellationError()) }
-            if let connection = state.idle.popLast() { return .success(connection) }
-            if state.open < limit {
-                state.open += 1
-                return .success(nil)
+    private func enqueue(_ id: Int, _ continuation: CheckedContinuation<PooledConnection, any Error>) {
+        let answer = state.withLock { state -> Result<PooledConnection, any Error>? in
+            // A cancellation that came before this waiter stood in the line has left its mark on the task.
+            if Task.isCancelled { return .failure(CancellationError()) }
+            do {
+                if let connection = try takeFree(&state) { return .success(connection) }
+            } catch {
+                return .failure(error)
             }
-            state.waiting.append((id, continuation))
+            state.waiters.append((id, continuation))
             return nil
         }
         if let answer { continuation.resume(with: answer) }
     }
 
-    private func fail(_ id: Int, with error: any Error) {
-        let continuation = state.withLock { state -> CheckedContinuation<PooledConnection?, any Error>? in
-            guard let index = state.waiting.firstIndex(where: { $0.id == id }) else {
-                if error is CancellationError { state.cancelled.insert(id) }
-                return nil
-            }
-            return state.waiting.remove(at: index).continuation
+    private func giveUp(_ id: Int, because error: any Error) {
+        let continuation = state.withLock { state -> CheckedContinuation<PooledConnection, any Error>? in
+            guard let index = state.waiters.firstIndex(where: { $0.id == id }) else { return nil }
+            return state.waiters.remove(at: index).continuation
         }
         continuation?.resume(throwing: error)
     }
 
-    /// A connection is gone; the next in line may open another.
-    private func forget() {
-        let continuation = state.withLock { state -> CheckedContinuation<PooledConnection?, any Error>? in
-            guard !state.waiting.isEmpty else {
-                state.open -= 1
-                return nil
-            }
-            return state.waiting.removeFirst().continuation
-        }
-        continuation?.resume(returning: nil)
+    private var exhausted: DionysusError {
+        DionysusError(
+            .databaseUnavailable,
+            "all \(limit) connections to \(target.location) were in use for \(acquireTimeout)",
+            advice: "allow more connections, or look for transactions that take long",
+            isRetriable: true
+        )
+    }
+
+    private var closed: DionysusError { DionysusError(.closed, "the database \(target.location) has been closed") }
+}
+
+extension ConnectionPool.State {
+    fileprivate mutating func takeClosingIfDone() -> [CheckedContinuation<Void, Never>] {
+        guard isClosed, inUse == 0 else { return [] }
+        defer { closing = [] }
+        return closing
     }
 }

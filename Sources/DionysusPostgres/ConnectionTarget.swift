@@ -1,35 +1,55 @@
 import CLibpq
 import Dionysus
+import Logging
 
-/// Where to connect, with what libpq needs to know.
+/// Where and how to connect.
 struct ConnectionTarget: Sendable {
-    /// The connection string, secrets included. It never leaves this module.
-    let connectionString: String
+    /// Keywords and values for libpq, secrets included. They never leave this module.
+    let parameters: [(keyword: String, value: String)]
     /// Host, port and database, for messages.
     let location: String
-    let connectTimeout: Duration
-    let applicationName: String
+    let statementTimeout: Duration?
+    let logger: Logger
 
-    init(url: String, options: PostgresOptions) throws {
-        var message: UnsafeMutablePointer<CChar>?
-        guard let parsed = PQconninfoParse(url, &message) else {
-            PQfreemem(message)
+    init(url: String, options: PostgresOptions, logger: Logger) throws {
+        let parts = try Self.parts(of: url)
+        // Of two values for a keyword libpq takes the later: the URL can change what stands before it. A connection
+        // to a host that vanished without a word is given up after a minute, not after the system's two hours.
+        parameters =
+            [
+                ("connect_timeout", String(max(2, options.connectTimeout.components.seconds))),
+                ("application_name", options.applicationName),
+                ("keepalives_idle", "30"),
+                ("keepalives_interval", "10"),
+                ("keepalives_count", "3"),
+                ("tcp_user_timeout", "60000"),
+                ("dbname", url),
+                ("client_encoding", "UTF8"),
+            ]
+        let host = parts["host"] ?? parts["hostaddr"] ?? "localhost"
+        location = "\(host):\(parts["port"] ?? "5432")/\(parts["dbname"] ?? "")"
+        statementTimeout = options.statementTimeout
+        self.logger = logger
+    }
+
+    private static func parts(of url: String) throws -> [String: String] {
+        let isConnectionString = url.contains("=") || url.hasPrefix("postgres://") || url.hasPrefix("postgresql://")
+        // libpq's own message may quote the password.
+        guard isConnectionString, let options = PQconninfoParse(url, nil) else {
             throw DionysusError(
                 .configuration,
                 "the PostgreSQL URL can't be understood",
-                advice: "write it as postgres://user:password@host:port/database?sslmode=…"
+                advice: "write it as postgres://user:password@host:port/database?sslmode=…, "
+                    + "and %XX for characters that mean something in a URL"
             )
         }
-        defer { PQconninfoFree(parsed) }
+        defer { PQconninfoFree(options) }
         var parts: [String: String] = [:]
-        var option = parsed
+        var option = options
         while let keyword = option.pointee.keyword {
             if let value = option.pointee.val { parts[String(cString: keyword)] = String(cString: value) }
             option += 1
         }
-        connectionString = url
-        location = "\(parts["host"] ?? parts["hostaddr"] ?? "localhost"):\(parts["port"] ?? "5432")/\(parts["dbname"] ?? "")"
-        connectTimeout = options.connectTimeout
-        applicationName = options.applicationName
+        return parts
     }
 }

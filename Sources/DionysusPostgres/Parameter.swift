@@ -6,8 +6,9 @@ struct Parameter {
     /// The object identifier of the type; 0 lets the server infer it.
     let type: UInt32
 
-    init(_ value: DatabaseValue) {
-        text = Self.text(of: value)
+    /// - Throws: ``DionysusError`` with code `typeMismatch` for text with a zero byte.
+    init(_ value: DatabaseValue) throws {
+        text = try Self.text(of: value)
         type =
             switch value {
             case .null, .text, .json: 0
@@ -22,30 +23,42 @@ struct Parameter {
             }
     }
 
-    private static func text(of value: DatabaseValue) -> String? {
+    private static func text(of value: DatabaseValue) throws -> String? {
         switch value {
         case .null: nil
         case .bool(let value): value ? "t" : "f"
         case .integer(let value): String(value)
         case .double(let value): "\(value)"
         case .decimal(let value): value.description
-        case .text(let value), .json(let value): value.contains("\0") ? value.replacing("\0", with: "\u{fffd}") : value
+        case .text(let value), .json(let value): try storable(value)
         case .timestamp(let value): value.description
         case .uuid(let value): value.uuidString
         case .bytes(let bytes): "\\x" + hexadecimal(bytes)
-        case .array(_, let elements): array(elements)
+        case .array(_, let elements): try array(elements)
         }
     }
 
-    private static func array(_ elements: [DatabaseValue]) -> String {
+    private static func storable(_ text: String) throws -> String {
+        guard !text.utf8.contains(0) else {
+            throw DionysusError(
+                .typeMismatch,
+                "text with a zero byte can't be stored in PostgreSQL",
+                advice: "remove the byte, or use a column of bytes"
+            )
+        }
+        return text
+    }
+
+    private static func array(_ elements: [DatabaseValue]) throws -> String {
         var result: [UInt8] = [UInt8(ascii: "{")]
         result.reserveCapacity(elements.count * 12)
         for (index, element) in elements.enumerated() {
             if index > 0 { result.append(UInt8(ascii: ",")) }
             switch element {
-            case .integer, .bool, .double, .decimal, .uuid: result.append(contentsOf: (text(of: element) ?? "NULL").utf8)
+            case .integer, .bool, .double, .decimal, .uuid:
+                result.append(contentsOf: (try text(of: element) ?? "NULL").utf8)
             default:
-                guard let text = text(of: element) else {
+                guard let text = try text(of: element) else {
                     result.append(contentsOf: "NULL".utf8)
                     continue
                 }

@@ -1,5 +1,5 @@
-import Dispatch
 import Dionysus
+import Dispatch
 
 /// A connection and the queue on which everything about it happens, because libpq blocks.
 ///
@@ -12,8 +12,6 @@ final class PooledConnection: @unchecked Sendable {
         queue = DispatchQueue(label: "dionysus.postgres.connection")
         session = Session(target: target)
     }
-
-    func open() async throws { try await run { try $0.open() } }
 
     func close() async { await run { $0.close() } }
 

@@ -14,32 +14,36 @@ extension Session {
             SELECT i.indisprimary, array_agg(a.attname::text ORDER BY k.place)
             FROM pg_index i CROSS JOIN unnest(i.indkey::smallint[]) WITH ORDINALITY k(number, place)
             JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.number
-            WHERE i.indrelid = to_regclass(\(name)) AND i.indisunique AND i.indpred IS NULL AND i.indexprs IS NULL
+            WHERE i.indrelid = to_regclass(\(name)) AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL
               AND k.place <= i.indnkeyatts
             GROUP BY i.indexrelid, i.indisprimary ORDER BY i.indisprimary DESC, i.indexrelid
             """,
             "SELECT tgname FROM pg_trigger WHERE tgrelid = to_regclass(\(name)) AND NOT tgisinternal ORDER BY tgname",
             """
-            SELECT p.relid::regclass::text FROM pg_partition_tree(to_regclass(\(name))) p
+            SELECT CASE WHEN pg_table_is_visible(c.oid) THEN c.relname ELSE n.nspname || '.' || c.relname END
+            FROM pg_partition_tree(to_regclass(\(name))) p
+            JOIN pg_class c ON c.oid = p.relid JOIN pg_namespace n ON n.oid = c.relnamespace
             WHERE p.isleaf AND p.level > 0 ORDER BY 1
             """,
         ])
-        let columns = try results[0].rows.map { row in
-            let isGenerated = row[6] == .bool(true)
-            return ColumnDescription(
-                name: try row.text(0) ?? "",
-                type: Self.type(name: try row.text(3) ?? "", category: try row.text(2) ?? ""),
-                declaredType: try row.text(1) ?? "",
-                isNullable: row[4] == .bool(true),
-                hasDefault: row[5] == .bool(true),
-                isGenerated: isGenerated
-            )
-        }
+        let columns = try results[0].rows
+            .map { row in
+                let isGenerated = row[6] == .bool(true)
+                return ColumnDescription(
+                    name: try row.text(0) ?? "",
+                    type: Self.type(name: try row.text(3) ?? "", category: try row.text(2) ?? ""),
+                    declaredType: try row.text(1) ?? "",
+                    isNullable: row[4] == .bool(true),
+                    hasDefault: row[5] == .bool(true),
+                    isGenerated: isGenerated
+                )
+            }
         guard !columns.isEmpty else { return nil }
-        let keys = results[1].rows.map { row -> [String] in
-            guard case .array(_, let names) = row[1] else { return [] }
-            return names.compactMap { if case .text(let name) = $0 { name } else { nil } }
-        }
+        let keys = results[1].rows
+            .map { row -> [String] in
+                guard case .array(_, let names) = row[1] else { return [] }
+                return names.compactMap { if case .text(let name) = $0 { name } else { nil } }
+            }
         let isPrimary = results[1].rows.map { $0[0] == .bool(true) }
         return TableDescription(
             name: table,

@@ -3,7 +3,10 @@ public import Logging
 
 /// A PostgreSQL database, directly or behind PgBouncer in transaction mode.
 ///
-/// No state is kept in a session: no prepared statement, no setting, no listening outlives a transaction.
+/// No state is kept in a session: no prepared statement, no setting, no listening outlives a transaction. Every
+/// transaction has `TimeZone` UTC, so that a `timestamp` without a time zone is read and written as UTC.
+///
+/// A lost connection is made again by the next transaction that uses it; the transaction that lost it fails.
 public final class PostgresDatabase: CapturingDatabase {
     private let pool: ConnectionPool
     private let leases: ConnectionPool
@@ -21,10 +24,14 @@ public final class PostgresDatabase: CapturingDatabase {
         options: PostgresOptions = PostgresOptions(),
         logger: Logger = Logger(label: "dionysus.postgres")
     ) throws {
-        let target = try ConnectionTarget(url: url, options: options)
+        let target = try ConnectionTarget(url: url, options: options, logger: logger)
         location = target.location
-        pool = ConnectionPool(target: target, limit: options.maxConnections, options: options, logger: logger)
-        leases = ConnectionPool(target: target, limit: options.maxLeases, options: options, logger: logger)
+        pool = ConnectionPool(
+            target: target,
+            limit: options.maxConnections,
+            acquireTimeout: options.acquireTimeout
+        )
+        leases = ConnectionPool(target: target, limit: options.maxLeases, acquireTimeout: options.acquireTimeout)
     }
 
     public var dialect: any SQLDialect { PostgresDialect() }
@@ -38,7 +45,7 @@ public final class PostgresDatabase: CapturingDatabase {
         let connection = try await pool.acquire()
         do {
             let result = try await connection.run { session in
-                session.begin(kind)
+                try session.begin(kind)
                 do {
                     var transaction = Transaction(on: session)
                     let result = try body(&transaction)
@@ -71,7 +78,7 @@ public final class PostgresDatabase: CapturingDatabase {
         let connection = try await leases.acquire()
         do {
             let isLocked = try await connection.run { session in
-                session.begin(.write)
+                try session.begin(.write)
                 let milliseconds = String(idleTimeout.milliseconds)
                 let results = try session.run([
                     "SELECT set_config('idle_in_transaction_session_timeout', \(milliseconds), true)",
@@ -95,9 +102,12 @@ public final class PostgresDatabase: CapturingDatabase {
         }
     }
 
+    /// Closes all connections once the transactions under way have ended. A lease that is still held keeps its
+    /// connection until it ends.
     public func close() async {
         await pool.close()
         await leases.close()
+        await pool.drain()
     }
 }
 
@@ -111,6 +121,8 @@ public struct PostgresOptions: Sendable {
     public var acquireTimeout = Duration.seconds(30)
     /// How long to wait for the server to answer a new connection, in whole seconds. Default 5 s.
     public var connectTimeout = Duration.seconds(5)
+    /// How long a statement may take before the server ends it. Default nil: as long as the server allows.
+    public var statementTimeout: Duration?
     /// The name under which the server shows the connections. Default `dionysus`.
     public var applicationName = "dionysus"
 

@@ -3,9 +3,16 @@ import Synchronization
 
 /// A lock on a row, held by an open transaction on a connection of its own.
 final class PostgresLease: Lease {
+    private enum State {
+        case held
+        /// A statement failed, so that nothing of the transaction can last.
+        case failed
+        case ended
+    }
+
     private let connection: PooledConnection
     private let pool: ConnectionPool
-    private let isHeld = Mutex(true)
+    private let state = Mutex(State.held)
 
     init(connection: PooledConnection, pool: ConnectionPool) {
         self.connection = connection
@@ -13,16 +20,14 @@ final class PostgresLease: Lease {
     }
 
     func perform<T: Sendable>(_ body: @escaping @Sendable (inout Transaction) throws -> T) async throws -> T {
-        try throwUnlessHeld()
-        return try await connection.run { session in
+        try await run { session in
             var transaction = Transaction(on: session)
             return try body(&transaction)
         }
     }
 
     func release<T: Sendable>(_ body: @escaping @Sendable (inout Transaction) throws -> T) async throws -> T {
-        try throwUnlessHeld()
-        let result = try await connection.run { session in
+        let result = try await run { session in
             var transaction = Transaction(on: session)
             let result = try body(&transaction)
             try session.commit()
@@ -47,14 +52,26 @@ final class PostgresLease: Lease {
         }
     }
 
-    private func end() -> Bool {
-        isHeld.withLock { isHeld in
-            defer { isHeld = false }
-            return isHeld
+    private func run<T: Sendable>(_ body: @escaping @Sendable (Session) throws -> T) async throws -> T {
+        switch state.withLock(\.self) {
+        case .held: break
+        case .failed:
+            throw DionysusError(.closed, "the lease failed before", advice: "abandon it and take it again")
+        case .ended: throw DionysusError(.closed, "the lease has ended")
+        }
+        do {
+            return try await connection.run(body)
+        } catch {
+            state.withLock { if $0 == .held { $0 = .failed } }
+            throw error
         }
     }
 
-    private func throwUnlessHeld() throws {
-        guard isHeld.withLock(\.self) else { throw DionysusError(.closed, "the lease has ended") }
+    /// - Returns: Whether it had not ended before.
+    private func end() -> Bool {
+        state.withLock { state in
+            defer { state = .ended }
+            return state != .ended
+        }
     }
 }

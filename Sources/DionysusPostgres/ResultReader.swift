@@ -1,5 +1,6 @@
 import CLibpq
 import Dionysus
+
 import struct Foundation.UUID
 
 extension ResultSet {
@@ -69,7 +70,7 @@ struct CellReader {
             }
     }
 
-    /// What has no exact equivalent (`infinity`, `NaN`, years before Christ) stays text.
+    /// What has no exact equivalent (`infinity`, `NaN`, years before Christ, arrays of arrays) stays text.
     func read(_ text: UnsafeBufferPointer<UInt8>) -> DatabaseValue {
         switch kind {
         case .text: return string(text)
@@ -79,7 +80,8 @@ struct CellReader {
         case .decimal: return ExactDecimal(utf8: text).map(DatabaseValue.decimal) ?? string(text)
         case .bool: return .bool(text.first == UInt8(ascii: "t"))
         case .timestamp: return Timestamp(iso8601: text).map(DatabaseValue.timestamp) ?? string(text)
-        case .uuid: return UUID(uuidString: String(decoding: text, as: UTF8.self)).map(DatabaseValue.uuid) ?? string(text)
+        case .uuid:
+            return UUID(uuidString: String(decoding: text, as: UTF8.self)).map(DatabaseValue.uuid) ?? string(text)
         case .bytes: return bytes(text)
         case .array(let type, let reader): return array(text, type, reader)
         }
@@ -115,7 +117,8 @@ struct CellReader {
         return .bytes(result)
     }
 
-    private func array(_ text: UnsafeBufferPointer<UInt8>, _ type: DatabaseType, _ reader: CellReader) -> DatabaseValue {
+    private func array(_ text: UnsafeBufferPointer<UInt8>, _ type: DatabaseType, _ reader: CellReader) -> DatabaseValue
+    {
         var elements: [DatabaseValue] = []
         var element: [UInt8] = []
         var isQuoted = false
@@ -130,6 +133,8 @@ struct CellReader {
             element = []
             wasQuoted = false
         }
+        // An array of arrays, or one that doesn't count from one: `{{1},{2}}`, `[0:1]={1,2}`.
+        guard text.count >= 2, text[0] == UInt8(ascii: "{"), text[1] != UInt8(ascii: "{") else { return string(text) }
         guard text.count > 2 else { return .array(type, []) }
         while index < text.count {
             let byte = text[index]

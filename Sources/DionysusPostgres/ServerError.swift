@@ -20,13 +20,16 @@ struct ServerError: Error, CustomStringConvertible {
 
     var description: String { "\(state): \(message) \(detail)" }
 
-    func error(at location: String) -> DionysusError {
+    /// - Parameters:
+    ///   - location: Where the server is.
+    ///   - command: The statement's first words.
+    func error(at location: String, in command: String) -> DionysusError {
         let code = code
         return DionysusError(
             code,
-            "PostgreSQL at \(location) refused a statement (\(state)): \(safeMessage)",
+            "PostgreSQL at \(location) refused \(command) (\(state)): \(safeMessage)",
             advice: advice,
-            isRetriable: code == .databaseUnavailable || code == .transactionConflict || state.hasPrefix("53"),
+            isRetriable: code == .databaseUnavailable || code == .transactionConflict,
             underlying: self
         )
     }
@@ -35,7 +38,8 @@ struct ServerError: Error, CustomStringConvertible {
         switch state {
         case "40001", "40P01", "55P03": .transactionConflict
         case "25P03", "57P01", "57P02", "57P03", "57P05": .databaseUnavailable
-        case _ where state.hasPrefix("08"): .databaseUnavailable
+        // The connection, or a resource that the server has run out of.
+        case _ where state.hasPrefix("08") || state.hasPrefix("53"): .databaseUnavailable
         case _ where state.hasPrefix("23"): .constraint
         case _ where state.hasPrefix("22"): .typeMismatch
         default: .statement
@@ -46,6 +50,8 @@ struct ServerError: Error, CustomStringConvertible {
         switch state {
         case "42P01": "run migrate, or check the table's name and the search path"
         case "42501": "grant the right, or connect as another user"
+        case "57014": "it took longer than the statement timeout, or somebody cancelled it"
+        case "53100": "free some space on the server's disk"
         case "53300": "raise max_connections, or lower the pools' sizes"
         default: nil
         }

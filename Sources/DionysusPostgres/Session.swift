@@ -1,23 +1,19 @@
 import CLibpq
 import Dionysus
 
-#if canImport(Glibc)
-import Glibc
-#elseif canImport(Musl)
-import Musl
-#else
-import Darwin
-#endif
-
 /// A connection of libpq, in pipeline mode: statements given together cost one round trip.
+///
+/// It connects when a transaction begins, if it has to, and keeps nothing in the server's session.
 final class Session: DatabaseConnection {
     private let target: ConnectionTarget
     private var connection: OpaquePointer?
+    /// What every transaction sets for itself, because the server's defaults are not what results are read by.
+    private var localSettings: [SQL] = []
     /// `BEGIN` waits for the first statements and travels with them.
     private var pendingBegin: [SQL] = []
     private var isInTransaction = false
-    private var isBroken = false
-    private var setsDateStyle = false
+    /// Whether a statement has failed, so that the server would turn a commit into a rollback without a word.
+    private var hasFailed = false
 
     init(target: ConnectionTarget) { self.target = target }
 
@@ -25,45 +21,24 @@ final class Session: DatabaseConnection {
 
     var dialect: any SQLDialect { PostgresDialect() }
 
-    /// Whether the connection is open and between transactions.
-    var isUsable: Bool { connection != nil && !isBroken && !isInTransaction && PQstatus(connection) == CONNECTION_OK }
-
-    func open() throws {
-        let settings = [
-            "dbname": target.connectionString,
-            "connect_timeout": String(max(2, target.connectTimeout.components.seconds)),
-            "application_name": target.applicationName,
-            "client_encoding": "UTF8",
-        ]
-        let names = settings.keys.sorted()
-        let opened = withCStrings(names) { keywords in
-            withCStrings(names.map { settings[$0] ?? "" }) { values in PQconnectdbParams(keywords, values, 1) }
-        }
-        connection = opened
-        guard PQstatus(opened) == CONNECTION_OK else {
-            let reason = firstLine(PQerrorMessage(opened))
-            close()
-            throw DionysusError(
-                .databaseUnavailable,
-                "can't connect to PostgreSQL at \(target.location): \(reason)",
-                advice: "check that the server runs and that host, port, user and database are right",
-                isRetriable: !reason.contains("authentication failed") && !reason.contains("does not exist")
-            )
-        }
-        guard PQenterPipelineMode(opened) == 1, PQsetnonblocking(opened, 1) == 0 else {
-            throw lost("pipeline mode was refused")
-        }
-        setsDateStyle = PQparameterStatus(opened, "DateStyle").map { !String(cString: $0).hasPrefix("ISO") } ?? false
-    }
-
     func close() {
         PQfinish(connection)
         connection = nil
+        isInTransaction = false
+        pendingBegin = []
     }
 
-    func begin(_ kind: TransactionKind) {
-        pendingBegin = [kind == .write ? "BEGIN" : "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"]
-        if setsDateStyle { pendingBegin.append("SET LOCAL datestyle TO 'ISO'") }
+    // MARK: Transactions
+
+    func begin(_ kind: TransactionKind) throws {
+        try connectIfNeeded()
+        hasFailed = false
+        let begin: SQL =
+            switch kind {
+            case .write: "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
+            case .snapshot: "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+            }
+        pendingBegin = [begin] + localSettings
     }
 
     func commit() throws {
@@ -71,26 +46,25 @@ final class Session: DatabaseConnection {
             pendingBegin = []
             return
         }
-        guard isInTransaction else { return }
-        do {
-            _ = try send(["COMMIT"])
-            isInTransaction = false
-        } catch {
-            // Whether the server committed can't be known, and the connection is of no further use.
-            isBroken = true
-            throw error
+        guard !hasFailed else {
+            rollback()
+            throw DionysusError(
+                .statement,
+                "PostgreSQL at \(target.location) can't commit: a statement of the transaction failed before",
+                advice: "put what may fail into a savepoint, or let its error end the transaction"
+            )
         }
+        guard isInTransaction else { throw lost("it was closed before the commit") }
+        // Over, whatever the answer is.
+        isInTransaction = false
+        _ = try send(["COMMIT"])
     }
 
     func rollback() {
-        guard pendingBegin.isEmpty else {
-            pendingBegin = []
-            return
-        }
+        pendingBegin = []
         guard isInTransaction else { return }
         isInTransaction = false
-        guard !isBroken else { return }
-        do { _ = try send(["ROLLBACK"]) } catch { isBroken = true }
+        do { _ = try send(["ROLLBACK"]) } catch { close() }
     }
 
     func run(_ statements: [SQL]) throws -> [ResultSet] {
@@ -98,28 +72,100 @@ final class Session: DatabaseConnection {
         let begin = pendingBegin
         pendingBegin = []
         if !begin.isEmpty { isInTransaction = true }
-        return Array(try send(begin + statements).dropFirst(begin.count))
+        do {
+            let results = try send(begin + statements)
+            hasFailed = false
+            return Array(results.dropFirst(begin.count))
+        } catch {
+            hasFailed = true
+            throw error
+        }
+    }
+
+    // MARK: Connecting
+
+    private func connectIfNeeded() throws {
+        if let connection {
+            if isAlive(connection) { return }
+            target.logger.debug("connecting to \(target.location) again: the connection was lost")
+            close()
+        }
+        let (keywords, values) = (target.parameters.map(\.keyword), target.parameters.map(\.value))
+        let opened = withCStrings(keywords) { keywords in
+            withCStrings(values) { values in PQconnectdbParams(keywords, values, 1) }
+        }
+        guard let opened, PQstatus(opened) == CONNECTION_OK else {
+            let error = refused(opened)
+            PQfinish(opened)
+            throw error
+        }
+        connection = opened
+        // Notices ("already exists, skipping") would go to the standard error.
+        PQsetNoticeProcessor(opened, { _, _ in }, nil)
+        localSettings = try settings(of: opened)
+        guard PQenterPipelineMode(opened) == 1, PQsetnonblocking(opened, 1) == 0 else {
+            throw lost("it has no pipeline mode")
+        }
+    }
+
+    /// Whether an idle connection still stands: one that the server has closed has something to read, and then an end.
+    private func isAlive(_ connection: OpaquePointer) -> Bool {
+        while Socket.isReadable(PQsocket(connection)) {
+            guard PQconsumeInput(connection) == 1 else { return false }
+        }
+        return PQstatus(connection) == CONNECTION_OK
+    }
+
+    private func refused(_ connection: OpaquePointer?) -> DionysusError {
+        let reason = firstLine(PQerrorMessage(connection))
+        let isWrong = ["authentication failed", "no password supplied", "does not exist", "no pg_hba.conf entry"]
+            .contains { reason.contains($0) }
+        return DionysusError(
+            .databaseUnavailable,
+            "can't connect to PostgreSQL at \(target.location): \(reason)",
+            advice: "check that the server runs and that host, port, user, password and database are right",
+            isRetriable: !isWrong
+        )
+    }
+
+    /// Results are read as text, whose form depends on these; timestamps without a time zone are UTC.
+    private func settings(of connection: OpaquePointer) throws -> [SQL] {
+        let result = PQexec(
+            connection,
+            """
+            SELECT current_setting('TimeZone') IN ('UTC', 'Etc/UTC'), current_setting('DateStyle') LIKE 'ISO%',
+              current_setting('extra_float_digits')::int > 0, current_setting('bytea_output') = 'hex'
+            """
+        )
+        defer { PQclear(result) }
+        guard PQresultStatus(result) == PGRES_TUPLES_OK else { throw lost(firstLine(PQerrorMessage(connection))) }
+        let needed: [SQL] = [
+            "SET LOCAL TimeZone TO 'UTC'", "SET LOCAL DateStyle TO 'ISO'", "SET LOCAL extra_float_digits TO 1",
+            "SET LOCAL bytea_output TO 'hex'",
+        ]
+        var settings = needed.enumerated()
+            .filter { index, _ in
+                PQgetvalue(result, 0, Int32(index)).map { String(cString: $0) } != "t"
+            }
+            .map(\.element)
+        if let timeout = target.statementTimeout {
+            settings.append("SET LOCAL statement_timeout TO \(raw: String(max(1, timeout.milliseconds)))")
+        }
+        return settings
     }
 
     // MARK: Pipeline
 
     private func send(_ statements: [SQL]) throws -> [ResultSet] {
-        guard let connection, !isBroken else { throw lost("it has been closed") }
-        for statement in statements {
-            let (text, values) = statement.rendered(for: dialect)
-            guard enqueue(text, values, on: connection) else { throw lost(firstLine(PQerrorMessage(connection))) }
+        guard let connection else { throw lost("it has been closed") }
+        // All of them first: one that can't be sent must not leave the others in the pipeline.
+        let commands = try statements.map { try Command($0.rendered(for: dialect)) }
+        for command in commands {
+            guard command.enqueue(on: connection) else { throw lost(firstLine(PQerrorMessage(connection))) }
         }
         guard PQpipelineSync(connection) == 1 else { throw lost(firstLine(PQerrorMessage(connection))) }
         try flush(connection)
-        return try collect(statements, from: connection)
-    }
-
-    private func enqueue(_ text: String, _ values: [DatabaseValue], on connection: OpaquePointer) -> Bool {
-        let parameters = values.map(Parameter.init)
-        return withCStrings(parameters.map(\.text)) { pointers in
-            let types = parameters.map(\.type)
-            return PQsendQueryParams(connection, text, Int32(parameters.count), types, pointers, nil, nil, 0) == 1
-        }
+        return try collect(commands, from: connection)
     }
 
     /// Sends without waiting on a server that itself waits for its answers to be read.
@@ -128,27 +174,26 @@ final class Session: DatabaseConnection {
             switch PQflush(connection) {
             case 0: return
             case 1:
-                var descriptor = pollfd(fd: PQsocket(connection), events: Int16(POLLIN | POLLOUT), revents: 0)
-                guard poll(&descriptor, 1, -1) >= 0 || errno == EINTR else { throw lost("its socket failed") }
-                if descriptor.revents & Int16(POLLIN) != 0, PQconsumeInput(connection) == 0 {
-                    throw lost(firstLine(PQerrorMessage(connection)))
+                guard let isReadable = Socket.waitUntilReady(PQsocket(connection)) else {
+                    throw lost("its socket failed")
                 }
+                if isReadable, PQconsumeInput(connection) == 0 { throw lost(firstLine(PQerrorMessage(connection))) }
             default: throw lost(firstLine(PQerrorMessage(connection)))
             }
         }
     }
 
     /// Takes everything that comes back, also after a failure, so that the next statements find an empty pipeline.
-    private func collect(_ statements: [SQL], from connection: OpaquePointer) throws -> [ResultSet] {
+    private func collect(_ commands: [Command], from connection: OpaquePointer) throws -> [ResultSet] {
         var results: [ResultSet] = []
-        results.reserveCapacity(statements.count)
+        results.reserveCapacity(commands.count)
         var failure: DionysusError?
         var nothings = 0
         while true {
             guard let result = PQgetResult(connection) else {
                 // One nothing ends each statement; two in a row mean that the connection has no more to say.
                 nothings += 1
-                if nothings > 1 { throw lost(firstLine(PQerrorMessage(connection))) }
+                if nothings > 1 { throw lost(firstLine(PQerrorMessage(connection)), failure) }
                 continue
             }
             nothings = 0
@@ -160,19 +205,25 @@ final class Session: DatabaseConnection {
             case PGRES_TUPLES_OK, PGRES_COMMAND_OK, PGRES_EMPTY_QUERY: results.append(ResultSet(result))
             case PGRES_PIPELINE_ABORTED: break
             default:
-                if PQstatus(connection) != CONNECTION_OK { throw lost(firstLine(PQresultErrorMessage(result))) }
-                if failure == nil { failure = ServerError(result).error(at: target.location) }
-                if failure?.code == .databaseUnavailable { isBroken = true }
+                if failure == nil {
+                    let command = results.count < commands.count ? commands[results.count].summary : ""
+                    failure = ServerError(result).error(at: target.location, in: command)
+                }
+                if PQstatus(connection) != CONNECTION_OK {
+                    throw lost(firstLine(PQresultErrorMessage(result)), failure)
+                }
             }
         }
     }
 
-    private func lost(_ reason: String) -> DionysusError {
-        isBroken = true
+    /// The end of this connection; the next transaction makes another.
+    private func lost(_ reason: String, _ failure: DionysusError? = nil) -> DionysusError {
+        close()
         return DionysusError(
             .databaseUnavailable,
             "the connection to PostgreSQL at \(target.location) was lost: \(reason)",
-            isRetriable: true
+            isRetriable: true,
+            underlying: failure
         )
     }
 }
@@ -182,11 +233,4 @@ private func firstLine(_ message: UnsafePointer<CChar>?) -> String {
     let text = message.map { String(cString: $0) } ?? ""
     let line = text.split(whereSeparator: \.isNewline).first.map(String.init) ?? "no reason given"
     return line.replacing("connection to server at ", with: "server ")
-}
-
-/// Lends C strings for the length of a call; nil stays nil.
-private func withCStrings<T>(_ strings: [String?], _ body: ([UnsafePointer<CChar>?]) -> T) -> T {
-    let copies = strings.map { $0.flatMap { strdup($0) } }
-    defer { for copy in copies { free(copy) } }
-    return body(copies.map { UnsafePointer($0) } + [nil])
 }

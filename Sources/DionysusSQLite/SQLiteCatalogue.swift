@@ -5,9 +5,11 @@ struct SQLiteCatalogue {
     let connection: SQLiteConnection
 
     func describe(_ table: String) throws -> TableDescription? {
-        let columns = try connection.run([
-            "SELECT name, type, \"notnull\", dflt_value, pk, hidden FROM pragma_table_xinfo(\(table)) ORDER BY cid"
-        ])[0]
+        let columns =
+            try
+            connection.run([
+                "SELECT name, type, \"notnull\", dflt_value, pk, hidden FROM pragma_table_xinfo(\(table)) ORDER BY cid"
+            ])[0]
         guard !columns.isEmpty else { return nil }
         var places: [(place: Int64, name: String)] = []
         for row in columns.rows {
@@ -20,9 +22,12 @@ struct SQLiteCatalogue {
             columns: try columns.rows.map { try column($0, primaryKey: primaryKey) },
             primaryKey: primaryKey,
             uniqueKeys: try uniqueKeys(table, primaryKey),
-            triggers: try connection.run([
-                "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = \(table) ORDER BY name"
-            ])[0].rows.compactMap { try $0.text(0) }
+            triggers:
+                try
+                connection.run([
+                    "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = \(table) ORDER BY name"
+                ])[0]
+                .rows.compactMap { try $0.text(0) }
         )
     }
 
@@ -41,9 +46,12 @@ struct SQLiteCatalogue {
     }
 
     private func uniqueKeys(_ table: String, _ primaryKey: [String]) throws -> [[String]] {
-        let indexes = try connection.run([
-            "SELECT name FROM pragma_index_list(\(table)) WHERE \"unique\" = 1 AND partial = 0 ORDER BY seq"
-        ])[0].rows.compactMap { try $0.text(0) }
+        let indexes =
+            try
+            connection.run([
+                "SELECT name FROM pragma_index_list(\(table)) WHERE \"unique\" = 1 AND partial = 0 ORDER BY seq"
+            ])[0]
+            .rows.compactMap { try $0.text(0) }
         var named: [[String]] = []
         for index in indexes {
             let columns = try connection.run(["SELECT name FROM pragma_index_info(\(index)) ORDER BY seqno"])[0]
@@ -63,7 +71,7 @@ struct SQLiteCatalogue {
         case "real", "float", "double", "double precision": .double
         case _ where name.hasPrefix("timestamp") || name.hasPrefix("datetime"): .timestamp
         case "text", "varchar", "char", "character varying", "clob", "date", "time": .text
-        case "json", "jsonb": .json
+        case _ where name.hasPrefix("json"): .json
         case "uuid": .uuid
         case "blob", "bytea": .bytes
         default: nil

@@ -1,5 +1,6 @@
 import Dionysus
 import GRDB
+
 import struct Foundation.Data
 
 /// GRDB's connection for the length of a transaction.
@@ -27,23 +28,24 @@ final class SQLiteConnection: DatabaseConnection {
         // Statements that define something are not run again.
         let defines = ["CREATE", "DROP", "ALTER"].contains { text.hasPrefix($0) }
         let statement = defines ? try database.makeStatement(sql: text) : try database.cachedStatement(sql: text)
+        if database.configuration.readonly, !statement.isReadonly {
+            throw DionysusError(
+                .statement,
+                "SQLite at \(path) refused a statement that writes: the transaction reads a snapshot",
+                advice: "use a transaction of kind write"
+            )
+        }
         try statement.setArguments(StatementArguments(values.map { $0.grdbValue }))
         let width = statement.columnCount
-        guard width > 0 else {
-            try statement.execute()
-            return ResultSet(columns: [], cells: [], affectedRows: database.changesCount)
-        }
         var cells: [Dionysus.DatabaseValue] = []
         let rows = try GRDB.Row.fetchCursor(statement)
         while let row = try rows.next() {
             for column in 0..<width { cells.append(Dionysus.DatabaseValue(row[column] as GRDB.DatabaseValue)) }
         }
-        let isQuery = database.changesCount == 0 || text.hasPrefix("SELECT") || text.hasPrefix("WITH")
-        return ResultSet(
-            columns: statement.columnNames,
-            cells: cells,
-            affectedRows: isQuery ? cells.count / width : database.changesCount
-        )
+        // Asked after a query, SQLite still tells what the last statement before it changed.
+        let affectedRows =
+            if !statement.isReadonly { database.changesCount } else { width == 0 ? 0 : cells.count / width }
+        return ResultSet(columns: statement.columnNames, cells: cells, affectedRows: affectedRows)
     }
 
     func describe(table: String) throws -> TableDescription? {
@@ -63,7 +65,7 @@ extension Dionysus.DatabaseValue {
         case .timestamp(let value): value.description.databaseValue
         case .uuid(let value): value.uuidString.lowercased().databaseValue
         case .bytes(let value): Data(value).databaseValue
-        case .array(_, let values): JSON.array(values.map(JSON.init(databaseValue:))).text.databaseValue
+        case .array(_, let values): JSON.array(values.map(JSON.init(listing:))).text.databaseValue
         }
     }
 

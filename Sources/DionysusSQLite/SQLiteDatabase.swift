@@ -1,9 +1,13 @@
 public import Dionysus
 import GRDB
-import struct Foundation.URL
+
 import class Foundation.FileManager
+import struct Foundation.URL
 
 /// An SQLite database in a file, shared with any other program that writes to it.
+///
+/// Timestamps are ISO 8601 text in UTC with microseconds, UUIDs lowercase text, booleans 0 and 1. A decimal number is
+/// bound as text, which a column of type `NUMERIC` or `DECIMAL` turns into a number: SQLite keeps 15 digits of it.
 public final class SQLiteDatabase: CapturingDatabase {
     private let pool: DatabasePool
     private let path: String
@@ -19,9 +23,10 @@ public final class SQLiteDatabase: CapturingDatabase {
         self.path = path
         laneLocks = LaneLocks(directory: path + "-lanes")
         var configuration = Configuration()
-        configuration.busyMode = .timeout(Double(options.busyTimeout.components.seconds))
+        configuration.busyMode = .timeout(options.busyTimeout / .seconds(1))
         configuration.maximumReaderCount = options.maxReaders
         configuration.label = "dionysus.sqlite"
+        configuration.prepareDatabase { $0.add(function: ListedBytes.function) }
         do {
             let directory = URL(filePath: path).deletingLastPathComponent()
             try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
@@ -83,7 +88,7 @@ public final class SQLiteDatabase: CapturingDatabase {
 public struct SQLiteOptions: Sendable {
     /// Whether a committed transaction survives a power failure (`synchronous = FULL`). Default true.
     public var isDurable = true
-    /// How long to wait for another writer, in whole seconds. Default 10 s.
+    /// How long to wait for another writer. Default 10 s.
     public var busyTimeout = Duration.seconds(10)
     /// How many transactions may read at once. Default 5.
     public var maxReaders = 5

@@ -25,7 +25,8 @@ public struct SQLiteDialect: SQLDialect {
         case .double: "DOUBLE"
         case .decimal(let precision, let scale): "NUMERIC(\(precision),\(scale))"
         case .text, .uuid, .timestamp: "TEXT"
-        case .json: "JSON"
+        // "TEXT" keeps a document that is a number as it was written.
+        case .json: "JSON TEXT"
         case .bytes: "BLOB"
         }
     }
@@ -37,22 +38,30 @@ public struct SQLiteDialect: SQLDialect {
     }
 
     public func isAny(_ expression: SQL, of values: [DatabaseValue], type: DatabaseType) -> SQL {
-        "\(expression) IN (SELECT value FROM json_each(\(values, as: type)))"
+        "\(expression) IN (SELECT \(raw: stored("value", type)) FROM json_each(\(values, as: type)))"
     }
 
-    /// All columns travel as one JSON list of rows. Decimals are cast back to numbers; bytes stand in it as
-    /// hexadecimal text, which SQLite can't turn back before version 3.41, so that they can't be written in bulk.
+    /// All columns travel as one JSON list of rows: one parameter, however many rows.
     public func rows(_ columns: [BulkColumn], alias: String) -> SQL {
         let count = columns.first?.values.count ?? 0
         let list = JSON.array(
-            (0..<count).map { row in .array(columns.map { JSON(databaseValue: $0.values[row]) }) }
+            (0..<count).map { row in .array(columns.map { JSON(listing: $0.values[row]) }) }
         )
-        let fields = columns.enumerated().map { index, column -> String in
-            let value = "value ->> '$[\(index)]'"
-            let typed = column.type == .decimal ? "CAST(\(value) AS NUMERIC)" : value
-            return "\(typed) AS \(quoted(column.name))"
-        }
+        let fields = columns.enumerated()
+            .map { index, column in
+                "\(stored("value ->> '$[\(index)]'", column.type)) AS \(quoted(column.name))"
+            }
         return "(SELECT \(raw: fields.joined(separator: ", ")) FROM json_each(\(list.text))) AS \(raw: quoted(alias))"
+    }
+
+    /// What stands in a list as JSON, as a column of the type has it.
+    private func stored(_ value: String, _ type: DatabaseType) -> String {
+        switch type {
+        case .decimal: "CAST(\(value) AS NUMERIC)"
+        case .double: "CAST(\(value) AS REAL)"
+        case .bytes: "\(ListedBytes.functionName)(\(value))"
+        case .bool, .integer, .text, .timestamp, .uuid, .json: value
+        }
     }
 
     public func asText(_ expression: SQL) -> SQL { "CAST(\(expression) AS TEXT)" }
@@ -61,10 +70,12 @@ public struct SQLiteDialect: SQLDialect {
     /// characters, each with a weight.
     public func laneExpression(_ text: String, lanes: Int) -> String {
         let weights = [1, 7, 31, 127, 509, 2_039]
-        let last = weights.enumerated().map { index, weight in
-            "coalesce(unicode(substr(\(text), -\(index + 1), 1)), 0) * \(weight)"
-        }
-        return "((length(\(text)) * 8191 + unicode(\(text)) * 131 + \(last.joined(separator: " + "))) % \(lanes))"
+        let last = weights.enumerated()
+            .map { index, weight in
+                "coalesce(unicode(substr(\(text), -\(index + 1), 1)), 0) * \(weight)"
+            }
+        return
+            "((length(\(text)) * 8191 + coalesce(unicode(\(text)), 0) * 131 + \(last.joined(separator: " + "))) % \(lanes))"
     }
 
     public var forUpdate: String { "" }

@@ -42,6 +42,7 @@ struct SQLiteFailure {
             (.databaseUnavailable, "check that the directory exists and can be written to", false)
         case .SQLITE_NOTADB, .SQLITE_CORRUPT: (.databaseUnavailable, "the file is no usable SQLite database", false)
         case .SQLITE_MISMATCH: (.typeMismatch, nil, false)
+        case .SQLITE_MISUSE: (.closed, "it has been closed, or is used after its end", false)
         default: (.statement, nil, false)
         }
     }

@@ -60,6 +60,7 @@ final class LaneLock: Sendable {
 final class SQLiteLease: Lease {
     private let database: SQLiteDatabase
     private let lock: LaneLock
+    private let hasFailed = Atomic(false)
 
     init(database: SQLiteDatabase, lock: LaneLock) {
         self.database = database
@@ -68,7 +69,15 @@ final class SQLiteLease: Lease {
 
     func perform<T: Sendable>(_ body: @escaping @Sendable (inout Transaction) throws -> T) async throws -> T {
         guard lock.isHeld else { throw DionysusError(.closed, "the lease has ended") }
-        return try await database.transaction(.write, body)
+        guard !hasFailed.load(ordering: .acquiring) else {
+            throw DionysusError(.closed, "the lease failed before", advice: "abandon it and take it again")
+        }
+        do {
+            return try await database.transaction(.write, body)
+        } catch {
+            hasFailed.store(true, ordering: .releasing)
+            throw error
+        }
     }
 
     func release<T: Sendable>(_ body: @escaping @Sendable (inout Transaction) throws -> T) async throws -> T {

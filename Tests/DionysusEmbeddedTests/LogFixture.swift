@@ -44,3 +44,41 @@ func numbers(_ messages: [ConsumedMessage]) throws -> [Int] {
         try #require(message.value.flatMap { Int(String(decoding: $0, as: UTF8.self)) })
     }
 }
+
+extension MessageConsumer {
+    /// Answers events until this many partitions are owned and started.
+    func startAll(_ count: Int) async throws {
+        var owned = 0
+        while owned < count {
+            switch try await next(maxMessages: 100, timeout: .seconds(60)) {
+            case .assigned(let partitions):
+                try await start(Dictionary(uniqueKeysWithValues: partitions.map { ($0, .earliest) }))
+                owned += partitions.count
+            case .revoked(let partitions):
+                try await release(partitions)
+                owned -= partitions.count
+            default: throw UnexpectedEvent()
+            }
+        }
+    }
+}
+
+struct UnexpectedEvent: Error {}
+
+extension MessageBroker {
+    /// Reads this many messages of a topic, as a group of its own.
+    func read(_ count: Int, of topic: String) async throws -> [ConsumedMessage] {
+        let consumer = try await makeConsumer(of: topic, group: UUID().uuidString)
+        var messages: [ConsumedMessage] = []
+        while messages.count < count {
+            switch try await consumer.next(maxMessages: count, timeout: .seconds(60)) {
+            case .assigned(let partitions):
+                try await consumer.start(Dictionary(uniqueKeysWithValues: partitions.map { ($0, .earliest) }))
+            case .messages(let batch): messages += batch
+            default: throw UnexpectedEvent()
+            }
+        }
+        await consumer.close()
+        return messages
+    }
+}

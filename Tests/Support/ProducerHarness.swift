@@ -14,12 +14,13 @@ public struct ProducerHarness: Sendable {
     public static func run(
         _ kind: TestDatabaseKind,
         settings: ProducerSettings = ProducerSettings(),
+        producer: any Producer = BookingSync(),
         _ body: (ProducerHarness) async throws -> Void
     ) async throws {
         try await withTemporaryDatabase(kind) { database in
             try await withTemporaryDirectory { directory in
                 let broker = try EmbeddedBroker(path: "\(directory)/log.sqlite")
-                let registry = Registry(BookingSync(), settings: settings)
+                let registry = Registry(producer, settings: settings)
                 try await database.transaction(.write) { try SourceSchema.create(in: &$0) }
                 try await OutboxSchema(database: database, registry: registry).migrate(lanes: settings.lanes)
                 let harness = ProducerHarness(

@@ -18,13 +18,19 @@ package struct JSONTreeEncoder {
     }
 
     /// What has its own form on the wire.
+    ///
+    /// Types are compared before they are cast, because a cast that fails costs much more.
     fileprivate func scalar<T: Encodable>(_ value: T) -> JSON? {
-        if let time = value as? Timestamp { return .string(time.iso8601(fractionDigits: fractionDigits)) }
-        if let decimal = value as? ExactDecimal { return .string(decimal.description) }
-        if let date = value as? Date { return .string(Timestamp(date).iso8601(fractionDigits: fractionDigits)) }
-        if let uuid = value as? UUID { return .string(uuid.uuidString.lowercased()) }
-        if let decimal = value as? Decimal { return .string("\(decimal)") }
-        if let data = value as? Data { return .string(data.base64EncodedString()) }
+        if T.self == Timestamp.self, let time = value as? Timestamp {
+            return .string(time.iso8601(fractionDigits: fractionDigits))
+        }
+        if T.self == ExactDecimal.self, let decimal = value as? ExactDecimal { return .string(decimal.description) }
+        if T.self == Date.self, let date = value as? Date {
+            return .string(Timestamp(date).iso8601(fractionDigits: fractionDigits))
+        }
+        if T.self == UUID.self, let uuid = value as? UUID { return .string(uuid.uuidString.lowercased()) }
+        if T.self == Decimal.self, let decimal = value as? Decimal { return .string("\(decimal)") }
+        if T.self == Data.self, let data = value as? Data { return .string(data.base64EncodedString()) }
         return nil
     }
 }

@@ -48,6 +48,8 @@ public struct ModelDescription: Sendable, Hashable, CustomStringConvertible {
     public let primaryKey: String
     /// The column that is not null in soft-deleted records, if the table has it.
     public let softDeleteColumn: String
+    /// The model's name in snake case, as it begins event names.
+    public let singular: String
     let type: any Model.Type
 
     /// Describes a model.
@@ -57,11 +59,9 @@ public struct ModelDescription: Sendable, Hashable, CustomStringConvertible {
         table = type.tableName
         primaryKey = type.primaryKey
         softDeleteColumn = type.softDeleteColumn
+        singular = Inflection.underscored(type.modelName)
         self.type = type
     }
-
-    /// The model's name in snake case, as it begins event names.
-    public var singular: String { Inflection.underscored(name) }
 
     public var description: String { name }
 

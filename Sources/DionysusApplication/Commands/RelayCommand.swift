@@ -1,5 +1,6 @@
 import ArgumentParser
-import DionysusProducer
+public import Dionysus
+public import DionysusProducer
 public import ServiceLifecycle
 
 struct RelayCommand<App: DionysusApplication>: AsyncParsableCommand {
@@ -51,5 +52,25 @@ extension ApplicationEnvironment {
             logger: logger
         )
         try await ServiceGroup(configuration: configuration).run()
+    }
+}
+
+extension ApplicationEnvironment {
+    /// The relay of the application.
+    /// - Parameters:
+    ///   - source: The database whose outbox is drained.
+    ///   - broker: Where to.
+    ///   - mode: When it ends by itself.
+    ///   - onPublished: Called after each batch that the broker has acknowledged.
+    /// - Returns: The relay.
+    public func relayService(
+        _ source: any CapturingDatabase,
+        _ broker: any MessageBroker,
+        mode: RelayService.Mode = .continuous,
+        onPublished: @escaping @Sendable (PublishedBatch) -> Void = { _ in }
+    ) -> RelayService {
+        RelayService(
+            registry, database: source, broker: broker, settings: settings.producer, mode: mode, logger: logger,
+            onPublished: onPublished)
     }
 }

@@ -8,11 +8,13 @@ typealias Connection = GRDB.Database
 /// The SQLite file of a log, which any number of processes have open.
 final class LogFile: Sendable {
     let path: String
+    private let options: EmbeddedLogOptions
     private let pool: DatabasePool
 
     /// Opens the file, and creates it with its directory where they are missing.
     init(path: String, options: EmbeddedLogOptions) throws {
         self.path = path
+        self.options = options
         pool = try Self.mappingErrors(path) {
             try Self.createDirectory(of: path)
             return try DirectoryLock.withLock(onDirectoryOf: path) {
@@ -24,9 +26,7 @@ final class LogFile: Sendable {
     /// A connection of its own to the same file.
     func makeConnection() throws -> DatabaseQueue {
         try Self.mappingErrors(path) {
-            var configuration = Configuration()
-            configuration.label = "dionysus.embedded.watch"
-            return try DatabaseQueue(path: path, configuration: configuration)
+            try DatabaseQueue(path: path, configuration: Self.makeConfiguration(options))
         }
     }
 
@@ -70,7 +70,7 @@ final class LogFile: Sendable {
         }
     }
 
-    private static func openPool(path: String, options: EmbeddedLogOptions) throws -> DatabasePool {
+    private static func makeConfiguration(_ options: EmbeddedLogOptions) -> Configuration {
         var configuration = Configuration()
         configuration.label = "dionysus.embedded"
         let step: Duration = .milliseconds(1)
@@ -80,6 +80,15 @@ final class LogFile: Sendable {
             usleep(UInt32(step.microseconds))
             return count < attempts
         }
+        return configuration
+    }
+
+    private static func openPool(path: String, options: EmbeddedLogOptions) throws -> DatabasePool {
+        let configuration = makeConfiguration(options)
+        // A pool changes the file's journal mode at once, so another application's file must not get that far.
+        let inspection = try DatabaseQueue(path: path, configuration: configuration)
+        _ = try inspection.read { try LogSchema.check($0, path: path) }
+        try inspection.close()
         let pool = try DatabasePool(path: path, configuration: configuration)
         try pool.writeWithoutTransaction { connection in
             // The pool has chosen NORMAL by itself by now, so this can't be done while the connection is prepared.

@@ -67,15 +67,19 @@ enum LogSchema {
 
     /// Creates the tables in an empty file; of any other file, checks that it is a log of this version.
     static func prepare(_ connection: Connection, path: String) throws {
+        guard try !check(connection, path: path) else { return }
+        try connection.execute(sql: tables)
+        try connection.execute(sql: "PRAGMA application_id = \(Self.applicationID)")
+        try connection.execute(sql: "PRAGMA user_version = \(Self.version)")
+    }
+
+    /// Checks that a file is a log of this version, or empty.
+    /// - Returns: Whether it has the tables.
+    static func check(_ connection: Connection, path: String) throws -> Bool {
         let applicationID = try Int32.fetchOne(connection, sql: "PRAGMA application_id") ?? 0
         let version = try Int32.fetchOne(connection, sql: "PRAGMA user_version") ?? 0
         let tableCount = try Int.fetchOne(connection, sql: "SELECT count(*) FROM sqlite_schema") ?? 0
-        if applicationID == 0, version == 0, tableCount == 0 {
-            try connection.execute(sql: tables)
-            try connection.execute(sql: "PRAGMA application_id = \(Self.applicationID)")
-            try connection.execute(sql: "PRAGMA user_version = \(Self.version)")
-            return
-        }
+        if applicationID == 0, version == 0, tableCount == 0 { return false }
         guard applicationID == Self.applicationID else {
             throw DionysusError(
                 .malformed,
@@ -90,6 +94,7 @@ enum LogSchema {
                 advice: "use the version of Dionysus that made the file, or a newer one"
             )
         }
+        return true
     }
 }
 

@@ -8,7 +8,7 @@ import Synchronization
 /// SQLite for the file's data version, which costs some microseconds, and only while somebody waits.
 final class LogWatch: Sendable {
     /// How long a change made by another process may go unnoticed.
-    private static let interval: Duration = .milliseconds(15)
+    private static let interval: Duration = .milliseconds(20)
 
     private struct Waiter {
         let deadline: ContinuousClock.Instant
@@ -81,12 +81,11 @@ final class LogWatch: Sendable {
             return !state.isTicking
         }
         guard mustStart else { return }
-        Task {
-            for await _ in Cadence(every: Self.interval) {
-                if await hasChanged() { notify() }
-                if !wakeExpired() { return }
+        Cadence(every: Self.interval)
+            .runOnThread { [self] in
+                if hasChanged() { notify() }
+                return wakeExpired()
             }
-        }
     }
 
     /// Wakes those whose time is over.
@@ -103,11 +102,10 @@ final class LogWatch: Sendable {
         return goesOn
     }
 
-    private func hasChanged() async -> Bool {
+    /// Asks SQLite.
+    private func hasChanged() -> Bool {
         // A failure is found by those who then read the log themselves.
-        guard let current = try? await connection.writeWithoutTransaction({ try Self.dataVersion(of: $0) }) else {
-            return true
-        }
+        guard let current = try? Self.readDataVersion(connection) else { return true }
         return dataVersion.withLock { last in
             defer { last = current }
             return last != current
@@ -115,10 +113,8 @@ final class LogWatch: Sendable {
     }
 
     private static func readDataVersion(_ connection: DatabaseQueue) throws -> Int64 {
-        try connection.writeWithoutTransaction { try dataVersion(of: $0) }
-    }
-
-    private static func dataVersion(of connection: Connection) throws -> Int64 {
-        try Int64.fetchOne(connection.cachedStatement(sql: "PRAGMA data_version")) ?? 0
+        try connection.unsafeRead { connection in
+            try Int64.fetchOne(connection.cachedStatement(sql: "PRAGMA data_version")) ?? 0
+        }
     }
 }

@@ -65,34 +65,29 @@ struct Outbox: Sendable {
     /// The next rows of a lane, in their order, without those that wait behind a failed one.
     func claim(lane number: Int, limit: Int, onFailure: FailurePolicy) -> SQL {
         let columns = OutboxRow.columns.map { "o.\($0)" }.joined(separator: ", ")
-        let waits: SQL =
-            switch onFailure {
-            case .pass: ""
-            case .holdRecord:
-                """
-                \(held(number)) AND h.resource_class = o.resource_class AND h.resource_id = o.resource_id
-                  AND h.topic = o.topic)
-                """
-            case .holdPartitionKey:
-                """
-                \(held(number)) AND \(raw: Self.laneText(of: "h.")) = \(raw: Self.laneText(of: "o.")))
-                """
-            }
         // Ordered by the lane too, so that the index that begins with it serves.
         return """
             SELECT \(raw: columns) FROM dionysus_outboxes o
             WHERE \(lane(of: "o.")) = \(number) AND o.published_at IS NULL AND \(isAboveLowWater("o.", number))
-              AND \(isDue)\(waits)
+              AND \(isDue)\(isNotHeld(onFailure))
             ORDER BY \(lane(of: "o.")), o.id LIMIT \(limit)
             """
     }
 
-    private func held(_ number: Int) -> SQL {
-        """
-         AND NOT EXISTS (SELECT 1 FROM dionysus_outboxes h
-          WHERE \(lane(of: "h.")) = \(number) AND h.published_at IS NULL AND h.retry_at IS NOT NULL
-          AND h.retry_at > \(now) AND h.id < o.id
-        """
+    /// No earlier row that it waits for has failed and waits for its next attempt.
+    private func isNotHeld(_ onFailure: FailurePolicy) -> SQL {
+        let waitsForIt: SQL
+        switch onFailure {
+        case .pass: return ""
+        case .holdRecord:
+            waitsForIt = "h.resource_class = o.resource_class AND h.resource_id = o.resource_id AND h.topic = o.topic"
+        case .holdPartitionKey: waitsForIt = "\(raw: Self.laneText(of: "h.")) = \(raw: Self.laneText(of: "o."))"
+        }
+        return """
+             AND NOT EXISTS (SELECT 1 FROM dionysus_outboxes h
+              WHERE h.published_at IS NULL AND h.retry_at IS NOT NULL AND h.retry_at > \(now) AND h.id < o.id
+              AND \(waitsForIt))
+            """
     }
 
     // MARK: Settling
@@ -187,8 +182,18 @@ struct Outbox: Sendable {
 
     // MARK: Asking
 
-    /// How many rows are still to be published, those waiting for an attempt included and parked ones not.
-    func pendingCount() -> SQL {
-        "SELECT count(*) FROM dionysus_outboxes o WHERE o.published_at IS NULL AND \(Self.isNotParked)"
+    /// One row that could be published now, if there is any.
+    func somePublishable(onFailure: FailurePolicy) -> SQL {
+        """
+        SELECT o.id FROM dionysus_outboxes o WHERE o.published_at IS NULL AND \(isDue)\(isNotHeld(onFailure)) LIMIT 1
+        """
+    }
+
+    /// How many rows wait for their next attempt, and how many are parked.
+    func failureCounts() -> SQL {
+        """
+        SELECT count(retry_at), count(*) - count(retry_at) FROM dionysus_outboxes
+        WHERE published_at IS NULL AND failed_at IS NOT NULL
+        """
     }
 }

@@ -151,17 +151,31 @@ struct RelayPipeline: Sendable {
             logger.info("\(rows.count) rows of the outbox: \(note)")
         }
         if !settlement.published.isEmpty {
-            onPublished(PublishedBatch(createdAt: settlement.published.compactMap(\.createdAt)))
+            onPublished(
+                PublishedBatch(
+                    changes: settlement.published.map { row in
+                        .init(eventID: composer.eventID(of: row), recordedAt: row.createdAt ?? .now)
+                    }
+                )
+            )
         }
         if let error = settlement.brokerError { return .brokerUnavailable(error) }
         return batch.isFull ? .full : .settled
     }
 }
 
-/// Rows whose messages the broker has acknowledged.
+/// Changes whose messages the broker has acknowledged.
 public struct PublishedBatch: Sendable {
-    /// When the changes were recorded, a time for each row.
-    public let createdAt: [Timestamp]
+    /// A change.
+    public struct Change: Sendable {
+        /// The id that the message's `dionysus-event-id` header has.
+        public let eventID: String
+        /// When the change was recorded, by the database's clock.
+        public let recordedAt: Timestamp
+    }
+
+    /// The changes, in the order of the outbox.
+    public let changes: [Change]
     /// When the batch was settled.
     public let publishedAt = Timestamp.now
 }

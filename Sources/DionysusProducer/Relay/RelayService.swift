@@ -11,7 +11,8 @@ public struct RelayService: Service {
     public enum Mode: Sendable {
         /// Never: it works until it is shut down.
         case continuous
-        /// Once nothing publishable is pending; rows that wait for an attempt are waited for, parked ones are not.
+        /// Once nothing can be published: what is left, if anything, has failed and waits for its next attempt, or is
+        /// parked.
         case untilEmpty
     }
 
@@ -122,19 +123,29 @@ public struct RelayService: Service {
                 }
             }
             guard let lanes else { return }
+            // Lanes whose rows all wait behind a failed one are looked at again and again: they don't count as work.
+            if mode == .untilEmpty, queue.isIdle, try await isEmpty(pipeline, queue) { queue.close() }
             queue.offer(lanes + pipeline.housekeeping.lanesToAdvance())
-            if mode == .untilEmpty, lanes.isEmpty, queue.isIdle, try await isEmpty(pipeline, queue) { queue.close() }
             await queue.pause(settings.pollInterval)
         }
     }
 
+    /// Whether nothing can be published now. Rows that wait for their next attempt can't, nor those behind them.
     private func isEmpty(_ pipeline: RelayPipeline, _ queue: LaneQueue) async throws -> Bool {
-        let count = try await patiently("count pending rows", on: queue) {
-            try await database.transaction(.snapshot) { transaction in
-                try transaction.run(pipeline.outbox.pendingCount()).first?.integer(0) ?? 0
+        let outbox = pipeline.outbox
+        let counts = try await patiently("look for publishable rows", on: queue) { [settings] in
+            try await database.transaction(.snapshot) { transaction -> (waiting: Int64, parked: Int64)? in
+                guard try transaction.run(outbox.somePublishable(onFailure: settings.onFailure)).isEmpty else {
+                    return nil
+                }
+                let counts = try transaction.run(outbox.failureCounts()).first
+                return (try counts?.integer(0) ?? 0, try counts?.integer(1) ?? 0)
             }
         }
-        return count == 0
+        guard let counts = counts ?? nil else { return false }
+        if counts.waiting > 0 { logger.warning("\(counts.waiting) failed rows wait for their next attempt") }
+        if counts.parked > 0 { logger.warning("\(counts.parked) rows are parked, after their last attempt") }
+        return true
     }
 
     /// Publishes batches of one lane after another.

@@ -32,9 +32,7 @@ struct Composer: Sendable {
         let versionHeader = MessageHeader(HeaderName.version, Array(String(version).utf8))
 
         for row in rows {
-            let holdingKey = onFailure == .holdPartitionKey ? row.partitionKey ?? row.record.messageKey
-                : "\(row.topic) \(row.record.messageKey)"
-            if onFailure != .pass, held.contains(holdingKey) {
+            if !held.isEmpty, onFailure != .pass, held.contains(holdingKey(row, onFailure)) {
                 verdicts.append(.held)
                 continue
             }
@@ -42,7 +40,7 @@ struct Composer: Sendable {
                 let loaded = records[RecordGroup(row)]
             else {
                 verdicts.append(.failed(unknown(row)))
-                held.insert(holdingKey)
+                held.insert(holdingKey(row, onFailure))
                 continue
             }
             let state = loaded.state(of: row.resourceID)
@@ -57,28 +55,36 @@ struct Composer: Sendable {
                     payload: try loaded.payload(of: row.resourceID)
                 )
                 let start = messages.count
-                for topic in [publication.topic, publication.genesisTopic].compactMap(\.self) {
-                    let key = Array(row.record.messageKey.utf8)
-                    messages.append(
-                        OutgoingMessage(
-                            topic: topic,
-                            destination: .partitioned(by: row.partitionKey.map { Array($0.utf8) } ?? key),
-                            key: key,
-                            value: value,
-                            headers: [
-                                MessageHeader(HeaderName.eventID, Array("\(sourceID)-\(row.id)".utf8)), versionHeader,
-                            ]
-                        )
-                    )
+                let key = Array(row.record.messageKey.utf8)
+                var message = OutgoingMessage(
+                    topic: publication.topic,
+                    destination: .partitioned(by: row.partitionKey.map { Array($0.utf8) } ?? key),
+                    key: key,
+                    value: value,
+                    headers: [MessageHeader(HeaderName.eventID, Array(eventID(of: row).utf8)), versionHeader]
+                )
+                messages.append(message)
+                if let genesisTopic = publication.genesisTopic {
+                    message.topic = genesisTopic
+                    messages.append(message)
                 }
                 verdicts.append(.send(start..<messages.count))
             } catch {
                 verdicts.append(.failed(serializationFailure(row, error)))
-                held.insert(holdingKey)
+                held.insert(holdingKey(row, onFailure))
             }
         }
         return (messages, verdicts)
     }
+
+    /// What waits behind a failed row has the same.
+    private func holdingKey(_ row: OutboxRow, _ policy: FailurePolicy) -> String {
+        policy == .holdPartitionKey
+            ? row.partitionKey ?? row.record.messageKey : "\(row.topic) \(row.record.messageKey)"
+    }
+
+    /// The same in every attempt to publish the row.
+    func eventID(of row: OutboxRow) -> String { "\(sourceID)-\(row.id)" }
 
     /// The change that fits the record's state now; nil if there is nothing to say.
     private func reconciled(_ change: EventName.Change?, with state: LoadedRecords.State) -> EventName.Change? {

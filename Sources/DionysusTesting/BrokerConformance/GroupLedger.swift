@@ -79,10 +79,12 @@ struct LedgerMember: Sendable {
             let rest = deadline - .now
             guard rest > .zero, let event = try await consumer.next(maxMessages: 10, timeout: rest) else { return }
             switch event {
-            case .assigned(let partitions): try await consumer.start(ledger.acquire(partitions, for: name))
+            case .assigned(let partitions):
+                let positions = ledger.acquire(partitions, for: name)
+                try await uncancelled { try await consumer.start(positions) }
             case .revoked(let partitions):
                 ledger.relinquish(partitions, by: name)
-                try await consumer.release(partitions)
+                try await uncancelled { try await consumer.release(partitions) }
             case .lost(let partitions): ledger.relinquish(partitions, by: name)
             case .messages(let messages): ledger.record(messages, by: name)
             case .outOfRange(let partition, let range):
@@ -92,6 +94,11 @@ struct LedgerMember: Sendable {
                 )
             }
         }
+    }
+
+    /// Answers an event even if another member has reached the goal meanwhile: the ledger counts on the answer.
+    private func uncancelled(_ answer: @escaping @Sendable () async throws -> Void) async throws {
+        try await Task(operation: answer).value
     }
 
     /// Leaves the group.

@@ -1,0 +1,137 @@
+import Dionysus
+import DionysusPostgres
+import DionysusProducer
+import Foundation
+
+/// The models that are measured: a rental with eight attributes and one link.
+struct Account: Model {
+    var id: Int
+    var name: String
+    var defaultCheckInTime: Int?
+
+    enum CodingKeys: String, CodingKey {
+        case id, name
+        case defaultCheckInTime = "default_check_in_time"
+    }
+}
+
+struct Rental: Model {
+    var id: Int
+    var accountID: Int
+    var name: String
+    var price: ExactDecimal
+    var bedrooms: Int
+    var ownCheckInTime: Int?
+    var canceledAt: Timestamp?
+    var createdAt: Timestamp
+    var updatedAt: Timestamp
+
+    enum CodingKeys: String, CodingKey {
+        case id, name, price, bedrooms
+        case accountID = "account_id"
+        case ownCheckInTime = "own_check_in_time"
+        case canceledAt = "canceled_at"
+        case createdAt = "created_at"
+        case updatedAt = "updated_at"
+    }
+
+    static let account = belongsTo(Account.self, by: .accountID)
+}
+
+struct RentalSerializer: ModelSerializer {
+    var fields: Fields<Rental> {
+        Attributes(.id, .name)
+        Attribute(.price, scale: 2)
+        Attributes(.bedrooms)
+        Attribute("check_in_time", loading: Rental.account) { rental, related in
+            try rental.ownCheckInTime ?? related[Rental.account].defaultCheckInTime
+        }
+        Attributes(.canceledAt, .createdAt, .updatedAt)
+        HasOne("account", Rental.account)
+    }
+}
+
+struct RentalSync: Producer {
+    var namespaces: [Namespace] {
+        Namespace("v3", serializers: Serializers { RentalSerializer() }) {
+            Topic("rentals", partitionKey: "account_id") { Publish(Rental.self) }
+        }
+    }
+}
+
+/// A source database of its own on the server, with accounts and rentals.
+struct SourceFixture: Sendable {
+    let database: PostgresDatabase
+    let registry: Registry
+    let settings: ProducerSettings
+
+    static func with<T: Sendable>(
+        rentals: Int,
+        settings: ProducerSettings = ProducerSettings(),
+        capture: Bool = true,
+        _ body: (SourceFixture) async throws -> T
+    ) async throws -> T {
+        try await withDatabase { database in
+            let registry = Registry(RentalSync(), settings: settings)
+            try await database.transaction(.write) { transaction in
+                try transaction.run([
+                    "CREATE TABLE accounts (id bigserial PRIMARY KEY, name text, default_check_in_time int)",
+                    """
+                    CREATE TABLE rentals (
+                      id bigserial PRIMARY KEY, account_id bigint NOT NULL, name text NOT NULL, price numeric(10,2),
+                      bedrooms int, own_check_in_time int, canceled_at timestamptz(6),
+                      created_at timestamptz(6) NOT NULL DEFAULT now(), updated_at timestamptz(6) NOT NULL DEFAULT now()
+                    )
+                    """,
+                    "INSERT INTO accounts (name, default_check_in_time) SELECT 'Account ' || i, 15 FROM generate_series(1, 1000) i",
+                    """
+                    INSERT INTO rentals (account_id, name, price, bedrooms)
+                    SELECT 1 + i % 1000, 'Villa number ' || i, 100 + i % 50, i % 7 FROM generate_series(1, \(rentals)) i
+                    """,
+                ])
+            }
+            if capture {
+                try await OutboxSchema(database: database, registry: registry).migrate(lanes: settings.lanes)
+            }
+            try await database.outsideTransaction("VACUUM ANALYZE")
+            return try await body(SourceFixture(database: database, registry: registry, settings: settings))
+        }
+    }
+
+    /// Leaves a `rental_updated` of every rental in the outbox.
+    func fillOutbox() async throws {
+        try await run("TRUNCATE dionysus_outboxes")
+        try await run("UPDATE rentals SET price = price + 1, updated_at = clock_timestamp()")
+        try await database.outsideTransaction("ANALYZE dionysus_outboxes")
+        try await database.outsideTransaction("CHECKPOINT")
+    }
+
+    func run(_ statement: SQL) async throws {
+        _ = try await database.transaction(.write) { try $0.run(statement) }
+    }
+}
+
+/// A database of its own on the server of `DIONYSUS_TEST_POSTGRES_URL`, dropped after the body.
+func withDatabase<T: Sendable>(_ body: (PostgresDatabase) async throws -> T) async throws -> T {
+    guard let url = ProcessInfo.processInfo.environment["DIONYSUS_TEST_POSTGRES_URL"],
+        var components = URLComponents(string: url)
+    else {
+        throw DionysusError(
+            .configuration, "DIONYSUS_TEST_POSTGRES_URL names no server", advice: "run script/bench")
+    }
+    let server = try PostgresDatabase(url: url)
+    let name = "dionysus_bench_\(UUID().uuidString.lowercased().prefix(8))"
+    try await server.outsideTransaction("CREATE DATABASE \(identifier: name)")
+    components.path = "/" + name
+    let database = try PostgresDatabase(url: components.string ?? url)
+    let result: Result<T, any Error>
+    do { result = .success(try await body(database)) } catch { result = .failure(error) }
+    await database.close()
+    try await server.outsideTransaction("DROP DATABASE IF EXISTS \(identifier: name) WITH (FORCE)")
+    await server.close()
+    return try result.get()
+}
+
+func seconds(_ duration: Duration) -> Double {
+    Double(duration.components.seconds) + Double(duration.components.attoseconds) / 1e18
+}

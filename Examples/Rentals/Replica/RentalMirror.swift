@@ -1,0 +1,22 @@
+import Dionysus
+import DionysusConsumer
+
+/// What the replica keeps. Its tables follow the convention: accounts, rentals, bookings, bookings_fees.
+struct RentalMirror: Consumer {
+    /// Told of every event after its effect has been committed.
+    var onConsumed: @Sendable (ConsumedEvent) -> Void = { _ in }
+
+    var namespaces: [Namespace] {
+        Namespace("v3") {
+            Topic("accounts")
+            Topic("rentals").deadLetterQueue("dead_messages", maxRetries: 2)
+            Topic("bookings").deadLetterQueue("dead_messages", maxRetries: 2)
+        }
+    }
+
+    var models: Models {
+        Persist("Booking", table: "bookings").replacing("bookings_fees")
+    }
+
+    func didConsume(_ event: ConsumedEvent) async { onConsumed(event) }
+}

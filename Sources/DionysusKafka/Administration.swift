@@ -1,0 +1,250 @@
+import CRdkafka
+import Dionysus
+import Dispatch
+import Synchronization
+
+/// Asks a cluster about its topics, with a client of its own, made when it is first needed.
+///
+/// librdkafka's calls for this block; they run one after the other on a queue that nothing else waits for.
+final class Administration: Sendable {
+    private enum State {
+        case idle
+        case connected(Client)
+        case closed
+    }
+
+    private static let timeout: Int32 = 10_000
+
+    private let location: String
+    private let events: ClientEvents
+    private let makeClient: @Sendable () throws -> Client
+    private let queue = DispatchQueue(label: "dionysus-kafka-administration")
+    private let state = Mutex(State.idle)
+
+    init(location: String, events: ClientEvents, makeClient: @escaping @Sendable () throws -> Client) {
+        self.location = location
+        self.events = events
+        self.makeClient = makeClient
+    }
+
+    func createTopics(_ topics: [TopicSpecification]) async throws {
+        guard !topics.isEmpty else { return }
+        try await perform { client in
+            guard try self.hasController(client) else {
+                return try self.requireAutomaticCreation(of: topics, client)
+            }
+            for (name, code, text) in try self.requestCreation(of: topics, client) {
+                switch code {
+                case RD_KAFKA_RESP_ERR_NO_ERROR, RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS: continue
+                default:
+                    throw DionysusError(
+                        .configuration,
+                        "the topic '\(name)' can't be created: \(text)",
+                        advice: "correct its specification, or let the cluster's administrator create it"
+                    )
+                }
+            }
+        }
+    }
+
+    func describeTopics(_ names: [String]?) async throws -> [TopicDescription] {
+        try await perform { client in
+            let wanted = names.map(Set.init)
+            return try self.metadata(client).filter { wanted?.contains($0.name) ?? true }
+        }
+    }
+
+    func offsets(of partitions: [TopicPartition]) async throws -> [TopicPartition: OffsetRange] {
+        guard !partitions.isEmpty else { return [:] }
+        return try await perform { client in
+            // librdkafka would wait until the time is over for the leader of a partition that isn't there.
+            let counts = Dictionary(
+                try self.metadata(client).map { ($0.name, $0.partitions) },
+                uniquingKeysWith: { first, _ in first }
+            )
+            let existing = Set(partitions).filter { 0..<(counts[$0.topic] ?? 0) ~= $0.partition }
+            guard !existing.isEmpty else { return [:] }
+            let first = try self.offsets(of: existing, at: Int64(RD_KAFKA_OFFSET_BEGINNING), client)
+            let next = try self.offsets(of: existing, at: Int64(RD_KAFKA_OFFSET_END), client)
+            return first.reduce(into: [:]) { ranges, entry in
+                if let next = next[entry.key] { ranges[entry.key] = OffsetRange(first: entry.value, next: next) }
+            }
+        }
+    }
+
+    /// Ends the client after what is under way.
+    func close() async {
+        await withCheckedContinuation { continuation in
+            queue.async { [self] in
+                let client: Client? = state.withLock { state in
+                    defer { state = .closed }
+                    if case .connected(let client) = state { return client }
+                    return nil
+                }
+                if let client {
+                    rd_kafka_queue_destroy(client.queue)
+                    rd_kafka_destroy(client.pointer)
+                }
+                continuation.resume()
+            }
+        }
+    }
+
+    // MARK: On the queue
+
+    private func perform<T: Sendable>(_ body: @escaping @Sendable (Client) throws -> T) async throws -> T {
+        try await withCheckedThrowingContinuation { continuation in
+            queue.async { [self] in
+                continuation.resume(
+                    with: Result {
+                        let client = try connect()
+                        defer { report(client) }
+                        return try body(client)
+                    }
+                )
+            }
+        }
+    }
+
+    /// Passes on what the client says about itself, as nobody reads its queue between calls.
+    private func report(_ client: Client) {
+        while let event = rd_kafka_queue_poll(client.queue, 0) {
+            _ = events.handle(event)
+            rd_kafka_event_destroy(event)
+        }
+    }
+
+    private func connect() throws -> Client {
+        try state.withLock { state in
+            switch state {
+            case .connected(let client): return client
+            case .closed: throw DionysusError(.closed, "the Kafka broker \(location) has been closed")
+            case .idle:
+                let client = try makeClient()
+                state = .connected(client)
+                return client
+            }
+        }
+    }
+
+    private func unavailable(_ code: rd_kafka_resp_err_t, _ action: String) -> DionysusError {
+        DionysusError(
+            .brokerUnavailable,
+            "Kafka at \(location) could not \(action): \(code.text) (\(code.name))",
+            advice: "check that it runs and can be reached",
+            isRetriable: true
+        )
+    }
+
+    /// All topics, as asking for single ones would create them on clusters that do so.
+    private func metadata(_ client: Client) throws -> [TopicDescription] {
+        try withMetadata(client) { metadata in
+            UnsafeBufferPointer(start: metadata.topics, count: Int(metadata.topic_cnt))
+                .filter { $0.err == RD_KAFKA_RESP_ERR_NO_ERROR }
+                .map { TopicDescription(name: String(cString: $0.topic), partitions: $0.partition_cnt) }
+        }
+    }
+
+    /// Whether one of the brokers takes administrative requests; the mock cluster names one that isn't there.
+    private func hasController(_ client: Client) throws -> Bool {
+        let controller = rd_kafka_controllerid(client.pointer, Self.timeout)
+        guard controller >= 0 else { throw unavailable(RD_KAFKA_RESP_ERR__TIMED_OUT, "name its controller") }
+        return try withMetadata(client) { metadata in
+            UnsafeBufferPointer(start: metadata.brokers, count: Int(metadata.broker_cnt))
+                .contains { $0.id == controller }
+        }
+    }
+
+    private func withMetadata<T>(_ client: Client, _ body: (rd_kafka_metadata) -> T) throws -> T {
+        var result: UnsafePointer<rd_kafka_metadata>?
+        let code = rd_kafka_metadata(client.pointer, 1, nil, &result, Self.timeout)
+        guard code == RD_KAFKA_RESP_ERR_NO_ERROR, let result else { throw unavailable(code, "describe itself") }
+        defer { rd_kafka_metadata_destroy(result) }
+        return body(result.pointee)
+    }
+
+    private func offsets(
+        of partitions: Set<TopicPartition>,
+        at time: Int64,
+        _ client: Client
+    ) throws -> [TopicPartition: Int64] {
+        let list = PartitionList(partitions.map { ($0, time) })
+        let code = list.lend { rd_kafka_offsets_for_times(client.pointer, $0, Self.timeout) }
+        guard code == RD_KAFKA_RESP_ERR_NO_ERROR else { throw unavailable(code, "tell its offsets") }
+        return list.elements.reduce(into: [:]) { offsets, element in
+            guard element.error == RD_KAFKA_RESP_ERR_NO_ERROR, element.offset >= 0 else { return }
+            offsets[element.partition] = element.offset
+        }
+    }
+
+    private typealias Outcome = (name: String, code: rd_kafka_resp_err_t, text: String)
+
+    private func requestCreation(of topics: [TopicSpecification], _ client: Client) throws -> [Outcome] {
+        var requests: [OpaquePointer?] = []
+        defer { requests.forEach { rd_kafka_NewTopic_destroy($0) } }
+        for topic in topics {
+            var text = [CChar](repeating: 0, count: 512)
+            guard
+                let request = rd_kafka_NewTopic_new(
+                    topic.name,
+                    topic.partitions,
+                    topic.replicationFactor,
+                    &text,
+                    text.count
+                )
+            else { throw DionysusError(.configuration, "the topic '\(topic.name)' can't be created: \(string(text))") }
+            requests.append(request)
+            for (name, value) in topic.settings { rd_kafka_NewTopic_set_config(request, name, value) }
+        }
+        let options = rd_kafka_AdminOptions_new(client.pointer, RD_KAFKA_ADMIN_OP_CREATETOPICS)
+        defer { rd_kafka_AdminOptions_destroy(options) }
+        rd_kafka_AdminOptions_set_request_timeout(options, Self.timeout, nil, 0)
+        // Answered when the cluster's brokers know the topics, not just its controller.
+        rd_kafka_AdminOptions_set_operation_timeout(options, Self.timeout, nil, 0)
+        let answers = rd_kafka_queue_new(client.pointer)
+        defer { rd_kafka_queue_destroy(answers) }
+        rd_kafka_CreateTopics(client.pointer, &requests, requests.count, options, answers)
+        guard let event = rd_kafka_queue_poll(answers, -1) else {
+            throw unavailable(RD_KAFKA_RESP_ERR__TIMED_OUT, "create topics")
+        }
+        defer { rd_kafka_event_destroy(event) }
+        let code = rd_kafka_event_error(event)
+        switch code {
+        case RD_KAFKA_RESP_ERR_NO_ERROR:
+            return outcomes(of: event)
+        default:
+            throw unavailable(code, "create topics")
+        }
+    }
+
+    private func outcomes(of event: OpaquePointer) -> [Outcome] {
+        var count = 0
+        let results = rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event), &count)
+        return UnsafeBufferPointer(start: results, count: count)
+            .map { result in
+                let code = rd_kafka_topic_result_error(result)
+                let text = rd_kafka_topic_result_error_string(result).map { String(cString: $0) } ?? code.text
+                return (String(cString: rd_kafka_topic_result_name(result)), code, text)
+            }
+    }
+
+    /// A broker that takes no administrative requests may still create topics that somebody asks for.
+    private func requireAutomaticCreation(of topics: [TopicSpecification], _ client: Client) throws {
+        for topic in topics {
+            let handle = rd_kafka_topic_new(client.pointer, topic.name, nil)
+            defer { if let handle { rd_kafka_topic_destroy(handle) } }
+            var result: UnsafePointer<rd_kafka_metadata>?
+            let code = rd_kafka_metadata(client.pointer, 0, handle, &result, Self.timeout)
+            guard code == RD_KAFKA_RESP_ERR_NO_ERROR, let result else { throw unavailable(code, "create topics") }
+            rd_kafka_metadata_destroy(result)
+        }
+        let existing = Set(try metadata(client).map(\.name))
+        if let missing = topics.first(where: { !existing.contains($0.name) }) {
+            throw DionysusError(
+                .configuration,
+                "Kafka at \(location) takes no requests to create topics, and '\(missing.name)' does not exist",
+                advice: "create it with the cluster's own tools"
+            )
+        }
+    }
+}

@@ -1,0 +1,93 @@
+import CRdkafka
+import Dionysus
+import Logging
+
+/// A librdkafka client and the queue that its events come from.
+///
+/// `@unchecked Sendable`: librdkafka's functions on a client or a queue may be called from any thread. What is not
+/// safe is to call them after the end; who makes a client therefore has to end it, once, when nobody uses it any more.
+struct Client: @unchecked Sendable {
+    /// The client.
+    let pointer: OpaquePointer
+    /// The queue of its events.
+    let queue: OpaquePointer
+    /// Where its log lines go.
+    let logger: Logger
+
+    /// Makes a client.
+    /// - Parameters:
+    ///   - type: Producer or consumer.
+    ///   - settings: What it is configured with.
+    ///   - events: The kinds of event it reports, besides log lines, errors and statistics.
+    ///   - logger: Where its log lines go.
+    /// - Throws: ``DionysusError`` with code `configuration` for settings that are wrong or contradict each other.
+    init(_ type: rd_kafka_type_t, settings: ClientSettings, events: Int32, logger: Logger) throws {
+        let configuration = try settings.makeConfiguration(
+            events: events | RD_KAFKA_EVENT_LOG | RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_STATS
+        )
+        var text = [CChar](repeating: 0, count: 512)
+        guard let pointer = rd_kafka_new(type, configuration, &text, text.count) else {
+            rd_kafka_conf_destroy(configuration)
+            throw DionysusError(
+                .configuration,
+                "the Kafka client can't be made: \(string(text))",
+                advice: "correct the Kafka settings it names"
+            )
+        }
+        if type == RD_KAFKA_CONSUMER { rd_kafka_poll_set_consumer(pointer) }
+        let queue = type == RD_KAFKA_CONSUMER ? rd_kafka_queue_get_consumer(pointer) : rd_kafka_queue_get_main(pointer)
+        guard let queue else {
+            rd_kafka_destroy(pointer)
+            throw DionysusError(
+                .configuration,
+                "the Kafka client has no queue of events",
+                advice: "a consumer needs a group id"
+            )
+        }
+        rd_kafka_set_log_queue(pointer, queue)
+        self.pointer = pointer
+        self.queue = queue
+        self.logger = logger
+    }
+
+    /// The effective value of a setting that is a number.
+    func number(_ setting: String) -> Int? {
+        var text = [CChar](repeating: 0, count: 64)
+        var size = text.count
+        guard rd_kafka_conf_get(rd_kafka_conf(pointer), setting, &text, &size) == RD_KAFKA_CONF_OK else { return nil }
+        return Int(string(text))
+    }
+
+    /// What made the client unusable for good, if something did.
+    var fatalError: DionysusError? {
+        var text = [CChar](repeating: 0, count: 512)
+        let code = rd_kafka_fatal_error(pointer, &text, text.count)
+        guard code != RD_KAFKA_RESP_ERR_NO_ERROR else { return nil }
+        return DionysusError(
+            .brokerUnavailable,
+            "the Kafka client can't go on (\(code.name)): \(string(text))",
+            isRetriable: true
+        )
+    }
+}
+
+extension rd_kafka_resp_err_t {
+    /// The name in Kafka's protocol, such as `UNKNOWN_TOPIC_OR_PART`.
+    var name: String { String(cString: rd_kafka_err2name(self)) }
+    /// What the code means, in words.
+    var text: String { String(cString: rd_kafka_err2str(self)) }
+}
+
+/// Takes an error object of librdkafka over, which has to be freed, for its code.
+/// - Parameter error: The object, or nil for success.
+/// - Returns: Its code.
+func takeCode(_ error: OpaquePointer?) -> rd_kafka_resp_err_t {
+    guard let error else { return RD_KAFKA_RESP_ERR_NO_ERROR }
+    defer { rd_kafka_error_destroy(error) }
+    return rd_kafka_error_code(error)
+}
+
+/// The text in a buffer that C has filled.
+func string(_ buffer: [CChar]) -> String {
+    String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+}

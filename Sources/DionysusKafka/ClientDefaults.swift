@@ -1,0 +1,82 @@
+import Dionysus
+
+extension ClientSettings {
+    /// The settings of a producer.
+    static func producer(_ options: ProducerOptions, cluster: [String: String]) throws -> ClientSettings {
+        try ClientSettings(
+            defaults: [
+                // librdkafka's own default delays small requests by tens of milliseconds.
+                "socket.nagle.disable": "true",
+                // A batch comes as a whole, so there is little to wait for.
+                "linger.ms": "1",
+                // How long a message waits for a topic that does not exist, and how soon new partitions are seen.
+                "topic.metadata.propagation.max.ms": "5000",
+                "topic.metadata.refresh.interval.ms": "10000",
+            ],
+            layers: [cluster, ["client.id": options.clientID], options.settings],
+            fixed: [
+                Fixed(
+                    names: ["enable.idempotence"],
+                    value: "true",
+                    advice: "order and retries rest on it; leave the setting out"
+                ),
+                Fixed(
+                    names: ["acks", "request.required.acks"],
+                    value: "all",
+                    advice: "an acknowledged message must not be lost; leave the setting out"
+                ),
+                Fixed(
+                    names: ["message.timeout.ms", "delivery.timeout.ms"],
+                    value: String(max(1, options.messageTimeout.milliseconds)),
+                    advice: "set the producer's message timeout instead"
+                ),
+                Fixed(
+                    names: ["sticky.partitioning.linger.ms"],
+                    value: "0",
+                    advice: "it would override the partitioner for messages without a key; leave the setting out"
+                ),
+                Fixed(
+                    names: ["partitioner"],
+                    value: "consistent_random",
+                    advice: "set the producer's partitioner instead"
+                ),
+            ]
+        )
+    }
+
+    /// The settings of a consumer.
+    static func consumer(_ options: ConsumerOptions, cluster: [String: String]) throws -> ClientSettings {
+        try ClientSettings(
+            defaults: [
+                "socket.nagle.disable": "true",
+                "partition.assignment.strategy": "cooperative-sticky",
+                // librdkafka's threads keep the membership alive, so that only a dead process is silent this long.
+                "session.timeout.ms": "10000",
+                "heartbeat.interval.ms": "3000",
+                // How soon a topic or a partition that is new is seen.
+                "topic.metadata.refresh.interval.ms": "10000",
+                // Also the pause before fetching again once the buffer was full.
+                "fetch.error.backoff.ms": "100",
+            ],
+            layers: [cluster, ["client.id": options.clientID], options.settings],
+            fixed: [
+                Fixed(names: ["group.id"], value: options.groupID, advice: "set the consumer's group instead"),
+                Fixed(
+                    names: ["enable.auto.commit"],
+                    value: "false",
+                    advice: "positions are kept with the data; leave the setting out"
+                ),
+                Fixed(
+                    names: ["enable.auto.offset.store"],
+                    value: "false",
+                    advice: "positions are kept with the data; leave the setting out"
+                ),
+                Fixed(
+                    names: ["auto.offset.reset"],
+                    value: "error",
+                    advice: "choose the start position of the topic instead"
+                ),
+            ]
+        )
+    }
+}

@@ -1,0 +1,65 @@
+import Dionysus
+import Synchronization
+
+/// What tasks ask of a consumer's thread.
+final class ConsumerInbox: Sendable {
+    /// Someone who waits for the next event.
+    struct Waiter: Sendable {
+        let id: UInt64
+        let maxMessages: Int
+        let deadline: ContinuousClock.Instant
+        let continuation: CheckedContinuation<ConsumerEvent?, any Error>
+    }
+
+    enum Request: Sendable {
+        case next(Waiter)
+        case cancelNext(UInt64)
+        case perform(@Sendable (ConsumerSession) throws -> Void, CheckedContinuation<Void, any Error>)
+        case close
+    }
+
+    private struct State {
+        var requests: [Request] = []
+        var lastWaiter: UInt64 = 0
+        var isShut = false
+    }
+
+    private let state = Mutex(State())
+    /// Wakes the thread for requests, and for what librdkafka has put into one of its queues.
+    let wakeup = Wakeup()
+
+    /// - Returns: Whether the thread will answer; if not, it has ended.
+    func post(_ request: Request) -> Bool {
+        let isTaken = state.withLock { state in
+            guard !state.isShut else { return false }
+            state.requests.append(request)
+            return true
+        }
+        if isTaken { wakeup.signal() }
+        return isTaken
+    }
+
+    func makeWaiterID() -> UInt64 {
+        state.withLock { state in
+            state.lastWaiter += 1
+            return state.lastWaiter
+        }
+    }
+
+    func take() -> [Request] {
+        state.withLock { state in
+            defer { state.requests = [] }
+            return state.requests
+        }
+    }
+
+    /// Takes no more requests.
+    /// - Returns: Those that nobody has looked at.
+    func shut() -> [Request] {
+        state.withLock { state in
+            state.isShut = true
+            defer { state.requests = [] }
+            return state.requests
+        }
+    }
+}

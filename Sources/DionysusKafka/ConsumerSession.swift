@@ -1,0 +1,325 @@
+import CRdkafka
+import Dionysus
+import Logging
+
+/// One consuming client, from its first poll to its end, on a thread of its own.
+///
+/// Messages are kept apart from everything else that librdkafka reports: the partitions' queues are forwarded to one
+/// that is read only when somebody asks for messages, so that librdkafka itself stops fetching when its buffer
+/// (`queued.max.messages.kbytes`) is full, and drops what a seek, a pause or a revocation has made stale. Everything
+/// else is read at once, so that the member stays alive however slow its user is.
+final class ConsumerSession {
+    static let closedError = DionysusError(.closed, "the Kafka consumer has been closed")
+
+    private let client: Client
+    private let inbox: ConsumerInbox
+    private let events: ClientEvents
+    private let messages: MessageQueue
+    private let pollInterval: Duration
+
+    private var membership = Membership()
+    private var paused: Set<TopicPartition> = []
+    private var failure: DionysusError?
+    private var waiters: [ConsumerInbox.Waiter] = []
+    private var isClosing = false
+
+    /// Takes a client over.
+    init(_ client: Client, inbox: ConsumerInbox, events: ClientEvents) {
+        self.client = client
+        self.inbox = inbox
+        self.events = events
+        messages = MessageQueue(client)
+        // librdkafka counts a look at any queue as a sign of life of the application.
+        pollInterval = .milliseconds(max(1, (client.number("max.poll.interval.ms") ?? 300_000) / 4))
+        wake(on: client.queue)
+        wake(on: messages.pointer)
+    }
+
+    /// Lets librdkafka wake the thread when an empty queue gets something.
+    private func wake(on queue: OpaquePointer?) {
+        // The inbox outlives the client: this session, which ends the client, holds it.
+        rd_kafka_queue_cb_event_enable(
+            queue,
+            { _, wakeup in
+                guard let wakeup else { return }
+                Unmanaged<Wakeup>.fromOpaque(wakeup).takeUnretainedValue().signal()
+            },
+            Unmanaged.passUnretained(inbox.wakeup).toOpaque()
+        )
+    }
+
+    // MARK: The thread
+
+    /// Serves librdkafka and the inbox until the consumer is closed, then ends the client.
+    func run() {
+        while !isClosing {
+            while let event = rd_kafka_queue_poll(client.queue, 0) {
+                handle(event)
+                rd_kafka_event_destroy(event)
+            }
+            inbox.take().forEach(handle)
+            serveWaiters()
+            guard !isClosing else { break }
+            inbox.wakeup.wait(atMost: timeToSleep())
+        }
+        end()
+    }
+
+    private func timeToSleep() -> Duration {
+        let now = ContinuousClock.now
+        return waiters.reduce(pollInterval) { min($0, max(.zero, $1.deadline - now)) }
+    }
+
+    private func handle(_ request: ConsumerInbox.Request) {
+        switch request {
+        case .next(let waiter):
+            waiters.append(waiter)
+        case .cancelNext(let id):
+            guard let index = waiters.firstIndex(where: { $0.id == id }) else { return }
+            waiters.remove(at: index).continuation.resume(throwing: CancellationError())
+        case .perform(let body, let continuation):
+            continuation.resume(with: Result { try body(self) })
+        case .close:
+            isClosing = true
+        }
+    }
+
+    /// Gives those who wait what there is, in their order.
+    private func serveWaiters() {
+        while let waiter = waiters.first {
+            if let failure {
+                self.failure = nil
+                waiter.continuation.resume(throwing: failure)
+            } else if let event = nextEvent(maxMessages: waiter.maxMessages) {
+                waiter.continuation.resume(returning: event)
+            } else {
+                break
+            }
+            waiters.removeFirst()
+        }
+        let now = ContinuousClock.now
+        for waiter in waiters where waiter.deadline <= now { waiter.continuation.resume(returning: nil) }
+        waiters.removeAll { $0.deadline <= now }
+    }
+
+    private func nextEvent(maxMessages: Int) -> ConsumerEvent? {
+        if let event = membership.takeEvent() { return event }
+        let (taken, faults) = messages.take(maxMessages)
+        faults.forEach { handle($0) }
+        if !taken.isEmpty { return .messages(taken) }
+        return membership.takeEvent()
+    }
+
+    private func end() {
+        let unseen = inbox.shut()
+        for waiter in waiters { waiter.continuation.resume(throwing: Self.closedError) }
+        for request in unseen {
+            switch request {
+            case .next(let waiter): waiter.continuation.resume(throwing: Self.closedError)
+            case .perform(_, let continuation): continuation.resume(throwing: Self.closedError)
+            case .cancelNext, .close: continue
+            }
+        }
+        // The group can't be left while it waits for an answer.
+        if let partitions = membership.owedRelease {
+            removeFromAssignment(partitions)
+        } else if membership.owesStart {
+            addToAssignment([])
+        }
+        // Nobody reads log lines any more, and librdkafka would print them.
+        rd_kafka_set_log_level(client.pointer, 0)
+        rd_kafka_queue_cb_event_enable(client.queue, nil, nil)
+        rd_kafka_queue_cb_event_enable(messages.pointer, nil, nil)
+        // librdkafka wants its queues back before the consumer is closed, which answers what is left of rebalances.
+        rd_kafka_queue_destroy(client.queue)
+        rd_kafka_consumer_close(client.pointer)
+        messages.end()
+        rd_kafka_destroy(client.pointer)
+    }
+
+    // MARK: What librdkafka reports
+
+    private func handle(_ event: OpaquePointer) {
+        switch rd_kafka_event_type(event) {
+        case RD_KAFKA_EVENT_REBALANCE:
+            let partitions = rd_kafka_event_topic_partition_list(event).map { PartitionList.elements(of: $0) } ?? []
+            rebalance(rd_kafka_event_error(event), partitions.map(\.partition))
+        case RD_KAFKA_EVENT_OFFSET_COMMIT:
+            let code = rd_kafka_event_error(event)
+            if code != RD_KAFKA_RESP_ERR_NO_ERROR, code != RD_KAFKA_RESP_ERR__NO_OFFSET {
+                // Another member may own the partition by now; nothing depends on these offsets.
+                events.logger.debug("Kafka did not take the group's offsets: \(code.text)")
+            }
+        case RD_KAFKA_EVENT_FETCH:
+            bringBack(event)
+        case RD_KAFKA_EVENT_ERROR:
+            handle(rd_kafka_event_error(event))
+        default:
+            _ = events.handle(event)
+        }
+    }
+
+    /// Sends a message that came the wrong way, and all after it, through the right queue.
+    ///
+    /// A partition that stops forgets where its messages go, and it may do so after it was told for its next start.
+    /// Its first messages then come with the other events. Reading on from the first of them makes the rest stale.
+    private func bringBack(_ event: OpaquePointer) {
+        guard let message = rd_kafka_event_message_next(event), let topic = message.pointee.rkt else { return }
+        let partition = TopicPartition(String(cString: rd_kafka_topic_name(topic)), message.pointee.partition)
+        guard membership.isActive(partition) else { return }
+        messages.collect(partition)
+        if message.pointee.err == RD_KAFKA_RESP_ERR_NO_ERROR {
+            move(partition, to: message.pointee.offset)
+        } else {
+            handle(MessageQueue.Fault(message.pointee, partition))
+        }
+    }
+
+    private func rebalance(_ code: rd_kafka_resp_err_t, _ partitions: [TopicPartition]) {
+        switch code {
+        case RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS:
+            if partitions.isEmpty { addToAssignment([]) } else { membership.assign(partitions) }
+        case RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS where rd_kafka_assignment_lost(client.pointer) != 0:
+            removeFromAssignment(membership.lose(partitions))
+        case RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS:
+            if let partitions = membership.revoke(partitions) { removeFromAssignment(partitions) }
+        default:
+            removeFromAssignment(membership.lose(partitions))
+        }
+    }
+
+    private func handle(_ code: rd_kafka_resp_err_t) {
+        switch code {
+        case RD_KAFKA_RESP_ERR__FATAL:
+            failure = client.fatalError
+        case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED, RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED,
+            RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
+            failure = DionysusError(
+                .configuration,
+                "the Kafka consumer can't go on: \(code.text)",
+                advice: "allow this client's user to read the topics and to be in the group"
+            )
+        default:
+            events.logger.debug("Kafka consumer: \(code.text)")
+        }
+    }
+
+    private func handle(_ fault: MessageQueue.Fault) {
+        guard let partition = fault.partition, fault.code == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET else {
+            return handle(fault.code)
+        }
+        guard membership.isActive(partition) else { return }
+        if let range = offsetRange(of: partition) {
+            membership.report(.outOfRange(partition, range))
+        } else if fault.offset >= 0 {
+            // The broker went away meanwhile: reading on at the same place raises this again when it is back.
+            restart(partition, at: fault.offset)
+        }
+    }
+
+    private func offsetRange(of partition: TopicPartition) -> OffsetRange? {
+        var first: Int64 = 0
+        var next: Int64 = 0
+        let code = rd_kafka_query_watermark_offsets(
+            client.pointer,
+            partition.topic,
+            partition.partition,
+            &first,
+            &next,
+            5000
+        )
+        return code == RD_KAFKA_RESP_ERR_NO_ERROR ? OffsetRange(first: first, next: next) : nil
+    }
+
+    // MARK: What the user asks for
+
+    func start(_ positions: [TopicPartition: StartPosition]) throws {
+        let offsets = try positions.map { try ($0.key, $0.value.librdkafkaOffset(in: $0.key)) }
+        let started = Set(membership.start(positions.keys))
+        guard !started.isEmpty else { return }
+        addToAssignment(offsets.filter { started.contains($0.0) })
+    }
+
+    func release(_ partitions: [TopicPartition]) {
+        if let partitions = membership.release(partitions) { removeFromAssignment(partitions) }
+    }
+
+    func seek(_ partition: TopicPartition, to position: StartPosition) throws {
+        let offset = try position.librdkafkaOffset(in: partition)
+        guard membership.isActive(partition) else { return }
+        move(partition, to: offset)
+    }
+
+    private func move(_ partition: TopicPartition, to offset: Int64) {
+        let list = PartitionList([(partition, offset)])
+        let code = list.lend { takeCode(rd_kafka_seek_partitions(client.pointer, $0, 5000)) }
+        let isDone =
+            code == RD_KAFKA_RESP_ERR_NO_ERROR
+            && list.elements.allSatisfy { $0.error == RD_KAFKA_RESP_ERR_NO_ERROR }
+        // A partition that is not being fetched, because it has just started or stands still, can't be sought.
+        if !isDone { restart(partition, at: offset) }
+    }
+
+    func pause(_ partitions: [TopicPartition]) {
+        let owned = partitions.filter { membership.isOwned($0) }
+        paused.formUnion(owned)
+        _ = PartitionList(owned).lend { rd_kafka_pause_partitions(client.pointer, $0) }
+    }
+
+    func resume(_ partitions: [TopicPartition]) {
+        let owned = partitions.filter { membership.isOwned($0) }
+        paused.subtract(owned)
+        _ = PartitionList(owned).lend { rd_kafka_resume_partitions(client.pointer, $0) }
+    }
+
+    func commit(_ offsets: [TopicPartition: Int64]) {
+        let owned = offsets.filter { membership.isOwned($0.key) }.map { ($0.key, $0.value) }
+        guard !owned.isEmpty else { return }
+        let code = PartitionList(owned).lend { rd_kafka_commit(client.pointer, $0, 1) }
+        if code != RD_KAFKA_RESP_ERR_NO_ERROR { events.logger.debug("Kafka did not take offsets: \(code.text)") }
+    }
+
+    // MARK: The assignment
+
+    private var isCooperative: Bool {
+        rd_kafka_rebalance_protocol(client.pointer).map { String(cString: $0) } == "COOPERATIVE"
+    }
+
+    private func addToAssignment(_ offsets: [(TopicPartition, Int64)]) {
+        let list = PartitionList(offsets)
+        for (partition, _) in offsets { messages.collect(partition) }
+        let isAddition = isCooperative || membership.active.count > offsets.count
+        let code = list.lend { list in
+            isAddition
+                ? takeCode(rd_kafka_incremental_assign(client.pointer, list)) : rd_kafka_assign(client.pointer, list)
+        }
+        note(code, "take partitions")
+        // librdkafka keeps a pause beyond the ownership for which it was asked.
+        let stale = paused.intersection(offsets.map(\.0))
+        if !stale.isEmpty { resume(Array(stale)) }
+    }
+
+    private func removeFromAssignment(_ partitions: [TopicPartition]) {
+        let list = PartitionList(partitions)
+        let code = list.lend { list in
+            isCooperative
+                ? takeCode(rd_kafka_incremental_unassign(client.pointer, list)) : rd_kafka_assign(client.pointer, nil)
+        }
+        note(code, "give partitions back")
+    }
+
+    private func restart(_ partition: TopicPartition, at offset: Int64) {
+        let list = PartitionList([(partition, offset)])
+        list.lend { list in
+            note(takeCode(rd_kafka_incremental_unassign(client.pointer, list)), "stop reading \(partition)")
+            messages.collect(partition)
+            note(takeCode(rd_kafka_incremental_assign(client.pointer, list)), "read \(partition) again")
+        }
+    }
+
+    private func note(_ code: rd_kafka_resp_err_t, _ action: String) {
+        guard code != RD_KAFKA_RESP_ERR_NO_ERROR else { return }
+        events.logger.warning("the Kafka consumer could not \(action): \(code.text)")
+        if let error = client.fatalError { failure = error }
+    }
+}

@@ -1,0 +1,170 @@
+import CRdkafka
+import Dionysus
+
+/// The batches under way, and how a producer's client ends: a value without I/O.
+struct DeliveryTable: Sendable {
+    typealias Results = [Result<Acknowledgement, DionysusError>]
+
+    enum Phase: Sendable {
+        /// New batches are taken.
+        case open
+        /// No new batch is taken; what is under way may take until the deadline.
+        case draining(until: ContinuousClock.Instant)
+        /// What is under way has been told to end at once.
+        case purged
+    }
+
+    /// What the client's thread does next.
+    enum Step: Sendable {
+        case wait(Duration?)
+        case purge
+        case end
+    }
+
+    /// Something to be resumed once the table is no longer locked.
+    struct Completion: Sendable {
+        var continuation: CheckedContinuation<Results, Never>
+        var results: Results
+    }
+
+    private struct Batch: Sendable {
+        let messages: [OutgoingMessage]
+        var results: Results
+        var remaining: Int
+        var continuation: CheckedContinuation<Results, Never>?
+    }
+
+    /// Delivery reports name their message by the number of its batch and its place there.
+    struct Tag: Sendable {
+        var batch: UInt32
+        var index: UInt32
+
+        init(batch: UInt32, index: Int) {
+            self.batch = batch
+            self.index = UInt32(truncatingIfNeeded: index)
+        }
+
+        /// Reads a tag back from the pointer that librdkafka carries along with a message.
+        init(_ opaque: UnsafeMutableRawPointer?) {
+            let bits = UInt(bitPattern: opaque)
+            batch = UInt32(truncatingIfNeeded: bits >> 32)
+            index = UInt32(truncatingIfNeeded: bits)
+        }
+
+        /// The tag in place of a pointer: no memory has to outlive the message.
+        var opaque: UnsafeMutableRawPointer? { UnsafeMutableRawPointer(bitPattern: UInt(batch) << 32 | UInt(index)) }
+    }
+
+    private var batches: [UInt32: Batch] = [:]
+    private var lastBatch: UInt32 = 0
+    private(set) var phase = Phase.open
+    /// How many calls are using the client right now, so that it may not end.
+    private(set) var users = 0
+    /// Counts the times that the client's queue got room.
+    private(set) var roomings: UInt64 = 0
+    private var waitingForRoom: [CheckedContinuation<Void, Never>] = []
+
+    var isOpen: Bool { if case .open = phase { true } else { false } }
+
+    /// Enters a batch, and its sender as a user of the client.
+    /// - Returns: The batch's number, or nil if no batch is taken any more.
+    mutating func begin(_ messages: [OutgoingMessage]) -> UInt32? {
+        guard isOpen else { return nil }
+        repeat { lastBatch &+= 1 } while lastBatch == 0 || batches[lastBatch] != nil
+        let pending = Acknowledgement(partition: RD_KAFKA_PARTITION_UA, offset: Int64(RD_KAFKA_OFFSET_INVALID))
+        batches[lastBatch] = Batch(
+            messages: messages,
+            results: Array(repeating: .success(pending), count: messages.count),
+            remaining: messages.count
+        )
+        users += 1
+        return lastBatch
+    }
+
+    /// Enters a call that uses the client, unless the client is ending.
+    mutating func enter() -> Bool {
+        guard isOpen else { return false }
+        users += 1
+        return true
+    }
+
+    mutating func leave() { users -= 1 }
+
+    /// What decides the partition of a message; nil if its batch is over.
+    func destination(of tag: Tag) -> OutgoingMessage.Destination? {
+        batches[tag.batch]?.messages[Int(tag.index)].destination
+    }
+
+    /// Enters the result of one message.
+    mutating func settle(_ tag: Tag, _ result: Result<Acknowledgement, DionysusError>) -> Completion? {
+        settle(tag) { _ in result }
+    }
+
+    /// Enters the result of one message, whose topic decides the wording.
+    mutating func settle(
+        _ tag: Tag,
+        _ result: (String) -> Result<Acknowledgement, DionysusError>
+    ) -> Completion? {
+        guard batches[tag.batch] != nil else { return nil }
+        let topic = batches[tag.batch]?.messages[Int(tag.index)].topic ?? ""
+        batches[tag.batch]?.results[Int(tag.index)] = result(topic)
+        batches[tag.batch]?.remaining -= 1
+        return completion(of: tag.batch)
+    }
+
+    /// Enters the sender that waits for a batch.
+    mutating func wait(_ continuation: CheckedContinuation<Results, Never>, for batch: UInt32) -> Completion? {
+        batches[batch]?.continuation = continuation
+        return completion(of: batch)
+    }
+
+    private mutating func completion(of number: UInt32) -> Completion? {
+        guard let batch = batches[number], batch.remaining == 0, let continuation = batch.continuation else {
+            return nil
+        }
+        batches[number] = nil
+        return Completion(continuation: continuation, results: batch.results)
+    }
+
+    /// Enters a sender that found the queue full.
+    /// - Returns: Whether it has to wait; the queue may have got room since.
+    mutating func waitForRoom(_ continuation: CheckedContinuation<Void, Never>, since seen: UInt64) -> Bool {
+        guard seen == roomings else { return false }
+        if case .purged = phase { return false }
+        waitingForRoom.append(continuation)
+        return true
+    }
+
+    /// Notes that the queue got room.
+    /// - Returns: Who waits for it.
+    mutating func makeRoom() -> [CheckedContinuation<Void, Never>] {
+        roomings &+= 1
+        defer { waitingForRoom = [] }
+        return waitingForRoom
+    }
+
+    /// Takes no new batches; a deadline once set may only come nearer.
+    mutating func drain(until deadline: ContinuousClock.Instant) {
+        switch phase {
+        case .open: phase = .draining(until: deadline)
+        case .draining(let earlier): phase = .draining(until: min(earlier, deadline))
+        case .purged: return
+        }
+    }
+
+    /// What the client's thread does next.
+    mutating func step(at now: ContinuousClock.Instant) -> Step {
+        let isIdle = users == 0 && batches.isEmpty
+        switch phase {
+        case .open:
+            return .wait(nil)
+        case .draining(let deadline):
+            if isIdle { return .end }
+            if now < deadline { return .wait(deadline - now) }
+            phase = .purged
+            return .purge
+        case .purged:
+            return isIdle ? .end : .wait(nil)
+        }
+    }
+}

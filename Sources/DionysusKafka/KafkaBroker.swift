@@ -1,0 +1,145 @@
+import CRdkafka
+public import Dionysus
+public import Logging
+import Synchronization
+
+/// A Kafka cluster, reached through librdkafka.
+///
+///     let broker = try KafkaBroker(
+///         bootstrapServers: "kafka-1:9092,kafka-2:9092",
+///         settings: ["security.protocol": "SASL_SSL"],
+///         logger: Logger(label: "kafka")
+///     )
+///
+/// Settings are librdkafka's own, as its CONFIGURATION.md lists them; those of the options of a producer or a consumer
+/// override those given here. A few can't be changed because guarantees rest on them: a producer is idempotent and
+/// waits for all replicas; a consumer commits and resets no offset by itself. A consumer buffers up to
+/// `queued.max.messages.kbytes`; a producer up to `queue.buffering.max.messages` and `queue.buffering.max.kbytes`.
+/// Keep `message.max.bytes` at or below what the topics take: a broker refuses messages together that came together.
+public final class KafkaBroker: MessageBroker {
+    private struct Made {
+        var producers: [KafkaProducer] = []
+        var consumers: [KafkaConsumer] = []
+        var isClosed = false
+    }
+
+    public let location: String
+    private let settings: [String: String]
+    private let events: ClientEvents
+    private let administration: Administration
+    private let made = Mutex(Made())
+
+    /// Describes a cluster; nothing is connected before it is needed.
+    /// - Parameters:
+    ///   - bootstrapServers: Some of its brokers, `host:port`, separated by commas or semicolons.
+    ///   - settings: librdkafka's settings for all clients.
+    ///   - logger: Where librdkafka's log lines go.
+    ///   - onStatistics: Called on a client's own thread, so briefly, every `statistics.interval.ms` if that is set.
+    /// - Throws: ``DionysusError`` with code `configuration` if no broker is named or a setting is wrong.
+    public init(
+        bootstrapServers: String,
+        settings: [String: String] = [:],
+        logger: Logger,
+        onStatistics: (@Sendable (KafkaStatistics) -> Void)? = nil
+    ) throws {
+        let servers = bootstrapServers.split { $0 == "," || $0 == ";" || $0 == " " }.joined(separator: ",")
+        guard !servers.isEmpty else {
+            throw DionysusError(
+                .configuration,
+                "no Kafka broker is named",
+                advice: "give at least one as host:port"
+            )
+        }
+        let events = ClientEvents(logger: logger, onStatistics: onStatistics)
+        let layers = [settings, ["bootstrap.servers": servers]]
+        let administrative = try ClientSettings(
+            defaults: ["client.id": "dionysus", "socket.nagle.disable": "true"],
+            layers: layers,
+            fixed: []
+        )
+        // Wrong settings are found here, not when the first topic is asked for.
+        rd_kafka_conf_destroy(try administrative.makeConfiguration(events: 0))
+        location = "kafka://\(servers)"
+        self.settings = layers[0].merging(layers[1]) { $1 }
+        self.events = events
+        administration = Administration(location: location, events: events) {
+            try Client(RD_KAFKA_PRODUCER, settings: administrative, events: 0, logger: logger)
+        }
+    }
+
+    public func makeProducer(_ options: ProducerOptions) async throws -> any MessageProducer {
+        let settings = try ClientSettings.producer(options, cluster: settings)
+        let producer = try KafkaProducer { [events] in
+            try ProducerSession(settings: settings, partitioner: options.partitioner, events: events)
+        } onClose: { [weak self] closed in
+            self?.made.withLock { $0.producers.removeAll { $0 === closed } }
+        }
+        let isTaken = made.withLock { made in
+            if !made.isClosed { made.producers.append(producer) }
+            return !made.isClosed
+        }
+        guard isTaken else {
+            await producer.close(deadline: .zero)
+            throw closedError
+        }
+        return producer
+    }
+
+    public func makeConsumer(_ options: ConsumerOptions) async throws -> any MessageConsumer {
+        let settings = try ClientSettings.consumer(options, cluster: settings)
+        let client = try Client(
+            RD_KAFKA_CONSUMER,
+            settings: settings,
+            events: RD_KAFKA_EVENT_REBALANCE | RD_KAFKA_EVENT_OFFSET_COMMIT,
+            logger: events.logger
+        )
+        // librdkafka takes a name that begins with ^ for a pattern.
+        let patterns = options.topicPatterns.map { $0.hasPrefix("^") ? $0 : "^\($0)" }
+        let code = PartitionList(topics: options.topics + patterns).lend { rd_kafka_subscribe(client.pointer, $0) }
+        guard code == RD_KAFKA_RESP_ERR_NO_ERROR else {
+            rd_kafka_queue_destroy(client.queue)
+            rd_kafka_destroy(client.pointer)
+            throw DionysusError(
+                .configuration,
+                "the group '\(options.groupID)' can't subscribe to its topics: \(code.text)",
+                advice: "name at least one topic, and check the patterns: \(patterns.joined(separator: " "))"
+            )
+        }
+        let consumer = KafkaConsumer(client, events: events) { [weak self] closed in
+            self?.made.withLock { $0.consumers.removeAll { $0 === closed } }
+        }
+        let isTaken = made.withLock { made in
+            if !made.isClosed { made.consumers.append(consumer) }
+            return !made.isClosed
+        }
+        guard isTaken else {
+            await consumer.close()
+            throw closedError
+        }
+        return consumer
+    }
+
+    public func createTopics(_ topics: [TopicSpecification]) async throws {
+        try await administration.createTopics(topics)
+    }
+
+    public func describeTopics(_ topics: [String]?) async throws -> [TopicDescription] {
+        try await administration.describeTopics(topics)
+    }
+
+    public func offsets(of partitions: [TopicPartition]) async throws -> [TopicPartition: OffsetRange] {
+        try await administration.offsets(of: partitions)
+    }
+
+    public func close() async {
+        let (consumers, producers) = made.withLock { made in
+            made.isClosed = true
+            return (made.consumers, made.producers)
+        }
+        for consumer in consumers { await consumer.close() }
+        for producer in producers { await producer.close(deadline: .seconds(5)) }
+        await administration.close()
+    }
+
+    private var closedError: DionysusError { DionysusError(.closed, "the Kafka broker \(location) has been closed") }
+}

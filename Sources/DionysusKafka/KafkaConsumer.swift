@@ -1,0 +1,80 @@
+import Dionysus
+import Foundation
+
+/// A member of a group: the face of a thread that owns the client.
+final class KafkaConsumer: MessageConsumer {
+    private let inbox = ConsumerInbox()
+    private let ending = Ending()
+    private let onClose: @Sendable (KafkaConsumer) -> Void
+
+    /// Starts the thread.
+    /// - Parameters:
+    ///   - client: A client that has subscribed; the thread ends it.
+    ///   - events: Where its log lines and statistics go.
+    ///   - onClose: Called when the thread has ended.
+    init(_ client: Client, events: ClientEvents, onClose: @escaping @Sendable (KafkaConsumer) -> Void) {
+        self.onClose = onClose
+        let thread = Thread { [inbox, ending] in
+            ConsumerSession(client, inbox: inbox, events: events).run()
+            ending.complete()
+        }
+        thread.name = "dionysus-kafka-consumer"
+        thread.start()
+    }
+
+    func next(maxMessages: Int, timeout: Duration) async throws -> ConsumerEvent? {
+        let id = inbox.makeWaiterID()
+        return try await withTaskCancellationHandler {
+            try Task.checkCancellation()
+            return try await withCheckedThrowingContinuation { continuation in
+                let waiter = ConsumerInbox.Waiter(
+                    id: id,
+                    maxMessages: max(1, maxMessages),
+                    deadline: .now + timeout,
+                    continuation: continuation
+                )
+                if !inbox.post(.next(waiter)) { continuation.resume(throwing: ConsumerSession.closedError) }
+                // The handler below may have run before there was anything to cancel.
+                if Task.isCancelled { _ = inbox.post(.cancelNext(id)) }
+            }
+        } onCancel: {
+            _ = inbox.post(.cancelNext(id))
+        }
+    }
+
+    func start(_ positions: [TopicPartition: StartPosition]) async throws {
+        try await perform { try $0.start(positions) }
+    }
+
+    func release(_ partitions: [TopicPartition]) async throws {
+        try await perform { $0.release(partitions) }
+    }
+
+    func seek(_ partition: TopicPartition, to position: StartPosition) async throws {
+        try await perform { try $0.seek(partition, to: position) }
+    }
+
+    func pause(_ partitions: [TopicPartition]) async throws {
+        try await perform { $0.pause(partitions) }
+    }
+
+    func resume(_ partitions: [TopicPartition]) async throws {
+        try await perform { $0.resume(partitions) }
+    }
+
+    func commit(_ offsets: [TopicPartition: Int64]) async throws {
+        try await perform { $0.commit(offsets) }
+    }
+
+    func close() async {
+        _ = inbox.post(.close)
+        await ending.wait()
+        onClose(self)
+    }
+
+    private func perform(_ body: @escaping @Sendable (ConsumerSession) throws -> Void) async throws {
+        try await withCheckedThrowingContinuation { continuation in
+            if !inbox.post(.perform(body, continuation)) { continuation.resume(throwing: ConsumerSession.closedError) }
+        }
+    }
+}

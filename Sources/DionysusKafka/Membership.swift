@@ -1,0 +1,116 @@
+import Dionysus
+
+/// What a member of a group owns, as its user has been told and has answered: a value without I/O.
+struct Membership {
+    private enum Stage {
+        /// Assigned, but the user does not know yet.
+        case offered
+        /// The user knows and is to answer with a start.
+        case awaitingStart
+        /// Being read.
+        case active
+        /// To be given back once the user has released it.
+        case revoking
+    }
+
+    private var stages: [TopicPartition: Stage] = [:]
+    /// What was being read of the partitions that are to be given back together.
+    private var givingBack: [TopicPartition] = []
+    private var isGivingBack = false
+    private var events: [ConsumerEvent] = []
+
+    /// Whether the group may be waiting for the user to start something.
+    var owesStart: Bool { stages.values.contains { $0 == .offered || $0 == .awaitingStart } }
+
+    /// What the group waits for the user to release, if it does.
+    var owedRelease: [TopicPartition]? { isGivingBack ? givingBack : nil }
+
+    func isActive(_ partition: TopicPartition) -> Bool { stages[partition] == .active }
+
+    /// Whether the partition belongs to the member; until the user has answered a revocation, it does.
+    func isOwned(_ partition: TopicPartition) -> Bool {
+        stages[partition] == .active || stages[partition] == .revoking
+    }
+
+    mutating func assign(_ partitions: [TopicPartition]) {
+        for partition in partitions { stages[partition] = .offered }
+        events.append(.assigned(partitions))
+    }
+
+    /// Asks the user for partitions.
+    /// - Returns: What can be given back at once because the user has nothing to answer, or nil.
+    mutating func revoke(_ partitions: [TopicPartition]) -> [TopicPartition]? {
+        // What has not been started is nothing that the user could release.
+        let owned = partitions.filter { stages[$0] == .active }
+        withdrawOffers(of: Set(partitions).subtracting(owned))
+        guard !owned.isEmpty else { return [] }
+        for partition in owned { stages[partition] = .revoking }
+        givingBack = owned
+        isGivingBack = true
+        events.append(.revoked(owned))
+        return nil
+    }
+
+    /// Notes partitions that belong to somebody else by now.
+    /// - Returns: Those that were being read.
+    mutating func lose(_ partitions: [TopicPartition]) -> [TopicPartition] {
+        let read = partitions.filter { isOwned($0) }
+        let lost = Set(partitions)
+        let told = partitions.filter { stages[$0] != .offered && stages[$0] != nil }
+        withdrawOffers(of: lost)
+        for partition in lost { stages[partition] = nil }
+        events = events.compactMap { event in
+            guard case .revoked(let partitions) = event else { return event }
+            let rest = partitions.filter { !lost.contains($0) }
+            return rest.isEmpty ? nil : .revoked(rest)
+        }
+        givingBack = []
+        isGivingBack = false
+        if !told.isEmpty { events.append(.lost(told)) }
+        return read
+    }
+
+    /// Takes the oldest event that the user has not been told.
+    mutating func takeEvent() -> ConsumerEvent? {
+        guard !events.isEmpty else { return nil }
+        let event = events.removeFirst()
+        if case .assigned(let partitions) = event {
+            for partition in partitions where stages[partition] == .offered { stages[partition] = .awaitingStart }
+        }
+        return event
+    }
+
+    /// Adds an event that does not change what is owned.
+    mutating func report(_ event: ConsumerEvent) { events.append(event) }
+
+    /// Takes the user's answer to an assignment.
+    /// - Returns: Those partitions that may be read; an answer can come after the partitions were lost.
+    mutating func start(_ partitions: some Collection<TopicPartition>) -> [TopicPartition] {
+        let started = partitions.filter { stages[$0] == .awaitingStart }
+        for partition in started { stages[partition] = .active }
+        return started.sorted()
+    }
+
+    /// Takes the user's answer to a revocation.
+    /// - Returns: What is to be given back, once all of it has been released.
+    mutating func release(_ partitions: [TopicPartition]) -> [TopicPartition]? {
+        for partition in partitions where stages[partition] == .revoking { stages[partition] = nil }
+        guard isGivingBack, !stages.values.contains(.revoking) else { return nil }
+        defer {
+            isGivingBack = false
+            givingBack = []
+        }
+        return givingBack
+    }
+
+    var active: [TopicPartition] { stages.filter { $0.value == .active }.map(\.key) }
+
+    private mutating func withdrawOffers(of partitions: Set<TopicPartition>) {
+        events = events.compactMap { event in
+            guard case .assigned(let offered) = event else { return event }
+            let rest = offered.filter { !partitions.contains($0) }
+            return rest.isEmpty ? nil : .assigned(rest)
+        }
+        for partition in partitions where stages[partition] == .offered { stages[partition] = nil }
+    }
+}

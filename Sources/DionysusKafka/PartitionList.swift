@@ -1,0 +1,71 @@
+import CRdkafka
+import Dionysus
+
+/// librdkafka's list of partitions with an offset each; it is freed with the value.
+struct PartitionList: ~Copyable {
+    private let pointer: UnsafeMutablePointer<rd_kafka_topic_partition_list_t>
+
+    init(_ partitions: some Collection<TopicPartition>) {
+        self.init(partitions.map { ($0, Int64(RD_KAFKA_OFFSET_INVALID)) })
+    }
+
+    init(_ offsets: some Collection<(TopicPartition, Int64)>) {
+        pointer = rd_kafka_topic_partition_list_new(Int32(clamping: offsets.count))
+        for (partition, offset) in offsets {
+            rd_kafka_topic_partition_list_add(pointer, partition.topic, partition.partition).pointee.offset = offset
+        }
+    }
+
+    /// A list of topics to subscribe to.
+    init(topics: [String]) {
+        pointer = rd_kafka_topic_partition_list_new(Int32(clamping: topics.count))
+        for topic in topics { rd_kafka_topic_partition_list_add(pointer, topic, RD_KAFKA_PARTITION_UA) }
+    }
+
+    deinit { rd_kafka_topic_partition_list_destroy(pointer) }
+
+    /// Lends the list to librdkafka; the value would otherwise end with its last use here, before the call.
+    borrowing func lend<T>(_ body: (UnsafeMutablePointer<rd_kafka_topic_partition_list_t>) throws -> T) rethrows -> T {
+        try body(pointer)
+    }
+
+    /// What librdkafka has written into the list.
+    var elements: [Element] { lend { Self.elements(of: $0) } }
+
+    struct Element {
+        var partition: TopicPartition
+        var offset: Int64
+        var error: rd_kafka_resp_err_t
+    }
+
+    /// Reads a list that somebody else owns.
+    static func elements(of list: UnsafePointer<rd_kafka_topic_partition_list_t>) -> [Element] {
+        UnsafeBufferPointer(start: list.pointee.elems, count: Int(list.pointee.cnt))
+            .map {
+                Element(
+                    partition: TopicPartition(String(cString: $0.topic), $0.partition),
+                    offset: $0.offset,
+                    error: $0.err
+                )
+            }
+    }
+}
+
+extension StartPosition {
+    /// The offset that tells librdkafka to start here.
+    /// - Throws: ``DionysusError`` with code `offsetOutOfRange` for a negative offset, which librdkafka would take for
+    ///   one of its own marks.
+    func librdkafkaOffset(in partition: TopicPartition) throws -> Int64 {
+        switch self {
+        case .earliest:
+            return Int64(RD_KAFKA_OFFSET_BEGINNING)
+        case .latest:
+            return Int64(RD_KAFKA_OFFSET_END)
+        case .offset(let offset):
+            guard offset >= 0 else {
+                throw DionysusError(.offsetOutOfRange, "\(partition) can't be read from offset \(offset)")
+            }
+            return offset
+        }
+    }
+}

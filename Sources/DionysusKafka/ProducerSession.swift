@@ -1,0 +1,282 @@
+import CRdkafka
+import Dionysus
+import Foundation
+import Logging
+import Synchronization
+
+/// One client that sends, from its making to its end.
+///
+/// A thread of its own takes the delivery reports, many at a time, from the client's queue, where it sleeps until
+/// librdkafka wakes it. That thread also ends the client, when nobody uses it and nothing is under way.
+final class ProducerSession: Sendable {
+    private let client: Client
+    private let events: ClientEvents
+    private let partitioner: Partitioner
+    private let table = Mutex(DeliveryTable())
+    /// Counts purges, so that a batch that is still being queued notices one.
+    private let purges = Atomic<Int>(0)
+    private let topics = Mutex<[String: TopicHandle]>([:])
+    private let ending = Ending()
+
+    /// `@unchecked Sendable`: librdkafka's functions on topics may be called from any thread; the session's thread
+    /// ends them before the client.
+    private struct TopicHandle: @unchecked Sendable {
+        let pointer: OpaquePointer
+    }
+
+    /// Whether new batches are taken.
+    var isOpen: Bool { table.withLock { $0.isOpen } }
+    /// Whether the client has ended.
+    var hasEnded: Bool { ending.hasCome }
+
+    /// Makes a client and starts its thread.
+    /// - Throws: ``DionysusError`` with code `configuration` for settings that are wrong or contradict each other.
+    init(settings: ClientSettings, partitioner: Partitioner, events: ClientEvents) throws {
+        client = try Client(RD_KAFKA_PRODUCER, settings: settings, events: RD_KAFKA_EVENT_DR, logger: events.logger)
+        self.events = events
+        self.partitioner = partitioner
+        let thread = Thread { [self] in run() }
+        thread.name = "dionysus-kafka-producer"
+        thread.start()
+    }
+
+    // MARK: Sending
+
+    /// Sends a batch.
+    /// - Returns: A result per message, or nil if the session takes no batches any more.
+    func send(_ messages: [OutgoingMessage]) async -> DeliveryTable.Results? {
+        guard let batch = table.withLock({ $0.begin(messages) }) else { return nil }
+        await enqueue(messages, as: batch)
+        leave()
+        return await withCheckedContinuation { continuation in
+            table.withLock { $0.wait(continuation, for: batch) }?.resume()
+        }
+    }
+
+    /// Hands messages to librdkafka, which copies them, and waits whenever its queue is full.
+    private func enqueue(_ messages: [OutgoingMessage], as batch: UInt32) async {
+        let purgesBefore = purges.load(ordering: .acquiring)
+        var handles: [String: OpaquePointer] = [:]
+        var next = 0
+        while next < messages.count {
+            let seen = table.withLock { $0.roomings }
+            next = enqueue(messages, from: next, as: batch, purgesBefore, &handles)
+            if next < messages.count {
+                await withCheckedContinuation { continuation in
+                    if !table.withLock({ $0.waitForRoom(continuation, since: seen) }) { continuation.resume() }
+                }
+            }
+        }
+        // A purge that came between the last check and the last message has to see that message too.
+        if purges.load(ordering: .acquiring) != purgesBefore { drop(RD_KAFKA_PURGE_F_QUEUE) }
+    }
+
+    /// Hands over as many messages as the queue takes.
+    /// - Returns: The index of the first one it did not take.
+    private func enqueue(
+        _ messages: [OutgoingMessage],
+        from start: Int,
+        as batch: UInt32,
+        _ purgesBefore: Int,
+        _ handles: inout [String: OpaquePointer]
+    ) -> Int {
+        for index in start..<messages.count {
+            let message = messages[index]
+            let tag = DeliveryTable.Tag(batch: batch, index: index)
+            var code = RD_KAFKA_RESP_ERR__PURGE_QUEUE
+            if purges.load(ordering: .acquiring) == purgesBefore {
+                if let topic = handles[message.topic] ?? topic(message.topic) {
+                    handles[message.topic] = topic
+                    code = client.enqueue(message, to: topic, opaque: tag.opaque)
+                } else {
+                    code = RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION
+                }
+            }
+            switch code {
+            case RD_KAFKA_RESP_ERR_NO_ERROR:
+                continue
+            case RD_KAFKA_RESP_ERR__QUEUE_FULL:
+                return index
+            default:
+                if client.fatalError != nil { drain(until: .now) }
+                // What could not be queued brings no delivery report.
+                let failure = DionysusError.undelivered(code, topic: message.topic)
+                table.withLock { $0.settle(tag, .failure(failure)) }?.resume()
+            }
+        }
+        return messages.count
+    }
+
+    /// The handle of a topic, made when it is first needed.
+    private func topic(_ name: String) -> OpaquePointer? {
+        topics.withLock { topics in
+            if let topic = topics[name] { return topic.pointer }
+            let configuration = rd_kafka_default_topic_conf_dup(client.pointer)
+            // The session outlives its topics: its thread ends them.
+            rd_kafka_topic_conf_set_opaque(configuration, Unmanaged.passUnretained(self).toOpaque())
+            rd_kafka_topic_conf_set_partitioner_cb(configuration) { _, _, _, count, session, opaque in
+                guard let session else { return RD_KAFKA_PARTITION_UA }
+                return Unmanaged<ProducerSession>.fromOpaque(session).takeUnretainedValue()
+                    .partition(of: DeliveryTable.Tag(opaque), partitions: count)
+            }
+            guard let pointer = rd_kafka_topic_new(client.pointer, name, configuration) else {
+                return nil
+            }
+            topics[name] = TopicHandle(pointer: pointer)
+            return pointer
+        }
+    }
+
+    /// librdkafka asks this with the number of partitions it knows of at that moment, so that added ones count.
+    private func partition(of tag: DeliveryTable.Tag, partitions: Int32) -> Int32 {
+        switch table.withLock({ $0.destination(of: tag) }) {
+        case .partitioned(let key): partitioner.partition(of: key, partitions: partitions)
+        case .partition(let number): number
+        case nil: RD_KAFKA_PARTITION_UA
+        }
+    }
+
+    // MARK: Ending
+
+    /// Drops what has not gone to the broker.
+    func purge() {
+        guard table.withLock({ $0.enter() }) else { return }
+        purges.add(1, ordering: .acquiringAndReleasing)
+        drop(RD_KAFKA_PURGE_F_QUEUE)
+        table.withLock { $0.makeRoom() }.forEach { $0.resume() }
+        leave()
+    }
+
+    /// Takes no new batches, waits for what is under way until the deadline, and ends.
+    func close(deadline: Duration) async {
+        drain(until: .now + deadline)
+        await ending.wait()
+    }
+
+    private func drain(until deadline: ContinuousClock.Instant) {
+        table.withLock { table in
+            table.drain(until: deadline)
+            wakeThread()
+        }
+    }
+
+    private func leave() {
+        table.withLock { table in
+            table.leave()
+            if !table.isOpen { wakeThread() }
+        }
+    }
+
+    /// Must be called with the table locked: the thread looks there before it ends the queue.
+    private func wakeThread() {
+        if !ending.hasBegun { rd_kafka_queue_yield(client.queue) }
+    }
+
+    private func drop(_ what: Int32) {
+        rd_kafka_purge(client.pointer, what | RD_KAFKA_PURGE_F_NON_BLOCKING)
+    }
+
+    /// Makes the client fail for good, as a broker's answer can, so that a test needn't wait for one.
+    func provokeFatalError() {
+        guard table.withLock({ $0.enter() }) else { return }
+        rd_kafka_test_fatal_error(client.pointer, RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER, "provoked")
+        leave()
+    }
+
+    // MARK: The thread
+
+    private func run() {
+        loop: while true {
+            let step = table.withLock { table in
+                let step = table.step(at: .now)
+                if case .end = step { ending.begin() }
+                return step
+            }
+            switch step {
+            case .wait(let duration):
+                guard let event = rd_kafka_queue_poll(client.queue, duration?.milliseconds ?? -1) else { continue }
+                handle(event)
+            case .purge:
+                purges.add(1, ordering: .acquiringAndReleasing)
+                drop(RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT)
+                table.withLock { $0.makeRoom() }.forEach { $0.resume() }
+            case .end:
+                break loop
+            }
+        }
+        topics.withLock { topics in
+            topics.values.forEach { rd_kafka_topic_destroy($0.pointer) }
+            topics = [:]
+        }
+        // Nobody reads log lines any more, and librdkafka would print them.
+        rd_kafka_set_log_level(client.pointer, 0)
+        rd_kafka_queue_destroy(client.queue)
+        rd_kafka_destroy(client.pointer)
+        ending.complete()
+    }
+
+    private func handle(_ event: OpaquePointer) {
+        switch rd_kafka_event_type(event) {
+        case RD_KAFKA_EVENT_DR:
+            let reports = deliveryReports(event)
+            // The queue has room again only when librdkafka has its messages back.
+            rd_kafka_event_destroy(event)
+            settle(reports)
+        case RD_KAFKA_EVENT_ERROR:
+            let code = rd_kafka_event_error(event)
+            rd_kafka_event_destroy(event)
+            fail(code)
+        default:
+            _ = events.handle(event)
+            rd_kafka_event_destroy(event)
+        }
+    }
+
+    private struct Report {
+        var tag: DeliveryTable.Tag
+        var code: rd_kafka_resp_err_t
+        var acknowledgement: Acknowledgement
+    }
+
+    private func deliveryReports(_ event: OpaquePointer) -> [Report] {
+        let count = rd_kafka_event_message_count(event)
+        var messages = [UnsafePointer<rd_kafka_message_t>?](repeating: nil, count: count)
+        let taken = rd_kafka_event_message_array(event, &messages, count)
+        return messages.prefix(taken)
+            .compactMap { message in
+                guard let message = message?.pointee else { return nil }
+                return Report(
+                    tag: DeliveryTable.Tag(message._private),
+                    code: message.err,
+                    acknowledgement: Acknowledgement(partition: message.partition, offset: message.offset)
+                )
+            }
+    }
+
+    private func settle(_ reports: [Report]) {
+        let (completions, waiting) = table.withLock { table in
+            let completions = reports.compactMap { report in
+                table.settle(report.tag) { topic in
+                    report.code == RD_KAFKA_RESP_ERR_NO_ERROR
+                        ? .success(report.acknowledgement) : .failure(.undelivered(report.code, topic: topic))
+                }
+            }
+            return (completions, table.makeRoom())
+        }
+        completions.forEach { $0.resume() }
+        waiting.forEach { $0.resume() }
+    }
+
+    /// An idempotent client that is no longer sure of its sequence is of no use; what it has under way ends at once.
+    private func fail(_ code: rd_kafka_resp_err_t) {
+        guard code == RD_KAFKA_RESP_ERR__FATAL, let error = client.fatalError else {
+            return events.logger.debug("Kafka producer: \(code.text)")
+        }
+        events.logger.warning("\(error); another client takes its place")
+        drain(until: .now)
+    }
+}
+
+extension DeliveryTable.Completion {
+    func resume() { continuation.resume(returning: results) }
+}

@@ -1,0 +1,26 @@
+import Dionysus
+import DionysusKafka
+import DionysusTesting
+import Testing
+
+@Suite("Kafka among brokers")
+struct ConformanceTests {
+    // The mock cluster creates topics when they are first asked for, and can't be told how many partitions they get.
+    @Test(arguments: BrokerConformance.checks.filter { !$0.needsTopicCreation })
+    func `Kafka does what every broker does`(_ check: BrokerConformance.Check) async throws {
+        let cluster = try MockCluster()
+        defer { cluster.close() }
+        let harness = BrokerHarness(
+            // The mock cluster takes a while over each rebalance.
+            patience: .seconds(60),
+            consumerSettings: ["session.timeout.ms": "6000", "topic.metadata.refresh.interval.ms": "500"],
+            makeBroker: { try KafkaBroker(bootstrapServers: cluster.bootstrapServers, logger: .silent) },
+            makeTopic: { partitions in
+                let name = BrokerHarness.freshName()
+                try cluster.createTopic(name, partitions: partitions)
+                return name
+            }
+        )
+        try await check.run(on: harness)
+    }
+}

@@ -1,0 +1,109 @@
+import Dionysus
+import DionysusKafka
+import Testing
+
+@Suite("Groups on Kafka")
+struct GroupTests {
+    @Test(arguments: ["cooperative-sticky", "range"])
+    func `two members share the partitions, and no message is lost when one leaves`(strategy: String) async throws {
+        try await Fixture.run { fixture in
+            let settings = ["partition.assignment.strategy": strategy]
+            let producer = try await fixture.producer()
+            _ = await producer.send((0..<100).map { .numbered($0) })
+            let first = try await fixture.member(settings: settings)
+            var seen = Set(try await first.read(100).compactMap(\.text))
+            let second = try await fixture.member(from: .latest, settings: settings)
+            // Both go on answering until the second one owns something.
+            let joined = Task { try await second.join() }
+            let leaving = Task {
+                try await first.first { event in
+                    if case .revoked(let partitions) = event { partitions } else { nil }
+                }
+            }
+            let revoked = try await leaving.value
+            try await first.consumer.release(revoked)
+            let answering = Task {
+                try await first.first { event in
+                    if case .messages(let messages) = event, messages.contains(where: { $0.text == "value 1000" }) {
+                        true
+                    } else {
+                        nil
+                    }
+                }
+            }
+            let shared = try await joined.value
+            #expect(!shared.isEmpty && shared.count < 4)
+            await second.consumer.close()
+            answering.cancel()
+            _ = try? await answering.value
+            _ = await producer.send((100..<200).map { .numbered($0) })
+            let survivor = Member(consumer: first.consumer, position: .earliest)
+            while seen.count < 200 {
+                seen.formUnion(try await survivor.read(1).compactMap(\.text))
+            }
+            #expect(seen == Set((0..<200).map { "value \($0)" }))
+        }
+    }
+
+    @Test func `a slow user keeps the partitions beyond the maximum poll interval`() async throws {
+        try await Fixture.run { fixture in
+            let producer = try await fixture.producer()
+            _ = await producer.send((0..<10).map { .numbered($0, partition: 0) })
+            let member = try await fixture.member(
+                settings: ["max.poll.interval.ms": "6000", "session.timeout.ms": "6000"]
+            )
+            _ = try await member.join()
+            #expect(try await member.read(10).count == 10)
+            // The user is busy elsewhere for longer than the interval: a second group takes that long to form twice.
+            for group in ["b", "c", "d"] {
+                let other = try await fixture.member(group: group)
+                _ = try await other.join()
+                await other.consumer.close()
+            }
+            _ = await producer.send([.numbered(10, partition: 0)])
+            let event = try await member.consumer.next(maxMessages: 10, timeout: .seconds(30))
+            guard case .messages(let messages) = event else {
+                Issue.record("the member was told \(String(describing: event))")
+                return
+            }
+            #expect(messages.map(\.offset) == [10])
+        }
+    }
+
+    @Test func `a group is left even while an answer is owed`() async throws {
+        try await Fixture.run { fixture in
+            fixture.cluster.setError(0, of: "t")
+            let unanswered = try await fixture.member()
+            _ = try await unanswered.first { event in
+                if case .assigned(let partitions) = event { partitions } else { nil }
+            }
+            await unanswered.consumer.close()
+            let next = try await fixture.member()
+            #expect(try await next.join().count == 4)
+            await next.consumer.close()
+        }
+    }
+
+    @Test func `offsets are committed without failing, also those of somebody else`() async throws {
+        try await Fixture.run { fixture in
+            let producer = try await fixture.producer()
+            _ = await producer.send((0..<10).map { .numbered($0, partition: 0) })
+            let member = try await fixture.member()
+            _ = try await member.join()
+            try await member.consumer.commit([TopicPartition("t", 0): 10, TopicPartition("elsewhere", 3): 5])
+            try await member.consumer.commit([:])
+            #expect(try await member.read(10).count == 10)
+        }
+    }
+
+    @Test func `a closed consumer says so`() async throws {
+        try await Fixture.run { fixture in
+            let consumer = try await fixture.member().consumer
+            let waiting = Task { try await consumer.next(maxMessages: 1, timeout: .seconds(3600)) }
+            await consumer.close()
+            await consumer.close()
+            await #expect { _ = try await waiting.value } throws: { ($0 as? DionysusError)?.code == .closed }
+            await #expect { try await consumer.pause([]) } throws: { ($0 as? DionysusError)?.code == .closed }
+        }
+    }
+}

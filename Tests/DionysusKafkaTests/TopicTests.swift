@@ -1,0 +1,47 @@
+import Dionysus
+import DionysusKafka
+import Testing
+
+@Suite("Topics on Kafka")
+struct TopicTests {
+    @Test func `topics are created where the broker lets them, and described`() async throws {
+        try await Fixture.run { fixture in
+            try fixture.cluster.createTopic("there", partitions: 7)
+            try await fixture.broker.createTopics([TopicSpecification(name: "new"), TopicSpecification(name: "there")])
+            let all = try await fixture.broker.describeTopics(nil)
+            #expect(
+                Set(all) == [
+                    TopicDescription(name: "new", partitions: 4), TopicDescription(name: "there", partitions: 7),
+                ]
+            )
+            let some = try await fixture.broker.describeTopics(["there", "absent"])
+            #expect(some == [TopicDescription(name: "there", partitions: 7)])
+            #expect(try await fixture.broker.describeTopics(nil).count == 2)
+        }
+    }
+
+    @Test func `the bounds of partitions are told, and absent ones left out`() async throws {
+        try await Fixture.run { fixture in
+            let producer = try await fixture.producer()
+            _ = await producer.send((0..<5).map { .numbered($0, partition: 1) })
+            let ranges = try await fixture.broker.offsets(
+                of: [TopicPartition("t", 0), TopicPartition("t", 1), TopicPartition("t", 9), TopicPartition("u", 0)]
+            )
+            #expect(
+                ranges == [
+                    TopicPartition("t", 0): OffsetRange(first: 0, next: 0),
+                    TopicPartition("t", 1): OffsetRange(first: 0, next: 5),
+                ]
+            )
+        }
+    }
+
+    @Test func `a mock cluster creates a topic once`() throws {
+        let cluster = try MockCluster()
+        try cluster.createTopic("t")
+        #expect(throws: DionysusError.self) { try cluster.createTopic("t") }
+        cluster.close()
+        cluster.close()
+        #expect(throws: DionysusError.self) { try cluster.createTopic("u") }
+    }
+}

@@ -1,0 +1,16 @@
+import DionysusPostgres
+import DionysusTesting
+import Testing
+
+@Suite(.needsPostgres, .sharedDatabase)
+struct PostgresConformanceTests {
+    @Test(arguments: DatabaseConformance.checks)
+    func `PostgreSQL conforms`(_ check: DatabaseConformance.Check) async throws {
+        try await check.run { try SharedDatabase.open() }
+    }
+
+    @Test(.needsBouncer, arguments: DatabaseConformance.checks)
+    func `PostgreSQL behind PgBouncer conforms`(_ check: DatabaseConformance.Check) async throws {
+        try await check.run { try SharedDatabase.open(throughBouncer: true) }
+    }
+}

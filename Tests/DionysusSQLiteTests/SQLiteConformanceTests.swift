@@ -1,0 +1,13 @@
+import DionysusSQLite
+import DionysusTesting
+import TestSupport
+import Testing
+
+struct SQLiteConformanceTests {
+    @Test(arguments: DatabaseConformance.checks)
+    func `SQLite conforms`(_ check: DatabaseConformance.Check) async throws {
+        try await TemporaryDirectory.with { directory in
+            try await check.run { try SQLiteDatabase(path: directory.path("data/test.sqlite")) }
+        }
+    }
+}
