@@ -1,6 +1,5 @@
 import Dionysus
 
-
 /// The offsets of a group, kept beside the data so that both change in one transaction.
 struct OffsetStore: Sendable {
     let group: String
