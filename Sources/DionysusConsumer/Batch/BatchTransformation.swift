@@ -63,7 +63,8 @@ enum LatestUpdates {
 
     private static func newest(of run: [Int], in messages: [DecodedMessage]) -> Int {
         let updates = run.compactMap { index in
-            onlyUpdate(in: messages[index]).map { (index: index, version: messages[index].version, time: $0.payload.time) }
+            onlyUpdate(in: messages[index])
+                .map { (index: index, version: messages[index].version, time: $0.payload.time) }
         }
         if updates.allSatisfy({ $0.version != nil }) { return latest(of: updates.map { ($0.index, $0.version ?? 0) }) }
         if updates.allSatisfy({ $0.time != nil }) {
@@ -76,6 +77,7 @@ enum LatestUpdates {
     private static func latest(of updates: [(index: Int, rank: Int64)]) -> Int {
         updates.reduce(into: (index: 0, rank: Int64.min)) { best, update in
             if update.rank >= best.rank { best = update }
-        }.index
+        }
+        .index
     }
 }

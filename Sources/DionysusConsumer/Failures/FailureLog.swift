@@ -17,10 +17,11 @@ struct FailureLog: Sendable {
                 INSERT INTO dionysus_failures (topic, "group", "partition", "offset", "key", payload, metadata, entity_id,
                   event_time, event_type, event_version, error_class, error_message, error_details, attempts, created_at)
                 VALUES (\(message.source.topic), \(group), \(message.source.partition), \(message.offset),
-                  \(message.key.map(DatabaseValue.bytes)), \(message.value.map(DatabaseValue.bytes)),
-                  \(DatabaseValue.json(JSON.object(JSON.Object(headers)).text)), \(subject.entityID),
-                  \(subject.time ?? message.timestamp), \(subject.type), \(subject.version),
-                  \(failure.error.code.description), \(failure.error.description), \(failure.details),
+                  \(message.key.map(DatabaseValue.bytes).databaseValue),
+                  \(message.value.map(DatabaseValue.bytes).databaseValue),
+                  \(DatabaseValue.json(JSON.object(JSON.Object(headers)).text)), \(subject.entityID.databaseValue),
+                  \(subject.time ?? message.timestamp), \(subject.type.databaseValue), \(subject.version.databaseValue),
+                  \(failure.error.code.description), \(failure.error.description), \(failure.details.databaseValue),
                   \(failure.attempts), \(dialect.now))
                 ON CONFLICT ("group", topic, "partition", "offset") DO UPDATE SET
                   error_class = excluded.error_class, error_message = excluded.error_message,
@@ -43,7 +44,8 @@ struct FailureSubject {
     var version: Int64?
 
     init(_ message: ConsumedMessage) {
-        if let key = message.key.flatMap({ String(validating: $0, as: UTF8.self) }), let colon = key.lastIndex(of: ":") {
+        if let key = message.key.flatMap({ String(validating: $0, as: UTF8.self) }), let colon = key.lastIndex(of: ":")
+        {
             entityID = String(key[key.index(after: colon)...])
         }
         let header = message.headers.last { $0.name == HeaderName.version }

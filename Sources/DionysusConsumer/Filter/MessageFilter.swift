@@ -27,7 +27,11 @@ extension [MessageFilter] {
             copy.events = decoded.events.map { event in
                 let records = event.records.filter { record in
                     let candidate = FilteredEvent(
-                        message: decoded.message, name: event.name, model: event.model, data: record.data)
+                        message: decoded.message,
+                        name: event.name,
+                        model: event.model,
+                        data: record.data
+                    )
                     return allSatisfy { $0.isAccepted(candidate) }
                 }
                 skipped += event.records.count - records.count

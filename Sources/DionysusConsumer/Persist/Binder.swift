@@ -22,13 +22,15 @@ struct Binder {
         _ messages: [DecodedMessage],
         tables: [String: ReplicaTable],
         joinTables: [String: TableDescription]
-    ) -> (batch: BoundBatch, failures: [FailedMessage]) {
+    ) throws -> (batch: BoundBatch, failures: [FailedMessage]) {
         var binder = Binder(tables: tables, joinTables: joinTables)
         var failures: [FailedMessage] = []
         for message in messages {
             do {
                 let events = try binder.events(of: message)
                 binder.batch.events += events
+            } catch let error as DionysusError where error.code == .declaration {
+                throw error
             } catch {
                 let error = DionysusError(in: message.message, error)
                 failures.append(FailedMessage(message: message.message, error: error, attempts: 1))
@@ -52,7 +54,8 @@ struct Binder {
                 )
                 let record = try record(payload, event.name.change, layout, moment)
                 events.append(
-                    BoundEvent(message: message.message, name: event.name, payload: payload, record: record))
+                    BoundEvent(message: message.message, name: event.name, payload: payload, record: record)
+                )
             }
         }
         return events

@@ -1,4 +1,5 @@
 import Dionysus
+
 import struct Foundation.UUID
 
 /// Turns values of payloads into values of columns, and cells that were read into the form in which they are written,

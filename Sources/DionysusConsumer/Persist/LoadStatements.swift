@@ -8,31 +8,33 @@ struct LoadStatements {
     /// Locks that keep two transactions from deciding differently about a record that neither can see.
     /// - Parameter exclusive: The tables on which nobody else may decide at the same time.
     func locks(exclusive: Set<String>) -> [SQL] {
-        Set(batch.layouts.map(\.table.name)).sorted().flatMap { table in
-            dialect.transactionLock("dionysus:\(table)", shared: !exclusive.contains(table))
-        }
+        Set(batch.layouts.map(\.table.name)).sorted()
+            .flatMap { table in
+                dialect.transactionLock("dionysus:\(table)", shared: !exclusive.contains(table))
+            }
     }
 
     /// One query for each replica: the rows of the touched records, and of those that their associations may remove.
     func rows() -> [SQL] {
-        zip(batch.layouts.indices, zip(batch.layouts, batch.ids)).map { index, touched in
-            let (layout, ids) = touched
-            let id: SQL = "\(identifier: layout.table.id.name)"
-            var conditions = [dialect.isAny(id, of: ids, type: layout.table.id.type)]
-            for foreignKey in layout.foreignKeys.sorted() {
-                let column = layout.columns[foreignKey]
-                let parents = parents(of: index, foreignKey)
-                conditions.append(dialect.isAny("\(identifier: column.name)", of: parents, type: column.type))
+        zip(batch.layouts.indices, zip(batch.layouts, batch.ids))
+            .map { index, touched in
+                let (layout, ids) = touched
+                let id: SQL = "\(identifier: layout.table.id.name)"
+                var conditions = [dialect.isAny(id, of: ids, type: layout.table.id.type)]
+                for foreignKey in layout.foreignKeys.sorted() {
+                    let column = layout.columns[foreignKey]
+                    let parents = parents(of: index, foreignKey)
+                    conditions.append(dialect.isAny("\(identifier: column.name)", of: parents, type: column.type))
+                }
+                // What the data column holds is replaced, never looked at.
+                let columns = layout.columns.map { column -> SQL in
+                    column == layout.table.data ? "NULL AS \(identifier: column.name)" : "\(identifier: column.name)"
+                }
+                return """
+                    SELECT \(columns.joined(separator: ", ")) FROM \(identifier: layout.table.name)
+                    WHERE \(conditions.joined(separator: " OR ")) ORDER BY \(id) \(raw: dialect.forUpdate)
+                    """
             }
-            // What the data column holds is replaced, never looked at.
-            let columns = layout.columns.map { column -> SQL in
-                column == layout.table.data ? "NULL AS \(identifier: column.name)" : "\(identifier: column.name)"
-            }
-            return """
-                SELECT \(columns.joined(separator: ", ")) FROM \(identifier: layout.table.name)
-                WHERE \(conditions.joined(separator: " OR ")) ORDER BY \(id) \(raw: dialect.forUpdate)
-                """
-        }
     }
 
     /// The remembered destructions of records that have no row, or nil if there are no such records.

@@ -67,20 +67,22 @@ struct Persister: Sendable {
         var set = WorkingSet(batch, rows: Array(results.dropFirst(locks.count)))
         let unknown = set.unknownRecords
         guard let query = statements.tombstones(of: unknown) else { return set }
-        let tombstones = try transaction.run(query).rows.map { row in
-            let place = unknown[Int(try row.integer(0) ?? 0)]
-            return (table: place.table, number: place.number, tombstone: try Tombstone(row))
-        }
+        let tombstones = try transaction.run(query).rows
+            .map { row in
+                let place = unknown[Int(try row.integer(0) ?? 0)]
+                return (table: place.table, number: place.number, tombstone: try Tombstone(row))
+            }
         set.recall(tombstones)
         return set
     }
 
     private static func undecided(_ set: WorkingSet) -> Set<String> {
         Set(
-            set.tables.filter { table in
-                table.records.contains { $0.original == nil && $0.tombstoneChanged && $0.tombstone != nil }
-            }
-            .map(\.layout.table.name)
+            set.tables
+                .filter { table in
+                    table.records.contains { $0.original == nil && $0.tombstoneChanged && $0.tombstone != nil }
+                }
+                .map(\.layout.table.name)
         )
     }
 

@@ -10,6 +10,7 @@ final class ReplicaCatalogue: Sendable {
     private let logger: Logger
     /// The tables by the models' names; nil for models that are not kept.
     private let found = Mutex<[String: ReplicaTable?]>([:])
+    private let foundJoinTables = Mutex<[String: TableDescription]>([:])
 
     init(database: any Database, models: [ReplicaModel], settings: ConsumerSettings, logger: Logger) {
         self.database = database
@@ -55,7 +56,26 @@ final class ReplicaCatalogue: Sendable {
     }
 
     /// Forgets what was found, so that it is looked up again.
-    func forget() { found.withLock { $0.removeAll() } }
+    func forget() {
+        found.withLock { $0.removeAll() }
+        foundJoinTables.withLock { $0.removeAll() }
+    }
+
+    /// The join tables of replicas' associations.
+    /// - Throws: What the database throws.
+    func joinTables(of tables: [String: ReplicaTable]) async throws -> [String: TableDescription] {
+        let names = Set(tables.values.flatMap(\.joinTables))
+        let known = foundJoinTables.withLock { $0 }
+        let unknown = names.filter { known[$0] == nil }.sorted()
+        guard !unknown.isEmpty else { return known }
+        let descriptions = try await database.transaction(.snapshot) { transaction in
+            try unknown.compactMap { try transaction.describe(table: $0) }
+        }
+        return foundJoinTables.withLock { found in
+            for description in descriptions { found[description.name] = description }
+            return found
+        }
+    }
 
     private func select(_ models: Set<String>, from found: [String: ReplicaTable?]) -> [String: ReplicaTable] {
         var tables: [String: ReplicaTable] = [:]

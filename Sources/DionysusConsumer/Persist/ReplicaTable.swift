@@ -63,4 +63,9 @@ struct ReplicaTable: Sendable {
         let name = declaration.renamings[name] ?? name
         return reserved.contains(name) ? nil : columns[name]
     }
+
+    /// The join tables of its associations.
+    var joinTables: [String] {
+        declaration.associations.values.compactMap { if case .join(let table, _, _) = $0 { table } else { nil } }
+    }
 }

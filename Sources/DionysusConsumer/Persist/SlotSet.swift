@@ -25,8 +25,9 @@ struct SlotSet: Hashable, Sendable {
 
     /// The slots in ascending order.
     var slots: [Int] {
-        words.enumerated().flatMap { index, word in
-            (0..<64).filter { word & (1 << UInt64($0)) != 0 }.map { index * 64 + $0 }
-        }
+        words.enumerated()
+            .flatMap { index, word in
+                (0..<64).filter { word & (1 << UInt64($0)) != 0 }.map { index * 64 + $0 }
+            }
     }
 }

@@ -35,52 +35,55 @@ struct WriteStatements {
         }
         let replica = table.layout.table
         let groups = Dictionary(grouping: changed, by: \.assigned)
-        return groups.values.sorted { $0[0].id.recordID < $1[0].id.recordID }.map { records in
-            let slots = records[0].assigned.slots.filter { $0 != table.slots.id }
-            var assignments = slots.enumerated().map { index, slot -> SQL in
-                let column = table.layout.columns[slot]
-                let value = dialect.assignable("v.\(identifier: "c\(index)")", to: column.description)
-                return "\(identifier: column.name) = \(value)"
+        return groups.values.sorted { $0[0].id.recordID < $1[0].id.recordID }
+            .map { records in
+                let slots = records[0].assigned.slots.filter { $0 != table.slots.id }
+                var assignments = slots.enumerated()
+                    .map { index, slot -> SQL in
+                        let column = table.layout.columns[slot]
+                        let value = dialect.assignable("v.\(identifier: "c\(index)")", to: column.description)
+                        return "\(identifier: column.name) = \(value)"
+                    }
+                if let updatedAt = replica.localUpdatedAt { assignments.append(assignment(of: updatedAt)) }
+                let id = dialect.assignable("v.id", to: replica.id.description)
+                return Statement(
+                    sql: """
+                        UPDATE \(identifier: replica.name) AS r SET \(assignments.joined(separator: ", "))
+                        FROM \(rows(records, slots, table)) WHERE r.\(identifier: replica.id.name) = \(id)
+                        """,
+                    expectedRows: records.count
+                )
             }
-            if let updatedAt = replica.localUpdatedAt { assignments.append(assignment(of: updatedAt)) }
-            let id = dialect.assignable("v.id", to: replica.id.description)
-            return Statement(
-                sql: """
-                    UPDATE \(identifier: replica.name) AS r SET \(assignments.joined(separator: ", "))
-                    FROM \(rows(records, slots, table)) WHERE r.\(identifier: replica.id.name) = \(id)
-                    """,
-                expectedRows: records.count
-            )
-        }
     }
 
     private func insertions(into table: WorkingSet.Table) -> [Statement] {
         let new = table.records.filter { $0.row != nil && $0.isNew }
         let replica = table.layout.table
         let groups = Dictionary(grouping: new, by: \.assigned)
-        return groups.values.sorted { $0[0].id.recordID < $1[0].id.recordID }.map { records in
-            let slots = records[0].assigned.slots.filter { $0 != table.slots.id }
-            var columns: [SQL] = ["\(identifier: replica.id.name)"]
-            var values = [dialect.assignable("v.id", to: replica.id.description)]
-            for (index, slot) in slots.enumerated() {
-                let column = table.layout.columns[slot]
-                columns.append("\(identifier: column.name)")
-                values.append(dialect.assignable("v.\(identifier: "c\(index)")", to: column.description))
+        return groups.values.sorted { $0[0].id.recordID < $1[0].id.recordID }
+            .map { records in
+                let slots = records[0].assigned.slots.filter { $0 != table.slots.id }
+                var columns: [SQL] = ["\(identifier: replica.id.name)"]
+                var values = [dialect.assignable("v.id", to: replica.id.description)]
+                for (index, slot) in slots.enumerated() {
+                    let column = table.layout.columns[slot]
+                    columns.append("\(identifier: column.name)")
+                    values.append(dialect.assignable("v.\(identifier: "c\(index)")", to: column.description))
+                }
+                for column in [replica.localCreatedAt, replica.localUpdatedAt].compactMap(\.self) {
+                    columns.append("\(identifier: column.name)")
+                    values.append(dialect.assignable(dialect.now, to: column.description))
+                }
+                // SQLite takes ON for a part of the FROM clause where no WHERE stands between.
+                return Statement(
+                    sql: """
+                        INSERT INTO \(identifier: replica.name) (\(columns.joined(separator: ", ")))
+                        SELECT \(values.joined(separator: ", ")) FROM \(rows(records, slots, table)) WHERE true
+                        ON CONFLICT (\(identifier: replica.id.name)) DO NOTHING
+                        """,
+                    expectedRows: records.count
+                )
             }
-            for column in [replica.localCreatedAt, replica.localUpdatedAt].compactMap(\.self) {
-                columns.append("\(identifier: column.name)")
-                values.append(dialect.assignable(dialect.now, to: column.description))
-            }
-            // SQLite takes ON for a part of the FROM clause where no WHERE stands between.
-            return Statement(
-                sql: """
-                    INSERT INTO \(identifier: replica.name) (\(columns.joined(separator: ", ")))
-                    SELECT \(values.joined(separator: ", ")) FROM \(rows(records, slots, table)) WHERE true
-                    ON CONFLICT (\(identifier: replica.id.name)) DO NOTHING
-                    """,
-                expectedRows: records.count
-            )
-        }
     }
 
     private func assignment(of column: ReplicaColumn) -> SQL {
@@ -90,9 +93,10 @@ struct WriteStatements {
     /// The records' values as a table `v` with the columns `id`, `c0`, `c1` and so on.
     private func rows(_ records: [RecordState], _ slots: [Int], _ table: WorkingSet.Table) -> SQL {
         let id = BulkColumn("id", table.layout.table.id.type, records.map(\.id))
-        let columns = slots.enumerated().map { index, slot in
-            BulkColumn("c\(index)", table.layout.columns[slot].type, records.map { $0.row?[slot] ?? .null })
-        }
+        let columns = slots.enumerated()
+            .map { index, slot in
+                BulkColumn("c\(index)", table.layout.columns[slot].type, records.map { $0.row?[slot] ?? .null })
+            }
         return dialect.rows([id] + columns, alias: "v")
     }
 

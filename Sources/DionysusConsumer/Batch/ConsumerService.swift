@@ -1,0 +1,152 @@
+public import Dionysus
+public import Logging
+public import ServiceLifecycle
+
+/// Keeps a replica: reads the declared topics and applies their events.
+///
+///     let service = ConsumerService(RentalMirror(), database: database, broker: broker)
+///     try await ServiceGroup(services: [service], gracefulShutdownSignals: [.sigterm], logger: logger).run()
+///
+/// A graceful shutdown finishes the batch in flight and leaves the group.
+public struct ConsumerService: Service {
+    private let consumer: any Consumer
+    private let database: any Database
+    private let broker: any MessageBroker
+    private let settings: ConsumerSettings
+    private let stopsWhenCaughtUp: Bool
+    private let logger: Logger
+
+    /// Creates the service.
+    /// - Parameters:
+    ///   - consumer: What is kept a copy of.
+    ///   - database: The replica's database.
+    ///   - broker: The log of messages.
+    ///   - settings: How it works.
+    ///   - stopsWhenCaughtUp: Whether ``run()`` returns once the lag was zero on all partitions of all topics.
+    ///   - logger: Where it logs to.
+    public init(
+        _ consumer: any Consumer,
+        database: any Database,
+        broker: any MessageBroker,
+        settings: ConsumerSettings = ConsumerSettings(),
+        stopsWhenCaughtUp: Bool = false,
+        logger: Logger = Logger(label: "dionysus.consumer")
+    ) {
+        self.consumer = consumer
+        self.database = database
+        self.broker = broker
+        self.settings = settings
+        self.stopsWhenCaughtUp = stopsWhenCaughtUp
+        self.logger = logger
+    }
+
+    /// Reads until the service is shut down, or until it has caught up if that was asked for.
+    /// - Throws: ``DionysusError`` with code `declaration` or `configuration` for what is wrong at the start, all faults
+    ///   in one; later, the failure of a message whose topic chose to stop, and errors that don't go away by waiting.
+    public func run() async throws {
+        let retry = RetryLoop(
+            backoff: Backoff(initial: .milliseconds(100), maximum: settings.maxRetryDelay),
+            logger: logger
+        )
+        do {
+            try await retry.run("checking the declaration") { try await check(consumer) }
+            let pipeline = try await makePipeline(consumer, retry)
+            let member = try await broker.makeConsumer(options(for: pipeline.topics))
+            let session = ConsumerSession(
+                member: member,
+                pipeline: pipeline,
+                database: database,
+                settings: settings,
+                retry: retry,
+                logger: logger
+            )
+            do {
+                try await read(session, ConsumerLag(consumer, database: database, broker: broker, settings: settings))
+            } catch {
+                await close(member, pipeline)
+                throw error
+            }
+            await close(member, pipeline)
+        } catch is CancellationError where Task.isShuttingDownGracefully {
+            logger.info("stopped")
+        }
+    }
+
+    private func read(_ session: ConsumerSession, _ lag: ConsumerLag) async throws {
+        var session = session
+        let (member, retry) = (session.member, session.retry)
+        var retention = TombstoneRetention(retention: settings.tombstoneRetention)
+        while !Task.isShuttingDownGracefully {
+            let event = try await cancelWhenGracefulShutdown {
+                try await member.next(maxMessages: settings.batchSize, timeout: settings.pollTimeout)
+            }
+            if let event { try await session.handle(event) }
+            try await retry.run("forgetting old destructions") { try await retention.run(in: database) }
+            if stopsWhenCaughtUp, try await hasCaughtUp(after: event, lag, retry) { return }
+        }
+    }
+
+    /// Looks at the lag when there is nothing more to read for the moment.
+    private func hasCaughtUp(after event: ConsumerEvent?, _ lag: ConsumerLag, _ retry: RetryLoop) async throws -> Bool {
+        switch event {
+        case .messages(let messages) where messages.count < settings.batchSize: break
+        case nil: break
+        default: return false
+        }
+        return try await retry.run("looking at the lag") { try await lag.partitions().allSatisfy { $0.lag == 0 } }
+    }
+
+    private func check(_ consumer: some Consumer) async throws {
+        let faults = try await ConsumerSchema(database: database).validate(consumer, settings: settings)
+        guard !faults.isEmpty else { return }
+        throw DionysusError(
+            .declaration,
+            "the consumer can't start:\n  - \(faults.joined(separator: "\n  - "))"
+        )
+    }
+
+    private func options(for topics: TopicPlan) -> ConsumerOptions {
+        ConsumerOptions(
+            clientID: settings.clientID,
+            groupID: settings.effectiveGroupID,
+            topics: topics.names,
+            settings: settings.brokerSettings
+        )
+    }
+
+    private func makePipeline(_ consumer: some Consumer, _ retry: RetryLoop) async throws -> ConsumerPipeline {
+        let topics = TopicPlan(consumer, settings: settings)
+        var deadLetters: DeadLetters?
+        if topics.hasDeadLetters {
+            deadLetters = DeadLetters(
+                producer: try await broker.makeProducer(ProducerOptions(clientID: settings.clientID))
+            )
+        }
+        let group = settings.effectiveGroupID
+        return ConsumerPipeline(
+            topics: topics,
+            naming: Naming(settings),
+            catalogue: ReplicaCatalogue(
+                database: database,
+                models: consumer.models,
+                settings: settings,
+                logger: logger
+            ),
+            persister: Persister(
+                database: database,
+                offsets: OffsetStore(group: group),
+                failureLog: FailureLog(group: group)
+            ),
+            parking: Parking(deadLetters: deadLetters, retry: retry, logger: logger),
+            reactor: Reactor(didConsume: consumer.didConsume, logger: logger),
+            retry: retry,
+            maxRetries: settings.maxRetries,
+            logger: logger
+        )
+    }
+
+    private func close(_ member: any MessageConsumer, _ pipeline: ConsumerPipeline) async {
+        await pipeline.parking.deadLetters?.producer.close(deadline: .seconds(5))
+        await member.close()
+    }
+}

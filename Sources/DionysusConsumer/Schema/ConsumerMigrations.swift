@@ -1,0 +1,58 @@
+import Dionysus
+
+/// The steps that make the consumer's own tables. A step that has been released never changes; what is new comes as
+/// another one.
+enum ConsumerMigrations {
+    struct Migration: Sendable {
+        let number: Int64
+        let statements: @Sendable (any SQLDialect) -> [SQL]
+    }
+
+    static let all = [
+        Migration(number: 1) { [offsets($0)] },
+        Migration(number: 2) {
+            [tombstones($0), "CREATE INDEX dionysus_tombstones_age ON dionysus_tombstones (created_at)"]
+        },
+        Migration(number: 3) { [failures($0)] },
+    ]
+
+    /// The tables, for their removal and for the check that they are there.
+    static let tables = ["dionysus_offsets", "dionysus_tombstones", "dionysus_failures"]
+
+    /// The table that says which steps have been taken.
+    static let journal = "dionysus_consumer_migrations"
+
+    private static func offsets(_ dialect: any SQLDialect) -> SQL {
+        let type = { SQL(raw: dialect.columnType($0)) }
+        return """
+            CREATE TABLE dionysus_offsets (
+              "group" \(type(.text)) NOT NULL, topic \(type(.text)) NOT NULL, "partition" \(type(.integer)) NOT NULL,
+              next_offset \(type(.bigint)) NOT NULL, updated_at \(type(.timestamp)) NOT NULL,
+              PRIMARY KEY ("group", topic, "partition"))
+            """
+    }
+
+    private static func tombstones(_ dialect: any SQLDialect) -> SQL {
+        let type = { SQL(raw: dialect.columnType($0)) }
+        return """
+            CREATE TABLE dionysus_tombstones (
+              replica \(type(.text)) NOT NULL, record_id \(type(.text)) NOT NULL, version \(type(.bigint)),
+              record_time \(type(.timestamp)), topic \(type(.text)) NOT NULL, "partition" \(type(.integer)) NOT NULL,
+              "offset" \(type(.bigint)) NOT NULL, written_at \(type(.timestamp)) NOT NULL,
+              created_at \(type(.timestamp)) NOT NULL, PRIMARY KEY (replica, record_id))
+            """
+    }
+
+    private static func failures(_ dialect: any SQLDialect) -> SQL {
+        let type = { SQL(raw: dialect.columnType($0)) }
+        return """
+            CREATE TABLE dionysus_failures (
+              id \(type(.identity)), topic \(type(.text)) NOT NULL, "group" \(type(.text)) NOT NULL,
+              "partition" \(type(.integer)) NOT NULL, "offset" \(type(.bigint)) NOT NULL, "key" \(type(.bytes)),
+              payload \(type(.bytes)), metadata \(type(.json)), entity_id \(type(.text)), event_time \(type(.timestamp)),
+              event_type \(type(.text)), event_version \(type(.bigint)), error_class \(type(.text)) NOT NULL,
+              error_message \(type(.text)) NOT NULL, error_details \(type(.text)), attempts \(type(.integer)) NOT NULL,
+              created_at \(type(.timestamp)) NOT NULL, UNIQUE ("group", topic, "partition", "offset"))
+            """
+    }
+}

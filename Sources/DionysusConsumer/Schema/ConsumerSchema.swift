@@ -1,0 +1,64 @@
+public import Dionysus
+
+/// Creates, upgrades, checks and removes the consumer's own tables in the replica's database.
+public struct ConsumerSchema: Sendable {
+    let database: any Database
+
+    /// Creates the schema.
+    /// - Parameter database: The replica's database.
+    public init(database: any Database) { self.database = database }
+
+    /// Creates or upgrades the tables; safe to repeat, and when several processes do it at once.
+    public func migrate() async throws {
+        try await database.transaction(.write) { transaction in
+            let dialect = transaction.dialect
+            try transaction.run(
+                dialect.transactionLock("dionysus:migrate", shared: false) + [
+                    """
+                    CREATE TABLE IF NOT EXISTS \(identifier: ConsumerMigrations.journal)
+                      (number \(raw: dialect.columnType(.bigint)) PRIMARY KEY,
+                      applied_at \(raw: dialect.columnType(.timestamp)) NOT NULL)
+                    """
+                ]
+            )
+            let journal = try transaction.run("SELECT number FROM \(identifier: ConsumerMigrations.journal)")
+            let taken = Set(try journal.rows.compactMap { try $0.integer(0) })
+            for migration in ConsumerMigrations.all where !taken.contains(migration.number) {
+                try transaction.run(
+                    migration.statements(dialect) + [
+                        """
+                        INSERT INTO \(identifier: ConsumerMigrations.journal) (number, applied_at)
+                        VALUES (\(migration.number), \(dialect.now))
+                        """
+                    ]
+                )
+            }
+        }
+    }
+
+    /// Removes the consumer's own tables. Those of the replica stay.
+    public func uninstall() async throws {
+        try await database.transaction(.write) { transaction in
+            let tables = ConsumerMigrations.tables + [ConsumerMigrations.journal]
+            try transaction.run(
+                transaction.dialect.transactionLock("dionysus:migrate", shared: false)
+                    + tables.map { "DROP TABLE IF EXISTS \(identifier: $0)" }
+            )
+        }
+    }
+
+    /// What of a declaration does not fit the database, a line each.
+    /// - Parameters:
+    ///   - consumer: The declaration.
+    ///   - settings: The settings it runs with.
+    /// - Returns: All faults, also of the settings, and tables that are missing.
+    public func validate(_ consumer: some Consumer, settings: ConsumerSettings) async throws -> [String] {
+        let check = ReplicaCheck(models: consumer.models, settings: settings)
+        let found = try await database.transaction(.snapshot) { transaction in
+            let missing = try ConsumerMigrations.tables.filter { try transaction.describe(table: $0) == nil }
+            let faults = missing.map { "there is no table \($0): run migrate" }
+            return try faults + check.faults(in: &transaction)
+        }
+        return settings.faults + TopicPlan(consumer, settings: settings).faults + found
+    }
+}
