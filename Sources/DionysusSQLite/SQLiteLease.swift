@@ -18,6 +18,9 @@ struct LaneLocks: Sendable {
     /// Takes a lock.
     /// - Returns: The lock, or nil if another process or another part of this one has it.
     func lock(_ name: String) throws -> LaneLock? {
+        guard name.utf8.allSatisfy(Self.isAllowed) else {
+            throw DionysusError(.declaration, "the name of a lock has letters, digits, dashes and underscores only")
+        }
         guard mkdir(directory, 0o755) == 0 || errno == EEXIST else { throw failure() }
         let descriptor = open("\(directory)/\(name)", O_CREAT | O_RDWR | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else { throw failure() }
@@ -28,6 +31,15 @@ struct LaneLocks: Sendable {
             throw failure()
         }
         return LaneLock(descriptor: descriptor)
+    }
+
+    private static func isAllowed(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"):
+            true
+        default: false
+        }
     }
 
     private func failure() -> DionysusError {

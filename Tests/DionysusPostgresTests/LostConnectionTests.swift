@@ -34,6 +34,18 @@ struct LostConnectionTests {
         await other.close()
     }
 
+    @Test(.needsBouncer)
+    func `A connection that is killed behind PgBouncer fails its transaction, and the next one works`() async throws {
+        let database = try SharedDatabase.openThroughBouncer()
+        let error = await #expect(throws: DionysusError.self) {
+            try await database.transaction(.write) { try $0.run("SELECT pg_terminate_backend(pg_backend_pid())") }
+        }
+        #expect(error?.code == .databaseUnavailable)
+        #expect(error?.isRetriable == true)
+        _ = try await database.transaction(.write) { try $0.run("SELECT 1") }
+        await database.close()
+    }
+
     @Test func `A server that is away is told as such, without secrets`() async throws {
         let database = try PostgresDatabase(url: "postgres://somebody:secret-4711@127.0.0.1:1/rentals")
         #expect(database.location == "127.0.0.1:1/rentals")

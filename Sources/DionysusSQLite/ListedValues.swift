@@ -15,6 +15,17 @@ enum ListedBytes {
     }
 }
 
+extension Dionysus.DatabaseValue {
+    /// Whether it has no text with a zero byte.
+    var isStorable: Bool {
+        switch self {
+        case .text(let text), .json(let text): !text.utf8.contains(0)
+        case .array(_, let values): values.allSatisfy(\.isStorable)
+        default: true
+        }
+    }
+}
+
 extension JSON {
     /// A value in a list that a statement takes apart again.
     ///
