@@ -46,6 +46,7 @@ final class Session: DatabaseConnection {
             pendingBegin = []
             return
         }
+        guard isInTransaction else { throw lost("it was closed before the commit") }
         guard !hasFailed else {
             rollback()
             throw DionysusError(
@@ -54,7 +55,6 @@ final class Session: DatabaseConnection {
                 advice: "put what may fail into a savepoint, or let its error end the transaction"
             )
         }
-        guard isInTransaction else { throw lost("it was closed before the commit") }
         // Over, whatever the answer is.
         isInTransaction = false
         _ = try send(["COMMIT"])
@@ -80,6 +80,11 @@ final class Session: DatabaseConnection {
             hasFailed = true
             throw error
         }
+    }
+
+    func runOutsideTransaction(_ statement: SQL) throws {
+        try connectIfNeeded()
+        _ = try send([statement])
     }
 
     // MARK: Connecting

@@ -35,7 +35,7 @@ final class SQLiteConnection: DatabaseConnection {
                 advice: "use a transaction of kind write"
             )
         }
-        try statement.setArguments(StatementArguments(values.map { $0.grdbValue }))
+        try statement.setArguments(StatementArguments(values.map { try $0.bound() }))
         let width = statement.columnCount
         var cells: [Dionysus.DatabaseValue] = []
         let rows = try GRDB.Row.fetchCursor(statement)
@@ -54,8 +54,16 @@ final class SQLiteConnection: DatabaseConnection {
 }
 
 extension Dionysus.DatabaseValue {
-    fileprivate var grdbValue: GRDB.DatabaseValue {
-        switch self {
+    /// - Throws: ``DionysusError`` with code `typeMismatch` for text with a zero byte, where SQLite would end the text.
+    fileprivate func bound() throws -> GRDB.DatabaseValue {
+        guard isStorable else {
+            throw DionysusError(
+                .typeMismatch,
+                "text with a zero byte can't be stored in SQLite",
+                advice: "remove the byte, or use a column of bytes"
+            )
+        }
+        return switch self {
         case .null: .null
         case .bool(let value): value.databaseValue
         case .integer(let value): value.databaseValue

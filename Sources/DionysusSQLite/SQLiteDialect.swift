@@ -47,11 +47,14 @@ public struct SQLiteDialect: SQLDialect {
         let list = JSON.array(
             (0..<count).map { row in .array(columns.map { JSON(listing: $0.values[row]) }) }
         )
+        // In the list a zero byte would be an escape that SQLite cuts the text at. As it is, binding refuses it.
+        let isStorable = columns.allSatisfy { $0.values.allSatisfy(\.isStorable) }
+        let text = isStorable ? list.text : "\0"
         let fields = columns.enumerated()
             .map { index, column in
                 "\(stored("value ->> '$[\(index)]'", column.type)) AS \(quoted(column.name))"
             }
-        return "(SELECT \(raw: fields.joined(separator: ", ")) FROM json_each(\(list.text))) AS \(raw: quoted(alias))"
+        return "(SELECT \(raw: fields.joined(separator: ", ")) FROM json_each(\(text))) AS \(raw: quoted(alias))"
     }
 
     /// What stands in a list as JSON, as a column of the type has it.

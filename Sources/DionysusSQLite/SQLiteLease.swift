@@ -9,13 +9,18 @@ import Musl
 import Darwin
 #endif
 
-/// Locks on files in one directory, a file a lock. They live and die with the process that holds them.
+/// Locks on files in one directory, a file a lock.
+///
+/// They live and die with the process that holds them.
 struct LaneLocks: Sendable {
     let directory: String
 
     /// Takes a lock.
     /// - Returns: The lock, or nil if another process or another part of this one has it.
     func lock(_ name: String) throws -> LaneLock? {
+        guard name.utf8.allSatisfy(Self.isAllowed) else {
+            throw DionysusError(.declaration, "the name of a lock has letters, digits, dashes and underscores only")
+        }
         guard mkdir(directory, 0o755) == 0 || errno == EEXIST else { throw failure() }
         let descriptor = open("\(directory)/\(name)", O_CREAT | O_RDWR | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else { throw failure() }
@@ -28,6 +33,15 @@ struct LaneLocks: Sendable {
         return LaneLock(descriptor: descriptor)
     }
 
+    private static func isAllowed(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"):
+            true
+        default: false
+        }
+    }
+
     private func failure() -> DionysusError {
         DionysusError(
             .databaseUnavailable,
@@ -38,7 +52,9 @@ struct LaneLocks: Sendable {
     }
 }
 
-/// A lock on a file. Closing the file gives it back.
+/// A lock on a file.
+///
+/// Closing the file gives it back.
 final class LaneLock: Sendable {
     private let descriptor: Mutex<Int32?>
 

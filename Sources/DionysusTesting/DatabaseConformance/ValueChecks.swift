@@ -48,6 +48,21 @@ extension DatabaseConformance {
                 }
             },
 
+            Check("Text with a zero byte is kept whole, or refused") { trial in
+                let text = DatabaseValue.text("a\0b")
+                let rows = trial.dialect.rows([BulkColumn("sample", .text, [text])], alias: "given")
+                for source in ["VALUES (1, \(text))", "SELECT 1, given.sample FROM \(rows)"] as [SQL] {
+                    try await trial.withTable("id BIGINT PRIMARY KEY, value TEXT") { table in
+                        do {
+                            try await trial.run("INSERT INTO \(identifier: table) (id, value) \(source)")
+                        } catch let error as DionysusError where error.code == .typeMismatch {
+                            return
+                        }
+                        try await trial.expectValues([text], of: .text, in: table)
+                    }
+                }
+            },
+
             Check("An empty list is no row") { trial in
                 for samples in Samples.all {
                     try await trial.withTable(trial.columns(of: samples)) { table in
