@@ -16,7 +16,7 @@ struct ProcessTests {
                 let first = try #require(await appender.numbers("acknowledged"))
                 acknowledged[appender.identifier] = first[0]
             }
-            for appender in appenders { await appender.killAndWait() }
+            for appender in appenders { appender.end() }
 
             let broker = try EmbeddedBroker(path: path)
             let partition = TopicPartition("rentals", 0)
@@ -50,7 +50,7 @@ struct ProcessTests {
                 return
             }
             #expect(messages.first?.offset == 0)
-            await appender.killAndWait()
+            appender.end()
             await broker.close()
         }
     }
@@ -67,7 +67,7 @@ struct ProcessTests {
             #expect(try #require(await other.numbers("released")).count == 2)
             await consumer.close()
             #expect(try #require(await other.numbers("assigned")).count == 2)
-            await other.killAndWait()
+            other.end()
             await broker.close()
         }
     }
@@ -79,7 +79,7 @@ struct ProcessTests {
             try await broker.createTopics([TopicSpecification(name: "rentals", partitions: 4)])
             let other = try ToolProcess("consume", path, "rentals", "group", "1000")
             #expect(try #require(await other.numbers("assigned")).count == 4)
-            await other.killAndWait()
+            other.end()
             let consumer = try await broker.makeConsumer(of: "rentals", settings: ["session.timeout.ms": "3000"])
             try await consumer.startAll(4)
             await broker.close()
@@ -100,7 +100,7 @@ struct ProcessTests {
             #expect(try #require(await other.numbers("lost")) == [0, 1])
             await consumer.close()
             #expect(try #require(await other.numbers("assigned")).isEmpty == false)
-            await other.killAndWait()
+            other.end()
             await broker.close()
         }
     }
