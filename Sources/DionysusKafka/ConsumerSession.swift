@@ -153,7 +153,7 @@ final class ConsumerSession {
         guard let message = rd_kafka_event_message_next(event), let topic = message.pointee.rkt else { return }
         let partition = TopicPartition(String(cString: rd_kafka_topic_name(topic)), message.pointee.partition)
         guard membership.isActive(partition) else { return }
-        queues.open(partition)
+        queues.open(partition, at: message.pointee.offset)
         if message.pointee.err == RD_KAFKA_RESP_ERR_NO_ERROR {
             move(partition, to: message.pointee.offset)
         } else {
@@ -223,6 +223,9 @@ final class ConsumerSession {
         let started = Set(membership.start(positions.keys))
         guard !started.isEmpty else { return }
         addToAssignment(offsets.filter { started.contains($0.0) })
+        // librdkafka keeps a pause beyond the ownership for which it was asked.
+        let stale = paused.intersection(started)
+        if !stale.isEmpty { resume(Array(stale)) }
     }
 
     func release(_ partitions: [TopicPartition]) {
@@ -236,6 +239,7 @@ final class ConsumerSession {
     }
 
     private func move(_ partition: TopicPartition, to offset: Int64) {
+        queues.move(partition, to: offset)
         let list = PartitionList([(partition, offset)])
         let code = list.lend { takeCode(rd_kafka_seek_partitions(client.pointer, $0, 5000)) }
         let isDone =
@@ -271,17 +275,15 @@ final class ConsumerSession {
     }
 
     private func addToAssignment(_ offsets: [(TopicPartition, Int64)]) {
-        let list = PartitionList(offsets)
-        for (partition, _) in offsets { queues.open(partition) }
-        let isAddition = isCooperative || membership.active.count > offsets.count
+        for (partition, offset) in offsets { queues.open(partition, at: offset) }
+        // Without cooperation an assignment is always the whole.
+        let isCooperative = isCooperative
+        let list = PartitionList(isCooperative ? offsets : queues.positions)
         let code = list.lend { list in
-            isAddition
+            isCooperative
                 ? takeCode(rd_kafka_incremental_assign(client.pointer, list)) : rd_kafka_assign(client.pointer, list)
         }
         note(code, "take partitions")
-        // librdkafka keeps a pause beyond the ownership for which it was asked.
-        let stale = paused.intersection(offsets.map(\.0))
-        if !stale.isEmpty { resume(Array(stale)) }
     }
 
     private func removeFromAssignment(_ partitions: [TopicPartition]) {
@@ -295,12 +297,12 @@ final class ConsumerSession {
     }
 
     private func restart(_ partition: TopicPartition, at offset: Int64) {
-        let list = PartitionList([(partition, offset)])
-        list.lend { list in
-            note(takeCode(rd_kafka_incremental_unassign(client.pointer, list)), "stop reading \(partition)")
-            queues.open(partition)
-            note(takeCode(rd_kafka_incremental_assign(client.pointer, list)), "read \(partition) again")
+        if isCooperative {
+            let code = PartitionList([partition])
+                .lend { takeCode(rd_kafka_incremental_unassign(client.pointer, $0)) }
+            note(code, "stop reading \(partition)")
         }
+        addToAssignment([(partition, offset)])
     }
 
     private func note(_ code: rd_kafka_resp_err_t, _ action: String) {

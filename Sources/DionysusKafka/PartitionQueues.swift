@@ -19,6 +19,8 @@ final class PartitionQueues {
     private struct Queue {
         var partition: TopicPartition
         var pointer: OpaquePointer
+        /// The next offset to be read, or the mark of an end of the log.
+        var position: Int64
     }
 
     private let client: Client
@@ -36,15 +38,23 @@ final class PartitionQueues {
         self.wakeup = wakeup
     }
 
+    /// Where each partition is to be read on.
+    var positions: [(TopicPartition, Int64)] { queues.map { ($0.partition, $0.position) } }
+
     /// Lets the messages of a partition stay in its own queue; it has to precede the partition's assignment.
-    func open(_ partition: TopicPartition) {
+    func open(_ partition: TopicPartition, at position: Int64) {
         close(partition)
         guard let pointer = rd_kafka_queue_get_partition(client.pointer, partition.topic, partition.partition) else {
             return
         }
         rd_kafka_queue_forward(pointer, nil)
         wakeup.signal(onArrivalIn: pointer)
-        queues.append(Queue(partition: partition, pointer: pointer))
+        queues.append(Queue(partition: partition, pointer: pointer, position: position))
+    }
+
+    /// Notes that a partition is read on elsewhere.
+    func move(_ partition: TopicPartition, to position: Int64) {
+        for index in queues.indices where queues[index].partition == partition { queues[index].position = position }
     }
 
     /// Reads no more from a partition.
@@ -72,13 +82,18 @@ final class PartitionQueues {
         var messages: [ConsumedMessage] = []
         var faults: [Fault] = []
         first = queues.isEmpty ? 0 : (first + 1) % queues.count
-        for queue in queues[first...] + queues[..<first] where messages.count < limit {
-            take(limit - messages.count, from: queue, &messages, &faults)
+        for step in queues.indices where messages.count < limit {
+            take(limit - messages.count, from: &queues[(first + step) % queues.count], &messages, &faults)
         }
         return (messages, faults)
     }
 
-    private func take(_ limit: Int, from queue: Queue, _ messages: inout [ConsumedMessage], _ faults: inout [Fault]) {
+    private func take(
+        _ limit: Int,
+        from queue: inout Queue,
+        _ messages: inout [ConsumedMessage],
+        _ faults: inout [Fault]
+    ) {
         let size = min(limit, 10_000)
         if batch.count < size { batch = Array(repeating: nil, count: size) }
         let count = rd_kafka_consume_batch_queue(queue.pointer, 0, &batch, size)
@@ -87,6 +102,7 @@ final class PartitionQueues {
             guard let message else { continue }
             if message.pointee.err == RD_KAFKA_RESP_ERR_NO_ERROR {
                 messages.append(ConsumedMessage(message, source: queue.partition))
+                queue.position = message.pointee.offset + 1
             } else {
                 faults.append(Fault(message.pointee, queue.partition))
             }
