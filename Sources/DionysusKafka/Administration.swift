@@ -11,6 +11,8 @@ final class Administration: Sendable {
         case idle
         case connected(Client)
         case closed
+
+        var client: Client? { if case .connected(let client) = self { client } else { nil } }
     }
 
     private static let timeout: Int32 = 10_000
@@ -76,15 +78,11 @@ final class Administration: Sendable {
     func close() async {
         await withCheckedContinuation { continuation in
             queue.async { [self] in
-                let client: Client? = state.withLock { state in
+                let client = state.withLock { state in
                     defer { state = .closed }
-                    if case .connected(let client) = state { return client }
-                    return nil
+                    return state.client
                 }
-                if let client {
-                    rd_kafka_queue_destroy(client.queue)
-                    rd_kafka_destroy(client.pointer)
-                }
+                if let client { end(client) }
                 continuation.resume()
             }
         }
@@ -97,16 +95,41 @@ final class Administration: Sendable {
             queue.async { [self] in
                 continuation.resume(
                     with: Result {
-                        let client = try connect()
-                        defer { report(client) }
-                        return try body(client)
+                        try body(try connect())
                     }
                 )
             }
         }
     }
 
-    /// Passes on what the client says about itself, as nobody reads its queue between calls.
+    /// Reads the client's queue also between calls, so that it doesn't grow.
+    private func watch(_ client: Client) {
+        // The client's end gives this back; until then librdkafka may use it.
+        let context = Unmanaged.passRetained(self)
+        rd_kafka_queue_cb_event_enable(
+            client.queue,
+            { _, context in
+                guard let context else { return }
+                let administration = Unmanaged<Administration>.fromOpaque(context).takeUnretainedValue()
+                administration.queue.async {
+                    let client = administration.state.withLock(\.client)
+                    if let client { administration.report(client) }
+                }
+            },
+            context.toOpaque()
+        )
+    }
+
+    private func end(_ client: Client) {
+        rd_kafka_queue_cb_event_enable(client.queue, nil, nil)
+        // Nobody reads log lines any more, and librdkafka would print them.
+        rd_kafka_set_log_level(client.pointer, 0)
+        rd_kafka_queue_destroy(client.queue)
+        rd_kafka_destroy(client.pointer)
+        Unmanaged.passUnretained(self).release()
+    }
+
+    /// Passes on what the client says about itself.
     private func report(_ client: Client) {
         while let event = rd_kafka_queue_poll(client.queue, 0) {
             _ = events.handle(event)
@@ -121,6 +144,7 @@ final class Administration: Sendable {
             case .closed: throw DionysusError(.closed, "the Kafka broker \(location) has been closed")
             case .idle:
                 let client = try makeClient()
+                watch(client)
                 state = .connected(client)
                 return client
             }

@@ -55,6 +55,9 @@ extension ClientSettings {
                 "heartbeat.interval.ms": "3000",
                 // How soon a topic or a partition that is new is seen.
                 "topic.metadata.refresh.interval.ms": "10000",
+                // How much of each partition is held in memory.
+                "queued.max.messages.kbytes": "16384",
+                "queued.min.messages": "20000",
                 // Also the pause before fetching again once the buffer was full.
                 "fetch.error.backoff.ms": "100",
             ],

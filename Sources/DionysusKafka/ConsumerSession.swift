@@ -4,17 +4,17 @@ import Logging
 
 /// One consuming client, from its first poll to its end, on a thread of its own.
 ///
-/// Messages are kept apart from everything else that librdkafka reports: the partitions' queues are forwarded to one
-/// that is read only when somebody asks for messages, so that librdkafka itself stops fetching when its buffer
-/// (`queued.max.messages.kbytes`) is full, and drops what a seek, a pause or a revocation has made stale. Everything
-/// else is read at once, so that the member stays alive however slow its user is.
+/// Messages are kept apart from everything else that librdkafka reports: they stay in their partition's queue until
+/// somebody asks for messages, so that librdkafka itself stops fetching a partition whose queue is full
+/// (`queued.max.messages.kbytes`), and drops what a seek, a pause or a revocation has made stale. Everything else is
+/// read at once, so that the member stays alive however slow its user is.
 final class ConsumerSession {
     static let closedError = DionysusError(.closed, "the Kafka consumer has been closed")
 
     private let client: Client
     private let inbox: ConsumerInbox
     private let events: ClientEvents
-    private let messages: MessageQueue
+    private let queues: PartitionQueues
     private let pollInterval: Duration
 
     private var membership = Membership()
@@ -28,24 +28,11 @@ final class ConsumerSession {
         self.client = client
         self.inbox = inbox
         self.events = events
-        messages = MessageQueue(client)
+        // The inbox, and with it what librdkafka's callbacks use, outlives the client: this session ends the client.
+        queues = PartitionQueues(client, wakeup: inbox.wakeup)
         // librdkafka counts a look at any queue as a sign of life of the application.
         pollInterval = .milliseconds(max(1, (client.number("max.poll.interval.ms") ?? 300_000) / 4))
-        wake(on: client.queue)
-        wake(on: messages.pointer)
-    }
-
-    /// Lets librdkafka wake the thread when an empty queue gets something.
-    private func wake(on queue: OpaquePointer?) {
-        // The inbox outlives the client: this session, which ends the client, holds it.
-        rd_kafka_queue_cb_event_enable(
-            queue,
-            { _, wakeup in
-                guard let wakeup else { return }
-                Unmanaged<Wakeup>.fromOpaque(wakeup).takeUnretainedValue().signal()
-            },
-            Unmanaged.passUnretained(inbox.wakeup).toOpaque()
-        )
+        inbox.wakeup.signal(onArrivalIn: client.queue)
     }
 
     // MARK: The thread
@@ -104,7 +91,7 @@ final class ConsumerSession {
 
     private func nextEvent(maxMessages: Int) -> ConsumerEvent? {
         if let event = membership.takeEvent() { return event }
-        let (taken, faults) = messages.take(maxMessages)
+        let (taken, faults) = queues.take(maxMessages)
         faults.forEach { handle($0) }
         if !taken.isEmpty { return .messages(taken) }
         return membership.takeEvent()
@@ -129,11 +116,10 @@ final class ConsumerSession {
         // Nobody reads log lines any more, and librdkafka would print them.
         rd_kafka_set_log_level(client.pointer, 0)
         rd_kafka_queue_cb_event_enable(client.queue, nil, nil)
-        rd_kafka_queue_cb_event_enable(messages.pointer, nil, nil)
         // librdkafka wants its queues back before the consumer is closed, which answers what is left of rebalances.
+        queues.closeAll()
         rd_kafka_queue_destroy(client.queue)
         rd_kafka_consumer_close(client.pointer)
-        messages.end()
         rd_kafka_destroy(client.pointer)
     }
 
@@ -159,19 +145,19 @@ final class ConsumerSession {
         }
     }
 
-    /// Sends a message that came the wrong way, and all after it, through the right queue.
+    /// Sends a message that came with the other events, and all after it, through its partition's queue.
     ///
-    /// A partition that stops forgets where its messages go, and it may do so after it was told for its next start.
-    /// Its first messages then come with the other events. Reading on from the first of them makes the rest stale.
+    /// librdkafka does that with a partition whose state it has made anew. Reading on from the first such message
+    /// makes the rest of them stale.
     private func bringBack(_ event: OpaquePointer) {
         guard let message = rd_kafka_event_message_next(event), let topic = message.pointee.rkt else { return }
         let partition = TopicPartition(String(cString: rd_kafka_topic_name(topic)), message.pointee.partition)
         guard membership.isActive(partition) else { return }
-        messages.collect(partition)
+        queues.open(partition, at: message.pointee.offset)
         if message.pointee.err == RD_KAFKA_RESP_ERR_NO_ERROR {
             move(partition, to: message.pointee.offset)
         } else {
-            handle(MessageQueue.Fault(message.pointee, partition))
+            handle(PartitionQueues.Fault(message.pointee, partition))
         }
     }
 
@@ -204,10 +190,9 @@ final class ConsumerSession {
         }
     }
 
-    private func handle(_ fault: MessageQueue.Fault) {
-        guard let partition = fault.partition, fault.code == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET else {
-            return handle(fault.code)
-        }
+    private func handle(_ fault: PartitionQueues.Fault) {
+        guard fault.code == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET else { return handle(fault.code) }
+        let partition = fault.partition
         guard membership.isActive(partition) else { return }
         if let range = offsetRange(of: partition) {
             membership.report(.outOfRange(partition, range))
@@ -238,6 +223,9 @@ final class ConsumerSession {
         let started = Set(membership.start(positions.keys))
         guard !started.isEmpty else { return }
         addToAssignment(offsets.filter { started.contains($0.0) })
+        // librdkafka keeps a pause beyond the ownership for which it was asked.
+        let stale = paused.intersection(started)
+        if !stale.isEmpty { resume(Array(stale)) }
     }
 
     func release(_ partitions: [TopicPartition]) {
@@ -251,6 +239,7 @@ final class ConsumerSession {
     }
 
     private func move(_ partition: TopicPartition, to offset: Int64) {
+        queues.move(partition, to: offset)
         let list = PartitionList([(partition, offset)])
         let code = list.lend { takeCode(rd_kafka_seek_partitions(client.pointer, $0, 5000)) }
         let isDone =
@@ -286,17 +275,15 @@ final class ConsumerSession {
     }
 
     private func addToAssignment(_ offsets: [(TopicPartition, Int64)]) {
-        let list = PartitionList(offsets)
-        for (partition, _) in offsets { messages.collect(partition) }
-        let isAddition = isCooperative || membership.active.count > offsets.count
+        for (partition, offset) in offsets { queues.open(partition, at: offset) }
+        // Without cooperation an assignment is always the whole.
+        let isCooperative = isCooperative
+        let list = PartitionList(isCooperative ? offsets : queues.positions)
         let code = list.lend { list in
-            isAddition
+            isCooperative
                 ? takeCode(rd_kafka_incremental_assign(client.pointer, list)) : rd_kafka_assign(client.pointer, list)
         }
         note(code, "take partitions")
-        // librdkafka keeps a pause beyond the ownership for which it was asked.
-        let stale = paused.intersection(offsets.map(\.0))
-        if !stale.isEmpty { resume(Array(stale)) }
     }
 
     private func removeFromAssignment(_ partitions: [TopicPartition]) {
@@ -306,15 +293,16 @@ final class ConsumerSession {
                 ? takeCode(rd_kafka_incremental_unassign(client.pointer, list)) : rd_kafka_assign(client.pointer, nil)
         }
         note(code, "give partitions back")
+        partitions.forEach { queues.close($0) }
     }
 
     private func restart(_ partition: TopicPartition, at offset: Int64) {
-        let list = PartitionList([(partition, offset)])
-        list.lend { list in
-            note(takeCode(rd_kafka_incremental_unassign(client.pointer, list)), "stop reading \(partition)")
-            messages.collect(partition)
-            note(takeCode(rd_kafka_incremental_assign(client.pointer, list)), "read \(partition) again")
+        if isCooperative {
+            let code = PartitionList([partition])
+                .lend { takeCode(rd_kafka_incremental_unassign(client.pointer, $0)) }
+            note(code, "stop reading \(partition)")
         }
+        addToAssignment([(partition, offset)])
     }
 
     private func note(_ code: rd_kafka_resp_err_t, _ action: String) {

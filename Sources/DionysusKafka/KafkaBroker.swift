@@ -14,7 +14,7 @@ import Synchronization
 /// Settings are librdkafka's own, as its CONFIGURATION.md lists them; those of the options of a producer or a consumer
 /// override those given here. A few can't be changed because guarantees rest on them: a producer is idempotent and
 /// waits for all replicas; a consumer commits and resets no offset by itself. A consumer buffers up to
-/// `queued.max.messages.kbytes`; a producer up to `queue.buffering.max.messages` and `queue.buffering.max.kbytes`.
+/// `queued.max.messages.kbytes` of each partition; a producer up to `queue.buffering.max.messages` and `queue.buffering.max.kbytes`.
 /// Keep `message.max.bytes` at or below what the topics take: a broker refuses messages together that came together.
 public final class KafkaBroker: MessageBroker {
     private struct Made {

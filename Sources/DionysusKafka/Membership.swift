@@ -103,8 +103,6 @@ struct Membership {
         return givingBack
     }
 
-    var active: [TopicPartition] { stages.filter { $0.value == .active }.map(\.key) }
-
     private mutating func withdrawOffers(of partitions: Set<TopicPartition>) {
         events = events.compactMap { event in
             guard case .assigned(let offered) = event else { return event }

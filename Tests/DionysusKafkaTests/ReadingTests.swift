@@ -104,9 +104,10 @@ struct ReadingTests {
         }
     }
 
-    @Test(arguments: [StartPosition.offset(1_000_000), .offset(0)])
+    @Test(arguments: [StartPosition.offset(1_000_000), .offset(0)], ["cooperative-sticky", "range"])
     func `a position that is not in the log is reported with the bounds, and can be left by a seek`(
-        position: StartPosition
+        position: StartPosition,
+        strategy: String
     ) async throws {
         try await Fixture.run { fixture in
             let producer = try await fixture.producer(settings: ["linger.ms": "0"])
@@ -118,7 +119,10 @@ struct ReadingTests {
             )
             // The mock cluster keeps 5 MiB, so that the first ones are gone.
             for _ in 0..<10 { #expect(await producer.send([large]).map(\.code) == [nil]) }
-            let member = try await fixture.member(from: position)
+            let member = try await fixture.member(
+                from: position,
+                settings: ["partition.assignment.strategy": strategy]
+            )
             _ = try await member.join()
             let partition = TopicPartition("t", 0)
             let range = try await member.first { event in

@@ -1,0 +1,144 @@
+import CRdkafka
+import Dionysus
+
+/// The queues that the messages of a member's partitions come through, one for each.
+final class PartitionQueues {
+    /// What librdkafka reports among the messages.
+    struct Fault {
+        var code: rd_kafka_resp_err_t
+        var partition: TopicPartition
+        var offset: Int64
+
+        init(_ message: rd_kafka_message_t, _ partition: TopicPartition) {
+            code = message.err
+            self.partition = partition
+            offset = message.offset
+        }
+    }
+
+    private struct Queue {
+        var partition: TopicPartition
+        var pointer: OpaquePointer
+        /// The next offset to be read, or the mark of an end of the log.
+        var position: Int64
+    }
+
+    private let client: Client
+    private let wakeup: Wakeup
+    private var queues: [Queue] = []
+    private var first = 0
+    private var batch: [UnsafeMutablePointer<rd_kafka_message_t>?] = []
+
+    /// Creates an empty set.
+    /// - Parameters:
+    ///   - client: The consuming client.
+    ///   - wakeup: Signalled when an empty queue gets something. It has to outlive the client.
+    init(_ client: Client, wakeup: Wakeup) {
+        self.client = client
+        self.wakeup = wakeup
+    }
+
+    /// Where each partition is to be read on.
+    var positions: [(TopicPartition, Int64)] { queues.map { ($0.partition, $0.position) } }
+
+    /// Lets the messages of a partition stay in its own queue; it has to precede the partition's assignment.
+    func open(_ partition: TopicPartition, at position: Int64) {
+        close(partition)
+        guard let pointer = rd_kafka_queue_get_partition(client.pointer, partition.topic, partition.partition) else {
+            return
+        }
+        rd_kafka_queue_forward(pointer, nil)
+        wakeup.signal(onArrivalIn: pointer)
+        queues.append(Queue(partition: partition, pointer: pointer, position: position))
+    }
+
+    /// Notes that a partition is read on elsewhere.
+    func move(_ partition: TopicPartition, to position: Int64) {
+        for index in queues.indices where queues[index].partition == partition { queues[index].position = position }
+    }
+
+    /// Reads no more from a partition.
+    func close(_ partition: TopicPartition) {
+        queues.removeAll { queue in
+            guard queue.partition == partition else { return false }
+            end(queue)
+            return true
+        }
+    }
+
+    /// Reads no more from any partition.
+    func closeAll() {
+        queues.forEach(end)
+        queues = []
+    }
+
+    private func end(_ queue: Queue) {
+        rd_kafka_queue_cb_event_enable(queue.pointer, nil, nil)
+        rd_kafka_queue_destroy(queue.pointer)
+    }
+
+    /// Takes what has been fetched, without waiting, beginning with another partition each time.
+    func take(_ limit: Int) -> (messages: [ConsumedMessage], faults: [Fault]) {
+        var messages: [ConsumedMessage] = []
+        var faults: [Fault] = []
+        first = queues.isEmpty ? 0 : (first + 1) % queues.count
+        for step in queues.indices where messages.count < limit {
+            take(limit - messages.count, from: &queues[(first + step) % queues.count], &messages, &faults)
+        }
+        return (messages, faults)
+    }
+
+    private func take(
+        _ limit: Int,
+        from queue: inout Queue,
+        _ messages: inout [ConsumedMessage],
+        _ faults: inout [Fault]
+    ) {
+        let size = min(limit, 10_000)
+        if batch.count < size { batch = Array(repeating: nil, count: size) }
+        let count = rd_kafka_consume_batch_queue(queue.pointer, 0, &batch, size)
+        guard count > 0 else { return }
+        for message in batch.prefix(count) {
+            guard let message else { continue }
+            if message.pointee.err == RD_KAFKA_RESP_ERR_NO_ERROR {
+                messages.append(ConsumedMessage(message, source: queue.partition))
+                queue.position = message.pointee.offset + 1
+            } else {
+                faults.append(Fault(message.pointee, queue.partition))
+            }
+            rd_kafka_message_destroy(message)
+        }
+    }
+}
+
+extension ConsumedMessage {
+    fileprivate init(_ message: UnsafeMutablePointer<rd_kafka_message_t>, source: TopicPartition) {
+        let milliseconds = rd_kafka_message_timestamp(message, nil)
+        self.init(
+            source: source,
+            offset: message.pointee.offset,
+            key: bytes(message.pointee.key, message.pointee.key_len),
+            value: bytes(message.pointee.payload, message.pointee.len),
+            headers: Self.headers(of: message),
+            timestamp: Timestamp(microseconds: max(0, milliseconds) * 1000)
+        )
+    }
+
+    private static func headers(of message: UnsafeMutablePointer<rd_kafka_message_t>) -> [MessageHeader] {
+        var list: OpaquePointer?
+        guard rd_kafka_message_headers(message, &list) == RD_KAFKA_RESP_ERR_NO_ERROR, let list else { return [] }
+        return (0..<rd_kafka_header_cnt(list))
+            .compactMap { index in
+                var name: UnsafePointer<CChar>?
+                var value: UnsafeRawPointer?
+                var size = 0
+                let code = rd_kafka_header_get_all(list, index, &name, &value, &size)
+                guard code == RD_KAFKA_RESP_ERR_NO_ERROR, let name else { return nil }
+                return MessageHeader(String(cString: name), bytes(value, size) ?? [])
+            }
+    }
+}
+
+private func bytes(_ start: UnsafeRawPointer?, _ count: Int) -> [UInt8]? {
+    start.map { Array(UnsafeRawBufferPointer(start: $0, count: count)) }
+}
