@@ -127,6 +127,15 @@ let package = Package(
             dependencies: ["Dionysus", "DionysusProducer", "TestSupport"],
             swiftSettings: strict
         ),
+        .testTarget(
+            name: "DionysusConsumerTests",
+            dependencies: [
+                "Dionysus", "DionysusConsumer", "DionysusEmbedded", "TestSupport",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            resources: [.copy("Golden")],
+            swiftSettings: strict
+        ),
         .executableTarget(
             name: "EmbeddedLogTool",
             dependencies: ["Dionysus", "DionysusEmbedded"],
