@@ -109,6 +109,12 @@ let package = Package(
             path: "Examples/Rentals",
             swiftSettings: strict
         ),
+        .executableTarget(
+            name: "MockKafka",
+            dependencies: ["DionysusKafka"],
+            path: "Tests/MockKafka",
+            swiftSettings: strict
+        ),
         .target(
             name: "TestSupport",
             dependencies: [

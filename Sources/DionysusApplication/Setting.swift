@@ -2,6 +2,9 @@ import Configuration
 import Dionysus
 import Logging
 
+/// Where a setting's value stands.
+typealias SettingPath<Value> = any WritableKeyPath<ApplicationSettings, Value> & Sendable
+
 /// One setting: its name in the environment, and how it is read and shown.
 struct Setting: Sendable {
     let name: String
@@ -13,7 +16,7 @@ struct Setting: Sendable {
 
     private init<Value: Sendable>(
         _ name: String,
-        _ path: WritableKeyPath<ApplicationSettings, Value> & Sendable,
+        _ path: SettingPath<Value>,
         _ summary: String,
         isSecret: Bool = false,
         expects expected: String,
@@ -56,23 +59,30 @@ struct Setting: Sendable {
         .milliseconds("DIONYSUS_MESSAGE_TIMEOUT_MS", \.producer.messageTimeout, "wait for an acknowledgement"),
         .milliseconds("DIONYSUS_LEASE_TIMEOUT_MS", \.producer.leaseTimeout, "idle time after which a lane is lost"),
         .flag("DIONYSUS_DELETE_PUBLISHED_ROWS", \.producer.deletesPublishedRows, "delete rows once published"),
+        .optional("DIONYSUS_CONSUMER_GROUP_ID", \.consumer.groupID, "the whole name of the group; empty: made of prefix and client"),
+        .text("DIONYSUS_CONSUMER_GROUP_PREFIX", \.consumer.groupPrefix, "stands before the client's name in the group's"),
+        .number("DIONYSUS_CONSUMER_BATCH_SIZE", \.consumer.batchSize, "messages taken from the broker at once"),
+        .number("DIONYSUS_CONSUMER_CONCURRENCY", \.consumer.concurrency, "partitions that are worked on at once"),
+        .number("DIONYSUS_CONSUMER_MAX_RETRIES", \.consumer.maxRetries, "tries of a message that fails"),
+        .choice("DIONYSUS_ON_OUT_OF_RANGE", \.consumer.onOutOfRange, "what to do when messages were missed"),
+        .pairs("DIONYSUS_CONSUMER_SETTINGS", \.consumer.brokerSettings, "settings of the broker's client, to consume"),
         .pairs("DIONYSUS_PRODUCER_SETTINGS", \.producer.brokerSettings, "settings of the broker's client, to produce"),
     ]
 
     static func text(
-        _ name: String, _ path: WritableKeyPath<ApplicationSettings, String> & Sendable, _ summary: String
+        _ name: String, _ path: SettingPath<String>, _ summary: String
     ) -> Setting {
         Setting(name, path, summary, expects: "text", show: \.self, parse: { $0 })
     }
 
     static func url(
-        _ name: String, _ path: WritableKeyPath<ApplicationSettings, String> & Sendable, _ summary: String
+        _ name: String, _ path: SettingPath<String>, _ summary: String
     ) -> Setting {
         Setting(name, path, summary, expects: "a URL", show: maskingPassword, parse: { $0 })
     }
 
     static func optional(
-        _ name: String, _ path: WritableKeyPath<ApplicationSettings, String?> & Sendable, _ summary: String
+        _ name: String, _ path: SettingPath<String?>, _ summary: String
     ) -> Setting {
         Setting(
             name, path, summary, expects: "text",
@@ -82,13 +92,13 @@ struct Setting: Sendable {
     }
 
     static func number(
-        _ name: String, _ path: WritableKeyPath<ApplicationSettings, Int> & Sendable, _ summary: String
+        _ name: String, _ path: SettingPath<Int>, _ summary: String
     ) -> Setting {
         Setting(name, path, summary, expects: "a whole number", show: { "\($0)" }, parse: { Int($0) })
     }
 
     static func milliseconds(
-        _ name: String, _ path: WritableKeyPath<ApplicationSettings, Duration> & Sendable, _ summary: String
+        _ name: String, _ path: SettingPath<Duration>, _ summary: String
     ) -> Setting {
         Setting(
             name, path, summary + ", in ms", expects: "a whole number of milliseconds",
@@ -98,7 +108,7 @@ struct Setting: Sendable {
     }
 
     static func flag(
-        _ name: String, _ path: WritableKeyPath<ApplicationSettings, Bool> & Sendable, _ summary: String
+        _ name: String, _ path: SettingPath<Bool>, _ summary: String
     ) -> Setting {
         Setting(
             name, path, summary, expects: "true or false", show: { "\($0)" },
@@ -107,7 +117,7 @@ struct Setting: Sendable {
     }
 
     static func choice<Value: RawRepresentable<String> & CaseIterable & Sendable>(
-        _ name: String, _ path: WritableKeyPath<ApplicationSettings, Value> & Sendable, _ summary: String
+        _ name: String, _ path: SettingPath<Value>, _ summary: String
     ) -> Setting {
         Setting(
             name, path, summary,
@@ -118,7 +128,7 @@ struct Setting: Sendable {
     }
 
     static func pairs(
-        _ name: String, _ path: WritableKeyPath<ApplicationSettings, [String: String]> & Sendable, _ summary: String
+        _ name: String, _ path: SettingPath<[String: String]>, _ summary: String
     ) -> Setting {
         Setting(
             name, path, summary, expects: "pairs: name=value;name=value",

@@ -28,12 +28,13 @@ struct ResolvedSettings: Sendable {
         where name.hasPrefix("DIONYSUS_") && !name.hasPrefix("DIONYSUS_TEST_") && !known.contains(name) {
             faults.append("\(name) is no setting; `config` lists those that exist")
         }
+        values.consumer.clientID = values.producer.clientID
+        values.consumer.topicPrefix = values.producer.topicPrefix
         faults += values.producer.faults
         faults += values.consumer.faults
         guard faults.isEmpty else {
             throw DionysusError(.configuration, "the settings are wrong: \(faults.joined(separator: "; "))")
         }
-        values.consumer.clientID = values.producer.clientID
         return ResolvedSettings(values: values, sources: sources)
     }
 }

@@ -38,7 +38,7 @@ struct DemoCommand: AsyncParsableCommand {
 
         print("\nthe traffic has ended; draining")
         try await environment.relayService(source, broker, mode: .untilEmpty, onPublished: statistics.published).run()
-        try await environment.consumerService(mirror, replica, broker, mode: .untilCaughtUp).run()
+        try await environment.consumerService(mirror, replica, broker, stopsWhenCaughtUp: true).run()
         let report = try await Comparison.run(source: source, replica: replica)
         await broker.close()
         await source.close()

@@ -9,6 +9,9 @@ public struct PartitionLag: Sendable, Hashable {
     /// The offset that is applied next.
     public let position: Int64
 
+    /// How long the position has stood still while there were messages behind it; nil if it was never moved.
+    public let age: Duration?
+
     /// How many messages are still to be applied.
     public var lag: Int64 { max(endOffset - position, 0) }
 }
@@ -46,15 +49,21 @@ public struct ConsumerLag: Sendable {
         let partitions = existing.flatMap { topic in (0..<topic.partitions).map { TopicPartition(topic.name, $0) } }
         guard !partitions.isEmpty else { return [] }
         let ranges = try await broker.offsets(of: partitions)
-        let stored = try await database.transaction(.snapshot) { [offsets] in try offsets.load(names, in: &$0) }
+        let (stored, moved) = try await database.transaction(.snapshot) { [offsets] transaction in
+            (try offsets.load(names, in: &transaction), try offsets.lastMoves(in: &transaction))
+        }
+        let now = Timestamp.now
         return partitions.sorted()
             .compactMap { partition in
                 guard let range = ranges[partition] else { return nil }
                 let start = topics[partition.topic].start.offset(in: range)
+                let position = max(stored[partition] ?? start, range.first)
+                let age = moved[partition].map { Duration.microseconds(max(now.microseconds - $0.microseconds, 0)) }
                 return PartitionLag(
                     partition: partition,
                     endOffset: range.next,
-                    position: max(stored[partition] ?? start, range.first)
+                    position: position,
+                    age: position >= range.next ? .zero : age
                 )
             }
     }

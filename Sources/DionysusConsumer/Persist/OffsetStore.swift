@@ -21,6 +21,18 @@ struct OffsetStore: Sendable {
         return offsets
     }
 
+    /// When each offset was last moved, by the database's clock.
+    func lastMoves(in transaction: inout Transaction) throws -> [TopicPartition: Timestamp] {
+        let result = try transaction.run(
+            "SELECT topic, \"partition\", updated_at FROM dionysus_offsets WHERE \"group\" = \(group)")
+        var moves: [TopicPartition: Timestamp] = [:]
+        for row in result.rows {
+            guard let topic = try row.text(0), let partition = try row.integer(1) else { continue }
+            moves[TopicPartition(topic, Int32(partition))] = try row.timestamp(2)
+        }
+        return moves
+    }
+
     /// Moves an offset, if it is still where it was.
     /// - Throws: ``PositionLost`` if somebody else has moved it.
     func advance(

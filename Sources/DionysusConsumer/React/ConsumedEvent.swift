@@ -10,6 +10,8 @@ public struct ConsumedEvent: Sendable {
     public let name: EventName
     /// The model's name on the wire.
     public let model: String
+    /// The id that the producer gave the event, the same in every delivery; nil if it gave none.
+    public let eventID: String?
     private let payload: RecordPayload
     private let changes: [RecordChange]
 
@@ -18,6 +20,8 @@ public struct ConsumedEvent: Sendable {
         offset = event.message.offset
         name = event.name
         model = event.model
+        eventID = event.message.headers.last { $0.name == HeaderName.eventID }
+            .map { String(decoding: $0.value, as: UTF8.self) }
         payload = event.payload
         changes = event.changes
     }

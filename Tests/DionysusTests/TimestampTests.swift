@@ -1,0 +1,53 @@
+import Dionysus
+import Foundation
+import Testing
+
+@Suite struct TimestampTests {
+    @Test("what is written is read back, and is what Foundation writes")
+    func roundTrip() throws {
+        let style = Date.ISO8601FormatStyle(includingFractionalSeconds: true)
+        var random = SystemRandomNumberGenerator()
+        for _ in 0..<5_000 {
+            // From the year 1600 to 9999.
+            let milliseconds = Int64.random(in: -11_676_096_000_000..<253_402_300_800_000, using: &random)
+            let time = Timestamp(microseconds: milliseconds * 1_000)
+            #expect(Timestamp(time.description) == time)
+            // A binary number of seconds lies just below or above; Foundation cuts off.
+            let date = Date(timeIntervalSince1970: (Double(milliseconds) + 0.4) / 1_000)
+            #expect(time.iso8601(fractionDigits: 3) == date.formatted(style))
+        }
+    }
+
+    @Test(
+        "times are read with any number of fraction digits, any offset, and a space for the T",
+        arguments: [
+            ("2023-12-08T14:02:36Z", 1_702_044_156_000_000),
+            ("2023-12-08T14:02:36.28Z", 1_702_044_156_280_000),
+            ("2023-12-08T14:02:36.280123999Z", 1_702_044_156_280_123),
+            ("2023-12-08 14:02:36.28+00", 1_702_044_156_280_000),
+            ("2023-12-08T15:02:36+01:00", 1_702_044_156_000_000),
+            ("2023-12-08T08:32:36-0530", 1_702_044_156_000_000),
+            ("2023-12-08 14:02", 1_702_044_120_000_000),
+            ("2023-12-08", 1_701_993_600_000_000),
+            ("1969-12-31T23:59:59.999999Z", -1),
+        ] as [(String, Int64)])
+    func forms(_ text: String, _ microseconds: Int64) {
+        #expect(Timestamp(text)?.microseconds == microseconds)
+    }
+
+    @Test(
+        "what is no time is none",
+        arguments: [
+            "", "now", "2023", "2023-13-01", "2023-02-29", "2023-12-08T25:00:00Z", "2023-12-08T14:02:36.Z",
+            "2023-12-08T14:02:36+1", "2023-12-08T14:02:36Zjunk", "infinity",
+        ])
+    func others(_ text: String) {
+        #expect(Timestamp(text) == nil)
+    }
+
+    @Test("fractions are cut off to the digits that are asked for", arguments: [(0, ""), (1, ".2"), (3, ".280"), (6, ".280123")])
+    func fractions(_ digits: Int, _ fraction: String) {
+        let time = Timestamp(microseconds: 1_702_044_156_280_123)
+        #expect(time.iso8601(fractionDigits: digits) == "2023-12-08T14:02:36\(fraction)Z")
+    }
+}
