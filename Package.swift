@@ -129,6 +129,25 @@ let package = Package(
             swiftSettings: strict
         ),
         .testTarget(
+            name: "DionysusPostgresTests",
+            dependencies: ["Dionysus", "DionysusPostgres", "DionysusTesting", "TestSupport"],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "DionysusSQLiteTests",
+            dependencies: [
+                "Dionysus", "DionysusSQLite", "DionysusTesting", "SQLiteLeaseTool", "TestSupport",
+                .product(name: "GRDB", package: "GRDB.swift"),
+            ],
+            swiftSettings: strict
+        ),
+        .executableTarget(
+            name: "SQLiteLeaseTool",
+            dependencies: ["Dionysus", "DionysusSQLite"],
+            path: "Tests/SQLiteLeaseTool",
+            swiftSettings: strict
+        ),
+        .testTarget(
             name: "DionysusProducerTests",
             dependencies: ["Dionysus", "DionysusProducer", "TestSupport"],
             swiftSettings: strict

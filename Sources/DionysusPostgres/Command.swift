@@ -12,7 +12,9 @@ struct Command {
         parameters = try statement.values.map(Parameter.init)
     }
 
-    /// The first words, for messages. Values are not part of them.
+    /// The first words, for messages.
+    ///
+    /// Values are not part of them.
     var summary: String {
         let words = text.prefix(200).prefix { $0 != "'" }.split(whereSeparator: \.isWhitespace).prefix(6)
         return words.joined(separator: " ")

@@ -4,7 +4,9 @@ import Logging
 
 /// Where and how to connect.
 struct ConnectionTarget: Sendable {
-    /// Keywords and values for libpq, secrets included. They never leave this module.
+    /// Keywords and values for libpq, secrets included.
+    ///
+    /// They never leave this module.
     let parameters: [(keyword: String, value: String)]
     /// Host, port and database, for messages.
     let location: String

@@ -69,7 +69,7 @@ public final class PostgresDatabase: CapturingDatabase {
     /// - Throws: ``Dionysus/DionysusError`` as for a transaction.
     public func outsideTransaction(_ statement: SQL) async throws {
         let connection = try await pool.acquire()
-        let result = await connection.run { session in Result { try session.run([statement]) } }
+        let result = await connection.run { session in Result { try session.runOutsideTransaction(statement) } }
         await pool.giveBack(connection)
         _ = try result.get()
     }
@@ -102,8 +102,9 @@ public final class PostgresDatabase: CapturingDatabase {
         }
     }
 
-    /// Closes all connections once the transactions under way have ended. A lease that is still held keeps its
-    /// connection until it ends.
+    /// Closes all connections once the transactions under way have ended.
+    ///
+    /// A lease that is still held keeps its connection until it ends.
     public func close() async {
         await pool.close()
         await leases.close()
@@ -113,21 +114,22 @@ public final class PostgresDatabase: CapturingDatabase {
 
 /// Limits and timeouts of a PostgreSQL database.
 public struct PostgresOptions: Sendable {
-    /// How many connections transactions may use at once. Default 10.
-    public var maxConnections = 10
-    /// How many connections leases may use at once, beside those. Default 64.
+    /// How many connections transactions may use at once; 10 by default.
+    public var maxConnections: Int
+    /// How many connections leases may use at once, beside those; 64 by default.
     public var maxLeases = 64
-    /// How long to wait for a connection of the pool. Default 30 s.
+    /// How long to wait for a connection of the pool; 30 s by default.
     public var acquireTimeout = Duration.seconds(30)
-    /// How long to wait for the server to answer a new connection, in whole seconds. Default 5 s.
+    /// How long to wait for the server to answer a new connection, in whole seconds; 5 s by default.
     public var connectTimeout = Duration.seconds(5)
-    /// How long a statement may take before the server ends it. Default nil: as long as the server allows.
+    /// How long a statement may take before the server ends it; by default when the server does.
     public var statementTimeout: Duration?
-    /// The name under which the server shows the connections. Default `dionysus`.
+    /// The name under which the server shows the connections; `dionysus` by default.
     public var applicationName = "dionysus"
 
     /// Creates options with their defaults.
-    public init() {}
+    /// - Parameter maxConnections: How many connections transactions may use at once.
+    public init(maxConnections: Int = 10) { self.maxConnections = maxConnections }
 }
 
 extension Duration {

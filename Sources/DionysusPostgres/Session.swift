@@ -82,6 +82,11 @@ final class Session: DatabaseConnection {
         }
     }
 
+    func runOutsideTransaction(_ statement: SQL) throws {
+        try connectIfNeeded()
+        _ = try send([statement])
+    }
+
     // MARK: Connecting
 
     private func connectIfNeeded() throws {

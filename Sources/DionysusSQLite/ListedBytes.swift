@@ -3,8 +3,9 @@ import GRDB
 
 import struct Foundation.Data
 
-/// Bytes in a list of values, which is JSON and has no bytes. SQLite reads hexadecimal text only from version 3.41 on,
-/// so every connection brings a function of its own.
+/// Bytes in a list of values, which is JSON and has no bytes.
+///
+/// SQLite reads hexadecimal text only from version 3.41 on, so every connection brings a function of its own.
 enum ListedBytes {
     static let functionName = "dionysus_bytes"
 
@@ -15,7 +16,9 @@ enum ListedBytes {
 }
 
 extension JSON {
-    /// A value in a list that a statement takes apart again. Documents stay the text that they are.
+    /// A value in a list that a statement takes apart again.
+    ///
+    /// Documents stay the text that they are.
     init(listing value: Dionysus.DatabaseValue) {
         switch value {
         case .json(let text): self = .string(text)

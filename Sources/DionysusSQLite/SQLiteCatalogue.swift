@@ -70,7 +70,8 @@ struct SQLiteCatalogue {
         case "numeric", "decimal": .decimal
         case "real", "float", "double", "double precision": .double
         case _ where name.hasPrefix("timestamp") || name.hasPrefix("datetime"): .timestamp
-        case "text", "varchar", "char", "character varying", "clob", "date", "time": .text
+        case "date", "time": .text
+        case _ where name.contains("char") || name.contains("clob") || name.hasPrefix("text"): .text
         case _ where name.hasPrefix("json"): .json
         case "uuid": .uuid
         case "blob", "bytea": .bytes

@@ -86,11 +86,11 @@ public final class SQLiteDatabase: CapturingDatabase {
 
 /// Durability and timeouts of an SQLite database.
 public struct SQLiteOptions: Sendable {
-    /// Whether a committed transaction survives a power failure (`synchronous = FULL`). Default true.
+    /// Whether a committed transaction survives a power failure (`synchronous = FULL`); true by default.
     public var isDurable = true
-    /// How long to wait for another writer. Default 10 s.
+    /// How long to wait for another writer; 10 s by default.
     public var busyTimeout = Duration.seconds(10)
-    /// How many transactions may read at once. Default 5.
+    /// How many transactions may read at once; 5 by default.
     public var maxReaders = 5
 
     /// Creates options with their defaults.

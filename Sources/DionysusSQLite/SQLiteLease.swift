@@ -9,7 +9,9 @@ import Musl
 import Darwin
 #endif
 
-/// Locks on files in one directory, a file a lock. They live and die with the process that holds them.
+/// Locks on files in one directory, a file a lock.
+///
+/// They live and die with the process that holds them.
 struct LaneLocks: Sendable {
     let directory: String
 
@@ -38,7 +40,9 @@ struct LaneLocks: Sendable {
     }
 }
 
-/// A lock on a file. Closing the file gives it back.
+/// A lock on a file.
+///
+/// Closing the file gives it back.
 final class LaneLock: Sendable {
     private let descriptor: Mutex<Int32?>
 

@@ -11,6 +11,6 @@ struct PostgresConformanceTests {
 
     @Test(.needsBouncer, arguments: DatabaseConformance.checks)
     func `PostgreSQL behind PgBouncer conforms`(_ check: DatabaseConformance.Check) async throws {
-        try await check.run { try SharedDatabase.open(throughBouncer: true) }
+        try await check.run { try SharedDatabase.openThroughBouncer() }
     }
 }

@@ -6,8 +6,8 @@ import Testing
 struct SQLiteConformanceTests {
     @Test(arguments: DatabaseConformance.checks)
     func `SQLite conforms`(_ check: DatabaseConformance.Check) async throws {
-        try await TemporaryDirectory.with { directory in
-            try await check.run { try SQLiteDatabase(path: directory.path("data/test.sqlite")) }
+        try await withTemporaryDirectory { directory in
+            try await check.run { try SQLiteDatabase(path: "\(directory)/data/test.sqlite") }
         }
     }
 }

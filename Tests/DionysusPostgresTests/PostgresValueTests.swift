@@ -1,0 +1,80 @@
+import Dionysus
+import DionysusPostgres
+import DionysusTesting
+import TestSupport
+import Testing
+
+@Suite(.needsPostgres, .sharedDatabase)
+struct PostgresValueTests {
+    @Test(arguments: [
+        ("'NaN'::numeric", DatabaseValue.text("NaN")),
+        (
+            "12345678901234567890123456789012345678901234567890::numeric",
+            .text("12345678901234567890123456789012345678901234567890")
+        ),
+        ("'150.00'::numeric(10,2)", .decimal(ExactDecimal(unscaled: 15_000, scale: 2))),
+        ("'infinity'::timestamptz", .text("infinity")),
+        ("'Infinity'::float8", .double(.infinity)),
+        ("'2023-12-08 14:02:36.28'::timestamp", .timestamp(Timestamp(microseconds: 1_702_044_156_280_000))),
+        ("'2023-12-08 14:02:36.28+05:30'::timestamptz", .timestamp(Timestamp(microseconds: 1_702_024_356_280_000))),
+        ("'2023-12-08'::date", .text("2023-12-08")),
+        ("'10.0.0.1'::inet", .text("10.0.0.1")),
+        ("12::smallint", .integer(12)),
+        ("1.5::real", .double(1.5)),
+        ("'{1,NULL,3}'::int[]", .array(.integer, [.integer(1), .null, .integer(3)])),
+        (
+            #"'{a,"b,\"c\"",NULL,"NULL",""}'::text[]"#,
+            .array(.text, [.text("a"), .text("b,\"c\""), .null, .text("NULL"), .text("")])
+        ),
+        ("'{}'::uuid[]", .array(.uuid, [])),
+        ("'{{1,2},{3,4}}'::int[]", .text("{{1,2},{3,4}}")),
+        ("'[0:1]={1,2}'::int[]", .text("[0:1]={1,2}")),
+        ("ARRAY['{\"a\": [1]}']::jsonb[]", .array(.json, [.json("{\"a\": [1]}")])),
+        ("(-9223372036854775808)::bigint", .integer(.min)),
+        ("NULL::bigint[]", .null),
+    ])
+    func `A value is read as what comes closest to it`(_ expression: String, _ expected: DatabaseValue) async throws {
+        let database = try SharedDatabase.open()
+        let value = try await database.transaction(.snapshot) { try $0.run("SELECT \(raw: expression)").first?[0] }
+        #expect(value == expected)
+        await database.close()
+    }
+
+    @Test func `Values come back as they went in whatever the server's defaults are`() async throws {
+        try await withTemporaryPostgresURL { url in
+            let database = try PostgresDatabase(url: url)
+            _ = try await database.transaction(.write) { transaction in
+                let name = try transaction.run("SELECT current_database()").first?.text(0) ?? ""
+                return try transaction.run(
+                    [
+                        "timezone TO 'America/St_Johns'", "datestyle TO 'German'", "extra_float_digits TO 0",
+                        "bytea_output TO 'escape'", "default_transaction_isolation TO 'serializable'",
+                        "default_transaction_read_only TO on",
+                    ]
+                    .map { "ALTER DATABASE \(identifier: name) SET \(raw: $0)" }
+                )
+            }
+            await database.close()
+            for check in DatabaseConformance.checks {
+                do {
+                    try await check.run { try PostgresDatabase(url: url) }
+                } catch {
+                    Issue.record(error, "\(check)")
+                }
+            }
+        }
+    }
+
+    @Test func `A timestamp without a time zone is UTC both ways`() async throws {
+        let database = try SharedDatabase.open()
+        let time = Timestamp(microseconds: 1_702_044_156_280_000)
+        let row = try await database.transaction(.write) { transaction in
+            try transaction.run("CREATE TABLE zoneless (at timestamp)")
+            try transaction.run("INSERT INTO zoneless VALUES (\(time))")
+            return try transaction.run("SELECT at, at::text FROM zoneless").first
+        }
+        #expect(row?[0] == .timestamp(time))
+        #expect(row?[1] == .text("2023-12-08 14:02:36.28"))
+        await database.close()
+    }
+}

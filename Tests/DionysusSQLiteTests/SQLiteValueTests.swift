@@ -1,0 +1,51 @@
+import Dionysus
+import DionysusSQLite
+import TestSupport
+import Testing
+
+struct SQLiteValueTests {
+    @Test func `Values are kept in the form that the database's documentation names`() async throws {
+        try await withTemporaryDirectory { directory in
+            let database = try SQLiteDatabase(path: "\(directory)/test.sqlite")
+            let price = try #require(ExactDecimal("123.45"))
+            let id = try DatabaseValue.text("0189DCD5-5311-7D40-8DB0-9496A2EEF37B").converted(to: .uuid)
+            let at = Timestamp(microseconds: 1_702_044_156_280_000)
+            let row = try await database.transaction(.write) { transaction in
+                try transaction.run(
+                    "CREATE TABLE kept (open BOOLEAN, price NUMERIC(10,2), id UUID, at TIMESTAMP, n JSON TEXT)"
+                )
+                try transaction.run(
+                    "INSERT INTO kept VALUES (\(true), \(price), \(id), \(at), \(DatabaseValue.json("1.50")))"
+                )
+                return try transaction.run("SELECT *, typeof(price) AS kind FROM kept").first
+            }
+            #expect(row?["open"] == .integer(1))
+            #expect(row?["price"] == .double(123.45))
+            #expect(row?["kind"] == .text("real"))
+            #expect(row?["id"] == .text("0189dcd5-5311-7d40-8db0-9496a2eef37b"))
+            #expect(row?["at"] == .text("2023-12-08T14:02:36.280000Z"))
+            #expect(row?["n"] == .text("1.50"))
+            await database.close()
+        }
+    }
+
+    @Test(arguments: [
+        ("BIGINT", DatabaseType.integer), ("unsigned big int", .integer), ("NUMERIC(10, 2)", .decimal),
+        ("decimal", .decimal), ("timestamp with time zone", .timestamp), ("DATETIME(6)", .timestamp),
+        ("varchar(20)", .text), ("character varying(20)", .text), ("NVARCHAR(20)", .text), ("TEXT", .text),
+        ("date", .text), ("json", .json), ("JSON TEXT", .json), ("boolean", .bool), ("uuid", .uuid), ("BLOB", .bytes),
+        ("double precision", .double), ("real", .double), ("geometry", nil), ("", nil),
+    ])
+    func `A declared type is understood by its name`(_ declared: String, _ type: DatabaseType?) async throws {
+        try await withTemporaryDirectory { directory in
+            let database = try SQLiteDatabase(path: "\(directory)/test.sqlite")
+            let table = try await database.transaction(.write) { transaction in
+                try transaction.run("CREATE TABLE typed (value \(raw: declared))")
+                return try transaction.describe(table: "typed")
+            }
+            #expect(table?.columns.first?.type == type)
+            #expect(table?.columns.first?.declaredType.lowercased() == declared.lowercased())
+            await database.close()
+        }
+    }
+}
