@@ -154,7 +154,9 @@ struct WireMessage: Sendable {
         return WireMessage(topic, partition: partition, key: "\(model):1", value: value, version: version)
     }
 
-    /// An event of a rental. What is nil is not in the payload.
+    /// An event of a rental.
+    ///
+    /// What is nil is not in the payload.
     static func rental(
         _ change: EventName.Change,
         _ id: Int,
