@@ -157,6 +157,7 @@ let package = Package(
             dependencies: [
                 "Dionysus", "DionysusConsumer", "DionysusEmbedded", "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
             resources: [.copy("Golden")],
             swiftSettings: strict
