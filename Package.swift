@@ -157,6 +157,16 @@ let package = Package(
             dependencies: ["Dionysus", "DionysusProducer", "TestSupport"],
             swiftSettings: strict
         ),
+        .testTarget(
+            name: "DionysusConsumerTests",
+            dependencies: [
+                "Dionysus", "DionysusConsumer", "DionysusEmbedded", "TestSupport",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            resources: [.copy("Golden")],
+            swiftSettings: strict
+        ),
         .executableTarget(
             name: "EmbeddedLogTool",
             dependencies: ["Dionysus", "DionysusEmbedded"],

@@ -1,34 +1,64 @@
 public import Dionysus
 
-/// How the consumer's side works. Every value has a default that suits most applications.
+/// How the consumer's side works.
+///
+/// Every value has a default that suits most applications.
 public struct ConsumerSettings: Sendable {
-    /// Names this application to the broker, and in the name of its group. Default `dionysus`.
+    /// Names this application to the broker, and in the name of its group.
+    ///
+    /// Default `dionysus`.
     public var clientID = "dionysus"
-    /// Stands before the client's name in the name of the group. Default `dionysus_consumer_group_for`.
+    /// Stands before the client's name in the name of the group.
+    ///
+    /// Default `dionysus_consumer_group_for`.
     public var groupPrefix = "dionysus_consumer_group_for"
-    /// The whole name of the group, instead of prefix and client. Default nil.
+    /// The whole name of the group, instead of prefix and client.
+    ///
+    /// Default nil.
     public var groupID: String?
-    /// Stands before every topic's name. Default empty.
+    /// Stands before every topic's name.
+    ///
+    /// Default empty.
     public var topicPrefix = ""
-    /// How many messages are taken from the broker at once. Default 2000.
+    /// How many messages are taken from the broker at once.
+    ///
+    /// Default 2000.
     public var batchSize = 2_000
-    /// How many partitions are worked on at once. Default 4.
+    /// How many partitions are worked on at once.
+    ///
+    /// Default 4.
     public var concurrency = 4
-    /// How long to wait for messages before looking after other things, such as the end of catching up. Default 500 ms.
+    /// How long to wait for messages before looking after other things, such as the end of catching up.
+    ///
+    /// Default 500 ms.
     public var pollTimeout = Duration.milliseconds(500)
-    /// How often a message that fails is tried again in its place, for topics that don't say. Default 2.
+    /// How often a message that fails is tried again in its place, for topics that don't say.
+    ///
+    /// Default 2.
     public var maxRetries = 2
-    /// The longest time between two tries while the database or the broker is away. Default 10 s.
+    /// The longest time between two tries while the database or the broker is away.
+    ///
+    /// Default 10 s.
     public var maxRetryDelay = Duration.seconds(10)
-    /// How long it is remembered that a record was destroyed. Default 30 days.
+    /// How long it is remembered that a record was destroyed.
+    ///
+    /// Default 30 days.
     public var tombstoneRetention = Duration.seconds(30 * 86_400)
-    /// What to do when the messages at a stored offset are no longer in the log. Default ``OutOfRangePolicy/fail``.
+    /// What to do when the messages at a stored offset are no longer in the log.
+    ///
+    /// Default ``OutOfRangePolicy/fail``.
     public var onOutOfRange = OutOfRangePolicy.fail
-    /// The replica's own columns. Default `synced_id` and so on.
+    /// The replica's own columns.
+    ///
+    /// Default `synced_id` and so on.
     public var columns = ReplicaColumnNames()
-    /// The attribute that says when a record was soft-deleted. Default `canceled_at`.
+    /// The attribute that says when a record was soft-deleted.
+    ///
+    /// Default `canceled_at`.
     public var softDeleteAttribute = "canceled_at"
-    /// Plurals that follow no rule. Default: English ones.
+    /// Plurals that follow no rule.
+    ///
+    /// Default: English ones.
     public var inflection = Inflection()
     /// Settings of the broker's client library, passed through as they are.
     public var brokerSettings: [String: String] = [:]
@@ -65,23 +95,41 @@ public enum OutOfRangePolicy: String, Sendable, Hashable, CaseIterable {
 
 /// The columns of a replica that Dionysus itself fills; those that a table lacks are left out, but for ``id``.
 public struct ReplicaColumnNames: Sendable, Hashable {
-    /// Stands before the names of links: `account` becomes `synced_account_id`. Default `synced_`.
+    /// Stands before the names of links: `account` becomes `synced_account_id`.
+    ///
+    /// Default `synced_`.
     public var prefix = "synced_"
-    /// The record's id at the source. It has a unique key. Default `synced_id`.
+    /// The record's id at the source.
+    ///
+    /// It has a unique key. Default `synced_id`.
     public var id = "synced_id"
-    /// When the record was created at the source. Default `synced_created_at`.
+    /// When the record was created at the source.
+    ///
+    /// Default `synced_created_at`.
     public var createdAt = "synced_created_at"
-    /// When the record was last changed at the source. Default `synced_updated_at`.
+    /// When the record was last changed at the source.
+    ///
+    /// Default `synced_updated_at`.
     public var updatedAt = "synced_updated_at"
-    /// When the record was soft-deleted at the source. Default `synced_canceled_at`.
+    /// When the record was soft-deleted at the source.
+    ///
+    /// Default `synced_canceled_at`.
     public var canceledAt = "synced_canceled_at"
-    /// How recent the record is. Default `synced_version`.
+    /// How recent the record is.
+    ///
+    /// Default `synced_version`.
     public var version = "synced_version"
-    /// The whole payload as JSON, under the names it has here. Default `synced_data`.
+    /// The whole payload as JSON, under the names it has here.
+    ///
+    /// Default `synced_data`.
     public var data = "synced_data"
-    /// When the row was inserted here. Default `created_at`.
+    /// When the row was inserted here.
+    ///
+    /// Default `created_at`.
     public var localCreatedAt = "created_at"
-    /// When the row was last changed here. Default `updated_at`.
+    /// When the row was last changed here.
+    ///
+    /// Default `updated_at`.
     public var localUpdatedAt = "updated_at"
 
     /// Creates the default names.

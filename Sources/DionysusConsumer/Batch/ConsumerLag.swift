@@ -41,7 +41,9 @@ public struct ConsumerLag: Sendable {
         offsets = OffsetStore(group: settings.effectiveGroupID)
     }
 
-    /// The lag of every partition of every declared topic, whoever owns it. Topics that don't exist have no partitions.
+    /// The lag of every partition of every declared topic, whoever owns it.
+    ///
+    /// Topics that don't exist have no partitions.
     /// - Throws: What the database and the broker throw.
     public func partitions() async throws -> [PartitionLag] {
         let names = topics.names

@@ -13,7 +13,9 @@ struct ConsumerPipeline: Sendable {
     let maxRetries: Int
     let logger: Logger
 
-    /// Applies the next messages of a partition. This is the consumer.
+    /// Applies the next messages of a partition.
+    ///
+    /// This is the consumer.
     private func apply(_ batch: PartitionBatch, _ progress: inout Progress) async throws {
         let topic = topics[batch.partition.topic]
         let decoded = MessageDecoder(naming: naming, tombstonesDelete: topic.tombstonesDelete).decode(batch.messages)

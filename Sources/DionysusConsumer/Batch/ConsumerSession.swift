@@ -144,7 +144,9 @@ struct ConsumerSession {
         }
     }
 
-    /// Tells the broker, for tools that show lag. The position that counts is the stored one.
+    /// Tells the broker, for tools that show lag.
+    ///
+    /// The position that counts is the stored one.
     private func commit(_ offsets: [TopicPartition: Int64]) async {
         guard !offsets.isEmpty else { return }
         do {

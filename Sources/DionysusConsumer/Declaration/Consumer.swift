@@ -79,7 +79,9 @@ public struct ConsumerTopic: Sendable {
         onFailure(.deadLetter(topic: topic, maxRetries: maxRetries))
     }
 
-    /// Chooses what becomes of messages that fail. By default they are recorded in the database.
+    /// Chooses what becomes of messages that fail.
+    ///
+    /// By default they are recorded in the database.
     /// - Parameter policy: The choice.
     /// - Returns: The topic with the choice.
     public func onFailure(_ policy: FailurePolicy) -> ConsumerTopic {
@@ -115,8 +117,9 @@ public struct ConsumerTopic: Sendable {
         return copy
     }
 
-    /// Lets a message without a value delete the record that its key names. By default such a message changes
-    /// nothing, because it cleans the log and is not a record's end.
+    /// Lets a message without a value delete the record that its key names.
+    ///
+    /// By default such a message changes nothing, because it cleans the log and is not a record's end.
     /// - Returns: The topic with the choice.
     public func deletingOnTombstone() -> ConsumerTopic {
         var copy = self

@@ -101,7 +101,9 @@ public struct Persist<Record>: ListElement {
     }
 
     /// Keeps the rows of records that are destroyed without a time of cancellation, and sets their column for soft
-    /// deletion. By default such rows are deleted.
+    /// deletion.
+    ///
+    /// By default such rows are deleted.
     /// - Returns: The replica with the choice.
     public func softDeleting() -> Persist { changing { $0.softDeletes = true } }
 

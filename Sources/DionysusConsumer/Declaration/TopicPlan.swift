@@ -2,24 +2,18 @@ import Dionysus
 
 /// The declared topics under their full names.
 struct TopicPlan: Sendable {
+    private let declared: [(name: String, topic: ConsumerTopic)]
     private let topics: [String: ConsumerTopic]
 
-    /// The full names, in the order of the declaration.
-    let names: [String]
-
     init(_ consumer: some Consumer, settings: ConsumerSettings) {
-        var topics: [String: ConsumerTopic] = [:]
-        var names: [String] = []
-        for namespace in consumer.namespaces {
-            for topic in namespace.topics {
-                let name = "\(settings.topicPrefix)\(namespace.name)_\(topic.name)"
-                topics[name] = topic
-                names.append(name)
-            }
+        declared = consumer.namespaces.flatMap { namespace in
+            namespace.topics.map { ("\(settings.topicPrefix)\(namespace.name)_\($0.name)", $0) }
         }
-        self.topics = topics
-        self.names = names
+        topics = Dictionary(declared.map { ($0.name, $0.topic) }, uniquingKeysWith: { $1 })
     }
+
+    /// The full names, in the order of the declaration.
+    var names: [String] { declared.map(\.name) }
 
     /// The declaration of a topic.
     subscript(name: String) -> ConsumerTopic { topics[name] ?? ConsumerTopic(name) }
@@ -32,12 +26,12 @@ struct TopicPlan: Sendable {
     /// What is wrong with the declaration in itself, a line each.
     var faults: [String] {
         var faults: [String] = []
-        if names.isEmpty { faults.append("no topic is declared") }
+        if declared.isEmpty { faults.append("no topic is declared") }
         for (name, count) in Dictionary(grouping: names, by: \.self).mapValues(\.count) where count > 1 {
             faults.append("topic \(name) is declared \(count) times")
         }
-        for name in names {
-            guard case .deadLetter(let other, let retries) = self[name].failurePolicy else { continue }
+        for (name, topic) in declared {
+            guard case .deadLetter(let other, let retries) = topic.failurePolicy else { continue }
             if other == name { faults.append("topic \(name) is its own dead-letter queue") }
             if other.isEmpty { faults.append("topic \(name) has a dead-letter queue without a name") }
             if retries < 0 { faults.append("topic \(name) has a negative number of retries") }

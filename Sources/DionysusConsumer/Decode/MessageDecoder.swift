@@ -1,6 +1,8 @@
 import Dionysus
 
-/// Reads messages. Their bytes are not trusted: what is not the wire format fails, message by message.
+/// Reads messages.
+///
+/// Their bytes are not trusted: what is not the wire format fails, message by message.
 struct MessageDecoder: Sendable {
     let naming: Naming
     /// Whether a message without a value tells of its record's end.

@@ -1,5 +1,7 @@
 /// What becomes of a message that can't be applied: one that is not the wire format, does not fit the replica's
-/// columns, or breaks a constraint. A database or broker that is away is no such failure: it is waited for.
+/// columns, or breaks a constraint.
+///
+/// A database or broker that is away is no such failure: it is waited for.
 public enum FailurePolicy: Sendable, Hashable {
     /// It is recorded in `dionysus_failures`, and the partition goes on.
     case record

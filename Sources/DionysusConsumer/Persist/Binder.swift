@@ -1,6 +1,8 @@
 import Dionysus
 
-/// Turns payloads into values of columns. What does not fit fails, message by message.
+/// Turns payloads into values of columns.
+///
+/// What does not fit fails, message by message.
 struct Binder {
     private let tables: [String: ReplicaTable]
     private let joinTables: [String: TableDescription]

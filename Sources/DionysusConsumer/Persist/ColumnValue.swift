@@ -53,7 +53,9 @@ extension ReplicaColumn {
         }
     }
 
-    /// A list as PostgreSQL writes it. Quotation marks are right for elements of every type.
+    /// A list as PostgreSQL writes it.
+    ///
+    /// Quotation marks are right for elements of every type.
     private func arrayLiteral(_ elements: [JSON]) -> String {
         let parts = elements.map { element -> String in
             if case .null = element { return "NULL" }
@@ -74,7 +76,9 @@ extension ReplicaColumn {
         }
     }
 
-    /// A cell in the form in which it would be written. A database without such types keeps some values as others.
+    /// A cell in the form in which it would be written.
+    ///
+    /// A database without such types keeps some values as others.
     func normalized(_ cell: DatabaseValue) -> DatabaseValue {
         switch (type, cell) {
         case (.bool, .integer(let value)): .bool(value != 0)

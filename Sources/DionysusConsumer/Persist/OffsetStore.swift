@@ -24,7 +24,8 @@ struct OffsetStore: Sendable {
     /// When each offset was last moved, by the database's clock.
     func lastMoves(in transaction: inout Transaction) throws -> [TopicPartition: Timestamp] {
         let result = try transaction.run(
-            "SELECT topic, \"partition\", updated_at FROM dionysus_offsets WHERE \"group\" = \(group)")
+            "SELECT topic, \"partition\", updated_at FROM dionysus_offsets WHERE \"group\" = \(group)"
+        )
         var moves: [TopicPartition: Timestamp] = [:]
         for row in result.rows {
             guard let topic = try row.text(0), let partition = try row.integer(1) else { continue }

@@ -99,8 +99,10 @@ struct RecordState: Sendable {
         return other < time
     }
 
-    /// Whether the event takes the row away. One that says when the record was cancelled leaves a soft-deleted row if
-    /// the table can hold it, and one that says that it wasn't leaves the record alone.
+    /// Whether the event takes the row away.
+    ///
+    /// One that says when the record was cancelled leaves a soft-deleted row if the table can hold it, and one that
+    /// says that it wasn't leaves the record alone.
     private func destroys(_ event: RecordEvent, _ slots: RowSlots) -> Bool {
         guard event.change == .destroyed else { return false }
         switch event.cancellation {

@@ -58,7 +58,9 @@ struct ReplicaTable: Sendable {
         reserved = Set(names.all + table.primaryKey)
     }
 
-    /// The column of an attribute, or nil if it has none. An attribute can't reach the columns that Dionysus fills.
+    /// The column of an attribute, or nil if it has none.
+    ///
+    /// An attribute can't reach the columns that Dionysus fills.
     func column(ofAttribute name: String) -> ReplicaColumn? {
         let name = declaration.renamings[name] ?? name
         return reserved.contains(name) ? nil : columns[name]

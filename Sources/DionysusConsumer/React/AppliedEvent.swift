@@ -9,7 +9,9 @@ struct AppliedEvent: Sendable {
     let changes: [RecordChange]
 }
 
-/// What an event changed in one record. The rows are shared with the batch, so that keeping them costs nothing.
+/// What an event changed in one record.
+///
+/// The rows are shared with the batch, so that keeping them costs nothing.
 struct RecordChange: Sendable {
     let layout: Layout
     let id: DatabaseValue

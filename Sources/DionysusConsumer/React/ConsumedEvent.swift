@@ -32,8 +32,10 @@ public struct ConsumedEvent: Sendable {
     /// The payload under the names it has here.
     public var data: JSON.Object { payload.data }
 
-    /// What it changed in the replica, by record; those of sideloaded records are among them, and those of records
-    /// that an association no longer has. A record that stayed as it was is not there.
+    /// What it changed in the replica, by record; those of sideloaded records are among them, and those of records that
+    /// an association no longer has.
+    ///
+    /// A record that stayed as it was is not there.
     public var localChanges: [LocalRecord: [String: LocalChange]] {
         var result: [LocalRecord: [String: LocalChange]] = [:]
         for change in changes {

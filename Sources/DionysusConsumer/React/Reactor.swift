@@ -6,7 +6,9 @@ struct Reactor: Sendable {
     let didConsume: @Sendable (ConsumedEvent) async throws -> Void
     let logger: Logger
 
-    /// Tells of each event, in their order. An error is the application's and changes no data.
+    /// Tells of each event, in their order.
+    ///
+    /// An error is the application's and changes no data.
     func react(to events: [AppliedEvent]) async {
         for event in events {
             do {

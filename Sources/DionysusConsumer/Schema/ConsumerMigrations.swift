@@ -1,7 +1,8 @@
 import Dionysus
 
-/// The steps that make the consumer's own tables. A step that has been released never changes; what is new comes as
-/// another one.
+/// The steps that make the consumer's own tables.
+///
+/// A step that has been released never changes; what is new comes as another one.
 enum ConsumerMigrations {
     struct Migration: Sendable {
         let number: Int64

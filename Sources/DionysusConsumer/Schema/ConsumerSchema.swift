@@ -36,7 +36,9 @@ public struct ConsumerSchema: Sendable {
         }
     }
 
-    /// Removes the consumer's own tables. Those of the replica stay.
+    /// Removes the consumer's own tables.
+    ///
+    /// Those of the replica stay.
     public func uninstall() async throws {
         try await database.transaction(.write) { transaction in
             let tables = ConsumerMigrations.tables + [ConsumerMigrations.journal]
