@@ -10,7 +10,9 @@ public struct ApplicationSettings: Sendable {
     public var replicaDatabaseURL = "sqlite:dionysus-data/replica.sqlite"
     /// The broker: `embedded:PATH`, or `host:port;host:port` of a Kafka cluster.
     public var seedBroker = "embedded:dionysus-data/log.sqlite"
-    /// The least severe log messages that are written. Default `notice`.
+    /// The least severe log messages that are written.
+    ///
+    /// Default `notice`.
     public var logLevel = Logger.Level.notice
     /// How the producer's side works.
     public var producer = ProducerSettings()

@@ -46,8 +46,10 @@ struct Setting: Sendable {
         .pairs("DIONYSUS_BROKER_SETTINGS", \.brokerSettings, "settings of the broker's client, for both sides"),
         .text("DIONYSUS_TOPIC_PREFIX", \.producer.topicPrefix, "stands before every topic's name"),
         .optional(
-            "DIONYSUS_DEFAULT_PARTITION_KEY", \.producer.defaultPartitionKey,
-            "the partition key of topics that declare none; empty for none"),
+            "DIONYSUS_DEFAULT_PARTITION_KEY",
+            \.producer.defaultPartitionKey,
+            "the partition key of topics that declare none; empty for none"
+        ),
         .choice("DIONYSUS_PARTITIONER", \.producer.partitioner, "how partition keys become partitions"),
         .number("DIONYSUS_TIME_FRACTION_DIGITS", \.producer.timeFractionDigits, "digits of fractions of seconds"),
         .number("DIONYSUS_LANES", \.producer.lanes, "lanes of the outbox, applied by migrate"),
@@ -59,8 +61,16 @@ struct Setting: Sendable {
         .milliseconds("DIONYSUS_MESSAGE_TIMEOUT_MS", \.producer.messageTimeout, "wait for an acknowledgement"),
         .milliseconds("DIONYSUS_LEASE_TIMEOUT_MS", \.producer.leaseTimeout, "idle time after which a lane is lost"),
         .flag("DIONYSUS_DELETE_PUBLISHED_ROWS", \.producer.deletesPublishedRows, "delete rows once published"),
-        .optional("DIONYSUS_CONSUMER_GROUP_ID", \.consumer.groupID, "the whole name of the group; empty: made of prefix and client"),
-        .text("DIONYSUS_CONSUMER_GROUP_PREFIX", \.consumer.groupPrefix, "stands before the client's name in the group's"),
+        .optional(
+            "DIONYSUS_CONSUMER_GROUP_ID",
+            \.consumer.groupID,
+            "the whole name of the group; empty: made of prefix and client"
+        ),
+        .text(
+            "DIONYSUS_CONSUMER_GROUP_PREFIX",
+            \.consumer.groupPrefix,
+            "stands before the client's name in the group's"
+        ),
         .number("DIONYSUS_CONSUMER_BATCH_SIZE", \.consumer.batchSize, "messages taken from the broker at once"),
         .number("DIONYSUS_CONSUMER_CONCURRENCY", \.consumer.concurrency, "partitions that are worked on at once"),
         .number("DIONYSUS_CONSUMER_MAX_RETRIES", \.consumer.maxRetries, "tries of a message that fails"),
@@ -70,57 +80,83 @@ struct Setting: Sendable {
     ]
 
     static func text(
-        _ name: String, _ path: SettingPath<String>, _ summary: String
+        _ name: String,
+        _ path: SettingPath<String>,
+        _ summary: String
     ) -> Setting {
         Setting(name, path, summary, expects: "text", show: \.self, parse: { $0 })
     }
 
     static func url(
-        _ name: String, _ path: SettingPath<String>, _ summary: String
+        _ name: String,
+        _ path: SettingPath<String>,
+        _ summary: String
     ) -> Setting {
         Setting(name, path, summary, expects: "a URL", show: maskingPassword, parse: { $0 })
     }
 
     static func optional(
-        _ name: String, _ path: SettingPath<String?>, _ summary: String
+        _ name: String,
+        _ path: SettingPath<String?>,
+        _ summary: String
     ) -> Setting {
         Setting(
-            name, path, summary, expects: "text",
+            name,
+            path,
+            summary,
+            expects: "text",
             show: { $0 ?? "" },
             parse: { text -> String?? in .some(text.isEmpty ? nil : text) }
         )
     }
 
     static func number(
-        _ name: String, _ path: SettingPath<Int>, _ summary: String
+        _ name: String,
+        _ path: SettingPath<Int>,
+        _ summary: String
     ) -> Setting {
         Setting(name, path, summary, expects: "a whole number", show: { "\($0)" }, parse: { Int($0) })
     }
 
     static func milliseconds(
-        _ name: String, _ path: SettingPath<Duration>, _ summary: String
+        _ name: String,
+        _ path: SettingPath<Duration>,
+        _ summary: String
     ) -> Setting {
         Setting(
-            name, path, summary + ", in ms", expects: "a whole number of milliseconds",
+            name,
+            path,
+            summary + ", in ms",
+            expects: "a whole number of milliseconds",
             show: { "\($0.components.seconds * 1_000 + $0.components.attoseconds / 1_000_000_000_000_000)" },
             parse: { text in Int(text).flatMap { $0 >= 0 ? .milliseconds($0) : nil } }
         )
     }
 
     static func flag(
-        _ name: String, _ path: SettingPath<Bool>, _ summary: String
+        _ name: String,
+        _ path: SettingPath<Bool>,
+        _ summary: String
     ) -> Setting {
         Setting(
-            name, path, summary, expects: "true or false", show: { "\($0)" },
+            name,
+            path,
+            summary,
+            expects: "true or false",
+            show: { "\($0)" },
             parse: { ["true": true, "1": true, "yes": true, "false": false, "0": false, "no": false][$0.lowercased()] }
         )
     }
 
     static func choice<Value: RawRepresentable<String> & CaseIterable & Sendable>(
-        _ name: String, _ path: SettingPath<Value>, _ summary: String
+        _ name: String,
+        _ path: SettingPath<Value>,
+        _ summary: String
     ) -> Setting {
         Setting(
-            name, path, summary,
+            name,
+            path,
+            summary,
             expects: "one of " + Value.allCases.map(\.rawValue).joined(separator: ", "),
             show: \.rawValue,
             parse: { Value(rawValue: $0) }
@@ -128,10 +164,15 @@ struct Setting: Sendable {
     }
 
     static func pairs(
-        _ name: String, _ path: SettingPath<[String: String]>, _ summary: String
+        _ name: String,
+        _ path: SettingPath<[String: String]>,
+        _ summary: String
     ) -> Setting {
         Setting(
-            name, path, summary, expects: "pairs: name=value;name=value",
+            name,
+            path,
+            summary,
+            expects: "pairs: name=value;name=value",
             show: { pairs in
                 pairs.sorted { $0.key < $1.key }
                     .map { "\($0.key)=\(isSecretName($0.key) ? "***" : $0.value)" }.joined(separator: ";")

@@ -1,5 +1,6 @@
 import Configuration
 import Dionysus
+
 import class Foundation.ProcessInfo
 
 /// Settings as they stand after code and environment, and where each came from.

@@ -1,36 +1,68 @@
 public import Dionysus
 
-/// How the producer's side works. Every value has a default that suits most applications.
+/// How the producer's side works.
+///
+/// Every value has a default that suits most applications.
 public struct ProducerSettings: Sendable {
-    /// Names this application to the broker. Default `dionysus`.
+    /// Names this application to the broker.
+    ///
+    /// Default `dionysus`.
     public var clientID = "dionysus"
-    /// Stands before every topic's name. Default empty.
+    /// Stands before every topic's name.
+    ///
+    /// Default empty.
     public var topicPrefix = ""
-    /// The attribute that is the partition key of topics which declare none. Default `account_id`.
+    /// The attribute that is the partition key of topics which declare none.
+    ///
+    /// Default `account_id`.
     public var defaultPartitionKey: String? = "account_id"
-    /// How partition keys become partitions. Default ``Partitioner/crc32``.
+    /// How partition keys become partitions.
+    ///
+    /// Default ``Partitioner/crc32``.
     public var partitioner = Partitioner.crc32
-    /// How many digits the fractions of times have, from 0 to 6. Default 6.
+    /// How many digits the fractions of times have, from 0 to 6.
+    ///
+    /// Default 6.
     public var timeFractionDigits = 6
-    /// How many lanes a new outbox gets: the most batches that can be under way at once. Default 16.
+    /// How many lanes a new outbox gets: the most batches that can be under way at once.
+    ///
+    /// Default 16.
     public var lanes = 16
-    /// How many batches one process works on at once. Default 4.
+    /// How many batches one process works on at once.
+    ///
+    /// Default 4.
     public var workers = 4
-    /// How many rows of the outbox a batch takes at most. Default 2000.
+    /// How many rows of the outbox a batch takes at most.
+    ///
+    /// Default 2000.
     public var batchSize = 2_000
-    /// How long an idle relay waits before it looks for new rows. Default 200 ms.
+    /// How long an idle relay waits before it looks for new rows.
+    ///
+    /// Default 200 ms.
     public var pollInterval = Duration.milliseconds(200)
-    /// How often a row is tried before it is parked. Default 10.
+    /// How often a row is tried before it is parked.
+    ///
+    /// Default 10.
     public var maxAttempts = 10
-    /// The longest time a failed row waits for its next attempt. Default 1 hour.
+    /// The longest time a failed row waits for its next attempt.
+    ///
+    /// Default 1 hour.
     public var maxRetryDelay = Duration.seconds(3_600)
-    /// What waits behind a failed row. Default ``FailurePolicy/holdRecord``.
+    /// What waits behind a failed row.
+    ///
+    /// Default ``FailurePolicy/holdRecord``.
     public var onFailure = FailurePolicy.holdRecord
-    /// How long a message may wait for its acknowledgement. Shorter than ``leaseTimeout``. Default 30 s.
+    /// How long a message may wait for its acknowledgement.
+    ///
+    /// Shorter than ``leaseTimeout``. Default 30 s.
     public var messageTimeout = Duration.seconds(30)
-    /// How long a lane may stand idle in the database before the server takes it away. Default 60 s.
+    /// How long a lane may stand idle in the database before the server takes it away.
+    ///
+    /// Default 60 s.
     public var leaseTimeout = Duration.seconds(60)
-    /// Whether rows are deleted when they are published, instead of being kept and marked. Default false.
+    /// Whether rows are deleted when they are published, instead of being kept and marked.
+    ///
+    /// Default false.
     public var deletesPublishedRows = false
     /// Settings of the broker's client library, passed through as they are.
     public var brokerSettings: [String: String] = [:]

@@ -9,14 +9,18 @@ import Testing
     static let booking: SQL =
         "INSERT INTO bookings (id, rental_id, start_at, base_price) VALUES (1, 1, '2026-01-01T00:00:00Z', 10)"
 
-    @Test("an insert is captured as created, with the partition key of its topic", arguments: TestDatabaseKind.available)
+    @Test(
+        "an insert is captured as created, with the partition key of its topic",
+        arguments: TestDatabaseKind.available
+    )
     func insert(_ kind: TestDatabaseKind) async throws {
         try await ProducerHarness.run(kind) { harness in
             try await harness.write(Self.account, Self.rental)
             #expect(
                 try await harness.pending() == [
                     "account_created Account:1 v3_accounts 1", "rental_created Rental:1 v3_rentals 1",
-                ])
+                ]
+            )
         }
     }
 
@@ -70,36 +74,51 @@ import Testing
         }
     }
 
-    @Test("a dependency that moves publishes the parent it leaves and the one it joins", arguments: TestDatabaseKind.available)
+    @Test(
+        "a dependency that moves publishes the parent it leaves and the one it joins",
+        arguments: TestDatabaseKind.available
+    )
     func move(_ kind: TestDatabaseKind) async throws {
         try await ProducerHarness.run(kind) { harness in
             try await harness.write(
-                Self.account, Self.rental, Self.booking,
+                Self.account,
+                Self.rental,
+                Self.booking,
                 "INSERT INTO bookings (id, rental_id, start_at) VALUES (2, 1, '2026-01-01T00:00:00Z')",
                 "INSERT INTO bookings_fees (id, booking_id, name, amount) VALUES (1, 1, 'a', 5)",
                 "DELETE FROM dionysus_outboxes",
-                "UPDATE bookings_fees SET booking_id = 2")
+                "UPDATE bookings_fees SET booking_id = 2"
+            )
             #expect(
                 try await harness.pending().sorted() == [
                     "booking_updated Booking:1 v3_bookings 1", "booking_updated Booking:2 v3_bookings 1",
-                ])
+                ]
+            )
         }
     }
 
-    @Test("an observed attribute is written for the relay, with the names of what changed and no value", arguments: TestDatabaseKind.available)
+    @Test(
+        "an observed attribute is written for the relay, with the names of what changed and no value",
+        arguments: TestDatabaseKind.available
+    )
     func observed(_ kind: TestDatabaseKind) async throws {
         try await ProducerHarness.run(kind) { harness in
             try await harness.write(
-                Self.account, "DELETE FROM dionysus_outboxes",
-                "UPDATE accounts SET default_check_in_time = 16", "UPDATE accounts SET name = 'Other'")
+                Self.account,
+                "DELETE FROM dionysus_outboxes",
+                "UPDATE accounts SET default_check_in_time = 16",
+                "UPDATE accounts SET name = 'Other'"
+            )
             #expect(
                 try await harness.pending().sorted() == [
                     "account_updated Account:1 __outbox_observer__ -", "account_updated Account:1 v3_accounts 1",
                     "account_updated Account:1 v3_accounts 1",
-                ])
+                ]
+            )
             let changeset = try await harness.database.transaction(.snapshot) { transaction in
                 try transaction.run("SELECT changeset FROM dionysus_outboxes WHERE topic = '__outbox_observer__'")
-                    .first?.text(0)
+                    .first?
+                    .text(0)
             }
             #expect(try JSON(parsing: Array((changeset ?? "").utf8)) == .object(["default_check_in_time": .null]))
         }

@@ -16,14 +16,17 @@ import Testing
             try await harness.write(
                 CaptureTests.account,
                 "INSERT INTO rentals (id, account_id, name) VALUES (1, 1, 'bad'), (2, 1, 'good')",
-                "UPDATE rentals SET bedrooms = 2")
+                "UPDATE rentals SET bedrooms = 2"
+            )
             try await harness.relay()
             #expect(
-                try await harness.events(in: "v3_rentals") == ["rental_created Rental:2", "rental_updated Rental:2"])
+                try await harness.events(in: "v3_rentals") == ["rental_created Rental:2", "rental_updated Rental:2"]
+            )
             #expect(
                 try await harness.pending() == [
                     "rental_created Rental:1 v3_rentals 1", "rental_updated Rental:1 v3_rentals 1",
-                ])
+                ]
+            )
             let first = try await harness.failure()
             #expect(first.attempts == 1)
             #expect(first.errorClass == "application")
@@ -38,7 +41,8 @@ import Testing
 
             try await harness.write("UPDATE rentals SET name = 'mended' WHERE id = 1")
             try await harness.write(
-                "UPDATE dionysus_outboxes SET retry_at = created_at WHERE retry_at IS NOT NULL")
+                "UPDATE dionysus_outboxes SET retry_at = created_at WHERE retry_at IS NOT NULL"
+            )
             try await harness.relay()
             let mended = try await harness.events(in: "v3_rentals").filter { $0.hasSuffix("Rental:1") }
             #expect(mended == ["rental_updated Rental:1", "rental_updated Rental:1"])
@@ -46,7 +50,10 @@ import Testing
         }
     }
 
-    @Test("a row of a model that is not declared fails with advice and holds up nothing else", arguments: TestDatabaseKind.available)
+    @Test(
+        "a row of a model that is not declared fails with advice and holds up nothing else",
+        arguments: TestDatabaseKind.available
+    )
     func undeclared(_ kind: TestDatabaseKind) async throws {
         try await ProducerHarness.run(kind) { harness in
             try await harness.write(
@@ -54,7 +61,8 @@ import Testing
                 INSERT INTO dionysus_outboxes (resource_class, resource_id, event_name, topic, created_at, updated_at)
                 VALUES ('Ghost', '1', 'ghost_created', 'v3_ghosts', '2026-01-01', '2026-01-01')
                 """,
-                CaptureTests.account)
+                CaptureTests.account
+            )
             try await harness.relay()
             #expect(try await harness.events(in: "v3_accounts") == ["account_created Account:1"])
             #expect(try await harness.failure().message.contains("declare it and retry the row"))
@@ -95,7 +103,8 @@ extension ProducerHarness {
         let row = try await database.transaction(.snapshot) { transaction in
             try transaction.run(
                 "SELECT attempts, error_class, error_message, retry_at FROM dionysus_outboxes WHERE failed_at IS NOT NULL"
-            ).first
+            )
+            .first
         }
         return Failure(
             attempts: try row?.integer(0) ?? 0,

@@ -5,13 +5,19 @@ import Testing
 
 /// What the relay makes of the outbox.
 @Suite struct RelayTests {
-    @Test("a record is published whole: attributes in their order, links and sideloads", arguments: TestDatabaseKind.available)
+    @Test(
+        "a record is published whole: attributes in their order, links and sideloads",
+        arguments: TestDatabaseKind.available
+    )
     func payload(_ kind: TestDatabaseKind) async throws {
         try await ProducerHarness.run(kind) { harness in
             try await harness.write(
-                CaptureTests.account, CaptureTests.rental, CaptureTests.booking,
+                CaptureTests.account,
+                CaptureTests.rental,
+                CaptureTests.booking,
                 "INSERT INTO bookings_fees (id, booking_id, name, amount) VALUES (1, 1, 'cleaning', 40.5)",
-                "INSERT INTO bookings_fees (id, booking_id, name, amount) VALUES (2, 1, 'pets', 10)")
+                "INSERT INTO bookings_fees (id, booking_id, name, amount) VALUES (2, 1, 'pets', 10)"
+            )
             try await harness.relay()
             let rental = try #require(await harness.messages(in: "v3_rentals").first)
             #expect(rental.event == "rental_created")
@@ -30,8 +36,10 @@ import Testing
             }
             #expect(
                 members.members.map(\.name) == [
-                    "id", "start_at", "final_price", "canceled_at", "created_at", "updated_at", "links", "bookings_fees",
-                ])
+                    "id", "start_at", "final_price", "canceled_at", "created_at", "updated_at", "links",
+                    "bookings_fees",
+                ]
+            )
         }
     }
 
@@ -49,9 +57,11 @@ import Testing
     func observers(_ kind: TestDatabaseKind) async throws {
         try await ProducerHarness.run(kind) { harness in
             try await harness.write(
-                CaptureTests.account, CaptureTests.rental,
+                CaptureTests.account,
+                CaptureTests.rental,
                 "INSERT INTO rentals (id, account_id, name, canceled_at) VALUES (2, 1, 'gone', '2026-01-01T00:00:00Z')",
-                "UPDATE accounts SET default_check_in_time = 17")
+                "UPDATE accounts SET default_check_in_time = 17"
+            )
             try await harness.relay()
             let messages = try await harness.messages(in: "v3_rentals")
             #expect(messages.last?.event == "rental_updated")
@@ -64,9 +74,13 @@ import Testing
     func reconciliation(_ kind: TestDatabaseKind) async throws {
         try await ProducerHarness.run(kind) { harness in
             try await harness.write(
-                CaptureTests.account, CaptureTests.rental, "DELETE FROM rentals",
-                "INSERT INTO rentals (id, account_id, name) VALUES (2, 1, 'a')", "DELETE FROM rentals",
-                "INSERT INTO rentals (id, account_id, name) VALUES (2, 1, 'again')")
+                CaptureTests.account,
+                CaptureTests.rental,
+                "DELETE FROM rentals",
+                "INSERT INTO rentals (id, account_id, name) VALUES (2, 1, 'a')",
+                "DELETE FROM rentals",
+                "INSERT INTO rentals (id, account_id, name) VALUES (2, 1, 'again')"
+            )
             try await harness.relay()
             let events = try await harness.events(in: "v3_rentals")
             // Gone: only that it was destroyed. There again: created, updated instead of destroyed, created.
@@ -74,7 +88,8 @@ import Testing
                 events == [
                     "rental_destroyed Rental:1", "rental_created Rental:2", "rental_updated Rental:2",
                     "rental_created Rental:2",
-                ])
+                ]
+            )
             let destroyed = try #require(await harness.messages(in: "v3_rentals").first)
             #expect(destroyed.payload == .object(["id": .integer(1), "links": .object([:])]))
         }
@@ -104,7 +119,8 @@ import Testing
             let rows = harness.database.dialect.rows([BulkColumn("id", .integer, ids)], alias: "v")
             try await harness.write(
                 "INSERT INTO rentals (id, account_id, name, price) SELECT id, 1, 'r', 1 FROM \(rows)",
-                "UPDATE rentals SET price = price + 1")
+                "UPDATE rentals SET price = price + 1"
+            )
             try await harness.relay()
             #expect(try await harness.pending() == [])
             let messages = try await harness.messages(in: "v3_rentals")

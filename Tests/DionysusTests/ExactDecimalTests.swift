@@ -17,10 +17,12 @@ import Testing
         for _ in 0..<2_000 {
             let left = ExactDecimal(
                 unscaled: Int128(Int64.random(in: -1_000_000_000...1_000_000_000, using: &random)),
-                scale: Int.random(in: 0...6, using: &random))
+                scale: Int.random(in: 0...6, using: &random)
+            )
             let right = ExactDecimal(
                 unscaled: Int128(Int64.random(in: -1_000_000_000...1_000_000_000, using: &random)),
-                scale: Int.random(in: 0...6, using: &random))
+                scale: Int.random(in: 0...6, using: &random)
+            )
             #expect((left + right).decimal == left.decimal + right.decimal)
             #expect((left - right).decimal == left.decimal - right.decimal)
             #expect((left * right).decimal == left.decimal * right.decimal)
@@ -32,12 +34,18 @@ import Testing
         }
     }
 
-    @Test("the shortest form of a binary number is meant", arguments: [(123.45, "123.45"), (0.1, "0.1"), (1e20, "100000000000000000000"), (-2.5, "-2.5")])
+    @Test(
+        "the shortest form of a binary number is meant",
+        arguments: [(123.45, "123.45"), (0.1, "0.1"), (1e20, "100000000000000000000"), (-2.5, "-2.5")]
+    )
     func binary(_ value: Double, _ text: String) {
         #expect(ExactDecimal(value) == ExactDecimal(text))
     }
 
-    @Test("what is no number, or has more than 38 digits, is none", arguments: ["", "-", "1.2.3", "NaN", "1e999", String(repeating: "9", count: 40)])
+    @Test(
+        "what is no number, or has more than 38 digits, is none",
+        arguments: ["", "-", "1.2.3", "NaN", "1e999", String(repeating: "9", count: 40)]
+    )
     func others(_ text: String) {
         #expect(ExactDecimal(text) == nil)
     }

@@ -13,9 +13,10 @@ import Testing
     func strings() throws {
         var random = SystemRandomNumberGenerator()
         for _ in 0..<2_000 {
-            let scalars = (0..<Int.random(in: 0...20, using: &random)).compactMap { _ in
-                Unicode.Scalar(UInt32.random(in: 0...0x10ffff, using: &random))
-            }
+            let scalars = (0..<Int.random(in: 0...20, using: &random))
+                .compactMap { _ in
+                    Unicode.Scalar(UInt32.random(in: 0...0x10ffff, using: &random))
+                }
             let text = String(String.UnicodeScalarView(scalars))
             let bytes = JSON.string(text).bytes
             #expect(try JSON(parsing: bytes) == .string(text))
@@ -35,7 +36,8 @@ import Testing
         arguments: [
             "", " ", "{", "[1,", "[1,]", "{\"a\"}", "{\"a\":}", "{a:1}", "01", "1.", "-", "1e", "tru", "\"\u{1}\"",
             "\"\\x\"", "\"\\ud800\"", "\"abc", "1 2", "[1]]", "nul", "+1", ".5", "'a'",
-        ])
+        ]
+    )
     func malformed(_ text: String) {
         #expect {
             try JSON(parsing: Array(text.utf8))
@@ -59,7 +61,9 @@ import Testing
 
     @Test("of damaged documents none is read that Foundation refuses, and what is read can be written")
     func damaged() throws {
-        let document = Array(#"{"message":[{"event":"a_created","data":[{"id":1,"x":"y\n\u00e9","t":[1.5,true]}]}]}"#.utf8)
+        let document = Array(
+            #"{"message":[{"event":"a_created","data":[{"id":1,"x":"y\n\u00e9","t":[1.5,true]}]}]}"#.utf8
+        )
         var random = SystemRandomNumberGenerator()
         var accepted = 0
         for _ in 0..<20_000 {

@@ -30,7 +30,8 @@ import Testing
             ("2023-12-08 14:02", 1_702_044_120_000_000),
             ("2023-12-08", 1_701_993_600_000_000),
             ("1969-12-31T23:59:59.999999Z", -1),
-        ] as [(String, Int64)])
+        ] as [(String, Int64)]
+    )
     func forms(_ text: String, _ microseconds: Int64) {
         #expect(Timestamp(text)?.microseconds == microseconds)
     }
@@ -40,12 +41,16 @@ import Testing
         arguments: [
             "", "now", "2023", "2023-13-01", "2023-02-29", "2023-12-08T25:00:00Z", "2023-12-08T14:02:36.Z",
             "2023-12-08T14:02:36+1", "2023-12-08T14:02:36Zjunk", "infinity",
-        ])
+        ]
+    )
     func others(_ text: String) {
         #expect(Timestamp(text) == nil)
     }
 
-    @Test("fractions are cut off to the digits that are asked for", arguments: [(0, ""), (1, ".2"), (3, ".280"), (6, ".280123")])
+    @Test(
+        "fractions are cut off to the digits that are asked for",
+        arguments: [(0, ""), (1, ".2"), (3, ".280"), (6, ".280123")]
+    )
     func fractions(_ digits: Int, _ fraction: String) {
         let time = Timestamp(microseconds: 1_702_044_156_280_123)
         #expect(time.iso8601(fractionDigits: digits) == "2023-12-08T14:02:36\(fraction)Z")

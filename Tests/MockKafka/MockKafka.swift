@@ -1,8 +1,9 @@
 import DionysusKafka
 import Foundation
 
-/// Runs librdkafka's mock cluster until its standard input ends, so that it never outlives who started it. The first
-/// line it prints is the cluster's address.
+/// Runs librdkafka's mock cluster until its standard input ends, so that it never outlives who started it.
+///
+/// The first line it prints is the cluster's address.
 @main
 struct MockKafka {
     static func main() throws {

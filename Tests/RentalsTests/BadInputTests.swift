@@ -26,8 +26,10 @@ struct BadInputTests {
     @Test(
         "a database that can't be had is one line without secrets",
         arguments: [
-            "mysql://somebody@localhost/shop", "postgres://somebody:hush@127.0.0.1:1/shop", "sqlite:/dev/null/x.sqlite", "",
-        ])
+            "mysql://somebody@localhost/shop", "postgres://somebody:hush@127.0.0.1:1/shop", "sqlite:/dev/null/x.sqlite",
+            "",
+        ]
+    )
     func database(_ url: String) async throws {
         try await Installation.with(.embedded) { installation in
             var wrong = installation
@@ -62,21 +64,41 @@ struct BadInputTests {
         }
     }
 
-    @Test("messages that are not the wire format and unknown models hold nothing up", arguments: InstallationKind.available)
+    @Test(
+        "messages that are not the wire format and unknown models hold nothing up",
+        arguments: InstallationKind.available
+    )
     func malformed(_ kind: InstallationKind) async throws {
         try await Installation.with(kind) { installation in
             try await installation.succeed("migrate")
-            try await installation.succeed("seed", "--accounts", "2", "--rentals", "5", "--bookings", "5", "--fees", "5")
-            let bad = ["not json", "{\"message\":[{\"event\":\"rental_updated\",\"model_name\":\"Rental\"", "[]", "\u{ff}"]
+            try await installation.succeed(
+                "seed",
+                "--accounts",
+                "2",
+                "--rentals",
+                "5",
+                "--bookings",
+                "5",
+                "--fees",
+                "5"
+            )
+            let bad = [
+                "not json", "{\"message\":[{\"event\":\"rental_updated\",\"model_name\":\"Rental\"", "[]", "\u{ff}",
+            ]
             let unknown = #"{"message":[{"event":"ghost_created","model_name":"Ghost","data":[{"id":1,"links":{}}]}]}"#
             try await installation.withBroker { broker in
                 let producer = try await broker.makeProducer(ProducerOptions(clientID: "test"))
                 let results = await producer.send(
-                    (bad + [unknown]).map { value in
-                        OutgoingMessage(
-                            topic: "v3_accounts", destination: .partition(0), key: Array("Account:1".utf8),
-                            value: Array(value.utf8))
-                    })
+                    (bad + [unknown])
+                        .map { value in
+                            OutgoingMessage(
+                                topic: "v3_accounts",
+                                destination: .partition(0),
+                                key: Array("Account:1".utf8),
+                                value: Array(value.utf8)
+                            )
+                        }
+                )
                 for result in results { #expect(throws: Never.self) { try result.get() } }
                 await producer.close(deadline: .seconds(10))
             }
@@ -93,7 +115,17 @@ struct BadInputTests {
             installation.environment["DIONYSUS_SEED_BROKER"] = cluster.bootstrapServers
             installation.environment["DIONYSUS_MESSAGE_TIMEOUT_MS"] = "2000"
             try await installation.succeed("migrate")
-            try await installation.succeed("seed", "--accounts", "2", "--rentals", "50", "--bookings", "50", "--fees", "50")
+            try await installation.succeed(
+                "seed",
+                "--accounts",
+                "2",
+                "--rentals",
+                "50",
+                "--bookings",
+                "50",
+                "--fees",
+                "50"
+            )
             try cluster.stopBroker(1)
             let services = try ["relay", "consume"].map { try installation.start($0) }
             try await installation.succeed("traffic", "--rate", "50", "--seconds", "5")

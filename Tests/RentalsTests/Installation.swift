@@ -70,8 +70,10 @@ struct Installation: Sendable {
     func succeed(_ arguments: String..., location: SourceLocation = #_sourceLocation) async throws -> String {
         let result = try await start(arguments).result()
         #expect(
-            result.status == 0, "\(arguments.joined(separator: " ")): \(result.output)\(result.errors)",
-            sourceLocation: location)
+            result.status == 0,
+            "\(arguments.joined(separator: " ")): \(result.output)\(result.errors)",
+            sourceLocation: location
+        )
         return result.output
     }
 
@@ -83,8 +85,12 @@ struct Installation: Sendable {
             case .servers: ("psql", ["-q", "-v", "ON_ERROR_STOP=1", sourcePath])
             }
         let result = try await RunningProcess(
-            URL(filePath: "/usr/bin/env"), [program] + arguments, environment: [:], input: script
-        ).result()
+            URL(filePath: "/usr/bin/env"),
+            [program] + arguments,
+            environment: [:],
+            input: script
+        )
+        .result()
         #expect(result.status == 0, "\(program): \(result.errors)", sourceLocation: location)
     }
 

@@ -11,7 +11,16 @@ struct ReplicationTests {
         try await Installation.with(kind) { installation in
             try await installation.succeed("migrate")
             try await installation.succeed(
-                "seed", "--accounts", "50", "--rentals", "20000", "--bookings", "1000", "--fees", "2000")
+                "seed",
+                "--accounts",
+                "50",
+                "--rentals",
+                "20000",
+                "--bookings",
+                "1000",
+                "--fees",
+                "2000"
+            )
             try await installation.replicateAndVerify()
             try await installation.write("UPDATE rentals SET price = price + 1;")
             try await installation.write("DELETE FROM bookings_fees WHERE id % 3 = 0;")
@@ -21,11 +30,13 @@ struct ReplicationTests {
                     """
                     INSERT INTO bookings (rental_id, start_at, base_price)
                     SELECT id, '2027-05-01T12:00:00Z', 99.90 FROM rentals WHERE id <= 500;
-                    """)
+                    """
+                )
             case .servers:
                 let rows = (1...500).map { "\($0)\t2027-05-01T12:00:00Z\t99.90" }.joined(separator: "\n")
                 try await installation.write(
-                    "COPY bookings (rental_id, start_at, base_price) FROM STDIN;\n\(rows)\n\\.\n")
+                    "COPY bookings (rental_id, start_at, base_price) FROM STDIN;\n\(rows)\n\\.\n"
+                )
             }
             try await installation.replicateAndVerify()
         }
@@ -35,14 +46,25 @@ struct ReplicationTests {
     func rollbacks(_ kind: InstallationKind) async throws {
         try await Installation.with(kind) { installation in
             try await installation.succeed("migrate")
-            try await installation.succeed("seed", "--accounts", "1", "--rentals", "2", "--bookings", "0", "--fees", "0")
+            try await installation.succeed(
+                "seed",
+                "--accounts",
+                "1",
+                "--rentals",
+                "2",
+                "--bookings",
+                "0",
+                "--fees",
+                "0"
+            )
             try await installation.succeed("relay", "--until-empty")
             try await installation.write(
                 """
                 BEGIN; UPDATE rentals SET name = 'never'; ROLLBACK;
                 BEGIN; SAVEPOINT s; UPDATE rentals SET name = 'neither' WHERE id = 1; ROLLBACK TO SAVEPOINT s;
                 UPDATE rentals SET name = 'kept' WHERE id = 2; COMMIT;
-                """)
+                """
+            )
             try await installation.succeed("relay", "--until-empty")
             let messages = try await installation.withBroker { try await readAll("v3_rentals", from: $0) }
             #expect(messages.filter { $0.event == "rental_updated" }.map(\.key) == ["Rental:2"])
@@ -50,7 +72,10 @@ struct ReplicationTests {
         }
     }
 
-    @Test("two relays and two consumers share the work and keep the order of every record", arguments: InstallationKind.available)
+    @Test(
+        "two relays and two consumers share the work and keep the order of every record",
+        arguments: InstallationKind.available
+    )
     func pairs(_ kind: InstallationKind) async throws {
         try await Installation.with(kind) { installation in
             try await installation.succeed("migrate")
@@ -63,7 +88,10 @@ struct ReplicationTests {
         }
     }
 
-    @Test("relay and consumer are killed at random moments, and nothing is lost or out of order", arguments: InstallationKind.available)
+    @Test(
+        "relay and consumer are killed at random moments, and nothing is lost or out of order",
+        arguments: InstallationKind.available
+    )
     func kills(_ kind: InstallationKind) async throws {
         try await Installation.with(kind) { installation in
             try await installation.succeed("migrate")

@@ -1,6 +1,5 @@
 public import Dionysus
 
-
 public struct Account: Model {
     public var id: Int
     public var name: String

@@ -24,7 +24,11 @@ public struct ProducerHarness: Sendable {
                 try await database.transaction(.write) { try SourceSchema.create(in: &$0) }
                 try await OutboxSchema(database: database, registry: registry).migrate(lanes: settings.lanes)
                 let harness = ProducerHarness(
-                    database: database, broker: broker, registry: registry, settings: settings)
+                    database: database,
+                    broker: broker,
+                    registry: registry,
+                    settings: settings
+                )
                 try await body(harness)
                 await broker.close()
             }
@@ -42,8 +46,14 @@ public struct ProducerHarness: Sendable {
     public func relay() async throws {
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         try await RelayService(
-            registry, database: database, broker: broker, settings: settings, mode: .untilEmpty, logger: logger
-        ).run()
+            registry,
+            database: database,
+            broker: broker,
+            settings: settings,
+            mode: .untilEmpty,
+            logger: logger
+        )
+        .run()
     }
 
     /// Everything in the log of a topic, partition by partition.
@@ -70,7 +80,8 @@ public struct ProducerHarness: Sendable {
                   || coalesce(partition_key, '-')
                 FROM dionysus_outboxes WHERE published_at IS NULL ORDER BY id
                 """
-            ).rows.compactMap { try $0.text(0) }
+            )
+            .rows.compactMap { try $0.text(0) }
         }
     }
 }
@@ -110,7 +121,8 @@ public func readAll(_ topic: String, from broker: any MessageBroker) async throw
     guard !rest.isEmpty else { return [] }
     let group = "reader-\(Timestamp.now.microseconds)-\(Int.random(in: 0..<1_000_000))"
     let consumer = try await broker.makeConsumer(
-        ConsumerOptions(clientID: "reader", groupID: group, topics: [topic]))
+        ConsumerOptions(clientID: "reader", groupID: group, topics: [topic])
+    )
     var messages: [ConsumedMessage] = []
     while !rest.isEmpty {
         switch try await consumer.next(maxMessages: 5_000, timeout: .seconds(30)) {
@@ -127,16 +139,18 @@ public func readAll(_ topic: String, from broker: any MessageBroker) async throw
         }
     }
     await consumer.close()
-    return try messages.sorted { ($0.source, $0.offset) < ($1.source, $1.offset) }.map { message in
-        PublishedMessage(
-            partition: message.source.partition,
-            key: String(decoding: message.key ?? [], as: UTF8.self),
-            value: try message.value.map { try JSON(parsing: $0) } ?? .null,
-            headers: Dictionary(
-                message.headers.map { ($0.name, String(decoding: $0.value, as: UTF8.self)) },
-                uniquingKeysWith: { $1 })
-        )
-    }
+    return try messages.sorted { ($0.source, $0.offset) < ($1.source, $1.offset) }
+        .map { message in
+            PublishedMessage(
+                partition: message.source.partition,
+                key: String(decoding: message.key ?? [], as: UTF8.self),
+                value: try message.value.map { try JSON(parsing: $0) } ?? .null,
+                headers: Dictionary(
+                    message.headers.map { ($0.name, String(decoding: $0.value, as: UTF8.self)) },
+                    uniquingKeysWith: { $1 }
+                )
+            )
+        }
 }
 
 extension ProducerHarness {

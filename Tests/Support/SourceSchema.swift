@@ -1,6 +1,8 @@
 public import Dionysus
 
-/// The source's own tables. Foreign keys have no cascade.
+/// The source's own tables.
+///
+/// Foreign keys have no cascade.
 public enum SourceSchema {
     public static func create(in transaction: inout Transaction) throws {
         let types = TableTypes(transaction.dialect)

@@ -117,7 +117,10 @@ func withDatabase<T: Sendable>(_ body: (PostgresDatabase) async throws -> T) asy
         var components = URLComponents(string: url)
     else {
         throw DionysusError(
-            .configuration, "DIONYSUS_TEST_POSTGRES_URL names no server", advice: "run script/bench")
+            .configuration,
+            "DIONYSUS_TEST_POSTGRES_URL names no server",
+            advice: "run script/bench"
+        )
     }
     let server = try PostgresDatabase(url: url)
     let name = "dionysus_bench_\(UUID().uuidString.lowercased().prefix(8))"

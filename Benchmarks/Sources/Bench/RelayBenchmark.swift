@@ -11,8 +11,13 @@ struct RelayBenchmark {
         try await SourceFixture.with(rentals: records) { fixture in
             try await fixture.fillOutbox()
             let relay = RelayService(
-                fixture.registry, database: fixture.database, broker: broker, settings: fixture.settings,
-                mode: .untilEmpty, logger: Logger(label: "bench"))
+                fixture.registry,
+                database: fixture.database,
+                broker: broker,
+                settings: fixture.settings,
+                mode: .untilEmpty,
+                logger: Logger(label: "bench")
+            )
             let spent = try await ContinuousClock().measure { try await relay.run() }
             try await fixture.fillOutbox()
             let floor = try await ContinuousClock().measure { try await statementsAlone(fixture) }
@@ -35,7 +40,8 @@ struct RelayBenchmark {
                                 SELECT id, resource_class, resource_id, event_name, topic, partition_key, attempts
                                 FROM dionysus_outboxes WHERE published_at IS NULL AND id % \(workers) = \(worker)
                                 ORDER BY id LIMIT 2000
-                                """)
+                                """
+                            )
                             guard !rows.isEmpty else { return 0 }
                             let ids = try rows.rows.map { DatabaseValue.integer(Int64(try $0.text(2) ?? "") ?? 0) }
                             let dialect = transaction.dialect

@@ -131,7 +131,10 @@ extension DemoStatistics.State {
         let sorted = latencies.sorted()
         guard let last = sorted.last else { return "p50 –  p99 –" }
         func percentile(_ share: Double) -> Int {
-            Int(sorted.indices.contains(Int(Double(sorted.count) * share)) ? sorted[Int(Double(sorted.count) * share)] : last)
+            Int(
+                sorted.indices.contains(Int(Double(sorted.count) * share))
+                    ? sorted[Int(Double(sorted.count) * share)] : last
+            )
         }
         return "p50 \(percentile(0.5)) ms  p99 \(percentile(0.99)) ms"
     }

@@ -47,13 +47,18 @@ struct Seeder: Sendable {
     func run(_ source: any Database) async throws {
         var random = SplitMix(seed: options.seed)
         let accounts = try await insert(
-            "accounts", into: source, count: options.accounts,
+            "accounts",
+            into: source,
+            count: options.accounts,
             [
                 ("name", .text, { .text("Account \($0)") }),
                 ("default_check_in_time", .integer, { _ in .integer(Int64(random.next(in: 10...18))) }),
-            ])
+            ]
+        )
         let rentals = try await insert(
-            "rentals", into: source, count: options.rentals,
+            "rentals",
+            into: source,
+            count: options.rentals,
             [
                 ("account_id", .integer, { _ in random.element(of: accounts) }),
                 ("name", .text, { .text("Rental \($0)") }),
@@ -63,28 +68,38 @@ struct Seeder: Sendable {
                     "own_check_in_time", .integer,
                     { _ in random.chance(1, of: 3) ? .integer(Int64(random.next(in: 10...18))) : .null }
                 ),
-            ])
+            ]
+        )
         let bookings = try await insert(
-            "bookings", into: source, count: options.bookings,
+            "bookings",
+            into: source,
+            count: options.bookings,
             [
                 ("rental_id", .integer, { _ in random.element(of: rentals) }),
                 ("start_at", .timestamp, { _ in .timestamp(random.day()) }),
                 ("base_price", .decimal, { _ in .decimal(random.price(upTo: 2_000_00)) }),
-            ])
+            ]
+        )
         _ = try await insert(
-            "bookings_fees", into: source, count: options.fees,
+            "bookings_fees",
+            into: source,
+            count: options.fees,
             [
                 ("booking_id", .integer, { _ in random.element(of: bookings) }),
                 ("name", .text, { .text("Fee \($0)") }),
                 ("amount", .decimal, { _ in .decimal(random.price(upTo: 100_00)) }),
-            ])
+            ]
+        )
     }
 
     private typealias Generator = (name: String, type: DatabaseType, value: (Int) -> DatabaseValue)
 
     /// Returns the new ids.
     private func insert(
-        _ table: String, into source: any Database, count: Int, _ columns: [Generator]
+        _ table: String,
+        into source: any Database,
+        count: Int,
+        _ columns: [Generator]
     ) async throws -> [DatabaseValue] {
         var ids: [DatabaseValue] = []
         for start in stride(from: 0, to: count, by: 5_000) {
@@ -96,7 +111,8 @@ struct Seeder: Sendable {
             ids += try await source.transaction(.write) { transaction in
                 let rows = transaction.dialect.rows(bulk, alias: "seed")
                 let inserted = try transaction.run(
-                    "INSERT INTO \(identifier: table) (\(names)) SELECT \(names) FROM \(rows) RETURNING id")
+                    "INSERT INTO \(identifier: table) (\(names)) SELECT \(names) FROM \(rows) RETURNING id"
+                )
                 return inserted.rows.map { $0[0] }
             }
         }

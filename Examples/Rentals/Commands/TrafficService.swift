@@ -69,25 +69,30 @@ final class TrafficService: Service {
         case 25..<35:
             guard !account.isNull else { return }
             try transaction.run(
-                "INSERT INTO rentals (account_id, name, price) VALUES (\(account), \("Rental \(number)"), \(price))")
+                "INSERT INTO rentals (account_id, name, price) VALUES (\(account), \("Rental \(number)"), \(price))"
+            )
         case 35..<47:
             guard !rental.isNull else { return }
             try transaction.run(
-                "INSERT INTO bookings (rental_id, start_at, base_price) VALUES (\(rental), \(random.day()), \(price))")
+                "INSERT INTO bookings (rental_id, start_at, base_price) VALUES (\(rental), \(random.day()), \(price))"
+            )
         case 47..<60:
             guard !booking.isNull else { return }
             try transaction.run(
-                "INSERT INTO bookings_fees (booking_id, name, amount) VALUES (\(booking), \("Fee \(number)"), \(price))")
+                "INSERT INTO bookings_fees (booking_id, name, amount) VALUES (\(booking), \("Fee \(number)"), \(price))"
+            )
         case 60..<68:
             try transaction.run("UPDATE bookings_fees SET amount = \(price), updated_at = \(now) WHERE id = \(fee)")
         case 68..<73:
             guard !booking.isNull else { return }
             try transaction.run(
-                "UPDATE bookings_fees SET booking_id = \(booking), updated_at = \(now) WHERE id = \(fee)")
+                "UPDATE bookings_fees SET booking_id = \(booking), updated_at = \(now) WHERE id = \(fee)"
+            )
         case 73..<77: try transaction.run("DELETE FROM bookings_fees WHERE id = \(fee)")
         case 77..<81:
             try transaction.run("UPDATE rentals SET canceled_at = \(now), updated_at = \(now) WHERE id = \(rental)")
-        case 81..<84: try transaction.run("UPDATE rentals SET canceled_at = NULL, updated_at = \(now) WHERE id = \(rental)")
+        case 81..<84:
+            try transaction.run("UPDATE rentals SET canceled_at = NULL, updated_at = \(now) WHERE id = \(rental)")
         case 84..<87:
             try transaction.run("UPDATE bookings SET canceled_at = \(now), updated_at = \(now) WHERE id = \(booking)")
         case 87..<89:
@@ -95,17 +100,20 @@ final class TrafficService: Service {
             try transaction.run("DELETE FROM bookings WHERE id = \(booking)")
         case 89..<91:
             try transaction.run(
-                "UPDATE accounts SET default_check_in_time = \(number), updated_at = \(now) WHERE id = \(account)")
+                "UPDATE accounts SET default_check_in_time = \(number), updated_at = \(now) WHERE id = \(account)"
+            )
         case 91..<93:
             guard !account.isNull else { return }
             try transaction.run("UPDATE rentals SET account_id = \(account), updated_at = \(now) WHERE id = \(rental)")
         case 93: try transaction.run("INSERT INTO accounts (name, default_check_in_time) VALUES ('New', \(number))")
         case 94:
             try transaction.run(
-                "UPDATE bookings SET base_price = base_price + 1, updated_at = \(now) WHERE rental_id = \(rental)")
+                "UPDATE bookings SET base_price = base_price + 1, updated_at = \(now) WHERE rental_id = \(rental)"
+            )
         case 95:
             try transaction.run(
-                "DELETE FROM rentals WHERE id = \(rental) AND id NOT IN (SELECT rental_id FROM bookings)")
+                "DELETE FROM rentals WHERE id = \(rental) AND id NOT IN (SELECT rental_id FROM bookings)"
+            )
         case 96..<98:
             do {
                 try transaction.savepoint { inner in
@@ -122,15 +130,19 @@ final class TrafficService: Service {
 
     /// The id of some record, or null if there is none.
     private static func any(
-        _ table: String, _ random: inout SplitMix, _ transaction: inout Transaction
+        _ table: String,
+        _ random: inout SplitMix,
+        _ transaction: inout Transaction
     ) throws -> DatabaseValue {
         let share = Double(random.next(in: 0...999_999)) / 1_000_000
-        let row = try transaction.run(
-            """
-            SELECT id FROM \(identifier: table)
-            WHERE id >= (SELECT max(id) * \(share) FROM \(identifier: table)) ORDER BY id LIMIT 1
-            """
-        ).first
+        let row =
+            try transaction.run(
+                """
+                SELECT id FROM \(identifier: table)
+                WHERE id >= (SELECT max(id) * \(share) FROM \(identifier: table)) ORDER BY id LIMIT 1
+                """
+            )
+            .first
         return row?[0] ?? .null
     }
 }

@@ -47,17 +47,19 @@ struct Comparison: Sendable {
             try queries.map { try records(transaction.run($0.replica), $0.types) }
         }
         return Comparison(
-            tables: zip(queries, zip(expected, found)).map { query, records in
-                let (expected, found) = records
-                return Table(
-                    name: query.name,
-                    source: expected.count,
-                    replica: found.count,
-                    missing: expected.keys.filter { found[$0] == nil }.sorted(),
-                    extra: found.keys.filter { expected[$0] == nil }.sorted(),
-                    different: expected.filter { id, values in found[id].map { $0 != values } ?? false }.keys.sorted()
-                )
-            }
+            tables: zip(queries, zip(expected, found))
+                .map { query, records in
+                    let (expected, found) = records
+                    return Table(
+                        name: query.name,
+                        source: expected.count,
+                        replica: found.count,
+                        missing: expected.keys.filter { found[$0] == nil }.sorted(),
+                        extra: found.keys.filter { expected[$0] == nil }.sorted(),
+                        different: expected.filter { id, values in found[id].map { $0 != values } ?? false }.keys
+                            .sorted()
+                    )
+                }
         )
     }
 

@@ -1,7 +1,9 @@
 import Dionysus
 import DionysusConsumer
 
-/// What the replica keeps. Its tables follow the convention: accounts, rentals, bookings, bookings_fees.
+/// What the replica keeps.
+///
+/// Its tables follow the convention: accounts, rentals, bookings, bookings_fees.
 struct RentalMirror: Consumer {
     /// Told of every event after its effect has been committed.
     var onConsumed: @Sendable (ConsumedEvent) -> Void = { _ in }

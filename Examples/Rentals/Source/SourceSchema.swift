@@ -1,6 +1,8 @@
 import Dionysus
 
-/// The source's own tables. Foreign keys have no cascade.
+/// The source's own tables.
+///
+/// Foreign keys have no cascade.
 enum SourceSchema {
     static func create(in transaction: inout Transaction) throws {
         let types = TableTypes(transaction.dialect)

@@ -3,7 +3,9 @@ import struct Foundation.Date
 import struct Foundation.Decimal
 import struct Foundation.UUID
 
-/// Encodes any `Encodable` as a JSON value. Members keep their order, and a property that is nil is written as null.
+/// Encodes any `Encodable` as a JSON value.
+///
+/// Members keep their order, and a property that is nil is written as null.
 package struct JSONTreeEncoder {
     /// How many digits the fractions of times have, from 0 to 6.
     package var fractionDigits: Int
@@ -35,7 +37,9 @@ package struct JSONTreeEncoder {
     }
 }
 
-/// Where one encoder puts its value. It lives for one call on one thread.
+/// Where one encoder puts its value.
+///
+/// It lives for one call on one thread.
 private final class Storage {
     enum Slot {
         case value(JSON)

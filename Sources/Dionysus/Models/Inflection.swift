@@ -1,6 +1,8 @@
 /// How names become other names: model names to singulars, plurals and tables.
 public struct Inflection: Sendable, Hashable {
-    /// Plurals that follow no rule, by their singular: `["person": "people"]`. The last word of a name decides.
+    /// Plurals that follow no rule, by their singular: `["person": "people"]`.
+    ///
+    /// The last word of a name decides.
     public var irregulars: [String: String]
 
     /// Creates rules.

@@ -50,6 +50,7 @@ public struct LeasedResource: Sendable {
     /// The name of the lock: letters, digits and dashes.
     public var name: String
     /// A query that locks one row, and returns none when another transaction has it (`FOR UPDATE SKIP LOCKED`).
+    ///
     /// Used where locks are rows.
     public var lockingQuery: SQL
 

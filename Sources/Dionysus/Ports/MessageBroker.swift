@@ -310,7 +310,9 @@ public struct ProducerOptions: Sendable {
     public var clientID: String
     /// How partition keys become partitions.
     public var partitioner: Partitioner
-    /// How long a message may wait for its acknowledgement before it fails. Shorter than the relay's lease.
+    /// How long a message may wait for its acknowledgement before it fails.
+    ///
+    /// Shorter than the relay's lease.
     public var messageTimeout: Duration
     /// Settings of the underlying client, passed through as they are.
     public var settings: [String: String]
@@ -335,7 +337,9 @@ public struct ConsumerOptions: Sendable {
     public var clientID: String
     /// The group to join.
     public var groupID: String
-    /// The topics to read, by name. Those that don't exist yet are read once they do.
+    /// The topics to read, by name.
+    ///
+    /// Those that don't exist yet are read once they do.
     public var topics: [String]
     /// Regular expressions for more topics to read.
     public var topicPatterns: [String]

@@ -20,11 +20,13 @@ public enum Partitioner: String, Sendable, Hashable, CaseIterable {
 }
 
 enum CRC32 {
-    private static let table: [UInt32] = (0..<256).map { index in
-        (0..<8).reduce(UInt32(index)) { value, _ in
-            value & 1 == 1 ? 0xedb8_8320 ^ (value >> 1) : value >> 1
+    private static let table: [UInt32] = (0..<256)
+        .map { index in
+            (0..<8)
+                .reduce(UInt32(index)) { value, _ in
+                    value & 1 == 1 ? 0xedb8_8320 ^ (value >> 1) : value >> 1
+                }
         }
-    }
 
     static func checksum(_ bytes: [UInt8]) -> UInt32 {
         ~bytes.reduce(0xffff_ffff as UInt32) { value, byte in

@@ -1,4 +1,6 @@
-/// A transaction under way. It is lent to a synchronous body and can't be stored.
+/// A transaction under way.
+///
+/// It is lent to a synchronous body and can't be stored.
 public struct Transaction: ~Copyable {
     let connection: any DatabaseConnection
 
@@ -57,7 +59,9 @@ public struct Transaction: ~Copyable {
     }
 }
 
-/// An adapter's connection. Only its own thread calls it.
+/// An adapter's connection.
+///
+/// Only its own thread calls it.
 public protocol DatabaseConnection: AnyObject {
     /// How the database writes SQL.
     var dialect: any SQLDialect { get }

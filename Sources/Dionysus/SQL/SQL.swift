@@ -85,7 +85,9 @@ public struct SQL: Sendable, ExpressibleByStringInterpolation {
         /// - Parameter sql: The part.
         public mutating func appendInterpolation(_ sql: SQL) { elements += sql.elements }
 
-        /// Quotes an identifier. A dot separates schema and table.
+        /// Quotes an identifier.
+        ///
+        /// A dot separates schema and table.
         /// - Parameter identifier: The name, unquoted.
         public mutating func appendInterpolation(identifier: String) {
             elements.append(.identifier(identifier))

@@ -1,4 +1,6 @@
-/// What two databases write differently. Everything else is the same SQL.
+/// What two databases write differently.
+///
+/// Everything else is the same SQL.
 public protocol SQLDialect: Sendable {
     /// The name of the dialect, for messages: `PostgreSQL`, `SQLite`.
     var name: String { get }

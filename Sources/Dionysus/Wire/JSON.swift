@@ -1,4 +1,6 @@
-/// A JSON value. Objects keep the order of their members, numbers their digits.
+/// A JSON value.
+///
+/// Objects keep the order of their members, numbers their digits.
 public enum JSON: Sendable, Hashable {
     case null
     case bool(Bool)
@@ -42,7 +44,9 @@ public enum JSON: Sendable, Hashable {
             members = elements.map { Member($0.0, $0.1) }
         }
 
-        /// The value under a name; of several, the last. Setting nil removes the member.
+        /// The value under a name; of several, the last.
+        ///
+        /// Setting nil removes the member.
         /// - Parameter name: The name.
         public subscript(name: String) -> JSON? {
             get { members.last { $0.name == name }?.value }

@@ -196,7 +196,8 @@ struct JSONParser {
         case UInt8(ascii: "u"):
             var code = UInt32(try codeUnit())
             if (0xd800..<0xdc00).contains(code) {
-                guard current == UInt8(ascii: "\\"), position + 1 < bytes.count, bytes[position + 1] == UInt8(ascii: "u")
+                guard current == UInt8(ascii: "\\"), position + 1 < bytes.count,
+                    bytes[position + 1] == UInt8(ascii: "u")
                 else { throw failure("half a surrogate pair") }
                 position += 2
                 let low = UInt32(try codeUnit())

@@ -40,6 +40,10 @@ struct VersionCommand<App: DionysusApplication>: AsyncParsableCommand {
     @Flag(help: "Print the report as JSON.") var json = false
 
     func run() async throws {
-        print(json ? JSON.object(["name": .string(App.name), "version": .string(App.version)]).text : "\(App.name) \(App.version)")
+        print(
+            json
+                ? JSON.object(["name": .string(App.name), "version": .string(App.version)]).text
+                : "\(App.name) \(App.version)"
+        )
     }
 }

@@ -17,7 +17,11 @@ struct ConsumeCommand<App: DionysusApplication>: AsyncParsableCommand {
         let environment = try ApplicationEnvironment<App>()
         let (replica, broker) = (try environment.replica(), try environment.broker())
         let service = environment.consumerService(
-            environment.application.consumer, replica, broker, stopsWhenCaughtUp: untilCaughtUp)
+            environment.application.consumer,
+            replica,
+            broker,
+            stopsWhenCaughtUp: untilCaughtUp
+        )
         try await environment.run(service)
         await broker.close()
         await replica.close()
@@ -39,8 +43,13 @@ extension ApplicationEnvironment {
         stopsWhenCaughtUp: Bool = false
     ) -> ConsumerService {
         ConsumerService(
-            consumer, database: replica, broker: broker, settings: settings.consumer,
-            stopsWhenCaughtUp: stopsWhenCaughtUp, logger: logger)
+            consumer,
+            database: replica,
+            broker: broker,
+            settings: settings.consumer,
+            stopsWhenCaughtUp: stopsWhenCaughtUp,
+            logger: logger
+        )
     }
 }
 
@@ -58,7 +67,11 @@ struct LagCommand<App: DionysusApplication>: AsyncParsableCommand {
         let environment = try ApplicationEnvironment<App>()
         let (replica, broker) = (try environment.replica(), try environment.broker())
         let lag = ConsumerLag(
-            environment.application.consumer, database: replica, broker: broker, settings: environment.settings.consumer)
+            environment.application.consumer,
+            database: replica,
+            broker: broker,
+            settings: environment.settings.consumer
+        )
         let partitions = try await lag.partitions()
         await broker.close()
         await replica.close()
@@ -70,7 +83,8 @@ struct LagCommand<App: DionysusApplication>: AsyncParsableCommand {
             ["TOPIC", "PARTITION", "END", "POSITION", "LAG", "AGE"],
             partitions.map { lag in
                 [
-                    lag.partition.topic, "\(lag.partition.partition)", "\(lag.endOffset)", "\(lag.position)", "\(lag.lag)",
+                    lag.partition.topic, "\(lag.partition.partition)", "\(lag.endOffset)", "\(lag.position)",
+                    "\(lag.lag)",
                     lag.age.map { "\($0.components.seconds) s" } ?? "-",
                 ]
             }

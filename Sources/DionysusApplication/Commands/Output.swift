@@ -9,10 +9,12 @@ func printError(_ text: String) {
 public func tableText(_ header: [String], _ rows: [[String]]) -> String {
     let all = [header] + rows
     let widths = header.indices.map { column in all.map { $0[column].count }.max() ?? 0 }
-    return all.map { row in
-        zip(row, widths).map { $0 + String(repeating: " ", count: $1 - $0.count) }
-            .joined(separator: "  ").trimmedAtEnd
-    }.joined(separator: "\n")
+    return
+        all.map { row in
+            zip(row, widths).map { $0 + String(repeating: " ", count: $1 - $0.count) }
+                .joined(separator: "  ").trimmedAtEnd
+        }
+        .joined(separator: "\n")
 }
 
 extension String {

@@ -70,7 +70,13 @@ extension ApplicationEnvironment {
         onPublished: @escaping @Sendable (PublishedBatch) -> Void = { _ in }
     ) -> RelayService {
         RelayService(
-            registry, database: source, broker: broker, settings: settings.producer, mode: mode, logger: logger,
-            onPublished: onPublished)
+            registry,
+            database: source,
+            broker: broker,
+            settings: settings.producer,
+            mode: mode,
+            logger: logger,
+            onPublished: onPublished
+        )
     }
 }

@@ -22,7 +22,8 @@ struct UninstallCommand<App: DionysusApplication>: AsyncParsableCommand {
     static var configuration: CommandConfiguration {
         CommandConfiguration(
             commandName: "uninstall",
-            abstract: "Removes the library's tables and triggers from both databases; the application's own tables stay."
+            abstract:
+                "Removes the library's tables and triggers from both databases; the application's own tables stay."
         )
     }
 
@@ -88,7 +89,8 @@ extension ApplicationEnvironment {
     func validate() async throws -> [String] {
         let (source, replica) = (try source(), try replica())
         var faults = try await OutboxSchema(database: source, registry: registry).validate().map { "source: \($0)" }
-        faults += try await ConsumerSchema(database: replica).validate(application.consumer, settings: settings.consumer)
+        faults += try await ConsumerSchema(database: replica)
+            .validate(application.consumer, settings: settings.consumer)
             .map { "replica: \($0)" }
         await source.close()
         await replica.close()

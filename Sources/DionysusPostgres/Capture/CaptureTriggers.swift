@@ -110,8 +110,9 @@ struct CaptureTriggers {
         return statements.joined(separator: "\n")
     }
 
-    /// Old and new rows are joined by their primary key: what has no partner has changed its key. Rows are compared
-    /// as images, because some types (`json`) have no equality.
+    /// Old and new rows are joined by their primary key: what has no partner has changed its key.
+    ///
+    /// Rows are compared as images, because some types (`json`) have no equality.
     private func updateBody() -> String {
         let key = quoted(capture.primaryKey)
         var statements = capture.records.flatMap { record in
@@ -175,38 +176,42 @@ struct CaptureTriggers {
     private func affected(_ affected: AffectedCapture, changed: String) -> String {
         let record = affected.record
         let end = "t\(affected.path.count)"
-        let from = affected.path.enumerated().map { index, hop in
-            let previous = index == 0 ? "changed" : "t\(index)"
-            return """
-                JOIN \(quoted(hop.otherTable)) t\(index + 1)
-                  ON t\(index + 1).\(quoted(hop.otherColumn)) = \(previous).\(quoted(hop.column))
-                """
-        }
+        let from = affected.path.enumerated()
+            .map { index, hop in
+                let previous = index == 0 ? "changed" : "t\(index)"
+                return """
+                    JOIN \(quoted(hop.otherTable)) t\(index + 1)
+                      ON t\(index + 1).\(quoted(hop.otherColumn)) = \(previous).\(quoted(hop.column))
+                    """
+            }
         let columns = affected.path.prefix(1).map { quoted($0.column) }.joined(separator: ", ")
         let visible = record.softDeleteColumn.map { column in
             record.updatesAfterSoftDelete ? "" : "WHERE \(end).\(quoted(column)) IS NULL"
         }
-        return record.topics.map { topic in
-            """
-            \(Self.insert)
-            SELECT \(literal(record.modelName)), id::text, \(event(record, .updated)), \(literal(topic.name)), partition_key,
-              \(Self.now), \(Self.now), NULL
-            FROM (
-              SELECT DISTINCT \(end).\(quoted(record.primaryKey)) AS id, \(partitionKey(topic, of: end)) AS partition_key
-              FROM (SELECT DISTINCT \(columns) FROM (\(changed)) rows) changed \(from.joined(separator: "\n"))
-              \(visible ?? "")
-            ) affected ORDER BY affected.id;
-            """
-        }.joined(separator: "\n")
+        return record.topics
+            .map { topic in
+                """
+                \(Self.insert)
+                SELECT \(literal(record.modelName)), id::text, \(event(record, .updated)), \(literal(topic.name)), partition_key,
+                  \(Self.now), \(Self.now), NULL
+                FROM (
+                  SELECT DISTINCT \(end).\(quoted(record.primaryKey)) AS id, \(partitionKey(topic, of: end)) AS partition_key
+                  FROM (SELECT DISTINCT \(columns) FROM (\(changed)) rows) changed \(from.joined(separator: "\n"))
+                  \(visible ?? "")
+                ) affected ORDER BY affected.id;
+                """
+            }
+            .joined(separator: "\n")
     }
 
     /// Only the names of the observed columns that changed, and no values.
     private func observation(_ observed: ObservedCapture) -> String {
         let key = quoted(capture.primaryKey)
         let differs = observed.columns.map { "o.\(quoted($0)) IS DISTINCT FROM n.\(quoted($0))" }
-        let names = zip(observed.columns, differs).map { column, differs in
-            "CASE WHEN \(differs) THEN jsonb_build_object(\(literal(column)), NULL) ELSE '{}'::jsonb END"
-        }
+        let names = zip(observed.columns, differs)
+            .map { column, differs in
+                "CASE WHEN \(differs) THEN jsonb_build_object(\(literal(column)), NULL) ELSE '{}'::jsonb END"
+            }
         return """
             \(Self.insert)
             SELECT \(literal(observed.modelName)), n.\(key)::text,

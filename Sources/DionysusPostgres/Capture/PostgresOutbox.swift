@@ -58,7 +58,9 @@ struct PostgresOutbox: OutboxSupport {
 
     func laneIndexes(lanes: Int) -> [SQL] {
         let lane = dialect.laneExpression(
-            "coalesce(partition_key, resource_class || ':' || resource_id)", lanes: lanes)
+            "coalesce(partition_key, resource_class || ':' || resource_id)",
+            lanes: lanes
+        )
         return [
             "DROP INDEX IF EXISTS dionysus_outboxes_pending",
             """
@@ -90,9 +92,11 @@ struct PostgresOutbox: OutboxSupport {
 
     func drawVersion() -> SQL { "SELECT nextval('dionysus_version')" }
 
-    /// An id is decided once every transaction that could have drawn it has ended. The mark remembers the last id
-    /// drawn and, looked up after it, the next transaction id; once all transactions before that one have ended, the
-    /// low-water mark may move up to the marked id, though not past a row that is still to be published.
+    /// An id is decided once every transaction that could have drawn it has ended.
+    ///
+    /// The mark remembers the last id drawn and, looked up after it, the next transaction id; once all transactions
+    /// before that one have ended, the low-water mark may move up to the marked id, though not past a row that is still
+    /// to be published.
     func advanceLowWaterMark(ofLane lane: Int, lanes: Int, in transaction: inout Transaction) throws -> Bool {
         let isLane: SQL =
             "\(raw: dialect.laneExpression("coalesce(o.partition_key, o.resource_class || ':' || o.resource_id)", lanes: lanes)) = \(lane)"

@@ -1,9 +1,12 @@
 public import Dionysus
+
 public import struct Foundation.Date
 public import struct Foundation.Decimal
 public import struct Foundation.UUID
 
-/// What a computed attribute may be. Any `Encodable` type can be made one by conforming to this protocol alone.
+/// What a computed attribute may be.
+///
+/// Any `Encodable` type can be made one by conforming to this protocol alone.
 public protocol AttributeValue: Sendable, Encodable {}
 
 extension Bool: AttributeValue {}

@@ -64,7 +64,9 @@ public struct Registry: Sendable {
     /// Topics, their models, and what each is published with.
     public var dependencies: [String: [String: [String]]] {
         publications.reduce(into: [:]) { result, publication in
-            result[publication.topic, default: [:]][publication.model.name] = publication.dependencies.map(\.target.name)
+            result[publication.topic, default: [:]][publication.model.name] = publication.dependencies.map(
+                \.target.name
+            )
         }
     }
 

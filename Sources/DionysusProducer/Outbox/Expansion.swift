@@ -1,4 +1,5 @@
 import Dionysus
+
 import struct Foundation.UUID
 
 /// How a change to something observed becomes rows of the records that are computed from it.
@@ -29,7 +30,9 @@ struct Expansion: Sendable {
     /// Whether a row is about what this expansion observes.
     func applies(to row: OutboxRow) -> Bool {
         guard row.resourceClass == observation.model.name else { return false }
-        guard let changeset = row.changeset, let changed = try? JSON(parsing: Array(changeset.utf8)) else { return true }
+        guard let changeset = row.changeset, let changed = try? JSON(parsing: Array(changeset.utf8)) else {
+            return true
+        }
         return observation.columns.contains { changed[$0] != nil }
     }
 }

@@ -1,6 +1,8 @@
 import Dionysus
 
-/// The statements on the outbox. They are the same on every database, but for what ``OutboxSupport`` gives.
+/// The statements on the outbox.
+///
+/// They are the same on every database, but for what ``OutboxSupport`` gives.
 struct Outbox: Sendable {
     let support: any OutboxSupport
     let dialect: any SQLDialect

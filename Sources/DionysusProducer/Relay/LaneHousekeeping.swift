@@ -14,7 +14,9 @@ final class LaneHousekeeping: Sendable {
 
     private let state = Mutex(State())
 
-    /// Whether rows below the mark have to be looked for. It is true for a lane's first batch.
+    /// Whether rows below the mark have to be looked for.
+    ///
+    /// It is true for a lane's first batch.
     func isSweepDue(_ lane: Int) -> Bool {
         state.withLock { state in
             let now = ContinuousClock.now

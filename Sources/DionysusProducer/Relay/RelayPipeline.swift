@@ -28,7 +28,9 @@ struct RelayPipeline: Sendable {
     let onPublished: @Sendable (PublishedBatch) -> Void
     let logger: Logger
 
-    /// Publishes the next rows of a lane. This is the relay.
+    /// Publishes the next rows of a lane.
+    ///
+    /// This is the relay.
     func publishBatch(ofLane lane: Int) async throws -> Outcome {
         let lock = outbox.lock(ofLane: lane)
         guard let lease = try await database.lease(lock, idleTimeout: settings.leaseTimeout) else { return .busy }
@@ -37,7 +39,11 @@ struct RelayPipeline: Sendable {
             guard !batch.rows.isEmpty else { return try await finish(lane, batch, lease) }
             let records = try await load(batch.rows)
             let (messages, verdicts) = composer.compose(
-                batch.rows, records, version: batch.version, onFailure: settings.onFailure)
+                batch.rows,
+                records,
+                version: batch.version,
+                onFailure: settings.onFailure
+            )
             let results = await producer.send(messages)
             let settlement = Settlement(batch.rows, verdicts, results, settings: settings)
             do {
@@ -128,8 +134,10 @@ struct RelayPipeline: Sendable {
         return batch.isFull ? .full : batch.expanded > 0 ? .settled : .empty
     }
 
-    /// The lane may have been taken over while the messages were under way, and newer ones may stand before ours in
-    /// the log. A fresh row for each record makes its last message current again.
+    /// The lane may have been taken over while the messages were under way, and newer ones may stand before ours in the
+    /// log.
+    ///
+    /// A fresh row for each record makes its last message current again.
     private func refresh(_ rows: [OutboxRow], because error: any Error) async throws {
         guard !rows.isEmpty else { return }
         logger.warning(

@@ -119,7 +119,8 @@ public struct RelayService: Service {
         while !queue.isClosed {
             let lanes = try await patiently("look for new rows", on: queue) {
                 try await database.transaction(.snapshot) { transaction in
-                    try transaction.run(pipeline.outbox.pendingLanes()).rows.compactMap { try $0.integer(0).map(Int.init) }
+                    try transaction.run(pipeline.outbox.pendingLanes()).rows
+                        .compactMap { try $0.integer(0).map(Int.init) }
                 }
             }
             guard let lanes else { return }
@@ -130,7 +131,9 @@ public struct RelayService: Service {
         }
     }
 
-    /// Whether nothing can be published now. Rows that wait for their next attempt can't, nor those behind them.
+    /// Whether nothing can be published now.
+    ///
+    /// Rows that wait for their next attempt can't, nor those behind them.
     private func isEmpty(_ pipeline: RelayPipeline, _ queue: LaneQueue) async throws -> Bool {
         let outbox = pipeline.outbox
         let counts = try await patiently("look for publishable rows", on: queue) { [settings] in

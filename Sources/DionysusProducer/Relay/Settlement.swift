@@ -65,7 +65,8 @@ struct Settlement: Sendable {
         }
         for failure in failureStatements {
             statements.append(
-                outbox.fail(failure.row, failure.error, attempts: failure.attempts, retryAfter: failure.delay))
+                outbox.fail(failure.row, failure.error, attempts: failure.attempts, retryAfter: failure.delay)
+            )
         }
         return statements
     }

@@ -44,9 +44,10 @@ final class LoadedRecords {
         for index in 0..<rows.count { rowByID[rows[index, key].primaryKeyText] = index }
         self.rowByID = rowByID
         targets = Dictionary(
-            uniqueKeysWithValues: zip(plan.edges, results.dropFirst()).map { edge, result in
-                (edge.association, Targets(plan: edge.target, rows: result))
-            }
+            uniqueKeysWithValues: zip(plan.edges, results.dropFirst())
+                .map { edge, result in
+                    (edge.association, Targets(plan: edge.target, rows: result))
+                }
         )
     }
 
@@ -103,20 +104,22 @@ final class LoadedRecords {
     private func link(_ association: AssociationDescription, of row: Row) -> JSON {
         if association.isBelongsTo { return JSON(databaseValue: row[association.hops[0].column]) }
         let key = association.target.primaryKey
-        let ids = (targets[association]).map { targets in
-            targetRows(of: row, association).map { JSON(databaseValue: Row(result: targets.rows, index: $0)[key]) }
-        }
+        let ids = (targets[association])
+            .map { targets in
+                targetRows(of: row, association).map { JSON(databaseValue: Row(result: targets.rows, index: $0)[key]) }
+            }
         return association.isToMany ? .array(ids ?? []) : ids?.first ?? .null
     }
 
     private func sideload(_ association: AssociationDescription, of row: Row) throws -> JSON {
         guard let targets = targets[association] else { return .null }
-        let payloads = try targetRows(of: row, association).map { index in
-            var members = try targets.plan.serializer.attributes(targets.record(index), [:], encoder)
-            let links = links(of: Row(result: targets.rows, index: index), targets.plan.serializer)
-            members.append(.init("links", .object(links)))
-            return JSON.object(JSON.Object(members))
-        }
+        let payloads = try targetRows(of: row, association)
+            .map { index in
+                var members = try targets.plan.serializer.attributes(targets.record(index), [:], encoder)
+                let links = links(of: Row(result: targets.rows, index: index), targets.plan.serializer)
+                members.append(.init("links", .object(links)))
+                return JSON.object(JSON.Object(members))
+            }
         return association.isToMany ? .array(payloads) : payloads.first ?? .null
     }
 

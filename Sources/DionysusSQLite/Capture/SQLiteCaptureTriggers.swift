@@ -110,7 +110,8 @@ struct SQLiteCaptureTriggers {
 
     private func deleteBody(of alias: String, from: String) -> String {
         (rows(of: alias, from: from) { event($0, .destroyed) }
-            + capture.affected.map { affected($0, of: alias, from: from) }).joined(separator: "\n")
+            + capture.affected.map { affected($0, of: alias, from: from) })
+            .joined(separator: "\n")
     }
 
     private func updateBody() -> String {
@@ -128,7 +129,11 @@ struct SQLiteCaptureTriggers {
             if let column = affected.path.first?.column {
                 let moved = "OLD.\(quoted(column)) IS NOT NEW.\(quoted(column))"
                 statements.append(
-                    self.affected(affected, of: "NEW", from: condition.isEmpty ? "WHERE \(moved)" : "\(condition) AND \(moved)")
+                    self.affected(
+                        affected,
+                        of: "NEW",
+                        from: condition.isEmpty ? "WHERE \(moved)" : "\(condition) AND \(moved)"
+                    )
                 )
             }
         }
@@ -159,25 +164,29 @@ struct SQLiteCaptureTriggers {
     private func affected(_ affected: AffectedCapture, of alias: String, from: String) -> String {
         let record = affected.record
         let end = "t\(affected.path.count)"
-        let first = affected.path.prefix(1).map { hop in
-            "FROM (SELECT \(alias).\(quoted(hop.column)) AS value \(from)) changed "
-                + "JOIN \(quoted(hop.otherTable)) t1 ON t1.\(quoted(hop.otherColumn)) = changed.value"
-        }
-        let rest = affected.path.enumerated().dropFirst().map { index, hop in
-            "JOIN \(quoted(hop.otherTable)) t\(index + 1) "
-                + "ON t\(index + 1).\(quoted(hop.otherColumn)) = t\(index).\(quoted(hop.column))"
-        }
+        let first = affected.path.prefix(1)
+            .map { hop in
+                "FROM (SELECT \(alias).\(quoted(hop.column)) AS value \(from)) changed "
+                    + "JOIN \(quoted(hop.otherTable)) t1 ON t1.\(quoted(hop.otherColumn)) = changed.value"
+            }
+        let rest = affected.path.enumerated().dropFirst()
+            .map { index, hop in
+                "JOIN \(quoted(hop.otherTable)) t\(index + 1) "
+                    + "ON t\(index + 1).\(quoted(hop.otherColumn)) = t\(index).\(quoted(hop.column))"
+            }
         let visible = record.softDeleteColumn.map { column in
             record.updatesAfterSoftDelete ? "" : "WHERE \(end).\(quoted(column)) IS NULL"
         }
-        return record.topics.map { topic in
-            """
-            \(Self.insert)
-            SELECT DISTINCT \(literal(record.modelName)), \(text(record.primaryKey, of: end)), \(event(record, .updated)),
-              \(literal(topic.name)), \(partitionKey(topic, of: end)), \(Self.now), \(Self.now), NULL
-            \((first + rest).joined(separator: "\n")) \(visible ?? "");
-            """
-        }.joined(separator: "\n")
+        return record.topics
+            .map { topic in
+                """
+                \(Self.insert)
+                SELECT DISTINCT \(literal(record.modelName)), \(text(record.primaryKey, of: end)), \(event(record, .updated)),
+                  \(literal(topic.name)), \(partitionKey(topic, of: end)), \(Self.now), \(Self.now), NULL
+                \((first + rest).joined(separator: "\n")) \(visible ?? "");
+                """
+            }
+            .joined(separator: "\n")
     }
 
     /// Only the names of the observed columns that changed, and no values.

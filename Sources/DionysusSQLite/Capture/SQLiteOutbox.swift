@@ -48,7 +48,9 @@ struct SQLiteOutbox: OutboxSupport {
 
     func laneIndexes(lanes: Int) -> [SQL] {
         let lane = dialect.laneExpression(
-            "coalesce(partition_key, resource_class || ':' || resource_id)", lanes: lanes)
+            "coalesce(partition_key, resource_class || ':' || resource_id)",
+            lanes: lanes
+        )
         return [
             "DROP INDEX IF EXISTS dionysus_outboxes_pending",
             "CREATE INDEX dionysus_outboxes_pending ON dionysus_outboxes (\(raw: lane), id) WHERE published_at IS NULL",
@@ -56,9 +58,10 @@ struct SQLiteOutbox: OutboxSupport {
     }
 
     func removal() -> [SQL] {
-        ["dionysus_outboxes", "dionysus_lanes", "dionysus_meta", "dionysus_version"].map {
-            "DROP TABLE IF EXISTS \(identifier: $0)"
-        }
+        ["dionysus_outboxes", "dionysus_lanes", "dionysus_meta", "dionysus_version"]
+            .map {
+                "DROP TABLE IF EXISTS \(identifier: $0)"
+            }
     }
 
     /// Every draw looks at the clock.
