@@ -129,6 +129,11 @@ let package = Package(
             swiftSettings: strict
         ),
         .testTarget(
+            name: "RentalsTests",
+            dependencies: ["Dionysus", "DionysusEmbedded", "DionysusKafka", "TestSupport", "Rentals"],
+            swiftSettings: strict
+        ),
+        .testTarget(
             name: "DionysusPostgresTests",
             dependencies: ["Dionysus", "DionysusPostgres", "DionysusTesting", "TestSupport"],
             swiftSettings: strict

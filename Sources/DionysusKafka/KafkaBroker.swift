@@ -39,7 +39,7 @@ public final class KafkaBroker: MessageBroker {
     public init(
         bootstrapServers: String,
         settings: [String: String] = [:],
-        logger: Logger,
+        logger: Logger = Logger(label: "dionysus.kafka"),
         onStatistics: (@Sendable (KafkaStatistics) -> Void)? = nil
     ) throws {
         let servers = bootstrapServers.split { $0 == "," || $0 == ";" || $0 == " " }.joined(separator: ",")

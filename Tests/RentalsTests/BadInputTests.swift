@@ -1,0 +1,112 @@
+import Dionysus
+import DionysusKafka
+import Foundation
+import TestSupport
+import Testing
+
+/// What goes wrong is told in one clear line, and what can resume does.
+@Suite(.serialized, .timeLimit(.minutes(5)))
+struct BadInputTests {
+    @Test("wrong usage ends with 64, wrong settings with 1 and all their names")
+    func usage() async throws {
+        try await Installation.with(.embedded) { installation in
+            #expect(try await installation.run("nonsense").status == 64)
+            #expect(try await installation.run("relay", "--nonsense").status == 64)
+            #expect(try await installation.run("seed", "--rentals", "-5").status == 64)
+            var wrong = installation
+            wrong.environment["DIONYSUS_WORKERS"] = "many"
+            wrong.environment["DIONYSUS_WROKERS"] = "4"
+            let result = try await wrong.run("relay")
+            #expect(result.status == 1)
+            #expect(result.errors.contains("DIONYSUS_WORKERS must be a whole number"))
+            #expect(result.errors.contains("DIONYSUS_WROKERS is no setting"))
+        }
+    }
+
+    @Test(
+        "a database that can't be had is one line without secrets",
+        arguments: [
+            "mysql://somebody@localhost/shop", "postgres://somebody:hush@127.0.0.1:1/shop", "sqlite:/dev/null/x.sqlite", "",
+        ])
+    func database(_ url: String) async throws {
+        try await Installation.with(.embedded) { installation in
+            var wrong = installation
+            wrong.environment["SOURCE_DATABASE_URL"] = url
+            let result = try await wrong.run("migrate")
+            #expect(result.status == 1)
+            #expect(result.errors.split(separator: "\n").count == 1, "\(result.errors)")
+            #expect(!result.errors.contains("hush"))
+        }
+    }
+
+    @Test("a relay without an outbox says what to do", arguments: InstallationKind.available)
+    func notMigrated(_ kind: InstallationKind) async throws {
+        try await Installation.with(kind) { installation in
+            for command in ["relay", "consume"] {
+                let result = try await installation.run(command)
+                #expect(result.status == 1)
+                #expect(result.errors.contains("migrate") || result.errors.contains("no table"), "\(result.errors)")
+            }
+            #expect(try await installation.run("validate").status == 1)
+        }
+    }
+
+    @Test("a column that is missing is named by validate and at the start", arguments: InstallationKind.available)
+    func missingColumn(_ kind: InstallationKind) async throws {
+        try await Installation.with(kind) { installation in
+            try await installation.succeed("migrate")
+            try await installation.write("ALTER TABLE rentals DROP COLUMN bedrooms;")
+            for command in ["validate", "relay"] {
+                let result = try await installation.run(command)
+                #expect(result.status == 1)
+                #expect(result.errors.contains("table rentals has no column bedrooms"), "\(result.errors)")
+            }
+        }
+    }
+
+    @Test("messages that are not the wire format and unknown models hold nothing up", arguments: InstallationKind.available)
+    func malformed(_ kind: InstallationKind) async throws {
+        try await Installation.with(kind) { installation in
+            try await installation.succeed("migrate")
+            try await installation.succeed("seed", "--accounts", "2", "--rentals", "5", "--bookings", "5", "--fees", "5")
+            let bad = ["not json", "{\"message\":[{\"event\":\"rental_updated\",\"model_name\":\"Rental\"", "[]", "\u{ff}"]
+            let unknown = #"{"message":[{"event":"ghost_created","model_name":"Ghost","data":[{"id":1,"links":{}}]}]}"#
+            try await installation.withBroker { broker in
+                let producer = try await broker.makeProducer(ProducerOptions(clientID: "test"))
+                let results = await producer.send(
+                    (bad + [unknown]).map { value in
+                        OutgoingMessage(
+                            topic: "v3_accounts", destination: .partition(0), key: Array("Account:1".utf8),
+                            value: Array(value.utf8))
+                    })
+                for result in results { #expect(throws: Never.self) { try result.get() } }
+                await producer.close(deadline: .seconds(10))
+            }
+            try await installation.replicateAndVerify()
+        }
+    }
+
+    @Test("a broker that is down at the start and goes down under way is waited for")
+    func brokerOutage() async throws {
+        guard TestDatabaseKind.available.contains(.postgres) else { return }
+        let cluster = try MockCluster(brokers: 1)
+        try await Installation.with(.servers) { installation in
+            var installation = installation
+            installation.environment["DIONYSUS_SEED_BROKER"] = cluster.bootstrapServers
+            installation.environment["DIONYSUS_MESSAGE_TIMEOUT_MS"] = "2000"
+            try await installation.succeed("migrate")
+            try await installation.succeed("seed", "--accounts", "2", "--rentals", "50", "--bookings", "50", "--fees", "50")
+            try cluster.stopBroker(1)
+            let services = try ["relay", "consume"].map { try installation.start($0) }
+            try await installation.succeed("traffic", "--rate", "50", "--seconds", "5")
+            try cluster.startBroker(1)
+            try await installation.succeed("traffic", "--rate", "50", "--seconds", "3")
+            try cluster.stopBroker(1)
+            try await installation.succeed("traffic", "--rate", "50", "--seconds", "3")
+            try cluster.startBroker(1)
+            for service in services { #expect(await service.terminate().status == 0) }
+            try await installation.replicateAndVerify()
+        }
+        cluster.close()
+    }
+}

@@ -1,0 +1,117 @@
+import Dionysus
+import DionysusEmbedded
+import DionysusKafka
+import Foundation
+import TestSupport
+import Testing
+
+/// What the example application runs on.
+enum InstallationKind: String, Sendable, CaseIterable, CustomStringConvertible {
+    /// SQLite databases and the embedded log.
+    case embedded
+    /// PostgreSQL and a Kafka cluster.
+    case servers
+
+    var description: String { rawValue }
+
+    static var available: [InstallationKind] {
+        TestDatabaseKind.available.contains(.postgres) ? [.embedded, .servers] : [.embedded]
+    }
+}
+
+/// Databases and a broker of their own, and the example application's processes on them.
+struct Installation: Sendable {
+    let kind: InstallationKind
+    var environment: [String: String]
+    private let sourcePath: String
+
+    /// Runs a body with an installation that is gone afterwards.
+    static func with(_ kind: InstallationKind, _ body: (Installation) async throws -> Void) async throws {
+        switch kind {
+        case .embedded:
+            try await withTemporaryDirectory { directory in
+                let source = "\(directory)/source.sqlite"
+                let environment = [
+                    "SOURCE_DATABASE_URL": "sqlite:\(source)",
+                    "REPLICA_DATABASE_URL": "sqlite:\(directory)/replica.sqlite",
+                    "DIONYSUS_SEED_BROKER": "embedded:\(directory)/log.sqlite",
+                ]
+                try await body(Installation(kind: kind, environment: environment, sourcePath: source))
+            }
+        case .servers:
+            let cluster = try MockCluster(brokers: 1)
+            try await withTemporaryPostgresURL { source in
+                try await withTemporaryPostgresURL { replica in
+                    let environment = [
+                        "SOURCE_DATABASE_URL": source, "REPLICA_DATABASE_URL": replica,
+                        "DIONYSUS_SEED_BROKER": cluster.bootstrapServers,
+                        // A member that was killed is missed sooner.
+                        "DIONYSUS_CONSUMER_SETTINGS": "session.timeout.ms=6000;heartbeat.interval.ms=1000",
+                    ]
+                    try await body(Installation(kind: kind, environment: environment, sourcePath: source))
+                }
+            }
+            cluster.close()
+        }
+    }
+
+    /// Starts a command of the example application.
+    func start(_ arguments: String...) throws -> RunningProcess { try start(arguments) }
+
+    private func start(_ arguments: [String]) throws -> RunningProcess {
+        try RunningProcess(Self.executable, arguments, environment: environment)
+    }
+
+    /// Runs a command of the example application to its end.
+    func run(_ arguments: String...) async throws -> RunningProcess.Result { try await start(arguments).result() }
+
+    /// Runs a command that is to succeed.
+    @discardableResult
+    func succeed(_ arguments: String..., location: SourceLocation = #_sourceLocation) async throws -> String {
+        let result = try await start(arguments).result()
+        #expect(
+            result.status == 0, "\(arguments.joined(separator: " ")): \(result.output)\(result.errors)",
+            sourceLocation: location)
+        return result.output
+    }
+
+    /// Runs a script on the source with another program: psql or sqlite3.
+    func write(_ script: String, location: SourceLocation = #_sourceLocation) async throws {
+        let (program, arguments) =
+            switch kind {
+            case .embedded: ("sqlite3", ["-bail", "-cmd", ".timeout 30000", sourcePath])
+            case .servers: ("psql", ["-q", "-v", "ON_ERROR_STOP=1", sourcePath])
+            }
+        let result = try await RunningProcess(
+            URL(filePath: "/usr/bin/env"), [program] + arguments, environment: [:], input: script
+        ).result()
+        #expect(result.status == 0, "\(program): \(result.errors)", sourceLocation: location)
+    }
+
+    /// Publishes and applies everything, and compares.
+    func replicateAndVerify(location: SourceLocation = #_sourceLocation) async throws {
+        try await succeed("relay", "--until-empty", location: location)
+        try await succeed("consume", "--until-caught-up", location: location)
+        try await succeed("verify", location: location)
+    }
+
+    /// The broker, for looking into the log.
+    func withBroker<T: Sendable>(_ body: (any MessageBroker) async throws -> T) async throws -> T {
+        let seed = environment["DIONYSUS_SEED_BROKER"] ?? ""
+        let broker: any MessageBroker =
+            switch kind {
+            case .embedded: try EmbeddedBroker(path: String(seed.dropFirst("embedded:".count)))
+            case .servers: try KafkaBroker(bootstrapServers: seed)
+            }
+        let result = try await body(broker)
+        await broker.close()
+        return result
+    }
+
+    /// Where the package's executables are: beside the tests.
+    private static var executable: URL {
+        let tests = Bundle.allBundles.first { $0.bundlePath.hasSuffix(".xctest") }
+        let directory = tests?.bundleURL.deletingLastPathComponent() ?? Bundle.main.bundleURL
+        return directory.appendingPathComponent("rentals")
+    }
+}
