@@ -9,6 +9,7 @@ let package = Package(
         .package(name: "dionysus", path: ".."),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
     targets: [
         .executableTarget(
@@ -16,10 +17,13 @@ let package = Package(
             dependencies: [
                 .product(name: "Dionysus", package: "dionysus"),
                 .product(name: "DionysusProducer", package: "dionysus"),
+                .product(name: "DionysusConsumer", package: "dionysus"),
                 .product(name: "DionysusPostgres", package: "dionysus"),
+                .product(name: "DionysusKafka", package: "dionysus"),
                 .product(name: "DionysusEmbedded", package: "dionysus"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ]
         )
     ],

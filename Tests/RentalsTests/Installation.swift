@@ -59,7 +59,7 @@ struct Installation: Sendable {
     func start(_ arguments: String...) throws -> RunningProcess { try start(arguments) }
 
     private func start(_ arguments: [String]) throws -> RunningProcess {
-        try RunningProcess(Self.executable, arguments, environment: environment)
+        try RunningProcess(Self.executable.path, arguments, environment: environment)
     }
 
     /// Runs a command of the example application to its end.
@@ -84,13 +84,7 @@ struct Installation: Sendable {
             case .embedded: ("sqlite3", ["-bail", "-cmd", ".timeout 30000", sourcePath])
             case .servers: ("psql", ["-q", "-v", "ON_ERROR_STOP=1", sourcePath])
             }
-        let result = try await RunningProcess(
-            URL(filePath: "/usr/bin/env"),
-            [program] + arguments,
-            environment: [:],
-            input: script
-        )
-        .result()
+        let result = try await RunningProcess(program, arguments, environment: [:], input: script).result()
         #expect(result.status == 0, "\(program): \(result.errors)", sourceLocation: location)
     }
 

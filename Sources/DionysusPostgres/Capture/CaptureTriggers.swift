@@ -124,7 +124,7 @@ struct CaptureTriggers {
                     \(literal(topic.name)),
                     CASE WHEN n.\(key) IS NULL THEN \(partitionKey(topic, of: "o"))
                       ELSE \(partitionKey(topic, of: "n")) END,
-                    \(Self.now), \(Self.now), NULL::jsonb
+                    \(Self.now), \(Self.now), \(move(record, topic))
                   FROM dionysus_old o FULL JOIN dionysus_new n ON n.\(key) = o.\(key)
                   WHERE n.\(key) IS NULL OR o.\(key) IS NULL OR o *<> n
                   ORDER BY coalesce(n.\(key), o.\(key))
@@ -135,6 +135,20 @@ struct CaptureTriggers {
         statements += capture.affected.map { affectedByUpdate($0) }
         if let observed = capture.observed { statements.append(observation(observed)) }
         return statements.joined(separator: "\n")
+    }
+
+    /// The old and the new partition key of a record that moves, so that the relay can wait for its rows elsewhere.
+    ///
+    /// A record that is restored may have moved while its changes were not captured.
+    private func move(_ record: RecordCapture, _ topic: RecordCapture.Topic) -> String {
+        guard let column = topic.partitionKey else { return "NULL::jsonb" }
+        let (old, new) = ("o.\(quoted(column))", "n.\(quoted(column))")
+        let restored = record.softDeleteColumn.map { " OR o.\(quoted($0)) IS NOT NULL AND n.\(quoted($0)) IS NULL" }
+        let key = quoted(capture.primaryKey)
+        return """
+            CASE WHEN o.\(key) = n.\(key) AND (\(old) IS DISTINCT FROM \(new)\(restored ?? ""))
+                THEN jsonb_build_object(\(literal(column)), jsonb_build_array(\(old), \(new))) END
+            """
     }
 
     private func changeOfUpdate(_ record: RecordCapture) -> String {

@@ -92,6 +92,22 @@ struct Outbox: Sendable {
             """
     }
 
+    /// Those of a lane's rows whose record has moved here while earlier rows of it still wait in another lane.
+    func waitingForAnotherLane(_ rows: [OutboxRow], lane number: Int) -> SQL {
+        let columns = [
+            BulkColumn("id", .integer, rows.map { .integer($0.id) }),
+            BulkColumn("topic", .text, rows.map { .text($0.topic) }),
+            BulkColumn("resource_class", .text, rows.map { .text($0.resourceClass) }),
+            BulkColumn("resource_id", .text, rows.map { .text($0.resourceID) }),
+        ]
+        return """
+            SELECT DISTINCT m.id FROM \(dialect.rows(columns, alias: "m")) JOIN dionysus_outboxes o
+              ON o.resource_id = m.resource_id AND o.resource_class = m.resource_class AND o.topic = m.topic
+              AND o.id < m.id
+            WHERE o.published_at IS NULL AND \(lane(of: "o.")) <> \(number) AND \(Self.isNotParked)
+            """
+    }
+
     // MARK: Settling
 
     /// Marks rows as published, or deletes them.

@@ -35,6 +35,9 @@ struct OutboxRow: Sendable {
         createdAt = try row.timestamp(8)
     }
 
+    /// Whether the row's record may have moved here from another partition key.
+    var isMove: Bool { changeset != nil && topic != Self.observerTopic }
+
     /// The record that the row is about, in its topic.
     var record: RecordReference { RecordReference(topic: topic, modelName: resourceClass, id: resourceID) }
 }

@@ -40,6 +40,7 @@ struct RelayPipeline: Sendable {
             let records = try await load(batch.rows)
             let (messages, verdicts) = composer.compose(
                 batch.rows,
+                waiting: batch.waiting,
                 records,
                 version: batch.version,
                 onFailure: settings.onFailure
@@ -61,6 +62,8 @@ struct RelayPipeline: Sendable {
 
     private struct Batch: Sendable {
         var rows: [OutboxRow]
+        /// The ids of rows that wait for earlier rows of their record in another lane.
+        var waiting: Set<Int64>
         var expanded: Int
         var version: Int64
         var isFull: Bool
@@ -78,8 +81,14 @@ struct RelayPipeline: Sendable {
             let claimed = try results[0].rows.map { try OutboxRow($0) }
             let observed = claimed.filter { $0.topic == OutboxRow.observerTopic }
             if !observed.isEmpty { try transaction.run(expansion(of: observed)) }
+            let moves = claimed.filter(\.isMove)
+            let waiting =
+                moves.isEmpty
+                ? []
+                : try transaction.run(outbox.waitingForAnotherLane(moves, lane: lane)).rows.compactMap { try $0.integer(0) }
             return Batch(
                 rows: claimed.filter { $0.topic != OutboxRow.observerTopic },
+                waiting: Set(waiting),
                 expanded: observed.count,
                 version: try results[1].first?.integer(0) ?? 0,
                 isFull: claimed.count == settings.batchSize
@@ -168,7 +177,8 @@ struct RelayPipeline: Sendable {
             )
         }
         if let error = settlement.brokerError { return .brokerUnavailable(error) }
-        return batch.isFull ? .full : .settled
+        let hasMore = batch.isFull && settlement.hasSettledRows
+        return hasMore ? .full : .settled
     }
 }
 

@@ -41,6 +41,9 @@ struct Settlement: Sendable {
         }
     }
 
+    /// Whether the lane is further than it was.
+    var hasSettledRows: Bool { !published.isEmpty || !notes.isEmpty || !failures.isEmpty }
+
     private static func firstFailure(_ results: ArraySlice<Result<Acknowledgement, DionysusError>>) -> DionysusError? {
         for case .failure(let error) in results { return error }
         return nil

@@ -10,7 +10,7 @@ struct Composer: Sendable {
         case superfluous(String)
         /// Its record can't be serialized.
         case failed(DionysusError)
-        /// An earlier row of its record has failed in this batch.
+        /// An earlier row of its record has failed in this batch, or waits in another lane.
         case held
     }
 
@@ -20,6 +20,7 @@ struct Composer: Sendable {
 
     func compose(
         _ rows: [OutboxRow],
+        waiting: Set<Int64>,
         _ records: [RecordGroup: LoadedRecords],
         version: Int64,
         onFailure: FailurePolicy
@@ -29,9 +30,15 @@ struct Composer: Sendable {
         var verdicts: [Verdict] = []
         verdicts.reserveCapacity(rows.count)
         var held: Set<String> = []
+        var waitingRecords: Set<RecordReference> = []
         let versionHeader = MessageHeader(HeaderName.version, Array(String(version).utf8))
 
         for row in rows {
+            if waiting.contains(row.id) { waitingRecords.insert(row.record) }
+            if !waitingRecords.isEmpty, waitingRecords.contains(row.record) {
+                verdicts.append(.held)
+                continue
+            }
             if !held.isEmpty, onFailure != .pass, held.contains(holdingKey(row, onFailure)) {
                 verdicts.append(.held)
                 continue

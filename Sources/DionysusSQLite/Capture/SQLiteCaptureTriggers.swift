@@ -92,12 +92,13 @@ struct SQLiteCaptureTriggers {
         _ topic: RecordCapture.Topic,
         of alias: String,
         event: String,
-        from: String
+        from: String,
+        changeset: String = "NULL"
     ) -> String {
         """
         \(Self.insert)
         SELECT \(literal(record.modelName)), \(text(record.primaryKey, of: alias)), \(event), \(literal(topic.name)),
-          \(partitionKey(topic, of: alias)), \(Self.now), \(Self.now), NULL \(from);
+          \(partitionKey(topic, of: alias)), \(Self.now), \(Self.now), \(changeset) \(from);
         """
     }
 
@@ -120,7 +121,14 @@ struct SQLiteCaptureTriggers {
         for record in capture.records {
             let change = changeOfUpdate(record)
             statements += record.topics.map { topic in
-                row(record, topic, of: "NEW", event: change, from: "WHERE \(change) IS NOT NULL")
+                row(
+                    record,
+                    topic,
+                    of: "NEW",
+                    event: change,
+                    from: "WHERE \(change) IS NOT NULL",
+                    changeset: move(record, topic)
+                )
             }
         }
         for affected in capture.affected {
@@ -145,6 +153,20 @@ struct SQLiteCaptureTriggers {
         capture.records.flatMap { record in
             record.topics.map { row(record, $0, of: alias, event: event(record), from: from) }
         }
+    }
+
+    /// The old and the new partition key of a record that moves, so that the relay can wait for its rows elsewhere.
+    ///
+    /// A record that is restored may have moved while its changes were not captured.
+    private func move(_ record: RecordCapture, _ topic: RecordCapture.Topic) -> String {
+        guard let column = topic.partitionKey else { return "NULL" }
+        let (old, new) = ("OLD.\(quoted(column))", "NEW.\(quoted(column))")
+        let restored = record.softDeleteColumn.map { " OR OLD.\(quoted($0)) IS NOT NULL AND NEW.\(quoted($0)) IS NULL" }
+        let key = quoted(capture.primaryKey)
+        return """
+            CASE WHEN OLD.\(key) IS NEW.\(key) AND (\(old) IS NOT \(new)\(restored ?? ""))
+              THEN json_object(\(literal(column)), json_array(\(old), \(new))) END
+            """
     }
 
     private func changeOfUpdate(_ record: RecordCapture) -> String {

@@ -1,0 +1,98 @@
+import Dispatch
+import Foundation
+import Synchronization
+
+/// A process of the example application, or of another program.
+///
+/// Its streams are files, because a pipe's end that another process inherits keeps the pipe open; for the same reason it is
+/// spawned without Foundation's `Process`.
+final class RunningProcess: Sendable {
+    /// How a process ended, and what it wrote.
+    struct Result: Sendable {
+        let status: Int32
+        let output: String
+        let errors: String
+    }
+
+    let identifier: pid_t
+    private let directory: URL
+    private let ending: Task<Int32, Never>
+    private let hasEnded: Mutex<Bool>
+
+    /// Starts a program, which is looked for in the path if its name has no slash.
+    init(_ program: String, _ arguments: [String], environment: [String: String], input: String = "") throws {
+        directory = URL(filePath: NSTemporaryDirectory()).appending(path: "process-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+        try Data(input.utf8).write(to: directory.appending(path: "input"))
+        let identifier = try Self.spawn(
+            program, arguments, ProcessInfo.processInfo.environment.merging(environment) { $1 }, directory.path)
+        self.identifier = identifier
+        hasEnded = Mutex(false)
+        ending = Task {
+            await withCheckedContinuation { continuation in
+                DispatchQueue(label: "process.\(identifier)").async {
+                    var status: Int32 = 0
+                    while waitpid(identifier, &status, 0) < 0, errno == EINTR {}
+                    // The exit code, or the signal as a shell tells it.
+                    let signal = status & 0x7f
+                    continuation.resume(returning: signal == 0 ? (status >> 8) & 0xff : 128 + signal)
+                }
+            }
+        }
+    }
+
+    /// A test that fails leaves no process behind.
+    deinit {
+        if !hasEnded.withLock({ $0 }) { kill(identifier, SIGKILL) }
+        try? FileManager.default.removeItem(at: directory)
+    }
+
+    /// Waits until it has ended.
+    func result() async -> Result {
+        let status = await ending.value
+        hasEnded.withLock { $0 = true }
+        return Result(status: status, output: text("output"), errors: text("errors"))
+    }
+
+    /// Sends a signal.
+    func signal(_ signal: Int32) { kill(identifier, signal) }
+
+    /// Kills it with a signal that it can't handle.
+    func killAndWait() async {
+        signal(SIGKILL)
+        _ = await result()
+    }
+
+    /// Asks it to end, and waits until it has.
+    func terminate() async -> Result {
+        signal(SIGTERM)
+        return await result()
+    }
+
+    private func text(_ name: String) -> String {
+        (try? String(contentsOf: directory.appending(path: name), encoding: .utf8)) ?? ""
+    }
+
+    private static func spawn(
+        _ program: String, _ arguments: [String], _ environment: [String: String], _ directory: String
+    ) throws -> pid_t {
+        #if canImport(Darwin)
+        var actions: posix_spawn_file_actions_t?
+        #else
+        var actions = posix_spawn_file_actions_t()
+        #endif
+        posix_spawn_file_actions_init(&actions)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "\(directory)/input", O_RDONLY, 0)
+        let create = O_WRONLY | O_CREAT | O_TRUNC
+        posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "\(directory)/output", create, 0o600)
+        posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "\(directory)/errors", create, 0o600)
+        var vector = ([program] + arguments).map { strdup($0) } + [nil]
+        var variables = environment.map { strdup("\($0)=\($1)") } + [nil]
+        defer { for text in vector + variables { free(text) } }
+        var identifier: pid_t = 0
+        let code = posix_spawnp(&identifier, program, &actions, nil, &vector, &variables)
+        guard code == 0 else { throw POSIXError(.init(rawValue: code) ?? .EIO) }
+        return identifier
+    }
+}
