@@ -22,6 +22,7 @@ final class ConsumerSession {
     private var failure: DionysusError?
     private var waiters: [ConsumerInbox.Waiter] = []
     private var isClosing = false
+    private var hasBeenAssigned = false
 
     /// Takes a client over.
     init(_ client: Client, inbox: ConsumerInbox, events: ClientEvents) {
@@ -120,8 +121,14 @@ final class ConsumerSession {
         queues.closeAll()
         rd_kafka_queue_destroy(client.queue)
         rd_kafka_consumer_close(client.pointer)
-        rd_kafka_destroy(client.pointer)
+        if canBeDestroyed { rd_kafka_destroy(client.pointer) }
     }
+
+    /// Before version 2.3.0 librdkafka aborts the process when a cooperative member is destroyed that has joined its
+    /// group but was never given an assignment (librdkafka issue 4312).
+    ///
+    /// Such a member has left its group and is idle; its memory is given up for the process's life.
+    private var canBeDestroyed: Bool { hasBeenAssigned || rd_kafka_version() >= 0x0203_0000 }
 
     // MARK: What librdkafka reports
 
@@ -164,6 +171,7 @@ final class ConsumerSession {
     private func rebalance(_ code: rd_kafka_resp_err_t, _ partitions: [TopicPartition]) {
         switch code {
         case RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS:
+            hasBeenAssigned = true
             if partitions.isEmpty { addToAssignment([]) } else { membership.assign(partitions) }
         case RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS where rd_kafka_assignment_lost(client.pointer) != 0:
             removeFromAssignment(membership.lose(partitions))
