@@ -60,7 +60,11 @@ import Testing
         ),
     ]
 
-    @Test("topics, keys, partitions, events, attributes, links and sideloads", arguments: TestDatabaseKind.available, stories)
+    @Test(
+        "topics, keys, partitions, events, attributes, links and sideloads",
+        arguments: TestDatabaseKind.available,
+        stories
+    )
     func story(_ kind: TestDatabaseKind, _ story: Story) async throws {
         let expected = try goldenMessages(story.file)
         try await ProducerHarness.run(kind) { harness in

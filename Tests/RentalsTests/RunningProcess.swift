@@ -25,18 +25,23 @@ final class RunningProcess: Sendable {
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
         try Data(input.utf8).write(to: directory.appending(path: "input"))
         let identifier = try Self.spawn(
-            program, arguments, ProcessInfo.processInfo.environment.merging(environment) { $1 }, directory.path)
+            program,
+            arguments,
+            ProcessInfo.processInfo.environment.merging(environment) { $1 },
+            directory.path
+        )
         self.identifier = identifier
         hasEnded = Mutex(false)
         ending = Task {
             await withCheckedContinuation { continuation in
-                DispatchQueue(label: "process.\(identifier)").async {
-                    var status: Int32 = 0
-                    while waitpid(identifier, &status, 0) < 0, errno == EINTR {}
-                    // The exit code, or the signal as a shell tells it.
-                    let signal = status & 0x7f
-                    continuation.resume(returning: signal == 0 ? (status >> 8) & 0xff : 128 + signal)
-                }
+                DispatchQueue(label: "process.\(identifier)")
+                    .async {
+                        var status: Int32 = 0
+                        while waitpid(identifier, &status, 0) < 0, errno == EINTR {}
+                        // The exit code, or the signal as a shell tells it.
+                        let signal = status & 0x7f
+                        continuation.resume(returning: signal == 0 ? (status >> 8) & 0xff : 128 + signal)
+                    }
             }
         }
     }
@@ -74,7 +79,10 @@ final class RunningProcess: Sendable {
     }
 
     private static func spawn(
-        _ program: String, _ arguments: [String], _ environment: [String: String], _ directory: String
+        _ program: String,
+        _ arguments: [String],
+        _ environment: [String: String],
+        _ directory: String
     ) throws -> pid_t {
         #if canImport(Darwin)
         var actions: posix_spawn_file_actions_t?

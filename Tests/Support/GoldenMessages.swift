@@ -14,16 +14,17 @@ public struct GoldenMessage: Sendable {
 public func goldenMessages(_ file: String) throws -> [GoldenMessage] {
     let tests = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     let url = tests.appending(path: "DionysusConsumerTests/Golden/\(file).jsonl")
-    return try String(contentsOf: url, encoding: .utf8).split(separator: "\n").compactMap { line in
-        let message = try JSON(parsing: Array(line.utf8))
-        guard case .string(let topic) = message["topic"], case .integer(let partition) = message["partition"],
-            case .string(let key) = message["key"], case .string(let payload) = message["payload"]
-        else { return nil }
-        return GoldenMessage(
-            topic: topic,
-            partition: Int32(partition),
-            key: key,
-            value: try JSON(parsing: Array(payload.utf8))
-        )
-    }
+    return try String(contentsOf: url, encoding: .utf8).split(separator: "\n")
+        .compactMap { line in
+            let message = try JSON(parsing: Array(line.utf8))
+            guard case .string(let topic) = message["topic"], case .integer(let partition) = message["partition"],
+                case .string(let key) = message["key"], case .string(let payload) = message["payload"]
+            else { return nil }
+            return GoldenMessage(
+                topic: topic,
+                partition: Int32(partition),
+                key: key,
+                value: try JSON(parsing: Array(payload.utf8))
+            )
+        }
 }

@@ -82,7 +82,9 @@ func withKafka<T>(_ body: (any MessageBroker) async throws -> T) async throws ->
     return result
 }
 
-/// A log in a file. The mock cluster keeps too little of a topic to be read from its beginning.
+/// A log in a file.
+///
+/// The mock cluster keeps too little of a topic to be read from its beginning.
 func withEmbeddedLog<T>(_ body: (any MessageBroker) async throws -> T) async throws -> T {
     let directory = NSTemporaryDirectory() + "/bench-" + UUID().uuidString
     let broker = try EmbeddedBroker(path: directory + "/log.sqlite")

@@ -44,15 +44,17 @@ extension Benchmark {
             }
             return try await SourceFixture.with(rentals: rows) { fixture in
                 let captured = try await ContinuousClock().measure { try await fixture.run(update) }
-                let floor = try await ContinuousClock().measure {
-                    try await fixture.run(
-                        """
-                        INSERT INTO dionysus_outboxes
-                          (resource_class, resource_id, event_name, topic, partition_key, created_at, updated_at)
-                        SELECT 'Rental', id::text, 'rental_updated', 'v3_rentals', account_id::text, now(), now()
-                        FROM rentals
-                        """)
-                }
+                let floor = try await ContinuousClock()
+                    .measure {
+                        try await fixture.run(
+                            """
+                            INSERT INTO dionysus_outboxes
+                              (resource_class, resource_id, event_name, topic, partition_key, created_at, updated_at)
+                            SELECT 'Rental', id::text, 'rental_updated', 'v3_rentals', account_id::text, now(), now()
+                            FROM rentals
+                            """
+                        )
+                    }
                 return [seconds(plain) * 1_000, seconds(floor) * 1_000, seconds(captured) * 1_000]
             }
         }
@@ -64,10 +66,12 @@ private func insert(_ database: PostgresDatabase, _ others: [SQL]) async throws 
     var times: [Double] = []
     for number in 0..<1_000 {
         let statements: [SQL] =
-            ["INSERT INTO rentals (account_id, name, price, bedrooms) VALUES (1, \("Villa \(number)"), 100, 2)"] + others
-        let time = try await ContinuousClock().measure {
-            try await database.transaction(.write) { _ = try $0.run(statements) }
-        }
+            ["INSERT INTO rentals (account_id, name, price, bedrooms) VALUES (1, \("Villa \(number)"), 100, 2)"]
+            + others
+        let time = try await ContinuousClock()
+            .measure {
+                try await database.transaction(.write) { _ = try $0.run(statements) }
+            }
         times.append(seconds(time) * 1_000)
     }
     return times.sorted()[times.count / 2]

@@ -56,25 +56,35 @@ private func consume(updates: Bool) async throws -> [Double] {
 
 private func applyAll(_ replica: PostgresDatabase, _ broker: any MessageBroker) async throws {
     try await ConsumerService(
-        RentalMirror(), database: replica, broker: broker, stopsWhenCaughtUp: true, logger: quiet
-    ).run()
+        RentalMirror(),
+        database: replica,
+        broker: broker,
+        stopsWhenCaughtUp: true,
+        logger: quiet
+    )
+    .run()
 }
 
 private func send(_ change: EventName.Change, to broker: any MessageBroker, version: Int64) async throws {
     let producer = try await broker.makeProducer(ProducerOptions(clientID: "bench"))
     for start in stride(from: 1, through: eventCount, by: 5_000) {
-        let messages = (start..<(start + 5_000)).map { id in
-            let payload = """
-                {"id":\(id),"name":"Villa number \(id)","price":"\(100 + version).50","bedrooms":\(id % 7),\
-                "check_in_time":15,"canceled_at":null,"created_at":"2026-11-21T03:59:48.440000Z",\
-                "updated_at":"2026-11-21T04:00:0\(version).440000Z","links":{"account":\(id % 1_000)}}
-                """
-            let value = #"{"message":[{"event":"rental_\#(change.rawValue)","model_name":"Rental","data":[\#(payload)]}]}"#
-            return OutgoingMessage(
-                topic: "v3_rentals", destination: .partition(0), key: Array("Rental:\(id)".utf8),
-                value: Array(value.utf8),
-                headers: [MessageHeader(HeaderName.version, Array(String(version).utf8))])
-        }
+        let messages = (start..<(start + 5_000))
+            .map { id in
+                let payload = """
+                    {"id":\(id),"name":"Villa number \(id)","price":"\(100 + version).50","bedrooms":\(id % 7),\
+                    "check_in_time":15,"canceled_at":null,"created_at":"2026-11-21T03:59:48.440000Z",\
+                    "updated_at":"2026-11-21T04:00:0\(version).440000Z","links":{"account":\(id % 1_000)}}
+                    """
+                let value =
+                    #"{"message":[{"event":"rental_\#(change.rawValue)","model_name":"Rental","data":[\#(payload)]}]}"#
+                return OutgoingMessage(
+                    topic: "v3_rentals",
+                    destination: .partition(0),
+                    key: Array("Rental:\(id)".utf8),
+                    value: Array(value.utf8),
+                    headers: [MessageHeader(HeaderName.version, Array(String(version).utf8))]
+                )
+            }
         for result in await producer.send(messages) { _ = try result.get() }
     }
     await producer.close(deadline: .seconds(10))
@@ -100,7 +110,8 @@ private func upsertsAlone(_ replica: PostgresDatabase) async throws {
             """
             INSERT INTO rentals (\(raw: names)) SELECT \(raw: names) FROM \(replica.dialect.rows(columns, alias: "v"))
             ON CONFLICT (synced_id) DO UPDATE SET \(raw: updates)
-            """)
+            """
+        )
     }
 }
 
@@ -121,7 +132,8 @@ func withReplica<T: Sendable>(_ body: (PostgresDatabase) async throws -> T) asyn
               synced_data jsonb, created_at timestamptz(6) NOT NULL DEFAULT now(),
               updated_at timestamptz(6) NOT NULL DEFAULT now()
             )
-            """)
+            """
+        )
         try await ConsumerSchema(database: replica).migrate()
         return try await body(replica)
     }

@@ -18,8 +18,13 @@ extension Benchmark {
                 try await fixture.fillOutbox()
                 let spent = try await withKafka { broker in
                     let relay = RelayService(
-                        fixture.registry, database: fixture.database, broker: broker, settings: fixture.settings,
-                        mode: .untilEmpty, logger: quiet)
+                        fixture.registry,
+                        database: fixture.database,
+                        broker: broker,
+                        settings: fixture.settings,
+                        mode: .untilEmpty,
+                        logger: quiet
+                    )
                     return try await ContinuousClock().measure { try await relay.run() }
                 }
                 try await fixture.fillOutbox()
@@ -51,7 +56,8 @@ private func publishNothing(_ fixture: SourceFixture, _ worker: Int, of workers:
             """
             SELECT id, resource_class, resource_id, event_name, topic, partition_key, attempts, changeset, created_at
             FROM dionysus_outboxes WHERE published_at IS NULL AND id % \(workers) = \(worker) ORDER BY id LIMIT \(size)
-            """)
+            """
+        )
         guard !rows.isEmpty else { return 0 }
         let ids = try rows.rows.map { DatabaseValue.integer(Int64(try $0.text(2) ?? "") ?? 0) }
         let isRental = transaction.dialect.isAny("id", of: ids, type: .integer)

@@ -26,8 +26,11 @@ struct DemoCommand: AsyncParsableCommand {
         let broker = try environment.broker()
         print("source   \(source.location)\nreplica  \(replica.location)\nbroker   \(broker.location)\n")
         try await environment.migrate()
+        print("seeding, and replicating what was seeded")
         try await Seeder(SeedOptions.parse([])).run(source)
+        try await drain(environment, source, replica, broker)
 
+        print("changing \(rate) records a second")
         let statistics = DemoStatistics()
         let mirror = RentalMirror(onConsumed: statistics.consumed)
         let relay = environment.relayService(source, broker, onPublished: statistics.published)
@@ -36,9 +39,8 @@ struct DemoCommand: AsyncParsableCommand {
         let progress = DemoProgress(statistics: statistics, traffic: traffic)
         try await environment.run(traffic, relay, consume, progress)
 
-        print("\nthe traffic has ended; draining")
-        try await environment.relayService(source, broker, mode: .untilEmpty, onPublished: statistics.published).run()
-        try await environment.consumerService(mirror, replica, broker, stopsWhenCaughtUp: true).run()
+        print("\nthe traffic has ended; replicating the rest")
+        try await drain(environment, source, replica, broker, mirror, statistics)
         let report = try await Comparison.run(source: source, replica: replica)
         await broker.close()
         await source.close()
@@ -49,6 +51,21 @@ struct DemoCommand: AsyncParsableCommand {
         guard report.isEqual else {
             throw DionysusError(.conflict, "the replica differs from the source in \(report.differences) records")
         }
+    }
+}
+
+extension DemoCommand {
+    /// Publishes and applies everything that there is.
+    private func drain(
+        _ environment: ApplicationEnvironment<RentalsApplication>,
+        _ source: any CapturingDatabase,
+        _ replica: any CapturingDatabase,
+        _ broker: any MessageBroker,
+        _ mirror: RentalMirror = RentalMirror(),
+        _ statistics: DemoStatistics = DemoStatistics()
+    ) async throws {
+        try await environment.relayService(source, broker, mode: .untilEmpty, onPublished: statistics.published).run()
+        try await environment.consumerService(mirror, replica, broker, stopsWhenCaughtUp: true).run()
     }
 }
 

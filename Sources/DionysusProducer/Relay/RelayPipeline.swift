@@ -85,7 +85,8 @@ struct RelayPipeline: Sendable {
             let waiting =
                 moves.isEmpty
                 ? []
-                : try transaction.run(outbox.waitingForAnotherLane(moves, lane: lane)).rows.compactMap { try $0.integer(0) }
+                : try transaction.run(outbox.waitingForAnotherLane(moves, lane: lane)).rows
+                    .compactMap { try $0.integer(0) }
             return Batch(
                 rows: claimed.filter { $0.topic != OutboxRow.observerTopic },
                 waiting: Set(waiting),
