@@ -1,6 +1,7 @@
 import Dionysus
 import DionysusKafka
 import DionysusTesting
+import Foundation
 import Testing
 
 @Suite("Kafka among brokers")
@@ -18,6 +19,29 @@ struct ConformanceTests {
             makeTopic: { partitions in
                 let name = BrokerHarness.freshName()
                 try cluster.createTopic(name, partitions: partitions)
+                return name
+            }
+        )
+        try await check.run(on: harness)
+    }
+
+    /// The cluster that is outside, if there is one.
+    static let seedBroker = ProcessInfo.processInfo.environment["DIONYSUS_SEED_BROKER"]
+
+    @Test(.enabled(if: seedBroker != nil, "DIONYSUS_SEED_BROKER names no cluster"), arguments: BrokerConformance.checks)
+    func `The cluster of DIONYSUS_SEED_BROKER does what every broker does`(_ check: BrokerConformance.Check)
+        async throws
+    {
+        let servers = try #require(Self.seedBroker)
+        let harness = BrokerHarness(
+            patience: .seconds(60),
+            consumerSettings: ["session.timeout.ms": "6000", "topic.metadata.refresh.interval.ms": "500"],
+            makeBroker: { try KafkaBroker(bootstrapServers: servers, logger: .silent) },
+            makeTopic: { partitions in
+                let name = BrokerHarness.freshName()
+                let broker = try KafkaBroker(bootstrapServers: servers, logger: .silent)
+                try await broker.createTopics([TopicSpecification(name: name, partitions: partitions)])
+                await broker.close()
                 return name
             }
         )

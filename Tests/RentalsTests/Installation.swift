@@ -11,11 +11,27 @@ enum InstallationKind: String, Sendable, CaseIterable, CustomStringConvertible {
     case embedded
     /// PostgreSQL and a Kafka cluster.
     case servers
+    /// The same, with PgBouncer in transaction mode before PostgreSQL.
+    case bouncer
 
     var description: String { rawValue }
 
     static var available: [InstallationKind] {
         TestDatabaseKind.available.contains(.postgres) ? [.embedded, .servers] : [.embedded]
+    }
+
+    static var all: [InstallationKind] { bouncerURL == nil ? available : available + [.bouncer] }
+
+    fileprivate static var bouncerURL: URL? {
+        ProcessInfo.processInfo.environment["DIONYSUS_TEST_PGBOUNCER_URL"].flatMap { URL(string: $0) }
+    }
+
+    /// The URL by which a database is reached.
+    fileprivate func url(of database: String) -> String {
+        guard self == .bouncer, var components = URLComponents(string: database) else { return database }
+        components.host = Self.bouncerURL?.host
+        components.port = Self.bouncerURL?.port
+        return components.string ?? database
     }
 }
 
@@ -38,12 +54,12 @@ struct Installation: Sendable {
                 ]
                 try await body(Installation(kind: kind, environment: environment, sourcePath: source))
             }
-        case .servers:
+        case .servers, .bouncer:
             let cluster = try MockCluster(brokers: 1)
             try await withTemporaryPostgresURL { source in
                 try await withTemporaryPostgresURL { replica in
                     let environment = [
-                        "SOURCE_DATABASE_URL": source, "REPLICA_DATABASE_URL": replica,
+                        "SOURCE_DATABASE_URL": kind.url(of: source), "REPLICA_DATABASE_URL": kind.url(of: replica),
                         "DIONYSUS_SEED_BROKER": cluster.bootstrapServers,
                         // A member that was killed is missed sooner.
                         "DIONYSUS_CONSUMER_SETTINGS": "session.timeout.ms=6000;heartbeat.interval.ms=1000",
@@ -82,7 +98,7 @@ struct Installation: Sendable {
         let (program, arguments) =
             switch kind {
             case .embedded: ("sqlite3", ["-bail", "-cmd", ".timeout 30000", sourcePath])
-            case .servers: ("psql", ["-q", "-v", "ON_ERROR_STOP=1", sourcePath])
+            case .servers, .bouncer: ("psql", ["-q", "-v", "ON_ERROR_STOP=1", sourcePath])
             }
         let result = try await RunningProcess(program, arguments, environment: [:], input: script).result()
         #expect(result.status == 0, "\(program): \(result.errors)", sourceLocation: location)
@@ -101,7 +117,7 @@ struct Installation: Sendable {
         let broker: any MessageBroker =
             switch kind {
             case .embedded: try EmbeddedBroker(path: String(seed.dropFirst("embedded:".count)))
-            case .servers: try KafkaBroker(bootstrapServers: seed)
+            case .servers, .bouncer: try KafkaBroker(bootstrapServers: seed)
             }
         let result = try await body(broker)
         await broker.close()

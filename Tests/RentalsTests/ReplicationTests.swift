@@ -6,7 +6,7 @@ import Testing
 /// The example application's processes, from outside.
 @Suite(.serialized, .timeLimit(.minutes(10)))
 struct ReplicationTests {
-    @Test("what other programs write in bulk arrives", arguments: InstallationKind.available)
+    @Test("what other programs write in bulk arrives", arguments: InstallationKind.all)
     func bulk(_ kind: InstallationKind) async throws {
         try await Installation.with(kind) { installation in
             try await installation.succeed("migrate")
@@ -32,7 +32,7 @@ struct ReplicationTests {
                     SELECT id, '2027-05-01T12:00:00Z', 99.90 FROM rentals WHERE id <= 500;
                     """
                 )
-            case .servers:
+            case .servers, .bouncer:
                 let rows = (1...500).map { "\($0)\t2027-05-01T12:00:00Z\t99.90" }.joined(separator: "\n")
                 try await installation.write(
                     "COPY bookings (rental_id, start_at, base_price) FROM STDIN;\n\(rows)\n\\.\n"
@@ -74,7 +74,7 @@ struct ReplicationTests {
 
     @Test(
         "two relays and two consumers share the work and keep the order of every record",
-        arguments: InstallationKind.available
+        arguments: InstallationKind.all
     )
     func pairs(_ kind: InstallationKind) async throws {
         try await Installation.with(kind) { installation in
@@ -119,6 +119,31 @@ struct ReplicationTests {
             }
             try await installation.replicateAndVerify()
             try await expectOrder(in: installation)
+        }
+    }
+
+    @Test("connections that the server ends are replaced, and nothing is lost")
+    func endedConnections() async throws {
+        guard InstallationKind.available.contains(.servers) else { return }
+        try await Installation.with(.servers) { installation in
+            try await installation.succeed("migrate")
+            try await installation.succeed("seed")
+            let services = try ["relay", "consume"].map { try installation.start($0) }
+            for seed in 1...4 {
+                let traffic = try installation.start("traffic", "--rate", "100", "--seconds", "3", "--seed", "\(seed)")
+                try await installation.write(
+                    """
+                    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                    WHERE pid <> pg_backend_pid() AND application_name = 'dionysus';
+                    """
+                )
+                #expect(await traffic.result().status == 0)
+            }
+            for service in services {
+                let result = await service.terminate()
+                #expect(result.status == 0, "\(result.errors)")
+            }
+            try await installation.replicateAndVerify()
         }
     }
 
