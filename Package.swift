@@ -118,7 +118,7 @@ let package = Package(
         .target(
             name: "TestSupport",
             dependencies: [
-                "Dionysus", "DionysusProducer", "DionysusPostgres", "DionysusSQLite", "DionysusEmbedded",
+                "Dionysus", "DionysusPostgres", "DionysusSQLite",
             ],
             path: "Tests/Support",
             swiftSettings: strict
@@ -154,7 +154,7 @@ let package = Package(
         ),
         .testTarget(
             name: "DionysusProducerTests",
-            dependencies: ["Dionysus", "DionysusProducer", "TestSupport"],
+            dependencies: ["Dionysus", "DionysusEmbedded", "DionysusProducer", "Rentals", "TestSupport"],
             swiftSettings: strict
         ),
         .testTarget(

@@ -3,6 +3,8 @@ import DionysusProducer
 import TestSupport
 import Testing
 
+@testable import Rentals
+
 /// Rows that can't be published, and what waits behind them.
 @Suite struct FailureTests {
     @Test(

@@ -1,0 +1,95 @@
+import Dionysus
+import DionysusEmbedded
+import DionysusProducer
+import Logging
+import TestSupport
+
+@testable import Rentals
+
+/// A source database with the example's tables, and a log to publish to.
+struct ProducerHarness: Sendable {
+    let database: any CapturingDatabase
+    let broker: any MessageBroker
+    let registry: Registry
+    var settings: ProducerSettings
+
+    /// Runs a body on a fresh database and a fresh log.
+    static func run(
+        _ kind: TestDatabaseKind,
+        settings: ProducerSettings = ProducerSettings(),
+        producer: any Producer = BookingSync(),
+        _ body: (ProducerHarness) async throws -> Void
+    ) async throws {
+        try await withTemporaryDatabase(kind) { database in
+            try await withTemporaryDirectory { directory in
+                let broker = try EmbeddedBroker(path: "\(directory)/log.sqlite")
+                let registry = Registry(producer, settings: settings)
+                try await database.transaction(.write) { try SourceSchema.create(in: &$0) }
+                try await OutboxSchema(database: database, registry: registry).migrate(lanes: settings.lanes)
+                let harness = ProducerHarness(
+                    database: database,
+                    broker: broker,
+                    registry: registry,
+                    settings: settings
+                )
+                try await body(harness)
+                await broker.close()
+            }
+        }
+    }
+
+    /// Runs statements, each a transaction of its own.
+    func write(_ statements: SQL...) async throws {
+        for statement in statements {
+            _ = try await database.transaction(.write) { try $0.run(statement) }
+        }
+    }
+
+    /// Publishes everything that is pending.
+    func relay() async throws {
+        let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        try await RelayService(
+            registry,
+            database: database,
+            broker: broker,
+            settings: settings,
+            mode: .untilEmpty,
+            logger: logger
+        )
+        .run()
+    }
+
+    /// Everything in the log of a topic, partition by partition.
+    func messages(in topic: String) async throws -> [PublishedMessage] {
+        try await readAll(topic, from: broker)
+    }
+
+    /// The events of a topic: name and key.
+    func events(in topic: String) async throws -> [String] {
+        try await messages(in: topic).map { "\($0.event) \($0.key)" }
+    }
+
+    /// Publishes what is pending and forgets it, so that a test begins with an empty outbox.
+    func settle() async throws {
+        try await write("DELETE FROM dionysus_outboxes")
+    }
+
+    /// The rows of the outbox that wait to be published: event, record and topic, in their order.
+    func pending() async throws -> [String] {
+        try await database.transaction(.snapshot) { transaction in
+            try transaction.run(
+                """
+                SELECT event_name || ' ' || resource_class || ':' || resource_id || ' ' || topic || ' '
+                  || coalesce(partition_key, '-')
+                FROM dionysus_outboxes WHERE published_at IS NULL ORDER BY id
+                """
+            )
+            .rows.compactMap { try $0.text(0) }
+        }
+    }
+}
+
+extension ProducerHarness {
+    /// The outbox's schema.
+    var schema: OutboxSchema { OutboxSchema(database: database, registry: registry) }
+}
