@@ -23,15 +23,20 @@ public struct Backoff: Sendable {
     }
 
     /// Runs an operation until it succeeds or fails for good.
-    /// - Parameter operation: The operation.
+    /// - Parameters:
+    ///   - isWorthwhile: Whether to try again after a failure.
+    ///   - operation: The operation.
     /// - Returns: What the operation returns.
-    /// - Throws: An error that isn't retriable, or `CancellationError`.
-    public func retrying<T: Sendable>(_ operation: () async throws -> T) async throws -> T {
+    /// - Throws: An error that isn't retriable, the last one when it isn't worthwhile any more, or `CancellationError`.
+    public func retrying<T: Sendable>(
+        while isWorthwhile: () -> Bool = { true },
+        _ operation: () async throws -> T
+    ) async throws -> T {
         var failures = 0
         while true {
             do {
                 return try await operation()
-            } catch let error as DionysusError where error.isRetriable {
+            } catch let error as DionysusError where error.isRetriable && isWorthwhile() {
                 failures += 1
                 try await Task.sleep(for: delay(afterFailures: failures))
             }

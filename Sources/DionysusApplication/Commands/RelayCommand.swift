@@ -40,7 +40,7 @@ extension ApplicationEnvironment {
     /// Runs services until the first of them ends, or a signal asks all of them to.
     /// - Parameter services: The services.
     public func run(_ services: any Service...) async throws {
-        let configuration = ServiceGroupConfiguration(
+        var configuration = ServiceGroupConfiguration(
             services: services.map {
                 .init(
                     service: $0,
@@ -51,6 +51,8 @@ extension ApplicationEnvironment {
             gracefulShutdownSignals: [.sigterm, .sigint],
             logger: logger
         )
+        // What has not ended by then is cancelled: nothing is lost, it is done again.
+        configuration.maximumGracefulShutdownDuration = .seconds(60)
         try await ServiceGroup(configuration: configuration).run()
     }
 }

@@ -1,5 +1,6 @@
 public import Dionysus
 import Logging
+import ServiceLifecycle
 
 /// The way of a batch from the outbox to the broker.
 struct RelayPipeline: Sendable {
@@ -156,7 +157,7 @@ struct RelayPipeline: Sendable {
         )
         let latest = Array(Dictionary(rows.map { ($0.record, $0) }, uniquingKeysWith: { $1 }).values)
         let backoff = Backoff(initial: .milliseconds(100), maximum: .seconds(2))
-        try await backoff.retrying {
+        try await backoff.retrying(while: { !Task.isShuttingDownGracefully }) {
             try await database.transaction(.write) { _ = try $0.run(outbox.refresh(latest)) }
         }
     }
