@@ -129,4 +129,58 @@ import Testing
             #expect(messages.suffix(1_000).allSatisfy { $0.payload["price"] == .string("2.00") })
         }
     }
+
+    @Test(
+        "a transaction that commits after a later one was published is not skipped",
+        .enabled(if: TestDatabaseKind.available.contains(.postgres), "needs PostgreSQL")
+    )
+    func lateCommit() async throws {
+        try await ProducerHarness.run(.postgres) { harness in
+            try await harness.write(CaptureTests.account, "INSERT INTO accounts (id, name) VALUES (2, 'Second')")
+            try await harness.relay()
+            // A lease is a transaction that stays open: this one has drawn an id and has not committed.
+            let late = LeasedResource(
+                name: "late",
+                lockingQuery: "UPDATE accounts SET name = 'late' WHERE id = 1 RETURNING id"
+            )
+            let lease = try #require(await harness.database.lease(late, idleTimeout: .seconds(60)))
+            for number in 1...3 {
+                try await harness.write("UPDATE accounts SET name = \("early \(number)") WHERE id = 2")
+                try await harness.relay()
+            }
+            #expect(try await harness.events(in: "v3_accounts").filter { $0 == "account_updated Account:1" }.isEmpty)
+            try await lease.release { _ in }
+            try await harness.relay()
+            let last = try #require(await harness.messages(in: "v3_accounts").last { $0.key == "Account:1" })
+            #expect(last.payload["name"] == .string("late"))
+            #expect(try await harness.pending() == [])
+        }
+    }
+
+    @Test(
+        "a record that moves to another partition key is published in the order of its rows",
+        arguments: TestDatabaseKind.available
+    )
+    func move(_ kind: TestDatabaseKind) async throws {
+        try await ProducerHarness.run(kind) { harness in
+            try await harness.write(
+                CaptureTests.account,
+                CaptureTests.rental,
+                "INSERT INTO accounts (id, name) VALUES (2, 'Second')"
+            )
+            for number in 1...20 {
+                try await harness.write("UPDATE rentals SET account_id = 1 + \(number) % 2, name = \("name \(number)")")
+            }
+            try await harness.relay()
+            let messages = try await harness.messages(in: "v3_rentals")
+            // Read partition by partition: in each, the rows' order and rising versions.
+            for (_, messages) in Dictionary(grouping: messages, by: \.partition) {
+                #expect(messages.map(\.version) == messages.map(\.version).sorted())
+            }
+            let latest = messages.max { $0.version < $1.version }
+            #expect(latest?.payload["name"] == .string("name 20"))
+            #expect(messages.count == 21)
+            #expect(try await harness.pending() == [])
+        }
+    }
 }
