@@ -195,10 +195,12 @@ struct Setting: Sendable {
     }
 }
 
-/// A URL without its password.
+/// A URL without its passwords, which stand before the host or among the parameters.
 func maskingPassword(_ url: String) -> String {
+    var url = url.replacing(/(password=)[^&]*/.ignoresCase()) { "\($0.1)***" }
     guard let scheme = url.range(of: "://"), let at = url[scheme.upperBound...].lastIndex(of: "@"),
         let colon = url[scheme.upperBound..<at].firstIndex(of: ":")
     else { return url }
-    return "\(url[...colon])***\(url[at...])"
+    url.replaceSubrange(url.index(after: colon)..<at, with: "***")
+    return url
 }

@@ -43,6 +43,8 @@ struct SQLiteFailure {
         case .SQLITE_NOTADB, .SQLITE_CORRUPT: (.databaseUnavailable, "the file is no usable SQLite database", false)
         case .SQLITE_MISMATCH: (.typeMismatch, nil, false)
         case .SQLITE_MISUSE: (.closed, "it has been closed, or is used after its end", false)
+        case _ where failure.message?.hasPrefix("no such table") == true:
+            (.statement, "run migrate, or check the table's name", false)
         default: (.statement, nil, false)
         }
     }

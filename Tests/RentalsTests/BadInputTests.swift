@@ -41,6 +41,24 @@ struct BadInputTests {
         }
     }
 
+    @Test("config shows where settings come from, and no password")
+    func config() async throws {
+        try await Installation.with(.embedded) { installation in
+            var secret = installation
+            secret.environment["SOURCE_DATABASE_URL"] = "postgres://somebody:hush@db/shop"
+            secret.environment["REPLICA_DATABASE_URL"] =
+                "postgres://db/shop?user=somebody&password=hush&sslmode=require"
+            secret.environment["DIONYSUS_BROKER_SETTINGS"] = "sasl.password=hush;sasl.username=somebody"
+            let result = try await secret.run("config", "--json")
+            #expect(result.status == 0)
+            #expect(!result.output.contains("hush"), "\(result.output)")
+            #expect(result.output.contains("somebody:***@db/shop") && result.output.contains("sslmode=require"))
+            #expect(
+                result.output.contains(#""source":"environment""#) && result.output.contains(#""source":"default""#)
+            )
+        }
+    }
+
     @Test("a relay without an outbox says what to do", arguments: InstallationKind.available)
     func notMigrated(_ kind: InstallationKind) async throws {
         try await Installation.with(kind) { installation in
