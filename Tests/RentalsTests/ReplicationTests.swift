@@ -147,7 +147,10 @@ struct ReplicationTests {
         }
     }
 
-    /// Of every record, the messages first appear in the order of the outbox, and versions never go back.
+    /// Of every record, versions never go back, and the messages first appear in the order of the outbox.
+    ///
+    /// Rentals observe accounts: the rows that an account's change expands into are written by a relay beside the
+    /// writers, and become visible in another order than their ids', so that of them only the versions' order is certain.
     private func expectOrder(in installation: Installation) async throws {
         for topic in ["v3_accounts", "v3_rentals", "v3_bookings"] {
             let messages = try await installation.withBroker { try await readAll(topic, from: $0) }
@@ -158,7 +161,7 @@ struct ReplicationTests {
                     let id = message.headers[HeaderName.eventID]?.split(separator: "-").last.flatMap { Int($0) }
                     return id.flatMap { seen.insert($0).inserted ? $0 : nil }
                 }
-                #expect(rows == rows.sorted(), "\(topic) \(key)")
+                if topic != "v3_rentals" { #expect(rows == rows.sorted(), "\(topic) \(key)") }
                 let versions = messages.map(\.version)
                 #expect(versions == versions.sorted(), "\(topic) \(key)")
             }
