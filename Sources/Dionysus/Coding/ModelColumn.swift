@@ -6,10 +6,6 @@ import struct Foundation.UUID
 package struct ModelColumn: Sendable, Hashable {
     /// The column's name.
     package let name: String
-    /// The Swift type of the property, without its optional.
-    package let swiftType: String
-    /// Whether the property takes nil.
-    package let isOptional: Bool
 
     /// Finds out what `init(from:)` asks for, by handing it a decoder that writes the questions down and answers
     /// each with a value that means nothing.
@@ -33,9 +29,9 @@ package struct ModelColumn: Sendable, Hashable {
 private final class ColumnRecorder {
     var columns: [ModelColumn] = []
 
-    func record(_ key: any CodingKey, _ type: Any.Type, isOptional: Bool) {
+    func record(_ key: any CodingKey) {
         guard !columns.contains(where: { $0.name == key.stringValue }) else { return }
-        columns.append(ModelColumn(name: key.stringValue, swiftType: "\(type)", isOptional: isOptional))
+        columns.append(ModelColumn(name: key.stringValue))
     }
 }
 
@@ -64,12 +60,12 @@ private struct RecordingContainer<Key: CodingKey>: KeyedDecodingContainerProtoco
     func decodeNil(forKey key: Key) -> Bool { false }
 
     func decode<T: Decodable>(_ type: T.Type, forKey key: Key) throws -> T {
-        recorder.record(key, type, isOptional: false)
+        recorder.record(key)
         return try meaningless(type)
     }
 
     func decodeIfPresent<T: Decodable>(_ type: T.Type, forKey key: Key) throws -> T? {
-        recorder.record(key, type, isOptional: true)
+        recorder.record(key)
         return nil
     }
 
@@ -99,7 +95,7 @@ private struct RecordingContainer<Key: CodingKey>: KeyedDecodingContainerProtoco
     func superDecoder(forKey key: Key) throws -> any Decoder { throw NoColumns() }
 
     private func absent<T>(_ type: T.Type, _ key: Key) -> T? {
-        recorder.record(key, type, isOptional: true)
+        recorder.record(key)
         return nil
     }
 }

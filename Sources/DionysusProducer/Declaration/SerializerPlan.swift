@@ -12,8 +12,6 @@ struct SerializerPlan: Sendable {
     /// Associations whose records the computations ask for.
     let loads: [AssociationDescription]
     let relationships: [Relationship]
-    /// The properties that stand in the payload by name.
-    let properties: [String]
     let attributes:
         @Sendable (any Model, [AssociationDescription: [any Model]], JSONTreeEncoder) throws -> [JSON.Object.Member]
 
@@ -24,7 +22,6 @@ struct SerializerPlan: Sendable {
         self.model = model
         loads = []
         relationships = []
-        properties = []
         attributes = { record, _, encoder in
             guard case .object(let object) = try encoder.encode(record) else { return [] }
             return object.members
@@ -37,10 +34,6 @@ struct SerializerPlan: Sendable {
         relationships = fields.compactMap { field in
             guard case .relationship(let association) = field.content else { return nil }
             return Relationship(name: field.name, association: association)
-        }
-        properties = fields.compactMap { field in
-            guard case .property = field.content else { return nil }
-            return field.name
         }
         let computes = fields.contains { field in
             if case .computed = field.content { true } else { false }
