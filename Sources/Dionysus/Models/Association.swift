@@ -1,21 +1,62 @@
 /// One step from a table to another: rows belong together where the two columns are equal.
 public struct AssociationHop: Sendable, Hashable {
+    /// A column that must have a value, such as the type column of a polymorphic association.
+    public struct Condition: Sendable, Hashable {
+        /// The table that has the column.
+        public enum Side: Sendable, Hashable {
+            /// The table that the step begins at.
+            case source
+            /// The table that it leads to.
+            case target
+        }
+
+        /// Where the column is.
+        public let side: Side
+        /// The column.
+        public let column: String
+        /// The value it must have.
+        public let value: String
+
+        /// Creates a condition.
+        /// - Parameters:
+        ///   - side: Where the column is.
+        ///   - column: The column.
+        ///   - value: The value it must have.
+        public init(_ side: Side, _ column: String, _ value: String) {
+            self.side = side
+            self.column = column
+            self.value = value
+        }
+    }
+
     /// The column on this side.
     public let column: String
     /// The other table.
     public let otherTable: String
     /// The column on the other side.
     public let otherColumn: String
+    /// What else must hold for two rows to belong together.
+    public let condition: Condition?
 
     /// Creates a step.
     /// - Parameters:
     ///   - column: The column on this side.
     ///   - otherTable: The other table.
     ///   - otherColumn: The column on the other side.
-    public init(column: String, otherTable: String, otherColumn: String) {
+    ///   - condition: What else must hold for two rows to belong together.
+    public init(column: String, otherTable: String, otherColumn: String, condition: Condition? = nil) {
         self.column = column
         self.otherTable = otherTable
         self.otherColumn = otherColumn
+        self.condition = condition
+    }
+
+    /// The step back.
+    /// - Parameter table: The table that this step begins at.
+    /// - Returns: The step that leads from the other table to that one.
+    public func reversed(to table: String) -> AssociationHop {
+        let condition = condition.map { Condition($0.side == .source ? .target : .source, $0.column, $0.value) }
+        return AssociationHop(column: otherColumn, otherTable: table, otherColumn: column, condition: condition)
     }
 }
 

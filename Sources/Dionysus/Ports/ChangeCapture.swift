@@ -40,6 +40,10 @@ public protocol OutboxSupport: Sendable {
     /// - Returns: Whether the mark may have to move further without new rows.
     func advanceLowWaterMark(ofLane lane: Int, lanes: Int, in transaction: inout Transaction) throws -> Bool
 
+    /// The statement that tells waiting relays of rows which were inserted without a trigger, in their transaction;
+    /// nil where nobody has to be told.
+    func wakeUp() -> SQL?
+
     /// The statements that install the triggers of a table, in place of those that are there.
     /// - Parameters:
     ///   - capture: What a change writes.

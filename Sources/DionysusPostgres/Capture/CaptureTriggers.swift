@@ -51,11 +51,22 @@ struct CaptureTriggers {
         BEGIN
         IF current_setting('dionysus.capture', true) = 'off' THEN RETURN NULL; END IF;
         \(raw: body.replacing("%", with: "%%"))
+        \(raw: Self.wakeUp)
         RETURN NULL;
         END $dionysus$
         $dionysus_format$, 'pg_catalog, ' || quote_ident(current_schema()) || ', pg_temp'); END $dionysus_do$
         """
     }
+
+    /// Tells a relay that waits.
+    ///
+    /// A relay that waits holds the lock alone. While none does, the change is not announced, since announcing makes
+    /// commits wait for each other; and the relay can't begin to wait before this transaction has ended.
+    static let wakeUp = """
+        IF NOT pg_try_advisory_xact_lock_shared(\(PostgresOutbox.wakeUpLock)) THEN
+          PERFORM pg_notify('\(PostgresOutbox.wakeUpChannel)', '');
+        END IF;
+        """
 
     private func quoted(_ name: String) -> String { dialect.quoted(name) }
 

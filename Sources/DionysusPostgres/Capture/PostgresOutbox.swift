@@ -5,6 +5,11 @@ import Dionysus
 /// The outbox's timestamps have no time zone and are UTC, as Rails creates them, so that either side can drain
 /// the other's table.
 struct PostgresOutbox: OutboxSupport {
+    /// The advisory lock that a waiting relay holds: "dionysus" in ASCII.
+    static let wakeUpLock: Int64 = 0x6469_6f6e_7973_7573
+    /// The channel on which changes are announced to a waiting relay.
+    static let wakeUpChannel = "dionysus_outbox"
+
     let dialect = PostgresDialect()
 
     func time(shiftedBy seconds: Double) -> SQL {
@@ -32,7 +37,10 @@ struct PostgresOutbox: OutboxSupport {
               attempts integer NOT NULL DEFAULT 0,
               created_at timestamp(6) NOT NULL,
               updated_at timestamp(6) NOT NULL,
-              changeset jsonb
+              changeset jsonb,
+              traceparent text,
+              tracestate text,
+              origin text
             )
             """,
             """
@@ -121,6 +129,13 @@ struct PostgresOutbox: OutboxSupport {
         guard state.affectedRows == 0 else { return true }
         let rest = try transaction.run("SELECT 1 FROM dionysus_lanes WHERE lane = \(lane) AND low_water < \(last)")
         return !rest.isEmpty
+    }
+
+    func wakeUp() -> SQL? {
+        """
+        SELECT pg_notify('\(raw: Self.wakeUpChannel)', '')
+        WHERE NOT pg_try_advisory_xact_lock_shared(\(raw: "\(Self.wakeUpLock)"))
+        """
     }
 
     func triggers(for capture: TableCapture, on table: TableDescription) -> [SQL] {

@@ -61,7 +61,7 @@ struct CapturePlan: Sendable {
         var path: [AssociationHop] = []
         var table = dependency.source.table
         for (index, hop) in dependency.hops.enumerated() {
-            path.insert(AssociationHop(column: hop.otherColumn, otherTable: table, otherColumn: hop.column), at: 0)
+            path.insert(hop.reversed(to: table), at: 0)
             let isEnd = index == dependency.hops.count - 1
             // Of the tables between, only the columns that join matter.
             let joins = isEnd ? nil : [hop.otherColumn, dependency.hops[index + 1].column]

@@ -7,6 +7,24 @@ struct Outbox: Sendable {
     let support: any OutboxSupport
     let dialect: any SQLDialect
     let lanes: Int
+    /// Whether the table has the columns that dionysus-rb's lacks.
+    let hasContext: Bool
+
+    /// Reads what the outbox of a database is like.
+    /// - Throws: ``DionysusError`` with code `declaration` if there is none.
+    static func open(of database: any CapturingDatabase, in transaction: inout Transaction) throws -> Outbox {
+        guard let table = try transaction.describe(table: "dionysus_outboxes"),
+            try transaction.describe(table: "dionysus_lanes") != nil
+        else {
+            throw DionysusError(.declaration, "there is no outbox in the database", advice: "run migrate first")
+        }
+        return Outbox(
+            support: database.outbox,
+            dialect: database.dialect,
+            lanes: try OutboxSchema.lanes(in: &transaction),
+            hasContext: OutboxRow.contextColumns.allSatisfy { table.column($0) != nil }
+        )
+    }
 
     private var now: SQL { support.time(shiftedBy: 0) }
 
@@ -64,12 +82,17 @@ struct Outbox: Sendable {
         """
     }
 
+    /// What ``OutboxRow/init(_:)`` reads.
+    private var columns: SQL {
+        let own = OutboxRow.columns.map { "o.\($0)" }
+        return SQL(raw: (own + OutboxRow.contextColumns.map { hasContext ? "o.\($0)" : "NULL" }).joined(separator: ", "))
+    }
+
     /// The next rows of a lane, in their order, without those that wait behind a failed one.
     func claim(lane number: Int, limit: Int, onFailure: FailurePolicy) -> SQL {
-        let columns = OutboxRow.columns.map { "o.\($0)" }.joined(separator: ", ")
         // Ordered by the lane too, so that the index that begins with it serves.
         return """
-            SELECT \(raw: columns) FROM dionysus_outboxes o
+            SELECT \(columns) FROM dionysus_outboxes o
             WHERE \(lane(of: "o.")) = \(number) AND o.published_at IS NULL AND \(isAboveLowWater("o.", number))
               AND \(isDue)\(isNotHeld(onFailure))
             ORDER BY \(lane(of: "o.")), o.id LIMIT \(limit)

@@ -15,12 +15,20 @@ struct OutboxRow: Sendable {
     let attempts: Int64
     let changeset: String?
     let createdAt: Timestamp?
+    /// The trace of the transaction that made the change, as W3C headers have it.
+    let traceparent: String?
+    let tracestate: String?
+    /// What has written the row if it wasn't a change itself: `genesis:7`.
+    let origin: String?
 
-    /// The columns in the order in which ``init(_:)`` reads them.
+    /// The columns in the order in which ``init(_:)`` reads them, followed by ``contextColumns``.
     static let columns = [
         "id", "resource_class", "resource_id", "event_name", "topic", "partition_key", "attempts", "changeset",
         "created_at",
     ]
+
+    /// The columns that an outbox which dionysus-rb created does not have.
+    static let contextColumns = ["traceparent", "tracestate", "origin"]
 
     init(_ row: Row) throws {
         id = try row.integer(0) ?? 0
@@ -33,6 +41,9 @@ struct OutboxRow: Sendable {
         attempts = try row.integer(6) ?? 0
         changeset = try row.text(7)
         createdAt = try row.timestamp(8)
+        traceparent = try row.text(9)
+        tracestate = try row.text(10)
+        origin = try row.text(11)
     }
 
     /// Whether the row's record may have moved here from another partition key.

@@ -80,16 +80,11 @@ public struct RelayService: Service {
     private func prepare() async throws -> RelayPipeline {
         let catalogue = try await Catalogue.read(for: registry, from: database)
         try throwFaults(registry.faults(in: catalogue))
-        let support = database.outbox
-        let (lanes, sourceID) = try await database.transaction(.write) { transaction in
-            guard try transaction.describe(table: "dionysus_outboxes") != nil,
-                try transaction.describe(table: "dionysus_lanes") != nil
-            else {
-                throw DionysusError(.declaration, "there is no outbox in the database", advice: "run migrate first")
-            }
-            try support.raiseVersion(in: &transaction)
+        let (outbox, sourceID) = try await database.transaction(.write) { transaction in
+            let outbox = try Outbox.open(of: database, in: &transaction)
+            try outbox.support.raiseVersion(in: &transaction)
             let sourceID = try transaction.run(SQL(raw: "SELECT value FROM dionysus_meta WHERE name = 'source_id'"))
-            return (try OutboxSchema.lanes(in: &transaction), try sourceID.first?.text(0) ?? "")
+            return (outbox, try sourceID.first?.text(0) ?? "")
         }
         let plans = try registry.publications.map { publication in
             (RecordGroup(publication), try LoadPlan(publication, catalogue))
@@ -102,7 +97,7 @@ public struct RelayService: Service {
         )
         return RelayPipeline(
             database: database,
-            outbox: Outbox(support: support, dialect: database.dialect, lanes: lanes),
+            outbox: outbox,
             producer: try await broker.makeProducer(options),
             settings: settings,
             expansions: Expansion.all(of: registry, catalogue),

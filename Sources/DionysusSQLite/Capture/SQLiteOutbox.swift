@@ -31,7 +31,10 @@ struct SQLiteOutbox: OutboxSupport {
               attempts INTEGER NOT NULL DEFAULT 0,
               created_at TEXT NOT NULL,
               updated_at TEXT NOT NULL,
-              changeset TEXT
+              changeset TEXT,
+              traceparent TEXT,
+              tracestate TEXT,
+              origin TEXT
             )
             """,
             """
@@ -75,6 +78,8 @@ struct SQLiteOutbox: OutboxSupport {
     }
 
     func advanceLowWaterMark(ofLane lane: Int, lanes: Int, in transaction: inout Transaction) -> Bool { false }
+
+    func wakeUp() -> SQL? { nil }
 
     func triggers(for capture: TableCapture, on table: TableDescription) -> [SQL] {
         SQLiteCaptureTriggers(capture: capture, table: table, dialect: dialect).statements()
