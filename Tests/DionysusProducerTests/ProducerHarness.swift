@@ -18,6 +18,7 @@ struct ProducerHarness: Sendable {
         _ kind: TestDatabaseKind,
         settings: ProducerSettings = ProducerSettings(),
         producer: any Producer = BookingSync(),
+        preparing statements: [SQL] = [],
         _ body: (ProducerHarness) async throws -> Void
     ) async throws {
         try await withTemporaryDatabase(kind) { database in
@@ -25,6 +26,7 @@ struct ProducerHarness: Sendable {
                 let broker = try EmbeddedBroker(path: "\(directory)/log.sqlite")
                 let registry = Registry(producer, settings: settings)
                 try await database.transaction(.write) { try SourceSchema.create(in: &$0) }
+                _ = try await database.transaction(.write) { try $0.run(statements) }
                 try await OutboxSchema(database: database, registry: registry).migrate(lanes: settings.lanes)
                 let harness = ProducerHarness(
                     database: database,

@@ -49,6 +49,18 @@ struct OutboxRow: Sendable {
     /// Whether the row's record may have moved here from another partition key.
     var isMove: Bool { changeset != nil && topic != Self.observerTopic }
 
+    /// What the changeset says, by column.
+    var changedValues: JSON.Object? {
+        guard let changeset, case .object(let values) = try? JSON(parsing: Array(changeset.utf8)) else { return nil }
+        return values
+    }
+
+    /// The old and the new value of a column, as far as the changeset has them.
+    func values(of column: String) -> [JSON] {
+        guard case .array(let values) = changedValues?[column] else { return [] }
+        return values
+    }
+
     /// The record that the row is about, in its topic.
     var record: RecordReference { RecordReference(topic: topic, modelName: resourceClass, id: resourceID) }
 }

@@ -100,6 +100,7 @@ public struct RelayService: Service {
             outbox: outbox,
             producer: try await broker.makeProducer(options),
             settings: settings,
+            registry: registry,
             expansions: Expansion.all(of: registry, catalogue),
             plans: Dictionary(plans, uniquingKeysWith: { first, _ in first }),
             composer: Composer(sourceID: sourceID, registry: registry),
