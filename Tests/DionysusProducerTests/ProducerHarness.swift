@@ -2,6 +2,7 @@ import Dionysus
 import DionysusEmbedded
 import DionysusProducer
 import Logging
+import ServiceLifecycle
 import TestSupport
 
 @testable import Rentals
@@ -59,6 +60,38 @@ struct ProducerHarness: Sendable {
             logger: logger
         )
         .run()
+    }
+
+    /// Runs a relay beside a body, which gets what the relay publishes.
+    func withRelay(_ body: (AsyncStream<PublishedBatch>) async throws -> Void) async throws {
+        let (batches, continuation) = AsyncStream.makeStream(of: PublishedBatch.self)
+        let relay = RelayService(
+            registry,
+            database: database,
+            broker: broker,
+            settings: settings,
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+            onPublished: { continuation.yield($0) }
+        )
+        try await withService(relay) { try await body(batches) }
+    }
+
+    /// Runs a service beside a body, and shuts it down after.
+    func withService(_ service: any Service, _ body: () async throws -> Void) async throws {
+        let group = ServiceGroup(
+            services: [service],
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        )
+        async let running: Void = group.run()
+        do {
+            try await body()
+        } catch {
+            await group.triggerGracefulShutdown()
+            try await running
+            throw error
+        }
+        await group.triggerGracefulShutdown()
+        try await running
     }
 
     /// Everything in the log of a topic, partition by partition.

@@ -9,6 +9,8 @@ struct Outbox: Sendable {
     let lanes: Int
     /// Whether the table has the columns that dionysus-rb's lacks.
     let hasContext: Bool
+    /// How old a row must be to be published.
+    var publishingDelay = Duration.zero
 
     /// Reads what the outbox of a database is like.
     /// - Throws: ``DionysusError`` with code `declaration` if there is none.
@@ -28,7 +30,7 @@ struct Outbox: Sendable {
 
     var now: SQL { support.time(shiftedBy: 0) }
 
-    private func lane(of alias: String) -> SQL {
+    func lane(of alias: String) -> SQL {
         SQL(raw: dialect.laneExpression(Self.laneText(of: alias), lanes: lanes))
     }
 
@@ -42,6 +44,12 @@ struct Outbox: Sendable {
 
     private var isDue: SQL { "(o.retry_at IS NULL OR o.retry_at <= \(now)) AND \(Self.isNotParked)" }
 
+    /// Whether a row is left alone for now.
+    private var isYoung: SQL {
+        guard publishingDelay > .zero else { return "(1 = 0)" }
+        return "(o.created_at > \(support.time(shiftedBy: -(publishingDelay / .seconds(1)))))"
+    }
+
     // MARK: Claiming
 
     /// The lanes that have rows to be published now.
@@ -50,8 +58,17 @@ struct Outbox: Sendable {
         SELECT l.lane FROM dionysus_lanes l WHERE (
           SELECT 1 FROM dionysus_outboxes o
           WHERE \(lane(of: "o.")) = l.lane AND o.published_at IS NULL AND o.id > l.low_water AND \(isDue)
+            AND NOT \(isYoung)
           LIMIT 1
         ) = 1
+        """
+    }
+
+    /// The lanes, models and topics of pending rows above an id.
+    func pending(after id: Int64) -> SQL {
+        """
+        SELECT DISTINCT \(lane(of: "o.")), o.resource_class, o.topic FROM dionysus_outboxes o
+        WHERE o.id > \(id) AND o.published_at IS NULL
         """
     }
 
@@ -92,7 +109,7 @@ struct Outbox: Sendable {
     func claim(lane number: Int, limit: Int, onFailure: FailurePolicy) -> SQL {
         // Ordered by the lane too, so that the index that begins with it serves.
         return """
-            SELECT \(columns) FROM dionysus_outboxes o
+            SELECT \(columns), CASE WHEN \(isYoung) THEN 1 ELSE 0 END FROM dionysus_outboxes o
             WHERE \(lane(of: "o.")) = \(number) AND o.published_at IS NULL AND \(isAboveLowWater("o.", number))
               AND \(isDue)\(isNotHeld(onFailure))
             ORDER BY \(lane(of: "o.")), o.id LIMIT \(limit)

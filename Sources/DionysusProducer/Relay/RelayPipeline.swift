@@ -14,8 +14,8 @@ struct RelayPipeline: Sendable {
         case settled
         /// A full batch was settled; there is probably more.
         case full
-        /// The broker did not take the messages.
-        case brokerUnavailable(DionysusError)
+        /// The broker did not take the messages, or not all of them.
+        case brokerUnavailable(DionysusError, hasProgressed: Bool)
     }
 
     let database: any CapturingDatabase
@@ -28,6 +28,8 @@ struct RelayPipeline: Sendable {
     let composer: Composer
     let housekeeping: LaneHousekeeping
     let onPublished: @Sendable (PublishedBatch) -> Void
+    /// Called with the lanes that rows have been replaced into.
+    let onExpanded: @Sendable ([Int]) -> Void
     let logger: Logger
 
     /// Publishes the next rows of a lane.
@@ -44,6 +46,7 @@ struct RelayPipeline: Sendable {
             let (messages, verdicts) = composer.compose(
                 batch.rows,
                 waiting: batch.waiting,
+                superseded: settings.removesConsecutiveDuplicates ? batch.rows.consecutiveDuplicates : [],
                 records,
                 version: batch.version,
                 onFailure: settings.onFailure
@@ -82,7 +85,8 @@ struct RelayPipeline: Sendable {
                 outbox.claim(lane: lane, limit: settings.batchSize, onFailure: settings.onFailure),
                 outbox.support.drawVersion(),
             ])
-            let claimed = try results[0].rows.map { try OutboxRow($0) }
+            let found = try results[0].rows.map { try OutboxRow($0) }
+            let claimed = found.oldEnough
             let moves = claimed.filter(\.isMove)
             let waiting =
                 moves.isEmpty
@@ -94,7 +98,7 @@ struct RelayPipeline: Sendable {
                 expandable: claimed.filter { expansions.replace($0, registry) },
                 waiting: Set(waiting),
                 version: try results[1].first?.integer(0) ?? 0,
-                isFull: claimed.count == settings.batchSize
+                isFull: found.count == settings.batchSize && !claimed.isEmpty
             )
         }
     }
@@ -108,11 +112,13 @@ struct RelayPipeline: Sendable {
         let ways = expansions.filter { way in rows.contains(where: way.applies(to:)) }
         let groups = ways.map { RecordGroup($0.publication) }.withoutRepetitions
             .map { group in ways.filter { RecordGroup($0.publication) == group } }
-        try await database.transaction(.write) { [self] transaction in
+        let lanes = try await database.transaction(.write) { [self] transaction in
             let taken = try transaction.run(outbox.take(rows.map(\.id), deleting: settings.deletesPublishedRows))
             guard taken.affectedRows == rows.count else { throw takenOver }
-            try transaction.run(groups.map { outbox.expand(rows, by: $0, limit: Int.max) })
+            return try transaction.run(groups.map { outbox.expand(rows, by: $0, limit: Int.max) })
+                .flatMap { try $0.rows.compactMap { try $0.integer(0).map(Int.init) } }
         }
+        onExpanded(lanes.withoutRepetitions)
     }
 
     private var takenOver: DionysusError {
@@ -191,7 +197,7 @@ struct RelayPipeline: Sendable {
                 )
             )
         }
-        if let error = settlement.brokerError { return .brokerUnavailable(error) }
+        if let error = settlement.brokerError { return .brokerUnavailable(error, hasProgressed: settlement.hasSettledRows) }
         let hasMore = batch.isFull && settlement.hasSettledRows
         return hasMore ? .full : .settled
     }
