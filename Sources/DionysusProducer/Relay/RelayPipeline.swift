@@ -197,7 +197,9 @@ struct RelayPipeline: Sendable {
                 )
             )
         }
-        if let error = settlement.brokerError { return .brokerUnavailable(error, hasProgressed: settlement.hasSettledRows) }
+        if let error = settlement.brokerError {
+            return .brokerUnavailable(error, hasProgressed: settlement.hasSettledRows)
+        }
         let hasMore = batch.isFull && settlement.hasSettledRows
         return hasMore ? .full : .settled
     }
