@@ -85,7 +85,9 @@ struct Outbox: Sendable {
     /// What ``OutboxRow/init(_:)`` reads.
     private var columns: SQL {
         let own = OutboxRow.columns.map { "o.\($0)" }
-        return SQL(raw: (own + OutboxRow.contextColumns.map { hasContext ? "o.\($0)" : "NULL" }).joined(separator: ", "))
+        return SQL(
+            raw: (own + OutboxRow.contextColumns.map { hasContext ? "o.\($0)" : "NULL" }).joined(separator: ", ")
+        )
     }
 
     /// The next rows of a lane, in their order, without those that wait behind a failed one.
@@ -228,6 +230,22 @@ struct Outbox: Sendable {
         """
         SELECT o.id FROM dionysus_outboxes o WHERE o.published_at IS NULL AND \(isDue)\(isNotHeld(onFailure)) LIMIT 1
         """
+    }
+
+    /// How many rows wait to be published, up to a limit in each lane, and when the oldest was recorded.
+    func backlog() -> SQL {
+        let waits: SQL =
+            """
+            FROM dionysus_outboxes o
+            WHERE \(lane(of: "o.")) = l.lane AND o.published_at IS NULL AND o.id > l.low_water AND \(Self.isNotParked)
+            """
+        return """
+            SELECT sum(pending), min(oldest) FROM (
+              SELECT (SELECT count(*) FROM (SELECT 1 \(waits) LIMIT \(Backlog.countedPerLane)) counted) AS pending,
+                (SELECT o.created_at \(waits) ORDER BY \(lane(of: "o.")), o.id LIMIT 1) AS oldest
+              FROM dionysus_lanes l
+            ) lanes
+            """
     }
 
     /// How many rows wait for their next attempt, and how many are parked.

@@ -27,6 +27,7 @@ struct RelayPipeline: Sendable {
     let composer: Composer
     let housekeeping: LaneHousekeeping
     let onPublished: @Sendable (PublishedBatch) -> Void
+    let telemetry: RelayTelemetry
     let logger: Logger
 
     /// Publishes the next rows of a lane.
@@ -34,19 +35,28 @@ struct RelayPipeline: Sendable {
     /// This is the relay.
     func publishBatch(ofLane lane: Int) async throws -> Outcome {
         let lock = outbox.lock(ofLane: lane)
+        var progress = telemetry.batch(ofLane: lane)
         guard let lease = try await database.lease(lock, idleTimeout: settings.leaseTimeout) else { return .busy }
         do {
             let batch = try await claim(lane, under: lease)
+            progress.claimed(batch.rows)
             guard !batch.rows.isEmpty else { return try await finish(lane, batch, lease) }
             let records = try await load(batch.rows)
+            progress.finished(.load)
+            let span = telemetry.sending(batch.rows)
             let (messages, verdicts) = composer.compose(
                 batch.rows,
                 waiting: batch.waiting,
                 records,
                 version: batch.version,
-                onFailure: settings.onFailure
+                onFailure: settings.onFailure,
+                trace: span?.traceContext
             )
+            progress.finished(.serialize)
             let results = await producer.send(messages)
+            span?.end(results)
+            telemetry.sent(messages, results)
+            progress.finished(.send)
             let settlement = Settlement(batch.rows, verdicts, results, settings: settings)
             do {
                 try await settle(settlement, lane, lease)
@@ -54,6 +64,8 @@ struct RelayPipeline: Sendable {
                 try await refresh(settlement.published, because: error)
                 throw error
             }
+            progress.settled(settlement, batch.rows)
+            await telemetry.respond(batch.rows, messages, verdicts, results)
             return report(settlement, of: batch)
         } catch {
             await lease.abandon()
@@ -163,9 +175,6 @@ struct RelayPipeline: Sendable {
     }
 
     private func report(_ settlement: Settlement, of batch: Batch) -> Outcome {
-        for (row, error) in settlement.failures {
-            logger.error("row \(row.id) of the outbox failed: \(error)", metadata: ["attempts": "\(row.attempts + 1)"])
-        }
         for (note, rows) in settlement.notes {
             logger.info("\(rows.count) rows of the outbox: \(note)")
         }

@@ -22,6 +22,7 @@ public struct RelayService: Service {
     private let settings: ProducerSettings
     private let mode: Mode
     private let onPublished: @Sendable (PublishedBatch) -> Void
+    private let telemetry: RelayTelemetry
     private let logger: Logger
 
     /// Creates a relay.
@@ -31,6 +32,7 @@ public struct RelayService: Service {
     ///   - broker: Where to.
     ///   - settings: How.
     ///   - mode: When it ends by itself.
+    ///   - instrumentation: Whom it tells what it does.
     ///   - logger: Where it says what it does.
     ///   - onPublished: Called after each batch that the broker has acknowledged.
     public init(
@@ -39,6 +41,7 @@ public struct RelayService: Service {
         broker: any MessageBroker,
         settings: ProducerSettings = ProducerSettings(),
         mode: Mode = .continuous,
+        instrumentation: Instrumentation = Instrumentation(),
         logger: Logger = Logger(label: "dionysus.relay"),
         onPublished: @escaping @Sendable (PublishedBatch) -> Void = { _ in }
     ) {
@@ -49,11 +52,19 @@ public struct RelayService: Service {
         self.mode = mode
         self.logger = logger
         self.onPublished = onPublished
+        telemetry = RelayTelemetry(
+            instrumentation,
+            system: broker.messagingSystem,
+            settings: settings,
+            logger: logger
+        )
     }
 
     /// Works until it is shut down, or as ``Mode`` says.
     /// - Throws: ``DionysusError``: `configuration` or `declaration` when it can't begin.
-    public func run() async throws {
+    public func run() async throws { try await telemetry.lifetime(relay) }
+
+    private func relay() async throws {
         let faults = settings.faults
         guard faults.isEmpty else {
             throw DionysusError(.configuration, "settings of the producer: \(faults.joined(separator: "; "))")
@@ -62,6 +73,7 @@ public struct RelayService: Service {
         try await withGracefulShutdownHandler {
             guard let pipeline = try await patiently("prepare the relay", on: queue, prepare) else { return }
             logger.info("the relay has started", metadata: ["lanes": "\(pipeline.outbox.lanes)"])
+            telemetry.started(lanes: pipeline.outbox.lanes)
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for _ in 0..<settings.workers {
                     group.addTask { await work(pipeline, queue) }
@@ -72,6 +84,7 @@ public struct RelayService: Service {
             await pipeline.producer.close(deadline: settings.messageTimeout)
             logger.info("the relay has stopped")
         } onGracefulShutdown: {
+            telemetry.shuttingDown()
             queue.close()
         }
     }
@@ -105,6 +118,7 @@ public struct RelayService: Service {
             composer: Composer(sourceID: sourceID, registry: registry),
             housekeeping: LaneHousekeeping(),
             onPublished: onPublished,
+            telemetry: telemetry,
             logger: logger
         )
     }
@@ -119,11 +133,21 @@ public struct RelayService: Service {
                 }
             }
             guard let lanes else { return }
+            telemetry.polled(pendingLanes: lanes.count)
+            if telemetry.isMeasurementDue { try await measure(pipeline.outbox, queue) }
             // Lanes whose rows all wait behind a failed one are looked at again and again: they don't count as work.
             if mode == .untilEmpty, queue.isIdle, try await isEmpty(pipeline, queue) { queue.close() }
             queue.offer(lanes + pipeline.housekeeping.lanesToAdvance())
             await queue.pause(settings.pollInterval)
         }
+    }
+
+    /// Measures what waits in the outbox.
+    private func measure(_ outbox: Outbox, _ queue: LaneQueue) async throws {
+        let backlog = try await patiently("measure the backlog", on: queue) {
+            try await database.transaction(.snapshot) { try outbox.measureBacklog(in: &$0) }
+        }
+        if let backlog { telemetry.measured(backlog) }
     }
 
     /// Whether nothing can be published now.
@@ -151,20 +175,25 @@ public struct RelayService: Service {
         var failures = 0
         while let lane = await queue.next() {
             var hasMore = false
+            telemetry.began(lane)
             do {
                 switch try await pipeline.publishBatch(ofLane: lane) {
-                case .busy, .empty, .settled: failures = 0
+                case .busy:
+                    failures = 0
+                    telemetry.laneIsHeld(lane)
+                case .empty, .settled: failures = 0
                 case .full:
                     failures = 0
                     hasMore = true
                 case .brokerUnavailable(let error):
                     failures += 1
-                    if failures == 1 { logger.warning("the broker does not take messages: \(error); trying again") }
+                    telemetry.brokerFailed(error, lane: lane, attempt: failures)
                 }
             } catch {
                 failures += 1
-                if failures == 1 { logger.error("a batch failed: \(error); trying again") }
+                telemetry.failed(error, lane: lane, attempt: failures)
             }
+            telemetry.ended(lane)
             if failures > 0 { await queue.pause(Self.backoff.delay(afterFailures: failures)) }
             queue.finished(lane, hasMore: hasMore)
         }
@@ -186,7 +215,7 @@ public struct RelayService: Service {
                 return result
             } catch let error as DionysusError where error.isRetriable {
                 failures += 1
-                if failures == 1 { logger.warning("can't \(purpose): \(error); trying again") }
+                telemetry.failed(error, to: purpose, attempt: failures)
                 await queue.pause(Self.backoff.delay(afterFailures: failures))
             }
         }
