@@ -18,6 +18,7 @@ let package = Package(
         .library(name: "DionysusSQLite", targets: ["DionysusSQLite"]),
         .library(name: "DionysusKafka", targets: ["DionysusKafka"]),
         .library(name: "DionysusEmbedded", targets: ["DionysusEmbedded"]),
+        .library(name: "DionysusHealth", targets: ["DionysusHealth"]),
         .library(name: "DionysusApplication", targets: ["DionysusApplication"]),
         .library(name: "DionysusTesting", targets: ["DionysusTesting"]),
         .executable(name: "rentals", targets: ["Rentals"]),
@@ -92,9 +93,14 @@ let package = Package(
             swiftSettings: strict
         ),
         .target(
+            name: "DionysusHealth",
+            dependencies: ["Dionysus", .product(name: "Logging", package: "swift-log")],
+            swiftSettings: strict
+        ),
+        .target(
             name: "DionysusApplication",
             dependencies: [
-                "Dionysus", "DionysusProducer", "DionysusConsumer",
+                "Dionysus", "DionysusProducer", "DionysusConsumer", "DionysusHealth",
                 "DionysusPostgres", "DionysusSQLite", "DionysusKafka", "DionysusEmbedded",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Configuration", package: "swift-configuration"),
@@ -138,7 +144,9 @@ let package = Package(
         ),
         .testTarget(
             name: "RentalsTests",
-            dependencies: ["Dionysus", "DionysusEmbedded", "DionysusKafka", "TestSupport", "Rentals"],
+            dependencies: [
+                "Dionysus", "DionysusEmbedded", "DionysusHealth", "DionysusKafka", "TestSupport", "Rentals",
+            ],
             swiftSettings: strict
         ),
         .testTarget(
@@ -162,7 +170,11 @@ let package = Package(
         ),
         .testTarget(
             name: "DionysusProducerTests",
-            dependencies: ["Dionysus", "DionysusEmbedded", "DionysusProducer", "Rentals", "TestSupport"],
+            dependencies: [
+                "Dionysus", "DionysusEmbedded", "DionysusProducer", "Rentals", "TestSupport",
+                .product(name: "InMemoryTracing", package: "swift-distributed-tracing"),
+                .product(name: "MetricsTestKit", package: "swift-metrics"),
+            ],
             swiftSettings: strict
         ),
         .testTarget(

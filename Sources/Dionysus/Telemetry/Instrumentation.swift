@@ -1,4 +1,4 @@
-public import Logging
+package import Logging
 public import Metrics
 public import Tracing
 

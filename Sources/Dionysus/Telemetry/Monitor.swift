@@ -1,6 +1,6 @@
 import Synchronization
 
-public import struct Foundation.UUID
+import struct Foundation.UUID
 
 /// Something that a service did, for those who watch it.
 public protocol MonitorEvent: Sendable {
