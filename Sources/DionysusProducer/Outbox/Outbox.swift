@@ -28,7 +28,7 @@ struct Outbox: Sendable {
 
     private var now: SQL { support.time(shiftedBy: 0) }
 
-    private func lane(of alias: String) -> SQL {
+    func lane(of alias: String) -> SQL {
         SQL(raw: dialect.laneExpression(Self.laneText(of: alias), lanes: lanes))
     }
 
@@ -38,7 +38,7 @@ struct Outbox: Sendable {
     }
 
     /// A parked row has failed and waits for no further attempt.
-    private static let isNotParked: SQL = "(o.failed_at IS NULL OR o.retry_at IS NOT NULL)"
+    static let isNotParked: SQL = "(o.failed_at IS NULL OR o.retry_at IS NOT NULL)"
 
     private var isDue: SQL { "(o.retry_at IS NULL OR o.retry_at <= \(now)) AND \(Self.isNotParked)" }
 
@@ -85,7 +85,9 @@ struct Outbox: Sendable {
     /// What ``OutboxRow/init(_:)`` reads.
     private var columns: SQL {
         let own = OutboxRow.columns.map { "o.\($0)" }
-        return SQL(raw: (own + OutboxRow.contextColumns.map { hasContext ? "o.\($0)" : "NULL" }).joined(separator: ", "))
+        return SQL(
+            raw: (own + OutboxRow.contextColumns.map { hasContext ? "o.\($0)" : "NULL" }).joined(separator: ", ")
+        )
     }
 
     /// The next rows of a lane, in their order, without those that wait behind a failed one.

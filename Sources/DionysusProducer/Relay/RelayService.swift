@@ -67,6 +67,9 @@ public struct RelayService: Service {
                     group.addTask { await work(pipeline, queue) }
                 }
                 group.addTask { try await poll(pipeline, queue) }
+                if mode == .continuous, let retention = OutboxRetention(pipeline.outbox, database, settings, logger) {
+                    group.addTask { await retention.run(until: queue) }
+                }
                 try await group.waitForAll()
             }
             await pipeline.producer.close(deadline: settings.messageTimeout)
