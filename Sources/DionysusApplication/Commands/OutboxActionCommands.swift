@@ -12,7 +12,7 @@ struct OutboxRetryCommand<App: DionysusApplication>: AsyncParsableCommand {
                 back what was then. A relay has to run for it to be published.
 
                 Ends with 1 if any of the rows could not be retried; the others have been. \
-                JSON: [{"id","outcome"}], the outcome done, notFound, published or notFailed.
+                JSON: a list of objects with id and outcome: done, notFound, published or notFailed.
                 """
         )
     }
@@ -37,7 +37,7 @@ struct OutboxDiscardCommand<App: DionysusApplication>: AsyncParsableCommand {
                 hear of it.
 
                 Ends with 1 if any of the rows could not be discarded; the others have been. \
-                JSON: [{"id","outcome"}], the outcome done, notFound, published or notFailed.
+                JSON: a list of objects with id and outcome: done, notFound, published or notFailed.
                 """
         )
     }
@@ -63,7 +63,7 @@ struct OutboxPruneCommand<App: DionysusApplication>: AsyncParsableCommand {
             abstract: "Deletes rows that were published longer ago than an age, in small transactions.",
             discussion: """
                 Rows that are not published are kept, however old they are. A relay does the same by itself if \
-                DIONYSUS_RETENTION is set. JSON: {"deleted"}.
+                DIONYSUS_RETENTION is set. JSON: an object with deleted.
                 """
         )
     }

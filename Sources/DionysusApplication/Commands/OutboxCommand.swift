@@ -28,8 +28,8 @@ struct OutboxStatsCommand<App: DionysusApplication>: AsyncParsableCommand {
                 OLDEST is how long the oldest row has waited that is yet to be published; parked rows don't count. \
                 The whole table is read, published rows that are kept included.
 
-                JSON: {"topics":[{"topic","pending","retrying","parked","published","oldest_age"}],"total":{…}}, the age \
-                in seconds or null.
+                JSON: an object with topics, a list of objects with topic, pending, retrying, parked, published and \
+                oldest_age (in seconds, or null), and with total, the same of all topics.
                 """
         )
     }
@@ -111,8 +111,8 @@ struct OutboxListCommand<App: DionysusApplication>: AsyncParsableCommand {
             commandName: "list",
             abstract: "Lists rows that are not published, the oldest first.",
             discussion: """
-                JSON: {"rows":[…],"more":bool}, each row as `outbox show` prints it; more says whether the limit has cut \
-                the list.
+                JSON: an object with rows, a list of objects as `outbox show` prints them, and with more, which says \
+                whether the limit has cut the list.
                 """
         )
     }
@@ -165,8 +165,9 @@ struct OutboxShowCommand<App: DionysusApplication>: AsyncParsableCommand {
             commandName: "show",
             abstract: "Shows one row: its state, its error, and the names of what changed.",
             discussion: """
-                JSON: {"id","state","topic","model","record_id","event","partition_key","attempts","changed_columns",\
-                "created_at","published_at","failed_at","retry_at","error_class","error_message","origin"}.
+                Its state is pending, retrying, parked or published. JSON: an object with id, state, topic, model, \
+                record_id, event, partition_key, attempts, changed_columns, created_at, published_at, failed_at, \
+                retry_at, error_class, error_message and origin; what a row doesn't have is null.
                 """
         )
     }

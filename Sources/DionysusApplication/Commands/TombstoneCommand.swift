@@ -13,7 +13,7 @@ struct TombstoneCommand<App: DionysusApplication>: AsyncParsableCommand {
                 destroyed event.
 
                 A record that is still visible in the source, or has changes that are yet to be published, is refused. \
-                JSON: [{"topic","partition","offset"}].
+                JSON: a list of objects with topic, partition and offset.
                 """
         )
     }

@@ -14,9 +14,9 @@ struct TopicsCommand<App: DionysusApplication>: AsyncParsableCommand {
                 declaration is shown as drift. What a broker doesn't tell of a topic is not compared. A topic that is \
                 only read is its publisher's to create.
 
-                Ends with 0 also if topics are missing or differ; with --check, with 1. \
-                JSON: [{"topic","uses":["produce"|"genesis"|"consume"|"dead_letters"],"exists","created","partitions",\
-                "drift":[{"setting","declared","actual"}]}].
+                Ends with 0 also if topics are missing or differ; with --check, with 1. JSON: a list of objects with \
+                topic, uses (of produce, genesis, consume, dead_letters), exists, created, partitions (or null) and \
+                drift, a list of objects with setting, declared and actual.
                 """
         )
     }

@@ -142,9 +142,9 @@ public struct TombstonePublisher: Sendable {
         switch (type, key) {
         case (.integer, .integer), (.uuid, .uuid): return key
         case (.integer, _), (.uuid, _):
-            throw DionysusError(.malformed, "'\(id)' can't be the id of a \(model.name), which is of type \(type)")
+            throw DionysusError(.malformed, "'\(id)' can't be a primary key of \(model.name), which is of type \(type)")
         default:
-            guard !id.isEmpty else { throw DionysusError(.malformed, "the id of a \(model.name) is empty") }
+            guard !id.isEmpty else { throw DionysusError(.malformed, "the primary key of \(model.name) is empty") }
             return key
         }
     }
