@@ -78,6 +78,26 @@ struct OutboxCommandTests {
         }
     }
 
+    @Test("a relay deletes published rows after the configured age", arguments: InstallationKind.available)
+    func retention(_ kind: InstallationKind) async throws {
+        try await Installation.with(kind) { installation in
+            var installation = installation
+            try await installation.succeed("migrate")
+            try await installation.write(
+                """
+                INSERT INTO dionysus_outboxes
+                  (id, resource_class, resource_id, event_name, topic, created_at, updated_at, published_at)
+                VALUES (1, 'Rental', '1', 'rental_created', 'v3_rentals', '2026-01-01 00:00:00', '2026-01-01 00:00:00',
+                  '2026-01-01 00:00:00');
+                """
+            )
+            installation.environment["DIONYSUS_RETENTION"] = "3d"
+            let relay = try installation.start("relay")
+            while try await installation.run("outbox", "show", "1").status == 0 {}
+            #expect(await relay.terminate().status == 0)
+        }
+    }
+
     @Test(
         "wrong usage ends with 64 and says what is wrong",
         arguments: [
