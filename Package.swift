@@ -130,7 +130,20 @@ let package = Package(
         ),
         .testTarget(
             name: "RentalsTests",
-            dependencies: ["Dionysus", "DionysusEmbedded", "DionysusKafka", "TestSupport", "Rentals"],
+            dependencies: [
+                "Dionysus", "DionysusEmbedded", "DionysusKafka", "DionysusPostgres", "DionysusSQLite", "OrderTool",
+                "TestSupport", "Rentals",
+            ],
+            swiftSettings: strict
+        ),
+        .executableTarget(
+            name: "OrderTool",
+            dependencies: [
+                "Dionysus", "DionysusEmbedded", "DionysusPostgres", "DionysusProducer", "DionysusSQLite",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            path: "Tests/OrderTool",
             swiftSettings: strict
         ),
         .testTarget(
@@ -154,7 +167,11 @@ let package = Package(
         ),
         .testTarget(
             name: "DionysusProducerTests",
-            dependencies: ["Dionysus", "DionysusEmbedded", "DionysusProducer", "Rentals", "TestSupport"],
+            dependencies: [
+                "Dionysus", "DionysusEmbedded", "DionysusProducer", "Rentals", "TestSupport",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
             swiftSettings: strict
         ),
         .testTarget(

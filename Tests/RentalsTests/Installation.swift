@@ -128,9 +128,12 @@ struct Installation: Sendable {
     }
 
     /// Where the package's executables are: beside the tests.
-    private static var executable: URL {
+    private static var executable: URL { executable(named: "rentals") }
+
+    /// An executable of the package.
+    static func executable(named name: String) -> URL {
         let tests = Bundle.allBundles.first { $0.bundlePath.hasSuffix(".xctest") }
         let directory = tests?.bundleURL.deletingLastPathComponent() ?? Bundle.main.bundleURL
-        return directory.appendingPathComponent("rentals")
+        return directory.appendingPathComponent(name)
     }
 }

@@ -2,8 +2,6 @@ import Dionysus
 
 /// The statements by which people look into the outbox and mend it.
 extension Outbox {
-    private var now: SQL { support.time(shiftedBy: 0) }
-
     private var entryColumns: SQL {
         SQL(
             raw: (OutboxEntry.columns.map { "o.\($0)" } + [hasContext ? "o.origin" : "NULL"])
