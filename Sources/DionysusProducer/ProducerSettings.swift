@@ -80,6 +80,13 @@ public struct ProducerSettings: Sendable {
     ///
     /// Default false.
     public var deletesPublishedRows = false
+    /// How long published rows are kept before the relay deletes them, in small batches.
+    ///
+    /// Default nil: for ever.
+    public var retention: Duration?
+    /// What topics are created with whose declaration doesn't say it: 4 partitions, and for the rest what the broker is
+    /// configured with.
+    public var topics = TopicSettings()
     /// Settings of the broker's client library, passed through as they are.
     public var brokerSettings: [String: String] = [:]
 
@@ -96,6 +103,8 @@ public struct ProducerSettings: Sendable {
         if !(1...50_000).contains(batchSize) { faults.append("batchSize must be from 1 to 50000") }
         if maxAttempts < 1 { faults.append("maxAttempts must be at least 1") }
         if publishingDelay < .zero { faults.append("publishingDelay must not be negative") }
+        if let retention, retention <= .zero { faults.append("retention must be longer than zero") }
+        faults += topics.faults(of: "topics")
         if pollInterval <= .zero { faults.append("pollInterval must be longer than zero") }
         return faults
     }

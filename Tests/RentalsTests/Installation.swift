@@ -81,6 +81,9 @@ struct Installation: Sendable {
     /// Runs a command of the example application to its end.
     func run(_ arguments: String...) async throws -> RunningProcess.Result { try await start(arguments).result() }
 
+    /// Runs a command of the example application to its end.
+    func run(_ arguments: [String]) async throws -> RunningProcess.Result { try await start(arguments).result() }
+
     /// Runs a command that is to succeed.
     @discardableResult
     func succeed(_ arguments: String..., location: SourceLocation = #_sourceLocation) async throws -> String {

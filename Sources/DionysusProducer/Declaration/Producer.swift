@@ -50,6 +50,8 @@ public struct ProducerTopic: Sendable {
     let partitionKey: String?
     let genesisReplica: Bool
     let publications: [PublishedModel]
+    var settings = TopicSettings()
+    var genesisSettings = ProducerTopic.genesisDefaults
 
     /// Declares a topic.
     /// - Parameters:

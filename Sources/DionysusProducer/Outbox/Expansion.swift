@@ -102,11 +102,13 @@ extension [Expansion] {
 }
 
 extension DatabaseValue {
-    /// A primary key from the text under which the outbox has it.
+    /// A primary key from the text under which the outbox has it; null, which no record has, if the text can't be one.
+    ///
+    /// A row that somebody has written by hand must not make the statements of its whole batch fail.
     init(primaryKey text: String, type: DatabaseType) {
         switch type {
-        case .integer: self = Int64(text).map(DatabaseValue.integer) ?? .text(text)
-        case .uuid: self = UUID(uuidString: text).map(DatabaseValue.uuid) ?? .text(text)
+        case .integer: self = Int64(text).map(DatabaseValue.integer) ?? .null
+        case .uuid: self = UUID(uuidString: text).map(DatabaseValue.uuid) ?? .null
         default: self = .text(text)
         }
     }

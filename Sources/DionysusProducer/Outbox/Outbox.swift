@@ -40,7 +40,7 @@ struct Outbox: Sendable {
     }
 
     /// A parked row has failed and waits for no further attempt.
-    private static let isNotParked: SQL = "(o.failed_at IS NULL OR o.retry_at IS NOT NULL)"
+    static let isNotParked: SQL = "(o.failed_at IS NULL OR o.retry_at IS NOT NULL)"
 
     private var isDue: SQL { "(o.retry_at IS NULL OR o.retry_at <= \(now)) AND \(Self.isNotParked)" }
 

@@ -77,6 +77,9 @@ public struct RelayService: Service {
                 let workers = LaneWorkers(pipeline: pipeline, queue: queue, count: settings.workers)
                 group.addTask { await workers.run() }
                 group.addTask { try await poll(pipeline, queue, doorbell) }
+                if mode == .continuous, let retention = OutboxRetention(pipeline.outbox, database, settings, logger) {
+                    group.addTask { await retention.run(until: queue) }
+                }
                 try await group.waitForAll()
             }
             await pipeline.producer.close(deadline: settings.messageTimeout)

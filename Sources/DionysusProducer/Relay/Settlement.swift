@@ -64,7 +64,7 @@ struct Settlement: Sendable {
         failures.append((row, error))
         // What may succeed without anybody's help is no attempt: it is never parked.
         let attempts = error.isRetriable ? row.attempts : row.attempts + 1
-        let isLast = attempts >= Int64(settings.maxAttempts)
+        let isLast = !error.isRetriable && attempts >= Int64(settings.maxAttempts)
         let cap = Double(settings.maxRetryDelay.components.seconds)
         let delay = min(5 * Double(1 << min(attempts, 20)), cap)
         failureStatements.append((row, error, attempts, isLast ? nil : delay))
