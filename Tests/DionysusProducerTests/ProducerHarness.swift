@@ -18,13 +18,14 @@ struct ProducerHarness: Sendable {
         _ kind: TestDatabaseKind,
         settings: ProducerSettings = ProducerSettings(),
         producer: any Producer = BookingSync(),
+        tables: @escaping @Sendable (inout Transaction) throws -> Void = { try SourceSchema.create(in: &$0) },
         _ body: (ProducerHarness) async throws -> Void
     ) async throws {
         try await withTemporaryDatabase(kind) { database in
             try await withTemporaryDirectory { directory in
                 let broker = try EmbeddedBroker(path: "\(directory)/log.sqlite")
                 let registry = Registry(producer, settings: settings)
-                try await database.transaction(.write) { try SourceSchema.create(in: &$0) }
+                try await database.transaction(.write) { try tables(&$0) }
                 try await OutboxSchema(database: database, registry: registry).migrate(lanes: settings.lanes)
                 let harness = ProducerHarness(
                     database: database,

@@ -120,13 +120,18 @@ public struct ToManyAssociation<Source: Model, Target: Model>: Association {
 /// An association between two models.
 public protocol Association<Source, Target>: AssociationFrom {
     associatedtype Target: Model
+    /// The association without its types.
+    var description: AssociationDescription { get }
+}
+
+extension Association {
+    public var descriptions: [AssociationDescription] { [description] }
 }
 
 /// An association that begins at a model, wherever it leads.
-public protocol AssociationFrom<Source>: Sendable {
-    associatedtype Source: Model
-    /// The association without its types.
-    var description: AssociationDescription { get }
+public protocol AssociationFrom<Source>: Dependency {
+    /// The association without its types: one for each model that it can lead to.
+    var descriptions: [AssociationDescription] { get }
 }
 
 extension AssociationDescription {
@@ -190,6 +195,38 @@ extension Model {
         ToManyAssociation(description: owning(Target.self, foreignKey.stringValue, isToMany: true))
     }
 
+    /// Declares that at most one other record holds this one's model name and primary key.
+    /// - Parameters:
+    ///   - target: The other model.
+    ///   - foreignKey: The attribute of the other model that holds the key.
+    ///   - foreignType: The attribute of the other model that holds the model's name.
+    /// - Returns: The association.
+    public static func hasOne<Target: Model>(
+        _ target: Target.Type,
+        by foreignKey: Target.CodingKeys,
+        as foreignType: Target.CodingKeys
+    ) -> ToOneAssociation<Self, Target> {
+        ToOneAssociation(
+            description: owning(Target.self, foreignKey.stringValue, as: foreignType.stringValue, isToMany: false)
+        )
+    }
+
+    /// Declares that other records hold this one's model name and primary key.
+    /// - Parameters:
+    ///   - target: The other model.
+    ///   - foreignKey: The attribute of the other model that holds the key.
+    ///   - foreignType: The attribute of the other model that holds the model's name.
+    /// - Returns: The association.
+    public static func hasMany<Target: Model>(
+        _ target: Target.Type,
+        by foreignKey: Target.CodingKeys,
+        as foreignType: Target.CodingKeys
+    ) -> ToManyAssociation<Self, Target> {
+        ToManyAssociation(
+            description: owning(Target.self, foreignKey.stringValue, as: foreignType.stringValue, isToMany: true)
+        )
+    }
+
     /// Declares that others are reached through records between.
     /// - Parameters:
     ///   - through: The association with the records between.
@@ -203,13 +240,19 @@ extension Model {
     private static func owning<Target: Model>(
         _ target: Target.Type,
         _ foreignKey: String,
+        as foreignType: String? = nil,
         isToMany: Bool
     ) -> AssociationDescription {
         AssociationDescription(
             source: ModelDescription(Self.self),
             target: ModelDescription(Target.self),
             hops: [
-                AssociationHop(column: Self.primaryKey, otherTable: Target.tableName, otherColumn: foreignKey)
+                AssociationHop(
+                    column: Self.primaryKey,
+                    otherTable: Target.tableName,
+                    otherColumn: foreignKey,
+                    condition: foreignType.map { AssociationHop.Condition(.target, $0, Self.modelName) }
+                )
             ],
             isToMany: isToMany
         )

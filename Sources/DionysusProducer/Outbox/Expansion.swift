@@ -20,7 +20,7 @@ struct Expansion: Sendable {
                     publication: publication,
                     observation: observation,
                     observedKeyType: catalogue.primaryKeyType(of: observation.model),
-                    partitionKeyColumn: publication.partitionKey.flatMap { table?.column($0)?.name },
+                    partitionKeyColumn: publication.partitionKey.column(in: table),
                     softDeleteColumn: table?.column(publication.model.softDeleteColumn)?.name
                 )
             }
