@@ -122,6 +122,17 @@ extension SerializerPlan.Relationship {
             return try encoder.encode(link(record, Related(targets: targets)))
         }
     }
+
+    /// The sideload that fits a link: of a link that is computed only the linked records, in its order.
+    func sideload(_ found: [(id: JSON, payload: JSON)], linkedBy value: JSON) -> JSON {
+        var payloads = found.map(\.payload)
+        if link != nil {
+            let linked: [JSON] = if case .array(let ids) = value { ids } else { [value] }
+            let byID = Dictionary(found.map { ($0.id, $0.payload) }, uniquingKeysWith: { first, _ in first })
+            payloads = linked.compactMap { byID[$0] }
+        }
+        return isToMany ? .array(payloads) : payloads.first ?? .null
+    }
 }
 
 extension JSON {

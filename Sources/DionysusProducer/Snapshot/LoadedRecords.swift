@@ -34,6 +34,14 @@ final class LoadedRecords {
     /// The record; nil if it is gone.
     func record(_ id: String) throws -> (any Model)? { try rowByID[id].map(rows.record) }
 
+    /// The payload of a record.
+    /// - Parameters:
+    ///   - id: The record's primary key, as the outbox has it.
+    ///   - kept: What is known of the record if it is gone.
+    func json(of id: String, kept: KeptValues) throws -> JSON {
+        .object(try rowByID[id].map(rows.payload) ?? payloadOfGone(id, kept))
+    }
+
     /// The payload of a record as JSON, made once however many rows of the outbox are about it.
     /// - Parameters:
     ///   - id: The record's primary key, as the outbox has it.

@@ -99,17 +99,14 @@ final class LoadedRows {
 
     /// The payloads of the linked records.
     private func sideload(_ relationship: SerializerPlan.Relationship, _ link: JSON, of row: Row) throws -> JSON {
-        let found = relationship.branches.flatMap { branch in
-            targets[branch].map { rows in targetRows(of: row, branch).map { (rows: rows, index: $0) } } ?? []
+        let found = try relationship.branches.flatMap { branch in
+            try targets[branch]
+                .map { rows in
+                    try targetRows(of: row, branch)
+                        .map { index in (id: rows.id(index), payload: JSON.object(try rows.payload(index))) }
+                } ?? []
         }
-        guard relationship.link != nil else {
-            let payloads = try found.map { JSON.object(try $0.rows.payload($0.index)) }
-            return relationship.isToMany ? .array(payloads) : payloads.first ?? .null
-        }
-        let byID = Dictionary(found.map { ($0.rows.id($0.index), $0) }, uniquingKeysWith: { first, _ in first })
-        let linked: [JSON] = if case .array(let ids) = link { ids } else { [link] }
-        let payloads = try linked.compactMap { byID[$0] }.map { JSON.object(try $0.rows.payload($0.index)) }
-        return relationship.isToMany ? .array(payloads) : payloads.first ?? .null
+        return relationship.sideload(found, linkedBy: link)
     }
 
     private func id(_ index: Int) -> JSON { JSON(databaseValue: row(index)[plan.model.primaryKey]) }

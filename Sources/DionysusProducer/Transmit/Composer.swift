@@ -154,6 +154,11 @@ struct RecordGroup: Hashable, Sendable {
     let topic: String
     let modelName: String
 
+    init(topic: String, modelName: String) {
+        self.topic = topic
+        self.modelName = modelName
+    }
+
     init(_ row: OutboxRow) {
         topic = row.topic
         modelName = row.resourceClass
