@@ -60,6 +60,11 @@ struct ProducerHarness: Sendable {
         .run()
     }
 
+    /// A responder of what is declared.
+    func responder() async throws -> Responder {
+        try await Responder(registry, database: database, broker: broker, settings: settings)
+    }
+
     /// Everything in the log of a topic, partition by partition.
     func messages(in topic: String) async throws -> [PublishedMessage] {
         try await readAll(topic, from: broker)

@@ -9,7 +9,7 @@ import struct Foundation.UUID
 ///         in: "v3_rentals",
 ///         ResponderMessage([
 ///             ResponderEvent(.updated, rentals),
-///             ResponderEvent(.destroyed, of: Rental.self, payloads: [.object(["id": 2])]),
+///             ResponderEvent(.destroyed, of: Rental.self, payloads: [["id": 2]]),
 ///         ])
 ///     )
 ///
