@@ -51,6 +51,18 @@ public struct AssociationHop: Sendable, Hashable {
         self.condition = condition
     }
 
+    /// The columns of the table that the step begins at.
+    package var sourceColumns: [String] {
+        guard let condition, condition.side == .source else { return [column] }
+        return [column, condition.column]
+    }
+
+    /// The columns of the table that the step leads to.
+    package var targetColumns: [String] {
+        guard let condition, condition.side == .target else { return [otherColumn] }
+        return [otherColumn, condition.column]
+    }
+
     /// The step back.
     /// - Parameter table: The table that this step begins at.
     /// - Returns: The step that leads from the other table to that one.

@@ -172,18 +172,6 @@ struct LoadPlan: Sendable {
 }
 
 extension AssociationHop {
-    /// The columns of the table that the step begins at.
-    var sourceColumns: [String] {
-        guard let condition, condition.side == .source else { return [column] }
-        return [column, condition.column]
-    }
-
-    /// The columns of the table that the step leads to.
-    var targetColumns: [String] {
-        guard let condition, condition.side == .target else { return [otherColumn] }
-        return [otherColumn, condition.column]
-    }
-
     /// What else must hold, as the rest of a conjunction.
     /// - Parameters:
     ///   - source: The alias of the table that the step begins at.
