@@ -60,7 +60,9 @@ extension SerializerPlan {
                     let plan = serializers.serializer(of: model).map { SerializerPlan($0) }
                     let payload = try (plan ?? SerializerPlan(encoding: model))
                         .payload(of: target, [:], sideloading: [], serializers, encoder)
-                    return (id: try encoder.encodeObject(target)[model.primaryKey] ?? .null, payload: JSON.object(payload))
+                    return (
+                        id: try encoder.encodeObject(target)[model.primaryKey] ?? .null, payload: JSON.object(payload)
+                    )
                 }
             members.append(.init(relationship.name, relationship.sideload(found, linkedBy: link.value)))
         }
