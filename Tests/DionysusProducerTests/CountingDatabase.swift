@@ -35,6 +35,8 @@ final class CountingDatabase: CapturingDatabase {
         try await base.lease(resource, idleTimeout: idleTimeout).map { CountingLease(base: $0, database: self) }
     }
 
+    func changeSignal(_ onChange: @escaping @Sendable () -> Void) -> any ChangeSignal { base.changeSignal(onChange) }
+
     func close() async { await base.close() }
 
     fileprivate func counting<T>(

@@ -78,6 +78,7 @@ public struct PublishedModel: Sendable {
     var observations: [Observation]
     /// Nil where the topic's applies.
     var partitionKey: PartitionKey?
+    var publishesAfterCommit: Bool?
 }
 
 /// A change elsewhere that publishes a model.
@@ -127,6 +128,17 @@ public struct Publish<Record: Model>: ListElement {
                 association: association.description
             )
         )
+        return copy
+    }
+
+    /// Says whether a committing process publishes this model's changes at once, whatever is set for all models.
+    ///
+    /// See ``CommitPublisher``.
+    /// - Parameter isEnabled: Whether it does.
+    /// - Returns: The publication with the choice.
+    public func publishedAfterCommit(_ isEnabled: Bool = true) -> Publish {
+        var copy = self
+        copy.element.publishesAfterCommit = isEnabled
         return copy
     }
 }

@@ -12,6 +12,7 @@ public struct Registry: Sendable {
         let aggregate: [DependencyDescription]
         let observations: [Observation]
         let serializers: Serializers
+        let publishesAfterCommit: Bool
 
         /// The ways from the model to everything that is published with it.
         var dependencies: [AssociationDescription] { aggregate.flatMap(\.paths).withoutRepetitions }
@@ -46,7 +47,8 @@ public struct Registry: Sendable {
                         ),
                         aggregate: published.dependencies,
                         observations: published.observations,
-                        serializers: namespace.serializers
+                        serializers: namespace.serializers,
+                        publishesAfterCommit: published.publishesAfterCommit ?? settings.publishesAfterCommit
                     )
                 }
             }
