@@ -12,7 +12,7 @@ struct Site: Model {
     enum CodingKeys: String, CodingKey { case id, locale }
 
     static let authors = hasMany(Author.self, by: .siteID)
-    static let posts = authors.then(Author.posts)
+    static let posts = hasMany(through: authors, Author.posts)
 }
 
 struct Author: Model {
@@ -43,7 +43,7 @@ struct Post: Model {
     }
 
     static let author = belongsTo(Author.self, by: .authorID)
-    static let site = author.then(Author.site)
+    static let site = hasOne(through: author, Author.site)
     static let cover = hasOne(Cover.self, by: .postID)
     static let comments = hasMany(Comment.self, by: .subjectID, as: .subjectType)
     static let taggings = hasMany(Tagging.self, by: .postID)

@@ -249,6 +249,26 @@ extension Model {
         _ source: ToOneAssociation<Middle, Target>
     ) -> ToManyAssociation<Self, Target> { through.then(source) }
 
+    /// Declares that others are reached through records between, each of which has many.
+    /// - Parameters:
+    ///   - through: The association with the records between.
+    ///   - source: Their association with the others.
+    /// - Returns: The association.
+    public static func hasMany<Middle: Model, Target: Model>(
+        through: ToManyAssociation<Self, Middle>,
+        _ source: ToManyAssociation<Middle, Target>
+    ) -> ToManyAssociation<Self, Target> { through.then(source) }
+
+    /// Declares that one other is reached through a record between.
+    /// - Parameters:
+    ///   - through: The association with the record between.
+    ///   - source: Its association with the other.
+    /// - Returns: The association.
+    public static func hasOne<Middle: Model, Target: Model>(
+        through: ToOneAssociation<Self, Middle>,
+        _ source: ToOneAssociation<Middle, Target>
+    ) -> ToOneAssociation<Self, Target> { through.then(source) }
+
     private static func owning<Target: Model>(
         _ target: Target.Type,
         _ foreignKey: String,
