@@ -87,7 +87,7 @@ import Testing
             }
         }
         let faults = try await faults(kind, Faulty())
-        #expect(faults.contains { $0.contains("tags.label and photos.id have types that can't be compared") })
+        #expect(faults.contains { $0.contains("tags.label is text and photos.id integer: they can't be compared") })
     }
 
     @Test("migrate and relay refuse with all faults in one error", arguments: TestDatabaseKind.available)

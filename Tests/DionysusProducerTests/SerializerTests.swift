@@ -175,6 +175,39 @@ import Testing
     }
 
     @Test(
+        "a polymorphic dependency has parts of its own for the model that they are declared for",
+        arguments: TestDatabaseKind.available
+    )
+    func partsOfPolymorphic(_ kind: TestDatabaseKind) async throws {
+        struct Commented: Producer {
+            var namespaces: [Namespace] {
+                Namespace("v3", serializers: PressSync().third) {
+                    Topic("comments") {
+                        Publish(Comment.self, with: Comment.subject.with(Post.self, Post.tags))
+                    }
+                }
+            }
+        }
+        try await PressHarness.run(kind, producer: Commented()) { harness in
+            try await harness.writePress()
+            try await harness.write(
+                """
+                INSERT INTO comments (id, subject_id, subject_type, body) VALUES (1, 2, 'Post', 'a'), (2, 1, 'Photo', 'b')
+                """
+            )
+            try await harness.settle()
+            try await harness.write("UPDATE tags SET label = 'rouge' WHERE label = 'red'")
+            try await harness.relay()
+            let messages = try await harness.messages(in: "v3_comments")
+            let payload = try #require(messages.first).payload
+            #expect(messages.map(\.key) == ["Comment:1"])
+            #expect(
+                payload["subject"]?["tags"] == [["id": .string(PressSchema.red), "label": "rouge", "links": [:]]]
+            )
+        }
+    }
+
+    @Test(
         "each namespace writes the same model with its own serializer",
         arguments: TestDatabaseKind.available
     )

@@ -105,13 +105,14 @@ extension AssociationDescription {
         }
     }
 
-    /// Databases differ in what they compare; a number with a text none of them does as one would wish.
+    /// Rows are joined by the database and put together here, where a number is never equal to a text.
     private func incomparable(_ hop: AssociationHop, from table: String, _ catalogue: Catalogue) -> [String] {
-        let types = [
-            catalogue[table]?.column(hop.column)?.type, catalogue[hop.otherTable]?.column(hop.otherColumn)?.type,
+        guard let type = catalogue[table]?.column(hop.column)?.type,
+            let other = catalogue[hop.otherTable]?.column(hop.otherColumn)?.type, type != other
+        else { return [] }
+        return [
+            "\(table).\(hop.column) is \(type.rawValue) and \(hop.otherTable).\(hop.otherColumn) \(other.rawValue): they can't be compared"
         ]
-        guard types.contains(.integer), types.contains(.text) || types.contains(.uuid) else { return [] }
-        return ["\(table).\(hop.column) and \(hop.otherTable).\(hop.otherColumn) have types that can't be compared"]
     }
 }
 

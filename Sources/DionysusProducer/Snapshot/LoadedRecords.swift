@@ -46,8 +46,8 @@ final class LoadedRecords {
     /// - Parameters:
     ///   - id: The record's primary key, as the outbox has it.
     ///   - kept: What is known of the record if it is gone.
-    func payload(of id: String, kept: KeptValues = KeptValues()) throws -> [UInt8] {
-        guard let index = rowByID[id] else { return JSON.object(payloadOfGone(id, kept)).bytes }
+    func payload(of id: String, kept: @autoclosure () -> KeptValues = KeptValues()) throws -> [UInt8] {
+        guard let index = rowByID[id] else { return JSON.object(payloadOfGone(id, kept())).bytes }
         if let payload = payloads[id] { return payload }
         let payload = JSON.object(try rows.payload(index)).bytes
         payloads[id] = payload
