@@ -59,8 +59,11 @@ public final class SQLiteDatabase: CapturingDatabase {
     ) async throws -> T {
         let path = path
         @Sendable func run(_ database: GRDB.Database) throws -> T {
-            var transaction = Transaction(on: SQLiteConnection(database: database, path: path))
-            return try body(&transaction)
+            let connection = SQLiteConnection(database: database, path: path)
+            var transaction = Transaction(on: connection)
+            let result = try body(&transaction)
+            try connection.removeMarker()
+            return result
         }
         do {
             switch kind {

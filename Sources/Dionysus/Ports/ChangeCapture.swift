@@ -48,7 +48,8 @@ public protocol OutboxSupport: Sendable {
     /// - Parameters:
     ///   - capture: What a change writes.
     ///   - table: The table as the catalogue has it.
-    func triggers(for capture: TableCapture, on table: TableDescription) -> [SQL]
+    ///   - outbox: The outbox as the catalogue has it.
+    func triggers(for capture: TableCapture, on table: TableDescription, outbox: TableDescription) -> [SQL]
 
     /// The tables that have triggers of this library.
     func capturedTables(in transaction: inout Transaction) throws -> [String]

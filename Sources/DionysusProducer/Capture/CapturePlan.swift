@@ -10,7 +10,11 @@ struct CapturePlan: Sendable {
             let column = publication.partitionKey.flatMap { key in
                 catalogue[publication.model.table]?.column(key).map(\.name)
             }
-            topics[publication.model, default: []].append(.init(name: publication.topic, partitionKey: column))
+            let topic = RecordCapture.Topic(
+                name: publication.topic,
+                partitionKey: column.map { .column($0) } ?? .none
+            )
+            topics[publication.model, default: []].append(topic)
         }
         for publication in registry.publications {
             let model = publication.model
@@ -21,7 +25,9 @@ struct CapturePlan: Sendable {
                     table: model.table,
                     primaryKey: model.primaryKey,
                     softDeleteColumn: catalogue[model.table]?.column(model.softDeleteColumn)?.name,
-                    topics: topics
+                    updatesAfterSoftDelete: model.publishesUpdatesAfterSoftDelete,
+                    topics: topics,
+                    changeset: model.changeset
                 )
             }
             let own = topics[model, default: []].filter { $0.name == publication.topic }

@@ -46,8 +46,14 @@ struct OutboxRow: Sendable {
         origin = try row.text(11)
     }
 
-    /// Whether the row's record may have moved here from another partition key.
-    var isMove: Bool { changeset != nil && topic != Self.observerTopic }
+    /// Whether the row's record has moved here from another partition key.
+    /// - Parameter column: The column whose value is the partition key of its topic.
+    func isMove(partitionKey column: String?) -> Bool {
+        guard let column, let changeset, topic != Self.observerTopic,
+            case .array(let values)? = (try? JSON(parsing: Array(changeset.utf8)))?[column], values.count == 2
+        else { return false }
+        return values[0] != values[1]
+    }
 
     /// The record that the row is about, in its topic.
     var record: RecordReference { RecordReference(topic: topic, modelName: resourceClass, id: resourceID) }

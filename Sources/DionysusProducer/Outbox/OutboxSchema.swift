@@ -36,9 +36,11 @@ public struct OutboxSchema: Sendable {
             for table in try outbox.capturedTables(in: &transaction) {
                 try transaction.run(outbox.triggerRemoval(table: table))
             }
-            for capture in plan.tables {
-                guard let table = catalogue[capture.table] else { continue }
-                try transaction.run(outbox.triggers(for: capture, on: table))
+            if let outboxTable = try transaction.describe(table: "dionysus_outboxes") {
+                for capture in plan.tables {
+                    guard let table = catalogue[capture.table] else { continue }
+                    try transaction.run(outbox.triggers(for: capture, on: table, outbox: outboxTable))
+                }
             }
             try outbox.raiseVersion(in: &transaction)
         }

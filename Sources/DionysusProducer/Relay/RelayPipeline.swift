@@ -82,7 +82,10 @@ struct RelayPipeline: Sendable {
             let claimed = try results[0].rows.map { try OutboxRow($0) }
             let observed = claimed.filter { $0.topic == OutboxRow.observerTopic }
             if !observed.isEmpty { try transaction.run(expansion(of: observed)) }
-            let moves = claimed.filter(\.isMove)
+            let moves = claimed.filter { row in
+                let publication = composer.registry.publication(topic: row.topic, modelName: row.resourceClass)
+                return row.isMove(partitionKey: publication?.partitionKey)
+            }
             let waiting =
                 moves.isEmpty
                 ? []
