@@ -16,6 +16,7 @@ let package = Package(
         .library(name: "DionysusConsumer", targets: ["DionysusConsumer"]),
         .library(name: "DionysusPostgres", targets: ["DionysusPostgres"]),
         .library(name: "DionysusSQLite", targets: ["DionysusSQLite"]),
+        .library(name: "DionysusGRDB", targets: ["DionysusGRDB"]),
         .library(name: "DionysusKafka", targets: ["DionysusKafka"]),
         .library(name: "DionysusEmbedded", targets: ["DionysusEmbedded"]),
         .library(name: "DionysusApplication", targets: ["DionysusApplication"]),
@@ -25,6 +26,7 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0", traits: [.defaults]),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
@@ -49,6 +51,7 @@ let package = Package(
             name: "DionysusProducer",
             dependencies: [
                 "Dionysus",
+                .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
@@ -71,6 +74,14 @@ let package = Package(
         .target(
             name: "DionysusSQLite",
             dependencies: ["Dionysus", .product(name: "GRDB", package: "GRDB.swift")],
+            swiftSettings: strict
+        ),
+        .target(
+            name: "DionysusGRDB",
+            dependencies: [
+                "Dionysus", "DionysusProducer", "DionysusSQLite",
+                .product(name: "GRDB", package: "GRDB.swift"),
+            ],
             swiftSettings: strict
         ),
         .target(
@@ -154,7 +165,12 @@ let package = Package(
         ),
         .testTarget(
             name: "DionysusProducerTests",
-            dependencies: ["Dionysus", "DionysusEmbedded", "DionysusProducer", "Rentals", "TestSupport"],
+            dependencies: [
+                "Dionysus", "DionysusEmbedded", "DionysusGRDB", "DionysusPostgres", "DionysusProducer",
+                "DionysusSQLite",
+                "Rentals", "TestSupport",
+                .product(name: "GRDB", package: "GRDB.swift"),
+            ],
             swiftSettings: strict
         ),
         .testTarget(

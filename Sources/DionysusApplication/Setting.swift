@@ -1,5 +1,6 @@
 import Configuration
 import Dionysus
+import DionysusProducer
 import Logging
 
 /// Where a setting's value stands.
@@ -61,6 +62,8 @@ struct Setting: Sendable {
         .milliseconds("DIONYSUS_MESSAGE_TIMEOUT_MS", \.producer.messageTimeout, "wait for an acknowledgement"),
         .milliseconds("DIONYSUS_LEASE_TIMEOUT_MS", \.producer.leaseTimeout, "idle time after which a lane is lost"),
         .flag("DIONYSUS_DELETE_PUBLISHED_ROWS", \.producer.deletesPublishedRows, "delete rows once published"),
+        .choice("DIONYSUS_CAPTURE", \.producer.capture, "whether changes are captured, applied by migrate"),
+        .changesetKeys("DIONYSUS_CHANGESET_KEYS", \.producer.changesetKeys, "encrypt changesets: ID:BASE64;ID:BASE64"),
         .optional(
             "DIONYSUS_CONSUMER_GROUP_ID",
             \.consumer.groupID,
@@ -178,6 +181,26 @@ struct Setting: Sendable {
                     .map { "\($0.key)=\(isSecretName($0.key) ? "***" : $0.value)" }.joined(separator: ";")
             },
             parse: parsePairs
+        )
+    }
+
+    static func changesetKeys(
+        _ name: String,
+        _ path: SettingPath<[ChangesetKey]>,
+        _ summary: String
+    ) -> Setting {
+        Setting(
+            name,
+            path,
+            summary,
+            isSecret: true,
+            expects: "keys: id:base64;id:base64",
+            show: { keys in keys.map { "\($0.id):***" }.joined(separator: ";") },
+            parse: { text in
+                let parts = text.split(separator: ";")
+                let keys = parts.compactMap { ChangesetKey($0) }
+                return keys.count == parts.count ? keys : nil
+            }
         )
     }
 

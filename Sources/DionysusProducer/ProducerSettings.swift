@@ -64,6 +64,15 @@ public struct ProducerSettings: Sendable {
     ///
     /// Default false.
     public var deletesPublishedRows = false
+    /// Whether changes are captured.
+    ///
+    /// Applied by migrating. Default ``CaptureMode/enabled``.
+    public var capture = CaptureMode.enabled
+    /// The keys by which the values in changesets are encrypted: the first encrypts, all decrypt.
+    ///
+    /// Triggers have no keys: only changesets that the application records are encrypted. Default none: values are
+    /// written as they are.
+    public var changesetKeys: [ChangesetKey] = []
     /// Settings of the broker's client library, passed through as they are.
     public var brokerSettings: [String: String] = [:]
 
@@ -80,7 +89,7 @@ public struct ProducerSettings: Sendable {
         if !(1...50_000).contains(batchSize) { faults.append("batchSize must be from 1 to 50000") }
         if maxAttempts < 1 { faults.append("maxAttempts must be at least 1") }
         if pollInterval <= .zero { faults.append("pollInterval must be longer than zero") }
-        return faults
+        return faults + ChangesetKey.faults(in: changesetKeys)
     }
 }
 

@@ -44,6 +44,12 @@ public protocol OutboxSupport: Sendable {
     /// nil where nobody has to be told.
     func wakeUp() -> SQL?
 
+    /// Whether the transaction's changes are captured: a condition.
+    var isCaptured: SQL { get }
+
+    /// The trace context of the transaction: values of the outbox's columns `traceparent` and `tracestate`.
+    var traceContext: (traceparent: SQL, tracestate: SQL) { get }
+
     /// The statements that install the triggers of a table, in place of those that are there.
     /// - Parameters:
     ///   - capture: What a change writes.

@@ -203,7 +203,16 @@ struct CaptureTriggers {
     /// Old and new rows side by side, joined by their primary key: what has no partner has changed its key.
     ///
     /// A full join is never carried out as a loop over the rows, whatever number of rows the plan was made for.
-    private var bothRows: String { "dionysus_old o FULL JOIN dionysus_new n ON n.\(key) = o.\(key)" }
+    private var bothRows: String {
+        let isSame = pairingColumns.map { "n.\($0) = o.\($0)" }.joined(separator: " AND ")
+        return "dionysus_old o FULL JOIN dionysus_new n ON \(isSame)"
+    }
+
+    /// The columns that tell which old and new row are the same: a model's primary key; of a table between models the
+    /// whole key that it has in the database, if any.
+    private var pairingColumns: [String] {
+        capture.records.isEmpty && capture.observed == nil ? table.primaryKey.map(quoted) : [key]
+    }
 
     private func updateBody() -> String {
         var statements = capture.records.map { record in
@@ -392,11 +401,15 @@ struct CaptureTriggers {
                 "(" + columns.map { self.differs($0) }.joined(separator: " OR ") + ")"
             } ?? anyColumnDiffers
         return self.affected(affected) { columns in
+            guard let paired = pairingColumns.first else {
+                let (old, new) = (list(columns, of: "o"), list(columns, of: "n"))
+                return "SELECT \(old) FROM dionysus_old o UNION SELECT \(new) FROM dionysus_new n"
+            }
             let names = columns.map(quoted).joined(separator: ", ")
             return """
                 SELECT DISTINCT \(list(columns, of: "side")) FROM \(bothRows)
                 CROSS JOIN LATERAL (VALUES (\(list(columns, of: "o"))), (\(list(columns, of: "n")))) AS side (\(names))
-                WHERE n.\(key) IS NULL OR o.\(key) IS NULL OR \(differs)
+                WHERE n.\(paired) IS NULL OR o.\(paired) IS NULL OR \(differs)
                 """
         }
     }

@@ -138,6 +138,15 @@ struct PostgresOutbox: OutboxSupport {
         """
     }
 
+    var isCaptured: SQL { "current_setting('dionysus.capture', true) IS DISTINCT FROM 'off'" }
+
+    var traceContext: (traceparent: SQL, tracestate: SQL) {
+        (
+            "nullif(current_setting('dionysus.traceparent', true), '')",
+            "nullif(current_setting('dionysus.tracestate', true), '')"
+        )
+    }
+
     func triggers(for capture: TableCapture, on table: TableDescription, outbox: TableDescription) -> [SQL] {
         CaptureTriggers(capture: capture, table: table, outbox: outbox, dialect: dialect).statements()
     }

@@ -3,8 +3,13 @@ import Dionysus
 /// What has to be captured, table by table, for everything that is declared to be published.
 struct CapturePlan: Sendable {
     private(set) var tables: [TableCapture] = []
+    private let primaryKeys: [String: String]
+    private let catalogue: Catalogue
 
     init(_ registry: Registry, catalogue: Catalogue) {
+        self.catalogue = catalogue
+        primaryKeys = Dictionary(registry.models.map { ($0.table, $0.primaryKey) }) { first, _ in first }
+        guard registry.capture == .enabled else { return }
         var topics: [ModelDescription: [RecordCapture.Topic]] = [:]
         for publication in registry.publications {
             let column = publication.partitionKey.flatMap { key in
@@ -40,16 +45,16 @@ struct CapturePlan: Sendable {
                 add(middleOf: observation.association, affecting: record(topics: own))
             }
         }
+        let recordedByApplication = Set(registry.models.filter { $0.captureMethod == .application }.map(\.table))
+        tables.removeAll { recordedByApplication.contains($0.table) }
     }
 
-    private mutating func change(
-        _ table: String,
-        primaryKey: String,
-        _ body: (inout TableCapture) -> Void
-    ) {
+    private mutating func change(_ table: String, _ body: (inout TableCapture) -> Void) {
         if let index = tables.firstIndex(where: { $0.table == table }) {
             body(&tables[index])
         } else {
+            // A table between two models is known from the catalogue alone.
+            let primaryKey = primaryKeys[table] ?? catalogue[table]?.primaryKey.first ?? "id"
             var capture = TableCapture(table: table, primaryKey: primaryKey)
             body(&capture)
             tables.append(capture)
@@ -57,7 +62,7 @@ struct CapturePlan: Sendable {
     }
 
     private mutating func add(_ record: RecordCapture, to model: ModelDescription) {
-        change(model.table, primaryKey: model.primaryKey) { capture in
+        change(model.table) { capture in
             if !capture.records.contains(record) { capture.records.append(record) }
         }
     }
@@ -70,15 +75,15 @@ struct CapturePlan: Sendable {
             path.insert(hop.reversed(to: table), at: 0)
             let isEnd = index == dependency.hops.count - 1
             // Of the tables between, only the columns that join matter.
-            let joins = isEnd ? nil : [hop.otherColumn, dependency.hops[index + 1].column]
+            let joins = isEnd ? nil : Self.columns(joining: hop, dependency.hops[index + 1])
             let affected = AffectedCapture(record: record, path: path, columns: joins)
-            change(hop.otherTable, primaryKey: dependency.target.primaryKey) { $0.affected.append(affected) }
+            change(hop.otherTable) { $0.affected.append(affected) }
             table = hop.otherTable
         }
     }
 
     private mutating func observe(_ observation: Observation) {
-        change(observation.model.table, primaryKey: observation.model.primaryKey) { capture in
+        change(observation.model.table) { capture in
             let columns = Set(observation.columns).union(capture.observed?.columns ?? [])
             capture.observed = ObservedCapture(
                 modelName: observation.model.name,
@@ -93,8 +98,16 @@ struct CapturePlan: Sendable {
         for index in association.hops.indices.dropLast() {
             let hop = association.hops[index]
             let rest = Array(association.hops[(index + 1)...])
-            let affected = AffectedCapture(record: record, path: rest, columns: [hop.otherColumn, rest[0].column])
-            change(hop.otherTable, primaryKey: "id") { $0.affected.append(affected) }
+            let affected = AffectedCapture(record: record, path: rest, columns: Self.columns(joining: hop, rest[0]))
+            change(hop.otherTable) { $0.affected.append(affected) }
         }
+    }
+
+    /// The columns of the table between two steps that decide what belongs together.
+    private static func columns(joining hop: AssociationHop, _ next: AssociationHop) -> [String] {
+        var columns = [hop.otherColumn, next.column]
+        if let condition = hop.condition, condition.side == .target { columns.append(condition.column) }
+        if let condition = next.condition, condition.side == .source { columns.append(condition.column) }
+        return columns.withoutRepetitions
     }
 }

@@ -55,6 +55,7 @@ extension Registry {
             return faults
         }
         for model in models { faults += faultsOf(model, catalogue) }
+        faults += captureFaults
         return faults.reduce(into: []) { unique, fault in if !unique.contains(fault) { unique.append(fault) } }
     }
 

@@ -18,12 +18,16 @@ public struct Registry: Sendable {
     }
 
     let publications: [Publication]
+    let capture: CaptureMode
+    let changesetKeys: [ChangesetKey]
 
     /// Reads a declaration.
     /// - Parameters:
     ///   - producer: The declaration.
     ///   - settings: The settings, for the default partition key.
     public init(_ producer: some Producer, settings: ProducerSettings = ProducerSettings()) {
+        capture = settings.capture
+        changesetKeys = settings.changesetKeys
         publications = producer.namespaces.flatMap { namespace in
             namespace.topics.flatMap { topic in
                 let name = "\(settings.topicPrefix)\(namespace.name)_\(topic.name)"

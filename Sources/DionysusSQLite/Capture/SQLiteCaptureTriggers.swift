@@ -30,7 +30,9 @@ struct SQLiteCaptureTriggers {
             let exists = "EXISTS (SELECT 1 FROM \(quoted(capture.table)) r WHERE \(replaced))"
             let body = deleteBody(of: "r", from: "FROM \(quoted(capture.table)) r WHERE \(replaced)")
             statements.append(trigger("replace_insert", "BEFORE INSERT", body, when: exists))
-            let others = "\(replaced) AND r.\(quoted(capture.primaryKey)) IS NOT OLD.\(quoted(capture.primaryKey))"
+            let keys = capture.records.isEmpty && !table.primaryKey.isEmpty ? table.primaryKey : [capture.primaryKey]
+            let isSame = keys.map { "r.\(quoted($0)) IS OLD.\(quoted($0))" }.joined(separator: " AND ")
+            let others = "\(replaced) AND NOT (\(isSame))"
             statements.append(
                 trigger(
                     "replace_update",

@@ -83,6 +83,12 @@ struct SQLiteOutbox: OutboxSupport {
 
     func wakeUp() -> SQL? { nil }
 
+    var isCaptured: SQL { SQL(raw: SQLiteTransactionMarker.isCaptured) }
+
+    var traceContext: (traceparent: SQL, tracestate: SQL) {
+        ("(SELECT traceparent FROM dionysus_transaction)", "(SELECT tracestate FROM dionysus_transaction)")
+    }
+
     func triggers(for capture: TableCapture, on table: TableDescription, outbox: TableDescription) -> [SQL] {
         SQLiteCaptureTriggers(capture: capture, table: table, outbox: outbox, dialect: dialect).statements()
     }
