@@ -25,7 +25,8 @@ struct CaptureBulkTests {
         _ = try await trial.harness.database.transaction(.write) { try $0.run("DELETE FROM inserts") }
         try await trial.change(statement)
         return try await trial.harness.database.transaction(.snapshot) { transaction in
-            try transaction.run("SELECT rows FROM inserts WHERE rows > 0 ORDER BY id").rows.compactMap { try $0.integer(0) }
+            try transaction.run("SELECT rows FROM inserts WHERE rows > 0 ORDER BY id").rows
+                .compactMap { try $0.integer(0) }
         }
     }
 
@@ -33,12 +34,14 @@ struct CaptureBulkTests {
     func counted() async throws {
         try await Trial.run(.postgres) { trial in
             _ = try await trial.harness.database.transaction(.write) { try $0.run(Self.counter) }
-            let insert = "INSERT INTO shops (id, account_id, name) SELECT i, i % 10, 'x' FROM generate_series(1, 20000) i"
+            let insert =
+                "INSERT INTO shops (id, account_id, name) SELECT i, i % 10, 'x' FROM generate_series(1, 20000) i"
             #expect(try await counts(of: insert, in: trial) == [20_000])
             #expect(try await counts(of: "UPDATE shops SET name = 'y'", in: trial) == [20_000])
             let observed = "UPDATE shops SET region = 'north'"
             #expect(try await counts(of: observed, in: trial) == [20_000, 20_000])
-            let parts = "INSERT INTO offers (id, shop_id, price) SELECT i, 1 + i % 100, 1 FROM generate_series(1, 5000) i"
+            let parts =
+                "INSERT INTO offers (id, shop_id, price) SELECT i, 1 + i % 100, 1 FROM generate_series(1, 5000) i"
             #expect(try await counts(of: parts, in: trial) == [100])
             #expect(try await counts(of: "UPDATE offers SET price = 2", in: trial) == [100])
             #expect(try await counts(of: "DELETE FROM offers", in: trial) == [100])

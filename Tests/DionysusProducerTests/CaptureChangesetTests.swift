@@ -13,15 +13,16 @@ import Testing
         settings: ProducerSettings = ProducerSettings()
     ) async throws -> [JSON?] {
         var changesets: [JSON?] = []
-        try await CaptureTrial<Choice>.run(kind, settings: settings) { trial in
-            try await trial.change(
-                CaptureTrial<Choice>.shop,
-                "UPDATE shops SET name = 'Other'",
-                "UPDATE shops SET account_id = 8",
-                "DELETE FROM shops"
-            )
-            changesets = try await trial.changesets()
-        }
+        try await CaptureTrial<Choice>
+            .run(kind, settings: settings) { trial in
+                try await trial.change(
+                    CaptureTrial<Choice>.shop,
+                    "UPDATE shops SET name = 'Other'",
+                    "UPDATE shops SET account_id = 8",
+                    "DELETE FROM shops"
+                )
+                changesets = try await trial.changesets()
+            }
         return changesets
     }
 
@@ -82,14 +83,15 @@ import Testing
 
     @Test("triggers can't encrypt: asking them for values while there are keys is a fault of the declaration")
     func triggersHaveNoKeys() async throws {
-        try await CaptureTrial<Values.ByTriggers>.run(.sqlite) { trial in
-            var settings = ProducerSettings()
-            settings.changesetKeys = [ChangesetKey(id: "a", bytes: Array(repeating: 1, count: 32))]
-            let encrypting = trial.harness.declaring(ShopSync<Values.ByTriggers>(), settings: settings)
-            let faults = try await encrypting.schema.validate()
-            #expect(faults.contains { $0.contains("triggers have no key") })
-            await #expect(throws: DionysusError.self) { try await encrypting.schema.migrate(lanes: 4) }
-        }
+        try await CaptureTrial<Values.ByTriggers>
+            .run(.sqlite) { trial in
+                var settings = ProducerSettings()
+                settings.changesetKeys = [ChangesetKey(id: "a", bytes: Array(repeating: 1, count: 32))]
+                let encrypting = trial.harness.declaring(ShopSync<Values.ByTriggers>(), settings: settings)
+                let faults = try await encrypting.schema.validate()
+                #expect(faults.contains { $0.contains("triggers have no key") })
+                await #expect(throws: DionysusError.self) { try await encrypting.schema.migrate(lanes: 4) }
+            }
     }
 
     @Test("keys are checked, and never shown")
@@ -102,34 +104,38 @@ import Testing
         #expect(settings.faults.count == 3)
         #expect(!"\(settings.changesetKeys)".contains("77"))
         #expect(ChangesetKey("id:not base64!") == nil)
-        #expect(ChangesetKey("id:TU1NTU1NTU1NTU1NTU1NTQ==") == ChangesetKey(id: "id", bytes: Array(repeating: 77, count: 16)))
+        #expect(
+            ChangesetKey("id:TU1NTU1NTU1NTU1NTU1NTQ==")
+                == ChangesetKey(id: "id", bytes: Array(repeating: 77, count: 16))
+        )
     }
 
     @Test("a row is a move only if the partition key has changed", arguments: TestDatabaseKind.available)
     func moves(_ kind: TestDatabaseKind) async throws {
-        try await CaptureTrial<Values.ByTriggers>.run(kind) { trial in
-            try await trial.change(
-                CaptureTrial<Values.ByTriggers>.shop,
-                "UPDATE shops SET name = 'Other'",
-                "UPDATE shops SET account_id = 8",
-                "UPDATE shops SET closed_at = '2026-01-01'",
-                "UPDATE shops SET closed_at = NULL",
-                "DELETE FROM shops"
-            )
-            let rows = try await trial.harness.database.transaction(.snapshot) { transaction in
-                try transaction.run(
-                    """
-                    SELECT id, resource_class, resource_id, event_name, topic, partition_key, attempts, changeset, created_at,
-                      traceparent, tracestate, origin FROM dionysus_outboxes ORDER BY id
-                    """
+        try await CaptureTrial<Values.ByTriggers>
+            .run(kind) { trial in
+                try await trial.change(
+                    CaptureTrial<Values.ByTriggers>.shop,
+                    "UPDATE shops SET name = 'Other'",
+                    "UPDATE shops SET account_id = 8",
+                    "UPDATE shops SET closed_at = '2026-01-01'",
+                    "UPDATE shops SET closed_at = NULL",
+                    "DELETE FROM shops"
                 )
-                .rows.map { try OutboxRow($0) }
+                let rows = try await trial.harness.database.transaction(.snapshot) { transaction in
+                    try transaction.run(
+                        """
+                        SELECT id, resource_class, resource_id, event_name, topic, partition_key, attempts, changeset, created_at,
+                          traceparent, tracestate, origin FROM dionysus_outboxes ORDER BY id
+                        """
+                    )
+                    .rows.map { try OutboxRow($0) }
+                }
+                // A restored record may have moved unseen while it was soft-deleted.
+                let moves = rows.dropFirst().dropLast().map { $0.isMove(partitionKey: "account_id") }
+                #expect(moves == [false, true, false, true])
+                #expect(rows.allSatisfy { !$0.isMove(partitionKey: nil) })
             }
-            // A restored record may have moved unseen while it was soft-deleted.
-            let moves = rows.dropFirst().dropLast().map { $0.isMove(partitionKey: "account_id") }
-            #expect(moves == [false, true, false, true])
-            #expect(rows.allSatisfy { !$0.isMove(partitionKey: nil) })
-        }
     }
 
     private func names(_ changeset: JSON?) -> [String] {

@@ -75,13 +75,14 @@ import Testing
         _ change: Change,
         _ choice: Choice.Type
     ) async throws {
-        try await CaptureTrial<Choice>.run(kind) { trial in
-            try await trial.change(CaptureTrial<Choice>.shop)
-            for statement in change.before { try await trial.change(statement) }
-            try await trial.harness.settle()
-            try await trial.change(change.statement)
-            #expect(try await trial.harness.pending().sorted() == change.events)
-        }
+        try await CaptureTrial<Choice>
+            .run(kind) { trial in
+                try await trial.change(CaptureTrial<Choice>.shop)
+                for statement in change.before { try await trial.change(statement) }
+                try await trial.harness.settle()
+                try await trial.change(change.statement)
+                #expect(try await trial.harness.pending().sorted() == change.events)
+            }
     }
 
     @Test("each change is captured by triggers as its event", arguments: TestDatabaseKind.available, changes)
@@ -118,32 +119,37 @@ import Testing
     func parts(_ kind: TestDatabaseKind) async throws {
         func events<Choice: CaptureChoice>(_ choice: Choice.Type) async throws -> [String] {
             var events: [String] = []
-            try await CaptureTrial<Choice>.run(kind) { trial in
-                try await trial.change(CaptureTrial<Choice>.shop, Change.close)
-                try await trial.harness.settle()
-                try await trial.change("INSERT INTO offers (id, shop_id, price) VALUES (1, 1, 5)")
-                events = try await trial.harness.pending()
-            }
+            try await CaptureTrial<Choice>
+                .run(kind) { trial in
+                    try await trial.change(CaptureTrial<Choice>.shop, Change.close)
+                    try await trial.harness.settle()
+                    try await trial.change("INSERT INTO offers (id, shop_id, price) VALUES (1, 1, 5)")
+                    events = try await trial.harness.pending()
+                }
             return events
         }
         #expect(try await events(ByTriggers.self) == [])
         #expect(try await events(OptedIn.ByTriggers.self) == ["shop_updated Shop:1 v1_shops 7"])
     }
 
-    @Test("an update that changes a primary key in bulk pairs no row with another's", arguments: TestDatabaseKind.available)
+    @Test(
+        "an update that changes a primary key in bulk pairs no row with another's",
+        arguments: TestDatabaseKind.available
+    )
     func shiftedKeys(_ kind: TestDatabaseKind) async throws {
-        try await CaptureTrial<ByTriggers>.run(kind) { trial in
-            try await trial.change(
-                "INSERT INTO shops (id, account_id, name) VALUES (1, 7, 'a'), (2, 7, 'b'), (3, 7, 'c')",
-                "DELETE FROM dionysus_outboxes",
-                "UPDATE shops SET id = id + 100 WHERE id < 3"
-            )
-            #expect(
-                try await trial.harness.pending().sorted() == [
-                    "shop_created Shop:101 v1_shops 7", "shop_created Shop:102 v1_shops 7",
-                    "shop_destroyed Shop:1 v1_shops 7", "shop_destroyed Shop:2 v1_shops 7",
-                ]
-            )
-        }
+        try await CaptureTrial<ByTriggers>
+            .run(kind) { trial in
+                try await trial.change(
+                    "INSERT INTO shops (id, account_id, name) VALUES (1, 7, 'a'), (2, 7, 'b'), (3, 7, 'c')",
+                    "DELETE FROM dionysus_outboxes",
+                    "UPDATE shops SET id = id + 100 WHERE id < 3"
+                )
+                #expect(
+                    try await trial.harness.pending().sorted() == [
+                        "shop_created Shop:101 v1_shops 7", "shop_created Shop:102 v1_shops 7",
+                        "shop_destroyed Shop:1 v1_shops 7", "shop_destroyed Shop:2 v1_shops 7",
+                    ]
+                )
+            }
     }
 }

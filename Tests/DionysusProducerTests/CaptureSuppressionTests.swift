@@ -9,7 +9,10 @@ import Testing
 @Suite struct CaptureSuppressionTests {
     typealias Trial = CaptureTrial<ByTriggers>
 
-    @Test("a transaction that suppresses capture records nothing, the next one does", arguments: TestDatabaseKind.available)
+    @Test(
+        "a transaction that suppresses capture records nothing, the next one does",
+        arguments: TestDatabaseKind.available
+    )
     func suppressed(_ kind: TestDatabaseKind) async throws {
         try await Trial.run(kind) { trial in
             try await trial.harness.database.transaction(.write) { transaction in
@@ -25,42 +28,44 @@ import Testing
 
     @Test("what the application records is suppressed, too", arguments: TestDatabaseKind.available)
     func suppressedApplication(_ kind: TestDatabaseKind) async throws {
-        try await CaptureTrial<ByApplication>.run(kind) { trial in
-            let recorder = OutboxRecorder(trial.harness.registry, database: trial.harness.database)
-            let shop = Shop<ByApplication>(id: 1, accountID: 7, name: "Corner")
-            try await trial.harness.database.transaction(.write) { transaction in
-                try transaction.suppressCapture()
-                try recorder.record(.created(shop), in: &transaction)
+        try await CaptureTrial<ByApplication>
+            .run(kind) { trial in
+                let recorder = OutboxRecorder(trial.harness.registry, database: trial.harness.database)
+                let shop = Shop<ByApplication>(id: 1, accountID: 7, name: "Corner")
+                try await trial.harness.database.transaction(.write) { transaction in
+                    try transaction.suppressCapture()
+                    try recorder.record(.created(shop), in: &transaction)
+                }
+                #expect(try await trial.harness.pending() == [])
+                try await trial.harness.database.transaction(.write) { transaction in
+                    try recorder.record(.created(shop), in: &transaction)
+                }
+                #expect(try await trial.harness.pending() == ["shop_created Shop:1 v1_shops 7"])
             }
-            #expect(try await trial.harness.pending() == [])
-            try await trial.harness.database.transaction(.write) { transaction in
-                try recorder.record(.created(shop), in: &transaction)
-            }
-            #expect(try await trial.harness.pending() == ["shop_created Shop:1 v1_shops 7"])
-        }
     }
 
     @Test("rows carry the trace context of their transaction, and no other's", arguments: TestDatabaseKind.available)
     func traceContext(_ kind: TestDatabaseKind) async throws {
         func check<Choice: CaptureChoice>(_ choice: Choice.Type) async throws {
-            try await CaptureTrial<Choice>.run(kind) { trial in
-                let recorder = OutboxRecorder(trial.harness.registry, database: trial.harness.database)
-                @Sendable func insert(_ id: Int, _ transaction: inout Transaction) throws {
-                    let shop = Shop<Choice>(id: id, accountID: 7, name: "Corner")
-                    try transaction.run("INSERT INTO shops (id, account_id, name) VALUES (\(id), 7, 'Corner')")
-                    if Choice.method == .application { try recorder.record(.created(shop), in: &transaction) }
+            try await CaptureTrial<Choice>
+                .run(kind) { trial in
+                    let recorder = OutboxRecorder(trial.harness.registry, database: trial.harness.database)
+                    @Sendable func insert(_ id: Int, _ transaction: inout Transaction) throws {
+                        let shop = Shop<Choice>(id: id, accountID: 7, name: "Corner")
+                        try transaction.run("INSERT INTO shops (id, account_id, name) VALUES (\(id), 7, 'Corner')")
+                        if Choice.method == .application { try recorder.record(.created(shop), in: &transaction) }
+                    }
+                    try await trial.harness.database.transaction(.write) { transaction in
+                        try transaction.setTraceContext(traceparent: "00-aa-bb-01", tracestate: "vendor=x")
+                        try insert(1, &transaction)
+                    }
+                    try await trial.harness.database.transaction(.write) { try insert(2, &$0) }
+                    let contexts = try await trial.harness.database.transaction(.snapshot) { transaction in
+                        try transaction.run("SELECT traceparent, tracestate FROM dionysus_outboxes ORDER BY id").rows
+                            .map { [try $0.text(0), try $0.text(1)] }
+                    }
+                    #expect(contexts == [["00-aa-bb-01", "vendor=x"], [nil, nil]])
                 }
-                try await trial.harness.database.transaction(.write) { transaction in
-                    try transaction.setTraceContext(traceparent: "00-aa-bb-01", tracestate: "vendor=x")
-                    try insert(1, &transaction)
-                }
-                try await trial.harness.database.transaction(.write) { try insert(2, &$0) }
-                let contexts = try await trial.harness.database.transaction(.snapshot) { transaction in
-                    try transaction.run("SELECT traceparent, tracestate FROM dionysus_outboxes ORDER BY id").rows
-                        .map { [try $0.text(0), try $0.text(1)] }
-                }
-                #expect(contexts == [["00-aa-bb-01", "vendor=x"], [nil, nil]])
-            }
         }
         try await check(ByTriggers.self)
         try await check(ByApplication.self)
@@ -108,8 +113,10 @@ import Testing
         }
     }
 
-    @Test("capture disabled by configuration: migrating removes the triggers, and validating finds no fault",
-        arguments: TestDatabaseKind.available)
+    @Test(
+        "capture disabled by configuration: migrating removes the triggers, and validating finds no fault",
+        arguments: TestDatabaseKind.available
+    )
     func disabled(_ kind: TestDatabaseKind) async throws {
         try await Trial.run(kind) { trial in
             var settings = ProducerSettings()
