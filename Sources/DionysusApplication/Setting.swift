@@ -1,5 +1,6 @@
 import Configuration
 import Dionysus
+import DionysusProducer
 import Logging
 
 /// Where a setting's value stands.
@@ -90,6 +91,8 @@ struct Setting: Sendable {
         ),
         .pairs("DIONYSUS_TOPIC_SETTINGS", \.producer.topics.values, "the broker's settings for topics, when created"),
         .age("DIONYSUS_RETENTION", \.producer.retention, "how long published rows are kept; empty: for ever"),
+        .choice("DIONYSUS_CAPTURE", \.producer.capture, "whether changes are captured, applied by migrate"),
+        .changesetKeys("DIONYSUS_CHANGESET_KEYS", \.producer.changesetKeys, "encrypt changesets: ID:BASE64;ID:BASE64"),
         .optional(
             "DIONYSUS_CONSUMER_GROUP_ID",
             \.consumer.groupID,
@@ -237,6 +240,26 @@ struct Setting: Sendable {
                     .map { "\($0.key)=\(isSecretName($0.key) ? "***" : $0.value)" }.joined(separator: ";")
             },
             parse: parsePairs
+        )
+    }
+
+    static func changesetKeys(
+        _ name: String,
+        _ path: SettingPath<[ChangesetKey]>,
+        _ summary: String
+    ) -> Setting {
+        Setting(
+            name,
+            path,
+            summary,
+            isSecret: true,
+            expects: "keys: id:base64;id:base64",
+            show: { keys in keys.map { "\($0.id):***" }.joined(separator: ";") },
+            parse: { text in
+                let parts = text.split(separator: ";")
+                let keys = parts.compactMap { ChangesetKey($0) }
+                return keys.count == parts.count ? keys : nil
+            }
         )
     }
 

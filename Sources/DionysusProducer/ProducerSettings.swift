@@ -87,6 +87,15 @@ public struct ProducerSettings: Sendable {
     /// What topics are created with whose declaration doesn't say it: 4 partitions, and for the rest what the broker is
     /// configured with.
     public var topics = TopicSettings()
+    /// Whether changes are captured.
+    ///
+    /// Applied by migrating. Default ``CaptureMode/enabled``.
+    public var capture = CaptureMode.enabled
+    /// The keys by which the values in changesets are encrypted: the first encrypts, all decrypt.
+    ///
+    /// Triggers have no keys: only changesets that the application records are encrypted. Default none: values are
+    /// written as they are.
+    public var changesetKeys: [ChangesetKey] = []
     /// Settings of the broker's client library, passed through as they are.
     public var brokerSettings: [String: String] = [:]
 
@@ -106,7 +115,7 @@ public struct ProducerSettings: Sendable {
         if let retention, retention <= .zero { faults.append("retention must be longer than zero") }
         faults += topics.faults(of: "topics")
         if pollInterval <= .zero { faults.append("pollInterval must be longer than zero") }
-        return faults
+        return faults + ChangesetKey.faults(in: changesetKeys)
     }
 }
 

@@ -52,11 +52,18 @@ public protocol OutboxSupport: Sendable {
     /// nil where nobody has to be told.
     func wakeUp() -> SQL?
 
+    /// Whether the transaction's changes are captured: a condition.
+    var isCaptured: SQL { get }
+
+    /// The trace context of the transaction: values of the outbox's columns `traceparent` and `tracestate`.
+    var traceContext: (traceparent: SQL, tracestate: SQL) { get }
+
     /// The statements that install the triggers of a table, in place of those that are there.
     /// - Parameters:
     ///   - capture: What a change writes.
     ///   - table: The table as the catalogue has it.
-    func triggers(for capture: TableCapture, on table: TableDescription) -> [SQL]
+    ///   - outbox: The outbox as the catalogue has it.
+    func triggers(for capture: TableCapture, on table: TableDescription, outbox: TableDescription) -> [SQL]
 
     /// The tables that have triggers of this library.
     func capturedTables(in transaction: inout Transaction) throws -> [String]

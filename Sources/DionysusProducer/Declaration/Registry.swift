@@ -25,12 +25,16 @@ public struct Registry: Sendable {
     let publications: [Publication]
     /// What is wrong with the declaration whatever the database is like, a line each.
     let faults: [String]
+    let capture: CaptureMode
+    let changesetKeys: [ChangesetKey]
 
     /// Reads a declaration.
     /// - Parameters:
     ///   - producer: The declaration.
     ///   - settings: The settings, for the default partition key.
     public init(_ producer: some Producer, settings: ProducerSettings = ProducerSettings()) {
+        capture = settings.capture
+        changesetKeys = settings.changesetKeys
         let namespaces = producer.namespaces
         let prefix = settings.topicPrefix
         publications = namespaces.flatMap { namespace in

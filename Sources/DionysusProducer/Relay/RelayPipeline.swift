@@ -99,7 +99,9 @@ struct RelayPipeline: Sendable {
             ])
             let found = try results[0].rows.map { try OutboxRow($0) }
             let claimed = found.oldEnough
-            let moves = claimed.filter(\.isMove)
+            let moves = claimed.filter { row in
+                registry.publication(topic: row.topic, modelName: row.resourceClass).map(row.mayBeMove) ?? false
+            }
             let waiting =
                 moves.isEmpty
                 ? []

@@ -15,9 +15,11 @@ extension RelayPipeline {
     ) async throws {
         let catalogue = try await Catalogue.read(for: registry, from: database)
         try throwFaults(registry.faults(in: catalogue))
+        let capture = CaptureInstallation(registry, catalogue, database)
         let (outbox, sourceID) = try await database.transaction(.write) { transaction in
             var outbox = try Outbox.open(of: database, in: &transaction)
             outbox.publishingDelay = settings.publishingDelay
+            try throwFaults(capture.faults(in: &transaction))
             try outbox.support.raiseVersion(in: &transaction)
             let sourceID = try transaction.run(SQL(raw: "SELECT value FROM dionysus_meta WHERE name = 'source_id'"))
             return (outbox, try sourceID.first?.text(0) ?? "")
