@@ -12,7 +12,7 @@ import Logging
 ///         let consumer = RentalMirror()
 ///     }
 ///
-/// Its commands are `migrate`, `uninstall`, `validate`, `relay`, `consume`, `lag`, `config`, `version` and those that
+/// Its commands are `migrate`, `uninstall`, `validate`, `relay`, `consume`, `lag`, `genesis`, `config`, `version` and those that
 /// the application adds. Settings come from code, from the environment over it, and from flags over that.
 public protocol DionysusApplication: Sendable {
     /// What the application publishes.
@@ -68,6 +68,7 @@ struct RootCommand<App: DionysusApplication>: AsyncParsableCommand {
             subcommands: [
                 MigrateCommand<App>.self, UninstallCommand<App>.self, ValidateCommand<App>.self,
                 RelayCommand<App>.self, ConsumeCommand<App>.self, LagCommand<App>.self,
+                GenesisCommand<App>.self,
                 ConfigCommand<App>.self, VersionCommand<App>.self,
             ] + App.commands
         )

@@ -62,6 +62,22 @@ struct Setting: Sendable {
         .milliseconds("DIONYSUS_LEASE_TIMEOUT_MS", \.producer.leaseTimeout, "idle time after which a lane is lost"),
         .flag("DIONYSUS_DELETE_PUBLISHED_ROWS", \.producer.deletesPublishedRows, "delete rows once published"),
         .optional(
+            "DIONYSUS_PUBLISHER_SERVICE_NAME",
+            \.producer.publisherServiceName,
+            "names this application in what is told of genesis runs; empty: the client's name"
+        ),
+        .number("DIONYSUS_GENESIS_CHUNK_SIZE", \.producer.genesisChunkSize, "records in a chunk of a genesis run"),
+        .number(
+            "DIONYSUS_GENESIS_MAX_PENDING_ROWS",
+            \.producer.genesisMaxPendingRows,
+            "rows of a genesis run that may wait in the outbox"
+        ),
+        .milliseconds(
+            "DIONYSUS_GENESIS_SAFETY_DELAY_MS",
+            \.producer.genesisSafetyDelay,
+            "time after its last record at which a genesis run is said to have ended"
+        ),
+        .optional(
             "DIONYSUS_CONSUMER_GROUP_ID",
             \.consumer.groupID,
             "the whole name of the group; empty: made of prefix and client"

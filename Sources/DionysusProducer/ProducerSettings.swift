@@ -64,6 +64,21 @@ public struct ProducerSettings: Sendable {
     ///
     /// Default false.
     public var deletesPublishedRows = false
+    /// The name of this application in what is told of genesis runs; the client's name by default.
+    public var publisherServiceName: String?
+    /// How many records a chunk of a genesis run has.
+    ///
+    /// Default 1000.
+    public var genesisChunkSize = 1_000
+    /// How many rows of a genesis run may wait in the outbox before its next chunk is taken: what live changes may have
+    /// to wait for.
+    ///
+    /// Default 5000.
+    public var genesisMaxPendingRows = 5_000
+    /// How long after its last record a genesis run is said to have ended, for consumers whose clocks differ.
+    ///
+    /// Default 60 s.
+    public var genesisSafetyDelay = Duration.seconds(60)
     /// Settings of the broker's client library, passed through as they are.
     public var brokerSettings: [String: String] = [:]
 
@@ -80,6 +95,9 @@ public struct ProducerSettings: Sendable {
         if !(1...50_000).contains(batchSize) { faults.append("batchSize must be from 1 to 50000") }
         if maxAttempts < 1 { faults.append("maxAttempts must be at least 1") }
         if pollInterval <= .zero { faults.append("pollInterval must be longer than zero") }
+        if !(1...100_000).contains(genesisChunkSize) { faults.append("genesisChunkSize must be from 1 to 100000") }
+        if genesisMaxPendingRows < 1 { faults.append("genesisMaxPendingRows must be at least 1") }
+        if genesisSafetyDelay < .zero { faults.append("genesisSafetyDelay must not be negative") }
         return faults
     }
 }

@@ -85,7 +85,9 @@ struct Outbox: Sendable {
     /// What ``OutboxRow/init(_:)`` reads.
     private var columns: SQL {
         let own = OutboxRow.columns.map { "o.\($0)" }
-        return SQL(raw: (own + OutboxRow.contextColumns.map { hasContext ? "o.\($0)" : "NULL" }).joined(separator: ", "))
+        return SQL(
+            raw: (own + OutboxRow.contextColumns.map { hasContext ? "o.\($0)" : "NULL" }).joined(separator: ", ")
+        )
     }
 
     /// The next rows of a lane, in their order, without those that wait behind a failed one.

@@ -22,6 +22,8 @@ public struct RelayService: Service {
     private let settings: ProducerSettings
     private let mode: Mode
     private let onPublished: @Sendable (PublishedBatch) -> Void
+    /// What the application adds to genesis runs.
+    public var genesis = GenesisHooks()
     private let logger: Logger
 
     /// Creates a relay.
@@ -67,6 +69,7 @@ public struct RelayService: Service {
                     group.addTask { await work(pipeline, queue) }
                 }
                 group.addTask { try await poll(pipeline, queue) }
+                group.addTask { try await workOnGenesis(pipeline, queue) }
                 try await group.waitForAll()
             }
             await pipeline.producer.close(deadline: settings.messageTimeout)
@@ -86,8 +89,9 @@ public struct RelayService: Service {
             let sourceID = try transaction.run(SQL(raw: "SELECT value FROM dionysus_meta WHERE name = 'source_id'"))
             return (outbox, try sourceID.first?.text(0) ?? "")
         }
-        let plans = try registry.publications.map { publication in
-            (RecordGroup(publication), try LoadPlan(publication, catalogue))
+        let plans = try registry.publications.flatMap { publication in
+            let plan = try LoadPlan(publication, catalogue)
+            return RecordGroup.all(of: publication).map { ($0, plan) }
         }
         let options = ProducerOptions(
             clientID: settings.clientID,
@@ -131,11 +135,14 @@ public struct RelayService: Service {
     /// Rows that wait for their next attempt can't, nor those behind them.
     private func isEmpty(_ pipeline: RelayPipeline, _ queue: LaneQueue) async throws -> Bool {
         let outbox = pipeline.outbox
+        let genesis = genesisWorker(pipeline)
         let counts = try await patiently("look for publishable rows", on: queue) { [settings] in
             try await database.transaction(.snapshot) { transaction -> (waiting: Int64, parked: Int64)? in
                 guard try transaction.run(outbox.somePublishable(onFailure: settings.onFailure)).isEmpty else {
                     return nil
                 }
+                // In one snapshot: otherwise rows could move from one side to the other unseen.
+                if try genesis.hasWork(in: &transaction) { return nil }
                 let counts = try transaction.run(outbox.failureCounts()).first
                 return (try counts?.integer(0) ?? 0, try counts?.integer(1) ?? 0)
             }
@@ -144,6 +151,27 @@ public struct RelayService: Service {
         if counts.waiting > 0 { logger.warning("\(counts.waiting) failed rows wait for their next attempt") }
         if counts.parked > 0 { logger.warning("\(counts.parked) rows are parked, after their last attempt") }
         return true
+    }
+
+    private func genesisWorker(_ pipeline: RelayPipeline) -> GenesisWorker {
+        GenesisWorker(
+            database: database,
+            outbox: pipeline.outbox,
+            registry: registry,
+            settings: settings,
+            hooks: genesis,
+            logger: logger
+        )
+    }
+
+    /// Works on genesis runs, between the batches.
+    private func workOnGenesis(_ pipeline: RelayPipeline, _ queue: LaneQueue) async throws {
+        let worker = genesisWorker(pipeline)
+        guard try await patiently("look for genesis runs", on: queue, worker.isInstalled) == true else { return }
+        while !queue.isClosed {
+            let hasWorked = try await patiently("work on genesis runs", on: queue, worker.step)
+            if hasWorked != true { await queue.pause(settings.pollInterval) }
+        }
     }
 
     /// Publishes batches of one lane after another.
@@ -195,8 +223,9 @@ public struct RelayService: Service {
 }
 
 extension RecordGroup {
-    init(_ publication: Registry.Publication) {
-        topic = publication.topic
-        modelName = publication.model.name
+    /// The groups of a publication: in its topic, and in its genesis topic alone.
+    static func all(of publication: Registry.Publication) -> [RecordGroup] {
+        ([publication.topic] + (publication.genesisTopic.map { [$0] } ?? []))
+            .map { RecordGroup(topic: $0, modelName: publication.model.name) }
     }
 }

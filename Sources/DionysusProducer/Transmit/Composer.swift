@@ -64,14 +64,14 @@ struct Composer: Sendable {
                 let start = messages.count
                 let key = Array(row.record.messageKey.utf8)
                 var message = OutgoingMessage(
-                    topic: publication.topic,
+                    topic: row.topic,
                     destination: .partitioned(by: row.partitionKey.map { Array($0.utf8) } ?? key),
                     key: key,
                     value: value,
                     headers: [MessageHeader(HeaderName.eventID, Array(eventID(of: row).utf8)), versionHeader]
                 )
                 messages.append(message)
-                if let genesisTopic = publication.genesisTopic {
+                if let genesisTopic = publication.genesisTopic, row.topic != genesisTopic {
                     message.topic = genesisTopic
                     messages.append(message)
                 }
@@ -142,8 +142,10 @@ struct RecordGroup: Hashable, Sendable {
     let topic: String
     let modelName: String
 
-    init(_ row: OutboxRow) {
-        topic = row.topic
-        modelName = row.resourceClass
+    init(topic: String, modelName: String) {
+        self.topic = topic
+        self.modelName = modelName
     }
+
+    init(_ row: OutboxRow) { self.init(topic: row.topic, modelName: row.resourceClass) }
 }
