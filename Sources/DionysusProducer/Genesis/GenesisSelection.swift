@@ -54,9 +54,12 @@ public struct GenesisSelection: Sendable, Hashable {
 
 extension GenesisSelection {
     /// What of the selection does not fit the table, a line each.
-    func faults(in table: TableDescription) -> [String] {
+    func faults(in table: TableDescription, dialect: any SQLDialect) -> [String] {
         var faults: [String] = []
-        if from != nil || to != nil, table.column(Self.timeColumn)?.type != .timestamp {
+        // Where times have no type of their own, they are kept as this library's tables keep them.
+        let time = table.column(Self.timeColumn)
+        let isTime = time?.type == .timestamp || time?.declaredType.uppercased() == dialect.columnType(.timestamp)
+        if from != nil || to != nil, !isTime {
             faults.append(
                 "table \(table.name) has no column \(Self.timeColumn) with a time, by which from and to select"
             )
@@ -76,7 +79,7 @@ extension GenesisSelection {
 
     /// The condition for rows of the table under the alias `t`; it begins with `AND`, or is empty.
     func sql(_ table: TableDescription, softDeleteColumn: String?, dialect: any SQLDialect) throws -> SQL {
-        try throwFaults(faults(in: table), "the selection of the genesis run")
+        try throwFaults(faults(in: table, dialect: dialect), "the selection of the genesis run")
         var parts: [SQL] = []
         if let column = table.column(Self.timeColumn) {
             let time = dialect.comparableTime("t.\(identifier: column.name)")
@@ -163,5 +166,5 @@ extension JSON {
 /// Throws an error that lists all faults, if there are any.
 func throwFaults(_ faults: [String], _ place: String) throws {
     guard !faults.isEmpty else { return }
-    throw DionysusError(.configuration, "\(place): \(faults.joined(separator: "; "))", advice: "correct it")
+    throw DionysusError(.configuration, "\(place): \(faults.joined(separator: "; "))")
 }

@@ -159,7 +159,7 @@ struct GenesisStatements: Sendable {
             """
         return """
             SELECT c.number,
-              coalesce(sum(CASE WHEN o.failed_at IS NULL THEN 1 ELSE 0 END), 0),
+              coalesce(sum(CASE WHEN o.id IS NOT NULL AND o.failed_at IS NULL THEN 1 ELSE 0 END), 0),
               coalesce(sum(CASE WHEN o.failed_at IS NOT NULL AND o.retry_at IS NOT NULL THEN 1 ELSE 0 END), 0),
               coalesce(sum(CASE WHEN o.failed_at IS NOT NULL AND o.retry_at IS NULL THEN 1 ELSE 0 END), 0)
             FROM (\(numbers)) c LEFT JOIN dionysus_outboxes o ON o.id >= c.first_row AND o.id <= c.last_row
