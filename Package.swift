@@ -154,7 +154,11 @@ let package = Package(
         ),
         .testTarget(
             name: "DionysusProducerTests",
-            dependencies: ["Dionysus", "DionysusEmbedded", "DionysusProducer", "Rentals", "TestSupport"],
+            dependencies: [
+                "Dionysus", "DionysusEmbedded", "DionysusProducer", "Rentals", "TestSupport",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
             swiftSettings: strict
         ),
         .testTarget(

@@ -56,6 +56,18 @@ struct Setting: Sendable {
         .number("DIONYSUS_WORKERS", \.producer.workers, "batches that a relay works on at once"),
         .number("DIONYSUS_BATCH_SIZE", \.producer.batchSize, "rows of the outbox in a batch"),
         .milliseconds("DIONYSUS_POLL_INTERVAL_MS", \.producer.pollInterval, "pause of an idle relay"),
+        .flag("DIONYSUS_WAKE_UP", \.producer.wakesUp, "have changes announced to an idle relay"),
+        .milliseconds("DIONYSUS_PUBLISHING_DELAY_MS", \.producer.publishingDelay, "age at which the relay takes a row"),
+        .flag(
+            "DIONYSUS_PUBLISH_AFTER_COMMIT",
+            \.producer.publishesAfterCommit,
+            "publish at once what this process commits"
+        ),
+        .flag(
+            "DIONYSUS_REMOVE_CONSECUTIVE_DUPLICATES",
+            \.producer.removesConsecutiveDuplicates,
+            "publish only the last of consecutive rows of a record with the same event"
+        ),
         .number("DIONYSUS_MAX_ATTEMPTS", \.producer.maxAttempts, "attempts before a row is parked"),
         .choice("DIONYSUS_ON_FAILURE", \.producer.onFailure, "what waits behind a failed row"),
         .milliseconds("DIONYSUS_MESSAGE_TIMEOUT_MS", \.producer.messageTimeout, "wait for an acknowledgement"),

@@ -40,6 +40,22 @@ public struct ProducerSettings: Sendable {
     ///
     /// Default 200 ms.
     public var pollInterval = Duration.milliseconds(200)
+    /// Whether an idle relay has changes announced instead of finding them when it next looks.
+    ///
+    /// Behind a connection pooler this can't be, and the relay polls. Default true.
+    public var wakesUp = true
+    /// How old a row must be before the relay takes it, so that the process that recorded it can publish it first.
+    ///
+    /// Younger rows hold those behind them that have the same partition key. Default zero.
+    public var publishingDelay = Duration.zero
+    /// Whether a process that commits through a ``CommitPublisher`` publishes at once what it has recorded.
+    ///
+    /// Default false.
+    public var publishesAfterCommit = false
+    /// Whether of consecutive rows of a record with the same event only the last is published.
+    ///
+    /// Default false.
+    public var removesConsecutiveDuplicates = false
     /// How often a row is tried before it is parked.
     ///
     /// Default 10.
@@ -94,11 +110,19 @@ public struct ProducerSettings: Sendable {
         if !(1...1_024).contains(lanes) { faults.append("lanes must be from 1 to 1024") }
         if !(1...50_000).contains(batchSize) { faults.append("batchSize must be from 1 to 50000") }
         if maxAttempts < 1 { faults.append("maxAttempts must be at least 1") }
+        if publishingDelay < .zero { faults.append("publishingDelay must not be negative") }
         if pollInterval <= .zero { faults.append("pollInterval must be longer than zero") }
         if !(1...100_000).contains(genesisChunkSize) { faults.append("genesisChunkSize must be from 1 to 100000") }
         if genesisMaxPendingRows < 1 { faults.append("genesisMaxPendingRows must be at least 1") }
         if genesisSafetyDelay < .zero { faults.append("genesisSafetyDelay must not be negative") }
         return faults
+    }
+}
+
+func throwFaults(of settings: ProducerSettings) throws {
+    let faults = settings.faults
+    guard faults.isEmpty else {
+        throw DionysusError(.configuration, "settings of the producer: \(faults.joined(separator: "; "))")
     }
 }
 

@@ -155,5 +155,9 @@ struct CountingDatabase: CapturingDatabase {
         try await base.lease(resource, idleTimeout: idleTimeout)
     }
 
+    func changeSignal(_ onChange: @escaping @Sendable () -> Void) -> any ChangeSignal {
+        base.changeSignal(onChange)
+    }
+
     func close() async { await base.close() }
 }

@@ -125,7 +125,9 @@ struct GenesisTests {
     }
 
     private func recordsQueued(by run: Int, in installation: Installation) async throws -> Int {
-        guard case .integer(let records) = try await report(of: run, in: installation)["records_queued"] else { return 0 }
+        guard case .integer(let records) = try await report(of: run, in: installation)["records_queued"] else {
+            return 0
+        }
         return Int(records)
     }
 }
@@ -136,7 +138,8 @@ extension Installation {
         let url = environment["SOURCE_DATABASE_URL"] ?? ""
         let (program, arguments) =
             kind == .embedded
-            ? ("sqlite3", ["-bail", String(url.dropFirst("sqlite:".count)), query]) : ("psql", ["-qAt", "-c", query, url])
+            ? ("sqlite3", ["-bail", String(url.dropFirst("sqlite:".count)), query])
+            : ("psql", ["-qAt", "-c", query, url])
         let result = try await RunningProcess(program, arguments, environment: [:]).result()
         #expect(result.status == 0, "\(program): \(result.errors)")
         return result.output.trimmed

@@ -22,9 +22,23 @@ struct GenesisWorker: Sendable {
 
     private var statements: GenesisStatements { GenesisStatements(dialect: outbox.dialect) }
 
-    /// Whether the database has the tables of genesis runs.
-    func isInstalled() async throws -> Bool {
-        try await database.transaction(.snapshot) { try $0.describe(table: GenesisSchema.chunks) != nil }
+    /// Works until the queue is closed.
+    /// - Parameters:
+    ///   - queue: The relay's queue.
+    ///   - onQueued: Called when rows may have been written to the outbox.
+    func run(_ queue: LaneQueue, onQueued: @Sendable () -> Void) async throws {
+        // A database that was migrated by an earlier version has no runs.
+        let isInstalled = try await queue.patiently("look for genesis runs", logger) {
+            try await database.transaction(.snapshot) { try $0.describe(table: GenesisSchema.chunks) != nil }
+        }
+        guard isInstalled == true else { return }
+        while !queue.isClosed {
+            if try await queue.patiently("work on genesis runs", logger, step) == true {
+                onQueued()
+            } else {
+                await queue.pause(settings.pollInterval)
+            }
+        }
     }
 
     /// What can be done for a run now.

@@ -56,77 +56,71 @@ public struct RelayService: Service {
     /// Works until it is shut down, or as ``Mode`` says.
     /// - Throws: ``DionysusError``: `configuration` or `declaration` when it can't begin.
     public func run() async throws {
-        let faults = settings.faults
-        guard faults.isEmpty else {
-            throw DionysusError(.configuration, "settings of the producer: \(faults.joined(separator: "; "))")
-        }
-        let queue = LaneQueue()
+        try throwFaults(of: settings)
+        let doorbell = Doorbell()
+        let queue = LaneQueue(onIdle: doorbell.ring)
         try await withGracefulShutdownHandler {
-            guard let pipeline = try await patiently("prepare the relay", on: queue, prepare) else { return }
+            guard let pipeline = try await queue.patiently("prepare the relay", logger, { try await prepare(queue) })
+            else { return }
             logger.info("the relay has started", metadata: ["lanes": "\(pipeline.outbox.lanes)"])
             try await withThrowingTaskGroup(of: Void.self) { group in
-                for _ in 0..<settings.workers {
-                    group.addTask { await work(pipeline, queue) }
-                }
-                group.addTask { try await poll(pipeline, queue) }
-                group.addTask { try await workOnGenesis(pipeline, queue) }
+                let workers = LaneWorkers(pipeline: pipeline, queue: queue, count: settings.workers, logger: logger)
+                group.addTask { await workers.run() }
+                group.addTask { try await poll(pipeline, queue, doorbell) }
+                group.addTask { try await genesisWorker(pipeline).run(queue, onQueued: doorbell.ring) }
                 try await group.waitForAll()
             }
             await pipeline.producer.close(deadline: settings.messageTimeout)
             logger.info("the relay has stopped")
         } onGracefulShutdown: {
             queue.close()
+            doorbell.ring()
         }
     }
 
-    /// Reads the catalogue, raises the version, and connects to the broker.
-    private func prepare() async throws -> RelayPipeline {
-        let catalogue = try await Catalogue.read(for: registry, from: database)
-        try throwFaults(registry.faults(in: catalogue))
-        let (outbox, sourceID) = try await database.transaction(.write) { transaction in
-            let outbox = try Outbox.open(of: database, in: &transaction)
-            try outbox.support.raiseVersion(in: &transaction)
-            let sourceID = try transaction.run(SQL(raw: "SELECT value FROM dionysus_meta WHERE name = 'source_id'"))
-            return (outbox, try sourceID.first?.text(0) ?? "")
-        }
-        let plans = try registry.publications.flatMap { publication in
-            let plan = try LoadPlan(publication, catalogue)
-            return RecordGroup.all(of: publication).map { ($0, plan) }
-        }
-        let options = ProducerOptions(
-            clientID: settings.clientID,
-            partitioner: settings.partitioner,
-            messageTimeout: settings.messageTimeout,
-            settings: settings.brokerSettings
-        )
-        return RelayPipeline(
+    private func prepare(_ queue: LaneQueue) async throws -> RelayPipeline {
+        try await RelayPipeline(
+            registry,
             database: database,
-            outbox: outbox,
-            producer: try await broker.makeProducer(options),
+            broker: broker,
             settings: settings,
-            expansions: Expansion.all(of: registry, catalogue),
-            plans: Dictionary(plans, uniquingKeysWith: { first, _ in first }),
-            composer: Composer(sourceID: sourceID, registry: registry),
-            housekeeping: LaneHousekeeping(),
+            logger: logger,
             onPublished: onPublished,
-            logger: logger
+            onExpanded: queue.offer
         )
     }
 
     /// Finds lanes that have something to publish.
-    private func poll(_ pipeline: RelayPipeline, _ queue: LaneQueue) async throws {
+    private func poll(_ pipeline: RelayPipeline, _ queue: LaneQueue, _ doorbell: Doorbell) async throws {
+        let signal = settings.wakesUp ? database.changeSignal(doorbell.ring) : nil
+        var changes = ChangeWaiting(signal, doorbell, pollInterval: settings.pollInterval, logger: logger)
         while !queue.isClosed {
-            let lanes = try await patiently("look for new rows", on: queue) {
+            await changes.arm()
+            let lanes = try await queue.patiently("look for new rows", logger) {
                 try await database.transaction(.snapshot) { transaction in
                     try transaction.run(pipeline.outbox.pendingLanes()).rows
                         .compactMap { try $0.integer(0).map(Int.init) }
                 }
             }
-            guard let lanes else { return }
+            guard let lanes else { break }
             // Lanes whose rows all wait behind a failed one are looked at again and again: they don't count as work.
             if mode == .untilEmpty, queue.isIdle, try await isEmpty(pipeline, queue) { queue.close() }
             queue.offer(lanes + pipeline.housekeeping.lanesToAdvance())
-            await queue.pause(settings.pollInterval)
+            if !lanes.isEmpty {
+                await changes.disarm()
+                await untilIdle(queue, doorbell)
+                if queue.takeProgress() { continue }
+            }
+            await changes.wait()
+        }
+        await changes.close()
+    }
+
+    /// Waits until all lanes have been worked on, at most for a poll interval.
+    private func untilIdle(_ queue: LaneQueue, _ doorbell: Doorbell) async {
+        let end = ContinuousClock.now + settings.pollInterval
+        while !queue.isIdle, !queue.isClosed, ContinuousClock.now < end {
+            await doorbell.wait(atMost: end - .now)
         }
     }
 
@@ -136,12 +130,12 @@ public struct RelayService: Service {
     private func isEmpty(_ pipeline: RelayPipeline, _ queue: LaneQueue) async throws -> Bool {
         let outbox = pipeline.outbox
         let genesis = genesisWorker(pipeline)
-        let counts = try await patiently("look for publishable rows", on: queue) { [settings] in
+        let counts = try await queue.patiently("look for publishable rows", logger) { [settings] in
             try await database.transaction(.snapshot) { transaction -> (waiting: Int64, parked: Int64)? in
                 guard try transaction.run(outbox.somePublishable(onFailure: settings.onFailure)).isEmpty else {
                     return nil
                 }
-                // In one snapshot: otherwise rows could move from one side to the other unseen.
+                // In the same snapshot: otherwise rows could move from one side to the other unseen.
                 if try genesis.hasWork(in: &transaction) { return nil }
                 let counts = try transaction.run(outbox.failureCounts()).first
                 return (try counts?.integer(0) ?? 0, try counts?.integer(1) ?? 0)
@@ -162,70 +156,5 @@ public struct RelayService: Service {
             hooks: genesis,
             logger: logger
         )
-    }
-
-    /// Works on genesis runs, between the batches.
-    private func workOnGenesis(_ pipeline: RelayPipeline, _ queue: LaneQueue) async throws {
-        let worker = genesisWorker(pipeline)
-        guard try await patiently("look for genesis runs", on: queue, worker.isInstalled) == true else { return }
-        while !queue.isClosed {
-            let hasWorked = try await patiently("work on genesis runs", on: queue, worker.step)
-            if hasWorked != true { await queue.pause(settings.pollInterval) }
-        }
-    }
-
-    /// Publishes batches of one lane after another.
-    private func work(_ pipeline: RelayPipeline, _ queue: LaneQueue) async {
-        var failures = 0
-        while let lane = await queue.next() {
-            var hasMore = false
-            do {
-                switch try await pipeline.publishBatch(ofLane: lane) {
-                case .busy, .empty, .settled: failures = 0
-                case .full:
-                    failures = 0
-                    hasMore = true
-                case .brokerUnavailable(let error):
-                    failures += 1
-                    if failures == 1 { logger.warning("the broker does not take messages: \(error); trying again") }
-                }
-            } catch {
-                failures += 1
-                if failures == 1 { logger.error("a batch failed: \(error); trying again") }
-            }
-            if failures > 0 { await queue.pause(Self.backoff.delay(afterFailures: failures)) }
-            queue.finished(lane, hasMore: hasMore)
-        }
-    }
-
-    private static let backoff = Backoff(initial: .milliseconds(100), maximum: .seconds(5))
-
-    /// Tries until it succeeds, fails for good, or the relay is shut down (then nil is returned).
-    private func patiently<T: Sendable>(
-        _ purpose: String,
-        on queue: LaneQueue,
-        _ operation: () async throws -> T
-    ) async throws -> T? {
-        var failures = 0
-        while !queue.isClosed {
-            do {
-                let result = try await operation()
-                if failures > 0 { logger.info("could \(purpose) again after \(failures) failures") }
-                return result
-            } catch let error as DionysusError where error.isRetriable {
-                failures += 1
-                if failures == 1 { logger.warning("can't \(purpose): \(error); trying again") }
-                await queue.pause(Self.backoff.delay(afterFailures: failures))
-            }
-        }
-        return nil
-    }
-}
-
-extension RecordGroup {
-    /// The groups of a publication: in its topic, and in its genesis topic alone.
-    static func all(of publication: Registry.Publication) -> [RecordGroup] {
-        ([publication.topic] + (publication.genesisTopic.map { [$0] } ?? []))
-            .map { RecordGroup(topic: $0, modelName: publication.model.name) }
     }
 }
