@@ -42,6 +42,7 @@ struct GenesisTests {
                 relay = try installation.start("relay")
             }
             #expect(await traffic.result().status == 0)
+            while try await report(of: 2, in: installation)["state"] != .string("completed") {}
             let result = await relay.terminate()
             #expect(result.status == 0, "\(result.errors)")
             try await installation.replicateAndVerify()
@@ -115,6 +116,8 @@ struct GenesisTests {
             try await withTemporaryDirectory { directory in
                 var installation = installation
                 installation.environment["DIONYSUS_SEED_BROKER"] = "embedded:\(directory)/log.sqlite"
+                // The embedded log doesn't know a Kafka client's settings.
+                installation.environment["DIONYSUS_CONSUMER_SETTINGS"] = nil
                 try await body(installation)
             }
         }

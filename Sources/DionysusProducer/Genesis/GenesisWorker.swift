@@ -1,5 +1,6 @@
 import Dionysus
 import Logging
+import ServiceLifecycle
 
 /// Splits runs into chunks, hands due chunks to the relay through the outbox, and completes runs.
 ///
@@ -129,7 +130,7 @@ struct GenesisWorker: Sendable {
         if situation.canQueue(settings) {
             var pressure = situation.pressure
             for _ in 0..<Self.chunksPerTurn where pressure < Int64(settings.genesisMaxPendingRows) {
-                guard !Task.isCancelled, let rows = try await queue(run, publication) else { break }
+                guard !Task.isShuttingDownGracefully, let rows = try await queue(run, publication) else { break }
                 pressure += Int64(rows)
                 hasWorked = true
             }
