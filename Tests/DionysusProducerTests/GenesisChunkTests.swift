@@ -98,6 +98,28 @@ import Testing
         #expect(counts[0] == counts[1])
     }
 
+    @Test("a chunk's rows are looked at by a range of the primary key", arguments: TestDatabaseKind.available)
+    func plan(_ kind: TestDatabaseKind) async throws {
+        try await ProducerHarness.genesis(kind) { harness in
+            _ = try await harness.genesis.start(topic: "v3_rentals", model: "Rental")
+            let statements = GenesisStatements(dialect: harness.database.dialect)
+            let plan = try await harness.database.transaction(.write) { transaction in
+                let run = try #require(try transaction.run(statements.active()).first.map { try ActiveRun($0) })
+                let statement = statements.unpublished(run, .queued, limit: 5)
+                if kind == .sqlite {
+                    return try transaction.run("EXPLAIN QUERY PLAN \(statement)").rows.compactMap { try $0.text(3) }
+                }
+                // An empty table is read whole otherwise.
+                try transaction.run("SET LOCAL enable_seqscan = off")
+                try transaction.run("SET LOCAL enable_bitmapscan = off")
+                return try transaction.run("EXPLAIN \(statement)").rows.compactMap { try $0.text(0) }
+            }
+            let access = plan.filter { $0.contains("dionysus_outboxes") || $0.contains("SEARCH o") }
+            #expect(access.count == 1)
+            #expect(access.allSatisfy { $0.contains("dionysus_outboxes_pkey") || $0.contains("INTEGER PRIMARY KEY") })
+        }
+    }
+
     @Test("without runs a worker asks one cheap question at a time", arguments: TestDatabaseKind.available)
     func idle(_ kind: TestDatabaseKind) async throws {
         try await ProducerHarness.genesis(kind) { harness in

@@ -151,19 +151,23 @@ struct GenesisStatements: Sendable {
 
     /// Of the first chunks of a state: how many of their rows wait, are to be tried again, and are parked.
     ///
-    /// A chunk's rows stand within a range of ids, and are found among others of the same time by what they are for.
+    /// A chunk's rows stand within a range of ids, and are found among others of the same time by what they are for. Only
+    /// the range is a condition: with more of them, an index over all pending rows would be walked instead.
     func unpublished(_ run: ActiveRun, _ state: ChunkState, limit: Int) -> SQL {
-        let numbers: SQL = """
+        let chunks: SQL = """
             SELECT number, first_row, last_row FROM dionysus_genesis_chunks
             WHERE run_id = \(run.id) AND state = \(raw: "\(state.rawValue)") AND state < 3 ORDER BY number LIMIT \(limit)
             """
+        let isPending: SQL =
+            "o.id IS NOT NULL AND o.published_at IS NULL AND o.topic = \(run.topic) AND o.resource_class = \(run.model)"
+        func count(_ condition: SQL) -> SQL {
+            "coalesce(sum(CASE WHEN \(isPending) AND \(condition) THEN 1 ELSE 0 END), 0)"
+        }
         return """
-            SELECT c.number,
-              coalesce(sum(CASE WHEN o.id IS NOT NULL AND o.failed_at IS NULL THEN 1 ELSE 0 END), 0),
-              coalesce(sum(CASE WHEN o.failed_at IS NOT NULL AND o.retry_at IS NOT NULL THEN 1 ELSE 0 END), 0),
-              coalesce(sum(CASE WHEN o.failed_at IS NOT NULL AND o.retry_at IS NULL THEN 1 ELSE 0 END), 0)
-            FROM (\(numbers)) c LEFT JOIN dionysus_outboxes o ON o.id >= c.first_row AND o.id <= c.last_row
-              AND o.published_at IS NULL AND o.topic = \(run.topic) AND o.resource_class = \(run.model)
+            SELECT c.number, \(count("o.failed_at IS NULL")),
+              \(count("o.failed_at IS NOT NULL AND o.retry_at IS NOT NULL")),
+              \(count("o.failed_at IS NOT NULL AND o.retry_at IS NULL"))
+            FROM (\(chunks)) c LEFT JOIN dionysus_outboxes o ON o.id >= c.first_row AND o.id <= c.last_row
             GROUP BY c.number ORDER BY c.number
             """
     }
@@ -189,10 +193,12 @@ struct GenesisStatements: Sendable {
               r.finished_at, r.error_message, r.is_split, r.chunks, coalesce(c.queued, 0), coalesce(c.done, 0),
               coalesce(r.records, c.records, 0),
               coalesce(r.unpublished, c.parked, 0) + coalesce((
-                SELECT count(*) FROM dionysus_genesis_chunks open JOIN dionysus_outboxes o
+                SELECT sum(
+                  CASE WHEN o.published_at IS NULL AND o.topic = r.topic AND o.resource_class = r.model THEN 1 ELSE 0 END
+                )
+                FROM dionysus_genesis_chunks open JOIN dionysus_outboxes o
                   ON o.id >= open.first_row AND o.id <= open.last_row
-                WHERE open.run_id = r.id AND open.state IN (1, 2) AND o.published_at IS NULL AND o.topic = r.topic
-                  AND o.resource_class = r.model
+                WHERE open.run_id = r.id AND open.state IN (1, 2)
               ), 0), \(now)
             FROM dionysus_genesis_runs r LEFT JOIN (
               SELECT run_id, sum(CASE WHEN state > 0 THEN 1 ELSE 0 END) AS queued,
