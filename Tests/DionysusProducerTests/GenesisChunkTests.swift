@@ -180,6 +180,37 @@ import Testing
     }
 
     @Test(
+        "a worker outlasts a database that goes away, also when it doesn't know whether it has committed",
+        arguments: TestDatabaseKind.available
+    )
+    func outage(_ kind: TestDatabaseKind) async throws {
+        try await ProducerHarness.genesis(kind) { harness in
+            try await harness.addRentals(120)
+            let id = try await harness.genesis.start(topic: "v3_rentals", model: "Rental").id
+            let flaky = FlakyDatabase(base: harness.database)
+            let worker = try await harness.genesisWorker(on: flaky)
+            let queue = LaneQueue()
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask { try await worker.run(queue, onQueued: {}) }
+                group.addTask {
+                    while try await harness.genesis.run(id).state != .completed {
+                        try await harness.write(
+                            "UPDATE dionysus_outboxes SET published_at = created_at WHERE published_at IS NULL"
+                        )
+                    }
+                    queue.close()
+                }
+                try await group.waitForAll()
+            }
+            #expect(flaky.failures > 2)
+            #expect(try await harness.value("SELECT count(*) FROM dionysus_outboxes") == .integer(120))
+            #expect(
+                try await harness.value("SELECT count(DISTINCT resource_id) FROM dionysus_outboxes") == .integer(120)
+            )
+        }
+    }
+
+    @Test(
         "a streamer of the application's own replaces the writing to the outbox",
         arguments: TestDatabaseKind.available
     )

@@ -161,3 +161,48 @@ struct CountingDatabase: CapturingDatabase {
 
     func close() async { await base.close() }
 }
+
+/// A database of which every third transaction seems to fail: some before they begin, some after they have committed.
+struct FlakyDatabase: CapturingDatabase {
+    private final class Calls: Sendable {
+        private let count = Mutex(0)
+        var made: Int { count.withLock { $0 } }
+        func next() -> Int {
+            count.withLock { count in
+                count += 1
+                return count
+            }
+        }
+    }
+
+    let base: any CapturingDatabase
+    private let calls = Calls()
+
+    init(base: any CapturingDatabase) { self.base = base }
+
+    var dialect: any SQLDialect { base.dialect }
+    var location: String { base.location }
+    var outbox: any OutboxSupport { base.outbox }
+    /// How many transactions have failed.
+    var failures: Int { calls.made / 3 }
+
+    func transaction<T: Sendable>(
+        _ kind: TransactionKind,
+        _ body: @escaping @Sendable (inout Transaction) throws -> T
+    ) async throws -> T {
+        let call = calls.next()
+        let lost = DionysusError(.databaseUnavailable, "the connection was lost", isRetriable: true)
+        if call % 6 == 3 { throw lost }
+        let result = try await base.transaction(kind, body)
+        if call % 6 == 0 { throw lost }
+        return result
+    }
+
+    func lease(_ resource: LeasedResource, idleTimeout: Duration) async throws -> (any Lease)? {
+        try await base.lease(resource, idleTimeout: idleTimeout)
+    }
+
+    func changeSignal(_ onChange: @escaping @Sendable () -> Void) -> any ChangeSignal { base.changeSignal(onChange) }
+
+    func close() async { await base.close() }
+}

@@ -17,7 +17,8 @@ enum GenesisSchema {
               is_split \(type(.integer)) NOT NULL DEFAULT 0, split_after \(type(.text)), split_until \(type(.text)),
               records \(type(.bigint)), unpublished \(type(.bigint)), error_message \(type(.text)),
               created_at \(type(.timestamp)) NOT NULL, starts_at \(type(.timestamp)) NOT NULL,
-              paused_at \(type(.timestamp)), announced_at \(type(.timestamp)), finished_at \(type(.timestamp)))
+              paused_at \(type(.timestamp)), announced_at \(type(.timestamp)), announced_by \(type(.text)),
+              finished_at \(type(.timestamp)))
             """,
             """
             CREATE INDEX IF NOT EXISTS dionysus_genesis_runs_running ON dionysus_genesis_runs (id)

@@ -60,11 +60,14 @@ struct GenesisStatements: Sendable {
         """
     }
 
-    /// Claims the announcement of a run whose chunks are all settled; one that nobody has finished is claimed again.
-    func announce(_ id: Int64) -> SQL {
+    /// Claims the announcement of a run whose chunks are all settled.
+    ///
+    /// The same worker can claim it again, should it not know whether it has; others when it has not finished for long.
+    func announce(_ id: Int64, by worker: String) -> SQL {
         """
-        UPDATE dionysus_genesis_runs SET announced_at = \(now) WHERE id = \(id) AND state = 'running' AND is_split = 1
-          AND (announced_at IS NULL OR announced_at < \(dialect.now(minus: 60)))
+        UPDATE dionysus_genesis_runs SET announced_at = \(now), announced_by = \(worker)
+        WHERE id = \(id) AND state = 'running' AND is_split = 1
+          AND (announced_at IS NULL OR announced_by = \(worker) OR announced_at < \(dialect.now(minus: 30)))
           AND NOT EXISTS (
             SELECT 1 FROM dionysus_genesis_chunks c WHERE c.run_id = dionysus_genesis_runs.id AND c.state < 3
           )

@@ -2,6 +2,8 @@ import Dionysus
 import Logging
 import ServiceLifecycle
 
+import struct Foundation.UUID
+
 /// Splits runs into chunks, hands due chunks to the relay through the outbox, and completes runs.
 ///
 /// Each step is a short transaction that either happened or didn't: a chunk is marked in the transaction that writes
@@ -14,6 +16,8 @@ struct GenesisWorker: Sendable {
     /// How many chunks whose rows wait for another attempt are looked at.
     private static let chunksRetrying = 5
 
+    /// Tells this worker from others.
+    private let identity = UUID().uuidString
     let database: any CapturingDatabase
     let outbox: Outbox
     let registry: Registry
@@ -191,8 +195,8 @@ struct GenesisWorker: Sendable {
     }
 
     private func complete(_ run: ActiveRun) async throws -> Bool {
-        let isOurs = try await database.transaction(.write) { [statements] in
-            try $0.run(statements.announce(run.id)).affectedRows == 1
+        let isOurs = try await database.transaction(.write) { [statements, identity] in
+            try $0.run(statements.announce(run.id, by: identity)).affectedRows == 1
         }
         guard isOurs else { return false }
         if run.selection.reach == nil {
