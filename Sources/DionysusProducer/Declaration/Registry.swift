@@ -103,8 +103,9 @@ public struct Registry: Sendable {
             .reduce(into: []) { unique, topic in if !unique.contains(topic) { unique.append(topic) } }
     }
 
+    /// A model in a topic, or in the genesis topic of one.
     func publication(topic: String, modelName: String) -> Publication? {
-        publications.first { $0.topic == topic && $0.model.name == modelName }
+        publications.first { ($0.topic == topic || $0.genesisTopic == topic) && $0.model.name == modelName }
     }
 
     /// Every model that is declared, as a record or as a part of an association.

@@ -24,8 +24,9 @@ extension RelayPipeline {
             let sourceID = try transaction.run(SQL(raw: "SELECT value FROM dionysus_meta WHERE name = 'source_id'"))
             return (outbox, try sourceID.first?.text(0) ?? "")
         }
-        let plans = try registry.publications.map { publication in
-            (RecordGroup(publication), try LoadPlan(publication, catalogue))
+        let plans = try registry.publications.flatMap { publication in
+            let plan = try LoadPlan(publication, catalogue)
+            return RecordGroup.all(of: publication).map { ($0, plan) }
         }
         let options = ProducerOptions(
             clientID: settings.clientID,
@@ -53,7 +54,12 @@ extension RelayPipeline {
 
 extension RecordGroup {
     init(_ publication: Registry.Publication) {
-        topic = publication.topic
-        modelName = publication.model.name
+        self.init(topic: publication.topic, modelName: publication.model.name)
+    }
+
+    /// The groups of a publication: in its topic, and in its genesis topic alone.
+    static func all(of publication: Registry.Publication) -> [RecordGroup] {
+        ([publication.topic] + (publication.genesisTopic.map { [$0] } ?? []))
+            .map { RecordGroup(topic: $0, modelName: publication.model.name) }
     }
 }
