@@ -62,14 +62,17 @@ import Testing
         }
     }
 
-    @Test("a new column asks for a migration, and is captured by it", arguments: TestDatabaseKind.available)
+    @Test(
+        "a new column is captured, on SQLite after a migration, which validating asks for",
+        arguments: TestDatabaseKind.available
+    )
     func newColumn(_ kind: TestDatabaseKind) async throws {
         try await Trial.run(kind) { trial in
-            try await trial.change(Trial.shop, "ALTER TABLE shops ADD COLUMN colour TEXT")
+            try await trial.change(Trial.shop, "ALTER TABLE shops ADD COLUMN colour INTEGER")
             #expect(try await trial.harness.schema.validate().isEmpty == (kind == .postgres))
-            try await trial.harness.schema.migrate(lanes: 16)
+            if kind == .sqlite { try await trial.harness.schema.migrate(lanes: 16) }
             try await trial.harness.settle()
-            try await trial.change("UPDATE shops SET colour = 'red'")
+            try await trial.change("UPDATE shops SET colour = 3")
             #expect(try await trial.harness.pending() == ["shop_updated Shop:1 v1_shops 7"])
         }
     }

@@ -141,6 +141,7 @@ struct CapturePostgresTests {
             )
             try await harness.schema.migrate(lanes: 16)
             #expect(try await harness.schema.validate() == [])
+            try await trial.change("DROP TRIGGER dionysus_capture_update ON shops_9", "DROP TABLE offers")
             try await harness.schema.uninstall()
             let functions = try await harness.database.transaction(.snapshot) { transaction in
                 try transaction.run("SELECT count(*) FROM pg_proc WHERE proname LIKE 'dionysus%'").first?.integer(0)

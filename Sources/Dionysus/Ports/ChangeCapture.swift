@@ -65,9 +65,24 @@ public protocol OutboxSupport: Sendable {
     ///   - outbox: The outbox as the catalogue has it.
     func triggers(for capture: TableCapture, on table: TableDescription, outbox: TableDescription) -> [SQL]
 
+    /// What tells whether installed triggers still serve: statements that differ when they have to be replaced.
+    ///
+    /// By default the triggers themselves.
+    /// - Parameters:
+    ///   - capture: What a change writes.
+    ///   - table: The table as the catalogue has it.
+    ///   - outbox: The outbox as the catalogue has it.
+    func essence(of capture: TableCapture, on table: TableDescription, outbox: TableDescription) -> [SQL]
+
     /// The tables that have triggers of this library.
     func capturedTables(in transaction: inout Transaction) throws -> [String]
 
     /// The statements that remove this library's triggers from a table.
     func triggerRemoval(table: String) -> [SQL]
+}
+
+extension OutboxSupport {
+    public func essence(of capture: TableCapture, on table: TableDescription, outbox: TableDescription) -> [SQL] {
+        triggers(for: capture, on: table, outbox: outbox)
+    }
 }

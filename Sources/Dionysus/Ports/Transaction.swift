@@ -118,7 +118,7 @@ public struct TableDescription: Sendable, Hashable {
     public var conditionalUniqueKeys: [[String]]
     /// The names of its triggers.
     public var triggers: [String]
-    /// The names of its partitions; empty if it is not partitioned.
+    /// The names of its partitions and of theirs; empty if it is not partitioned.
     public var partitions: [String]
 
     /// Creates a description.

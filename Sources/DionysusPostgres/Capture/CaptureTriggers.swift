@@ -55,6 +55,7 @@ struct CaptureTriggers {
         LANGUAGE plpgsql SECURITY DEFINER SET search_path = %s \(raw: settings) AS $dionysus$
         DECLARE
         dionysus_now timestamp := clock_timestamp() AT TIME ZONE 'UTC';
+        dionysus_rows bigint;
         \(raw: hasContext ? Self.context : "")
         BEGIN
         IF current_setting('dionysus.capture', true) = 'off' THEN RETURN NULL; END IF;
@@ -215,22 +216,44 @@ struct CaptureTriggers {
     }
 
     private func updateBody() -> String {
-        var statements = capture.records.map { record in
-            let isKept = "n.\(key) IS NULL OR o.\(key) IS NULL OR \(anyColumnDiffers)\(isPublished(record))"
-            return insert(
-                record,
-                event: changeOfUpdate(record),
-                id: "coalesce(n.\(key), o.\(key))::text",
-                from: bothRows,
-                where: isKept
-            ) { topic in
-                (partitionKeyOfUpdate(topic), changeset(entriesOfUpdate(record, topic)))
-            }
-        }
+        var statements = capture.records.map(update)
         statements += capture.affected.map { affectedByUpdate($0) }
         if let observed = capture.observed { statements.append(observation(observed)) }
         return statements.joined(separator: "\n")
     }
+
+    /// First the rows in which a cheap column differs, and those whose key has changed.
+    ///
+    /// If that wasn't all, the others are compared as a whole, for which they have to be carried through the join as a
+    /// whole.
+    private func update(_ record: RecordCapture) -> String {
+        let hasOtherKey = "n.\(key) IS NULL OR o.\(key) IS NULL"
+        guard let cheapDiffers else {
+            return update(record, where: "\(hasOtherKey) OR \(rowDiffers)\(isPublished(record))")
+        }
+        return """
+            \(update(record, where: "\(hasOtherKey) OR \(cheapDiffers)\(isPublished(record))"))
+            GET DIAGNOSTICS dionysus_rows = ROW_COUNT;
+            IF dionysus_rows < \(record.topics.count) * (SELECT count(*) FROM dionysus_new) THEN
+            \(update(record, where: "\(hasSameKey) AND NOT \(cheapDiffers) AND \(rowDiffers)\(isPublished(record))"))
+            END IF;
+            """
+    }
+
+    private func update(_ record: RecordCapture, where condition: String) -> String {
+        insert(
+            record,
+            event: changeOfUpdate(record),
+            id: "coalesce(n.\(key), o.\(key))::text",
+            from: bothRows,
+            where: condition
+        ) { topic in
+            (partitionKeyOfUpdate(topic), changeset(entriesOfUpdate(record, topic)))
+        }
+    }
+
+    /// `coalesce` hides from the planner that an inner join would do.
+    private var hasSameKey: String { "coalesce(n.\(key) = o.\(key), false)" }
 
     private func partitionKeyOfUpdate(_ topic: RecordCapture.Topic) -> String {
         guard topic.partitionKeyColumn != nil else { return partitionKey(topic, of: "n") }
@@ -271,18 +294,24 @@ struct CaptureTriggers {
     // MARK: Comparing
 
     /// Whether a row has changed, by its image: equal numbers may be written differently, and `json` has no equality.
-    ///
-    /// Comparing whole rows is expensive. Most changes show in a column whose values are cheap to compare, first of all
-    /// in the one that tells when the row was changed.
-    private var anyColumnDiffers: String {
+    private let rowDiffers = "o *<> n"
+
+    /// Whether a row has changed in a column whose values are cheap to compare, as most changes do, first of all in the
+    /// one that tells when the row was changed.
+    private var cheapDiffers: String? {
         let cheap = table.columns.filter { column in
             switch column.type {
             case .bool, .integer, .timestamp, .uuid: column.name != capture.primaryKey
             default: false
             }
         }
+        guard !cheap.isEmpty else { return nil }
         let ordered = cheap.filter { $0.name == "updated_at" } + cheap.filter { $0.name != "updated_at" }
-        return "(" + (ordered.map { differs($0.name) } + ["o *<> n"]).joined(separator: " OR ") + ")"
+        return "(" + ordered.map { differs($0.name) }.joined(separator: " OR ") + ")"
+    }
+
+    private var anyColumnDiffers: String {
+        "(\([cheapDiffers, rowDiffers].compactMap(\.self).joined(separator: " OR ")))"
     }
 
     private func differs(_ column: String) -> String {
@@ -476,8 +505,7 @@ struct CaptureTriggers {
                 partitionKey: "NULL",
                 changeset: changeset(entries)
             ),
-            // `coalesce` hides from the planner that an inner join would do.
-            from: "FROM \(bothRows) WHERE coalesce(n.\(key) = o.\(key), false) AND (\(isChanged))"
+            from: "FROM \(bothRows) WHERE \(hasSameKey) AND (\(isChanged))"
         )
     }
 }

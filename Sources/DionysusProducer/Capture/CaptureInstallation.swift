@@ -77,11 +77,11 @@ struct CaptureInstallation: Sendable {
         table.triggers.filter { $0.hasPrefix("dionysus_capture_") }.sorted().joined(separator: " ")
     }
 
-    /// A hash of the triggers' text, except for which partitions they are on.
+    /// A hash of what matters of the triggers' text; not of the partitions that they are on.
     private func signature(of capture: TableCapture, on table: TableDescription, _ outbox: TableDescription) -> String {
         var table = table
         table.partitions = []
-        let statements = support.triggers(for: capture, on: table, outbox: outbox)
+        let statements = support.essence(of: capture, on: table, outbox: outbox)
         let text = statements.map { $0.rendered(for: dialect).text }.joined(separator: ";")
         return SHA256.hash(data: Array(text.utf8)).prefix(16)
             .map { byte in (byte < 16 ? "0" : "") + String(byte, radix: 16) }
