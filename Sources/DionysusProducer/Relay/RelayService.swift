@@ -78,7 +78,11 @@ public struct RelayService: Service {
                 for _ in 0..<settings.workers {
                     group.addTask { await work(pipeline, queue) }
                 }
-                group.addTask { try await poll(pipeline, queue) }
+                group.addTask {
+                    // Workers that wait for a lane would wait forever if polling failed.
+                    defer { queue.close() }
+                    try await poll(pipeline, queue)
+                }
                 try await group.waitForAll()
             }
             await pipeline.producer.close(deadline: settings.messageTimeout)
@@ -134,20 +138,12 @@ public struct RelayService: Service {
             }
             guard let lanes else { return }
             telemetry.polled(pendingLanes: lanes.count)
-            if telemetry.isMeasurementDue { try await measure(pipeline.outbox, queue) }
+            await telemetry.measureIfDue(pipeline.outbox, in: database)
             // Lanes whose rows all wait behind a failed one are looked at again and again: they don't count as work.
             if mode == .untilEmpty, queue.isIdle, try await isEmpty(pipeline, queue) { queue.close() }
             queue.offer(lanes + pipeline.housekeeping.lanesToAdvance())
             await queue.pause(settings.pollInterval)
         }
-    }
-
-    /// Measures what waits in the outbox.
-    private func measure(_ outbox: Outbox, _ queue: LaneQueue) async throws {
-        let backlog = try await patiently("measure the backlog", on: queue) {
-            try await database.transaction(.snapshot) { try outbox.measureBacklog(in: &$0) }
-        }
-        if let backlog { telemetry.measured(backlog) }
     }
 
     /// Whether nothing can be published now.
