@@ -50,6 +50,19 @@ import Testing
         }
     }
 
+    @Test("rows that need no message are counted", arguments: TestDatabaseKind.available)
+    func superfluous(_ kind: TestDatabaseKind) async throws {
+        try await ProducerHarness.run(kind) { harness in
+            try await harness.write(CaptureTests.account, "DELETE FROM accounts WHERE id = 1")
+            let metrics = TestMetrics()
+            var instrumentation = Instrumentation()
+            instrumentation.metricsFactory = metrics
+            try await harness.relayService(instrumentation).run()
+            #expect(try metrics.expectCounter("dionysus.relay.superfluous").totalValue == 1)
+            #expect(metrics.counterTotal(label: "dionysus.relay.published") == 1)
+        }
+    }
+
     @Test("failures are counted by error, parked rows by topic", arguments: TestDatabaseKind.available)
     func failures(_ kind: TestDatabaseKind) async throws {
         var settings = ProducerSettings()

@@ -6,12 +6,14 @@ struct RefusingBroker: MessageBroker {
     let broker: any MessageBroker
     /// The error with which a message is refused; nil to send it.
     let refusal: @Sendable (OutgoingMessage) -> DionysusError?
+    /// What a batch waits for before it is sent.
+    var gate: @Sendable () async -> Void = {}
 
     var location: String { broker.location }
     var messagingSystem: String { broker.messagingSystem }
 
     func makeProducer(_ options: ProducerOptions) async throws -> any MessageProducer {
-        RefusingProducer(producer: try await broker.makeProducer(options), refusal: refusal)
+        RefusingProducer(producer: try await broker.makeProducer(options), refusal: refusal, gate: gate)
     }
 
     func makeConsumer(_ options: ConsumerOptions) async throws -> any MessageConsumer {
@@ -34,8 +36,10 @@ struct RefusingBroker: MessageBroker {
 private struct RefusingProducer: MessageProducer {
     let producer: any MessageProducer
     let refusal: @Sendable (OutgoingMessage) -> DionysusError?
+    let gate: @Sendable () async -> Void
 
     func send(_ messages: [OutgoingMessage]) async -> [Result<Acknowledgement, DionysusError>] {
+        await gate()
         let refusals = messages.map(refusal)
         let accepted = zip(messages, refusals).filter { $1 == nil }.map(\.0)
         var results = await producer.send(accepted).makeIterator()

@@ -204,6 +204,7 @@ struct RelayTelemetry: Sendable {
             if isParked { metrics.wasParked(in: row.topic) }
             monitor.emit(OutboxProducer.PublishingFailed(error: error, context: context, isParked: isParked))
         }
+        for (_, rows) in settlement.notes { metrics.settledWithoutMessage(rows.count) }
         if metrics.isEnabled || monitor.isObserved(OutboxProducer.Published.self) {
             for (topic, rows) in Dictionary(grouping: published, by: \.topic) {
                 metrics.published(rows.count, to: topic)
