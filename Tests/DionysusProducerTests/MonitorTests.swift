@@ -111,6 +111,31 @@ import Testing
     }
 
     @Test(
+        "a relay whose polling fails for good ends with the error, although its workers wait for lanes",
+        .timeLimit(.minutes(2)),
+        arguments: TestDatabaseKind.available
+    )
+    func failedPoll(_ kind: TestDatabaseKind) async throws {
+        try await ProducerHarness.run(kind) { harness in
+            let (heartbeats, continuation) = AsyncStream.makeStream(of: Void.self)
+            let stopped = Collected<OutboxProducer.Stopped>()
+            let instrumentation = Instrumentation()
+            instrumentation.monitor.subscribe(to: OutboxProducer.Heartbeat.self) { _ in continuation.yield() }
+            instrumentation.monitor.subscribe(to: OutboxProducer.Stopped.self, stopped.add)
+            let relay = harness.relayService(instrumentation, mode: .continuous)
+            await withTaskGroup { tasks in
+                tasks.addTask {
+                    await #expect(throws: DionysusError.self) { try await relay.run() }
+                }
+                for await _ in heartbeats { break }
+                await #expect(throws: Never.self) { try await harness.schema.uninstall() }
+                await tasks.waitForAll()
+            }
+            #expect(stopped.all.map { ($0.error as? DionysusError)?.code } == [.statement])
+        }
+    }
+
+    @Test(
         "a row that fails is told with its record and attempts, and whether it is parked",
         arguments: TestDatabaseKind.available
     )
