@@ -145,8 +145,20 @@ let package = Package(
         .testTarget(
             name: "RentalsTests",
             dependencies: [
-                "Dionysus", "DionysusEmbedded", "DionysusHealth", "DionysusKafka", "TestSupport", "Rentals",
+                "Dionysus", "DionysusEmbedded", "DionysusHealth", "DionysusKafka", "DionysusPostgres", "DionysusSQLite",
+                "OrderTool",
+                "TestSupport", "Rentals",
             ],
+            swiftSettings: strict
+        ),
+        .executableTarget(
+            name: "OrderTool",
+            dependencies: [
+                "Dionysus", "DionysusEmbedded", "DionysusPostgres", "DionysusProducer", "DionysusSQLite",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            path: "Tests/OrderTool",
             swiftSettings: strict
         ),
         .testTarget(
@@ -172,6 +184,8 @@ let package = Package(
             name: "DionysusProducerTests",
             dependencies: [
                 "Dionysus", "DionysusEmbedded", "DionysusProducer", "Rentals", "TestSupport",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "InMemoryTracing", package: "swift-distributed-tracing"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "MetricsTestKit", package: "swift-metrics"),

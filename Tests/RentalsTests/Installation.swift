@@ -84,6 +84,9 @@ struct Installation: Sendable {
     /// Runs a command of the example application to its end.
     func run(_ arguments: String...) async throws -> RunningProcess.Result { try await start(arguments).result() }
 
+    /// Runs a command of the example application to its end.
+    func run(_ arguments: [String]) async throws -> RunningProcess.Result { try await start(arguments).result() }
+
     /// Runs a command that is to succeed.
     @discardableResult
     func succeed(_ arguments: String..., location: SourceLocation = #_sourceLocation) async throws -> String {
@@ -128,9 +131,12 @@ struct Installation: Sendable {
     }
 
     /// Where the package's executables are: beside the tests.
-    private static var executable: URL {
+    private static var executable: URL { executable(named: "rentals") }
+
+    /// An executable of the package.
+    static func executable(named name: String) -> URL {
         let tests = Bundle.allBundles.first { $0.bundlePath.hasSuffix(".xctest") }
         let directory = tests?.bundleURL.deletingLastPathComponent() ?? Bundle.main.bundleURL
-        return directory.appendingPathComponent("rentals")
+        return directory.appendingPathComponent(name)
     }
 }

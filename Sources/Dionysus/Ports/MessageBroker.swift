@@ -29,6 +29,12 @@ public protocol MessageBroker: Sendable {
     /// - Throws: ``DionysusError``, `brokerUnavailable` if the broker can't be reached.
     func describeTopics(_ topics: [String]?) async throws -> [TopicDescription]
 
+    /// What topics are configured with.
+    /// - Parameter topics: Their names.
+    /// - Returns: The configurations of those that exist; what the broker doesn't keep, or doesn't tell, is nil in them.
+    /// - Throws: ``DionysusError``, `brokerUnavailable` if the broker can't be reached.
+    func configurations(of topics: [String]) async throws -> [String: TopicConfiguration]
+
     /// The bounds of partitions.
     /// - Parameter partitions: The partitions.
     /// - Returns: For each, its first and its next offset, and for those that have no error.
@@ -280,7 +286,7 @@ public struct TopicSpecification: Sendable, Hashable {
     public var name: String
     /// How many partitions it has.
     public var partitions: Int32
-    /// On how many brokers each partition is kept.
+    /// On how many brokers each partition is kept; -1 is what the broker is configured with.
     public var replicationFactor: Int32
     /// The broker's settings for the topic, such as `cleanup.policy`.
     public var settings: [String: String]
@@ -308,6 +314,30 @@ public struct TopicDescription: Sendable, Hashable {
     public init(name: String, partitions: Int32) {
         self.name = name
         self.partitions = partitions
+    }
+}
+
+/// What a topic is configured with, as far as the broker tells.
+public struct TopicConfiguration: Sendable, Hashable {
+    /// On how many brokers each partition is kept; nil if that is unknown.
+    public var replicationFactor: Int32?
+    /// The broker's settings for the topic, its defaults included; nil if they are unknown.
+    public var settings: [String: String]?
+
+    /// Creates a configuration.
+    /// - Parameters:
+    ///   - replicationFactor: On how many brokers each partition is kept; nil if that is unknown.
+    ///   - settings: The broker's settings for the topic; nil if they are unknown.
+    public init(replicationFactor: Int32? = nil, settings: [String: String]? = nil) {
+        self.replicationFactor = replicationFactor
+        self.settings = settings
+    }
+}
+
+extension MessageBroker {
+    /// A broker that keeps no configuration of topics knows of nothing.
+    public func configurations(of topics: [String]) async throws -> [String: TopicConfiguration] {
+        try await describeTopics(topics).reduce(into: [:]) { $0[$1.name] = TopicConfiguration() }
     }
 }
 

@@ -50,6 +50,8 @@ public struct ProducerTopic: Sendable {
     let partitionKey: String?
     let genesisReplica: Bool
     let publications: [PublishedModel]
+    var settings = TopicSettings()
+    var genesisSettings = ProducerTopic.genesisDefaults
 
     /// Declares a topic.
     /// - Parameters:
@@ -78,6 +80,7 @@ public struct PublishedModel: Sendable {
     var dependencies: [AssociationDescription]
     var observations: [Observation]
     var partitionKey: String?
+    var publishesAfterCommit: Bool?
 }
 
 /// A change elsewhere that publishes a model.
@@ -140,6 +143,17 @@ public struct Publish<Record: Model>: ListElement {
     public func partitioned(by attribute: Record.CodingKeys) -> Publish {
         var copy = self
         copy.element.partitionKey = attribute.stringValue
+        return copy
+    }
+
+    /// Says whether a committing process publishes this model's changes at once, whatever is set for all models.
+    ///
+    /// See ``CommitPublisher``.
+    /// - Parameter isEnabled: Whether it does.
+    /// - Returns: The publication with the choice.
+    public func publishedAfterCommit(_ isEnabled: Bool = true) -> Publish {
+        var copy = self
+        copy.element.publishesAfterCommit = isEnabled
         return copy
     }
 }

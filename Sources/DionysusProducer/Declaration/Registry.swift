@@ -11,6 +11,7 @@ public struct Registry: Sendable {
         let dependencies: [AssociationDescription]
         let observations: [Observation]
         let serializers: Serializers
+        let publishesAfterCommit: Bool
 
         func plan(for model: ModelDescription) -> SerializerPlan {
             serializers.serializer(of: model).map { SerializerPlan($0) } ?? SerializerPlan(encoding: model)
@@ -35,7 +36,8 @@ public struct Registry: Sendable {
                         partitionKey: published.partitionKey ?? topic.partitionKey ?? settings.defaultPartitionKey,
                         dependencies: published.dependencies,
                         observations: published.observations,
-                        serializers: namespace.serializers
+                        serializers: namespace.serializers,
+                        publishesAfterCommit: published.publishesAfterCommit ?? settings.publishesAfterCommit
                     )
                 }
             }

@@ -14,19 +14,22 @@ struct RelayPipeline: Sendable {
         case settled
         /// A full batch was settled; there is probably more.
         case full
-        /// The broker did not take the messages.
-        case brokerUnavailable(DionysusError)
+        /// The broker did not take the messages, or not all of them.
+        case brokerUnavailable(DionysusError, hasProgressed: Bool)
     }
 
     let database: any CapturingDatabase
     let outbox: Outbox
     let producer: any MessageProducer
     let settings: ProducerSettings
+    let registry: Registry
     let expansions: [Expansion]
     let plans: [RecordGroup: LoadPlan]
     let composer: Composer
     let housekeeping: LaneHousekeeping
     let onPublished: @Sendable (PublishedBatch) -> Void
+    /// Called with the lanes that rows have been replaced into.
+    let onExpanded: @Sendable ([Int]) -> Void
     let telemetry: RelayTelemetry
     let logger: Logger
 
@@ -40,6 +43,7 @@ struct RelayPipeline: Sendable {
         do {
             let batch = try await claim(lane, under: lease)
             progress.claimed(batch.rows)
+            try await expand(batch.expandable)
             guard !batch.rows.isEmpty else { return try await finish(lane, batch, lease) }
             let records = try await load(batch.rows)
             progress.finished(.load)
@@ -47,6 +51,7 @@ struct RelayPipeline: Sendable {
             let (messages, verdicts) = composer.compose(
                 batch.rows,
                 waiting: batch.waiting,
+                superseded: settings.removesConsecutiveDuplicates ? batch.rows.consecutiveDuplicates : [],
                 records,
                 version: batch.version,
                 onFailure: settings.onFailure,
@@ -75,15 +80,16 @@ struct RelayPipeline: Sendable {
 
     private struct Batch: Sendable {
         var rows: [OutboxRow]
+        /// Rows about something observed or a dependency, which rows of other records replace.
+        var expandable: [OutboxRow]
         /// The ids of rows that wait for earlier rows of their record in another lane.
         var waiting: Set<Int64>
-        var expanded: Int
         var version: Int64
         var isFull: Bool
     }
 
-    /// Takes the next rows, replaces those about something observed, and draws the version: in this order, so that
-    /// what is loaded afterwards is at least as recent as the version says.
+    /// Takes the next rows, then draws the version: in this order, so that what is loaded afterwards is at least as recent
+    /// as the version says.
     private func claim(_ lane: Int, under lease: any Lease) async throws -> Batch {
         try await lease.perform { [self] transaction in
             if housekeeping.isSweepDue(lane) { try transaction.run(outbox.sweep(lane: lane)) }
@@ -91,9 +97,8 @@ struct RelayPipeline: Sendable {
                 outbox.claim(lane: lane, limit: settings.batchSize, onFailure: settings.onFailure),
                 outbox.support.drawVersion(),
             ])
-            let claimed = try results[0].rows.map { try OutboxRow($0) }
-            let observed = claimed.filter { $0.topic == OutboxRow.observerTopic }
-            if !observed.isEmpty { try transaction.run(expansion(of: observed)) }
+            let found = try results[0].rows.map { try OutboxRow($0) }
+            let claimed = found.oldEnough
             let moves = claimed.filter(\.isMove)
             let waiting =
                 moves.isEmpty
@@ -101,21 +106,35 @@ struct RelayPipeline: Sendable {
                 : try transaction.run(outbox.waitingForAnotherLane(moves, lane: lane)).rows
                     .compactMap { try $0.integer(0) }
             return Batch(
-                rows: claimed.filter { $0.topic != OutboxRow.observerTopic },
+                rows: claimed.filter { !expansions.replace($0, registry) },
+                expandable: claimed.filter { expansions.replace($0, registry) },
                 waiting: Set(waiting),
-                expanded: observed.count,
                 version: try results[1].first?.integer(0) ?? 0,
-                isFull: claimed.count == settings.batchSize
+                isFull: found.count == settings.batchSize && !claimed.isEmpty
             )
         }
     }
 
-    private func expansion(of rows: [OutboxRow]) -> [SQL] {
-        let inserts = expansions.compactMap { expansion -> SQL? in
-            let affecting = rows.filter(expansion.applies(to:))
-            return affecting.isEmpty ? nil : outbox.expand(affecting, as: expansion)
+    /// Replaces rows by rows of the records that they affect.
+    ///
+    /// This is a short transaction of its own and not a part of the lane's, which lasts until the broker has answered: the
+    /// ids it draws become visible at once, hardly later than those that writers draw beside it.
+    private func expand(_ rows: [OutboxRow]) async throws {
+        guard !rows.isEmpty else { return }
+        let ways = expansions.filter { way in rows.contains(where: way.applies(to:)) }
+        let groups = ways.map { RecordGroup($0.publication) }.withoutRepetitions
+            .map { group in ways.filter { RecordGroup($0.publication) == group } }
+        let lanes = try await database.transaction(.write) { [self] transaction in
+            let taken = try transaction.run(outbox.take(rows.map(\.id), deleting: settings.deletesPublishedRows))
+            guard taken.affectedRows == rows.count else { throw takenOver }
+            return try transaction.run(groups.map { outbox.expand(rows, by: $0, limit: Int.max) })
+                .flatMap { try $0.rows.compactMap { try $0.integer(0).map(Int.init) } }
         }
-        return inserts + [outbox.settle(rows.map(\.id), deleting: settings.deletesPublishedRows)]
+        onExpanded(lanes.withoutRepetitions)
+    }
+
+    private var takenOver: DionysusError {
+        DionysusError(.transactionConflict, "another relay has the lane's rows by now", isRetriable: true)
     }
 
     /// Loads the current state of all records and what belongs to them, as one snapshot of the database has it.
@@ -154,7 +173,7 @@ struct RelayPipeline: Sendable {
         try await lease.release { [self] transaction in
             try housekeeping.advance(lane, outbox, in: &transaction)
         }
-        return batch.isFull ? .full : batch.expanded > 0 ? .settled : .empty
+        return batch.isFull ? .full : batch.expandable.isEmpty ? .empty : .settled
     }
 
     /// The lane may have been taken over while the messages were under way, and newer ones may stand before ours in the
@@ -187,7 +206,9 @@ struct RelayPipeline: Sendable {
                 )
             )
         }
-        if let error = settlement.brokerError { return .brokerUnavailable(error) }
+        if let error = settlement.brokerError {
+            return .brokerUnavailable(error, hasProgressed: settlement.hasSettledRows)
+        }
         let hasMore = batch.isFull && settlement.hasSettledRows
         return hasMore ? .full : .settled
     }

@@ -65,23 +65,24 @@ public struct RelayService: Service {
     public func run() async throws { try await telemetry.lifetime(relay) }
 
     private func relay() async throws {
-        let faults = settings.faults
-        guard faults.isEmpty else {
-            throw DionysusError(.configuration, "settings of the producer: \(faults.joined(separator: "; "))")
-        }
-        let queue = LaneQueue()
+        try throwFaults(of: settings)
+        let doorbell = Doorbell()
+        let queue = LaneQueue(onIdle: doorbell.ring)
         try await withGracefulShutdownHandler {
-            guard let pipeline = try await patiently("prepare the relay", on: queue, prepare) else { return }
+            guard let pipeline = try await queue.patiently("prepare the relay", telemetry, { try await prepare(queue) })
+            else { return }
             logger.info("the relay has started", metadata: ["lanes": "\(pipeline.outbox.lanes)"])
             telemetry.started(lanes: pipeline.outbox.lanes)
             try await withThrowingTaskGroup(of: Void.self) { group in
-                for _ in 0..<settings.workers {
-                    group.addTask { await work(pipeline, queue) }
-                }
+                let workers = LaneWorkers(pipeline: pipeline, queue: queue, count: settings.workers)
+                group.addTask { await workers.run() }
                 group.addTask {
                     // Workers that wait for a lane would wait forever if polling failed.
                     defer { queue.close() }
-                    try await poll(pipeline, queue)
+                    try await poll(pipeline, queue, doorbell)
+                }
+                if mode == .continuous, let retention = OutboxRetention(pipeline.outbox, database, settings, logger) {
+                    group.addTask { await retention.run(until: queue) }
                 }
                 try await group.waitForAll()
             }
@@ -90,59 +91,56 @@ public struct RelayService: Service {
         } onGracefulShutdown: {
             telemetry.shuttingDown()
             queue.close()
+            doorbell.ring()
         }
     }
 
-    /// Reads the catalogue, raises the version, and connects to the broker.
-    private func prepare() async throws -> RelayPipeline {
-        let catalogue = try await Catalogue.read(for: registry, from: database)
-        try throwFaults(registry.faults(in: catalogue))
-        let (outbox, sourceID) = try await database.transaction(.write) { transaction in
-            let outbox = try Outbox.open(of: database, in: &transaction)
-            try outbox.support.raiseVersion(in: &transaction)
-            let sourceID = try transaction.run(SQL(raw: "SELECT value FROM dionysus_meta WHERE name = 'source_id'"))
-            return (outbox, try sourceID.first?.text(0) ?? "")
-        }
-        let plans = try registry.publications.map { publication in
-            (RecordGroup(publication), try LoadPlan(publication, catalogue))
-        }
-        let options = ProducerOptions(
-            clientID: settings.clientID,
-            partitioner: settings.partitioner,
-            messageTimeout: settings.messageTimeout,
-            settings: settings.brokerSettings
-        )
-        return RelayPipeline(
+    private func prepare(_ queue: LaneQueue) async throws -> RelayPipeline {
+        try await RelayPipeline(
+            registry,
             database: database,
-            outbox: outbox,
-            producer: try await broker.makeProducer(options),
+            broker: broker,
             settings: settings,
-            expansions: Expansion.all(of: registry, catalogue),
-            plans: Dictionary(plans, uniquingKeysWith: { first, _ in first }),
-            composer: Composer(sourceID: sourceID, registry: registry),
-            housekeeping: LaneHousekeeping(),
+            logger: logger,
             onPublished: onPublished,
-            telemetry: telemetry,
-            logger: logger
+            onExpanded: queue.offer,
+            telemetry: telemetry
         )
     }
 
     /// Finds lanes that have something to publish.
-    private func poll(_ pipeline: RelayPipeline, _ queue: LaneQueue) async throws {
+    private func poll(_ pipeline: RelayPipeline, _ queue: LaneQueue, _ doorbell: Doorbell) async throws {
+        let signal = settings.wakesUp ? database.changeSignal(doorbell.ring) : nil
+        var changes = ChangeWaiting(signal, doorbell, pollInterval: settings.pollInterval, logger: logger)
         while !queue.isClosed {
-            let lanes = try await patiently("look for new rows", on: queue) {
+            await changes.arm()
+            let lanes = try await queue.patiently("look for new rows", telemetry) {
                 try await database.transaction(.snapshot) { transaction in
                     try transaction.run(pipeline.outbox.pendingLanes()).rows
                         .compactMap { try $0.integer(0).map(Int.init) }
                 }
             }
-            guard let lanes else { return }
+            guard let lanes else { break }
             telemetry.polled(pendingLanes: lanes.count)
             await telemetry.measureIfDue(pipeline.outbox, in: database)
             // Lanes whose rows all wait behind a failed one are looked at again and again: they don't count as work.
             if mode == .untilEmpty, queue.isIdle, try await isEmpty(pipeline, queue) { queue.close() }
             queue.offer(lanes + pipeline.housekeeping.lanesToAdvance())
-            await queue.pause(settings.pollInterval)
+            if !lanes.isEmpty {
+                await changes.disarm()
+                await untilIdle(queue, doorbell)
+                if queue.takeProgress() { continue }
+            }
+            await changes.wait()
+        }
+        await changes.close()
+    }
+
+    /// Waits until all lanes have been worked on, at most for a poll interval.
+    private func untilIdle(_ queue: LaneQueue, _ doorbell: Doorbell) async {
+        let end = ContinuousClock.now + settings.pollInterval
+        while !queue.isIdle, !queue.isClosed, ContinuousClock.now < end {
+            await doorbell.wait(atMost: end - .now)
         }
     }
 
@@ -151,7 +149,7 @@ public struct RelayService: Service {
     /// Rows that wait for their next attempt can't, nor those behind them.
     private func isEmpty(_ pipeline: RelayPipeline, _ queue: LaneQueue) async throws -> Bool {
         let outbox = pipeline.outbox
-        let counts = try await patiently("look for publishable rows", on: queue) { [settings] in
+        let counts = try await queue.patiently("look for publishable rows", telemetry) { [settings] in
             try await database.transaction(.snapshot) { transaction -> (waiting: Int64, parked: Int64)? in
                 guard try transaction.run(outbox.somePublishable(onFailure: settings.onFailure)).isEmpty else {
                     return nil
@@ -164,64 +162,5 @@ public struct RelayService: Service {
         if counts.waiting > 0 { logger.warning("\(counts.waiting) failed rows wait for their next attempt") }
         if counts.parked > 0 { logger.warning("\(counts.parked) rows are parked, after their last attempt") }
         return true
-    }
-
-    /// Publishes batches of one lane after another.
-    private func work(_ pipeline: RelayPipeline, _ queue: LaneQueue) async {
-        var failures = 0
-        while let lane = await queue.next() {
-            var hasMore = false
-            telemetry.began(lane)
-            do {
-                switch try await pipeline.publishBatch(ofLane: lane) {
-                case .busy:
-                    failures = 0
-                    telemetry.laneIsHeld(lane)
-                case .empty, .settled: failures = 0
-                case .full:
-                    failures = 0
-                    hasMore = true
-                case .brokerUnavailable(let error):
-                    failures += 1
-                    telemetry.brokerFailed(error, lane: lane, attempt: failures)
-                }
-            } catch {
-                failures += 1
-                telemetry.failed(error, lane: lane, attempt: failures)
-            }
-            telemetry.ended(lane)
-            if failures > 0 { await queue.pause(Self.backoff.delay(afterFailures: failures)) }
-            queue.finished(lane, hasMore: hasMore)
-        }
-    }
-
-    private static let backoff = Backoff(initial: .milliseconds(100), maximum: .seconds(5))
-
-    /// Tries until it succeeds, fails for good, or the relay is shut down (then nil is returned).
-    private func patiently<T: Sendable>(
-        _ purpose: String,
-        on queue: LaneQueue,
-        _ operation: () async throws -> T
-    ) async throws -> T? {
-        var failures = 0
-        while !queue.isClosed {
-            do {
-                let result = try await operation()
-                if failures > 0 { logger.info("could \(purpose) again after \(failures) failures") }
-                return result
-            } catch let error as DionysusError where error.isRetriable {
-                failures += 1
-                telemetry.failed(error, to: purpose, attempt: failures)
-                await queue.pause(Self.backoff.delay(afterFailures: failures))
-            }
-        }
-        return nil
-    }
-}
-
-extension RecordGroup {
-    init(_ publication: Registry.Publication) {
-        topic = publication.topic
-        modelName = publication.model.name
     }
 }

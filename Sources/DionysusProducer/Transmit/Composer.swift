@@ -10,6 +10,8 @@ struct Composer: Sendable {
         case superfluous(String)
         /// Its record can't be serialized.
         case failed(DionysusError)
+        /// The next row of its record says the same.
+        case superseded
         /// An earlier row of its record has failed in this batch, or waits in another lane.
         case held
     }
@@ -21,6 +23,7 @@ struct Composer: Sendable {
     func compose(
         _ rows: [OutboxRow],
         waiting: Set<Int64>,
+        superseded: Set<Int64>,
         _ records: [RecordGroup: LoadedRecords],
         version: Int64,
         onFailure: FailurePolicy,
@@ -42,6 +45,10 @@ struct Composer: Sendable {
             }
             if !held.isEmpty, onFailure != .pass, held.contains(holdingKey(row, onFailure)) {
                 verdicts.append(.held)
+                continue
+            }
+            if superseded.contains(row.id) {
+                verdicts.append(.superseded)
                 continue
             }
             guard let publication = registry.publication(topic: row.topic, modelName: row.resourceClass),
