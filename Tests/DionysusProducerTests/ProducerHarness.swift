@@ -19,6 +19,7 @@ struct ProducerHarness: Sendable {
         _ kind: TestDatabaseKind,
         settings: ProducerSettings = ProducerSettings(),
         producer: any Producer = BookingSync(),
+        tables: @escaping @Sendable (inout Transaction) throws -> Void = { try SourceSchema.create(in: &$0) },
         preparing statements: [SQL] = [],
         _ body: (ProducerHarness) async throws -> Void
     ) async throws {
@@ -26,7 +27,7 @@ struct ProducerHarness: Sendable {
             try await withTemporaryDirectory { directory in
                 let broker = try EmbeddedBroker(path: "\(directory)/log.sqlite")
                 let registry = Registry(producer, settings: settings)
-                try await database.transaction(.write) { try SourceSchema.create(in: &$0) }
+                try await database.transaction(.write) { try tables(&$0) }
                 _ = try await database.transaction(.write) { try $0.run(statements) }
                 try await OutboxSchema(database: database, registry: registry).migrate(lanes: settings.lanes)
                 let harness = ProducerHarness(
@@ -60,6 +61,11 @@ struct ProducerHarness: Sendable {
             logger: logger
         )
         .run()
+    }
+
+    /// A responder of what is declared.
+    func responder() async throws -> Responder {
+        try await Responder(registry, database: database, broker: broker, settings: settings)
     }
 
     /// Runs a relay beside a body, which gets what the relay publishes.

@@ -207,9 +207,10 @@ struct CaptureTriggers {
                 return """
                     JOIN \(quoted(hop.otherTable)) t\(index + 1)
                       ON t\(index + 1).\(quoted(hop.otherColumn)) = \(previous).\(quoted(hop.column))
+                      \(condition(hop, source: previous, target: "t\(index + 1)"))
                     """
             }
-        let columns = affected.path.prefix(1).map { quoted($0.column) }.joined(separator: ", ")
+        let columns = affected.path.prefix(1).flatMap(\.sourceColumns).map(quoted).joined(separator: ", ")
         let visible = record.softDeleteColumn.map { column in
             record.updatesAfterSoftDelete ? "" : "WHERE \(end).\(quoted(column)) IS NULL"
         }
@@ -227,6 +228,12 @@ struct CaptureTriggers {
                 """
             }
             .joined(separator: "\n")
+    }
+
+    private func condition(_ hop: AssociationHop, source: String, target: String) -> String {
+        guard let condition = hop.condition else { return "" }
+        let alias = condition.side == .source ? source : target
+        return "AND \(alias).\(quoted(condition.column)) = \(literal(condition.value))"
     }
 
     /// Only the names of the observed columns that changed, and no values.

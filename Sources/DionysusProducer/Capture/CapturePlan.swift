@@ -3,13 +3,13 @@ import Dionysus
 /// What has to be captured, table by table, for everything that is declared to be published.
 struct CapturePlan: Sendable {
     private(set) var tables: [TableCapture] = []
+    private let catalogue: Catalogue
 
     init(_ registry: Registry, catalogue: Catalogue) {
+        self.catalogue = catalogue
         var topics: [ModelDescription: [RecordCapture.Topic]] = [:]
         for publication in registry.publications {
-            let column = publication.partitionKey.flatMap { key in
-                catalogue[publication.model.table]?.column(key).map(\.name)
-            }
+            let column = publication.partitionKey.column(in: catalogue[publication.model.table])
             topics[publication.model, default: []].append(.init(name: publication.topic, partitionKey: column))
         }
         for publication in registry.publications {
@@ -64,9 +64,9 @@ struct CapturePlan: Sendable {
             path.insert(hop.reversed(to: table), at: 0)
             let isEnd = index == dependency.hops.count - 1
             // Of the tables between, only the columns that join matter.
-            let joins = isEnd ? nil : [hop.otherColumn, dependency.hops[index + 1].column]
-            let affected = AffectedCapture(record: record, path: path, columns: joins)
-            change(hop.otherTable, primaryKey: dependency.target.primaryKey) { $0.affected.append(affected) }
+            let joins = isEnd ? nil : hop.targetColumns + dependency.hops[index + 1].sourceColumns
+            let affected = AffectedCapture(record: record, path: path, columns: joins?.withoutRepetitions)
+            add(affected, to: hop.otherTable)
             table = hop.otherTable
         }
     }
@@ -87,8 +87,21 @@ struct CapturePlan: Sendable {
         for index in association.hops.indices.dropLast() {
             let hop = association.hops[index]
             let rest = Array(association.hops[(index + 1)...])
-            let affected = AffectedCapture(record: record, path: rest, columns: [hop.otherColumn, rest[0].column])
-            change(hop.otherTable, primaryKey: "id") { $0.affected.append(affected) }
+            let joins = (hop.targetColumns + rest[0].sourceColumns).withoutRepetitions
+            add(AffectedCapture(record: record, path: rest, columns: joins), to: hop.otherTable)
+        }
+    }
+
+    /// Adds a capture, or the columns that it has to look at to one that leads the same way, so that one change
+    /// publishes a record once.
+    private mutating func add(_ affected: AffectedCapture, to table: String) {
+        change(table, primaryKey: catalogue[table]?.primaryKey.first ?? "id") { capture in
+            let same = capture.affected.firstIndex { $0.record == affected.record && $0.path == affected.path }
+            guard let same else { return capture.affected.append(affected) }
+            let other = capture.affected[same].columns
+            capture.affected[same].columns = other.flatMap { other in
+                affected.columns.map { (other + $0).withoutRepetitions }
+            }
         }
     }
 }

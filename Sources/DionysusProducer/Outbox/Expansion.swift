@@ -19,6 +19,8 @@ struct Expansion: Sendable {
     let startType: DatabaseType
     /// The columns, where the records' table has them.
     let partitionKeyColumn: String?
+    /// The partition key of all rows, where only the application can compute that of a message.
+    let partitionKeyConstant: String?
     let softDeleteColumn: String?
 
     private init(
@@ -38,7 +40,8 @@ struct Expansion: Sendable {
         self.columns = columns
         keyType = catalogue.primaryKeyType(of: changed)
         startType = start ?? .text
-        partitionKeyColumn = publication.partitionKey.flatMap { table?.column($0)?.name }
+        partitionKeyColumn = publication.partitionKey.column(in: table)
+        partitionKeyConstant = publication.partitionKey.constant(forTopic: publication.topic)
         softDeleteColumn = table?.column(publication.model.softDeleteColumn)?.name
     }
 

@@ -71,7 +71,8 @@ extension Outbox {
         }
         let end = SQL(raw: "t\(expansion.path.count)")
         let partitionKey: SQL =
-            expansion.partitionKeyColumn.map { dialect.asText("\(end).\(identifier: $0)") } ?? "NULL"
+            expansion.partitionKeyColumn.map { dialect.asText("\(end).\(identifier: $0)") }
+            ?? expansion.partitionKeyConstant.map { dialect.asText("\($0)") } ?? "NULL"
         let visible: SQL = expansion.softDeleteColumn.map { " WHERE \(end).\(identifier: $0) IS NULL" } ?? ""
         return """
             SELECT \(dialect.asText("\(end).\(identifier: model.primaryKey)")) AS resource_id,

@@ -139,26 +139,8 @@ struct RelayPipeline: Sendable {
 
     /// Loads the current state of all records and what belongs to them, as one snapshot of the database has it.
     private func load(_ rows: [OutboxRow]) async throws -> [RecordGroup: LoadedRecords] {
-        let groups = Dictionary(grouping: rows, by: RecordGroup.init)
-            .compactMap { group, rows in
-                plans[group].map { (group: group, plan: $0, ids: rows.map(\.resourceID).withoutRepetitions) }
-            }
-        let queries = groups.map { group, plan, ids in
-            plan.queries(
-                ids: ids.map { DatabaseValue(primaryKey: $0, type: plan.primaryKeyType) },
-                dialect: outbox.dialect
-            )
-        }
-        let results = try await database.transaction(.snapshot) { try $0.run(queries.flatMap(\.self)) }
-        let encoder = JSONTreeEncoder(fractionDigits: settings.timeFractionDigits)
-        var records: [RecordGroup: LoadedRecords] = [:]
-        var start = 0
-        for ((group, plan, _), queries) in zip(groups, queries) {
-            let end = start + queries.count
-            records[group] = LoadedRecords(plan: plan, results: results[start..<end], encoder: encoder)
-            start = end
-        }
-        return records
+        try await SnapshotLoader(database: database, plans: plans, fractionDigits: settings.timeFractionDigits)
+            .load(Dictionary(grouping: rows, by: RecordGroup.init).mapValues { $0.map(\.resourceID) })
     }
 
     private func settle(_ settlement: Settlement, _ lane: Int, _ lease: any Lease) async throws {

@@ -68,13 +68,14 @@ struct Composer: Sendable {
                 let value = envelope(
                     event: event,
                     model: publication.model.name,
-                    payload: try loaded.payload(of: row.resourceID)
+                    payload: try loaded.payload(of: row.resourceID, kept: KeptValues(changeset: row.changeset))
                 )
                 let start = messages.count
                 let key = Array(row.record.messageKey.utf8)
+                let partitionKey = try partitionKey(of: row, publication, loaded)
                 var message = OutgoingMessage(
                     topic: publication.topic,
-                    destination: .partitioned(by: row.partitionKey.map { Array($0.utf8) } ?? key),
+                    destination: .partitioned(by: partitionKey.map { Array($0.utf8) } ?? key),
                     key: key,
                     value: value,
                     headers: [MessageHeader(HeaderName.eventID, Array(eventID(of: row).utf8)), versionHeader]
@@ -98,6 +99,17 @@ struct Composer: Sendable {
     private func holdingKey(_ row: OutboxRow, _ policy: FailurePolicy) -> String {
         policy == .holdPartitionKey
             ? row.partitionKey ?? row.record.messageKey : "\(row.topic) \(row.record.messageKey)"
+    }
+
+    /// What spreads the row's message: what capture has written, unless only the application can tell.
+    private func partitionKey(
+        of row: OutboxRow,
+        _ publication: Registry.Publication,
+        _ loaded: LoadedRecords
+    ) throws -> String? {
+        guard case .computed(let key) = publication.partitionKey else { return row.partitionKey }
+        let kept = { loaded.record(KeptValues(changeset: row.changeset), reading: key.columns) }
+        return try (loaded.record(row.resourceID) ?? kept()).flatMap(key.compute)
     }
 
     /// The same in every attempt to publish the row.
@@ -151,6 +163,11 @@ struct Composer: Sendable {
 struct RecordGroup: Hashable, Sendable {
     let topic: String
     let modelName: String
+
+    init(topic: String, modelName: String) {
+        self.topic = topic
+        self.modelName = modelName
+    }
 
     init(_ row: OutboxRow) {
         topic = row.topic

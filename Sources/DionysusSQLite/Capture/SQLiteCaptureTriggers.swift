@@ -19,9 +19,11 @@ struct SQLiteCaptureTriggers {
     }
 
     func statements() -> [SQL] {
-        var statements = [
+        var statements = [trigger("update", "AFTER UPDATE", updateBody(), when: anyColumnDiffers)]
+        // Of a table that is only observed, inserts and deletes say nothing.
+        guard !capture.records.isEmpty || !capture.affected.isEmpty else { return statements }
+        statements += [
             trigger("insert", "AFTER INSERT", insertBody()),
-            trigger("update", "AFTER UPDATE", updateBody(), when: anyColumnDiffers),
             trigger("delete", "AFTER DELETE", deleteBody(of: "OLD", from: "")),
         ]
         let replaced = conflicting()
@@ -132,10 +134,10 @@ struct SQLiteCaptureTriggers {
             }
         }
         for affected in capture.affected {
-            let condition = affected.columns.map { "WHERE \(differs($0))" } ?? ""
+            let condition = affected.columns.map { "WHERE (\(differs($0)))" } ?? ""
             statements.append(self.affected(affected, of: "OLD", from: condition))
-            if let column = affected.path.first?.column {
-                let moved = "OLD.\(quoted(column)) IS NOT NEW.\(quoted(column))"
+            if let hop = affected.path.first {
+                let moved = "(\(differs(hop.sourceColumns)))"
                 statements.append(
                     self.affected(
                         affected,
@@ -188,13 +190,18 @@ struct SQLiteCaptureTriggers {
         let end = "t\(affected.path.count)"
         let first = affected.path.prefix(1)
             .map { hop in
-                "FROM (SELECT \(alias).\(quoted(hop.column)) AS value \(from)) changed "
-                    + "JOIN \(quoted(hop.otherTable)) t1 ON t1.\(quoted(hop.otherColumn)) = changed.value"
+                let columns = hop.sourceColumns.map { "\(alias).\(quoted($0)) AS \(quoted($0))" }
+                return """
+                    FROM (SELECT \(columns.joined(separator: ", ")) \(from)) changed
+                    JOIN \(quoted(hop.otherTable)) t1 ON t1.\(quoted(hop.otherColumn)) = changed.\(quoted(hop.column))
+                      \(self.condition(hop, source: "changed", target: "t1"))
+                    """
             }
         let rest = affected.path.enumerated().dropFirst()
             .map { index, hop in
                 "JOIN \(quoted(hop.otherTable)) t\(index + 1) "
-                    + "ON t\(index + 1).\(quoted(hop.otherColumn)) = t\(index).\(quoted(hop.column))"
+                    + "ON t\(index + 1).\(quoted(hop.otherColumn)) = t\(index).\(quoted(hop.column)) "
+                    + self.condition(hop, source: "t\(index)", target: "t\(index + 1)")
             }
         let visible = record.softDeleteColumn.map { column in
             record.updatesAfterSoftDelete ? "" : "WHERE \(end).\(quoted(column)) IS NULL"
@@ -209,6 +216,12 @@ struct SQLiteCaptureTriggers {
                 """
             }
             .joined(separator: "\n")
+    }
+
+    private func condition(_ hop: AssociationHop, source: String, target: String) -> String {
+        guard let condition = hop.condition else { return "" }
+        let alias = condition.side == .source ? source : target
+        return "AND \(alias).\(quoted(condition.column)) = \(literal(condition.value))"
     }
 
     /// Only the names of the observed columns that changed, and no values.
