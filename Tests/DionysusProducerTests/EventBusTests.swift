@@ -3,6 +3,8 @@ import DionysusProducer
 import TestSupport
 import Testing
 
+@testable import Rentals
+
 /// What the event bus is told of published messages.
 @Suite struct EventBusTests {
     @Test("dionysus.respond comes after the acknowledgement, for each message", arguments: TestDatabaseKind.available)
@@ -70,6 +72,41 @@ import Testing
             let published = try await harness.messages(in: "v3_accounts").map(\.event)
             #expect(names.all == Array(published.dropFirst()))
             #expect(names.all.first == "account_updated")
+        }
+    }
+
+    @Test(
+        "messages that are published without the outbox are told too, and those that failed are not",
+        arguments: TestDatabaseKind.available
+    )
+    func responder(_ kind: TestDatabaseKind) async throws {
+        try await ProducerHarness.run(kind) { harness in
+            try await harness.write(CaptureTests.account)
+            let responses = Collected<RespondEvent>()
+            let bus = InProcessEventBus()
+            bus.subscribe(to: RespondEvent.self, responses.add)
+            var instrumentation = Instrumentation()
+            instrumentation.eventBus = bus
+            let responder = try await Responder(
+                harness.registry,
+                database: harness.database,
+                broker: RefusingBroker.rejecting("Account:2", harness.broker),
+                settings: harness.settings,
+                instrumentation: instrumentation
+            )
+            let destroyed = ResponderEvent(.destroyed, of: Account.self, payloads: [["id": 8], ["id": 9]])
+            await #expect(throws: DionysusError.self) {
+                try await responder.respond(
+                    in: "v3_accounts",
+                    ResponderMessage([ResponderEvent("account_audited", of: Account.self, payloads: [["id": 2]])]),
+                    ResponderMessage([destroyed], partitionKey: "p")
+                )
+            }
+            await responder.close()
+            #expect(responses.all.map(\.topic) == ["v3_accounts", "v3_accounts_genesis"])
+            #expect(responses.all.allSatisfy { $0.key == "Account:8" && $0.partitionKey == "p" })
+            let event = RespondEvent.Event(name: "account_destroyed", model: "Account", ids: ["8", "9"])
+            #expect(responses.all.first?.events == [event])
         }
     }
 

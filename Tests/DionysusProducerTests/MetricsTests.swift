@@ -37,7 +37,7 @@ import Testing
             #expect(metrics.counterTotal(label: "dionysus.relay.failures") == 0)
             let sizes = try metrics.expectRecorder("dionysus.relay.batch.size").values
             #expect(sizes.reduce(0, +) == 3)
-            for stage in ["claim", "load", "serialize", "send", "settle"] {
+            for stage in ["claim", "expand", "load", "serialize", "send", "settle"] {
                 let timer = try metrics.expectTimer("dionysus.relay.stage.duration", [("stage", stage)])
                 #expect(timer.values.count >= sizes.count && timer.values.allSatisfy { $0 >= 0 }, "\(stage)")
             }

@@ -12,7 +12,7 @@
 /// | `dionysus.relay.parked` | counter | destination | rows that failed for the last time |
 /// | `dionysus.relay.superfluous` | counter | | rows that needed no message: the record is gone, or a later row says the same |
 /// | `dionysus.relay.batch.size` | recorder | | rows of a batch |
-/// | `dionysus.relay.stage.duration` | timer | stage: `claim`, `load`, `serialize`, `send`, `settle` | how long a stage of a batch took |
+/// | `dionysus.relay.stage.duration` | timer | stage: `claim`, `expand`, `load`, `serialize`, `send`, `settle` | how long a stage of a batch took |
 /// | `dionysus.relay.lanes.active` | gauge | | lanes that this relay works on |
 /// | `dionysus.relay.lanes.contended` | counter | | lanes that somebody else held when this relay wanted them |
 /// | `dionysus.outbox.pending` | gauge | | rows that wait to be published; at most 10,000 are counted in a lane |

@@ -7,6 +7,7 @@ final class RelayMetrics: Sendable {
     /// A part of a batch's way whose duration is measured.
     enum Stage: String, CaseIterable {
         case claim
+        case expand
         case load
         case serialize
         case send
