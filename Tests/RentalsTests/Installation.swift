@@ -78,6 +78,9 @@ struct Installation: Sendable {
         try RunningProcess(Self.executable.path, arguments, environment: environment)
     }
 
+    /// The example application's executable.
+    var program: String { Self.executable.path }
+
     /// Runs a command of the example application to its end.
     func run(_ arguments: String...) async throws -> RunningProcess.Result { try await start(arguments).result() }
 

@@ -5,13 +5,20 @@ public final class LatencyTracker: Sendable {
     /// The latencies of the last minute.
     public struct Summary: Sendable, Hashable {
         /// The shortest.
-        public var minimum: Duration
+        public let minimum: Duration
         /// The longest.
-        public var maximum: Duration
+        public let maximum: Duration
         /// The mean.
-        public var average: Duration
+        public let average: Duration
         /// How many changes there were.
-        public var count: Int
+        public let count: Int
+
+        package init(minimum: Duration, maximum: Duration, average: Duration, count: Int) {
+            self.minimum = minimum
+            self.maximum = maximum
+            self.average = average
+            self.count = count
+        }
     }
 
     /// The latencies of one second.
@@ -51,12 +58,15 @@ public final class LatencyTracker: Sendable {
     }
 
     /// Notes when changes that have just been acknowledged were recorded.
-    package func record(_ times: some Sequence<Timestamp>, at instant: ContinuousClock.Instant = .now) {
-        let now = Timestamp.now.microseconds
+    package func record(
+        _ times: some Sequence<Timestamp>,
+        acknowledgedAt now: Timestamp = .now,
+        _ instant: ContinuousClock.Instant = .now
+    ) {
         var slot = Slot(second: second(of: instant), minimum: .max, maximum: 0, sum: 0, count: 0)
         for time in times {
             // The database's clock may be ahead of this machine's.
-            let latency = max(0, now - time.microseconds)
+            let latency = max(0, now.microseconds - time.microseconds)
             slot.minimum = min(slot.minimum, latency)
             slot.maximum = max(slot.maximum, latency)
             slot.sum += latency

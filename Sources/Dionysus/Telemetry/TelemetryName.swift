@@ -10,9 +10,9 @@
 /// | `dionysus.relay.published` | counter | destination | rows of the outbox that were published |
 /// | `dionysus.relay.failures` | counter | error type | rows that failed, and batches and polls that will be done again |
 /// | `dionysus.relay.parked` | counter | destination | rows that failed for the last time |
-/// | `dionysus.relay.duplicates` | counter | | rows that were not sent, because a later row of the batch or the record said the same |
+/// | `dionysus.relay.superfluous` | counter | | rows that needed no message: the record is gone, or a later row says the same |
 /// | `dionysus.relay.batch.size` | recorder | | rows of a batch |
-/// | `dionysus.relay.stage.duration` | timer | stage: `claim`, `load`, `serialize`, `send`, `settle` | how long a stage of a batch took |
+/// | `dionysus.relay.stage.duration` | timer | stage: `claim`, `expand`, `load`, `serialize`, `send`, `settle` | how long a stage of a batch took |
 /// | `dionysus.relay.lanes.active` | gauge | | lanes that this relay works on |
 /// | `dionysus.relay.lanes.contended` | counter | | lanes that somebody else held when this relay wanted them |
 /// | `dionysus.outbox.pending` | gauge | | rows that wait to be published; at most 10,000 are counted in a lane |
@@ -37,7 +37,7 @@ package enum TelemetryName {
     package static let published = "dionysus.relay.published"
     package static let failures = "dionysus.relay.failures"
     package static let parked = "dionysus.relay.parked"
-    package static let duplicates = "dionysus.relay.duplicates"
+    package static let superfluous = "dionysus.relay.superfluous"
     package static let batchSize = "dionysus.relay.batch.size"
     package static let stageDuration = "dionysus.relay.stage.duration"
     package static let activeLanes = "dionysus.relay.lanes.active"

@@ -66,29 +66,21 @@ extension TraceContext {
     }
 }
 
-/// What an instrument writes a context to, and reads it from.
-public struct TraceContextCarrier: Sendable, Hashable {
+/// What an instrument writes a context to, and reads it from: fields by their names in lower case.
+private struct TraceContextCarrier: Sendable {
     private var values: [String: String] = [:]
 
-    /// Creates an empty carrier.
-    public init() {}
-
-    /// The value of a field, whose name is written in lower case.
-    public subscript(key: String) -> String? {
-        get { values[key] }
-        set { values[key] = newValue }
+    subscript(name: String) -> String? {
+        get { values[name] }
+        set { values[name] = newValue }
     }
 
-    /// Writes to and reads from a carrier.
-    public struct Coding: Injector, Extractor {
-        /// Creates a coding.
-        public init() {}
-
-        public func inject(_ value: String, forKey key: String, into carrier: inout TraceContextCarrier) {
+    struct Coding: Injector, Extractor {
+        func inject(_ value: String, forKey key: String, into carrier: inout TraceContextCarrier) {
             carrier[key.lowercased()] = value
         }
 
-        public func extract(key: String, from carrier: TraceContextCarrier) -> String? { carrier[key.lowercased()] }
+        func extract(key: String, from carrier: TraceContextCarrier) -> String? { carrier[key.lowercased()] }
     }
 }
 

@@ -219,7 +219,7 @@ struct Outbox: Sendable {
             WHERE \(lane(of: "o.")) = l.lane AND o.published_at IS NULL AND o.id > l.low_water AND \(Self.isNotParked)
             """
         return """
-            SELECT sum(pending), min(oldest) FROM (
+            SELECT CAST(sum(pending) AS bigint), min(oldest) FROM (
               SELECT (SELECT count(*) FROM (SELECT 1 \(waits) LIMIT \(Backlog.countedPerLane)) counted) AS pending,
                 (SELECT o.created_at \(waits) ORDER BY \(lane(of: "o.")), o.id LIMIT 1) AS oldest
               FROM dionysus_lanes l

@@ -44,6 +44,7 @@ struct RelayPipeline: Sendable {
             let batch = try await claim(lane, under: lease)
             progress.claimed(batch.rows)
             try await expand(batch.expandable)
+            progress.finished(.expand)
             guard !batch.rows.isEmpty else { return try await finish(lane, batch, lease) }
             let records = try await load(batch.rows)
             progress.finished(.load)

@@ -78,7 +78,11 @@ public struct RelayService: Service {
             try await withThrowingTaskGroup(of: Void.self) { group in
                 let workers = LaneWorkers(pipeline: pipeline, queue: queue, count: settings.workers)
                 group.addTask { await workers.run() }
-                group.addTask { try await poll(pipeline, queue, doorbell) }
+                group.addTask {
+                    // Workers that wait for a lane would wait forever if polling failed.
+                    defer { queue.close() }
+                    try await poll(pipeline, queue, doorbell)
+                }
                 if mode == .continuous, let retention = OutboxRetention(pipeline.outbox, database, settings, logger) {
                     group.addTask { await retention.run(until: queue) }
                 }
@@ -121,7 +125,7 @@ public struct RelayService: Service {
             }
             guard let lanes else { break }
             telemetry.polled(pendingLanes: lanes.count)
-            if telemetry.isMeasurementDue { try await measure(pipeline.outbox, queue) }
+            await telemetry.measureIfDue(pipeline.outbox, in: database)
             // Lanes whose rows all wait behind a failed one are looked at again and again: they don't count as work.
             if mode == .untilEmpty, queue.isIdle, try await isEmpty(pipeline, queue) { queue.close() }
             queue.offer(lanes + pipeline.housekeeping.lanesToAdvance())
@@ -141,14 +145,6 @@ public struct RelayService: Service {
         while !queue.isIdle, !queue.isClosed, ContinuousClock.now < end {
             await doorbell.wait(atMost: end - .now)
         }
-    }
-
-    /// Measures what waits in the outbox.
-    private func measure(_ outbox: Outbox, _ queue: LaneQueue) async throws {
-        let backlog = try await queue.patiently("measure the backlog", telemetry) {
-            try await database.transaction(.snapshot) { try outbox.measureBacklog(in: &$0) }
-        }
-        if let backlog { telemetry.measured(backlog) }
     }
 
     /// Whether nothing can be published now.

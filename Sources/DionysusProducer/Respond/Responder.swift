@@ -1,4 +1,5 @@
 public import Dionysus
+import Logging
 
 import struct Foundation.UUID
 
@@ -21,6 +22,7 @@ public struct Responder: Sendable {
     private let producer: any MessageProducer
     private let loader: SnapshotLoader
     private let settings: ProducerSettings
+    private let instrumentation: Instrumentation
 
     /// Creates a responder.
     /// - Parameters:
@@ -28,13 +30,15 @@ public struct Responder: Sendable {
     ///   - database: The database that records are loaded from, and that versions are drawn from.
     ///   - broker: Where to.
     ///   - settings: How.
+    ///   - instrumentation: Whose event bus is told of each message that the broker has acknowledged.
     /// - Throws: ``DionysusError``: `declaration` when the declaration does not fit the database, `configuration` for
     ///   settings that the broker's client does not take.
     public init(
         _ registry: Registry,
         database: any CapturingDatabase,
         broker: any MessageBroker,
-        settings: ProducerSettings = ProducerSettings()
+        settings: ProducerSettings = ProducerSettings(),
+        instrumentation: Instrumentation = Instrumentation()
     ) async throws {
         let catalogue = try await Catalogue.read(for: registry, from: database)
         try throwFaults(registry.faults(in: catalogue))
@@ -42,6 +46,7 @@ public struct Responder: Sendable {
         self.registry = registry
         self.database = database
         self.settings = settings
+        self.instrumentation = instrumentation
         loader = SnapshotLoader(
             database: database,
             plans: Dictionary(plans, uniquingKeysWith: { first, _ in first }),
@@ -88,18 +93,38 @@ public struct Responder: Sendable {
         let groups = Dictionary(grouping: records.flatMap { $0.flatMap { $0 } }, by: { $0.group })
         let loaded = try await loader.load(groups.mapValues { $0.map(\.id) })
         let outgoing = try zip(messages, records)
-            .flatMap { message, records in
+            .flatMap { message, records -> [AddressedMessage] in
                 let composition = Composition(message: message, records: records, topic: topic, loaded: loaded)
-                let sent = try composition.outgoing(registry, version: version)
+                let sent = try composition.addressed(registry, version: version)
                 let targets = message.genesisOnly ? [] : [topic]
                 return (targets + (genesisTopic.map { [$0] } ?? []))
                     .map { target in
                         var copy = sent
-                        copy.topic = target
+                        copy.message.topic = target
                         return copy
                     }
             }
-        for result in await producer.send(outgoing) { _ = try result.get() }
+        let results = await producer.send(outgoing.map(\.message))
+        await announce(outgoing, results)
+        for result in results { _ = try result.get() }
+    }
+
+    /// Tells the event bus of what the broker has acknowledged.
+    private func announce(
+        _ messages: [AddressedMessage],
+        _ results: [Result<Acknowledgement, DionysusError>]
+    ) async {
+        guard instrumentation.eventBus.isObserved(RespondEvent.self) else { return }
+        let errorHandler = instrumentation.errorHandler(logger: Logger(label: "dionysus.responder"))
+        for case (let sent, .success(let acknowledgement)) in zip(messages, results) {
+            let event = RespondEvent(
+                sent.message,
+                events: sent.events,
+                partitionKey: sent.partitionKey,
+                acknowledgement
+            )
+            await instrumentation.publish(event, to: errorHandler)
+        }
     }
 
     /// Waits for what is under way, then closes the connection to the broker.
@@ -161,6 +186,13 @@ struct RespondedRecord {
     let values: JSON.Object
 }
 
+/// A message with what the event bus is told of it.
+private struct AddressedMessage: Sendable {
+    var message: OutgoingMessage
+    let partitionKey: String?
+    let events: [RespondEvent.Event]
+}
+
 /// A message in the making.
 private struct Composition {
     let message: ResponderMessage
@@ -169,10 +201,10 @@ private struct Composition {
     let topic: String
     let loaded: [RecordGroup: LoadedRecords]
 
-    func outgoing(_ registry: Registry, version: Int64) throws -> OutgoingMessage {
+    func addressed(_ registry: Registry, version: Int64) throws -> AddressedMessage {
         let key = Array(try self.key().utf8)
         let partitionKey = try message.partitionKey ?? defaultPartitionKey(registry)
-        return OutgoingMessage(
+        let outgoing = OutgoingMessage(
             topic: topic,
             destination: .partitioned(by: partitionKey.map { Array($0.utf8) } ?? key),
             key: key,
@@ -180,8 +212,22 @@ private struct Composition {
             headers: [
                 MessageHeader(HeaderName.eventID, Array(UUID().uuidString.lowercased().utf8)),
                 MessageHeader(HeaderName.version, Array(String(version).utf8)),
-            ]
+            ] + (TraceContext.current()?.headers ?? [])
         )
+        return AddressedMessage(message: outgoing, partitionKey: partitionKey, events: announcements())
+    }
+
+    private func announcements() -> [RespondEvent.Event] {
+        zip(message.events, records)
+            .map { event, records in
+                let ids =
+                    switch event.content {
+                    case .records: records.map(\.id)
+                    case .payloads(let payloads):
+                        payloads.compactMap { payload in payload[event.model.primaryKey].map(\.keyText) }
+                    }
+                return RespondEvent.Event(name: event.name, model: event.model.name, ids: ids)
+            }
     }
 
     private func events() throws -> [JSON] {

@@ -7,6 +7,7 @@ final class RelayMetrics: Sendable {
     /// A part of a batch's way whose duration is measured.
     enum Stage: String, CaseIterable {
         case claim
+        case expand
         case load
         case serialize
         case send
@@ -27,7 +28,7 @@ final class RelayMetrics: Sendable {
     private let sending: Timer
     private let batchSize: Recorder
     private let contendedLanes: Counter
-    private let duplicates: Counter
+    private let superfluous: Counter
     private let activeLanes: Gauge
     private let pending: Gauge
     private let failing: Gauge
@@ -60,7 +61,7 @@ final class RelayMetrics: Sendable {
         )
         batchSize = Recorder(label: TelemetryName.batchSize, factory: factory)
         contendedLanes = counter(TelemetryName.contendedLanes)
-        duplicates = counter(TelemetryName.duplicates)
+        superfluous = counter(TelemetryName.superfluous)
         activeLanes = gauge(TelemetryName.activeLanes)
         pending = gauge(TelemetryName.pendingRows)
         failing = gauge(TelemetryName.failingRows)
@@ -93,7 +94,7 @@ final class RelayMetrics: Sendable {
 
     func wasParked(in topic: String) { count(1, TelemetryName.parked, destination: topic) }
 
-    func collapsed(_ rows: Int) { duplicates.increment(by: rows) }
+    func settledWithoutMessage(_ rows: Int) { superfluous.increment(by: rows) }
 
     func laneWasContended() { contendedLanes.increment() }
 

@@ -75,10 +75,19 @@ struct RelayTelemetry: Sendable {
         tell(error, ErrorContext(activity, attempt: attempt))
     }
 
-    /// Whether the backlog should be measured again.
-    var isMeasurementDue: Bool { measurement.isDue }
+    /// Measures what waits in the outbox, if that was not done just before.
+    ///
+    /// An error is told, and keeps the relay from nothing.
+    func measureIfDue(_ outbox: Outbox, in database: any Database) async {
+        guard measurement.isDue else { return }
+        do {
+            measured(try await database.transaction(.snapshot) { try outbox.measureBacklog(in: &$0) })
+        } catch {
+            tell(error, ErrorContext("measure the backlog"))
+        }
+    }
 
-    func measured(_ backlog: Backlog) {
+    private func measured(_ backlog: Backlog) {
         instrumentation.latency.noteOldestUnpublished(backlog.oldest)
         let summary = instrumentation.latency.lastMinute
         let age = instrumentation.latency.oldestUnpublishedAge ?? .zero
@@ -195,6 +204,7 @@ struct RelayTelemetry: Sendable {
             if isParked { metrics.wasParked(in: row.topic) }
             monitor.emit(OutboxProducer.PublishingFailed(error: error, context: context, isParked: isParked))
         }
+        for (_, rows) in settlement.notes { metrics.settledWithoutMessage(rows.count) }
         if metrics.isEnabled || monitor.isObserved(OutboxProducer.Published.self) {
             for (topic, rows) in Dictionary(grouping: published, by: \.topic) {
                 metrics.published(rows.count, to: topic)
