@@ -87,11 +87,11 @@ import Testing
             try await ProducerHarness.genesis(kind, chunkSize: size) { harness in
                 try await harness.addRentals(size)
                 _ = try await harness.genesis.start(topic: "v3_rentals", model: "Rental")
-                let counting = CountingDatabase(base: harness.database)
-                let worker = try await harness.genesisWorker(on: counting)
-                _ = counting.counter.take()
+                let watched = WatchedDatabase(harness.database)
+                let worker = try await harness.genesisWorker(on: watched)
+                _ = watched.takeStatements()
                 while try await worker.step() {}
-                counts.append(counting.counter.take().count)
+                counts.append(watched.takeStatements().count)
                 #expect(try await harness.pending().count == size)
             }
         }
@@ -126,11 +126,11 @@ import Testing
             try await harness.addRentals(3)
             _ = try await harness.genesis.start(topic: "v3_rentals", model: "Rental")
             try await harness.relay()
-            let counting = CountingDatabase(base: harness.database)
-            let worker = try await harness.genesisWorker(on: counting)
-            _ = counting.counter.take()
+            let watched = WatchedDatabase(harness.database)
+            let worker = try await harness.genesisWorker(on: watched)
+            _ = watched.takeStatements()
             #expect(try await !worker.step())
-            #expect(counting.counter.take().count == 1)
+            #expect(watched.takeStatements().count == 1)
         }
     }
 

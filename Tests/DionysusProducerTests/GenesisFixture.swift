@@ -66,7 +66,12 @@ extension ProducerHarness {
             registry: registry,
             settings: settings,
             hooks: hooks,
-            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+            telemetry: RelayTelemetry(
+                Instrumentation(),
+                system: broker.messagingSystem,
+                settings: settings,
+                logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+            )
         )
     }
 
@@ -94,72 +99,6 @@ extension ProducerHarness {
         let start = run.startsAt + -(duration / .seconds(1))
         try await write("UPDATE dionysus_genesis_runs SET starts_at = \(start) WHERE id = \(run.id)")
     }
-}
-
-/// A database that counts the statements that are run on it.
-struct CountingDatabase: CapturingDatabase {
-    final class Counter: Sendable {
-        private let statements = Mutex<[String]>([])
-
-        func add(_ more: [SQL], _ dialect: any SQLDialect) {
-            statements.withLock { $0 += more.map { $0.rendered(for: dialect).text } }
-        }
-
-        /// The statements since the last call.
-        func take() -> [String] {
-            statements.withLock { statements in
-                defer { statements = [] }
-                return statements
-            }
-        }
-    }
-
-    private final class Connection: DatabaseConnection {
-        private let base: any DatabaseConnection
-        private let counter: Counter
-
-        init(_ base: any DatabaseConnection, _ counter: Counter) {
-            self.base = base
-            self.counter = counter
-        }
-
-        var dialect: any SQLDialect { base.dialect }
-
-        func run(_ statements: [SQL]) throws -> [ResultSet] {
-            counter.add(statements, dialect)
-            return try base.run(statements)
-        }
-
-        func describe(table: String) throws -> TableDescription? { try base.describe(table: table) }
-    }
-
-    let base: any CapturingDatabase
-    let counter = Counter()
-
-    var dialect: any SQLDialect { base.dialect }
-    var location: String { base.location }
-    var outbox: any OutboxSupport { base.outbox }
-
-    func transaction<T: Sendable>(
-        _ kind: TransactionKind,
-        _ body: @escaping @Sendable (inout Transaction) throws -> T
-    ) async throws -> T {
-        let counter = counter
-        return try await base.transaction(kind) { transaction in
-            var counting = Transaction(on: Connection(transaction.connection, counter))
-            return try body(&counting)
-        }
-    }
-
-    func lease(_ resource: LeasedResource, idleTimeout: Duration) async throws -> (any Lease)? {
-        try await base.lease(resource, idleTimeout: idleTimeout)
-    }
-
-    func changeSignal(_ onChange: @escaping @Sendable () -> Void) -> any ChangeSignal {
-        base.changeSignal(onChange)
-    }
-
-    func close() async { await base.close() }
 }
 
 /// A database of which every third transaction seems to fail: some before they begin, some after they have committed.

@@ -24,14 +24,14 @@ import Testing
     func responder(_ kind: TestDatabaseKind) async throws {
         try await PressHarness.run(kind) { harness in
             try await harness.writePosts(1_000)
-            let counting = CountingDatabase(harness.database)
-            let responder = try await Responder(harness.registry, database: counting, broker: harness.broker)
+            let watched = WatchedDatabase(harness.database)
+            let responder = try await Responder(harness.registry, database: watched, broker: harness.broker)
             var counts: [Int] = []
             for number in [10, 1_000] {
                 let posts = (1...number).map { Post(id: $0, authorID: 1, title: "") }
-                _ = counting.takeCount()
+                _ = watched.takeCountOfWork()
                 try await responder.respond(in: "v3_posts", ResponderMessage([ResponderEvent(.updated, posts)]))
-                counts.append(counting.takeCount())
+                counts.append(watched.takeCountOfWork())
             }
             await responder.close()
             #expect(counts[0] > 0)
@@ -50,15 +50,15 @@ import Testing
         var result = (statements: 0, messages: 0)
         try await PressHarness.run(kind, settings: settings, producer: CountedSync()) { harness in
             try await harness.writePosts(records)
-            let counting = CountingDatabase(harness.database)
+            let watched = WatchedDatabase(harness.database)
             let counted = ProducerHarness(
-                database: counting,
+                database: watched,
                 broker: harness.broker,
                 registry: harness.registry,
                 settings: settings
             )
             try await counted.relay()
-            result.statements = counting.takeCount()
+            result.statements = watched.takeCountOfWork()
             for topic in ["v3_posts", "v3_comments"] {
                 result.messages += try await harness.messages(in: topic).count
             }

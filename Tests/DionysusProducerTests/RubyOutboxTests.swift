@@ -1,0 +1,180 @@
+import Dionysus
+import TestSupport
+import Testing
+
+/// An outbox table that dionysus-rb's migration created, and rows that its application inserted.
+@Suite struct RubyOutboxTests {
+    /// As Rails creates it: strings, and times without a time zone.
+    private static func creation(_ kind: TestDatabaseKind, changeset: String) -> SQL {
+        let identity = kind == .postgres ? "bigserial PRIMARY KEY" : "integer PRIMARY KEY AUTOINCREMENT NOT NULL"
+        let time = kind == .postgres ? "timestamp(6) without time zone" : "datetime(6)"
+        return SQL(
+            raw: """
+                CREATE TABLE dionysus_outboxes (
+                  id \(identity),
+                  resource_class varchar NOT NULL,
+                  resource_id varchar NOT NULL,
+                  event_name varchar NOT NULL,
+                  topic varchar NOT NULL,
+                  partition_key varchar,
+                  published_at \(time),
+                  failed_at \(time),
+                  retry_at \(time),
+                  error_class varchar,
+                  error_message varchar,
+                  attempts integer NOT NULL DEFAULT 0,
+                  created_at \(time) NOT NULL,
+                  updated_at \(time) NOT NULL\(changeset)
+                )
+                """
+        )
+    }
+
+    /// A row as dionysus-rb inserts it.
+    private static func row(
+        _ model: String,
+        _ id: Int64,
+        _ event: String,
+        _ topic: String,
+        key: Int64? = 1,
+        changeset: String = "{}"
+    ) -> SQL {
+        """
+        INSERT INTO dionysus_outboxes
+          (resource_class, resource_id, event_name, topic, partition_key, created_at, updated_at, changeset)
+        VALUES (\(model), \(String(id)), \(event), \(topic), \(key.map { String($0) }), '2026-11-21 10:00:00.123456',
+          '2026-11-21 10:00:00.123456', \(raw: "'\(changeset)'"))
+        """
+    }
+
+    private static func run(
+        _ kind: TestDatabaseKind,
+        changeset: String = ",\n changeset jsonb NOT NULL DEFAULT '{}'",
+        _ body: (ProducerHarness) async throws -> Void
+    ) async throws {
+        try await ProducerHarness.run(kind, preparing: [creation(kind, changeset: changeset)]) { harness in
+            try await harness.write(
+                "INSERT INTO accounts (id, name, default_check_in_time) VALUES (1, 'Acme', 15)",
+                "INSERT INTO rentals (id, account_id, name, price) VALUES (1, 1, 'Villa', 100)",
+                "INSERT INTO bookings (id, rental_id, start_at, base_price) VALUES (1, 1, '2026-01-01T00:00:00Z', 10)",
+                "INSERT INTO bookings (id, rental_id, start_at, base_price) VALUES (2, 1, '2026-01-01T00:00:00Z', 10)",
+                "INSERT INTO bookings_fees (id, booking_id, name, amount) VALUES (1, 1, 'tax', 3)",
+                "DELETE FROM dionysus_outboxes"
+            )
+            try await body(harness)
+        }
+    }
+
+    @Test(
+        "triggers fill a table that dionysus-rb created, and the relay drains it",
+        arguments: TestDatabaseKind.available
+    )
+    func triggers(_ kind: TestDatabaseKind) async throws {
+        try await Self.run(kind) { harness in
+            try await harness.write(
+                "UPDATE rentals SET name = 'Casa'",
+                "UPDATE bookings SET rental_id = 1, base_price = 11"
+            )
+            try await harness.relay()
+            #expect(try await harness.events(in: "v3_rentals") == ["rental_updated Rental:1"])
+            #expect(try await harness.messages(in: "v3_bookings").count == 2)
+            #expect(try await harness.pending() == [])
+        }
+    }
+
+    @Test("rows of a Ruby application are published", arguments: TestDatabaseKind.available)
+    func rows(_ kind: TestDatabaseKind) async throws {
+        try await Self.run(kind) { harness in
+            try await harness.write(
+                Self.row(
+                    "Rental",
+                    1,
+                    "rental_created",
+                    "v3_rentals",
+                    changeset: #"{"id":[null,1],"account_id":[null,1]}"#
+                ),
+                Self.row("Rental", 1, "rental_updated", "v3_rentals", changeset: #"{"name":["Villa","Casa"]}"#)
+            )
+            try await harness.relay()
+            let messages = try await harness.messages(in: "v3_rentals")
+            #expect(messages.map(\.event) == ["rental_created", "rental_updated"])
+            #expect(messages.first?.payload["name"] == .string("Villa"))
+            #expect(try await harness.pending() == [])
+        }
+    }
+
+    @Test(
+        "a Ruby application's row of a dependency publishes its parents, those it left too",
+        arguments: TestDatabaseKind.available
+    )
+    func dependencies(_ kind: TestDatabaseKind) async throws {
+        try await Self.run(kind) { harness in
+            try await harness.write(Self.row("BookingsFee", 1, "bookings_fee_created", "v3_bookings"))
+            try await harness.relay()
+            #expect(try await harness.events(in: "v3_bookings") == ["booking_updated Booking:1"])
+
+            let moved = #"{"booking_id":[2,1]}"#
+            try await harness.write(
+                Self.row("BookingsFee", 1, "bookings_fee_updated", "v3_bookings", changeset: moved),
+                Self.row("BookingsFee", 1, "bookings_fee_updated", "v3_bookings")
+            )
+            try await harness.relay()
+            let messages = try await harness.messages(in: "v3_bookings").dropFirst()
+            #expect(messages.map(\.key).sorted() == ["Booking:1", "Booking:2"])
+            let sideloaded = messages.first { $0.key == "Booking:1" }?.payload["bookings_fees"]
+            #expect(sideloaded?.text.contains(#""name":"tax""#) == true)
+        }
+    }
+
+    @Test("a Ruby application's observer row publishes the observers", arguments: TestDatabaseKind.available)
+    func observers(_ kind: TestDatabaseKind) async throws {
+        try await Self.run(kind) { harness in
+            let changed = #"{"default_check_in_time":[14,15]}"#
+            try await harness.write(
+                Self.row("Account", 1, "account_updated", "__outbox_observer__", key: nil, changeset: changed),
+                Self.row(
+                    "Account",
+                    1,
+                    "account_updated",
+                    "__outbox_observer__",
+                    key: nil,
+                    changeset: #"{"name":["a","b"]}"#
+                )
+            )
+            try await harness.relay()
+            #expect(try await harness.events(in: "v3_rentals") == ["rental_updated Rental:1"])
+            #expect(try await harness.pending() == [])
+        }
+    }
+
+    @Test(
+        "a row that failed in Ruby waits until it is due, and has its later rows wait",
+        arguments: TestDatabaseKind.available
+    )
+    func retries(_ kind: TestDatabaseKind) async throws {
+        try await Self.run(kind) { harness in
+            try await harness.write(
+                Self.row("Rental", 1, "rental_updated", "v3_rentals"),
+                "UPDATE dionysus_outboxes SET failed_at = created_at, attempts = 2, retry_at = '2099-01-01 00:00:00'",
+                Self.row("Rental", 1, "rental_updated", "v3_rentals")
+            )
+            try await harness.relay()
+            #expect(try await harness.messages(in: "v3_rentals").isEmpty)
+            try await harness.write(
+                "UPDATE dionysus_outboxes SET retry_at = '2026-01-01 00:00:00' WHERE retry_at IS NOT NULL"
+            )
+            try await harness.relay()
+            #expect(try await harness.messages(in: "v3_rentals").count == 2)
+        }
+    }
+
+    @Test("a table without changesets is filled and drained too", arguments: TestDatabaseKind.available)
+    func noChangesets(_ kind: TestDatabaseKind) async throws {
+        try await Self.run(kind, changeset: "") { harness in
+            try await harness.write("UPDATE rentals SET name = 'Casa'", "DELETE FROM bookings_fees")
+            try await harness.relay()
+            #expect(try await harness.events(in: "v3_rentals") == ["rental_updated Rental:1"])
+            #expect(try await harness.events(in: "v3_bookings") == ["booking_updated Booking:1"])
+        }
+    }
+}

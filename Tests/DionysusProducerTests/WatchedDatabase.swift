@@ -1,0 +1,124 @@
+import Synchronization
+
+@testable import Dionysus
+
+/// A database that remembers the statements that are run on it.
+final class WatchedDatabase: CapturingDatabase {
+    fileprivate struct Watch: Sendable {
+        let database: WatchedDatabase
+        let beforeEach: (@Sendable (String) -> Void)?
+    }
+
+    private let base: any CapturingDatabase
+    private let beforeEach: (@Sendable (String) -> Void)?
+    private let statements = Mutex<[String]>([])
+
+    /// Watches a database.
+    /// - Parameters:
+    ///   - base: The database.
+    ///   - beforeEach: Called before each statement; then statements are run one by one.
+    init(_ base: any CapturingDatabase, beforeEach: (@Sendable (String) -> Void)? = nil) {
+        self.base = base
+        self.beforeEach = beforeEach
+    }
+
+    /// The statements since this was last asked.
+    func takeStatements() -> [String] {
+        statements.withLock { statements in
+            defer { statements = [] }
+            return statements
+        }
+    }
+
+    /// How many statements have loaded records or settled rows since this was last asked.
+    ///
+    /// What a relay does all the time, whether there are rows or not, doesn't count.
+    func takeCountOfWork() -> Int {
+        takeStatements()
+            .filter { text in
+                let isHousekeeping = ["outboxes", "lanes", "meta", "version", "genesis"]
+                    .contains { text.contains("dionysus_\($0)") }
+                return !isHousekeeping || text.hasPrefix("UPDATE dionysus_outboxes")
+            }
+            .count
+    }
+
+    fileprivate func note(_ texts: [String]) { statements.withLock { $0 += texts } }
+
+    var outbox: any OutboxSupport { base.outbox }
+    var dialect: any SQLDialect { base.dialect }
+    var location: String { base.location }
+
+    func transaction<T: Sendable>(
+        _ kind: TransactionKind,
+        _ body: @escaping @Sendable (inout Transaction) throws -> T
+    ) async throws -> T {
+        let watch = Watch(database: self, beforeEach: beforeEach)
+        return try await base.transaction(kind) { try watch.run($0.connection, body) }
+    }
+
+    func lease(_ resource: LeasedResource, idleTimeout: Duration) async throws -> (any Lease)? {
+        let watch = Watch(database: self, beforeEach: beforeEach)
+        return try await base.lease(resource, idleTimeout: idleTimeout).map { WatchedLease(base: $0, watch: watch) }
+    }
+
+    func changeSignal(_ onChange: @escaping @Sendable () -> Void) -> any ChangeSignal { base.changeSignal(onChange) }
+
+    func close() async { await base.close() }
+}
+
+extension WatchedDatabase.Watch {
+    fileprivate func run<T>(
+        _ connection: any DatabaseConnection,
+        _ body: (inout Transaction) throws -> T
+    ) throws -> T {
+        var transaction = Transaction(on: WatchedConnection(connection, self))
+        return try body(&transaction)
+    }
+}
+
+private struct WatchedLease: Lease {
+    let base: any Lease
+    let watch: WatchedDatabase.Watch
+
+    func perform<T: Sendable>(_ body: @escaping @Sendable (inout Transaction) throws -> T) async throws -> T {
+        try await base.perform { [watch] in try watch.run($0.connection, body) }
+    }
+
+    func release<T: Sendable>(_ body: @escaping @Sendable (inout Transaction) throws -> T) async throws -> T {
+        try await base.release { [watch] in try watch.run($0.connection, body) }
+    }
+
+    func abandon() async { await base.abandon() }
+}
+
+private final class WatchedConnection: DatabaseConnection {
+    private let base: any DatabaseConnection
+    private let watch: WatchedDatabase.Watch
+
+    init(_ base: any DatabaseConnection, _ watch: WatchedDatabase.Watch) {
+        self.base = base
+        self.watch = watch
+    }
+
+    var dialect: any SQLDialect { base.dialect }
+
+    func run(_ statements: [SQL]) throws -> [ResultSet] {
+        let texts = statements.map { $0.rendered(for: dialect).text }
+        watch.database.note(texts)
+        guard let beforeEach = watch.beforeEach else { return try base.run(statements) }
+        return try zip(statements, texts)
+            .flatMap { statement, text in
+                beforeEach(text)
+                return try base.run([statement])
+            }
+    }
+
+    func suppressCapture() throws { try base.suppressCapture() }
+
+    func setTraceContext(traceparent: String?, tracestate: String?) throws {
+        try base.setTraceContext(traceparent: traceparent, tracestate: tracestate)
+    }
+
+    func describe(table: String) throws -> TableDescription? { try base.describe(table: table) }
+}
