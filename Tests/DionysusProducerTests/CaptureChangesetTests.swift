@@ -110,7 +110,10 @@ import Testing
         )
     }
 
-    @Test("a row may be a move only if the partition key has changed, or the record was restored", arguments: TestDatabaseKind.available)
+    @Test(
+        "a row may be a move only if the partition key has changed, or the record was restored",
+        arguments: TestDatabaseKind.available
+    )
     func moves(_ kind: TestDatabaseKind) async throws {
         try await CaptureTrial<Values.ByTriggers>
             .run(kind) { trial in

@@ -117,14 +117,17 @@ struct CaptureTriggers {
     private func insert(_ values: OutboxValues, from: String) -> String {
         """
         INSERT INTO dionysus_outboxes
-          (resource_class, resource_id, event_name, topic, partition_key, created_at, updated_at, changeset\(
-            hasContext ? ", traceparent, tracestate" : ""))
+          (resource_class, resource_id, event_name, topic, partition_key, created_at, updated_at\(
+            hasChangeset ? ", changeset" : "")\(hasContext ? ", traceparent, tracestate" : ""))
         SELECT \(literal(values.modelName)), \(values.id), \(values.event), \(values.topic), \(values.partitionKey),
-          dionysus_now, dionysus_now, \(stored(values.changeset))\(
+          dionysus_now, dionysus_now\(hasChangeset ? ", \(stored(values.changeset))" : "")\(
             hasContext ? ", dionysus_traceparent, dionysus_tracestate" : "")
         \(from);
         """
     }
+
+    /// Whether the outbox has changesets: dionysus-rb's has, where its application observes anything.
+    private var hasChangeset: Bool { outbox.column("changeset") != nil }
 
     /// The changeset as the outbox's column takes it: another program may have created the table.
     private func stored(_ changeset: String) -> String {

@@ -106,12 +106,13 @@ public final class OutboxRecorder: Sendable {
         let hasContext = OutboxRow.contextColumns.allSatisfy { outbox.column($0) != nil }
         let context = support.traceContext
         let now = support.time(shiftedBy: 0)
-        let changeset: SQL = "r.changeset"
+        let changeset: SQL? = outbox.column("changeset").map { dialect.storing("r.changeset", in: $0) }
         return """
             INSERT INTO dionysus_outboxes
-              (resource_class, resource_id, event_name, topic, partition_key, created_at, updated_at, changeset\(raw: hasContext ? ", traceparent, tracestate" : ""))
-            SELECT r.resource_class, r.resource_id, r.event_name, r.topic, r.partition_key, \(now), \(now),
-              \(outbox.column("changeset").map { dialect.storing(changeset, in: $0) } ?? changeset)\(
+              (resource_class, resource_id, event_name, topic, partition_key, created_at, updated_at\(
+                raw: (changeset == nil ? "" : ", changeset") + (hasContext ? ", traceparent, tracestate" : "")))
+            SELECT r.resource_class, r.resource_id, r.event_name, r.topic, r.partition_key, \(now), \(now)\(
+                changeset.map { ", \($0)" } ?? "" as SQL)\(
                 hasContext ? ", \(context.traceparent), \(context.tracestate)" : "" as SQL)
             FROM \(dialect.rows(columns, alias: "r")) WHERE \(support.isCaptured)
             """

@@ -9,6 +9,8 @@ struct Outbox: Sendable {
     let lanes: Int
     /// Whether the table has the columns that dionysus-rb's lacks.
     let hasContext: Bool
+    /// Whether the table has changesets: dionysus-rb's has, where its application observes anything.
+    let hasChangeset: Bool
     /// How old a row must be to be published.
     var publishingDelay = Duration.zero
 
@@ -24,7 +26,8 @@ struct Outbox: Sendable {
             support: database.outbox,
             dialect: database.dialect,
             lanes: try OutboxSchema.lanes(in: &transaction),
-            hasContext: OutboxRow.contextColumns.allSatisfy { table.column($0) != nil }
+            hasContext: OutboxRow.contextColumns.allSatisfy { table.column($0) != nil },
+            hasChangeset: table.column("changeset") != nil
         )
     }
 
@@ -101,8 +104,9 @@ struct Outbox: Sendable {
 
     /// What ``OutboxRow/init(_:)`` reads.
     private var columns: SQL {
+        let own = OutboxRow.columns.map { $0 == "changeset" && !hasChangeset ? "NULL" : "o.\($0)" }
         let context = OutboxRow.contextColumns.map { hasContext ? "o.\($0)" : "NULL" }
-        return SQL(raw: (OutboxRow.columns.map { "o.\($0)" } + context).joined(separator: ", "))
+        return SQL(raw: (own + context).joined(separator: ", "))
     }
 
     /// The next rows of a lane, in their order, without those that wait behind a failed one.

@@ -97,8 +97,8 @@ struct SQLiteCaptureTriggers {
     private var insert: String {
         """
         INSERT INTO dionysus_outboxes
-          (resource_class, resource_id, event_name, topic, partition_key, created_at, updated_at, changeset\(
-            hasContext ? ", traceparent, tracestate" : ""))
+          (resource_class, resource_id, event_name, topic, partition_key, created_at, updated_at\(
+            hasChangeset ? ", changeset" : "")\(hasContext ? ", traceparent, tracestate" : ""))
         """
     }
 
@@ -107,9 +107,13 @@ struct SQLiteCaptureTriggers {
         return ", (SELECT traceparent FROM dionysus_transaction), (SELECT tracestate FROM dionysus_transaction)"
     }
 
-    /// The changeset as the outbox's column takes it: another program may have created the table.
+    /// Whether the outbox has changesets: dionysus-rb's has, where its application observes anything.
+    private var hasChangeset: Bool { outbox.column("changeset") != nil }
+
+    /// The changeset, after a comma, as the outbox's column takes it: another program may have created the table.
     private func stored(_ changeset: String) -> String {
-        outbox.column("changeset")?.isNullable == false ? "coalesce(\(changeset), '{}')" : changeset
+        guard let column = outbox.column("changeset") else { return "" }
+        return column.isNullable ? ", \(changeset)" : ", coalesce(\(changeset), '{}')"
     }
 
     private func row(
@@ -123,7 +127,7 @@ struct SQLiteCaptureTriggers {
         """
         \(insert)
         SELECT \(literal(record.modelName)), \(text(record.primaryKey, of: alias)), \(event), \(literal(topic.name)),
-          \(partitionKey(topic, of: alias)), \(Self.now), \(Self.now), \(stored(changeset))\(context) \(from);
+          \(partitionKey(topic, of: alias)), \(Self.now), \(Self.now)\(stored(changeset))\(context) \(from);
         """
     }
 
@@ -330,18 +334,12 @@ struct SQLiteCaptureTriggers {
                 """
                 \(insert)
                 SELECT DISTINCT \(literal(record.modelName)), \(text(record.primaryKey, of: end)), \(event(record, .updated)),
-                  \(literal(topic.name)), \(partitionKey(topic, of: end)), \(Self.now), \(Self.now), \(stored("NULL"))\(context)
+                  \(literal(topic.name)), \(partitionKey(topic, of: end)), \(Self.now), \(Self.now)\(stored("NULL"))\(context)
                 FROM (SELECT \(columns.joined(separator: ", ")) \(from)) changed
                 \(joins.joined(separator: "\n")) \(isVisible ?? "");
                 """
             }
             .joined(separator: "\n")
-    }
-
-    private func condition(_ hop: AssociationHop, source: String, target: String) -> String {
-        guard let condition = hop.condition else { return "" }
-        let alias = condition.side == .source ? source : target
-        return "AND \(alias).\(quoted(condition.column)) = \(literal(condition.value))"
     }
 
     /// Only the names of the observed columns that changed, and no values.
@@ -351,7 +349,7 @@ struct SQLiteCaptureTriggers {
             \(insert)
             SELECT \(literal(observed.modelName)), \(text(capture.primaryKey, of: "NEW")),
               \(literal(EventName(observed.singular, .updated).description)), '__outbox_observer__', NULL,
-              \(Self.now), \(Self.now), \(changeset(entries))\(context)
+              \(Self.now), \(Self.now)\(stored(changeset(entries)))\(context)
             WHERE \(differs(observed.columns));
             """
     }
