@@ -18,6 +18,7 @@ let package = Package(
         .library(name: "DionysusSQLite", targets: ["DionysusSQLite"]),
         .library(name: "DionysusKafka", targets: ["DionysusKafka"]),
         .library(name: "DionysusEmbedded", targets: ["DionysusEmbedded"]),
+        .library(name: "DionysusHealth", targets: ["DionysusHealth"]),
         .library(name: "DionysusApplication", targets: ["DionysusApplication"]),
         .library(name: "DionysusTesting", targets: ["DionysusTesting"]),
         .executable(name: "rentals", targets: ["Rentals"]),
@@ -26,7 +27,9 @@ let package = Package(
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0", traits: [.defaults]),
+        .package(url: "https://github.com/apple/swift-distributed-tracing", from: "1.7.3"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
     targets: [
@@ -42,7 +45,11 @@ let package = Package(
         ),
         .target(
             name: "Dionysus",
-            dependencies: [.product(name: "Logging", package: "swift-log")],
+            dependencies: [
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "Metrics", package: "swift-metrics"),
+                .product(name: "Tracing", package: "swift-distributed-tracing"),
+            ],
             swiftSettings: strict
         ),
         .target(
@@ -50,7 +57,9 @@ let package = Package(
             dependencies: [
                 "Dionysus",
                 .product(name: "Logging", package: "swift-log"),
+                .product(name: "Metrics", package: "swift-metrics"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "Tracing", package: "swift-distributed-tracing"),
             ],
             swiftSettings: strict
         ),
@@ -84,9 +93,14 @@ let package = Package(
             swiftSettings: strict
         ),
         .target(
+            name: "DionysusHealth",
+            dependencies: ["Dionysus", .product(name: "Logging", package: "swift-log")],
+            swiftSettings: strict
+        ),
+        .target(
             name: "DionysusApplication",
             dependencies: [
-                "Dionysus", "DionysusProducer", "DionysusConsumer",
+                "Dionysus", "DionysusProducer", "DionysusConsumer", "DionysusHealth",
                 "DionysusPostgres", "DionysusSQLite", "DionysusKafka", "DionysusEmbedded",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Configuration", package: "swift-configuration"),
@@ -131,7 +145,8 @@ let package = Package(
         .testTarget(
             name: "RentalsTests",
             dependencies: [
-                "Dionysus", "DionysusEmbedded", "DionysusKafka", "DionysusPostgres", "DionysusSQLite", "OrderTool",
+                "Dionysus", "DionysusEmbedded", "DionysusHealth", "DionysusKafka", "DionysusPostgres", "DionysusSQLite",
+                "OrderTool",
                 "TestSupport", "Rentals",
             ],
             swiftSettings: strict
@@ -171,6 +186,8 @@ let package = Package(
                 "Dionysus", "DionysusEmbedded", "DionysusProducer", "Rentals", "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "InMemoryTracing", package: "swift-distributed-tracing"),
+                .product(name: "MetricsTestKit", package: "swift-metrics"),
             ],
             swiftSettings: strict
         ),

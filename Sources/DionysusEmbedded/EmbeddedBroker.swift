@@ -31,6 +31,7 @@ public final class EmbeddedBroker: MessageBroker {
     private let state = Mutex(State())
 
     public var location: String { "embedded:\(path)" }
+    public var messagingSystem: String { "dionysus" }
 
     /// Opens a log, and creates the file and its directory where they are missing.
     /// - Parameters:

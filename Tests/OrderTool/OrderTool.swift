@@ -144,13 +144,11 @@ struct UnreliableProducer: MessageProducer {
         var sent = await base.send(arriving.map { messages[$0] }).makeIterator()
         return messages.indices.map { index in
             let result = faults[index] == nil || faults[index] == .unacknowledged ? sent.next() : nil
-            guard let fault = faults[index] else {
-                return result ?? .failure(DionysusError(.brokerUnavailable, "no answer", isRetriable: true))
-            }
+            if faults[index] == nil, case .success? = result, let result { return result }
             let eventID = messages[index].headers.first { $0.name == HeaderName.eventID }?.value ?? []
             onFailure(String(decoding: eventID, as: UTF8.self))
             return .failure(
-                fault == .refused
+                faults[index] == .refused
                     ? DionysusError(.messageRejected, "refused")
                     : DionysusError(.brokerUnavailable, "no acknowledgement", isRetriable: true)
             )

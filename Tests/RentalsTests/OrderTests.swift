@@ -112,14 +112,16 @@ import Testing
         let hasNote: Bool
     }
 
-    /// Where each row's message stands first and last: more than once if its acknowledgement was lost.
+    /// Where each row's message stands first, and the version of the batch that published it last: more than one has if
+    /// an acknowledgement was lost.
     private struct Log {
-        private(set) var places: [Int64: ClosedRange<Int>] = [:]
+        private(set) var places: [Int64: (place: Int, firstVersion: Int64, lastVersion: Int64)] = [:]
 
         init(_ messages: [PublishedMessage]) {
             for (place, message) in messages.enumerated() {
                 guard let id = message.headers[HeaderName.eventID].flatMap(rowID) else { continue }
-                places[id] = (places[id]?.lowerBound ?? place)...place
+                let first = places[id] ?? (place, message.version, message.version)
+                places[id] = (first.place, first.firstVersion, message.version)
             }
         }
     }
@@ -152,29 +154,29 @@ import Testing
 
     private func expectOrderOfRecords(_ rows: [OutboxRow], _ log: Log) {
         for (record, rows) in Dictionary(grouping: rows, by: \.record) {
-            let places = rows.compactMap { log.places[$0.id]?.lowerBound }
+            let places = rows.compactMap { log.places[$0.id]?.place }
             #expect(places == places.sorted(), "\(record)")
         }
     }
 
-    /// Of two rows with one partition key the lower id is first, unless its record was held then: a row of it, this one or
-    /// an earlier, had failed and was still to be published.
+    /// Of two rows with one partition key the lower id is first, unless its record was held when the other's batch was
+    /// claimed: a row of it, this one or an earlier, had failed and was still to be published.
     private func expectOrderOfPartitionKeys(_ rows: [OutboxRow], _ log: Log, failed: Set<Int64>) {
         var overtaken = 0
         for (key, rows) in Dictionary(grouping: rows, by: \.partitionKey) {
-            // How far in the log each record has been held.
-            var heldUntil: [String: Int] = [:]
+            // Up to which batch each record has been held.
+            var heldUntil: [String: Int64] = [:]
             for (index, row) in rows.enumerated() {
-                guard let places = log.places[row.id] else { continue }
-                let place = places.lowerBound
+                guard let entry = log.places[row.id] else { continue }
                 if failed.contains(row.id) {
-                    heldUntil[row.record] = max(heldUntil[row.record] ?? -1, places.upperBound)
+                    heldUntil[row.record] = max(heldUntil[row.record] ?? 0, entry.lastVersion)
                 }
-                let overtakers = rows[index...].filter { $0.record != row.record }
-                    .compactMap { log.places[$0.id]?.lowerBound }.filter { $0 < place }
-                guard let last = overtakers.max() else { continue }
+                let overtakers = rows[index...].filter { $0.record != row.record }.compactMap { log.places[$0.id] }
+                    .filter { $0.place < entry.place }
+                guard let last = overtakers.map(\.firstVersion).max() else { continue }
                 overtaken += 1
-                #expect(heldUntil[row.record].map { $0 > last } == true, "row \(row.id) of \(key) was overtaken")
+                let held = heldUntil[row.record] ?? 0
+                #expect(held >= last, "row \(row.id) of \(key) was overtaken while nothing held its record")
             }
         }
         // A tenth of the sends fails, so that some records must have been held.

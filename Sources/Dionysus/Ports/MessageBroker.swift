@@ -3,6 +3,9 @@ public protocol MessageBroker: Sendable {
     /// Where the broker is, for messages; without secrets.
     var location: String { get }
 
+    /// The kind of broker, as OpenTelemetry's `messaging.system` names it; `kafka` by default.
+    var messagingSystem: String { get }
+
     /// Creates a producer.
     /// - Parameter options: How it sends.
     /// - Returns: The producer. It connects when it first sends.
@@ -40,6 +43,10 @@ public protocol MessageBroker: Sendable {
 
     /// Closes everything that was made from this broker and is still open.
     func close() async
+}
+
+extension MessageBroker {
+    public var messagingSystem: String { "kafka" }
 }
 
 /// Sends messages.

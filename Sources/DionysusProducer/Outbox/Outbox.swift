@@ -211,6 +211,22 @@ struct Outbox: Sendable {
         """
     }
 
+    /// How many rows wait to be published, up to a limit in each lane, and when the oldest was recorded.
+    func backlog() -> SQL {
+        let waits: SQL =
+            """
+            FROM dionysus_outboxes o
+            WHERE \(lane(of: "o.")) = l.lane AND o.published_at IS NULL AND o.id > l.low_water AND \(Self.isNotParked)
+            """
+        return """
+            SELECT sum(pending), min(oldest) FROM (
+              SELECT (SELECT count(*) FROM (SELECT 1 \(waits) LIMIT \(Backlog.countedPerLane)) counted) AS pending,
+                (SELECT o.created_at \(waits) ORDER BY \(lane(of: "o.")), o.id LIMIT 1) AS oldest
+              FROM dionysus_lanes l
+            ) lanes
+            """
+    }
+
     /// How many rows wait for their next attempt, and how many are parked.
     func failureCounts() -> SQL {
         """

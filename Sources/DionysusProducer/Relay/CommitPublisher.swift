@@ -20,6 +20,7 @@ public final class CommitPublisher: Service {
     private let registry: Registry
     private let settings: ProducerSettings
     private let onPublished: @Sendable (PublishedBatch) -> Void
+    private let telemetry: RelayTelemetry
     private let logger: Logger
     private let queue = LaneQueue()
     private let known = Mutex<Outbox?>(nil)
@@ -30,6 +31,7 @@ public final class CommitPublisher: Service {
     ///   - database: The database that the transactions write to.
     ///   - broker: Where to.
     ///   - settings: How.
+    ///   - instrumentation: Whom it tells what it does.
     ///   - logger: Where it says what it does.
     ///   - onPublished: Called after each batch that the broker has acknowledged.
     public init(
@@ -37,6 +39,7 @@ public final class CommitPublisher: Service {
         database: any CapturingDatabase,
         broker: any MessageBroker,
         settings: ProducerSettings = ProducerSettings(),
+        instrumentation: Instrumentation = Instrumentation(),
         logger: Logger = Logger(label: "dionysus.commit"),
         onPublished: @escaping @Sendable (PublishedBatch) -> Void = { _ in }
     ) {
@@ -46,6 +49,12 @@ public final class CommitPublisher: Service {
         self.settings = settings
         self.logger = logger
         self.onPublished = onPublished
+        telemetry = RelayTelemetry(
+            instrumentation,
+            system: broker.messagingSystem,
+            settings: settings,
+            logger: logger
+        )
     }
 
     /// Publishes what is committed until it is shut down.
@@ -56,7 +65,7 @@ public final class CommitPublisher: Service {
         settings.publishingDelay = .zero
         try throwFaults(of: settings)
         try await withGracefulShutdownHandler {
-            let pipeline = try await queue.patiently("prepare to publish", logger) { [self] in
+            let pipeline = try await queue.patiently("prepare to publish", telemetry) { [self] in
                 try await RelayPipeline(
                     registry,
                     database: database,
@@ -64,11 +73,12 @@ public final class CommitPublisher: Service {
                     settings: settings,
                     logger: logger,
                     onPublished: onPublished,
-                    onExpanded: queue.offer
+                    onExpanded: queue.offer,
+                    telemetry: telemetry
                 )
             }
             guard let pipeline else { return }
-            await LaneWorkers(pipeline: pipeline, queue: queue, count: settings.workers, logger: logger).run()
+            await LaneWorkers(pipeline: pipeline, queue: queue, count: settings.workers).run()
             await pipeline.producer.close(deadline: settings.messageTimeout)
         } onGracefulShutdown: { [queue] in
             queue.close()

@@ -1,12 +1,10 @@
 import Dionysus
-import Logging
 
 /// The tasks that publish batch after batch, of whatever lanes the queue gives them.
 struct LaneWorkers: Sendable {
     let pipeline: RelayPipeline
     let queue: LaneQueue
     let count: Int
-    let logger: Logger
 
     /// Works until the queue is closed.
     func run() async {
@@ -18,10 +16,14 @@ struct LaneWorkers: Sendable {
     private func work() async {
         var failures = 0
         while let lane = await queue.next() {
+            pipeline.telemetry.began(lane)
             var (hasMore, hasProgressed) = (false, false)
             do {
                 switch try await pipeline.publishBatch(ofLane: lane) {
-                case .busy, .empty: failures = 0
+                case .busy:
+                    failures = 0
+                    pipeline.telemetry.laneIsHeld(lane)
+                case .empty: failures = 0
                 case .settled:
                     failures = 0
                     hasProgressed = true
@@ -32,12 +34,13 @@ struct LaneWorkers: Sendable {
                     // What takes some messages is there: the others need not wait longer and longer.
                     failures = isPartial ? 1 : failures + 1
                     hasProgressed = isPartial
-                    if failures == 1 { logger.warning("the broker does not take messages: \(error); trying again") }
+                    pipeline.telemetry.brokerFailed(error, lane: lane, attempt: failures)
                 }
             } catch {
                 failures += 1
-                if failures == 1 { logger.error("a batch failed: \(error); trying again") }
+                pipeline.telemetry.failed(error, lane: lane, attempt: failures)
             }
+            pipeline.telemetry.ended(lane)
             if failures > 0 { await queue.pause(Backoff.relay.delay(afterFailures: failures)) }
             queue.finished(lane, hasMore: hasMore, hasProgressed: hasProgressed)
         }

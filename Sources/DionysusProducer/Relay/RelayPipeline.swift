@@ -30,6 +30,7 @@ struct RelayPipeline: Sendable {
     let onPublished: @Sendable (PublishedBatch) -> Void
     /// Called with the lanes that rows have been replaced into.
     let onExpanded: @Sendable ([Int]) -> Void
+    let telemetry: RelayTelemetry
     let logger: Logger
 
     /// Publishes the next rows of a lane.
@@ -37,21 +38,30 @@ struct RelayPipeline: Sendable {
     /// This is the relay.
     func publishBatch(ofLane lane: Int) async throws -> Outcome {
         let lock = outbox.lock(ofLane: lane)
+        var progress = telemetry.batch(ofLane: lane)
         guard let lease = try await database.lease(lock, idleTimeout: settings.leaseTimeout) else { return .busy }
         do {
             let batch = try await claim(lane, under: lease)
+            progress.claimed(batch.rows)
             try await expand(batch.expandable)
             guard !batch.rows.isEmpty else { return try await finish(lane, batch, lease) }
             let records = try await load(batch.rows)
+            progress.finished(.load)
+            let span = telemetry.sending(batch.rows)
             let (messages, verdicts) = composer.compose(
                 batch.rows,
                 waiting: batch.waiting,
                 superseded: settings.removesConsecutiveDuplicates ? batch.rows.consecutiveDuplicates : [],
                 records,
                 version: batch.version,
-                onFailure: settings.onFailure
+                onFailure: settings.onFailure,
+                trace: span?.traceContext
             )
+            progress.finished(.serialize)
             let results = await producer.send(messages)
+            span?.end(results)
+            telemetry.sent(messages, results)
+            progress.finished(.send)
             let settlement = Settlement(batch.rows, verdicts, results, settings: settings)
             do {
                 try await settle(settlement, lane, lease)
@@ -59,6 +69,8 @@ struct RelayPipeline: Sendable {
                 try await refresh(settlement.published, because: error)
                 throw error
             }
+            progress.settled(settlement, batch.rows)
+            await telemetry.respond(batch.rows, messages, verdicts, results)
             return report(settlement, of: batch)
         } catch {
             await lease.abandon()
@@ -182,9 +194,6 @@ struct RelayPipeline: Sendable {
     }
 
     private func report(_ settlement: Settlement, of batch: Batch) -> Outcome {
-        for (row, error) in settlement.failures {
-            logger.error("row \(row.id) of the outbox failed: \(error)", metadata: ["attempts": "\(row.attempts + 1)"])
-        }
         for (note, rows) in settlement.notes {
             logger.info("\(rows.count) rows of the outbox: \(note)")
         }

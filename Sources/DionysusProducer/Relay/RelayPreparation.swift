@@ -10,7 +10,8 @@ extension RelayPipeline {
         settings: ProducerSettings,
         logger: Logger,
         onPublished: @escaping @Sendable (PublishedBatch) -> Void,
-        onExpanded: @escaping @Sendable ([Int]) -> Void
+        onExpanded: @escaping @Sendable ([Int]) -> Void,
+        telemetry: RelayTelemetry
     ) async throws {
         let catalogue = try await Catalogue.read(for: registry, from: database)
         try throwFaults(registry.faults(in: catalogue))
@@ -42,6 +43,7 @@ extension RelayPipeline {
             housekeeping: LaneHousekeeping(),
             onPublished: onPublished,
             onExpanded: onExpanded,
+            telemetry: telemetry,
             logger: logger
         )
     }

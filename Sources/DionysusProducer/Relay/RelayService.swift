@@ -22,6 +22,7 @@ public struct RelayService: Service {
     private let settings: ProducerSettings
     private let mode: Mode
     private let onPublished: @Sendable (PublishedBatch) -> Void
+    private let telemetry: RelayTelemetry
     private let logger: Logger
 
     /// Creates a relay.
@@ -31,6 +32,7 @@ public struct RelayService: Service {
     ///   - broker: Where to.
     ///   - settings: How.
     ///   - mode: When it ends by itself.
+    ///   - instrumentation: Whom it tells what it does.
     ///   - logger: Where it says what it does.
     ///   - onPublished: Called after each batch that the broker has acknowledged.
     public init(
@@ -39,6 +41,7 @@ public struct RelayService: Service {
         broker: any MessageBroker,
         settings: ProducerSettings = ProducerSettings(),
         mode: Mode = .continuous,
+        instrumentation: Instrumentation = Instrumentation(),
         logger: Logger = Logger(label: "dionysus.relay"),
         onPublished: @escaping @Sendable (PublishedBatch) -> Void = { _ in }
     ) {
@@ -49,20 +52,29 @@ public struct RelayService: Service {
         self.mode = mode
         self.logger = logger
         self.onPublished = onPublished
+        telemetry = RelayTelemetry(
+            instrumentation,
+            system: broker.messagingSystem,
+            settings: settings,
+            logger: logger
+        )
     }
 
     /// Works until it is shut down, or as ``Mode`` says.
     /// - Throws: ``DionysusError``: `configuration` or `declaration` when it can't begin.
-    public func run() async throws {
+    public func run() async throws { try await telemetry.lifetime(relay) }
+
+    private func relay() async throws {
         try throwFaults(of: settings)
         let doorbell = Doorbell()
         let queue = LaneQueue(onIdle: doorbell.ring)
         try await withGracefulShutdownHandler {
-            guard let pipeline = try await queue.patiently("prepare the relay", logger, { try await prepare(queue) })
+            guard let pipeline = try await queue.patiently("prepare the relay", telemetry, { try await prepare(queue) })
             else { return }
             logger.info("the relay has started", metadata: ["lanes": "\(pipeline.outbox.lanes)"])
+            telemetry.started(lanes: pipeline.outbox.lanes)
             try await withThrowingTaskGroup(of: Void.self) { group in
-                let workers = LaneWorkers(pipeline: pipeline, queue: queue, count: settings.workers, logger: logger)
+                let workers = LaneWorkers(pipeline: pipeline, queue: queue, count: settings.workers)
                 group.addTask { await workers.run() }
                 group.addTask { try await poll(pipeline, queue, doorbell) }
                 if mode == .continuous, let retention = OutboxRetention(pipeline.outbox, database, settings, logger) {
@@ -73,6 +85,7 @@ public struct RelayService: Service {
             await pipeline.producer.close(deadline: settings.messageTimeout)
             logger.info("the relay has stopped")
         } onGracefulShutdown: {
+            telemetry.shuttingDown()
             queue.close()
             doorbell.ring()
         }
@@ -86,7 +99,8 @@ public struct RelayService: Service {
             settings: settings,
             logger: logger,
             onPublished: onPublished,
-            onExpanded: queue.offer
+            onExpanded: queue.offer,
+            telemetry: telemetry
         )
     }
 
@@ -96,13 +110,15 @@ public struct RelayService: Service {
         var changes = ChangeWaiting(signal, doorbell, pollInterval: settings.pollInterval, logger: logger)
         while !queue.isClosed {
             await changes.arm()
-            let lanes = try await queue.patiently("look for new rows", logger) {
+            let lanes = try await queue.patiently("look for new rows", telemetry) {
                 try await database.transaction(.snapshot) { transaction in
                     try transaction.run(pipeline.outbox.pendingLanes()).rows
                         .compactMap { try $0.integer(0).map(Int.init) }
                 }
             }
             guard let lanes else { break }
+            telemetry.polled(pendingLanes: lanes.count)
+            if telemetry.isMeasurementDue { try await measure(pipeline.outbox, queue) }
             // Lanes whose rows all wait behind a failed one are looked at again and again: they don't count as work.
             if mode == .untilEmpty, queue.isIdle, try await isEmpty(pipeline, queue) { queue.close() }
             queue.offer(lanes + pipeline.housekeeping.lanesToAdvance())
@@ -124,12 +140,20 @@ public struct RelayService: Service {
         }
     }
 
+    /// Measures what waits in the outbox.
+    private func measure(_ outbox: Outbox, _ queue: LaneQueue) async throws {
+        let backlog = try await queue.patiently("measure the backlog", telemetry) {
+            try await database.transaction(.snapshot) { try outbox.measureBacklog(in: &$0) }
+        }
+        if let backlog { telemetry.measured(backlog) }
+    }
+
     /// Whether nothing can be published now.
     ///
     /// Rows that wait for their next attempt can't, nor those behind them.
     private func isEmpty(_ pipeline: RelayPipeline, _ queue: LaneQueue) async throws -> Bool {
         let outbox = pipeline.outbox
-        let counts = try await queue.patiently("look for publishable rows", logger) { [settings] in
+        let counts = try await queue.patiently("look for publishable rows", telemetry) { [settings] in
             try await database.transaction(.snapshot) { transaction -> (waiting: Int64, parked: Int64)? in
                 guard try transaction.run(outbox.somePublishable(onFailure: settings.onFailure)).isEmpty else {
                     return nil

@@ -23,7 +23,7 @@ struct Settlement: Sendable {
             case .superfluous(let note): notes[note, default: []].append(row)
             case .superseded: superseded.append(row)
             case .failed(let error): unsettled.append((row, error))
-            case .send(let places):
+            case .send(let places, _):
                 if let error = Self.firstFailure(results[places]) {
                     unsettled.append((row, error))
                 } else {
@@ -51,6 +51,9 @@ struct Settlement: Sendable {
 
     /// Whether the lane is further than it was.
     var hasSettledRows: Bool { !published.isEmpty || !notes.isEmpty || !failures.isEmpty }
+
+    /// Rows that have failed for the last time.
+    var parked: [OutboxRow] { failureStatements.filter { $0.delay == nil }.map(\.row) }
 
     private static func firstFailure(_ results: ArraySlice<Result<Acknowledgement, DionysusError>>) -> DionysusError? {
         for case .failure(let error) in results { return error }

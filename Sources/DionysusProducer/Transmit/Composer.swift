@@ -4,8 +4,8 @@ import Dionysus
 struct Composer: Sendable {
     /// What becomes of a row.
     enum Verdict: Sendable {
-        /// Its messages are to be sent: those at these places of the batch.
-        case send(Range<Int>)
+        /// Its messages are to be sent, which tell this event: those at these places of the batch.
+        case send(Range<Int>, event: EventName)
         /// Nothing is to be sent, and why.
         case superfluous(String)
         /// Its record can't be serialized.
@@ -26,7 +26,8 @@ struct Composer: Sendable {
         superseded: Set<Int64>,
         _ records: [RecordGroup: LoadedRecords],
         version: Int64,
-        onFailure: FailurePolicy
+        onFailure: FailurePolicy,
+        trace: TraceContext? = nil
     ) -> (messages: [OutgoingMessage], verdicts: [Verdict]) {
         var messages: [OutgoingMessage] = []
         messages.reserveCapacity(rows.count)
@@ -63,8 +64,9 @@ struct Composer: Sendable {
                 continue
             }
             do {
+                let event = EventName(publication.model.singular, change)
                 let value = envelope(
-                    event: EventName(publication.model.singular, change),
+                    event: event,
                     model: publication.model.name,
                     payload: try loaded.payload(of: row.resourceID)
                 )
@@ -77,12 +79,13 @@ struct Composer: Sendable {
                     value: value,
                     headers: [MessageHeader(HeaderName.eventID, Array(eventID(of: row).utf8)), versionHeader]
                 )
+                if let context = row.traceContext ?? trace { message.headers += context.headers }
                 messages.append(message)
                 if let genesisTopic = publication.genesisTopic {
                     message.topic = genesisTopic
                     messages.append(message)
                 }
-                verdicts.append(.send(start..<messages.count))
+                verdicts.append(.send(start..<messages.count, event: event))
             } catch {
                 verdicts.append(.failed(serializationFailure(row, error)))
                 held.insert(holdingKey(row, onFailure))
