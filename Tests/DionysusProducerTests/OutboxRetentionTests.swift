@@ -58,6 +58,29 @@ import Testing
         }
     }
 
+    @Test(
+        "a later walk begins at the first row that was kept, and does not pass what has been deleted",
+        arguments: TestDatabaseKind.available
+    )
+    func laterWalks(_ kind: TestDatabaseKind) async throws {
+        var settings = ProducerSettings()
+        settings.retention = .seconds(3 * 86_400)
+        try await ProducerHarness.run(kind, settings: settings) { harness in
+            let (retention, queue) = (try await harness.retention(), LaneQueue(onIdle: {}))
+            let old = Entry(createdDaysAgo: 5, publishedDaysAgo: 5)
+            let pending = Entry(createdDaysAgo: 5)
+            try await harness.insert(Array(repeating: old, count: 1_200))
+            #expect(try await retention.enforce(on: queue) == 1_200)
+            try await harness.insert([old, pending, old, pending, Entry(createdDaysAgo: 0)])
+            let end = try await retention.enforce(on: queue, startingAfter: 1_200)
+            #expect(end == 1_201)
+            #expect(try await harness.ids() == [1_202, 1_204, 1_205])
+            try await harness.write("UPDATE dionysus_outboxes SET published_at = created_at WHERE id < 1205")
+            #expect(try await retention.enforce(on: queue, startingAfter: end) == 1_204)
+            #expect(try await harness.ids() == [1_205])
+        }
+    }
+
     @Test("of several relays one deletes, until its lease has ended", arguments: TestDatabaseKind.available)
     func lease(_ kind: TestDatabaseKind) async throws {
         try await ProducerHarness.run(kind) { harness in

@@ -127,10 +127,17 @@ import Testing
     @Test("a topic that the broker doesn't have is not created by a tombstone", arguments: TestDatabaseKind.available)
     func missingTopic(_ kind: TestDatabaseKind) async throws {
         try await ProducerHarness.run(kind) { harness in
-            let error = await #expect(throws: DionysusError.self) {
-                try await harness.tombstones.publish(Rental.self, id: "1", topic: "v3_rentals")
+            for partitionKey in [nil, "1"] {
+                let error = await #expect(throws: DionysusError.self) {
+                    try await harness.tombstones.publish(
+                        Rental.self,
+                        id: "1",
+                        topic: "v3_rentals",
+                        partitionKey: partitionKey
+                    )
+                }
+                #expect(error?.code == .unknownTopic)
             }
-            #expect(error?.code == .unknownTopic)
             let topics = try await harness.broker.describeTopics(nil)
             #expect(topics.isEmpty)
         }

@@ -91,7 +91,11 @@ struct OutboxCommandTests {
                   '2026-01-01 00:00:00');
                 """
             )
-            installation.environment["DIONYSUS_RETENTION"] = "3d"
+            installation.environment["DIONYSUS_RETENTION"] = "3 days"
+            let wrong = try await installation.run("relay")
+            #expect(wrong.status == 1 && wrong.errors.contains("DIONYSUS_RETENTION must be a whole number and a unit"))
+            installation.environment["DIONYSUS_RETENTION"] = "72h"
+            #expect(try await installation.succeed("config").contains("3d"))
             let relay = try installation.start("relay")
             while try await installation.run("outbox", "show", "1").status == 0 {}
             #expect(await relay.terminate().status == 0)

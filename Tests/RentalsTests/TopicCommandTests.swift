@@ -86,6 +86,12 @@ struct TopicCommandTests {
             #expect(one.split(separator: "\n").count == 3)
             let log = try await installation.withBroker { try await readRaw("v3_accounts", from: $0) }
             #expect(log.filter { $0.value == nil }.map(\.key) == Array(repeating: Array("Account:1".utf8), count: 5))
+
+            // The replica keeps a record whatever becomes of it in the log.
+            try await installation.write("INSERT INTO accounts (id, name) VALUES (2, 'Other');")
+            try await installation.succeed("relay", "--until-empty")
+            try await installation.succeed("tombstone", "v3_accounts", "Account", "2", "--force")
+            try await installation.replicateAndVerify()
         }
     }
 

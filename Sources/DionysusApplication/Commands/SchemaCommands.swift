@@ -89,6 +89,7 @@ extension ApplicationEnvironment {
     func validate() async throws -> [String] {
         let (source, replica) = (try source(), try replica())
         var faults = try await OutboxSchema(database: source, registry: registry).validate().map { "source: \($0)" }
+        faults += application.producer.topicFaults(settings.producer).map { "source: \($0)" }
         faults += try await ConsumerSchema(database: replica)
             .validate(application.consumer, settings: settings.consumer)
             .map { "replica: \($0)" }

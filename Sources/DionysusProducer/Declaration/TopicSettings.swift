@@ -159,19 +159,27 @@ extension Producer {
     /// - Returns: The topics, in the order of the declaration.
     /// - Throws: ``DionysusError`` with code `declaration`, all faults in one.
     public func publishedTopics(_ settings: ProducerSettings) throws -> [PublishedTopic] {
-        var topics: [PublishedTopic] = []
-        var faults: [String] = []
-        for namespace in namespaces {
-            for topic in namespace.topics {
-                let name = "\(settings.topicPrefix)\(namespace.name)_\(topic.name)"
-                faults += topic.settings.faults(of: name)
-                if topic.genesisReplica { faults += topic.genesisSettings.faults(of: name + "_genesis") }
-                topics += topic.published(as: name, defaults: settings.topics)
-            }
-        }
+        let faults = topicFaults(settings)
         guard faults.isEmpty else {
             throw DionysusError(.declaration, "the settings of topics are wrong: \(faults.joined(separator: "; "))")
         }
-        return topics
+        return namedTopics(settings).flatMap { name, topic in topic.published(as: name, defaults: settings.topics) }
+    }
+
+    /// What is wrong with the settings of topics, a line each.
+    /// - Parameter settings: The settings, for names.
+    /// - Returns: All faults.
+    public func topicFaults(_ settings: ProducerSettings) -> [String] {
+        namedTopics(settings)
+            .flatMap { name, topic in
+                let genesis = topic.genesisReplica ? topic.genesisSettings.faults(of: "topic \(name)_genesis") : []
+                return topic.settings.faults(of: "topic \(name)") + genesis
+            }
+    }
+
+    private func namedTopics(_ settings: ProducerSettings) -> [(name: String, topic: ProducerTopic)] {
+        namespaces.flatMap { namespace in
+            namespace.topics.map { ("\(settings.topicPrefix)\(namespace.name)_\($0.name)", $0) }
+        }
     }
 }

@@ -14,13 +14,21 @@ struct OutboxPruning {
     /// How many rows have been deleted.
     private(set) var deleted = 0
     /// Where the walk is.
-    private var position: Int64 = 0
+    private var position: Int64
+    /// The lowest id that the walk has met and left.
+    private var firstKept: Int64?
 
-    init(outbox: Outbox, database: any CapturingDatabase, age: Duration) {
+    /// - Parameter start: The id behind which the walk begins.
+    init(outbox: Outbox, database: any CapturingDatabase, age: Duration, startingAfter start: Int64 = 0) {
         self.outbox = outbox
         self.database = database
         self.age = age
+        position = start
     }
+
+    /// Up to where nothing is left: a later walk can begin here and needn't pass again what this one has deleted, which
+    /// costs as much as rows as long as an old snapshot keeps it from being cleaned up.
+    var end: Int64 { firstKept.map { $0 - 1 } ?? position }
 
     /// Walks on by a bounded number of rows, in one short transaction.
     /// - Parameter isAllowed: Asked within the transaction whether to go on.
@@ -30,25 +38,37 @@ struct OutboxPruning {
     ) async throws -> Bool {
         let limit = outbox.support.time(shiftedBy: -age.seconds)
         let start = position
-        let step = try await database.transaction(.write) { transaction -> (end: Int64, deleted: Int)? in
+        let step = try await database.transaction(.write) { transaction -> Step? in
             guard try isAllowed(&transaction) else { return nil }
-            let rows = try transaction.run(
-                """
-                SELECT id, CASE WHEN created_at < \(limit) THEN 1 ELSE 0 END FROM dionysus_outboxes
-                WHERE id > \(start) ORDER BY id LIMIT \(Self.rowsPerTransaction)
-                """
-            )
+            let rows =
+                try transaction.run(
+                    """
+                    SELECT id, CASE WHEN created_at < \(limit) THEN 1 ELSE 0 END,
+                      CASE WHEN published_at < \(limit) THEN 1 ELSE 0 END
+                    FROM dionysus_outboxes WHERE id > \(start) ORDER BY id LIMIT \(Self.rowsPerTransaction)
+                    """
+                )
+                .rows
             // One row with a time of the future must not end the walk, so the whole batch has to be young.
-            guard try rows.rows.contains(where: { try $0.integer(1) == 1 }), let end = try rows.rows.last?.integer(0)
-            else { return nil }
+            guard try rows.contains(where: { try $0.integer(1) == 1 }), let end = try rows.last?.integer(0) else {
+                return nil
+            }
             let deletion = try transaction.run(
                 "DELETE FROM dionysus_outboxes WHERE id > \(start) AND id <= \(end) AND published_at < \(limit)"
             )
-            return (end, deletion.affectedRows)
+            let kept = try rows.first { try $0.integer(2) == 0 }?.integer(0)
+            return Step(end: end, firstKept: kept ?? nil, deleted: deletion.affectedRows)
         }
         guard let step else { return false }
         position = step.end
+        firstKept = firstKept ?? step.firstKept
         deleted += step.deleted
         return true
+    }
+
+    private struct Step: Sendable {
+        let end: Int64
+        let firstKept: Int64?
+        let deleted: Int
     }
 }

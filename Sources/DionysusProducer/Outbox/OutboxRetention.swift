@@ -9,6 +9,7 @@ import struct Foundation.UUID
 /// batch, and no lock: a lock would be a transaction that stays open, and low-water marks wait for those.
 struct OutboxRetention: Sendable {
     private static let interval = Duration.seconds(60)
+    private static let runsBetweenWholeWalks = 60
     /// Between batches, so that the relay and the writers come first.
     private static let pause = Duration.milliseconds(100)
 
@@ -29,9 +30,14 @@ struct OutboxRetention: Sendable {
 
     /// Works until the queue is closed.
     func run(until queue: LaneQueue) async {
+        var start: Int64 = 0
+        var runs = 0
         while !queue.isClosed {
+            // A transaction that commits late can leave rows below the place where the last walk ended.
+            if runs % Self.runsBetweenWholeWalks == 0 { start = 0 }
+            runs += 1
             do {
-                try await enforce(on: queue)
+                start = try await enforce(on: queue, startingAfter: start)
             } catch {
                 logger.warning("published rows could not be deleted: \(error); trying again in \(Self.interval)")
             }
@@ -40,11 +46,14 @@ struct OutboxRetention: Sendable {
     }
 
     /// Deletes what is old enough, unless another relay does.
-    func enforce(on queue: LaneQueue) async throws {
+    /// - Returns: The id behind which the next walk can begin.
+    @discardableResult
+    func enforce(on queue: LaneQueue, startingAfter start: Int64 = 0) async throws -> Int64 {
         let lease = Lease(owner: owner, interval: Self.interval)
-        var pruning = OutboxPruning(outbox: outbox, database: database, age: age)
+        var pruning = OutboxPruning(outbox: outbox, database: database, age: age, startingAfter: start)
         while !queue.isClosed, try await pruning.deleteBatch(if: lease.take) { await queue.pause(Self.pause) }
         if pruning.deleted > 0 { logger.info("\(pruning.deleted) published rows were deleted after \(age)") }
+        return pruning.end
     }
 
     /// The right to delete, until a time.

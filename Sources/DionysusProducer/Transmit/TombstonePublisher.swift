@@ -188,7 +188,6 @@ public struct TombstonePublisher: Sendable {
 
     private func destinations(_ publication: Registry.Publication, _ partitionKey: String?) async throws -> [Place] {
         let topics = [publication.topic] + (publication.genesisTopic.map { [$0] } ?? [])
-        if let partitionKey { return topics.map { ($0, .partitioned(by: Array(partitionKey.utf8))) } }
         let partitions = Dictionary(
             try await broker.describeTopics(topics).map { ($0.name, $0.partitions) },
             uniquingKeysWith: { first, _ in first }
@@ -201,6 +200,7 @@ public struct TombstonePublisher: Sendable {
                     advice: "there is nothing to be forgotten in it; topics --create creates it"
                 )
             }
+            if let partitionKey { return [(topic, .partitioned(by: Array(partitionKey.utf8)))] }
             return (0..<count).map { (topic, .partition($0)) }
         }
     }
