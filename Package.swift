@@ -19,6 +19,7 @@ let package = Package(
         .library(name: "DionysusGRDB", targets: ["DionysusGRDB"]),
         .library(name: "DionysusKafka", targets: ["DionysusKafka"]),
         .library(name: "DionysusEmbedded", targets: ["DionysusEmbedded"]),
+        .library(name: "DionysusHealth", targets: ["DionysusHealth"]),
         .library(name: "DionysusApplication", targets: ["DionysusApplication"]),
         .library(name: "DionysusTesting", targets: ["DionysusTesting"]),
         .executable(name: "rentals", targets: ["Rentals"]),
@@ -28,7 +29,9 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0", traits: [.defaults]),
+        .package(url: "https://github.com/apple/swift-distributed-tracing", from: "1.7.3"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
     targets: [
@@ -44,7 +47,11 @@ let package = Package(
         ),
         .target(
             name: "Dionysus",
-            dependencies: [.product(name: "Logging", package: "swift-log")],
+            dependencies: [
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "Metrics", package: "swift-metrics"),
+                .product(name: "Tracing", package: "swift-distributed-tracing"),
+            ],
             swiftSettings: strict
         ),
         .target(
@@ -53,7 +60,9 @@ let package = Package(
                 "Dionysus",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),
+                .product(name: "Metrics", package: "swift-metrics"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "Tracing", package: "swift-distributed-tracing"),
             ],
             swiftSettings: strict
         ),
@@ -95,9 +104,14 @@ let package = Package(
             swiftSettings: strict
         ),
         .target(
+            name: "DionysusHealth",
+            dependencies: ["Dionysus", .product(name: "Logging", package: "swift-log")],
+            swiftSettings: strict
+        ),
+        .target(
             name: "DionysusApplication",
             dependencies: [
-                "Dionysus", "DionysusProducer", "DionysusConsumer",
+                "Dionysus", "DionysusProducer", "DionysusConsumer", "DionysusHealth",
                 "DionysusPostgres", "DionysusSQLite", "DionysusKafka", "DionysusEmbedded",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Configuration", package: "swift-configuration"),
@@ -141,7 +155,21 @@ let package = Package(
         ),
         .testTarget(
             name: "RentalsTests",
-            dependencies: ["Dionysus", "DionysusEmbedded", "DionysusKafka", "TestSupport", "Rentals"],
+            dependencies: [
+                "Dionysus", "DionysusEmbedded", "DionysusHealth", "DionysusKafka", "DionysusPostgres", "DionysusSQLite",
+                "OrderTool",
+                "TestSupport", "Rentals",
+            ],
+            swiftSettings: strict
+        ),
+        .executableTarget(
+            name: "OrderTool",
+            dependencies: [
+                "Dionysus", "DionysusEmbedded", "DionysusPostgres", "DionysusProducer", "DionysusSQLite",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            path: "Tests/OrderTool",
             swiftSettings: strict
         ),
         .testTarget(
@@ -167,9 +195,15 @@ let package = Package(
             name: "DionysusProducerTests",
             dependencies: [
                 "Dionysus", "DionysusEmbedded", "DionysusGRDB", "DionysusPostgres", "DionysusProducer",
-                "DionysusSQLite",
-                "Rentals", "TestSupport",
+                "DionysusSQLite", "Rentals", "TestSupport",
                 .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "InMemoryTracing", package: "swift-distributed-tracing"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "MetricsTestKit", package: "swift-metrics"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "Tracing", package: "swift-distributed-tracing"),
             ],
             swiftSettings: strict
         ),

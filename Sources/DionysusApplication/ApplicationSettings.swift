@@ -1,4 +1,5 @@
 public import DionysusConsumer
+import DionysusHealth
 public import DionysusProducer
 public import Logging
 
@@ -14,6 +15,10 @@ public struct ApplicationSettings: Sendable {
     ///
     /// Default `notice`.
     public var logLevel = Logger.Level.notice
+    /// The directory of the files by which the relay and the consumer show that they are at work.
+    ///
+    /// Default: a folder of the user's among the system's temporary files.
+    public var heartbeatDirectory = HeartbeatFile.defaultDirectory
     /// How the producer's side works.
     public var producer = ProducerSettings()
     /// How the consumer's side works.

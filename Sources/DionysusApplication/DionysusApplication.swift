@@ -12,8 +12,9 @@ import Logging
 ///         let consumer = RentalMirror()
 ///     }
 ///
-/// Its commands are `migrate`, `uninstall`, `validate`, `relay`, `consume`, `lag`, `config`, `version` and those that
-/// the application adds. Settings come from code, from the environment over it, and from flags over that.
+/// Its commands are `migrate`, `uninstall`, `validate`, `relay`, `consume`, `lag`, `topics`, `genesis`, `tombstone`,
+/// `outbox`, `health`, `config`, `version` and those that the application adds. Settings come from code, from the
+/// environment over it, and from flags over that.
 public protocol DionysusApplication: Sendable {
     /// What the application publishes.
     associatedtype ProducerDeclaration: Producer
@@ -36,6 +37,8 @@ public protocol DionysusApplication: Sendable {
     var consumer: ConsumerDeclaration { get }
     /// The settings where the environment has none.
     var settings: ApplicationSettings { get }
+    /// Whom the services tell what they do. Asked for once in a process; the log by default.
+    var instrumentation: Instrumentation { get }
 
     /// Creates the application's own tables in the source database, before the outbox; for those that have no
     /// migrations of their own. It must be safe to repeat.
@@ -50,6 +53,7 @@ extension DionysusApplication {
     public static var version: String { "0.1.0" }
     public static var commands: [any ParsableCommand.Type] { [] }
     public var settings: ApplicationSettings { ApplicationSettings() }
+    public var instrumentation: Instrumentation { Instrumentation() }
     public func migrateSource(_ transaction: inout Transaction) throws {}
     public func migrateReplica(_ transaction: inout Transaction) throws {}
 
@@ -68,7 +72,8 @@ struct RootCommand<App: DionysusApplication>: AsyncParsableCommand {
             subcommands: [
                 MigrateCommand<App>.self, UninstallCommand<App>.self, ValidateCommand<App>.self,
                 RelayCommand<App>.self, ConsumeCommand<App>.self, LagCommand<App>.self,
-                ConfigCommand<App>.self, VersionCommand<App>.self,
+                TopicsCommand<App>.self, GenesisCommand<App>.self, TombstoneCommand<App>.self, OutboxCommand<App>.self,
+                HealthCommand<App>.self, ConfigCommand<App>.self, VersionCommand<App>.self,
             ] + App.commands
         )
     }

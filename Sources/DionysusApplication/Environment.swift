@@ -1,6 +1,7 @@
 public import Dionysus
 import DionysusConsumer
 import DionysusEmbedded
+import DionysusHealth
 import DionysusKafka
 import DionysusPostgres
 public import DionysusProducer
@@ -13,6 +14,8 @@ public struct ApplicationEnvironment<App: DionysusApplication>: Sendable {
     public let application: App
     /// The settings, after the environment.
     public let settings: ApplicationSettings
+    /// Whom the services tell what they do.
+    public let instrumentation: Instrumentation
     /// Where commands log.
     public let logger: Logger
 
@@ -22,6 +25,7 @@ public struct ApplicationEnvironment<App: DionysusApplication>: Sendable {
         application = App()
         settings = try ResolvedSettings.resolve(application.settings).values
         Self.startLogging()
+        instrumentation = application.instrumentation
         var logger = Logger(label: App.name)
         logger.logLevel = settings.logLevel
         self.logger = logger
@@ -46,6 +50,16 @@ public struct ApplicationEnvironment<App: DionysusApplication>: Sendable {
         let seed = settings.seedBroker
         if let path = seed.suffix(after: "embedded:") { return try EmbeddedBroker(path: path) }
         return try KafkaBroker(bootstrapServers: seed, settings: settings.brokerSettings, logger: logger)
+    }
+
+    /// The heartbeat of a service in this process.
+    func heartbeat(of role: ServiceRole) throws -> HeartbeatFile {
+        try HeartbeatFile(
+            role,
+            clientID: settings.producer.clientID,
+            directory: settings.heartbeatDirectory,
+            logger: logger
+        )
     }
 
     private func open(_ url: String, _ name: String) throws -> any CapturingDatabase {

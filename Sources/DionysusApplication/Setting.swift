@@ -44,6 +44,11 @@ struct Setting: Sendable {
         .text("DIONYSUS_SEED_BROKER", \.seedBroker, "embedded:PATH, or host:port;host:port of a Kafka cluster"),
         .text("DIONYSUS_CLIENT_ID", \.producer.clientID, "names this application to the broker"),
         .choice("DIONYSUS_LOG_LEVEL", \.logLevel, "the least severe messages that are logged"),
+        .text(
+            "DIONYSUS_HEARTBEAT_DIRECTORY",
+            \.heartbeatDirectory,
+            "where relay and consumer show that they are at work"
+        ),
         .pairs("DIONYSUS_BROKER_SETTINGS", \.brokerSettings, "settings of the broker's client, for both sides"),
         .text("DIONYSUS_TOPIC_PREFIX", \.producer.topicPrefix, "stands before every topic's name"),
         .optional(
@@ -57,13 +62,58 @@ struct Setting: Sendable {
         .number("DIONYSUS_WORKERS", \.producer.workers, "batches that a relay works on at once"),
         .number("DIONYSUS_BATCH_SIZE", \.producer.batchSize, "rows of the outbox in a batch"),
         .milliseconds("DIONYSUS_POLL_INTERVAL_MS", \.producer.pollInterval, "pause of an idle relay"),
+        .flag("DIONYSUS_WAKE_UP", \.producer.wakesUp, "have changes announced to an idle relay"),
+        .milliseconds("DIONYSUS_PUBLISHING_DELAY_MS", \.producer.publishingDelay, "age at which the relay takes a row"),
+        .flag(
+            "DIONYSUS_PUBLISH_AFTER_COMMIT",
+            \.producer.publishesAfterCommit,
+            "publish at once what this process commits"
+        ),
+        .flag(
+            "DIONYSUS_REMOVE_CONSECUTIVE_DUPLICATES",
+            \.producer.removesConsecutiveDuplicates,
+            "publish only the last of consecutive rows of a record with the same event"
+        ),
+        .number(
+            "DIONYSUS_OBSERVERS_INLINE_MAXIMUM_SIZE",
+            \.producer.observersInlineMaximumSize,
+            "records that an observed change publishes at once; more are published by a genesis run"
+        ),
         .number("DIONYSUS_MAX_ATTEMPTS", \.producer.maxAttempts, "attempts before a row is parked"),
         .choice("DIONYSUS_ON_FAILURE", \.producer.onFailure, "what waits behind a failed row"),
         .milliseconds("DIONYSUS_MESSAGE_TIMEOUT_MS", \.producer.messageTimeout, "wait for an acknowledgement"),
         .milliseconds("DIONYSUS_LEASE_TIMEOUT_MS", \.producer.leaseTimeout, "idle time after which a lane is lost"),
         .flag("DIONYSUS_DELETE_PUBLISHED_ROWS", \.producer.deletesPublishedRows, "delete rows once published"),
+        .optionalNumber(
+            "DIONYSUS_TOPIC_PARTITIONS",
+            \.producer.topics.partitions,
+            "partitions of topics that declare none; empty: 4"
+        ),
+        .optionalNumber(
+            "DIONYSUS_TOPIC_REPLICATION_FACTOR",
+            \.producer.topics.replicationFactor,
+            "replicas of topics that declare none; empty: as the broker has it"
+        ),
+        .pairs("DIONYSUS_TOPIC_SETTINGS", \.producer.topics.values, "the broker's settings for topics, when created"),
+        .age("DIONYSUS_RETENTION", \.producer.retention, "how long published rows are kept; empty: for ever"),
         .choice("DIONYSUS_CAPTURE", \.producer.capture, "whether changes are captured, applied by migrate"),
         .changesetKeys("DIONYSUS_CHANGESET_KEYS", \.producer.changesetKeys, "encrypt changesets: ID:BASE64;ID:BASE64"),
+        .optional(
+            "DIONYSUS_PUBLISHER_SERVICE_NAME",
+            \.producer.publisherServiceName,
+            "names this application in what is told of genesis runs; empty: the client's name"
+        ),
+        .number("DIONYSUS_GENESIS_CHUNK_SIZE", \.producer.genesisChunkSize, "records in a chunk of a genesis run"),
+        .number(
+            "DIONYSUS_GENESIS_MAX_PENDING_ROWS",
+            \.producer.genesisMaxPendingRows,
+            "rows of a genesis run that may wait in the outbox"
+        ),
+        .milliseconds(
+            "DIONYSUS_GENESIS_SAFETY_DELAY_MS",
+            \.producer.genesisSafetyDelay,
+            "time after its last record at which a genesis run is said to have ended"
+        ),
         .optional(
             "DIONYSUS_CONSUMER_GROUP_ID",
             \.consumer.groupID,
@@ -133,6 +183,36 @@ struct Setting: Sendable {
             expects: "a whole number of milliseconds",
             show: { "\($0.components.seconds * 1_000 + $0.components.attoseconds / 1_000_000_000_000_000)" },
             parse: { text in Int(text).flatMap { $0 >= 0 ? .milliseconds($0) : nil } }
+        )
+    }
+
+    static func optionalNumber(
+        _ name: String,
+        _ path: SettingPath<Int?>,
+        _ summary: String
+    ) -> Setting {
+        Setting(
+            name,
+            path,
+            summary,
+            expects: "a whole number",
+            show: { $0.map(String.init) ?? "" },
+            parse: { text -> Int?? in text.isEmpty ? .some(nil) : Int(text).map { .some($0) } }
+        )
+    }
+
+    static func age(
+        _ name: String,
+        _ path: SettingPath<Duration?>,
+        _ summary: String
+    ) -> Setting {
+        Setting(
+            name,
+            path,
+            summary,
+            expects: Age.form,
+            show: { $0.map { Age($0).description } ?? "" },
+            parse: { text -> Duration?? in text.isEmpty ? .some(nil) : Age(argument: text).map { .some($0.duration) } }
         )
     }
 

@@ -31,6 +31,7 @@ public final class EmbeddedBroker: MessageBroker {
     private let state = Mutex(State())
 
     public var location: String { "embedded:\(path)" }
+    public var messagingSystem: String { "dionysus" }
 
     /// Opens a log, and creates the file and its directory where they are missing.
     /// - Parameters:
@@ -83,7 +84,8 @@ public final class EmbeddedBroker: MessageBroker {
 
     /// Creates topics.
     ///
-    /// Their replication factor and their settings have no meaning here.
+    /// Their replication factor and their settings have no meaning here: what is kept is a matter of the whole log
+    /// (``EmbeddedLogOptions/retentionAge``, ``EmbeddedLogOptions/retentionBytes``).
     public func createTopics(_ topics: [TopicSpecification]) async throws {
         for topic in topics where topic.partitions < 1 || !TopicCatalogue.isValidName(topic.name) {
             throw DionysusError(

@@ -127,6 +127,10 @@ public final class KafkaBroker: MessageBroker {
         try await administration.describeTopics(topics)
     }
 
+    public func configurations(of topics: [String]) async throws -> [String: TopicConfiguration] {
+        try await administration.configurations(of: topics)
+    }
+
     public func offsets(of partitions: [TopicPartition]) async throws -> [TopicPartition: OffsetRange] {
         try await administration.offsets(of: partitions)
     }

@@ -54,4 +54,32 @@ struct ConnectionTarget: Sendable {
         }
         return parts
     }
+
+    /// Makes a connection.
+    func connect() throws -> OpaquePointer {
+        let (keywords, values) = (parameters.map(\.keyword), parameters.map(\.value))
+        let opened = withCStrings(keywords) { keywords in
+            withCStrings(values) { values in PQconnectdbParams(keywords, values, 1) }
+        }
+        guard let opened, PQstatus(opened) == CONNECTION_OK else {
+            let error = refused(opened)
+            PQfinish(opened)
+            throw error
+        }
+        // Notices ("already exists, skipping") would go to the standard error.
+        PQsetNoticeProcessor(opened, { _, _ in }, nil)
+        return opened
+    }
+
+    private func refused(_ connection: OpaquePointer?) -> DionysusError {
+        let reason = firstLine(PQerrorMessage(connection))
+        let isWrong = ["authentication failed", "no password supplied", "does not exist", "no pg_hba.conf entry"]
+            .contains { reason.contains($0) }
+        return DionysusError(
+            .databaseUnavailable,
+            "can't connect to PostgreSQL at \(location): \(reason)",
+            advice: "check that the server runs and that host, port, user, password and database are right",
+            isRetriable: !isWrong
+        )
+    }
 }

@@ -10,6 +10,7 @@ public import Logging
 public final class PostgresDatabase: CapturingDatabase {
     private let pool: ConnectionPool
     private let leases: ConnectionPool
+    private let target: ConnectionTarget
 
     public let location: String
 
@@ -25,6 +26,7 @@ public final class PostgresDatabase: CapturingDatabase {
         logger: Logger = Logger(label: "dionysus.postgres")
     ) throws {
         let target = try ConnectionTarget(url: url, options: options, logger: logger)
+        self.target = target
         location = target.location
         pool = ConnectionPool(
             target: target,
@@ -62,6 +64,10 @@ public final class PostgresDatabase: CapturingDatabase {
             await pool.giveBack(connection)
             throw error
         }
+    }
+
+    public func changeSignal(_ onChange: @escaping @Sendable () -> Void) -> any ChangeSignal {
+        ChangeListener(target: target, onChange: onChange)
     }
 
     /// Runs a statement that PostgreSQL does not allow in a transaction, such as `CREATE DATABASE`.

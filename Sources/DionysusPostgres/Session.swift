@@ -108,18 +108,8 @@ final class Session: DatabaseConnection {
             target.logger.debug("connecting to \(target.location) again: the connection was lost")
             close()
         }
-        let (keywords, values) = (target.parameters.map(\.keyword), target.parameters.map(\.value))
-        let opened = withCStrings(keywords) { keywords in
-            withCStrings(values) { values in PQconnectdbParams(keywords, values, 1) }
-        }
-        guard let opened, PQstatus(opened) == CONNECTION_OK else {
-            let error = refused(opened)
-            PQfinish(opened)
-            throw error
-        }
+        let opened = try target.connect()
         connection = opened
-        // Notices ("already exists, skipping") would go to the standard error.
-        PQsetNoticeProcessor(opened, { _, _ in }, nil)
         localSettings = try settings(of: opened)
         guard PQenterPipelineMode(opened) == 1, PQsetnonblocking(opened, 1) == 0 else {
             throw lost("it has no pipeline mode")
@@ -132,18 +122,6 @@ final class Session: DatabaseConnection {
             guard PQconsumeInput(connection) == 1 else { return false }
         }
         return PQstatus(connection) == CONNECTION_OK
-    }
-
-    private func refused(_ connection: OpaquePointer?) -> DionysusError {
-        let reason = firstLine(PQerrorMessage(connection))
-        let isWrong = ["authentication failed", "no password supplied", "does not exist", "no pg_hba.conf entry"]
-            .contains { reason.contains($0) }
-        return DionysusError(
-            .databaseUnavailable,
-            "can't connect to PostgreSQL at \(target.location): \(reason)",
-            advice: "check that the server runs and that host, port, user, password and database are right",
-            isRetriable: !isWrong
-        )
     }
 
     /// Results are read as text, whose form depends on these; timestamps without a time zone are UTC.
@@ -247,7 +225,7 @@ final class Session: DatabaseConnection {
 }
 
 /// The first line of a message of libpq: the rest may quote the statement.
-private func firstLine(_ message: UnsafePointer<CChar>?) -> String {
+func firstLine(_ message: UnsafePointer<CChar>?) -> String {
     let text = message.map { String(cString: $0) } ?? ""
     let line = text.split(whereSeparator: \.isNewline).first.map(String.init) ?? "no reason given"
     return line.replacing("connection to server at ", with: "server ")

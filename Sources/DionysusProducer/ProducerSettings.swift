@@ -40,6 +40,26 @@ public struct ProducerSettings: Sendable {
     ///
     /// Default 200 ms.
     public var pollInterval = Duration.milliseconds(200)
+    /// Whether an idle relay has changes announced instead of finding them when it next looks.
+    ///
+    /// Behind a connection pooler this can't be, and the relay polls. Default true.
+    public var wakesUp = true
+    /// How old a row must be before the relay takes it, so that the process that recorded it can publish it first.
+    ///
+    /// Younger rows hold those behind them that have the same partition key. Default zero.
+    public var publishingDelay = Duration.zero
+    /// Whether a process that commits through a ``CommitPublisher`` publishes at once what it has recorded.
+    ///
+    /// Default false.
+    public var publishesAfterCommit = false
+    /// Whether of consecutive rows of a record with the same event only the last is published.
+    ///
+    /// Default false.
+    public var removesConsecutiveDuplicates = false
+    /// How many records a change to something observed may publish at once; more are published by a genesis run.
+    ///
+    /// Default 1000.
+    public var observersInlineMaximumSize = 1_000
     /// How often a row is tried before it is parked.
     ///
     /// Default 10.
@@ -64,6 +84,13 @@ public struct ProducerSettings: Sendable {
     ///
     /// Default false.
     public var deletesPublishedRows = false
+    /// How long published rows are kept before the relay deletes them, in small batches.
+    ///
+    /// Default nil: for ever.
+    public var retention: Duration?
+    /// What topics are created with whose declaration doesn't say it: 4 partitions, and for the rest what the broker is
+    /// configured with.
+    public var topics = TopicSettings()
     /// Whether changes are captured.
     ///
     /// Applied by migrating. Default ``CaptureMode/enabled``.
@@ -73,6 +100,21 @@ public struct ProducerSettings: Sendable {
     /// Triggers have no keys: only changesets that the application records are encrypted. Default none: values are
     /// written as they are.
     public var changesetKeys: [ChangesetKey] = []
+    /// The name of this application in what is told of genesis runs; the client's name by default.
+    public var publisherServiceName: String?
+    /// How many records a chunk of a genesis run has.
+    ///
+    /// Default 1000.
+    public var genesisChunkSize = 1_000
+    /// How many rows of a genesis run may wait in the outbox before its next chunk is taken: what live changes may have
+    /// to wait for.
+    ///
+    /// Default 5000.
+    public var genesisMaxPendingRows = 5_000
+    /// How long after its last record a genesis run is said to have ended, for consumers whose clocks differ.
+    ///
+    /// Default 60 s.
+    public var genesisSafetyDelay = Duration.seconds(60)
     /// Settings of the broker's client library, passed through as they are.
     public var brokerSettings: [String: String] = [:]
 
@@ -88,8 +130,22 @@ public struct ProducerSettings: Sendable {
         if !(1...1_024).contains(lanes) { faults.append("lanes must be from 1 to 1024") }
         if !(1...50_000).contains(batchSize) { faults.append("batchSize must be from 1 to 50000") }
         if maxAttempts < 1 { faults.append("maxAttempts must be at least 1") }
+        if publishingDelay < .zero { faults.append("publishingDelay must not be negative") }
+        if let retention, retention <= .zero { faults.append("retention must be longer than zero") }
+        faults += topics.faults(of: "topics")
         if pollInterval <= .zero { faults.append("pollInterval must be longer than zero") }
+        if !(1...100_000).contains(genesisChunkSize) { faults.append("genesisChunkSize must be from 1 to 100000") }
+        if observersInlineMaximumSize < 0 { faults.append("observersInlineMaximumSize must not be negative") }
+        if genesisMaxPendingRows < 1 { faults.append("genesisMaxPendingRows must be at least 1") }
+        if genesisSafetyDelay < .zero { faults.append("genesisSafetyDelay must not be negative") }
         return faults + ChangesetKey.faults(in: changesetKeys)
+    }
+}
+
+func throwFaults(of settings: ProducerSettings) throws {
+    let faults = settings.faults
+    guard faults.isEmpty else {
+        throw DionysusError(.configuration, "settings of the producer: \(faults.joined(separator: "; "))")
     }
 }
 

@@ -80,6 +80,10 @@ public final class SQLiteDatabase: CapturingDatabase {
         return SQLiteLease(database: self, lock: lock)
     }
 
+    public func changeSignal(_ onChange: @escaping @Sendable () -> Void) -> any ChangeSignal {
+        DataVersionWatch(path: path, onChange: onChange)
+    }
+
     public func close() async {
         do { try pool.close() } catch {
             // A connection that is still in use closes when it is given back.

@@ -20,6 +20,15 @@ struct TopicTests {
         }
     }
 
+    @Test func `what a cluster doesn't tell of a topic is unknown`() async throws {
+        try await Fixture.run { fixture in
+            try fixture.cluster.createTopic("there", partitions: 2)
+            let configurations = try await fixture.broker.configurations(of: ["there", "absent"])
+            // The mock cluster takes no administrative requests.
+            #expect(configurations == ["there": TopicConfiguration(replicationFactor: 1, settings: nil)])
+        }
+    }
+
     @Test func `the bounds of partitions are told, and absent ones left out`() async throws {
         try await Fixture.run { fixture in
             let producer = try await fixture.producer()

@@ -73,7 +73,7 @@ import Testing
 }
 
 /// Refuses to serialize a name.
-private struct PickySync: Producer {
+struct PickySync: Producer {
     struct Refusal: Error {}
 
     struct PickySerializer: ModelSerializer {
@@ -114,5 +114,27 @@ extension ProducerHarness {
             message: try row?.text(2) ?? "",
             hasRetry: row.map { !$0[3].isNull } ?? false
         )
+    }
+}
+
+extension FailureTests {
+    @Test(
+        "a row whose id no record can have publishes nothing and holds up nothing",
+        arguments: TestDatabaseKind.available
+    )
+    func malformedID(_ kind: TestDatabaseKind) async throws {
+        var settings = ProducerSettings()
+        settings.lanes = 1
+        try await ProducerHarness.run(kind, settings: settings) { harness in
+            try await harness.write(
+                """
+                INSERT INTO dionysus_outboxes (resource_class, resource_id, event_name, topic, created_at, updated_at)
+                VALUES ('Account', 'one', 'account_created', 'v3_accounts', '2026-01-01', '2026-01-01')
+                """,
+                CaptureTests.account
+            )
+            try await harness.relay()
+            #expect(try await harness.events(in: "v3_accounts") == ["account_created Account:1"])
+        }
     }
 }

@@ -4,6 +4,8 @@ import Foundation
 import TestSupport
 import Testing
 
+@testable import Rentals
+
 /// The same changes give the same messages as dionysus-rb published.
 @Suite struct GoldenTests {
     /// A file of messages, what is there before, and the changes that lead to them.
@@ -83,6 +85,47 @@ import Testing
                 #expect(messages.map(\.partition) == golden.map(\.partition))
                 #expect(messages.map { comparable($0.value) } == golden.map { comparable($0.value) })
             }
+        }
+    }
+
+    @Test(
+        "a responder's message with two events, one of them past the serializer",
+        arguments: TestDatabaseKind.available
+    )
+    func responder(_ kind: TestDatabaseKind) async throws {
+        let expected = try #require(try goldenMessages("25_batch_and_serialize_false").first)
+        try await ProducerHarness.run(kind) { harness in
+            try await harness.write(
+                Self.account,
+                "UPDATE accounts SET default_check_in_time = 16",
+                Self.rental,
+                "UPDATE rentals SET name = 'Villa Moussaka', price = 150"
+            )
+            let rental = Rental(
+                id: 1,
+                accountID: 1,
+                name: "",
+                price: 0,
+                bedrooms: 0,
+                createdAt: .now,
+                updatedAt: .now
+            )
+            let responder = try await harness.responder()
+            try await responder.respond(
+                in: "v3_rentals",
+                ResponderMessage(
+                    [
+                        ResponderEvent(.created, [rental]),
+                        ResponderEvent(.destroyed, of: Rental.self, payloads: [["id": 2]]),
+                    ],
+                    key: "RecordsCollection:1"
+                )
+            )
+            await responder.close()
+            let message = try #require(try await harness.messages(in: "v3_rentals").first)
+            #expect(message.key == expected.key)
+            #expect(message.partition == expected.partition)
+            #expect(comparable(message.value) == comparable(expected.value))
         }
     }
 

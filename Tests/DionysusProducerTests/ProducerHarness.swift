@@ -2,6 +2,7 @@ import Dionysus
 import DionysusEmbedded
 import DionysusProducer
 import Logging
+import ServiceLifecycle
 import TestSupport
 
 @testable import Rentals
@@ -18,13 +19,16 @@ struct ProducerHarness: Sendable {
         _ kind: TestDatabaseKind,
         settings: ProducerSettings = ProducerSettings(),
         producer: any Producer = BookingSync(),
+        tables: @escaping @Sendable (inout Transaction) throws -> Void = { try SourceSchema.create(in: &$0) },
+        preparing statements: [SQL] = [],
         _ body: (ProducerHarness) async throws -> Void
     ) async throws {
         try await withTemporaryDatabase(kind) { database in
             try await withTemporaryDirectory { directory in
                 let broker = try EmbeddedBroker(path: "\(directory)/log.sqlite")
                 let registry = Registry(producer, settings: settings)
-                try await database.transaction(.write) { try SourceSchema.create(in: &$0) }
+                try await database.transaction(.write) { try tables(&$0) }
+                _ = try await database.transaction(.write) { try $0.run(statements) }
                 try await OutboxSchema(database: database, registry: registry).migrate(lanes: settings.lanes)
                 let harness = ProducerHarness(
                     database: database,
@@ -57,6 +61,43 @@ struct ProducerHarness: Sendable {
             logger: logger
         )
         .run()
+    }
+
+    /// A responder of what is declared.
+    func responder() async throws -> Responder {
+        try await Responder(registry, database: database, broker: broker, settings: settings)
+    }
+
+    /// Runs a relay beside a body, which gets what the relay publishes.
+    func withRelay(_ body: (AsyncStream<PublishedBatch>) async throws -> Void) async throws {
+        let (batches, continuation) = AsyncStream.makeStream(of: PublishedBatch.self)
+        let relay = RelayService(
+            registry,
+            database: database,
+            broker: broker,
+            settings: settings,
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+            onPublished: { continuation.yield($0) }
+        )
+        try await withService(relay) { try await body(batches) }
+    }
+
+    /// Runs a service beside a body, and shuts it down after.
+    func withService(_ service: any Service, _ body: () async throws -> Void) async throws {
+        let group = ServiceGroup(
+            services: [service],
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        )
+        async let running: Void = group.run()
+        do {
+            try await body()
+        } catch {
+            await group.triggerGracefulShutdown()
+            try await running
+            throw error
+        }
+        await group.triggerGracefulShutdown()
+        try await running
     }
 
     /// Everything in the log of a topic, partition by partition.

@@ -74,12 +74,18 @@ struct Installation: Sendable {
     /// Starts a command of the example application.
     func start(_ arguments: String...) throws -> RunningProcess { try start(arguments) }
 
-    private func start(_ arguments: [String]) throws -> RunningProcess {
+    func start(_ arguments: [String]) throws -> RunningProcess {
         try RunningProcess(Self.executable.path, arguments, environment: environment)
     }
 
+    /// The example application's executable.
+    var program: String { Self.executable.path }
+
     /// Runs a command of the example application to its end.
     func run(_ arguments: String...) async throws -> RunningProcess.Result { try await start(arguments).result() }
+
+    /// Runs a command of the example application to its end.
+    func run(_ arguments: [String]) async throws -> RunningProcess.Result { try await start(arguments).result() }
 
     /// Runs a command that is to succeed.
     @discardableResult
@@ -125,9 +131,12 @@ struct Installation: Sendable {
     }
 
     /// Where the package's executables are: beside the tests.
-    private static var executable: URL {
+    private static var executable: URL { executable(named: "rentals") }
+
+    /// An executable of the package.
+    static func executable(named name: String) -> URL {
         let tests = Bundle.allBundles.first { $0.bundlePath.hasSuffix(".xctest") }
         let directory = tests?.bundleURL.deletingLastPathComponent() ?? Bundle.main.bundleURL
-        return directory.appendingPathComponent("rentals")
+        return directory.appendingPathComponent(name)
     }
 }

@@ -29,6 +29,22 @@ public struct PublishedMessage: Sendable {
 
 /// Reads a topic from its beginning to its present end.
 public func readAll(_ topic: String, from broker: any MessageBroker) async throws -> [PublishedMessage] {
+    try await readRaw(topic, from: broker)
+        .map { message in
+            PublishedMessage(
+                partition: message.source.partition,
+                key: String(decoding: message.key ?? [], as: UTF8.self),
+                value: try message.value.map { try JSON(parsing: $0) } ?? .null,
+                headers: Dictionary(
+                    message.headers.map { ($0.name, String(decoding: $0.value, as: UTF8.self)) },
+                    uniquingKeysWith: { $1 }
+                )
+            )
+        }
+}
+
+/// Reads a topic as ``readAll(_:from:)``, and leaves the messages as they are.
+public func readRaw(_ topic: String, from broker: any MessageBroker) async throws -> [ConsumedMessage] {
     guard let description = try await broker.describeTopics([topic]).first else { return [] }
     let partitions = (0..<description.partitions).map { TopicPartition(topic, $0) }
     var rest = try await broker.offsets(of: partitions).filter { $1.next > $1.first }
@@ -53,16 +69,5 @@ public func readAll(_ topic: String, from broker: any MessageBroker) async throw
         }
     }
     await consumer.close()
-    return try messages.sorted { ($0.source, $0.offset) < ($1.source, $1.offset) }
-        .map { message in
-            PublishedMessage(
-                partition: message.source.partition,
-                key: String(decoding: message.key ?? [], as: UTF8.self),
-                value: try message.value.map { try JSON(parsing: $0) } ?? .null,
-                headers: Dictionary(
-                    message.headers.map { ($0.name, String(decoding: $0.value, as: UTF8.self)) },
-                    uniquingKeysWith: { $1 }
-                )
-            )
-        }
+    return messages.sorted { ($0.source, $0.offset) < ($1.source, $1.offset) }
 }

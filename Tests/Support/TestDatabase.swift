@@ -74,6 +74,11 @@ extension PostgresDatabase {
     }
 }
 
+/// PostgreSQL behind PgBouncer in transaction mode, where the tests' environment names one.
+public func databaseBehindPooler() throws -> (any CapturingDatabase)? {
+    try ProcessInfo.processInfo.environment["DIONYSUS_TEST_PGBOUNCER_URL"].map { try PostgresDatabase(url: $0) }
+}
+
 /// A directory that is gone after the body.
 public func withTemporaryDirectory<T: Sendable>(_ body: (String) async throws -> T) async throws -> T {
     let path = NSTemporaryDirectory() + "/dionysus-" + UUID().uuidString

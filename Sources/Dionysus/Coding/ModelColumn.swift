@@ -101,7 +101,7 @@ private struct RecordingContainer<Key: CodingKey>: KeyedDecodingContainerProtoco
 }
 
 /// A value of a type that stands for any: zero, empty, or the first case.
-private func meaningless<T: Decodable>(_ type: T.Type) throws -> T {
+func meaningless<T: Decodable>(_ type: T.Type) throws -> T {
     let candidates: [Any] = [
         Timestamp(microseconds: 0), ExactDecimal(0), Date(timeIntervalSince1970: 0), Decimal(), UUID(),
     ]

@@ -51,6 +51,18 @@ public struct AssociationHop: Sendable, Hashable {
         self.condition = condition
     }
 
+    /// The columns of the table that the step begins at.
+    package var sourceColumns: [String] {
+        guard let condition, condition.side == .source else { return [column] }
+        return [column, condition.column]
+    }
+
+    /// The columns of the table that the step leads to.
+    package var targetColumns: [String] {
+        guard let condition, condition.side == .target else { return [otherColumn] }
+        return [otherColumn, condition.column]
+    }
+
     /// The step back.
     /// - Parameter table: The table that this step begins at.
     /// - Returns: The step that leads from the other table to that one.
@@ -120,13 +132,18 @@ public struct ToManyAssociation<Source: Model, Target: Model>: Association {
 /// An association between two models.
 public protocol Association<Source, Target>: AssociationFrom {
     associatedtype Target: Model
+    /// The association without its types.
+    var description: AssociationDescription { get }
+}
+
+extension Association {
+    public var descriptions: [AssociationDescription] { [description] }
 }
 
 /// An association that begins at a model, wherever it leads.
-public protocol AssociationFrom<Source>: Sendable {
-    associatedtype Source: Model
-    /// The association without its types.
-    var description: AssociationDescription { get }
+public protocol AssociationFrom<Source>: Dependency {
+    /// The association without its types: one for each model that it can lead to.
+    var descriptions: [AssociationDescription] { get }
 }
 
 extension AssociationDescription {
@@ -190,6 +207,38 @@ extension Model {
         ToManyAssociation(description: owning(Target.self, foreignKey.stringValue, isToMany: true))
     }
 
+    /// Declares that at most one other record holds this one's model name and primary key.
+    /// - Parameters:
+    ///   - target: The other model.
+    ///   - foreignKey: The attribute of the other model that holds the key.
+    ///   - foreignType: The attribute of the other model that holds the model's name.
+    /// - Returns: The association.
+    public static func hasOne<Target: Model>(
+        _ target: Target.Type,
+        by foreignKey: Target.CodingKeys,
+        as foreignType: Target.CodingKeys
+    ) -> ToOneAssociation<Self, Target> {
+        ToOneAssociation(
+            description: owning(Target.self, foreignKey.stringValue, as: foreignType.stringValue, isToMany: false)
+        )
+    }
+
+    /// Declares that other records hold this one's model name and primary key.
+    /// - Parameters:
+    ///   - target: The other model.
+    ///   - foreignKey: The attribute of the other model that holds the key.
+    ///   - foreignType: The attribute of the other model that holds the model's name.
+    /// - Returns: The association.
+    public static func hasMany<Target: Model>(
+        _ target: Target.Type,
+        by foreignKey: Target.CodingKeys,
+        as foreignType: Target.CodingKeys
+    ) -> ToManyAssociation<Self, Target> {
+        ToManyAssociation(
+            description: owning(Target.self, foreignKey.stringValue, as: foreignType.stringValue, isToMany: true)
+        )
+    }
+
     /// Declares that others are reached through records between.
     /// - Parameters:
     ///   - through: The association with the records between.
@@ -200,16 +249,42 @@ extension Model {
         _ source: ToOneAssociation<Middle, Target>
     ) -> ToManyAssociation<Self, Target> { through.then(source) }
 
+    /// Declares that others are reached through records between, each of which has many.
+    /// - Parameters:
+    ///   - through: The association with the records between.
+    ///   - source: Their association with the others.
+    /// - Returns: The association.
+    public static func hasMany<Middle: Model, Target: Model>(
+        through: ToManyAssociation<Self, Middle>,
+        _ source: ToManyAssociation<Middle, Target>
+    ) -> ToManyAssociation<Self, Target> { through.then(source) }
+
+    /// Declares that one other is reached through a record between.
+    /// - Parameters:
+    ///   - through: The association with the record between.
+    ///   - source: Its association with the other.
+    /// - Returns: The association.
+    public static func hasOne<Middle: Model, Target: Model>(
+        through: ToOneAssociation<Self, Middle>,
+        _ source: ToOneAssociation<Middle, Target>
+    ) -> ToOneAssociation<Self, Target> { through.then(source) }
+
     private static func owning<Target: Model>(
         _ target: Target.Type,
         _ foreignKey: String,
+        as foreignType: String? = nil,
         isToMany: Bool
     ) -> AssociationDescription {
         AssociationDescription(
             source: ModelDescription(Self.self),
             target: ModelDescription(Target.self),
             hops: [
-                AssociationHop(column: Self.primaryKey, otherTable: Target.tableName, otherColumn: foreignKey)
+                AssociationHop(
+                    column: Self.primaryKey,
+                    otherTable: Target.tableName,
+                    otherColumn: foreignKey,
+                    condition: foreignType.map { AssociationHop.Condition(.target, $0, Self.modelName) }
+                )
             ],
             isToMany: isToMany
         )

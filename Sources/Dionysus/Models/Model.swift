@@ -101,4 +101,7 @@ public struct ModelDescription: Sendable, Hashable, CustomStringConvertible {
 
     /// Decodes a row.
     package func decode(_ row: Row) throws -> any Model { try type.init(from: RowDecoder(row: row)) }
+
+    /// Decodes a row that lacks columns; the attributes it lacks are nil, or values that mean nothing.
+    package func decodePart(_ row: Row) throws -> any Model { try type.init(from: PartialRowDecoder(row: row)) }
 }

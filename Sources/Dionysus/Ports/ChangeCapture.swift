@@ -2,6 +2,11 @@
 public protocol CapturingDatabase: Database {
     /// The parts of the outbox that each database does its own way.
     var outbox: any OutboxSupport { get }
+
+    /// Lets a process learn of changes to the outbox that other processes commit.
+    /// - Parameter onChange: Called after a change, from any thread, once or several times; it must return at once.
+    /// - Returns: The signal, which announces nothing before it is armed.
+    func changeSignal(_ onChange: @escaping @Sendable () -> Void) -> any ChangeSignal
 }
 
 /// The parts of the outbox that each database does its own way.
@@ -26,6 +31,9 @@ public protocol OutboxSupport: Sendable {
 
     /// Raises the version counter to the clock, so that a restored database goes on above what it had published.
     func raiseVersion(in transaction: inout Transaction) throws
+
+    /// The statement that tells the highest id which any row of the outbox has had; its first row's first column.
+    func lastID() -> SQL
 
     /// The statement that draws the next version; its first row's first column is the version.
     ///

@@ -3,6 +3,9 @@ public protocol MessageBroker: Sendable {
     /// Where the broker is, for messages; without secrets.
     var location: String { get }
 
+    /// The kind of broker, as OpenTelemetry's `messaging.system` names it; `kafka` by default.
+    var messagingSystem: String { get }
+
     /// Creates a producer.
     /// - Parameter options: How it sends.
     /// - Returns: The producer. It connects when it first sends.
@@ -26,6 +29,12 @@ public protocol MessageBroker: Sendable {
     /// - Throws: ``DionysusError``, `brokerUnavailable` if the broker can't be reached.
     func describeTopics(_ topics: [String]?) async throws -> [TopicDescription]
 
+    /// What topics are configured with.
+    /// - Parameter topics: Their names.
+    /// - Returns: The configurations of those that exist; what the broker doesn't keep, or doesn't tell, is nil in them.
+    /// - Throws: ``DionysusError``, `brokerUnavailable` if the broker can't be reached.
+    func configurations(of topics: [String]) async throws -> [String: TopicConfiguration]
+
     /// The bounds of partitions.
     /// - Parameter partitions: The partitions.
     /// - Returns: For each, its first and its next offset, and for those that have no error.
@@ -34,6 +43,10 @@ public protocol MessageBroker: Sendable {
 
     /// Closes everything that was made from this broker and is still open.
     func close() async
+}
+
+extension MessageBroker {
+    public var messagingSystem: String { "kafka" }
 }
 
 /// Sends messages.
@@ -273,7 +286,7 @@ public struct TopicSpecification: Sendable, Hashable {
     public var name: String
     /// How many partitions it has.
     public var partitions: Int32
-    /// On how many brokers each partition is kept.
+    /// On how many brokers each partition is kept; -1 is what the broker is configured with.
     public var replicationFactor: Int32
     /// The broker's settings for the topic, such as `cleanup.policy`.
     public var settings: [String: String]
@@ -301,6 +314,30 @@ public struct TopicDescription: Sendable, Hashable {
     public init(name: String, partitions: Int32) {
         self.name = name
         self.partitions = partitions
+    }
+}
+
+/// What a topic is configured with, as far as the broker tells.
+public struct TopicConfiguration: Sendable, Hashable {
+    /// On how many brokers each partition is kept; nil if that is unknown.
+    public var replicationFactor: Int32?
+    /// The broker's settings for the topic, its defaults included; nil if they are unknown.
+    public var settings: [String: String]?
+
+    /// Creates a configuration.
+    /// - Parameters:
+    ///   - replicationFactor: On how many brokers each partition is kept; nil if that is unknown.
+    ///   - settings: The broker's settings for the topic; nil if they are unknown.
+    public init(replicationFactor: Int32? = nil, settings: [String: String]? = nil) {
+        self.replicationFactor = replicationFactor
+        self.settings = settings
+    }
+}
+
+extension MessageBroker {
+    /// A broker that keeps no configuration of topics knows of nothing.
+    public func configurations(of topics: [String]) async throws -> [String: TopicConfiguration] {
+        try await describeTopics(topics).reduce(into: [:]) { $0[$1.name] = TopicConfiguration() }
     }
 }
 

@@ -20,7 +20,8 @@ struct ConsumeCommand<App: DionysusApplication>: AsyncParsableCommand {
             environment.application.consumer,
             replica,
             broker,
-            stopsWhenCaughtUp: untilCaughtUp
+            stopsWhenCaughtUp: untilCaughtUp,
+            heartbeat: untilCaughtUp ? nil : try environment.heartbeat(of: .consumer)
         )
         try await environment.run(service)
         await broker.close()
@@ -35,12 +36,14 @@ extension ApplicationEnvironment {
     ///   - replica: Where.
     ///   - broker: Where from.
     ///   - stopsWhenCaughtUp: Whether it ends once the lag was zero on all partitions.
+    ///   - heartbeat: Who is told that it lives.
     /// - Returns: The consumer.
     public func consumerService(
         _ consumer: some Consumer,
         _ replica: any Database,
         _ broker: any MessageBroker,
-        stopsWhenCaughtUp: Bool = false
+        stopsWhenCaughtUp: Bool = false,
+        heartbeat: (any Heartbeat)? = nil
     ) -> ConsumerService {
         ConsumerService(
             consumer,
@@ -48,6 +51,7 @@ extension ApplicationEnvironment {
             broker: broker,
             settings: settings.consumer,
             stopsWhenCaughtUp: stopsWhenCaughtUp,
+            heartbeat: heartbeat,
             logger: logger
         )
     }

@@ -22,12 +22,15 @@ struct RelayCommand<App: DionysusApplication>: AsyncParsableCommand {
         settings.workers = workers ?? settings.workers
         settings.batchSize = batchSize ?? settings.batchSize
         let (source, broker) = (try environment.source(), try environment.broker())
+        var instrumentation = environment.instrumentation
+        if !untilEmpty { instrumentation.heartbeat = try environment.heartbeat(of: .relay) }
         let relay = RelayService(
             environment.registry,
             database: source,
             broker: broker,
             settings: settings,
             mode: untilEmpty ? .untilEmpty : .continuous,
+            instrumentation: instrumentation,
             logger: environment.logger
         )
         try await environment.run(relay)
@@ -77,6 +80,7 @@ extension ApplicationEnvironment {
             broker: broker,
             settings: settings.producer,
             mode: mode,
+            instrumentation: instrumentation,
             logger: logger,
             onPublished: onPublished
         )

@@ -14,6 +14,7 @@ public struct ConsumerService: Service {
     private let broker: any MessageBroker
     private let settings: ConsumerSettings
     private let stopsWhenCaughtUp: Bool
+    private let heartbeat: (any Heartbeat)?
     private let logger: Logger
 
     /// Creates the service.
@@ -23,6 +24,7 @@ public struct ConsumerService: Service {
     ///   - broker: The log of messages.
     ///   - settings: How it works.
     ///   - stopsWhenCaughtUp: Whether ``run()`` returns once the lag was zero on all partitions of all topics.
+    ///   - heartbeat: Who is told that it lives; nil for nobody.
     ///   - logger: Where it logs to.
     public init(
         _ consumer: any Consumer,
@@ -30,6 +32,7 @@ public struct ConsumerService: Service {
         broker: any MessageBroker,
         settings: ConsumerSettings = ConsumerSettings(),
         stopsWhenCaughtUp: Bool = false,
+        heartbeat: (any Heartbeat)? = nil,
         logger: Logger = Logger(label: "dionysus.consumer")
     ) {
         self.consumer = consumer
@@ -37,6 +40,7 @@ public struct ConsumerService: Service {
         self.broker = broker
         self.settings = settings
         self.stopsWhenCaughtUp = stopsWhenCaughtUp
+        self.heartbeat = heartbeat
         self.logger = logger
     }
 
@@ -44,9 +48,26 @@ public struct ConsumerService: Service {
     /// - Throws: ``DionysusError`` with code `declaration` or `configuration` for what is wrong at the start, all faults
     ///   in one; later, the failure of a message whose topic chose to stop, and errors that don't go away by waiting.
     public func run() async throws {
+        heartbeat?.record(VitalSign(.starting))
+        do {
+            try await withGracefulShutdownHandler {
+                try await consume()
+            } onGracefulShutdown: {
+                heartbeat?.record(VitalSign(.stopping))
+            }
+        } catch {
+            let reason = (error as? DionysusError)?.description ?? "\(type(of: error))"
+            heartbeat?.record(VitalSign(.stopped, problem: reason))
+            throw error
+        }
+        heartbeat?.record(VitalSign(.stopped))
+    }
+
+    private func consume() async throws {
         let retry = RetryLoop(
             backoff: Backoff(initial: .milliseconds(100), maximum: settings.maxRetryDelay),
-            logger: logger
+            logger: logger,
+            heartbeat: heartbeat
         )
         do {
             try await retry.run("checking the declaration") { try await check(consumer) }
@@ -80,6 +101,7 @@ public struct ConsumerService: Service {
             let event = try await cancelWhenGracefulShutdown {
                 try await member.next(maxMessages: settings.batchSize, timeout: settings.pollTimeout)
             }
+            if !Task.isShuttingDownGracefully { heartbeat?.record(VitalSign(.ready)) }
             if let event { try await session.handle(event) }
             try await retry.run("forgetting old destructions") { try await retention.run(in: database) }
             if stopsWhenCaughtUp, try await hasCaughtUp(after: event, lag, retry) { return }

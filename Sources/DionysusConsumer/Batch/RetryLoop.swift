@@ -6,6 +6,8 @@ import ServiceLifecycle
 struct RetryLoop: Sendable {
     let backoff: Backoff
     let logger: Logger
+    /// Is told that the service waits for the database or the broker.
+    var heartbeat: (any Heartbeat)?
 
     /// Runs an operation until it succeeds or fails for good.
     /// - Throws: An error that isn't retriable; `CancellationError` when the service is to stop.
@@ -17,6 +19,7 @@ struct RetryLoop: Sendable {
                 return try await operation()
             } catch let error as DionysusError where error.isRetriable {
                 failures += 1
+                heartbeat?.record(VitalSign(.ready, problem: "\(what) is tried again: \(error)"))
                 let now = ContinuousClock.now
                 if lastLogged.map({ now - $0 > .seconds(30) }) ?? true {
                     logger.warning("\(what) is tried again: \(error)", metadata: ["failures": "\(failures)"])

@@ -112,6 +112,10 @@ struct PostgresOutbox: OutboxSupport {
 
     func drawVersion() -> SQL { "SELECT nextval('dionysus_version')" }
 
+    private static let sequence: SQL = "pg_get_serial_sequence('dionysus_outboxes', 'id')::regclass"
+
+    func lastID() -> SQL { "SELECT coalesce(pg_sequence_last_value(\(Self.sequence)), 0)" }
+
     /// An id is decided once every transaction that could have drawn it has ended.
     ///
     /// The mark remembers the last id drawn and, looked up after it, the next transaction id; once all transactions
@@ -130,8 +134,7 @@ struct PostgresOutbox: OutboxSupport {
             WHERE lane = \(lane) AND mark_xid::xid8 <= pg_snapshot_xmin(pg_current_snapshot())
             """
         )
-        let sequence: SQL = "pg_get_serial_sequence('dionysus_outboxes', 'id')::regclass"
-        let last = try transaction.run("SELECT coalesce(pg_sequence_last_value(\(sequence)), 0)").first?.integer(0) ?? 0
+        let last = try transaction.run(lastID()).first?.integer(0) ?? 0
         let state = try transaction.run(
             """
             UPDATE dionysus_lanes SET mark_id = \(last), mark_xid = pg_snapshot_xmax(pg_current_snapshot())::text

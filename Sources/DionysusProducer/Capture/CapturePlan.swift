@@ -10,43 +10,40 @@ struct CapturePlan: Sendable {
         self.catalogue = catalogue
         primaryKeys = Dictionary(registry.models.map { ($0.table, $0.primaryKey) }) { first, _ in first }
         guard registry.capture == .enabled else { return }
-        var topics: [ModelDescription: [RecordCapture.Topic]] = [:]
-        for publication in registry.publications {
-            let column = publication.partitionKey.flatMap { key in
-                catalogue[publication.model.table]?.column(key).map(\.name)
-            }
-            let topic = RecordCapture.Topic(
-                name: publication.topic,
-                partitionKey: column.map { .column($0) } ?? .none
-            )
-            topics[publication.model, default: []].append(topic)
-        }
+        let publications = Dictionary(grouping: registry.publications, by: \.model)
         for publication in registry.publications {
             let model = publication.model
-            func record(topics: [RecordCapture.Topic]) -> RecordCapture {
-                RecordCapture(
-                    modelName: model.name,
-                    singular: model.singular,
-                    table: model.table,
-                    primaryKey: model.primaryKey,
-                    softDeleteColumn: catalogue[model.table]?.column(model.softDeleteColumn)?.name,
-                    updatesAfterSoftDelete: model.publishesUpdatesAfterSoftDelete,
-                    topics: topics,
-                    changeset: model.changeset
-                )
-            }
-            let own = topics[model, default: []].filter { $0.name == publication.topic }
-            add(record(topics: topics[model, default: []]), to: model)
-            for dependency in publication.dependencies {
-                add(dependency, affecting: record(topics: own))
-            }
+            add(record(model, publications[model, default: []]), to: model)
+            let own = record(model, [publication])
+            for dependency in publication.dependencies { add(dependency, affecting: own) }
             for observation in publication.observations {
                 observe(observation)
-                add(middleOf: observation.association, affecting: record(topics: own))
+                add(middleOf: observation.association, affecting: own)
             }
         }
         let recordedByApplication = Set(registry.models.filter { $0.captureMethod == .application }.map(\.table))
         tables.removeAll { recordedByApplication.contains($0.table) }
+    }
+
+    /// A model as these publications need it captured.
+    private func record(_ model: ModelDescription, _ publications: [Registry.Publication]) -> RecordCapture {
+        let table = catalogue[model.table]
+        return RecordCapture(
+            modelName: model.name,
+            singular: model.singular,
+            table: model.table,
+            primaryKey: model.primaryKey,
+            softDeleteColumn: table?.column(model.softDeleteColumn)?.name,
+            updatesAfterSoftDelete: model.publishesUpdatesAfterSoftDelete,
+            topics: publications.map { publication in
+                RecordCapture.Topic(
+                    name: publication.topic,
+                    partitionKey: publication.partitionKey.captured(from: table, topic: publication.topic)
+                )
+            },
+            keptColumns: publications.flatMap(\.partitionKey.keptColumns).withoutRepetitions,
+            changeset: model.changeset
+        )
     }
 
     private mutating func change(_ table: String, _ body: (inout TableCapture) -> Void) {
@@ -75,9 +72,9 @@ struct CapturePlan: Sendable {
             path.insert(hop.reversed(to: table), at: 0)
             let isEnd = index == dependency.hops.count - 1
             // Of the tables between, only the columns that join matter.
-            let joins = isEnd ? nil : Self.columns(joining: hop, dependency.hops[index + 1])
-            let affected = AffectedCapture(record: record, path: path, columns: joins)
-            change(hop.otherTable) { $0.affected.append(affected) }
+            let joins = isEnd ? nil : hop.targetColumns + dependency.hops[index + 1].sourceColumns
+            let affected = AffectedCapture(record: record, path: path, columns: joins?.withoutRepetitions)
+            add(affected, to: hop.otherTable)
             table = hop.otherTable
         }
     }
@@ -98,16 +95,28 @@ struct CapturePlan: Sendable {
         for index in association.hops.indices.dropLast() {
             let hop = association.hops[index]
             let rest = Array(association.hops[(index + 1)...])
-            let affected = AffectedCapture(record: record, path: rest, columns: Self.columns(joining: hop, rest[0]))
-            change(hop.otherTable) { $0.affected.append(affected) }
+            let joins = (hop.targetColumns + rest[0].sourceColumns).withoutRepetitions
+            add(AffectedCapture(record: record, path: rest, columns: joins), to: hop.otherTable)
         }
     }
 
-    /// The columns of the table between two steps that decide what belongs together.
-    private static func columns(joining hop: AssociationHop, _ next: AssociationHop) -> [String] {
-        var columns = [hop.otherColumn, next.column]
-        if let condition = hop.condition, condition.side == .target { columns.append(condition.column) }
-        if let condition = next.condition, condition.side == .source { columns.append(condition.column) }
-        return columns.withoutRepetitions
+    /// Adds a capture, or the columns that it has to look at to one that leads the same way, so that one change
+    /// publishes a record once.
+    private mutating func add(_ affected: AffectedCapture, to table: String) {
+        change(table) { capture in
+            let same = capture.affected.firstIndex { $0.record == affected.record && $0.path == affected.path }
+            guard let same else { return capture.affected.append(affected) }
+            let other = capture.affected[same].columns
+            capture.affected[same].columns = other.flatMap { other in
+                affected.columns.map { (other + $0).withoutRepetitions }
+            }
+        }
+    }
+}
+
+extension PublicationPartitionKey {
+    /// What rows of the outbox carry.
+    fileprivate func captured(from table: TableDescription?, topic: String) -> RecordCapture.Topic.PartitionKey {
+        column(in: table).map { .column($0) } ?? constant(forTopic: topic).map { .constant($0) } ?? .none
     }
 }

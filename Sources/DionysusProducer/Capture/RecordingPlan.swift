@@ -18,8 +18,12 @@ struct RecordingPlan {
         let topic: String
         /// Whether the model itself is published, and not only others of which it is a part.
         var isPublished = false
-        /// The attribute that is the partition key.
+        /// The attribute whose value is the partition key.
         var partitionKey: String?
+        /// The partition key of all rows, where only the relay can compute it.
+        var partitionKeyConstant: String?
+        /// The columns whose last values a deletion keeps.
+        var keptColumns: [String] = []
         /// The columns by which the records that it is a part of are found.
         var foreignKeys: [String] = []
     }
@@ -43,7 +47,9 @@ struct RecordingPlan {
             roles[index].foreignKeys += foreignKeys
             if isPublished {
                 roles[index].isPublished = true
-                roles[index].partitionKey = publication.partitionKey
+                roles[index].keptColumns = publication.partitionKey.keptColumns
+                if case .column(let column) = publication.partitionKey { roles[index].partitionKey = column }
+                roles[index].partitionKeyConstant = publication.partitionKey.constant(forTopic: publication.topic)
             }
         }
     }
@@ -68,7 +74,7 @@ struct RecordingPlan {
                     id: change.id,
                     event: EventName(model.singular, event),
                     topic: role.topic,
-                    partitionKey: role.partitionKey.flatMap { change.text(of: $0) },
+                    partitionKey: role.partitionKey.flatMap { change.text(of: $0) } ?? role.partitionKeyConstant,
                     changeset: try changeset(of: change, role, cipher)
                 )
             )
@@ -115,9 +121,12 @@ struct RecordingPlan {
                 members[column] = .array([.null, new[column] ?? .null])
             }
         }
+        if change.new == nil {
+            for column in role.keptColumns { members[column] = change.values(of: column) }
+        }
         guard !members.members.isEmpty else { return nil }
         guard model.changeset == .values else { return .object(members) }
-        let needed = Set(role.foreignKeys + [role.partitionKey].compactMap(\.self))
+        let needed = Set(role.foreignKeys + role.keptColumns + [role.partitionKey].compactMap(\.self))
         return .object(try cipher.encrypt(members, except: needed))
     }
 }

@@ -1,8 +1,10 @@
 public import Dionysus
 
 /// What a payload is made of.
+///
+/// Fields that several serializers share are a value of this type; a serializer that lists them can override each.
 public struct Fields<Record: Model>: Sendable {
-    var fields: [Field<Record>]
+    var list: [Field<Record>]
 }
 
 /// One member of a payload.
@@ -13,12 +15,22 @@ struct Field<Record: Model>: Sendable {
         /// A computed attribute.
         case computed(scale: Int?, @Sendable (Record, Related<Record>) throws -> any AttributeValue)
         /// A link, and a sideload where the publication asks for it.
-        case relationship(AssociationDescription)
+        case relationship(Link<Record>)
     }
 
     let name: String
     let content: Content
     let loads: [AssociationDescription]
+}
+
+/// A link to other records.
+struct Link<Record: Model>: Sendable {
+    /// The ways to the other records: none for a link that is only computed, several for a polymorphic one.
+    var branches: [AssociationDescription] = []
+    var isPolymorphic = false
+    var isToMany = false
+    /// A computation in the place of what the association gives.
+    var link: (@Sendable (Record, Related<Record>) throws -> any AttributeValue)?
 }
 
 /// Collects the fields of a serializer.
@@ -28,9 +40,9 @@ public enum FieldsBuilder<Record: Model> {
         part.fields
     }
     public static func buildBlock(_ parts: Fields<Record>...) -> Fields<Record> {
-        Fields(fields: parts.flatMap(\.fields))
+        Fields(list: parts.flatMap(\.list))
     }
-    public static func buildOptional(_ part: Fields<Record>?) -> Fields<Record> { part ?? Fields(fields: []) }
+    public static func buildOptional(_ part: Fields<Record>?) -> Fields<Record> { part ?? Fields(list: []) }
     public static func buildEither(first: Fields<Record>) -> Fields<Record> { first }
     public static func buildEither(second: Fields<Record>) -> Fields<Record> { second }
 }
@@ -49,7 +61,7 @@ public struct Attributes<Record: Model>: FieldGroup {
     /// Lists properties.
     /// - Parameter keys: Their coding keys.
     public init(_ keys: Record.CodingKeys...) {
-        fields = Fields(fields: keys.map { Field(name: $0.stringValue, content: .property(scale: nil), loads: []) })
+        fields = Fields(list: keys.map { Field(name: $0.stringValue, content: .property(scale: nil), loads: []) })
     }
 }
 
@@ -62,7 +74,7 @@ public struct Attribute<Record: Model>: FieldGroup {
     ///   - key: Its coding key.
     ///   - scale: For a decimal number: how many digits are behind the point on the wire.
     public init(_ key: Record.CodingKeys, scale: Int? = nil) {
-        fields = Fields(fields: [Field(name: key.stringValue, content: .property(scale: scale), loads: [])])
+        fields = Fields(list: [Field(name: key.stringValue, content: .property(scale: scale), loads: [])])
     }
 
     /// A computation in the place of a property.
@@ -77,7 +89,7 @@ public struct Attribute<Record: Model>: FieldGroup {
         loading associations: any AssociationFrom<Record>...,
         value: @escaping @Sendable (Record, Related<Record>) throws -> Value
     ) {
-        self.init(name: key.stringValue, scale: scale, loading: associations.map(\.description), value: value)
+        self.init(name: key.stringValue, scale: scale, loading: associations.flatMap(\.descriptions), value: value)
     }
 
     /// A computed attribute.
@@ -92,7 +104,7 @@ public struct Attribute<Record: Model>: FieldGroup {
         loading associations: any AssociationFrom<Record>...,
         value: @escaping @Sendable (Record, Related<Record>) throws -> Value
     ) {
-        self.init(name: name, scale: scale, loading: associations.map(\.description), value: value)
+        self.init(name: name, scale: scale, loading: associations.flatMap(\.descriptions), value: value)
     }
 
     private init<Value: AttributeValue>(
@@ -101,7 +113,7 @@ public struct Attribute<Record: Model>: FieldGroup {
         loading associations: [AssociationDescription],
         value: @escaping @Sendable (Record, Related<Record>) throws -> Value
     ) {
-        fields = Fields(fields: [
+        fields = Fields(list: [
             Field(name: name, content: .computed(scale: scale) { try value($0, $1) }, loads: associations)
         ])
     }
@@ -111,12 +123,51 @@ public struct Attribute<Record: Model>: FieldGroup {
 public struct HasOne<Record: Model>: FieldGroup {
     public let fields: Fields<Record>
 
-    /// Declares the link.
+    /// The link that an association gives.
     /// - Parameters:
     ///   - name: Its name on the wire.
     ///   - association: The association it stands for.
     public init<Target: Model>(_ name: String, _ association: ToOneAssociation<Record, Target>) {
-        fields = Fields(fields: [relationship(name, association.description)])
+        fields = .relationship(name, Link(branches: [association.description]))
+    }
+
+    /// The link that a polymorphic association gives: `{"id":…,"type":"ModelName"}`.
+    /// - Parameters:
+    ///   - name: Its name on the wire.
+    ///   - association: The association it stands for.
+    public init(_ name: String, _ association: PolymorphicAssociation<Record>) {
+        fields = .relationship(name, Link(branches: association.descriptions, isPolymorphic: true))
+    }
+
+    /// The link that an association gives, overridden.
+    /// - Parameters:
+    ///   - name: Its name on the wire.
+    ///   - association: The association it stands for; its record is sideloaded only where it is the linked one.
+    ///   - associations: What the computation asks `related` for, besides `association`.
+    ///   - id: The linked record's primary key, or nil for none.
+    public init<Target: Model, ID: AttributeValue>(
+        _ name: String,
+        _ association: ToOneAssociation<Record, Target>,
+        loading associations: any AssociationFrom<Record>...,
+        id: @escaping @Sendable (Record, Related<Record>) throws -> ID?
+    ) {
+        let loads = [association.description] + associations.flatMap(\.descriptions)
+        let relationship = Link<Record>(branches: [association.description]) { try id($0, $1) }
+        fields = .relationship(name, relationship, loads: loads)
+    }
+
+    /// A computed link.
+    /// - Parameters:
+    ///   - name: Its name on the wire.
+    ///   - associations: What the computation asks `related` for.
+    ///   - id: The linked record's primary key, or nil for none.
+    public init<ID: AttributeValue>(
+        _ name: String,
+        loading associations: any AssociationFrom<Record>...,
+        id: @escaping @Sendable (Record, Related<Record>) throws -> ID?
+    ) {
+        let relationship = Link<Record> { try id($0, $1) }
+        fields = .relationship(name, relationship, loads: associations.flatMap(\.descriptions))
     }
 }
 
@@ -124,15 +175,58 @@ public struct HasOne<Record: Model>: FieldGroup {
 public struct HasMany<Record: Model>: FieldGroup {
     public let fields: Fields<Record>
 
-    /// Declares the link.
+    /// The link that an association gives.
     /// - Parameters:
     ///   - name: Its name on the wire.
     ///   - association: The association it stands for.
     public init<Target: Model>(_ name: String, _ association: ToManyAssociation<Record, Target>) {
-        fields = Fields(fields: [relationship(name, association.description)])
+        fields = .relationship(name, Link(branches: [association.description], isToMany: true))
+    }
+
+    /// The link that an association gives, overridden.
+    /// - Parameters:
+    ///   - name: Its name on the wire.
+    ///   - association: The association it stands for; of its records those are sideloaded that are linked.
+    ///   - associations: What the computation asks `related` for, besides `association`.
+    ///   - ids: The linked records' primary keys, in the order in which they are published.
+    public init<Target: Model, ID: AttributeValue>(
+        _ name: String,
+        _ association: ToManyAssociation<Record, Target>,
+        loading associations: any AssociationFrom<Record>...,
+        ids: @escaping @Sendable (Record, Related<Record>) throws -> [ID]
+    ) {
+        let loads = [association.description] + associations.flatMap(\.descriptions)
+        let relationship = Link<Record>(branches: [association.description], isToMany: true) {
+            try ids($0, $1)
+        }
+        fields = .relationship(name, relationship, loads: loads)
+    }
+
+    /// A computed link.
+    /// - Parameters:
+    ///   - name: Its name on the wire.
+    ///   - associations: What the computation asks `related` for.
+    ///   - ids: The linked records' primary keys.
+    public init<ID: AttributeValue>(
+        _ name: String,
+        loading associations: any AssociationFrom<Record>...,
+        ids: @escaping @Sendable (Record, Related<Record>) throws -> [ID]
+    ) {
+        let relationship = Link<Record>(isToMany: true) { try ids($0, $1) }
+        fields = .relationship(name, relationship, loads: associations.flatMap(\.descriptions))
     }
 }
 
-private func relationship<Record: Model>(_ name: String, _ association: AssociationDescription) -> Field<Record> {
-    Field(name: name, content: .relationship(association), loads: [])
+extension Fields {
+    fileprivate static func relationship(
+        _ name: String,
+        _ relationship: Link<Record>,
+        loads: [AssociationDescription] = []
+    ) -> Fields {
+        Fields(list: [Field(name: name, content: .relationship(relationship), loads: loads)])
+    }
+}
+
+extension Fields: FieldGroup {
+    public var fields: Fields<Record> { self }
 }

@@ -47,21 +47,22 @@ public struct ProducerNamespace: Sendable {
 /// A topic, and the models that are published to it.
 public struct ProducerTopic: Sendable {
     let name: String
-    let partitionKey: String?
+    let partitionKey: PartitionKey
     let genesisReplica: Bool
     let publications: [PublishedModel]
+    var settings = TopicSettings()
+    var genesisSettings = ProducerTopic.genesisDefaults
 
     /// Declares a topic.
     /// - Parameters:
     ///   - name: Its name without the namespace: `rentals`.
-    ///   - partitionKey: The attribute by whose value messages are spread over partitions; messages with the same value
-    ///     keep their order. By default the attribute that is configured for all topics. A model that lacks it is
-    ///     spread by its message key.
+    ///   - partitionKey: What messages are spread over partitions by: an attribute's name, or
+    ///     ``PartitionKey/messageKey``. By default the attribute that is configured for all topics.
     ///   - genesisReplica: Whether every message also goes to the genesis topic.
     ///   - publications: The models.
     public init(
         _ name: String,
-        partitionKey: String? = nil,
+        partitionKey: PartitionKey = .default,
         genesisReplica: Bool = false,
         @ListBuilder<PublishedModel> publications: () -> [PublishedModel]
     ) {
@@ -75,9 +76,11 @@ public struct ProducerTopic: Sendable {
 /// A model as a topic publishes it.
 public struct PublishedModel: Sendable {
     let model: ModelDescription
-    var dependencies: [AssociationDescription]
+    var dependencies: [DependencyDescription]
     var observations: [Observation]
-    var partitionKey: String?
+    /// Nil where the topic's applies.
+    var partitionKey: PartitionKey?
+    var publishesAfterCommit: Bool?
 }
 
 /// A change elsewhere that publishes a model.
@@ -89,7 +92,9 @@ struct Observation: Sendable {
 
 /// Declares that a topic publishes a model.
 ///
-///     Publish(Booking.self, with: Booking.fees).partitioned(by: .rentalID)
+///     Publish(Booking.self, with: Booking.fees.with(BookingsFee.taxes), Booking.guest)
+///         .observing(Account.self, .currency, through: Account.rentals.then(Rental.bookings))
+///         .partitioned(by: .rentalID)
 public struct Publish<Record: Model>: ListElement {
     public var element: PublishedModel
 
@@ -97,18 +102,12 @@ public struct Publish<Record: Model>: ListElement {
     /// - Parameters:
     ///   - model: The model.
     ///   - dependencies: What is published with it as one aggregate: sideloaded into its payload, and any change to
-    ///     it publishes the model.
-    public init<each Dependency: Association>(
-        _ model: Record.Type,
-        with dependencies: repeat each Dependency
-    ) {
-        var descriptions: [AssociationDescription] = []
-        for dependency in repeat each dependencies { descriptions.append(dependency.description) }
+    ///     it publishes the model. `Booking.fees.with(BookingsFee.taxes)` sideloads the taxes into the fees.
+    public init(_ model: Record.Type, with dependencies: any Dependency<Record>...) {
         element = PublishedModel(
             model: ModelDescription(model),
-            dependencies: descriptions,
-            observations: [],
-            partitionKey: nil
+            dependencies: dependencies.flatMap(\.dependencies),
+            observations: []
         )
     }
 
@@ -134,12 +133,14 @@ public struct Publish<Record: Model>: ListElement {
         return copy
     }
 
-    /// Spreads this model's messages by another attribute than the topic's.
-    /// - Parameter attribute: The attribute.
-    /// - Returns: The publication with the partition key.
-    public func partitioned(by attribute: Record.CodingKeys) -> Publish {
+    /// Says whether a committing process publishes this model's changes at once, whatever is set for all models.
+    ///
+    /// See ``CommitPublisher``.
+    /// - Parameter isEnabled: Whether it does.
+    /// - Returns: The publication with the choice.
+    public func publishedAfterCommit(_ isEnabled: Bool = true) -> Publish {
         var copy = self
-        copy.element.partitionKey = attribute.stringValue
+        copy.element.publishesAfterCommit = isEnabled
         return copy
     }
 }

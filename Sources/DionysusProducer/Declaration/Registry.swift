@@ -7,10 +7,15 @@ public struct Registry: Sendable {
         let topic: String
         let genesisTopic: String?
         let model: ModelDescription
-        let partitionKey: String?
-        let dependencies: [AssociationDescription]
+        let partitionKey: PublicationPartitionKey
+        /// What is published with the model, as a tree.
+        let aggregate: [DependencyDescription]
         let observations: [Observation]
         let serializers: Serializers
+        let publishesAfterCommit: Bool
+
+        /// The ways from the model to everything that is published with it.
+        var dependencies: [AssociationDescription] { aggregate.flatMap(\.paths).withoutRepetitions }
 
         func plan(for model: ModelDescription) -> SerializerPlan {
             serializers.serializer(of: model).map { SerializerPlan($0) } ?? SerializerPlan(encoding: model)
@@ -18,6 +23,8 @@ public struct Registry: Sendable {
     }
 
     let publications: [Publication]
+    /// What is wrong with the declaration whatever the database is like, a line each.
+    let faults: [String]
     let capture: CaptureMode
     let changesetKeys: [ChangesetKey]
 
@@ -28,49 +35,65 @@ public struct Registry: Sendable {
     public init(_ producer: some Producer, settings: ProducerSettings = ProducerSettings()) {
         capture = settings.capture
         changesetKeys = settings.changesetKeys
-        publications = producer.namespaces.flatMap { namespace in
+        let namespaces = producer.namespaces
+        let prefix = settings.topicPrefix
+        publications = namespaces.flatMap { namespace in
             namespace.topics.flatMap { topic in
-                let name = "\(settings.topicPrefix)\(namespace.name)_\(topic.name)"
+                let name = topic.fullName(in: namespace, prefix: prefix)
                 return topic.publications.map { published in
                     Publication(
                         topic: name,
                         genesisTopic: topic.genesisReplica ? name + "_genesis" : nil,
                         model: published.model,
-                        partitionKey: published.partitionKey ?? topic.partitionKey ?? settings.defaultPartitionKey,
-                        dependencies: published.dependencies,
+                        partitionKey: PublicationPartitionKey(
+                            published.partitionKey ?? topic.partitionKey,
+                            default: settings.defaultPartitionKey
+                        ),
+                        aggregate: published.dependencies,
                         observations: published.observations,
-                        serializers: namespace.serializers
+                        serializers: namespace.serializers,
+                        publishesAfterCommit: published.publishesAfterCommit ?? settings.publishesAfterCommit
                     )
                 }
             }
         }
+        faults = TopicFaults.all(in: namespaces, prefix: prefix)
     }
 
     /// The topics that publish a model.
     /// - Parameter modelName: The model's name.
     /// - Returns: Their full names.
     public func topics(publishing modelName: String) -> [String] {
-        publications.filter { $0.model.name == modelName }.map(\.topic)
+        publications.filter { $0.model.name == modelName }.map(\.topic).withoutRepetitions
+    }
+
+    /// Whether a topic publishes a model for its own sake, and not only as a dependency.
+    /// - Parameters:
+    ///   - modelName: The model's name.
+    ///   - topic: The topic's full name.
+    /// - Returns: True if it does.
+    public func publishes(_ modelName: String, in topic: String) -> Bool {
+        publication(topic: topic, modelName: modelName) != nil
     }
 
     /// The models of which a model is a dependency.
     /// - Parameters:
     ///   - modelName: The model's name.
     ///   - topic: The topic's full name, or nil for all topics.
-    /// - Returns: The names of the models it is published with.
+    /// - Returns: The names of the models it is published with, directly or as a dependency of a dependency.
     public func parents(ofDependency modelName: String, in topic: String? = nil) -> [String] {
         publications
             .filter { topic == nil || $0.topic == topic }
             .filter { $0.dependencies.contains { $0.target.name == modelName } }
             .map(\.model.name)
+            .withoutRepetitions
     }
 
-    /// Topics, their models, and what each is published with.
+    /// Topics, their models, and what each is published with: dependencies of dependencies, too.
     public var dependencies: [String: [String: [String]]] {
         publications.reduce(into: [:]) { result, publication in
-            result[publication.topic, default: [:]][publication.model.name] = publication.dependencies.map(
-                \.target.name
-            )
+            let names = publication.dependencies.map(\.target.name).withoutRepetitions
+            result[publication.topic, default: [:]][publication.model.name] = names
         }
     }
 
@@ -80,17 +103,65 @@ public struct Registry: Sendable {
             .reduce(into: []) { unique, topic in if !unique.contains(topic) { unique.append(topic) } }
     }
 
+    /// A model in a topic, or in the genesis topic of one.
     func publication(topic: String, modelName: String) -> Publication? {
-        publications.first { $0.topic == topic && $0.model.name == modelName }
+        publications.first { ($0.topic == topic || $0.genesisTopic == topic) && $0.model.name == modelName }
     }
 
     /// Every model that is declared, as a record or as a part of an association.
     var models: [ModelDescription] {
-        let all = publications.flatMap { publication in
+        publications.flatMap { publication in
             [publication.model] + publication.dependencies.flatMap { [$0.source, $0.target] }
                 + publication.observations.flatMap { [$0.model, $0.association.source, $0.association.target] }
-                + publication.plan(for: publication.model).relationships.map(\.association.target)
+                + publication.serialized.flatMap { model in
+                    let plan = publication.plan(for: model)
+                    return (plan.relationships.flatMap(\.branches) + plan.loads).map(\.target)
+                }
         }
-        return all.reduce(into: []) { unique, model in if !unique.contains(model) { unique.append(model) } }
+        .withoutRepetitions
+    }
+}
+
+extension Registry.Publication {
+    /// The models whose payloads are written: the published one, and those of its parts.
+    var serialized: [ModelDescription] { ([model] + dependencies.map(\.target)).withoutRepetitions }
+}
+
+/// What the messages of one publication are spread over partitions by.
+enum PublicationPartitionKey: Sendable {
+    /// The message key.
+    case messageKey
+    /// The value of this column, for models that have it.
+    case column(String)
+    /// What the application computes from the record.
+    case computed(ComputedPartitionKey)
+
+    init(_ key: PartitionKey, default column: String?) {
+        self =
+            switch key.rule {
+            case .configured: column.map { .column($0) } ?? .messageKey
+            case .messageKey: .messageKey
+            case .column(let name): .column(name)
+            case .computed(let computed): .computed(computed)
+            }
+    }
+
+    /// The column whose value rows of the outbox carry as their partition key, if the table has it.
+    func column(in table: TableDescription?) -> String? {
+        guard case .column(let name) = self else { return nil }
+        return table?.column(name)?.name
+    }
+
+    /// What rows of the outbox carry as their partition key where it isn't a column's value: the same for all, so that
+    /// one lane keeps their order.
+    func constant(forTopic topic: String) -> String? {
+        guard case .computed(let computed) = self, computed.order == .partitionKey else { return nil }
+        return topic
+    }
+
+    /// The columns that the rows of deleted records keep.
+    var keptColumns: [String] {
+        guard case .computed(let computed) = self else { return [] }
+        return computed.columns
     }
 }

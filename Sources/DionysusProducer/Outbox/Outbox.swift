@@ -9,6 +9,8 @@ struct Outbox: Sendable {
     let lanes: Int
     /// Whether the table has the columns that dionysus-rb's lacks.
     let hasContext: Bool
+    /// How old a row must be to be published.
+    var publishingDelay = Duration.zero
 
     /// Reads what the outbox of a database is like.
     /// - Throws: ``DionysusError`` with code `declaration` if there is none.
@@ -26,9 +28,9 @@ struct Outbox: Sendable {
         )
     }
 
-    private var now: SQL { support.time(shiftedBy: 0) }
+    var now: SQL { support.time(shiftedBy: 0) }
 
-    private func lane(of alias: String) -> SQL {
+    func lane(of alias: String) -> SQL {
         SQL(raw: dialect.laneExpression(Self.laneText(of: alias), lanes: lanes))
     }
 
@@ -38,9 +40,15 @@ struct Outbox: Sendable {
     }
 
     /// A parked row has failed and waits for no further attempt.
-    private static let isNotParked: SQL = "(o.failed_at IS NULL OR o.retry_at IS NOT NULL)"
+    static let isNotParked: SQL = "(o.failed_at IS NULL OR o.retry_at IS NOT NULL)"
 
     private var isDue: SQL { "(o.retry_at IS NULL OR o.retry_at <= \(now)) AND \(Self.isNotParked)" }
+
+    /// Whether a row is left alone for now.
+    private var isYoung: SQL {
+        guard publishingDelay > .zero else { return "(1 = 0)" }
+        return "(o.created_at > \(support.time(shiftedBy: -(publishingDelay / .seconds(1)))))"
+    }
 
     // MARK: Claiming
 
@@ -50,8 +58,17 @@ struct Outbox: Sendable {
         SELECT l.lane FROM dionysus_lanes l WHERE (
           SELECT 1 FROM dionysus_outboxes o
           WHERE \(lane(of: "o.")) = l.lane AND o.published_at IS NULL AND o.id > l.low_water AND \(isDue)
+            AND NOT \(isYoung)
           LIMIT 1
         ) = 1
+        """
+    }
+
+    /// The lanes, models and topics of pending rows above an id.
+    func pending(after id: Int64) -> SQL {
+        """
+        SELECT DISTINCT \(lane(of: "o.")), o.resource_class, o.topic FROM dionysus_outboxes o
+        WHERE o.id > \(id) AND o.published_at IS NULL
         """
     }
 
@@ -84,17 +101,15 @@ struct Outbox: Sendable {
 
     /// What ``OutboxRow/init(_:)`` reads.
     private var columns: SQL {
-        let own = OutboxRow.columns.map { "o.\($0)" }
-        return SQL(
-            raw: (own + OutboxRow.contextColumns.map { hasContext ? "o.\($0)" : "NULL" }).joined(separator: ", ")
-        )
+        let context = OutboxRow.contextColumns.map { hasContext ? "o.\($0)" : "NULL" }
+        return SQL(raw: (OutboxRow.columns.map { "o.\($0)" } + context).joined(separator: ", "))
     }
 
     /// The next rows of a lane, in their order, without those that wait behind a failed one.
     func claim(lane number: Int, limit: Int, onFailure: FailurePolicy) -> SQL {
         // Ordered by the lane too, so that the index that begins with it serves.
         return """
-            SELECT \(columns) FROM dionysus_outboxes o
+            SELECT \(columns), CASE WHEN \(isYoung) THEN 1 ELSE 0 END FROM dionysus_outboxes o
             WHERE \(lane(of: "o.")) = \(number) AND o.published_at IS NULL AND \(isAboveLowWater("o.", number))
               AND \(isDue)\(isNotHeld(onFailure))
             ORDER BY \(lane(of: "o.")), o.id LIMIT \(limit)
@@ -142,6 +157,11 @@ struct Outbox: Sendable {
         return "UPDATE dionysus_outboxes SET published_at = \(now), updated_at = \(now) WHERE \(isOne)"
     }
 
+    /// Settles rows that are still to be published, so that the number of changed rows tells whether all of them were.
+    func take(_ ids: [Int64], deleting: Bool) -> SQL {
+        "\(settle(ids, deleting: deleting)) AND published_at IS NULL"
+    }
+
     /// Marks rows as published although no message of their own was sent, and says why.
     func settle(_ ids: [Int64], note: String) -> SQL {
         """
@@ -182,47 +202,6 @@ struct Outbox: Sendable {
             """
     }
 
-    // MARK: Expanding
-
-    /// Replaces rows about something observed by rows of the records that it affects.
-    func expand(_ rows: [OutboxRow], as expansion: Expansion) -> SQL {
-        let (publication, observation) = (expansion.publication, expansion.observation)
-        let model = publication.model
-        let ids = rows.map { DatabaseValue(primaryKey: $0.resourceID, type: expansion.observedKeyType) }
-        let changed = [
-            BulkColumn("id", expansion.observedKeyType, ids),
-            BulkColumn("created_at", .timestamp, rows.map { ($0.createdAt ?? .now).databaseValue }),
-        ]
-        var from: SQL =
-            """
-            \(dialect.rows(changed, alias: "changed"))
-            JOIN \(identifier: observation.model.table) t0
-              ON t0.\(identifier: observation.model.primaryKey) = changed.id
-            """
-        for (index, hop) in observation.association.hops.enumerated() {
-            from += """
-
-                JOIN \(identifier: hop.otherTable) t\(raw: "\(index + 1)")
-                  ON t\(raw: "\(index + 1)").\(identifier: hop.otherColumn) = t\(raw: "\(index)").\(identifier: hop.column)
-                """
-        }
-        let end = SQL(raw: "t\(observation.association.hops.count)")
-        let key = dialect.asText("\(end).\(identifier: model.primaryKey)")
-        let partitionKey: SQL =
-            expansion.partitionKeyColumn.map { dialect.asText("\(end).\(identifier: $0)") } ?? "NULL"
-        let visible: SQL = expansion.softDeleteColumn.map { "WHERE \(end).\(identifier: $0) IS NULL" } ?? ""
-        return """
-            INSERT INTO dionysus_outboxes
-              (resource_class, resource_id, event_name, topic, partition_key, created_at, updated_at)
-            SELECT \(model.name), resource_id, \(EventName(model.singular, .updated).description),
-              \(publication.topic), partition_key, \(support.storedTime("min(created_at)")), \(now)
-            FROM (
-              SELECT \(key) AS resource_id, \(partitionKey) AS partition_key, changed.created_at AS created_at
-              FROM \(from) \(visible)
-            ) affected GROUP BY resource_id, partition_key ORDER BY min(created_at), resource_id
-            """
-    }
-
     // MARK: Asking
 
     /// One row that could be published now, if there is any.
@@ -230,6 +209,22 @@ struct Outbox: Sendable {
         """
         SELECT o.id FROM dionysus_outboxes o WHERE o.published_at IS NULL AND \(isDue)\(isNotHeld(onFailure)) LIMIT 1
         """
+    }
+
+    /// How many rows wait to be published, up to a limit in each lane, and when the oldest was recorded.
+    func backlog() -> SQL {
+        let waits: SQL =
+            """
+            FROM dionysus_outboxes o
+            WHERE \(lane(of: "o.")) = l.lane AND o.published_at IS NULL AND o.id > l.low_water AND \(Self.isNotParked)
+            """
+        return """
+            SELECT CAST(sum(pending) AS bigint), min(oldest) FROM (
+              SELECT (SELECT count(*) FROM (SELECT 1 \(waits) LIMIT \(Backlog.countedPerLane)) counted) AS pending,
+                (SELECT o.created_at \(waits) ORDER BY \(lane(of: "o.")), o.id LIMIT 1) AS oldest
+              FROM dionysus_lanes l
+            ) lanes
+            """
     }
 
     /// How many rows wait for their next attempt, and how many are parked.

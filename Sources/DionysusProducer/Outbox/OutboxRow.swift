@@ -20,8 +20,10 @@ struct OutboxRow: Sendable {
     let tracestate: String?
     /// What has written the row if it wasn't a change itself: `genesis:7`.
     let origin: String?
+    /// Whether the row is younger than the publishing delay.
+    let isYoung: Bool
 
-    /// The columns in the order in which ``init(_:)`` reads them, followed by ``contextColumns``.
+    /// The columns in the order in which ``init(_:)`` reads them, followed by ``contextColumns`` and whether it is young.
     static let columns = [
         "id", "resource_class", "resource_id", "event_name", "topic", "partition_key", "attempts", "changeset",
         "created_at",
@@ -44,19 +46,57 @@ struct OutboxRow: Sendable {
         traceparent = try row.text(9)
         tracestate = try row.text(10)
         origin = try row.text(11)
+        isYoung = try row.integer(12) == 1
     }
 
-    /// Whether the row's record has moved here from another partition key.
-    /// - Parameter column: The column whose value is the partition key of its topic.
-    func isMove(partitionKey column: String?) -> Bool {
-        guard let column, let changeset, topic != Self.observerTopic,
-            case .array(let values)? = (try? JSON(parsing: Array(changeset.utf8)))?[column], values.count == 2
-        else { return false }
-        return values[0] != values[1]
+    /// Whether the row's record may have moved here from another partition key.
+    ///
+    /// A record that was restored may have, while its changes were not captured: its two values are the same.
+    func mayBeMove(in publication: Registry.Publication) -> Bool {
+        guard case .column(let column) = publication.partitionKey, topic != Self.observerTopic else { return false }
+        return values(of: column).count == 2
     }
+
+    /// What the changeset says, by column.
+    var changedValues: JSON.Object? {
+        guard let changeset, case .object(let values) = try? JSON(parsing: Array(changeset.utf8)) else { return nil }
+        return values
+    }
+
+    /// The old and the new value of a column, as far as the changeset has them.
+    func values(of column: String) -> [JSON] {
+        guard case .array(let values) = changedValues?[column] else { return [] }
+        return values
+    }
+
+    /// What decides its lane.
+    var laneText: String { partitionKey ?? record.messageKey }
 
     /// The record that the row is about, in its topic.
     var record: RecordReference { RecordReference(topic: topic, modelName: resourceClass, id: resourceID) }
+}
+
+extension [OutboxRow] {
+    /// Without rows that are too young, and those behind them with the same partition key.
+    var oldEnough: [OutboxRow] {
+        guard contains(where: \.isYoung) else { return self }
+        var held: Set<String> = []
+        return filter { row in
+            if row.isYoung { held.insert(row.laneText) }
+            return !held.contains(row.laneText)
+        }
+    }
+
+    /// The ids of those rows whose record has the same event again in its next row.
+    var consecutiveDuplicates: Set<Int64> {
+        var last: [RecordReference: OutboxRow] = [:]
+        var duplicates: Set<Int64> = []
+        for row in self {
+            if let previous = last[row.record], previous.eventName == row.eventName { duplicates.insert(previous.id) }
+            last[row.record] = row
+        }
+        return duplicates
+    }
 }
 
 /// A record in a topic: what a message key stands for.

@@ -24,6 +24,7 @@ public struct OutboxSchema: Sendable {
         try await database.transaction(.write) { transaction in
             try transaction.run(transaction.dialect.transactionLock("dionysus:migrate", shared: false))
             try transaction.run(outbox.creation())
+            try transaction.run(GenesisSchema.creation(transaction.dialect))
             let current = try Self.lanes(in: &transaction)
             if current != lanes {
                 try transaction.run([
@@ -45,7 +46,7 @@ public struct OutboxSchema: Sendable {
             for table in try outbox.capturedTables(in: &transaction) {
                 try transaction.run(outbox.triggerRemoval(table: table))
             }
-            try transaction.run(outbox.removal())
+            try transaction.run(outbox.removal() + GenesisSchema.removal)
         }
     }
 

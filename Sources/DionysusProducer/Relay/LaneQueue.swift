@@ -8,6 +8,7 @@ final class LaneQueue: Sendable {
         var underWay: Set<Int> = []
         var workers: [CheckedContinuation<Int?, Never>] = []
         var isClosed = false
+        var hasProgressed = false
         var lastPause = 0
         var pauses: [Int: CheckedContinuation<Void, Never>] = [:]
         /// Pauses that were cancelled before they began to wait.
@@ -36,6 +37,11 @@ final class LaneQueue: Sendable {
     }
 
     private let state = Mutex(State())
+    private let onIdle: @Sendable () -> Void
+
+    /// Creates a queue.
+    /// - Parameter onIdle: Called when the last lane is finished.
+    init(onIdle: @escaping @Sendable () -> Void = {}) { self.onIdle = onIdle }
 
     /// Whether a lane waits or is worked on.
     var isIdle: Bool { state.withLock { $0.waiting.isEmpty && $0.underWay.isEmpty } }
@@ -58,10 +64,20 @@ final class LaneQueue: Sendable {
     }
 
     /// A worker is done with a lane, for now or with more to come.
-    func finished(_ lane: Int, hasMore: Bool) {
+    func finished(_ lane: Int, hasMore: Bool, hasProgressed: Bool) {
         change { state in
             state.underWay.remove(lane)
             if hasMore, !state.waiting.contains(lane) { state.waiting.append(lane) }
+            if hasProgressed { state.hasProgressed = true }
+        }
+        if isIdle { onIdle() }
+    }
+
+    /// Whether anything was settled since this was last asked.
+    func takeProgress() -> Bool {
+        state.withLock { state in
+            defer { state.hasProgressed = false }
+            return state.hasProgressed
         }
     }
 

@@ -14,19 +14,23 @@ struct RelayPipeline: Sendable {
         case settled
         /// A full batch was settled; there is probably more.
         case full
-        /// The broker did not take the messages.
-        case brokerUnavailable(DionysusError)
+        /// The broker did not take the messages, or not all of them.
+        case brokerUnavailable(DionysusError, hasProgressed: Bool)
     }
 
     let database: any CapturingDatabase
     let outbox: Outbox
     let producer: any MessageProducer
     let settings: ProducerSettings
+    let registry: Registry
     let expansions: [Expansion]
     let plans: [RecordGroup: LoadPlan]
     let composer: Composer
     let housekeeping: LaneHousekeeping
     let onPublished: @Sendable (PublishedBatch) -> Void
+    /// Called with the lanes that rows have been replaced into.
+    let onExpanded: @Sendable ([Int]) -> Void
+    let telemetry: RelayTelemetry
     let logger: Logger
 
     /// Publishes the next rows of a lane.
@@ -34,19 +38,31 @@ struct RelayPipeline: Sendable {
     /// This is the relay.
     func publishBatch(ofLane lane: Int) async throws -> Outcome {
         let lock = outbox.lock(ofLane: lane)
+        var progress = telemetry.batch(ofLane: lane)
         guard let lease = try await database.lease(lock, idleTimeout: settings.leaseTimeout) else { return .busy }
         do {
             let batch = try await claim(lane, under: lease)
+            progress.claimed(batch.rows)
+            try await expand(batch.expandable)
+            progress.finished(.expand)
             guard !batch.rows.isEmpty else { return try await finish(lane, batch, lease) }
             let records = try await load(batch.rows)
+            progress.finished(.load)
+            let span = telemetry.sending(batch.rows)
             let (messages, verdicts) = composer.compose(
                 batch.rows,
                 waiting: batch.waiting,
+                superseded: settings.removesConsecutiveDuplicates ? batch.rows.consecutiveDuplicates : [],
                 records,
                 version: batch.version,
-                onFailure: settings.onFailure
+                onFailure: settings.onFailure,
+                trace: span?.traceContext
             )
+            progress.finished(.serialize)
             let results = await producer.send(messages)
+            span?.end(results)
+            telemetry.sent(messages, results)
+            progress.finished(.send)
             let settlement = Settlement(batch.rows, verdicts, results, settings: settings)
             do {
                 try await settle(settlement, lane, lease)
@@ -54,6 +70,8 @@ struct RelayPipeline: Sendable {
                 try await refresh(settlement.published, because: error)
                 throw error
             }
+            progress.settled(settlement, batch.rows)
+            await telemetry.respond(batch.rows, messages, verdicts, results)
             return report(settlement, of: batch)
         } catch {
             await lease.abandon()
@@ -63,15 +81,16 @@ struct RelayPipeline: Sendable {
 
     private struct Batch: Sendable {
         var rows: [OutboxRow]
+        /// Rows about something observed or a dependency, which rows of other records replace.
+        var expandable: [OutboxRow]
         /// The ids of rows that wait for earlier rows of their record in another lane.
         var waiting: Set<Int64>
-        var expanded: Int
         var version: Int64
         var isFull: Bool
     }
 
-    /// Takes the next rows, replaces those about something observed, and draws the version: in this order, so that
-    /// what is loaded afterwards is at least as recent as the version says.
+    /// Takes the next rows, then draws the version: in this order, so that what is loaded afterwards is at least as recent
+    /// as the version says.
     private func claim(_ lane: Int, under lease: any Lease) async throws -> Batch {
         try await lease.perform { [self] transaction in
             if housekeeping.isSweepDue(lane) { try transaction.run(outbox.sweep(lane: lane)) }
@@ -79,12 +98,10 @@ struct RelayPipeline: Sendable {
                 outbox.claim(lane: lane, limit: settings.batchSize, onFailure: settings.onFailure),
                 outbox.support.drawVersion(),
             ])
-            let claimed = try results[0].rows.map { try OutboxRow($0) }
-            let observed = claimed.filter { $0.topic == OutboxRow.observerTopic }
-            if !observed.isEmpty { try transaction.run(expansion(of: observed)) }
+            let found = try results[0].rows.map { try OutboxRow($0) }
+            let claimed = found.oldEnough
             let moves = claimed.filter { row in
-                let publication = composer.registry.publication(topic: row.topic, modelName: row.resourceClass)
-                return row.isMove(partitionKey: publication?.partitionKey)
+                registry.publication(topic: row.topic, modelName: row.resourceClass).map(row.mayBeMove) ?? false
             }
             let waiting =
                 moves.isEmpty
@@ -92,45 +109,57 @@ struct RelayPipeline: Sendable {
                 : try transaction.run(outbox.waitingForAnotherLane(moves, lane: lane)).rows
                     .compactMap { try $0.integer(0) }
             return Batch(
-                rows: claimed.filter { $0.topic != OutboxRow.observerTopic },
+                rows: claimed.filter { !expansions.replace($0, registry) },
+                expandable: claimed.filter { expansions.replace($0, registry) },
                 waiting: Set(waiting),
-                expanded: observed.count,
                 version: try results[1].first?.integer(0) ?? 0,
-                isFull: claimed.count == settings.batchSize
+                isFull: found.count == settings.batchSize && !claimed.isEmpty
             )
         }
     }
 
-    private func expansion(of rows: [OutboxRow]) -> [SQL] {
-        let inserts = expansions.compactMap { expansion -> SQL? in
-            let affecting = rows.filter(expansion.applies(to:))
-            return affecting.isEmpty ? nil : outbox.expand(affecting, as: expansion)
+    /// Replaces rows by rows of the records that they affect.
+    ///
+    /// This is a short transaction of its own and not a part of the lane's, which lasts until the broker has answered: the
+    /// ids it draws become visible at once, hardly later than those that writers draw beside it.
+    private func expand(_ rows: [OutboxRow]) async throws {
+        guard !rows.isEmpty else { return }
+        let ways = expansions.filter { way in rows.contains(where: way.applies(to:)) }
+        let groups = ways.map { RecordGroup($0.publication) }.withoutRepetitions
+            .map { group in ways.filter { RecordGroup($0.publication) == group } }
+        let lanes = try await database.transaction(.write) { [self] transaction in
+            let taken = try transaction.run(outbox.take(rows.map(\.id), deleting: settings.deletesPublishedRows))
+            guard taken.affectedRows == rows.count else { throw takenOver }
+            return try groups.flatMap { try insert(rows, by: $0, in: &transaction) }
         }
-        return inserts + [outbox.settle(rows.map(\.id), deleting: settings.deletesPublishedRows)]
+        onExpanded(lanes.withoutRepetitions)
+    }
+
+    /// Inserts the rows of one publication, or leaves them to a genesis run if they are too many for one transaction.
+    /// - Returns: Their lanes.
+    private func insert(
+        _ rows: [OutboxRow],
+        by ways: [Expansion],
+        in transaction: inout Transaction
+    ) throws -> [Int] {
+        let maximum = settings.observersInlineMaximumSize
+        let count = try Genesis.countObservers(rows, by: ways, upTo: maximum, in: &transaction)
+        guard count <= maximum else {
+            try Genesis.observerRun(rows, by: ways, chunkSize: settings.genesisChunkSize, in: &transaction)
+            return []
+        }
+        guard count > 0 else { return [] }
+        return try transaction.run(outbox.expand(rows, by: ways)).rows.compactMap { try $0.integer(0).map(Int.init) }
+    }
+
+    private var takenOver: DionysusError {
+        DionysusError(.transactionConflict, "another relay has the lane's rows by now", isRetriable: true)
     }
 
     /// Loads the current state of all records and what belongs to them, as one snapshot of the database has it.
     private func load(_ rows: [OutboxRow]) async throws -> [RecordGroup: LoadedRecords] {
-        let groups = Dictionary(grouping: rows, by: RecordGroup.init)
-            .compactMap { group, rows in
-                plans[group].map { (group: group, plan: $0, ids: rows.map(\.resourceID).withoutRepetitions) }
-            }
-        let queries = groups.map { group, plan, ids in
-            plan.queries(
-                ids: ids.map { DatabaseValue(primaryKey: $0, type: plan.primaryKeyType) },
-                dialect: outbox.dialect
-            )
-        }
-        let results = try await database.transaction(.snapshot) { try $0.run(queries.flatMap(\.self)) }
-        let encoder = JSONTreeEncoder(fractionDigits: settings.timeFractionDigits)
-        var records: [RecordGroup: LoadedRecords] = [:]
-        var start = 0
-        for ((group, plan, _), queries) in zip(groups, queries) {
-            let end = start + queries.count
-            records[group] = LoadedRecords(plan: plan, results: results[start..<end], encoder: encoder)
-            start = end
-        }
-        return records
+        try await SnapshotLoader(database: database, plans: plans, fractionDigits: settings.timeFractionDigits)
+            .load(Dictionary(grouping: rows, by: RecordGroup.init).mapValues { $0.map(\.resourceID) })
     }
 
     private func settle(_ settlement: Settlement, _ lane: Int, _ lease: any Lease) async throws {
@@ -145,7 +174,7 @@ struct RelayPipeline: Sendable {
         try await lease.release { [self] transaction in
             try housekeeping.advance(lane, outbox, in: &transaction)
         }
-        return batch.isFull ? .full : batch.expanded > 0 ? .settled : .empty
+        return batch.isFull ? .full : batch.expandable.isEmpty ? .empty : .settled
     }
 
     /// The lane may have been taken over while the messages were under way, and newer ones may stand before ours in the
@@ -166,9 +195,6 @@ struct RelayPipeline: Sendable {
     }
 
     private func report(_ settlement: Settlement, of batch: Batch) -> Outcome {
-        for (row, error) in settlement.failures {
-            logger.error("row \(row.id) of the outbox failed: \(error)", metadata: ["attempts": "\(row.attempts + 1)"])
-        }
         for (note, rows) in settlement.notes {
             logger.info("\(rows.count) rows of the outbox: \(note)")
         }
@@ -181,7 +207,9 @@ struct RelayPipeline: Sendable {
                 )
             )
         }
-        if let error = settlement.brokerError { return .brokerUnavailable(error) }
+        if let error = settlement.brokerError {
+            return .brokerUnavailable(error, hasProgressed: settlement.hasSettledRows)
+        }
         let hasMore = batch.isFull && settlement.hasSettledRows
         return hasMore ? .full : .settled
     }

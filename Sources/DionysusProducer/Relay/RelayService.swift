@@ -22,7 +22,10 @@ public struct RelayService: Service {
     private let settings: ProducerSettings
     private let mode: Mode
     private let onPublished: @Sendable (PublishedBatch) -> Void
+    private let telemetry: RelayTelemetry
     private let logger: Logger
+    /// What the application adds to genesis runs.
+    public var genesis = GenesisHooks()
 
     /// Creates a relay.
     /// - Parameters:
@@ -31,6 +34,7 @@ public struct RelayService: Service {
     ///   - broker: Where to.
     ///   - settings: How.
     ///   - mode: When it ends by itself.
+    ///   - instrumentation: Whom it tells what it does.
     ///   - logger: Where it says what it does.
     ///   - onPublished: Called after each batch that the broker has acknowledged.
     public init(
@@ -39,6 +43,7 @@ public struct RelayService: Service {
         broker: any MessageBroker,
         settings: ProducerSettings = ProducerSettings(),
         mode: Mode = .continuous,
+        instrumentation: Instrumentation = Instrumentation(),
         logger: Logger = Logger(label: "dionysus.relay"),
         onPublished: @escaping @Sendable (PublishedBatch) -> Void = { _ in }
     ) {
@@ -49,82 +54,96 @@ public struct RelayService: Service {
         self.mode = mode
         self.logger = logger
         self.onPublished = onPublished
+        telemetry = RelayTelemetry(
+            instrumentation,
+            system: broker.messagingSystem,
+            settings: settings,
+            logger: logger
+        )
     }
 
     /// Works until it is shut down, or as ``Mode`` says.
     /// - Throws: ``DionysusError``: `configuration` or `declaration` when it can't begin.
-    public func run() async throws {
-        let faults = settings.faults
-        guard faults.isEmpty else {
-            throw DionysusError(.configuration, "settings of the producer: \(faults.joined(separator: "; "))")
-        }
-        let queue = LaneQueue()
+    public func run() async throws { try await telemetry.lifetime(relay) }
+
+    private func relay() async throws {
+        try throwFaults(of: settings)
+        let doorbell = Doorbell()
+        let queue = LaneQueue(onIdle: doorbell.ring)
         try await withGracefulShutdownHandler {
-            guard let pipeline = try await patiently("prepare the relay", on: queue, prepare) else { return }
+            guard let pipeline = try await queue.patiently("prepare the relay", telemetry, { try await prepare(queue) })
+            else { return }
             logger.info("the relay has started", metadata: ["lanes": "\(pipeline.outbox.lanes)"])
+            telemetry.started(lanes: pipeline.outbox.lanes)
             try await withThrowingTaskGroup(of: Void.self) { group in
-                for _ in 0..<settings.workers {
-                    group.addTask { await work(pipeline, queue) }
+                let workers = LaneWorkers(pipeline: pipeline, queue: queue, count: settings.workers)
+                group.addTask { await workers.run() }
+                group.addTask {
+                    // Workers that wait for a lane would wait forever if polling failed.
+                    defer { queue.close() }
+                    try await poll(pipeline, queue, doorbell)
                 }
-                group.addTask { try await poll(pipeline, queue) }
+                if mode == .continuous, let retention = OutboxRetention(pipeline.outbox, database, settings, logger) {
+                    group.addTask { await retention.run(until: queue) }
+                }
+                group.addTask { try await genesisWorker(pipeline).run(queue, onQueued: doorbell.ring) }
                 try await group.waitForAll()
             }
             await pipeline.producer.close(deadline: settings.messageTimeout)
             logger.info("the relay has stopped")
         } onGracefulShutdown: {
+            telemetry.shuttingDown()
             queue.close()
+            doorbell.ring()
         }
     }
 
-    /// Reads the catalogue, raises the version, and connects to the broker.
-    private func prepare() async throws -> RelayPipeline {
-        let catalogue = try await Catalogue.read(for: registry, from: database)
-        try throwFaults(registry.faults(in: catalogue))
-        let capture = CaptureInstallation(registry, catalogue, database)
-        let (outbox, sourceID) = try await database.transaction(.write) { transaction in
-            let outbox = try Outbox.open(of: database, in: &transaction)
-            try throwFaults(capture.faults(in: &transaction))
-            try outbox.support.raiseVersion(in: &transaction)
-            let sourceID = try transaction.run(SQL(raw: "SELECT value FROM dionysus_meta WHERE name = 'source_id'"))
-            return (outbox, try sourceID.first?.text(0) ?? "")
-        }
-        let plans = try registry.publications.map { publication in
-            (RecordGroup(publication), try LoadPlan(publication, catalogue))
-        }
-        let options = ProducerOptions(
-            clientID: settings.clientID,
-            partitioner: settings.partitioner,
-            messageTimeout: settings.messageTimeout,
-            settings: settings.brokerSettings
-        )
-        return RelayPipeline(
+    private func prepare(_ queue: LaneQueue) async throws -> RelayPipeline {
+        try await RelayPipeline(
+            registry,
             database: database,
-            outbox: outbox,
-            producer: try await broker.makeProducer(options),
+            broker: broker,
             settings: settings,
-            expansions: Expansion.all(of: registry, catalogue),
-            plans: Dictionary(plans, uniquingKeysWith: { first, _ in first }),
-            composer: Composer(sourceID: sourceID, registry: registry),
-            housekeeping: LaneHousekeeping(),
+            logger: logger,
             onPublished: onPublished,
-            logger: logger
+            onExpanded: queue.offer,
+            telemetry: telemetry
         )
     }
 
     /// Finds lanes that have something to publish.
-    private func poll(_ pipeline: RelayPipeline, _ queue: LaneQueue) async throws {
+    private func poll(_ pipeline: RelayPipeline, _ queue: LaneQueue, _ doorbell: Doorbell) async throws {
+        let signal = settings.wakesUp ? database.changeSignal(doorbell.ring) : nil
+        var changes = ChangeWaiting(signal, doorbell, pollInterval: settings.pollInterval, logger: logger)
         while !queue.isClosed {
-            let lanes = try await patiently("look for new rows", on: queue) {
+            await changes.arm()
+            let lanes = try await queue.patiently("look for new rows", telemetry) {
                 try await database.transaction(.snapshot) { transaction in
                     try transaction.run(pipeline.outbox.pendingLanes()).rows
                         .compactMap { try $0.integer(0).map(Int.init) }
                 }
             }
-            guard let lanes else { return }
+            guard let lanes else { break }
+            telemetry.polled(pendingLanes: lanes.count)
+            await telemetry.measureIfDue(pipeline.outbox, in: database)
             // Lanes whose rows all wait behind a failed one are looked at again and again: they don't count as work.
             if mode == .untilEmpty, queue.isIdle, try await isEmpty(pipeline, queue) { queue.close() }
             queue.offer(lanes + pipeline.housekeeping.lanesToAdvance())
-            await queue.pause(settings.pollInterval)
+            if !lanes.isEmpty {
+                await changes.disarm()
+                await untilIdle(queue, doorbell)
+                if queue.takeProgress() { continue }
+            }
+            await changes.wait()
+        }
+        await changes.close()
+    }
+
+    /// Waits until all lanes have been worked on, at most for a poll interval.
+    private func untilIdle(_ queue: LaneQueue, _ doorbell: Doorbell) async {
+        let end = ContinuousClock.now + settings.pollInterval
+        while !queue.isIdle, !queue.isClosed, ContinuousClock.now < end {
+            await doorbell.wait(atMost: end - .now)
         }
     }
 
@@ -133,11 +152,14 @@ public struct RelayService: Service {
     /// Rows that wait for their next attempt can't, nor those behind them.
     private func isEmpty(_ pipeline: RelayPipeline, _ queue: LaneQueue) async throws -> Bool {
         let outbox = pipeline.outbox
-        let counts = try await patiently("look for publishable rows", on: queue) { [settings] in
+        let genesis = genesisWorker(pipeline)
+        let counts = try await queue.patiently("look for publishable rows", telemetry) { [settings] in
             try await database.transaction(.snapshot) { transaction -> (waiting: Int64, parked: Int64)? in
                 guard try transaction.run(outbox.somePublishable(onFailure: settings.onFailure)).isEmpty else {
                     return nil
                 }
+                // In the same snapshot: otherwise rows could move from one side to the other unseen.
+                if try genesis.hasWork(in: &transaction) { return nil }
                 let counts = try transaction.run(outbox.failureCounts()).first
                 return (try counts?.integer(0) ?? 0, try counts?.integer(1) ?? 0)
             }
@@ -148,57 +170,14 @@ public struct RelayService: Service {
         return true
     }
 
-    /// Publishes batches of one lane after another.
-    private func work(_ pipeline: RelayPipeline, _ queue: LaneQueue) async {
-        var failures = 0
-        while let lane = await queue.next() {
-            var hasMore = false
-            do {
-                switch try await pipeline.publishBatch(ofLane: lane) {
-                case .busy, .empty, .settled: failures = 0
-                case .full:
-                    failures = 0
-                    hasMore = true
-                case .brokerUnavailable(let error):
-                    failures += 1
-                    if failures == 1 { logger.warning("the broker does not take messages: \(error); trying again") }
-                }
-            } catch {
-                failures += 1
-                if failures == 1 { logger.error("a batch failed: \(error); trying again") }
-            }
-            if failures > 0 { await queue.pause(Self.backoff.delay(afterFailures: failures)) }
-            queue.finished(lane, hasMore: hasMore)
-        }
-    }
-
-    private static let backoff = Backoff(initial: .milliseconds(100), maximum: .seconds(5))
-
-    /// Tries until it succeeds, fails for good, or the relay is shut down (then nil is returned).
-    private func patiently<T: Sendable>(
-        _ purpose: String,
-        on queue: LaneQueue,
-        _ operation: () async throws -> T
-    ) async throws -> T? {
-        var failures = 0
-        while !queue.isClosed {
-            do {
-                let result = try await operation()
-                if failures > 0 { logger.info("could \(purpose) again after \(failures) failures") }
-                return result
-            } catch let error as DionysusError where error.isRetriable {
-                failures += 1
-                if failures == 1 { logger.warning("can't \(purpose): \(error); trying again") }
-                await queue.pause(Self.backoff.delay(afterFailures: failures))
-            }
-        }
-        return nil
-    }
-}
-
-extension RecordGroup {
-    init(_ publication: Registry.Publication) {
-        topic = publication.topic
-        modelName = publication.model.name
+    private func genesisWorker(_ pipeline: RelayPipeline) -> GenesisWorker {
+        GenesisWorker(
+            database: database,
+            outbox: pipeline.outbox,
+            registry: registry,
+            settings: settings,
+            hooks: genesis,
+            telemetry: telemetry
+        )
     }
 }

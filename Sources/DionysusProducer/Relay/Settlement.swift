@@ -16,12 +16,14 @@ struct Settlement: Sendable {
     ) {
         var lastPublished: [RecordReference: Int64] = [:]
         var unsettled: [(row: OutboxRow, error: DionysusError)] = []
+        var superseded: [OutboxRow] = []
         for (row, verdict) in zip(rows, verdicts) {
             switch verdict {
             case .held: break
             case .superfluous(let note): notes[note, default: []].append(row)
+            case .superseded: superseded.append(row)
             case .failed(let error): unsettled.append((row, error))
-            case .send(let places):
+            case .send(let places, _):
                 if let error = Self.firstFailure(results[places]) {
                     unsettled.append((row, error))
                 } else {
@@ -29,6 +31,10 @@ struct Settlement: Sendable {
                     lastPublished[row.record] = row.id
                 }
             }
+        }
+        // If what supersedes them was not published, they are pending still.
+        for row in superseded where lastPublished[row.record].map({ $0 > row.id }) == true {
+            notes[Self.duplicate, default: []].append(row)
         }
         for (row, error) in unsettled {
             if let last = lastPublished[row.record], last > row.id {
@@ -41,8 +47,13 @@ struct Settlement: Sendable {
         }
     }
 
+    private static let duplicate = "not published: the record's next change, the same event, has been"
+
     /// Whether the lane is further than it was.
     var hasSettledRows: Bool { !published.isEmpty || !notes.isEmpty || !failures.isEmpty }
+
+    /// Rows that have failed for the last time.
+    var parked: [OutboxRow] { failureStatements.filter { $0.delay == nil }.map(\.row) }
 
     private static func firstFailure(_ results: ArraySlice<Result<Acknowledgement, DionysusError>>) -> DionysusError? {
         for case .failure(let error) in results { return error }
@@ -53,7 +64,7 @@ struct Settlement: Sendable {
         failures.append((row, error))
         // What may succeed without anybody's help is no attempt: it is never parked.
         let attempts = error.isRetriable ? row.attempts : row.attempts + 1
-        let isLast = attempts >= Int64(settings.maxAttempts)
+        let isLast = !error.isRetriable && attempts >= Int64(settings.maxAttempts)
         let cap = Double(settings.maxRetryDelay.components.seconds)
         let delay = min(5 * Double(1 << min(attempts, 20)), cap)
         failureStatements.append((row, error, attempts, isLast ? nil : delay))

@@ -13,101 +13,174 @@ struct LoadPlan: Sendable {
     let serializer: SerializerPlan
     let model: ModelDescription
     let columns: [String]
+    /// The types of the model's columns, as far as they are known.
+    let columnTypes: [String: DatabaseType]
     let primaryKeyType: DatabaseType
     /// The column, if the table has it.
     let softDeleteColumn: String?
     let edges: [Edge]
-    /// The names of the relationships that are published as payloads, too.
-    let sideloads: Set<String>
+    /// The associations whose records are published as payloads, too.
+    let sideloads: Set<AssociationDescription>
 
     /// The plan of a publication.
     init(_ publication: Registry.Publication, _ catalogue: Catalogue) throws {
-        try self.init(publication.model, publication, sideloading: publication.dependencies, catalogue)
+        try self.init(
+            publication.model,
+            publication,
+            sideloading: publication.aggregate,
+            columns: publication.model.columns().map(\.name),
+            catalogue
+        )
+    }
+
+    /// The plan of a model whose payloads are published, as records or as parts of records.
+    private init(
+        _ model: ModelDescription,
+        _ publication: Registry.Publication,
+        sideloading parts: [DependencyDescription],
+        columns: [String],
+        _ catalogue: Catalogue
+    ) throws {
+        let serializer = publication.plan(for: model)
+        let relationships = serializer.relationships
+        let sideloads = Set(parts.map(\.association))
+        // A link that the row holds itself needs no query.
+        let linked = relationships.filter { $0.link == nil }.flatMap(\.branches).filter { !$0.isBelongsTo }
+        let needed = parts.map(\.association) + serializer.loads + linked
+        let edges = try needed.withoutRepetitions.map { association in
+            let target = association.target
+            if sideloads.contains(association) {
+                let nested = parts.filter { $0.association == association }.flatMap(\.dependencies)
+                let columns = try target.columns().map(\.name)
+                let plan = try LoadPlan(target, publication, sideloading: nested, columns: columns, catalogue)
+                return Edge(association: association, target: plan)
+            }
+            let isLoaded = serializer.loads.contains(association)
+            let columns = isLoaded ? try target.columns().map(\.name) : []
+            return Edge(association: association, target: LoadPlan(leaf: target, columns: columns, catalogue))
+        }
+        let keys = relationships.flatMap(\.branches).filter(\.isBelongsTo) + needed.filter(\.isBelongsTo)
+        self.init(
+            model,
+            serializer,
+            columns: columns + keys.flatMap(\.hops[0].sourceColumns),
+            edges: edges,
+            sideloads: sideloads,
+            catalogue
+        )
+    }
+
+    /// The plan of records that are only asked for their own columns.
+    private init(leaf model: ModelDescription, columns: [String], _ catalogue: Catalogue) {
+        self.init(model, SerializerPlan(encoding: model), columns: columns, edges: [], sideloads: [], catalogue)
     }
 
     private init(
         _ model: ModelDescription,
-        _ publication: Registry.Publication,
-        sideloading dependencies: [AssociationDescription],
+        _ serializer: SerializerPlan,
+        columns: [String],
+        edges: [Edge],
+        sideloads: Set<AssociationDescription>,
         _ catalogue: Catalogue
-    ) throws {
+    ) {
         let table = catalogue[model.table]
-        serializer = publication.plan(for: model)
         self.model = model
+        self.serializer = serializer
+        self.edges = edges
+        self.sideloads = sideloads
         primaryKeyType = catalogue.primaryKeyType(of: model)
         softDeleteColumn = table?.column(model.softDeleteColumn)?.name
-        sideloads = Set(
-            serializer.relationships.filter { dependencies.contains($0.association) }.map(\.name)
-        )
-        let associations = serializer.relationships.map(\.association)
-        var columns = try model.columns().map(\.name) + [model.primaryKey]
-        columns += associations.filter(\.isBelongsTo).map { $0.hops[0].column }
-        if let softDeleteColumn { columns.append(softDeleteColumn) }
-        self.columns = columns.withoutRepetitions
-
-        let needed = associations.filter { !$0.isBelongsTo || dependencies.contains($0) } + serializer.loads
-        edges = try needed.withoutRepetitions.map { association in
-            let target = LoadPlan(
-                target: association.target,
-                serializer: dependencies.contains(association) ? publication.plan(for: association.target) : nil,
-                columns: try association.target.columns().map(\.name),
-                catalogue
-            )
-            return Edge(association: association, target: target)
-        }
+        let types = (table?.columns ?? []).compactMap { column in column.type.map { (column.name, $0) } }
+        columnTypes = Dictionary(types, uniquingKeysWith: { first, _ in first })
+        let own = [model.primaryKey] + (softDeleteColumn.map { [$0] } ?? [])
+        self.columns = (columns + own).withoutRepetitions
     }
 
-    /// The plan of an associated model: its own columns, and of its links those that its rows hold themselves.
-    private init(target: ModelDescription, serializer: SerializerPlan?, columns: [String], _ catalogue: Catalogue) {
-        self.serializer = serializer ?? SerializerPlan(encoding: target)
-        model = target
-        primaryKeyType = catalogue.primaryKeyType(of: target)
-        softDeleteColumn = catalogue[target.table]?.column(target.softDeleteColumn)?.name
-        let keys = self.serializer.relationships.map(\.association).filter(\.isBelongsTo).map { $0.hops[0].column }
-        self.columns = (columns + [target.primaryKey] + keys).withoutRepetitions
-        edges = []
-        sideloads = []
-    }
+    // MARK: Queries
 
     /// The queries of the whole tree, a parent before its children.
     func queries(ids: [DatabaseValue], dialect: any SQLDialect) -> [SQL] {
-        let isWanted = dialect.isAny("t.\(identifier: model.primaryKey)", of: ids, type: primaryKeyType)
+        let isWanted = { (alias: String) in
+            dialect.isAny("\(raw: alias).\(identifier: model.primaryKey)", of: ids, type: primaryKeyType)
+        }
         let own: SQL =
-            "SELECT \(Self.list(columns, of: "t")) FROM \(identifier: model.table) t WHERE \(isWanted)"
-        return [own] + edges.map { edge in query(edge, ids: ids, dialect: dialect) }
+            "SELECT \(Self.list(columns, of: "t")) FROM \(identifier: model.table) t WHERE \(isWanted("t"))"
+        return [own] + edgeQueries(isWanted)
+    }
+
+    /// - Parameter isWanted: The condition that holds for those of this model's rows that are loaded, under an alias.
+    private func edgeQueries(_ isWanted: @escaping (String) -> SQL) -> [SQL] {
+        edges.flatMap { edge in
+            let target = edge.target
+            let isTargetWanted = { (alias: String) -> SQL in
+                "\(raw: alias).\(identifier: target.model.primaryKey) IN (\(keys(edge, isWanted)))"
+            }
+            return [query(edge, isWanted)] + target.edgeQueries(isTargetWanted)
+        }
     }
 
     /// The rows at the end of an association; each begins with the key that tells to which record it belongs,
     /// under a name that hides no column of the row.
-    private func query(_ edge: Edge, ids: [DatabaseValue], dialect: any SQLDialect) -> SQL {
-        let hops = edge.association.hops
-        let isWanted = dialect.isAny("s.\(identifier: model.primaryKey)", of: ids, type: primaryKeyType)
-        let key = edge.target.model.primaryKey
+    private func query(_ edge: Edge, _ isWanted: (String) -> SQL) -> SQL {
+        let (target, columns) = (edge.target.model, Self.list(edge.target.columns, of: "t"))
         if edge.association.isBelongsTo {
             return """
-                SELECT t.\(identifier: key) AS dionysus_source, \(Self.list(edge.target.columns, of: "t"))
-                FROM \(identifier: edge.target.model.table) t WHERE t.\(identifier: key) IN (
-                  SELECT s.\(identifier: hops[0].column) FROM \(identifier: model.table) s WHERE \(isWanted)
-                )
+                SELECT t.\(identifier: target.primaryKey) AS dionysus_source, \(columns)
+                FROM \(identifier: target.table) t
+                WHERE t.\(identifier: target.primaryKey) IN (\(keys(edge, isWanted)))
                 """
         }
+        return """
+            SELECT s.\(identifier: model.primaryKey) AS dionysus_source, \(columns)
+            FROM \(path(edge.association)) WHERE \(isWanted("s")) ORDER BY t.\(identifier: target.primaryKey)
+            """
+    }
+
+    /// The primary keys of the rows at the end of an association.
+    private func keys(_ edge: Edge, _ isWanted: (String) -> SQL) -> SQL {
+        let hop = edge.association.hops[0]
+        if edge.association.isBelongsTo {
+            return """
+                SELECT s.\(identifier: hop.column) FROM \(identifier: model.table) s
+                WHERE \(isWanted("s"))\(hop.condition(source: "s", target: "t"))
+                """
+        }
+        return """
+            SELECT t.\(identifier: edge.target.model.primaryKey) FROM \(path(edge.association)) WHERE \(isWanted("s"))
+            """
+    }
+
+    /// The tables of an association, joined: the first is `s`, the last `t`.
+    private func path(_ association: AssociationDescription) -> SQL {
+        let hops = association.hops
         var from: SQL = "\(identifier: model.table) s"
         for (index, hop) in hops.enumerated() {
             let previous = index == 0 ? "s" : "h\(index)"
             let alias = index == hops.count - 1 ? "t" : "h\(index + 1)"
             from += """
                  JOIN \(identifier: hop.otherTable) \(raw: alias)
-                ON \(raw: alias).\(identifier: hop.otherColumn) = \(raw: previous).\(identifier: hop.column)
+                ON \(raw: alias).\(identifier: hop.otherColumn) = \(raw: previous).\(identifier: hop.column)\
+                \(hop.condition(source: previous, target: alias))
                 """
         }
-        return """
-            SELECT s.\(identifier: model.primaryKey) AS dionysus_source, \(Self.list(edge.target.columns, of: "t"))
-            FROM \(from) WHERE \(isWanted) ORDER BY t.\(identifier: key)
-            """
+        return from
     }
 
     private static func list(_ columns: [String], of alias: String) -> SQL {
         columns.map { "\(raw: alias).\(identifier: $0)" as SQL }.joined(separator: ", ")
+    }
+}
+
+extension AssociationHop {
+    /// What else must hold, as the rest of a conjunction.
+    /// - Parameters:
+    ///   - source: The alias of the table that the step begins at.
+    ///   - target: The alias of the table that it leads to.
+    /// - Returns: The rest of the conjunction; empty if nothing else must hold.
+    func condition(source: String, target: String) -> SQL {
+        guard let condition else { return "" }
+        let alias = condition.side == .source ? source : target
+        return " AND \(raw: alias).\(identifier: condition.column) = \(condition.value)"
     }
 }
 

@@ -2,53 +2,20 @@ import Dionysus
 
 /// The current state of a batch's records of one model, as one snapshot has it.
 ///
-/// It is made, used and dropped within one call, so that decoded records can be kept without a lock.
+/// It is made, used and dropped within one call, so that payloads can be kept without a lock.
 final class LoadedRecords {
-    /// The rows of one association, by the key of the record they belong to.
-    private final class Targets {
-        let plan: LoadPlan
-        let rows: ResultSet
-        let bySource: [DatabaseValue: [Int]]
-        private var decoded: [Int: any Model] = [:]
-
-        init(plan: LoadPlan, rows: ResultSet) {
-            self.plan = plan
-            self.rows = rows
-            var bySource: [DatabaseValue: [Int]] = [:]
-            for index in 0..<rows.count { bySource[rows[index, 0], default: []].append(index) }
-            self.bySource = bySource
-        }
-
-        func record(_ index: Int) throws -> any Model {
-            if let record = decoded[index] { return record }
-            let record = try plan.model.decode(Row(result: rows, index: index))
-            decoded[index] = record
-            return record
-        }
-    }
-
     private let plan: LoadPlan
+    private let rows: LoadedRows
     private let encoder: JSONTreeEncoder
-    private let rows: ResultSet
     private let rowByID: [String: Int]
-    private let targets: [AssociationDescription: Targets]
     private var payloads: [String: [UInt8]] = [:]
 
     /// Takes the results of ``LoadPlan/queries(ids:dialect:)``.
     init(plan: LoadPlan, results: ArraySlice<ResultSet>, encoder: JSONTreeEncoder) {
         self.plan = plan
         self.encoder = encoder
-        rows = results.first ?? ResultSet(columns: [], cells: [], affectedRows: 0)
-        let key = rows.index(of: plan.model.primaryKey) ?? 0
-        var rowByID: [String: Int] = [:]
-        for index in 0..<rows.count { rowByID[rows[index, key].primaryKeyText] = index }
-        self.rowByID = rowByID
-        targets = Dictionary(
-            uniqueKeysWithValues: zip(plan.edges, results.dropFirst())
-                .map { edge, result in
-                    (edge.association, Targets(plan: edge.target, rows: result))
-                }
-        )
+        rows = LoadedRows(plan: plan, results: results, encoder: encoder)
+        rowByID = rows.places()
     }
 
     /// Whether a record exists, and if so, whether it is visible.
@@ -61,70 +28,52 @@ final class LoadedRecords {
     func state(of id: String) -> State {
         guard let index = rowByID[id] else { return .gone }
         guard let column = plan.softDeleteColumn else { return .visible }
-        return Row(result: rows, index: index)[column].isNull ? .visible : .softDeleted
+        return rows.row(index)[column].isNull ? .visible : .softDeleted
+    }
+
+    /// The record; nil if it is gone.
+    func record(_ id: String) throws -> (any Model)? { try rowByID[id].map(rows.record) }
+
+    /// The payload of a record.
+    /// - Parameters:
+    ///   - id: The record's primary key, as the outbox has it.
+    ///   - kept: What is known of the record if it is gone.
+    func json(of id: String, kept: KeptValues) throws -> JSON {
+        .object(try rowByID[id].map(rows.payload) ?? payloadOfGone(id, kept))
     }
 
     /// The payload of a record as JSON, made once however many rows of the outbox are about it.
-    /// - Parameter id: The record's primary key, as the outbox has it.
-    func payload(of id: String) throws -> [UInt8] {
+    /// - Parameters:
+    ///   - id: The record's primary key, as the outbox has it.
+    ///   - kept: What is known of the record if it is gone.
+    func payload(of id: String, kept: @autoclosure () -> KeptValues = KeptValues()) throws -> [UInt8] {
+        guard let index = rowByID[id] else { return JSON.object(payloadOfGone(id, kept())).bytes }
         if let payload = payloads[id] { return payload }
-        let payload = JSON.object(try object(of: id)).bytes
+        let payload = JSON.object(try rows.payload(index)).bytes
         payloads[id] = payload
         return payload
     }
 
-    private func object(of id: String) throws -> JSON.Object {
-        guard let index = rowByID[id] else {
-            let key = DatabaseValue(primaryKey: id, type: plan.primaryKeyType)
-            return [plan.model.primaryKey: JSON(databaseValue: key), "links": .object([:])]
+    /// Its primary key, no links, and what is known of its declared attributes.
+    private func payloadOfGone(_ id: String, _ kept: KeptValues) -> JSON.Object {
+        let key = DatabaseValue(primaryKey: id, type: plan.primaryKeyType)
+        var members = [JSON.Object.Member(plan.model.primaryKey, JSON(databaseValue: key))]
+        let declared = plan.serializer.properties ?? plan.columns.map { .init(name: $0, scale: nil) }
+        for property in declared where property.name != plan.model.primaryKey {
+            guard let value = kept.values[property.name] else { continue }
+            let json = KeptValues.onTheWire(value, as: plan.columnTypes[property.name], encoder)
+            members.append(.init(property.name, json.scaled(to: property.scale)))
         }
-        let row = Row(result: rows, index: index)
-        var related: [AssociationDescription: [any Model]] = [:]
-        for load in plan.serializer.loads {
-            guard let targets = targets[load] else { continue }
-            related[load] = try targetRows(of: row, load).map { try targets.record($0) }
-        }
-        let record = try plan.model.decode(row)
-        var members = try plan.serializer.attributes(record, related, encoder)
-        members.append(.init("links", .object(links(of: row, plan.serializer))))
-        for relationship in plan.serializer.relationships where plan.sideloads.contains(relationship.name) {
-            members.append(.init(relationship.name, try sideload(relationship.association, of: row)))
-        }
+        members.append(.init("links", .object([:])))
         return JSON.Object(members)
     }
 
-    private func links(of row: Row, _ serializer: SerializerPlan) -> JSON.Object {
-        JSON.Object(
-            serializer.relationships.map { relationship in
-                JSON.Object.Member(relationship.name, link(relationship.association, of: row))
-            }
-        )
-    }
-
-    private func link(_ association: AssociationDescription, of row: Row) -> JSON {
-        if association.isBelongsTo { return JSON(databaseValue: row[association.hops[0].column]) }
-        let key = association.target.primaryKey
-        let ids = (targets[association])
-            .map { targets in
-                targetRows(of: row, association).map { JSON(databaseValue: Row(result: targets.rows, index: $0)[key]) }
-            }
-        return association.isToMany ? .array(ids ?? []) : ids?.first ?? .null
-    }
-
-    private func sideload(_ association: AssociationDescription, of row: Row) throws -> JSON {
-        guard let targets = targets[association] else { return .null }
-        let payloads = try targetRows(of: row, association)
-            .map { index in
-                var members = try targets.plan.serializer.attributes(targets.record(index), [:], encoder)
-                let links = links(of: Row(result: targets.rows, index: index), targets.plan.serializer)
-                members.append(.init("links", .object(links)))
-                return JSON.object(JSON.Object(members))
-            }
-        return association.isToMany ? .array(payloads) : payloads.first ?? .null
-    }
-
-    private func targetRows(of row: Row, _ association: AssociationDescription) -> [Int] {
-        let column = association.isBelongsTo ? association.hops[0].column : plan.model.primaryKey
-        return targets[association]?.bySource[row[column]] ?? []
+    /// A record that is gone, as far as it is known: its other attributes mean nothing.
+    /// - Returns: The record, or nil if not all of these columns are known.
+    func record(_ kept: KeptValues, reading columns: [String]) -> (any Model)? {
+        guard !columns.isEmpty, columns.allSatisfy({ kept.values[$0] != nil }) else { return nil }
+        let cells = columns.map { KeptValues.stored(kept.values[$0] ?? .null, as: plan.columnTypes[$0]) }
+        let row = ResultSet(columns: columns, cells: cells, affectedRows: 1).first
+        return row.flatMap { try? plan.model.decodePart($0) }
     }
 }

@@ -35,10 +35,21 @@ public struct Related<Record: Model>: Sendable {
         get throws { try records(association.description, of: Target.self) }
     }
 
+    /// The other record of a polymorphic association, if there is one.
+    /// - Parameter association: An association that the serializer links or loads.
+    /// - Throws: ``DionysusError`` with code `application` if it isn't loaded.
+    public subscript(association: PolymorphicAssociation<Record>) -> (any Model)? {
+        get throws { try association.descriptions.flatMap(records).first }
+    }
+
     private func records<Target: Model>(
         _ association: AssociationDescription,
         of type: Target.Type
     ) throws -> [Target] {
+        try records(association).compactMap { $0 as? Target }
+    }
+
+    private func records(_ association: AssociationDescription) throws -> [any Model] {
         guard let loaded = targets[association] else {
             throw DionysusError(
                 .application,
@@ -46,7 +57,7 @@ public struct Related<Record: Model>: Sendable {
                 advice: "name it in the attribute's `loading:`"
             )
         }
-        return loaded.compactMap { $0 as? Target }
+        return loaded
     }
 }
 
@@ -76,6 +87,20 @@ extension Related {
     ) -> Related {
         var targets = targets
         targets[association.description] = newTargets
+        return Related(targets: targets)
+    }
+
+    /// Adds the other record of a polymorphic association.
+    /// - Parameters:
+    ///   - association: The association.
+    ///   - target: The other record, or nil if there is none.
+    /// - Returns: These records and the other.
+    public func adding(_ association: PolymorphicAssociation<Record>, _ target: (any Model)?) -> Related {
+        var targets = targets
+        let model = target.map { ModelDescription(type(of: $0)) }
+        for description in association.descriptions {
+            targets[description] = description.target == model ? target.map { [$0] } ?? [] : []
+        }
         return Related(targets: targets)
     }
 }

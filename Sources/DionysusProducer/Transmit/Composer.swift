@@ -4,12 +4,14 @@ import Dionysus
 struct Composer: Sendable {
     /// What becomes of a row.
     enum Verdict: Sendable {
-        /// Its messages are to be sent: those at these places of the batch.
-        case send(Range<Int>)
+        /// Its messages are to be sent, which tell this event: those at these places of the batch.
+        case send(Range<Int>, event: EventName)
         /// Nothing is to be sent, and why.
         case superfluous(String)
         /// Its record can't be serialized.
         case failed(DionysusError)
+        /// The next row of its record says the same.
+        case superseded
         /// An earlier row of its record has failed in this batch, or waits in another lane.
         case held
     }
@@ -21,9 +23,11 @@ struct Composer: Sendable {
     func compose(
         _ rows: [OutboxRow],
         waiting: Set<Int64>,
+        superseded: Set<Int64>,
         _ records: [RecordGroup: LoadedRecords],
         version: Int64,
-        onFailure: FailurePolicy
+        onFailure: FailurePolicy,
+        trace: TraceContext? = nil
     ) -> (messages: [OutgoingMessage], verdicts: [Verdict]) {
         var messages: [OutgoingMessage] = []
         messages.reserveCapacity(rows.count)
@@ -43,6 +47,10 @@ struct Composer: Sendable {
                 verdicts.append(.held)
                 continue
             }
+            if superseded.contains(row.id) {
+                verdicts.append(.superseded)
+                continue
+            }
             guard let publication = registry.publication(topic: row.topic, modelName: row.resourceClass),
                 let loaded = records[RecordGroup(row)]
             else {
@@ -56,26 +64,29 @@ struct Composer: Sendable {
                 continue
             }
             do {
+                let event = EventName(publication.model.singular, change)
                 let value = envelope(
-                    event: EventName(publication.model.singular, change),
+                    event: event,
                     model: publication.model.name,
-                    payload: try loaded.payload(of: row.resourceID)
+                    payload: try loaded.payload(of: row.resourceID, kept: KeptValues(changeset: row.changeset))
                 )
                 let start = messages.count
                 let key = Array(row.record.messageKey.utf8)
+                let partitionKey = try partitionKey(of: row, publication, loaded)
                 var message = OutgoingMessage(
-                    topic: publication.topic,
-                    destination: .partitioned(by: row.partitionKey.map { Array($0.utf8) } ?? key),
+                    topic: row.topic,
+                    destination: .partitioned(by: partitionKey.map { Array($0.utf8) } ?? key),
                     key: key,
                     value: value,
                     headers: [MessageHeader(HeaderName.eventID, Array(eventID(of: row).utf8)), versionHeader]
                 )
+                if let context = row.traceContext ?? trace { message.headers += context.headers }
                 messages.append(message)
-                if let genesisTopic = publication.genesisTopic {
+                if let genesisTopic = publication.genesisTopic, row.topic != genesisTopic {
                     message.topic = genesisTopic
                     messages.append(message)
                 }
-                verdicts.append(.send(start..<messages.count))
+                verdicts.append(.send(start..<messages.count, event: event))
             } catch {
                 verdicts.append(.failed(serializationFailure(row, error)))
                 held.insert(holdingKey(row, onFailure))
@@ -88,6 +99,17 @@ struct Composer: Sendable {
     private func holdingKey(_ row: OutboxRow, _ policy: FailurePolicy) -> String {
         policy == .holdPartitionKey
             ? row.partitionKey ?? row.record.messageKey : "\(row.topic) \(row.record.messageKey)"
+    }
+
+    /// What spreads the row's message: what capture has written, unless only the application can tell.
+    private func partitionKey(
+        of row: OutboxRow,
+        _ publication: Registry.Publication,
+        _ loaded: LoadedRecords
+    ) throws -> String? {
+        guard case .computed(let key) = publication.partitionKey else { return row.partitionKey }
+        let kept = { loaded.record(KeptValues(changeset: row.changeset), reading: key.columns) }
+        return try (loaded.record(row.resourceID) ?? kept()).flatMap(key.compute)
     }
 
     /// The same in every attempt to publish the row.
@@ -142,8 +164,10 @@ struct RecordGroup: Hashable, Sendable {
     let topic: String
     let modelName: String
 
-    init(_ row: OutboxRow) {
-        topic = row.topic
-        modelName = row.resourceClass
+    init(topic: String, modelName: String) {
+        self.topic = topic
+        self.modelName = modelName
     }
+
+    init(_ row: OutboxRow) { self.init(topic: row.topic, modelName: row.resourceClass) }
 }

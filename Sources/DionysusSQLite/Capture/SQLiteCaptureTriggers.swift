@@ -20,9 +20,11 @@ struct SQLiteCaptureTriggers {
     }
 
     func statements() -> [SQL] {
-        var statements = [
+        var statements = [trigger("update", "AFTER UPDATE", updateBody(), when: anyColumnDiffers)]
+        // Of a table that is only observed, inserts and deletes say nothing.
+        guard !capture.records.isEmpty || !capture.affected.isEmpty else { return statements }
+        statements += [
             trigger("insert", "AFTER INSERT", insertBody()),
-            trigger("update", "AFTER UPDATE", updateBody(), when: anyColumnDiffers),
             trigger("delete", "AFTER DELETE", deleteBody(of: "OLD", from: "")),
         ]
         let replaced = conflicting()
@@ -277,7 +279,7 @@ struct SQLiteCaptureTriggers {
             let condition = affected.columns.map { "WHERE (\(differs($0)))" } ?? ""
             statements.append(self.affected(affected, of: "OLD", from: condition))
             if let first = affected.path.first {
-                let moved = "(\(differs(first.columnsOfSource)))"
+                let moved = "(\(differs(first.sourceColumns)))"
                 statements.append(
                     self.affected(
                         affected,
@@ -309,7 +311,7 @@ struct SQLiteCaptureTriggers {
         let record = affected.record
         let end = "t\(affected.path.count)"
         guard let first = affected.path.first else { return "" }
-        let columns = first.columnsOfSource.map { "\(alias).\(quoted($0)) AS \(quoted($0))" }
+        let columns = first.sourceColumns.map { "\(alias).\(quoted($0)) AS \(quoted($0))" }
         let joins = affected.path.enumerated()
             .map { index, hop in
                 let (source, target) = (index == 0 ? "changed" : "t\(index)", "t\(index + 1)")
@@ -336,6 +338,12 @@ struct SQLiteCaptureTriggers {
             .joined(separator: "\n")
     }
 
+    private func condition(_ hop: AssociationHop, source: String, target: String) -> String {
+        guard let condition = hop.condition else { return "" }
+        let alias = condition.side == .source ? source : target
+        return "AND \(alias).\(quoted(condition.column)) = \(literal(condition.value))"
+    }
+
     /// Only the names of the observed columns that changed, and no values.
     private func observation(_ observed: ObservedCapture) -> String {
         let entries = observed.columns.map { ChangesetEntry(column: $0, condition: differs([$0]), values: nil) }
@@ -346,14 +354,6 @@ struct SQLiteCaptureTriggers {
               \(Self.now), \(Self.now), \(changeset(entries))\(context)
             WHERE \(differs(observed.columns));
             """
-    }
-}
-
-extension AssociationHop {
-    /// The columns of the table that the step begins at which decide where it leads.
-    fileprivate var columnsOfSource: [String] {
-        guard let condition, condition.side == .source else { return [column] }
-        return [column, condition.column]
     }
 }
 

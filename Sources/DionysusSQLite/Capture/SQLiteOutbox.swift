@@ -72,6 +72,10 @@ struct SQLiteOutbox: OutboxSupport {
     /// Every draw looks at the clock.
     func raiseVersion(in transaction: inout Transaction) throws {}
 
+    func lastID() -> SQL {
+        "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'dionysus_outboxes'), 0)"
+    }
+
     func drawVersion() -> SQL {
         """
         UPDATE dionysus_version SET version = max(version + 1, \(Timestamp.now.microseconds)) WHERE id = 1

@@ -19,6 +19,21 @@ extension BrokerConformance {
             try expect(all.contains(described[0]), "all topics to contain \(described[0].name)", "they didn't")
         },
 
+        Check("What topics are configured with is told as far as it is known", needsTopicCreation: true) { trial in
+            let topic = BrokerHarness.freshName()
+            try await trial.broker.createTopics([
+                TopicSpecification(name: topic, partitions: 1, settings: ["cleanup.policy": "compact"])
+            ])
+            let configurations = try await trial.broker.configurations(of: [topic, BrokerHarness.freshName()])
+            try expectEqual(Array(configurations.keys), [topic], "the topics")
+            if let factor = configurations[topic]?.replicationFactor {
+                try expectEqual(factor, 1, "the replication factor")
+            }
+            if let settings = configurations[topic]?.settings {
+                try expectEqual(settings["cleanup.policy"], "compact", "the cleanup policy")
+            }
+        },
+
         Check("A topic that doesn't exist is not described", needsTopicCreation: true) { trial in
             let topic = try await trial.makeTopic(partitions: 2)
             let described = try await trial.broker.describeTopics([topic, BrokerHarness.freshName()])

@@ -1,0 +1,94 @@
+import Synchronization
+
+import struct Foundation.UUID
+
+/// Something that a service did, for those who watch it.
+public protocol MonitorEvent: Sendable {
+    /// The event's name, by which it can be subscribed to: `outbox_producer.published`.
+    static var name: String { get }
+}
+
+/// Hands a service's monitor events to those who have subscribed to them.
+///
+///     let monitor = Monitor()
+///     monitor.subscribe(to: OutboxProducer.Published.self) { print("\($0.messages) messages to \($0.topic)") }
+///     try monitor.subscribe(to: "outbox_producer.stopped") { _ in print("the relay has stopped") }
+///
+/// Subscribers are called one after another on the task that does the work, so they should return soon. An event that
+/// nobody has subscribed to is not even made.
+public final class Monitor: Sendable {
+    /// A subscription, for ending it.
+    public struct Subscription: Sendable, Hashable {
+        fileprivate let id = UUID()
+        fileprivate let name: String
+    }
+
+    private typealias Handler = @Sendable (any MonitorEvent) -> Void
+
+    private let subscribers = Mutex<[String: [(subscription: Subscription, handler: Handler)]]>([:])
+
+    /// Creates a monitor without subscribers.
+    public init() {}
+
+    /// The names of all events, in alphabetical order.
+    public static let eventNames: [String] = OutboxProducer.events.map { $0.name }.sorted()
+
+    /// Subscribes to a kind of event.
+    /// - Parameters:
+    ///   - event: The kind.
+    ///   - handler: Called with each event.
+    /// - Returns: The subscription, for ending it.
+    @discardableResult
+    public func subscribe<Event: MonitorEvent>(
+        to event: Event.Type,
+        _ handler: @escaping @Sendable (Event) -> Void
+    ) -> Subscription {
+        add(Event.name) { if let event = $0 as? Event { handler(event) } }
+    }
+
+    /// Subscribes to a kind of event by its name.
+    /// - Parameters:
+    ///   - name: The name: `outbox_producer.published`.
+    ///   - handler: Called with each event.
+    /// - Returns: The subscription, for ending it.
+    /// - Throws: ``DionysusError`` with code `notFound` for a name that no event has; it lists those that exist.
+    @discardableResult
+    public func subscribe(
+        to name: String,
+        _ handler: @escaping @Sendable (any MonitorEvent) -> Void
+    ) throws -> Subscription {
+        guard Self.eventNames.contains(name) else {
+            throw DionysusError(
+                .notFound,
+                "there is no monitor event \(name)",
+                advice: "subscribe to one of \(Self.eventNames.joined(separator: ", "))"
+            )
+        }
+        return add(name, handler)
+    }
+
+    /// Ends a subscription.
+    /// - Parameter subscription: The subscription.
+    public func cancel(_ subscription: Subscription) {
+        subscribers.withLock { $0[subscription.name]?.removeAll { $0.subscription == subscription } }
+    }
+
+    /// Tells those who have subscribed.
+    package func emit<Event: MonitorEvent>(_ event: @autoclosure () -> Event) {
+        let handlers = subscribers.withLock { $0[Event.name]?.map(\.handler) ?? [] }
+        guard !handlers.isEmpty else { return }
+        let event = event()
+        for handler in handlers { handler(event) }
+    }
+
+    /// Whether somebody has subscribed to a kind of event, so that what it tells is worth collecting.
+    package func isObserved<Event: MonitorEvent>(_ event: Event.Type) -> Bool {
+        subscribers.withLock { $0[Event.name]?.isEmpty == false }
+    }
+
+    private func add(_ name: String, _ handler: @escaping Handler) -> Subscription {
+        let subscription = Subscription(name: name)
+        subscribers.withLock { $0[name, default: []].append((subscription, handler)) }
+        return subscription
+    }
+}

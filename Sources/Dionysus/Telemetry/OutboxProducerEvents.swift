@@ -1,0 +1,151 @@
+/// The monitor events of the outbox's worker.
+public enum OutboxProducer {
+    /// All kinds of events.
+    static let events: [any MonitorEvent.Type] = [
+        Started.self, Stopped.self, ShuttingDown.self, ErrorOccurred.self, PublishingFailed.self, Published.self,
+        ProcessingTopic.self, ProcessedTopic.self, LockExistsForTopic.self, Heartbeat.self,
+    ]
+
+    /// `outbox_producer.started`: the relay is ready to publish.
+    public struct Started: MonitorEvent {
+        public static let name = "outbox_producer.started"
+        /// How many lanes the outbox has.
+        public let lanes: Int
+        /// How many batches this relay works on at once.
+        public let workers: Int
+
+        package init(lanes: Int, workers: Int) {
+            self.lanes = lanes
+            self.workers = workers
+        }
+    }
+
+    /// `outbox_producer.shutting_down`: the relay was asked to end, and finishes what is under way.
+    public struct ShuttingDown: MonitorEvent {
+        public static let name = "outbox_producer.shutting_down"
+
+        package init() {}
+    }
+
+    /// `outbox_producer.stopped`: the relay has ended and holds no lane any more.
+    public struct Stopped: MonitorEvent {
+        public static let name = "outbox_producer.stopped"
+        /// Why, if it didn't end because it was asked to or had nothing left to do.
+        public let error: (any Error)?
+
+        package init(error: (any Error)? = nil) { self.error = error }
+    }
+
+    /// `outbox_producer.error`: something failed that concerns more than one row, and will be tried again.
+    public struct ErrorOccurred: MonitorEvent {
+        public static let name = "outbox_producer.error"
+        /// What happened.
+        public let error: any Error
+        /// What was being done.
+        public let context: ErrorContext
+
+        package init(error: any Error, context: ErrorContext) {
+            self.error = error
+            self.context = context
+        }
+    }
+
+    /// `outbox_producer.publishing_failed`: a row could not be published.
+    public struct PublishingFailed: MonitorEvent {
+        public static let name = "outbox_producer.publishing_failed"
+        /// Why.
+        public let error: DionysusError
+        /// The row, its topic and its record.
+        public let context: ErrorContext
+        /// Whether that was its last attempt, so that it waits for somebody to retry or discard it.
+        public let isParked: Bool
+
+        package init(error: DionysusError, context: ErrorContext, isParked: Bool) {
+            self.error = error
+            self.context = context
+            self.isParked = isParked
+        }
+    }
+
+    /// `outbox_producer.published`: the broker has acknowledged rows of a batch, and they are settled.
+    public struct Published: MonitorEvent {
+        public static let name = "outbox_producer.published"
+        /// The topic.
+        public let topic: String
+        /// The lane of the rows.
+        public let lane: Int
+        /// The ids of the rows in the outbox, in their order; each has had its message.
+        public let rowIDs: [Int64]
+        /// How many messages that were: one a row.
+        public var messages: Int { rowIDs.count }
+
+        package init(topic: String, lane: Int, rowIDs: [Int64]) {
+            self.topic = topic
+            self.lane = lane
+            self.rowIDs = rowIDs
+        }
+    }
+
+    /// `outbox_producer.processing_topic`: a batch with rows for a topic has been claimed.
+    public struct ProcessingTopic: MonitorEvent {
+        public static let name = "outbox_producer.processing_topic"
+        /// The topic.
+        public let topic: String
+        /// The lane that is held.
+        public let lane: Int
+        /// How many rows of the batch are for the topic.
+        public let rows: Int
+
+        package init(topic: String, lane: Int, rows: Int) {
+            self.topic = topic
+            self.lane = lane
+            self.rows = rows
+        }
+    }
+
+    /// `outbox_producer.processed_topic`: a batch with rows for a topic is done.
+    public struct ProcessedTopic: MonitorEvent {
+        public static let name = "outbox_producer.processed_topic"
+        /// The topic.
+        public let topic: String
+        /// The lane that was held.
+        public let lane: Int
+        /// How many rows of the batch were for the topic.
+        public let rows: Int
+        /// How many of them were published.
+        public let published: Int
+        /// How many of them failed.
+        public let failed: Int
+        /// How long the whole batch took.
+        public let duration: Duration
+
+        package init(topic: String, lane: Int, rows: Int, published: Int, failed: Int, duration: Duration) {
+            self.topic = topic
+            self.lane = lane
+            self.rows = rows
+            self.published = published
+            self.failed = failed
+            self.duration = duration
+        }
+    }
+
+    /// `outbox_producer.lock_exists_for_topic`: a lane with pending rows is held by somebody else.
+    public struct LockExistsForTopic: MonitorEvent {
+        public static let name = "outbox_producer.lock_exists_for_topic"
+        /// The lane.
+        ///
+        /// It holds rows of any topic, so that no topic can be told.
+        public let lane: Int
+
+        package init(lane: Int) { self.lane = lane }
+    }
+
+    /// `outbox_producer.heartbeat`: the relay has looked for new rows.
+    public struct Heartbeat: MonitorEvent {
+        public static let name = "outbox_producer.heartbeat"
+        /// How many lanes have rows that can be published.
+        public let pendingLanes: Int
+
+        package init(pendingLanes: Int) { self.pendingLanes = pendingLanes }
+    }
+}

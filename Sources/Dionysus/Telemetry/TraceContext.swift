@@ -1,0 +1,108 @@
+public import Tracing
+
+/// The place in a trace that a change or a message belongs to, as W3C Trace Context writes it.
+public struct TraceContext: Sendable, Hashable {
+    /// Version, trace, span and flags: `00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01`.
+    public let traceparent: String
+    /// What tracing systems have added of their own.
+    public let tracestate: String?
+
+    /// Creates a trace context.
+    /// - Parameters:
+    ///   - traceparent: Version, trace, span and flags; nil is returned for text of another form.
+    ///   - tracestate: What tracing systems have added of their own.
+    public init?(traceparent: String, tracestate: String? = nil) {
+        guard Self.isWellFormed(traceparent) else { return nil }
+        self.traceparent = traceparent
+        self.tracestate = tracestate?.isEmpty == true ? nil : tracestate
+    }
+
+    /// The form that every version shares: two, 32, 16 and two hexadecimal digits, where neither id is all zeros.
+    private static func isWellFormed(_ text: String) -> Bool {
+        let bytes = Array(text.utf8)
+        guard bytes.count == 55, bytes[2] == UInt8(ascii: "-"), bytes[35] == UInt8(ascii: "-"),
+            bytes[52] == UInt8(ascii: "-")
+        else { return false }
+        let fields = [bytes[0..<2], bytes[3..<35], bytes[36..<52], bytes[53..<55]]
+        let areDigits = fields.joined().allSatisfy { (48...57).contains($0) || (97...102).contains($0) }
+        let hasIDs = [fields[1], fields[2]].allSatisfy { !$0.allSatisfy { $0 == UInt8(ascii: "0") } }
+        return areDigits && hasIDs && !bytes.starts(with: Array("ff".utf8))
+    }
+
+    /// The message headers that carry it.
+    package var headers: [MessageHeader] {
+        [MessageHeader(HeaderName.traceParent, Array(traceparent.utf8))]
+            + (tracestate.map { [MessageHeader(HeaderName.traceState, Array($0.utf8))] } ?? [])
+    }
+}
+
+extension TraceContext {
+    /// The trace context of a service context, as an instrument writes it.
+    /// - Parameters:
+    ///   - context: The service context: by default the task's own.
+    ///   - instrument: The instrument: by default the one that the process has been given.
+    /// - Returns: The trace context; nil where there is none, or where the instrument doesn't write W3C Trace Context.
+    public static func current(
+        _ context: ServiceContext? = .current,
+        instrument: any Instrument = InstrumentationSystem.instrument
+    ) -> TraceContext? {
+        guard let context else { return nil }
+        var carrier = TraceContextCarrier()
+        instrument.inject(context, into: &carrier, using: TraceContextCarrier.Coding())
+        return carrier[HeaderName.traceParent]
+            .flatMap { TraceContext(traceparent: $0, tracestate: carrier[HeaderName.traceState]) }
+    }
+
+    /// The service context that goes on where this one ends.
+    /// - Parameter instrument: The instrument that reads it: by default the one that the process has been given.
+    /// - Returns: The service context.
+    public func serviceContext(instrument: any Instrument = InstrumentationSystem.instrument) -> ServiceContext {
+        var carrier = TraceContextCarrier()
+        carrier[HeaderName.traceParent] = traceparent
+        carrier[HeaderName.traceState] = tracestate
+        var context = ServiceContext.topLevel
+        instrument.extract(carrier, into: &context, using: TraceContextCarrier.Coding())
+        return context
+    }
+}
+
+/// What an instrument writes a context to, and reads it from: fields by their names in lower case.
+private struct TraceContextCarrier: Sendable {
+    private var values: [String: String] = [:]
+
+    subscript(name: String) -> String? {
+        get { values[name] }
+        set { values[name] = newValue }
+    }
+
+    struct Coding: Injector, Extractor {
+        func inject(_ value: String, forKey key: String, into carrier: inout TraceContextCarrier) {
+            carrier[key.lowercased()] = value
+        }
+
+        func extract(key: String, from carrier: TraceContextCarrier) -> String? { carrier[key.lowercased()] }
+    }
+}
+
+extension Database {
+    /// Runs a writing transaction whose changes belong to the task's trace.
+    ///
+    ///     try await database.tracedTransaction(marking: { try $0.setTraceContext($1, $2) }) { transaction in … }
+    ///
+    /// Without a trace under way it is an ordinary transaction.
+    /// - Parameters:
+    ///   - mark: Tells the transaction its `traceparent` and `tracestate`.
+    ///   - body: The statements.
+    /// - Returns: What the body returns.
+    /// - Throws: As ``transaction(_:_:)``.
+    public func tracedTransaction<T: Sendable>(
+        marking mark: @escaping @Sendable (inout Transaction, String, String?) throws -> Void,
+        _ body: @escaping @Sendable (inout Transaction) throws -> T
+    ) async throws -> T {
+        let context = TraceContext.current()
+        return try await transaction(.write) { transaction in
+            if let context { try mark(&transaction, context.traceparent, context.tracestate) }
+            return try body(&transaction)
+        }
+    }
+}

@@ -1,0 +1,103 @@
+import ArgumentParser
+import Dionysus
+import DionysusProducer
+
+struct OutboxRetryCommand<App: DionysusApplication>: AsyncParsableCommand {
+    static var configuration: CommandConfiguration {
+        CommandConfiguration(
+            commandName: "retry",
+            abstract: "Makes failed and parked rows due now, with all their attempts before them.",
+            discussion: """
+                What is published is the record's present state, as always; a parked row that comes back late can't bring \
+                back what was then. A relay has to run for it to be published.
+
+                Ends with 1 if any of the rows could not be retried; the others have been. \
+                JSON: a list of objects with id and outcome: done, notFound, published or notFailed.
+                """
+        )
+    }
+
+    @Argument(help: ArgumentHelp("The rows' ids.", valueName: "id")) var ids: [Int64]
+    @Flag(help: "Print the report as JSON.") var json = false
+
+    func run() async throws {
+        let outcomes = try await ApplicationEnvironment<App>().inspectingOutbox { try await $0.retry(ids) }
+        try report(outcomes, done: "is due now", json: json)
+    }
+}
+
+struct OutboxDiscardCommand<App: DionysusApplication>: AsyncParsableCommand {
+    static var configuration: CommandConfiguration {
+        CommandConfiguration(
+            commandName: "discard",
+            abstract: "Gives failed and parked rows up: marks them as published, with a note.",
+            discussion: """
+                The record's later rows go on without them, and the row and its error stay to be looked at until retention \
+                removes them. What it would have said, the record's next message says; if there is none, consumers never \
+                hear of it.
+
+                Ends with 1 if any of the rows could not be discarded; the others have been. \
+                JSON: a list of objects with id and outcome: done, notFound, published or notFailed.
+                """
+        )
+    }
+
+    @Argument(help: ArgumentHelp("The rows' ids.", valueName: "id")) var ids: [Int64]
+    @Option(help: "Why, for those who look at the row later.") var reason: String?
+    @Flag(help: "Also rows that have not failed.") var force = false
+    @Flag(help: "Print the report as JSON.") var json = false
+
+    func run() async throws {
+        let outcomes = try await ApplicationEnvironment<App>()
+            .inspectingOutbox {
+                try await $0.discard(ids, force: force, reason: reason)
+            }
+        try report(outcomes, done: "is discarded", json: json)
+    }
+}
+
+struct OutboxPruneCommand<App: DionysusApplication>: AsyncParsableCommand {
+    static var configuration: CommandConfiguration {
+        CommandConfiguration(
+            commandName: "prune",
+            abstract: "Deletes rows that were published longer ago than an age, in small transactions.",
+            discussion: """
+                Rows that are not published are kept, however old they are. A relay does the same by itself if \
+                DIONYSUS_RETENTION is set. JSON: an object with deleted.
+                """
+        )
+    }
+
+    @Option(help: ArgumentHelp("The age: \(Age.form).", valueName: "age")) var olderThan: Age
+    @Flag(help: "Print the report as JSON.") var json = false
+
+    func run() async throws {
+        let deleted = try await ApplicationEnvironment<App>()
+            .inspectingOutbox {
+                try await $0.prune(olderThan: olderThan.duration)
+            }
+        print(json ? JSON.object(["deleted": .integer(Int64(deleted))]).text : "\(deleted) rows deleted")
+    }
+}
+
+/// Says what became of each row; what was not to be changed goes to standard error.
+private func report(
+    _ outcomes: [(id: Int64, outcome: OutboxInspector.Outcome)],
+    done: String,
+    json: Bool
+) throws {
+    if json {
+        let rows = outcomes.map { JSON.object(["id": .integer($0.id), "outcome": .string($0.outcome.rawValue)]) }
+        print(JSON.array(rows).text)
+    } else {
+        for (id, outcome) in outcomes {
+            switch outcome {
+            case .done: print("row \(id) \(done)")
+            case .notFound: printError("row \(id) does not exist")
+            case .published: printError("row \(id) has been published already")
+            case .notFailed: printError("row \(id) has not failed: it is published in its turn")
+            }
+        }
+    }
+    guard outcomes.allSatisfy({ $0.outcome == .done }) else { throw ExitCode.failure }
+}

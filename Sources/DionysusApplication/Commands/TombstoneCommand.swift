@@ -1,0 +1,71 @@
+import ArgumentParser
+import Dionysus
+import DionysusProducer
+
+struct TombstoneCommand<App: DionysusApplication>: AsyncParsableCommand {
+    static var configuration: CommandConfiguration {
+        CommandConfiguration(
+            commandName: "tombstone",
+            abstract: "Lets a compacted topic forget a record: sends messages without a value under its key.",
+            discussion: """
+                Every partition gets one, as a record whose partition key has changed has left messages elsewhere, and so \
+                does the genesis topic. Consumers ignore tombstones unless they choose otherwise: a record's end is its \
+                destroyed event.
+
+                A record that is still visible in the source, or has changes that are yet to be published, is refused. \
+                JSON: a list of objects with topic, partition and offset.
+                """
+        )
+    }
+
+    @Argument(help: "The full name of the topic: v3_rentals.") var topic: String
+    @Argument(help: "The name of the model: Rental.") var model: String
+    @Argument(help: "The record's primary key.") var id: String
+    @Option(help: "Send it only to the partition of this partition key.") var partitionKey: String?
+    @Flag(help: "Also if the record is still there, or has changes that are yet to be published.") var force = false
+    @Flag(help: "Print the report as JSON.") var json = false
+
+    func run() async throws {
+        let environment = try ApplicationEnvironment<App>()
+        let (source, broker) = (try environment.source(), try environment.broker())
+        let publisher = TombstonePublisher(
+            environment.registry,
+            database: source,
+            broker: broker,
+            settings: environment.settings.producer
+        )
+        do {
+            let tombstones = try await publisher.publish(
+                model,
+                id: id,
+                topic: topic,
+                partitionKey: partitionKey,
+                force: force
+            )
+            await broker.close()
+            await source.close()
+            print(json ? Self.json(tombstones).text : Self.text(tombstones))
+        } catch let error as DionysusError where error.code == .notFound || error.code == .malformed {
+            printError("Error: \(error)")
+            throw ExitCode.validationFailure
+        }
+    }
+
+    private static func text(_ tombstones: [TombstonePublisher.Tombstone]) -> String {
+        tableText(
+            ["TOPIC", "PARTITION", "OFFSET"],
+            tombstones.map { [$0.partition.topic, "\($0.partition.partition)", "\($0.offset)"] }
+        )
+    }
+
+    private static func json(_ tombstones: [TombstonePublisher.Tombstone]) -> JSON {
+        .array(
+            tombstones.map { tombstone in
+                .object([
+                    "topic": .string(tombstone.partition.topic),
+                    "partition": .integer(Int64(tombstone.partition.partition)), "offset": .integer(tombstone.offset),
+                ])
+            }
+        )
+    }
+}

@@ -1,0 +1,129 @@
+import Dionysus
+
+/// A topic that the application's declarations name.
+struct DeclaredTopic: Sendable {
+    /// What the application does with it.
+    enum Use: String, Sendable {
+        case produce
+        case genesis
+        case consume
+        case deadLetters = "dead_letters"
+    }
+
+    let name: String
+    var uses: [Use]
+    /// What it is to be like; nil if that is its publisher's business.
+    var specification: TopicSpecification?
+}
+
+/// Declared topics beside what the broker has.
+struct TopicReport: Sendable {
+    /// Something about a topic that is not as it is declared.
+    struct Drift: Sendable, Hashable {
+        let setting: String
+        let declared: String
+        let actual: String
+    }
+
+    struct Line: Sendable {
+        let topic: DeclaredTopic
+        var partitions: Int32?
+        var wasMissing = false
+        var drift: [Drift] = []
+
+        var exists: Bool { partitions != nil }
+    }
+
+    private(set) var lines: [Line]
+
+    init(_ topics: [DeclaredTopic]) { lines = topics.map { Line(topic: $0) } }
+
+    /// Those that are missing and can be created.
+    var creatable: [TopicSpecification] { lines.filter { !$0.exists }.compactMap(\.topic.specification) }
+
+    var isAsDeclared: Bool { lines.allSatisfy { $0.exists && $0.drift.isEmpty } }
+
+    /// Asks the broker; what was missing before and is there now has been created.
+    mutating func compare(with broker: any MessageBroker) async throws {
+        let existing = try await broker.describeTopics(lines.map(\.topic.name))
+        let configurations = try await broker.configurations(of: existing.map(\.name))
+        for index in lines.indices {
+            let name = lines[index].topic.name
+            let description = existing.first { $0.name == name }
+            lines[index].wasMissing = lines[index].wasMissing || description == nil
+            lines[index].partitions = description?.partitions
+            guard let description, let declared = lines[index].topic.specification else { continue }
+            lines[index].drift = Self.drift(declared, description, configurations[name])
+        }
+    }
+
+    static func drift(
+        _ declared: TopicSpecification,
+        _ actual: TopicDescription,
+        _ configuration: TopicConfiguration?
+    ) -> [Drift] {
+        var drift: [Drift] = []
+        if declared.partitions > 0, declared.partitions != actual.partitions {
+            drift.append(
+                Drift(setting: "partitions", declared: "\(declared.partitions)", actual: "\(actual.partitions)")
+            )
+        }
+        if declared.replicationFactor > 0, let factor = configuration?.replicationFactor,
+            factor != declared.replicationFactor
+        {
+            drift.append(
+                Drift(setting: "replication factor", declared: "\(declared.replicationFactor)", actual: "\(factor)")
+            )
+        }
+        guard let settings = configuration?.settings else { return drift }
+        for (name, value) in declared.settings.sorted(by: { $0.key < $1.key }) where !isSame(value, settings[name]) {
+            drift.append(Drift(setting: name, declared: value, actual: settings[name] ?? "none"))
+        }
+        return drift
+    }
+
+    /// Lists, such as `compact,delete`, are the same in any order.
+    private static func isSame(_ declared: String, _ actual: String?) -> Bool {
+        guard let actual else { return false }
+        func elements(_ text: String) -> [String] {
+            text.split(separator: ",").map { $0.filter { $0 != " " } }.sorted()
+        }
+        return declared == actual || elements(declared) == elements(actual)
+    }
+
+    var text: String {
+        tableText(
+            ["TOPIC", "USE", "EXISTS", "PARTITIONS", "DRIFT"],
+            lines.map { line in
+                [
+                    line.topic.name, line.topic.uses.map(\.rawValue).joined(separator: ", "),
+                    line.exists ? line.wasMissing ? "created" : "yes" : "no", line.partitions.map { "\($0)" } ?? "-",
+                    line.drift.isEmpty
+                        ? "-"
+                        : line.drift.map { "\($0.setting): declared \($0.declared), has \($0.actual)" }
+                            .joined(separator: "; "),
+                ]
+            }
+        )
+    }
+
+    var json: JSON {
+        .array(
+            lines.map { line in
+                .object([
+                    "topic": .string(line.topic.name), "uses": .array(line.topic.uses.map { .string($0.rawValue) }),
+                    "exists": .bool(line.exists), "created": .bool(line.exists && line.wasMissing),
+                    "partitions": line.partitions.map { .integer(Int64($0)) } ?? .null,
+                    "drift": .array(
+                        line.drift.map { drift in
+                            .object([
+                                "setting": .string(drift.setting), "declared": .string(drift.declared),
+                                "actual": .string(drift.actual),
+                            ])
+                        }
+                    ),
+                ])
+            }
+        )
+    }
+}

@@ -1,0 +1,65 @@
+import ArgumentParser
+import Dionysus
+import DionysusConsumer
+import DionysusProducer
+
+struct TopicsCommand<App: DionysusApplication>: AsyncParsableCommand {
+    static var configuration: CommandConfiguration {
+        CommandConfiguration(
+            commandName: "topics",
+            abstract: "Shows the declared topics, whether the broker has them, and where it has them otherwise.",
+            discussion: """
+                --create creates those that are missing and that this application writes to: published topics, genesis \
+                topics, and those for dead letters. Topics that exist are never changed; where they differ from their \
+                declaration is shown as drift. What a broker doesn't tell of a topic is not compared. A topic that is \
+                only read is its publisher's to create.
+
+                Ends with 0 also if topics are missing or differ; with --check, with 1. JSON: a list of objects with \
+                topic, uses (of produce, genesis, consume, dead_letters), exists, created, partitions (or null) and \
+                drift, a list of objects with setting, declared and actual.
+                """
+        )
+    }
+
+    @Flag(help: "Create the missing topics that this application writes to.") var create = false
+    @Flag(help: "End with 1 if topics are missing, or are not as declared.") var check = false
+    @Flag(help: "Print the report as JSON.") var json = false
+
+    func run() async throws {
+        let environment = try ApplicationEnvironment<App>()
+        let broker = try environment.broker()
+        var report = TopicReport(try environment.declaredTopics())
+        try await report.compare(with: broker)
+        if create, !report.creatable.isEmpty {
+            try await broker.createTopics(report.creatable)
+            try await report.compare(with: broker)
+        }
+        await broker.close()
+        print(json ? report.json.text : report.text)
+        if check, !report.isAsDeclared { throw ExitCode.failure }
+    }
+}
+
+extension ApplicationEnvironment {
+    /// Every topic that the application's declarations name.
+    func declaredTopics() throws -> [DeclaredTopic] {
+        var topics: [DeclaredTopic] = []
+        func add(_ name: String, _ use: DeclaredTopic.Use, _ specification: TopicSpecification?) {
+            if let index = topics.firstIndex(where: { $0.name == name }) {
+                if !topics[index].uses.contains(use) { topics[index].uses.append(use) }
+                topics[index].specification = topics[index].specification ?? specification
+            } else {
+                topics.append(DeclaredTopic(name: name, uses: [use], specification: specification))
+            }
+        }
+        for topic in try application.producer.publishedTopics(settings.producer) {
+            add(topic.specification.name, topic.isGenesisTopic ? .genesis : .produce, topic.specification)
+        }
+        let consumed = ConsumedTopics(application.consumer, settings: settings.consumer)
+        for name in consumed.names { add(name, .consume, nil) }
+        for name in consumed.deadLetterNames {
+            add(name, .deadLetters, settings.producer.topics.specification(of: name))
+        }
+        return topics
+    }
+}

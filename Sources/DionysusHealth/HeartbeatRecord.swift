@@ -1,0 +1,54 @@
+public import Dionysus
+
+/// The kinds of services that have a heartbeat.
+public enum ServiceRole: String, Sendable, Hashable, CaseIterable {
+    /// The outbox worker.
+    case relay
+    /// The consumer.
+    case consumer
+}
+
+/// What a heartbeat file says.
+public struct HeartbeatRecord: Sendable, Hashable {
+    /// The process that wrote it.
+    public let processID: Int32
+    /// What kind of service it is.
+    public let role: ServiceRole
+    /// When it last got on.
+    public let time: Timestamp
+    /// Where it is in its life.
+    public let state: VitalSign.State
+    /// What keeps it from doing its work, if something does.
+    public let problem: String?
+
+    init(processID: Int32, role: ServiceRole, time: Timestamp, state: VitalSign.State, problem: String?) {
+        self.processID = processID
+        self.role = role
+        self.time = time
+        self.state = state
+        self.problem = problem
+    }
+
+    /// Reads a file's content; nil is returned if that is something else.
+    init?(_ bytes: [UInt8]) {
+        guard let json = try? JSON(parsing: bytes),
+            case .integer(let processID)? = json["pid"], let processID = Int32(exactly: processID), processID > 0,
+            case .string(let role)? = json["role"], let role = ServiceRole(rawValue: role),
+            case .string(let time)? = json["time"], let time = Timestamp(time),
+            case .string(let state)? = json["state"], let state = VitalSign.State(rawValue: state)
+        else { return nil }
+        var problem: String?
+        if case .string(let text)? = json["reason"] { problem = text }
+        self.init(processID: processID, role: role, time: time, state: state, problem: problem)
+    }
+
+    var json: JSON {
+        .object([
+            "pid": .integer(Int64(processID)),
+            "role": .string(role.rawValue),
+            "time": .string(time.description),
+            "state": .string(state.rawValue),
+            "reason": problem.map(JSON.string) ?? .null,
+        ])
+    }
+}

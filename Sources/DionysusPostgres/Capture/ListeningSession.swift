@@ -1,0 +1,92 @@
+import CLibpq
+import Dionysus
+
+/// A connection that listens, and that holds the lock which tells writers to announce their changes.
+///
+/// Its thread alone touches it.
+final class ListeningSession {
+    private let target: ConnectionTarget
+    private var connection: OpaquePointer?
+    private var isArmed = false
+    private var isLost = false
+
+    init(target: ConnectionTarget) { self.target = target }
+
+    deinit { PQfinish(connection) }
+
+    var socket: Int32? { connection.map { PQsocket($0) } }
+
+    /// Takes the lock, if no transaction is under way that has found it free.
+    func arm() throws -> Bool {
+        if isArmed { return true }
+        let connection = try connected()
+        isArmed = try text("SELECT pg_try_advisory_lock(\(PostgresOutbox.wakeUpLock))", on: connection) == "t"
+        return isArmed
+    }
+
+    func disarm() {
+        guard isArmed, let connection else { return }
+        isArmed = false
+        // If this fails the connection is lost, and the lock with it.
+        _ = try? text("SELECT pg_advisory_unlock(\(PostgresOutbox.wakeUpLock))", on: connection)
+    }
+
+    func close() {
+        PQfinish(connection)
+        connection = nil
+        isArmed = false
+    }
+
+    /// Whether something was announced, or the connection was lost, since this was last asked.
+    func takeAnnouncements() -> Bool {
+        var hasChanged = isLost
+        isLost = false
+        guard let connection else { return hasChanged }
+        if PQconsumeInput(connection) == 0 {
+            close()
+            return true
+        }
+        while let notification = PQnotifies(connection) {
+            PQfreemem(notification)
+            hasChanged = true
+        }
+        return hasChanged
+    }
+
+    private func connected() throws -> OpaquePointer {
+        if let connection { return connection }
+        let opened = try target.connect()
+        connection = opened
+        // A pooler shows its clients a process id of its own, and lends them another session for each transaction.
+        let process = try text("SELECT pg_backend_pid()", on: opened)
+        guard process == String(PQbackendPID(opened)) else {
+            close()
+            throw DionysusError(
+                .configuration,
+                "PostgreSQL at \(target.location) can't announce changes through a connection pooler",
+                advice: "connect to the server directly, or turn the wake-up off"
+            )
+        }
+        _ = try text("LISTEN \(PostgresOutbox.wakeUpChannel)", on: opened)
+        return opened
+    }
+
+    /// The first value that a statement returns.
+    private func text(_ statement: String, on connection: OpaquePointer) throws -> String? {
+        let result = PQexec(connection, statement)
+        defer { PQclear(result) }
+        switch PQresultStatus(result) {
+        case PGRES_TUPLES_OK: return PQgetvalue(result, 0, 0).map { String(cString: $0) }
+        case PGRES_COMMAND_OK: return nil
+        default:
+            let reason = firstLine(PQerrorMessage(connection))
+            close()
+            isLost = true
+            throw DionysusError(
+                .databaseUnavailable,
+                "the connection that listens to PostgreSQL at \(target.location) was lost: \(reason)",
+                isRetriable: true
+            )
+        }
+    }
+}

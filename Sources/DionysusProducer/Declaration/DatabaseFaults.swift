@@ -1,0 +1,125 @@
+import Dionysus
+
+extension Registry {
+    /// Every table that the declaration names.
+    var tables: [String] {
+        Set(models.map(\.table) + publications.flatMap(\.associations).flatMap(\.hops).map(\.otherTable)).sorted()
+    }
+
+    /// What of the declaration does not fit itself or the database, a line each.
+    func faults(in catalogue: Catalogue) -> [String] {
+        let ofPublications = publications.flatMap { publication in
+            publication.faults(in: catalogue).map { "topic \(publication.topic), model \(publication.model)\($0)" }
+        }
+        let ofModels = models.flatMap { $0.faults(in: catalogue) }
+        return (faults + ofPublications + ofModels + captureFaults).withoutRepetitions
+    }
+}
+
+extension Registry.Publication {
+    /// Every association that the publication has to do with.
+    fileprivate var associations: [AssociationDescription] {
+        let ofSerializers = serialized.flatMap { model in
+            let plan = plan(for: model)
+            return plan.relationships.flatMap(\.branches) + plan.loads
+        }
+        return ofSerializers + dependencies + observations.map(\.association)
+    }
+
+    /// What does not fit; each line continues the name of the publication.
+    fileprivate func faults(in catalogue: Catalogue) -> [String] {
+        serialized.flatMap { serializerFaults(plan(for: $0), catalogue) }
+            + dependencies.flatMap { path in path.faults(in: catalogue).map { ", with \(path.target): \($0)" } }
+            + unsideloaded(aggregate, of: model)
+            + observations.flatMap { observationFaults($0, catalogue) }
+            + partitionKeyFaults(catalogue)
+    }
+
+    private func serializerFaults(_ plan: SerializerPlan, _ catalogue: Catalogue) -> [String] {
+        guard let name = plan.serializerName else { return [] }
+        let columns = (try? plan.model.columns().map(\.name)) ?? []
+        let unknown = (plan.properties ?? []).map(\.name).filter { !columns.isEmpty && !columns.contains($0) }
+        let associations = plan.relationships.flatMap { relationship in
+            relationship.branches.flatMap { $0.faults(in: catalogue) }.map { "link \(relationship.name): \($0)" }
+        }
+        let loads = plan.loads.flatMap { $0.faults(in: catalogue) }
+        return (unknown.map { "attribute \($0): \(plan.model) has no such property" } + associations + loads)
+            .map { ", \(name): \($0)" }
+    }
+
+    /// Dependencies that have no place in the payloads of what they belong to.
+    private func unsideloaded(_ parts: [DependencyDescription], of model: ModelDescription) -> [String] {
+        let plan = plan(for: model)
+        let linked = plan.relationships.flatMap(\.branches)
+        let serializer = plan.serializerName ?? "\(model), which has no serializer,"
+        return parts.flatMap { part in
+            (linked.contains(part.association)
+                ? [] : [", with \(part.association.target): \(serializer) has no relationship for it"])
+                + unsideloaded(part.dependencies, of: part.association.target)
+        }
+    }
+
+    private func observationFaults(_ observation: Observation, _ catalogue: Catalogue) -> [String] {
+        var faults = catalogue.missing(observation.columns, in: observation.model.table)
+        if observation.columns.isEmpty { faults.append("no attribute is named") }
+        if observation.association.source != observation.model {
+            faults.append("the association begins at \(observation.association.source)")
+        }
+        if observation.association.target != model {
+            faults.append("the association leads to \(observation.association.target)")
+        }
+        return (faults + observation.association.faults(in: catalogue))
+            .map { ", observing \(observation.model): \($0)" }
+    }
+
+    private func partitionKeyFaults(_ catalogue: Catalogue) -> [String] {
+        catalogue.missing(partitionKey.keptColumns, in: model.table).map { ", partition key: \($0)" }
+    }
+}
+
+extension ModelDescription {
+    fileprivate func faults(in catalogue: Catalogue) -> [String] {
+        guard let description = catalogue[table] else { return ["model \(self): there is no table \(table)"] }
+        do {
+            var faults = catalogue.missing(try columns().map(\.name) + [primaryKey], in: table)
+            let type = description.column(primaryKey)?.type
+            if let type, ![.integer, .text, .uuid].contains(type) {
+                faults.append("the primary key \(primaryKey) is neither integer, text nor uuid")
+            }
+            return faults.map { "model \(self): \($0)" }
+        } catch {
+            return ["model \(self): \(error)"]
+        }
+    }
+}
+
+extension AssociationDescription {
+    fileprivate func faults(in catalogue: Catalogue) -> [String] {
+        var table = source.table
+        return hops.flatMap { hop in
+            defer { table = hop.otherTable }
+            let missing =
+                catalogue.missing(hop.sourceColumns, in: table)
+                + catalogue.missing(hop.targetColumns, in: hop.otherTable)
+            return (missing.isEmpty ? incomparable(hop, from: table, catalogue) : missing)
+                .map { "association \(self): \($0)" }
+        }
+    }
+
+    /// Rows are joined by the database and put together here, where a number is never equal to a text.
+    private func incomparable(_ hop: AssociationHop, from table: String, _ catalogue: Catalogue) -> [String] {
+        guard let type = catalogue[table]?.column(hop.column)?.type,
+            let other = catalogue[hop.otherTable]?.column(hop.otherColumn)?.type, type != other
+        else { return [] }
+        return [
+            "\(table).\(hop.column) is \(type.rawValue) and \(hop.otherTable).\(hop.otherColumn) \(other.rawValue): they can't be compared"
+        ]
+    }
+}
+
+extension Catalogue {
+    fileprivate func missing(_ columns: [String], in table: String) -> [String] {
+        guard let description = self[table] else { return ["there is no table \(table)"] }
+        return columns.filter { description.column($0) == nil }.map { "table \(table) has no column \($0)" }
+    }
+}

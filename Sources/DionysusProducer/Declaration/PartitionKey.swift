@@ -1,0 +1,98 @@
+public import Dionysus
+
+/// What messages are spread over partitions by.
+///
+/// Messages with the same partition key are in one partition, in the order of their changes.
+///
+///     Topic("rentals", partitionKey: "account_id") { … }
+///     Topic("audits", partitionKey: .messageKey) { … }
+public struct PartitionKey: Sendable, ExpressibleByStringLiteral {
+    enum Rule: Sendable {
+        case configured
+        case messageKey
+        case column(String)
+        case computed(ComputedPartitionKey)
+    }
+
+    let rule: Rule
+
+    init(_ rule: Rule) { self.rule = rule }
+
+    /// The value of an attribute.
+    ///
+    /// A model without such an attribute is spread by its message key.
+    /// - Parameter attribute: The attribute's name in the table.
+    public init(stringLiteral attribute: String) { rule = .column(attribute) }
+
+    /// The value of the attribute that is configured for all topics.
+    public static let `default` = PartitionKey(.configured)
+
+    /// None: each record goes where its message key leads.
+    public static let messageKey = PartitionKey(.messageKey)
+
+    /// The value of an attribute.
+    ///
+    /// A model without such an attribute is spread by its message key.
+    /// - Parameter name: The attribute's name in the table.
+    /// - Returns: The partition key.
+    public static func attribute(_ name: String) -> PartitionKey { PartitionKey(.column(name)) }
+}
+
+/// Which of a publication's messages keep their order, where capture can't know their partition keys.
+public enum PartitionOrder: Sendable, Hashable {
+    /// Those with one partition key, and so that of all records: the topic's changes go through one lane.
+    case partitionKey
+    /// Those of one record: changes of different records go through different lanes.
+    case record
+}
+
+/// A partition key that the application computes from the record.
+struct ComputedPartitionKey: Sendable {
+    let order: PartitionOrder
+    /// The columns that a deleted record's row of the outbox keeps, so that its partition key can be computed.
+    let columns: [String]
+    let compute: @Sendable (any Model) throws -> String?
+}
+
+extension Publish {
+    /// Spreads this model's messages by another attribute than the topic's.
+    /// - Parameter attribute: The attribute.
+    /// - Returns: The publication with the partition key.
+    public func partitioned(by attribute: Record.CodingKeys) -> Publish {
+        partitioned(by: PartitionKey(.column(attribute.stringValue)))
+    }
+
+    /// Spreads this model's messages by their message keys, whatever the topic's partition key is.
+    /// - Returns: The publication without a partition key.
+    public func partitionedByMessageKey() -> Publish { partitioned(by: .messageKey) }
+
+    /// Spreads this model's messages by what the application computes.
+    ///
+    ///     Publish(Rental.self).partitioned(reading: .region) { $0.region }
+    ///
+    /// Capture can't know the value: it is computed from the record as it is published. The message of a record that
+    /// is gone is spread by the attributes that its deletion kept, and by its message key if none were named.
+    /// - Parameters:
+    ///   - attributes: The attributes that the computation reads. The outbox keeps those of deleted records.
+    ///   - order: Which messages keep their order. Default ``PartitionOrder/partitionKey``, for which one worker at a
+    ///     time publishes the topic's changes.
+    ///   - key: The partition key of a record, or nil for its message key. What it throws makes the record's
+    ///     publication fail, to be tried again.
+    /// - Returns: The publication with the partition key.
+    public func partitioned(
+        reading attributes: Record.CodingKeys...,
+        orderedBy order: PartitionOrder = .partitionKey,
+        by key: @escaping @Sendable (Record) throws -> String?
+    ) -> Publish {
+        let computed = ComputedPartitionKey(order: order, columns: attributes.map(\.stringValue)) { record in
+            try (record as? Record).flatMap(key)
+        }
+        return partitioned(by: PartitionKey(.computed(computed)))
+    }
+
+    private func partitioned(by key: PartitionKey) -> Publish {
+        var copy = self
+        copy.element.partitionKey = key
+        return copy
+    }
+}

@@ -1,0 +1,103 @@
+public import Dionysus
+
+extension ModelSerializer {
+    /// The payload of a record, without any database.
+    ///
+    ///     let payload = try RentalSerializer().payload(of: rental, related: Related().adding(Rental.account, account))
+    ///     #expect(payload["check_in_time"] == .integer(15))
+    ///     #expect(payload["links"]?["account"] == .integer(1))
+    ///
+    /// Links that the record does not hold itself, and what computations ask for, come from `related`: what isn't
+    /// there is a link without records. Dependencies are sideloaded as they are for a publication; what belongs to a
+    /// sideloaded record itself is not known here.
+    /// - Parameters:
+    ///   - record: The record.
+    ///   - related: The records it is associated with.
+    ///   - dependencies: What to sideload. Their records are written by `serializers`.
+    ///   - serializers: The serializers of sideloaded records; a model without one is written as it encodes itself.
+    ///   - fractionDigits: How many digits the fractions of times have, from 0 to 6. Default 6.
+    /// - Returns: The payload as a JSON object.
+    /// - Throws: What a computation throws, and ``DionysusError`` with code `application` when it asks for records that
+    ///   `related` lacks.
+    public func payload(
+        of record: Record,
+        related: Related<Record> = Related(),
+        with dependencies: any Dependency<Record>...,
+        serializers: Serializers = Serializers {},
+        fractionDigits: Int = 6
+    ) throws -> JSON {
+        let encoder = JSONTreeEncoder(fractionDigits: fractionDigits)
+        let sideloads = Set(dependencies.flatMap(\.dependencies).map(\.association))
+        return .object(
+            try SerializerPlan(self).payload(of: record, related.targets, sideloading: sideloads, serializers, encoder)
+        )
+    }
+}
+
+extension SerializerPlan {
+    fileprivate func payload(
+        of record: any Model,
+        _ targets: Targets,
+        sideloading sideloads: Set<AssociationDescription>,
+        _ serializers: Serializers,
+        _ encoder: JSONTreeEncoder
+    ) throws -> JSON.Object {
+        var members = try attributes(record, targets, encoder)
+        let columns = try encoder.encodeObject(record)
+        let links = try relationships.map { relationship in
+            let computed = try relationship.link.map { try $0(record, targets, encoder) }
+            return JSON.Object.Member(
+                relationship.name,
+                try computed ?? relationship.link(columns: columns, targets, encoder)
+            )
+        }
+        members.append(.init("links", .object(JSON.Object(links))))
+        for (relationship, link) in zip(relationships, links)
+        where relationship.branches.contains(where: sideloads.contains) {
+            let found = try relationship.branches.flatMap { targets[$0] ?? [] }
+                .map { target in
+                    let model = ModelDescription(type(of: target))
+                    let plan = serializers.serializer(of: model).map { SerializerPlan($0) }
+                    let payload = try (plan ?? SerializerPlan(encoding: model))
+                        .payload(of: target, [:], sideloading: [], serializers, encoder)
+                    return (
+                        id: try encoder.encodeObject(target)[model.primaryKey] ?? .null, payload: JSON.object(payload)
+                    )
+                }
+            members.append(.init(relationship.name, relationship.sideload(found, linkedBy: link.value)))
+        }
+        return JSON.Object(members)
+    }
+}
+
+extension SerializerPlan.Relationship {
+    /// The link as the record's own columns and its associated records give it.
+    fileprivate func link(
+        columns: JSON.Object,
+        _ targets: SerializerPlan.Targets,
+        _ encoder: JSONTreeEncoder
+    ) throws -> JSON {
+        guard let association = branches.first else { return .null }
+        let hop = association.hops[0]
+        if isPolymorphic {
+            guard let id = columns[hop.column], id != .null,
+                let type = hop.condition.flatMap({ columns[$0.column] }), type != .null
+            else { return .null }
+            return .object(["id": id, "type": type])
+        }
+        if association.isBelongsTo { return columns[hop.column] ?? .null }
+        let ids = try (targets[association] ?? [])
+            .map { target in
+                try encoder.encodeObject(target)[association.target.primaryKey] ?? .null
+            }
+        return isToMany ? .array(ids) : ids.first ?? .null
+    }
+}
+
+extension JSONTreeEncoder {
+    /// A record as it encodes itself.
+    func encodeObject(_ record: any Model) throws -> JSON.Object {
+        guard case .object(let object) = try encode(record) else { return [:] }
+        return object
+    }
+}

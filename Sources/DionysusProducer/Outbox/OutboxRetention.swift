@@ -1,0 +1,72 @@
+import Dionysus
+import Logging
+
+import struct Foundation.UUID
+
+/// Deletes published rows that have been kept long enough, while a relay works.
+///
+/// Of all relays of an outbox one does it at a time. It holds a lease that is a row with an end, renewed with every
+/// batch, and no lock: a lock would be a transaction that stays open, and low-water marks wait for those.
+struct OutboxRetention: Sendable {
+    private static let interval = Duration.seconds(60)
+    /// Between batches, so that the relay and the writers come first.
+    private static let pause = Duration.milliseconds(100)
+
+    private let outbox: Outbox
+    private let database: any CapturingDatabase
+    private let age: Duration
+    private let logger: Logger
+    private let owner = UUID().uuidString
+
+    /// - Returns: Nil if rows are kept for ever.
+    init?(_ outbox: Outbox, _ database: any CapturingDatabase, _ settings: ProducerSettings, _ logger: Logger) {
+        guard let age = settings.retention else { return nil }
+        self.outbox = outbox
+        self.database = database
+        self.age = age
+        self.logger = logger
+    }
+
+    /// Works until the queue is closed.
+    func run(until queue: LaneQueue) async {
+        while !queue.isClosed {
+            do {
+                try await enforce(on: queue)
+            } catch {
+                logger.warning("published rows could not be deleted: \(error); trying again in \(Self.interval)")
+            }
+            await queue.pause(Self.interval)
+        }
+    }
+
+    /// Deletes what is old enough, unless another relay does.
+    func enforce(on queue: LaneQueue) async throws {
+        let lease = Lease(owner: owner, interval: Self.interval)
+        var pruning = OutboxPruning(outbox: outbox, database: database, age: age)
+        while !queue.isClosed, try await pruning.deleteBatch(if: lease.take) { await queue.pause(Self.pause) }
+        if pruning.deleted > 0 { logger.info("\(pruning.deleted) published rows were deleted after \(age)") }
+    }
+
+    /// The right to delete, until a time.
+    struct Lease: Sendable {
+        private static let name = "retention"
+
+        let owner: String
+        let interval: Duration
+
+        /// Takes or renews the lease.
+        /// - Returns: Whether nobody else has it.
+        func take(in transaction: inout Transaction) throws -> Bool {
+            let now = Timestamp.now
+            let value = "\(now + 2 * interval.seconds) \(owner)"
+            let results = try transaction.run([
+                "INSERT INTO dionysus_meta (name, value) VALUES (\(Self.name), '') ON CONFLICT (name) DO NOTHING",
+                """
+                UPDATE dionysus_meta SET value = \(value)
+                WHERE name = \(Self.name) AND (value < \(now.description) OR value LIKE \("% " + owner))
+                """,
+            ])
+            return results[1].affectedRows > 0
+        }
+    }
+}

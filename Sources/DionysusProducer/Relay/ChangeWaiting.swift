@@ -1,0 +1,58 @@
+import Dionysus
+import Logging
+
+/// How an idle relay waits: until changes are announced, if the database can do that, and no longer than the poll interval.
+struct ChangeWaiting: Sendable {
+    private enum Readiness {
+        /// Every change rings.
+        case armed
+        /// Transactions under way might end without ringing.
+        case tryAgain
+        /// Nothing rings.
+        case silent
+    }
+
+    private static let firstTry = Duration.milliseconds(1)
+
+    private let signal: (any ChangeSignal)?
+    private let doorbell: Doorbell
+    private let pollInterval: Duration
+    private let logger: Logger
+    private var readiness = Readiness.silent
+    private var tries = 0
+    private var hasFailed = false
+
+    init(_ signal: (any ChangeSignal)?, _ doorbell: Doorbell, pollInterval: Duration, logger: Logger) {
+        self.signal = signal
+        self.doorbell = doorbell
+        self.pollInterval = pollInterval
+        self.logger = logger
+    }
+
+    /// Has changes announced that come after this.
+    mutating func arm() async {
+        guard let signal else { return }
+        do {
+            readiness = try await signal.arm() ? .armed : .tryAgain
+            tries = readiness == .tryAgain ? tries + 1 : 0
+            hasFailed = false
+        } catch {
+            readiness = .silent
+            if !hasFailed { logger.notice("changes are not announced, the relay polls: \(error)") }
+            hasFailed = true
+        }
+    }
+
+    /// Waits for the next change.
+    func wait() async {
+        switch readiness {
+        case .armed, .silent: await doorbell.wait(atMost: pollInterval)
+        case .tryAgain: await doorbell.wait(atMost: min(Self.firstTry * (1 << min(tries, 16)), pollInterval))
+        }
+    }
+
+    /// Has nothing announced while the relay works.
+    func disarm() async { await signal?.disarm() }
+
+    func close() async { await signal?.close() }
+}

@@ -1,0 +1,65 @@
+import Dionysus
+import Logging
+
+extension RelayPipeline {
+    /// Reads the catalogue, raises the version, and connects to the broker.
+    init(
+        _ registry: Registry,
+        database: any CapturingDatabase,
+        broker: any MessageBroker,
+        settings: ProducerSettings,
+        logger: Logger,
+        onPublished: @escaping @Sendable (PublishedBatch) -> Void,
+        onExpanded: @escaping @Sendable ([Int]) -> Void,
+        telemetry: RelayTelemetry
+    ) async throws {
+        let catalogue = try await Catalogue.read(for: registry, from: database)
+        try throwFaults(registry.faults(in: catalogue))
+        let capture = CaptureInstallation(registry, catalogue, database)
+        let (outbox, sourceID) = try await database.transaction(.write) { transaction in
+            var outbox = try Outbox.open(of: database, in: &transaction)
+            outbox.publishingDelay = settings.publishingDelay
+            try throwFaults(capture.faults(in: &transaction))
+            try outbox.support.raiseVersion(in: &transaction)
+            let sourceID = try transaction.run(SQL(raw: "SELECT value FROM dionysus_meta WHERE name = 'source_id'"))
+            return (outbox, try sourceID.first?.text(0) ?? "")
+        }
+        let plans = try registry.publications.flatMap { publication in
+            let plan = try LoadPlan(publication, catalogue)
+            return RecordGroup.all(of: publication).map { ($0, plan) }
+        }
+        let options = ProducerOptions(
+            clientID: settings.clientID,
+            partitioner: settings.partitioner,
+            messageTimeout: settings.messageTimeout,
+            settings: settings.brokerSettings
+        )
+        self.init(
+            database: database,
+            outbox: outbox,
+            producer: try await broker.makeProducer(options),
+            settings: settings,
+            registry: registry,
+            expansions: Expansion.all(of: registry, catalogue),
+            plans: Dictionary(plans, uniquingKeysWith: { first, _ in first }),
+            composer: Composer(sourceID: sourceID, registry: registry),
+            housekeeping: LaneHousekeeping(),
+            onPublished: onPublished,
+            onExpanded: onExpanded,
+            telemetry: telemetry,
+            logger: logger
+        )
+    }
+}
+
+extension RecordGroup {
+    init(_ publication: Registry.Publication) {
+        self.init(topic: publication.topic, modelName: publication.model.name)
+    }
+
+    /// The groups of a publication: in its topic, and in its genesis topic alone.
+    static func all(of publication: Registry.Publication) -> [RecordGroup] {
+        ([publication.topic] + (publication.genesisTopic.map { [$0] } ?? []))
+            .map { RecordGroup(topic: $0, modelName: publication.model.name) }
+    }
+}

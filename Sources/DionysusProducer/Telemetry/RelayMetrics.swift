@@ -1,0 +1,139 @@
+import Dionysus
+import Metrics
+import Synchronization
+
+/// The metrics of a relay, as ``TelemetryName`` describes them.
+final class RelayMetrics: Sendable {
+    /// A part of a batch's way whose duration is measured.
+    enum Stage: String, CaseIterable {
+        case claim
+        case expand
+        case load
+        case serialize
+        case send
+        case settle
+    }
+
+    private struct Key: Hashable {
+        let label: String
+        let destination: String?
+        let error: String?
+    }
+
+    /// Whether there is anybody to measure for.
+    let isEnabled: Bool
+    private let factory: any MetricsFactory
+    private let system: String
+    private let stages: [Stage: Timer]
+    private let sending: Timer
+    private let batchSize: Recorder
+    private let contendedLanes: Counter
+    private let superfluous: Counter
+    private let activeLanes: Gauge
+    private let pending: Gauge
+    private let failing: Gauge
+    private let parked: Gauge
+    private let oldestAge: Gauge
+    private let latency: [String: Gauge]
+    /// Made when they are first needed, because topics and errors are not known before.
+    private let counters = Mutex<[Key: Counter]>([:])
+
+    /// Creates the metrics.
+    /// - Parameters:
+    ///   - factory: What makes them.
+    ///   - system: The broker's kind, as OpenTelemetry names it.
+    init(_ factory: any MetricsFactory, system: String) {
+        isEnabled = !(factory is NOOPMetricsHandler)
+        self.factory = factory
+        self.system = system
+        let gauge = { (name: String) in Gauge(label: name, factory: factory) }
+        let counter = { (name: String) in Counter(label: name, factory: factory) }
+        stages = Dictionary(
+            uniqueKeysWithValues: Stage.allCases.map { stage in
+                let dimensions = [(TelemetryName.stage, stage.rawValue)]
+                return (stage, Timer(label: TelemetryName.stageDuration, dimensions: dimensions, factory: factory))
+            }
+        )
+        sending = Timer(
+            label: TelemetryName.operationDuration,
+            dimensions: [(TelemetryName.messagingSystem, system), (TelemetryName.operationName, "send")],
+            factory: factory
+        )
+        batchSize = Recorder(label: TelemetryName.batchSize, factory: factory)
+        contendedLanes = counter(TelemetryName.contendedLanes)
+        superfluous = counter(TelemetryName.superfluous)
+        activeLanes = gauge(TelemetryName.activeLanes)
+        pending = gauge(TelemetryName.pendingRows)
+        failing = gauge(TelemetryName.failingRows)
+        parked = gauge(TelemetryName.parkedRows)
+        oldestAge = gauge(TelemetryName.oldestAge)
+        latency = Dictionary(
+            uniqueKeysWithValues: ["min", "max", "avg"]
+                .map { statistic in
+                    let dimensions = [(TelemetryName.statistic, statistic)]
+                    return (statistic, Gauge(label: TelemetryName.latency, dimensions: dimensions, factory: factory))
+                }
+        )
+    }
+
+    func took(_ duration: Duration, _ stage: Stage) {
+        stages[stage]?.record(duration: duration)
+        if stage == .send { sending.record(duration: duration) }
+    }
+
+    func claimed(_ rows: Int) { batchSize.record(rows) }
+
+    func sent(_ messages: Int, to topic: String, error: String? = nil) {
+        let base = [(TelemetryName.messagingSystem, system), (TelemetryName.operationName, "send")]
+        count(messages, TelemetryName.sentMessages, base, destination: topic, error: error)
+    }
+
+    func published(_ rows: Int, to topic: String) { count(rows, TelemetryName.published, destination: topic) }
+
+    func failed(_ error: String) { count(1, TelemetryName.failures, error: error) }
+
+    func wasParked(in topic: String) { count(1, TelemetryName.parked, destination: topic) }
+
+    func settledWithoutMessage(_ rows: Int) { superfluous.increment(by: rows) }
+
+    func laneWasContended() { contendedLanes.increment() }
+
+    func works(onLanes lanes: Int) { activeLanes.record(lanes) }
+
+    func measured(_ backlog: Backlog, latency summary: LatencyTracker.Summary?, oldestAge age: Duration) {
+        pending.record(backlog.pending)
+        failing.record(backlog.failing)
+        parked.record(backlog.parked)
+        oldestAge.record(age.inSeconds)
+        guard let summary else { return }
+        latency["min"]?.record(summary.minimum.inSeconds)
+        latency["max"]?.record(summary.maximum.inSeconds)
+        latency["avg"]?.record(summary.average.inSeconds)
+    }
+
+    private func count(
+        _ amount: Int,
+        _ label: String,
+        _ base: [(String, String)] = [],
+        destination: String? = nil,
+        error: String? = nil
+    ) {
+        guard isEnabled, amount > 0 else { return }
+        let key = Key(label: label, destination: destination, error: error)
+        let counter = counters.withLock { counters in
+            if let counter = counters[key] { return counter }
+            let more = [(TelemetryName.destination, destination), (TelemetryName.errorType, error)]
+            let dimensions = base + more.compactMap { name, value in value.map { (name, $0) } }
+            let counter = Counter(label: label, dimensions: dimensions, factory: factory)
+            counters[key] = counter
+            return counter
+        }
+        counter.increment(by: amount)
+    }
+}
+
+extension Duration {
+    fileprivate var inSeconds: Double {
+        Double(components.seconds) + Double(components.attoseconds) / 1e18
+    }
+}

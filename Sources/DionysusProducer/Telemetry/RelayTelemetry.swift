@@ -1,0 +1,282 @@
+import Dionysus
+import Logging
+import Synchronization
+import Tracing
+
+/// Tells the outside what a relay does: monitor, event bus, error handler, metrics, spans and heartbeat.
+struct RelayTelemetry: Sendable {
+    let instrumentation: Instrumentation
+    let errorHandler: any ErrorHandler
+    let metrics: RelayMetrics
+    let tracer: (any Tracer)?
+    let system: String
+    let settings: ProducerSettings
+    let logger: Logger
+    private let vitals: RelayVitals
+    private let measurement = MeasurementClock()
+
+    init(_ instrumentation: Instrumentation, system: String, settings: ProducerSettings, logger: Logger) {
+        self.instrumentation = instrumentation
+        self.system = system
+        self.settings = settings
+        self.logger = logger
+        errorHandler = instrumentation.errorHandler(logger: logger)
+        metrics = RelayMetrics(instrumentation.effectiveMetricsFactory, system: system)
+        tracer = instrumentation.effectiveTracer
+        vitals = RelayVitals(limit: settings.messageTimeout + settings.leaseTimeout)
+    }
+
+    private var monitor: Monitor { instrumentation.monitor }
+
+    // MARK: The relay's life
+
+    /// Tells of the beginning and the end of a relay's work.
+    func lifetime(_ work: () async throws -> Void) async throws {
+        beat()
+        do {
+            try await work()
+        } catch {
+            stopped(because: error)
+            throw error
+        }
+        stopped(because: nil)
+    }
+
+    func started(lanes: Int) {
+        vitals.enter(.ready)
+        monitor.emit(OutboxProducer.Started(lanes: lanes, workers: settings.workers))
+    }
+
+    func shuttingDown() {
+        vitals.enter(.stopping)
+        beat()
+        monitor.emit(OutboxProducer.ShuttingDown())
+    }
+
+    private func stopped(because error: (any Error)?) {
+        vitals.enter(.stopped)
+        beat(problem: error.map { ($0 as? DionysusError)?.description ?? "\(type(of: $0))" })
+        monitor.emit(OutboxProducer.Stopped(error: error))
+    }
+
+    private func beat(problem: String? = nil) { instrumentation.heartbeat?.record(vitals.sign(problem)) }
+
+    // MARK: Polling
+
+    /// New rows have been looked for.
+    func polled(pendingLanes: Int) {
+        beat()
+        monitor.emit(OutboxProducer.Heartbeat(pendingLanes: pendingLanes))
+    }
+
+    /// Something of the whole relay failed, and will be tried again.
+    func failed(_ error: DionysusError, to activity: String, attempt: Int) {
+        beat(problem: "could not \(activity): \(error)")
+        tell(error, ErrorContext(activity, attempt: attempt))
+    }
+
+    /// Measures what waits in the outbox, if that was not done just before.
+    ///
+    /// An error is told, and keeps the relay from nothing.
+    func measureIfDue(_ outbox: Outbox, in database: any Database) async {
+        guard measurement.isDue else { return }
+        do {
+            measured(try await database.transaction(.snapshot) { try outbox.measureBacklog(in: &$0) })
+        } catch {
+            tell(error, ErrorContext("measure the backlog"))
+        }
+    }
+
+    private func measured(_ backlog: Backlog) {
+        instrumentation.latency.noteOldestUnpublished(backlog.oldest)
+        let summary = instrumentation.latency.lastMinute
+        let age = instrumentation.latency.oldestUnpublishedAge ?? .zero
+        metrics.measured(backlog, latency: summary, oldestAge: age)
+        logger.debug(
+            "\(backlog.pending) rows wait, the oldest for \(age)",
+            metadata: summary.map {
+                ["minimum": "\($0.minimum)", "maximum": "\($0.maximum)", "average": "\($0.average)"]
+            }
+        )
+    }
+
+    // MARK: Lanes
+
+    /// A worker has taken up a lane.
+    func began(_ lane: Int) { metrics.works(onLanes: vitals.began(lane)) }
+
+    /// A worker is done with a lane.
+    func ended(_ lane: Int) { metrics.works(onLanes: vitals.ended(lane)) }
+
+    func laneIsHeld(_ lane: Int) {
+        metrics.laneWasContended()
+        monitor.emit(OutboxProducer.LockExistsForTopic(lane: lane))
+    }
+
+    /// A batch of a lane failed as a whole, and will be tried again.
+    func failed(_ error: any Error, lane: Int, attempt: Int) {
+        tell(error, ErrorContext("publish a batch", lane: lane, attempt: attempt))
+    }
+
+    /// The broker did not take the messages of a lane.
+    func brokerFailed(_ error: DionysusError, lane: Int, attempt: Int) {
+        vitals.noteBroker("the broker does not take messages: \(error)")
+        tell(error, ErrorContext("give messages to the broker", lane: lane, attempt: attempt))
+    }
+
+    private func tell(_ error: any Error, _ context: ErrorContext) {
+        metrics.failed((error as? DionysusError)?.code.description ?? "\(type(of: error))")
+        errorHandler.handle(error, context)
+        monitor.emit(OutboxProducer.ErrorOccurred(error: error, context: context))
+    }
+
+    // MARK: Batches
+
+    /// A batch is about to be claimed.
+    func batch(ofLane lane: Int) -> BatchTelemetry { BatchTelemetry(relay: self, lane: lane) }
+
+    /// The span of sending rows, if there is a tracer.
+    func sending(_ rows: [OutboxRow]) -> SendSpan? {
+        tracer.map { SendSpan(rows, $0, system: system, clientID: settings.clientID) }
+    }
+
+    /// What came of sending.
+    func sent(_ messages: [OutgoingMessage], _ results: [Result<Acknowledgement, DionysusError>]) {
+        let hasSucceeded = results.contains { if case .success = $0 { true } else { false } }
+        if hasSucceeded { vitals.noteBroker(nil) }
+        guard metrics.isEnabled else { return }
+        var counts: [SendOutcome: Int] = [:]
+        for (message, result) in zip(messages, results) {
+            var error: String?
+            if case .failure(let failure) = result { error = failure.code.description }
+            counts[SendOutcome(topic: message.topic, error: error), default: 0] += 1
+        }
+        for (outcome, count) in counts { metrics.sent(count, to: outcome.topic, error: outcome.error) }
+    }
+
+    private struct SendOutcome: Hashable {
+        let topic: String
+        let error: String?
+    }
+
+    /// Tells the event bus of the messages of rows that have been published.
+    func respond(
+        _ rows: [OutboxRow],
+        _ messages: [OutgoingMessage],
+        _ verdicts: [Composer.Verdict],
+        _ results: [Result<Acknowledgement, DionysusError>]
+    ) async {
+        guard instrumentation.eventBus.isObserved(RespondEvent.self) else { return }
+        for (row, verdict) in zip(rows, verdicts) {
+            guard case .send(let places, let name) = verdict else { continue }
+            let acknowledgements = results[places].compactMap { try? $0.get() }
+            guard acknowledgements.count == places.count else { continue }
+            let event = RespondEvent.Event(name: name.description, model: row.resourceClass, ids: [row.resourceID])
+            for (place, acknowledgement) in zip(places, acknowledgements) {
+                let response = RespondEvent(
+                    messages[place],
+                    events: [event],
+                    partitionKey: row.partitionKey,
+                    acknowledgement
+                )
+                await instrumentation.publish(response, to: errorHandler)
+            }
+        }
+    }
+
+    /// Tells what became of a batch.
+    func settled(_ settlement: Settlement, _ rows: [OutboxRow], lane: Int, duration: Duration) {
+        let published = settlement.published
+        instrumentation.latency.record(published.lazy.compactMap(\.createdAt))
+        let parked = Set(settlement.parked.map(\.id))
+        for (row, error) in settlement.failures {
+            let context = ErrorContext(
+                "publish a row of the outbox",
+                topic: row.topic,
+                record: row.record.messageKey,
+                lane: lane,
+                rowIDs: [row.id],
+                attempt: Int(error.isRetriable ? row.attempts : row.attempts + 1)
+            )
+            metrics.failed(error.code.description)
+            errorHandler.handle(error, context)
+            let isParked = parked.contains(row.id)
+            if isParked { metrics.wasParked(in: row.topic) }
+            monitor.emit(OutboxProducer.PublishingFailed(error: error, context: context, isParked: isParked))
+        }
+        for (_, rows) in settlement.notes { metrics.settledWithoutMessage(rows.count) }
+        if metrics.isEnabled || monitor.isObserved(OutboxProducer.Published.self) {
+            for (topic, rows) in Dictionary(grouping: published, by: \.topic) {
+                metrics.published(rows.count, to: topic)
+                monitor.emit(OutboxProducer.Published(topic: topic, lane: lane, rowIDs: rows.map(\.id)))
+            }
+        }
+        guard monitor.isObserved(OutboxProducer.ProcessedTopic.self) else { return }
+        for (topic, rows) in Dictionary(grouping: rows, by: \.topic) {
+            monitor.emit(
+                OutboxProducer.ProcessedTopic(
+                    topic: topic,
+                    lane: lane,
+                    rows: rows.count,
+                    published: published.count { $0.topic == topic },
+                    failed: settlement.failures.count { $0.row.topic == topic },
+                    duration: duration
+                )
+            )
+        }
+    }
+}
+
+/// Measures the stages of one batch.
+struct BatchTelemetry: Sendable {
+    let relay: RelayTelemetry
+    let lane: Int
+    private let start = ContinuousClock.now
+    private var stageStart = ContinuousClock.now
+
+    init(relay: RelayTelemetry, lane: Int) {
+        self.relay = relay
+        self.lane = lane
+    }
+
+    /// A stage has ended, and the next begins.
+    mutating func finished(_ stage: RelayMetrics.Stage) {
+        let now = ContinuousClock.now
+        relay.metrics.took(now - stageStart, stage)
+        stageStart = now
+    }
+
+    /// Rows have been claimed.
+    mutating func claimed(_ rows: [OutboxRow]) {
+        finished(.claim)
+        guard !rows.isEmpty else { return }
+        relay.metrics.claimed(rows.count)
+        let monitor = relay.instrumentation.monitor
+        guard monitor.isObserved(OutboxProducer.ProcessingTopic.self) else { return }
+        for (topic, rows) in Dictionary(grouping: rows, by: \.topic) {
+            monitor.emit(OutboxProducer.ProcessingTopic(topic: topic, lane: lane, rows: rows.count))
+        }
+    }
+
+    /// The batch has been settled.
+    mutating func settled(_ settlement: Settlement, _ rows: [OutboxRow]) {
+        finished(.settle)
+        relay.settled(settlement, rows, lane: lane, duration: stageStart - start)
+    }
+}
+
+/// Says now and then that it is time to measure.
+private final class MeasurementClock: Sendable {
+    private static let interval = Duration.seconds(15)
+
+    private let last = Mutex<ContinuousClock.Instant?>(nil)
+
+    var isDue: Bool {
+        last.withLock { last in
+            let now = ContinuousClock.now
+            if let last, now - last < Self.interval { return false }
+            last = now
+            return true
+        }
+    }
+}

@@ -1,0 +1,52 @@
+import Dionysus
+import Synchronization
+
+/// Knows how a relay is: which lanes it works on, since when, and what is the matter.
+final class RelayVitals: Sendable {
+    private struct State {
+        var state = VitalSign.State.starting
+        var brokerProblem: String?
+        var underWay: [Int: ContinuousClock.Instant] = [:]
+    }
+
+    private let state = Mutex(State())
+    /// A batch that has been under way for longer is stuck.
+    private let limit: Duration
+
+    init(limit: Duration) { self.limit = limit }
+
+    /// How the relay is now.
+    /// - Parameter problem: What is the matter with the database, if something is.
+    func sign(_ problem: String? = nil) -> VitalSign {
+        state.withLock { state in
+            let now = ContinuousClock.now
+            let oldest = state.underWay.min { $0.value < $1.value }
+            if let oldest, now - oldest.value > limit {
+                let age = (now - oldest.value).components.seconds
+                let stuck = "a batch of lane \(oldest.key) has been under way for \(age) s"
+                return VitalSign(state.state, problem: stuck, madeProgress: false)
+            }
+            return VitalSign(state.state, problem: problem ?? state.brokerProblem)
+        }
+    }
+
+    func enter(_ new: VitalSign.State) { state.withLock { $0.state = new } }
+
+    /// Returns how many lanes are worked on.
+    func began(_ lane: Int) -> Int {
+        state.withLock {
+            $0.underWay[lane] = .now
+            return $0.underWay.count
+        }
+    }
+
+    /// Returns how many lanes are worked on.
+    func ended(_ lane: Int) -> Int {
+        state.withLock {
+            $0.underWay[lane] = nil
+            return $0.underWay.count
+        }
+    }
+
+    func noteBroker(_ problem: String?) { state.withLock { $0.brokerProblem = problem } }
+}

@@ -1,0 +1,240 @@
+public import Dionysus
+
+import struct Foundation.UUID
+
+/// Publishes tombstones: messages without a value, after which a compacted topic forgets a record.
+///
+///     let publisher = TombstonePublisher(registry, database: database, broker: broker)
+///     try await publisher.publish(Rental.self, id: "42", topic: "v3_rentals")
+///
+/// A tombstone cleans the log and is not a record's end: that is its destroyed event, and consumers ignore tombstones
+/// unless they choose otherwise.
+public struct TombstonePublisher: Sendable {
+    /// A tombstone that the broker has acknowledged.
+    public struct Tombstone: Sendable, Hashable {
+        /// Where it stands.
+        public let partition: TopicPartition
+        /// Its offset there.
+        public let offset: Int64
+    }
+
+    private let registry: Registry
+    private let database: any CapturingDatabase
+    private let broker: any MessageBroker
+    private let settings: ProducerSettings
+
+    /// Creates a publisher.
+    /// - Parameters:
+    ///   - registry: What is published where.
+    ///   - database: The database whose records they are.
+    ///   - broker: Where to.
+    ///   - settings: How.
+    public init(
+        _ registry: Registry,
+        database: any CapturingDatabase,
+        broker: any MessageBroker,
+        settings: ProducerSettings = ProducerSettings()
+    ) {
+        self.registry = registry
+        self.database = database
+        self.broker = broker
+        self.settings = settings
+    }
+
+    /// Publishes tombstones of a record and waits for their acknowledgement.
+    /// - Parameters:
+    ///   - model: The record's model.
+    ///   - id: Its primary key.
+    ///   - topic: The full name of the topic. Its genesis topic gets tombstones too.
+    ///   - partitionKey: Leads to the one partition that gets a tombstone; nil sends one to every partition, because a
+    ///     record whose partition key has changed has left messages elsewhere.
+    ///   - force: Whether a record that is still there, or still has changes to be published, may be forgotten.
+    /// - Returns: The tombstones, those of the topic before those of its genesis topic.
+    /// - Throws: As ``publish(_:id:topic:partitionKey:force:)-(String,_,_,_,_)``.
+    @discardableResult
+    public func publish(
+        _ model: any Model.Type,
+        id: String,
+        topic: String,
+        partitionKey: String? = nil,
+        force: Bool = false
+    ) async throws -> [Tombstone] {
+        try await publish(model.modelName, id: id, topic: topic, partitionKey: partitionKey, force: force)
+    }
+
+    /// Publishes tombstones of a record and waits for their acknowledgement.
+    /// - Parameters:
+    ///   - modelName: The name of the record's model.
+    ///   - id: Its primary key.
+    ///   - topic: The full name of the topic. Its genesis topic gets tombstones too.
+    ///   - partitionKey: Leads to the one partition that gets a tombstone; nil sends one to every partition.
+    ///   - force: Whether a record that is still there, or still has changes to be published, may be forgotten. Then
+    ///     those who read the log from its beginning miss it until its next message.
+    /// - Returns: The tombstones, those of the topic before those of its genesis topic.
+    /// - Throws: ``DionysusError``: `notFound` for a topic or model that is not published there, `malformed` for an id
+    ///   that no record can have, `conflict` for a record that is still there, `unknownTopic` if the broker doesn't have
+    ///   the topic, and as sending and transactions do.
+    @discardableResult
+    public func publish(
+        _ modelName: String,
+        id: String,
+        topic: String,
+        partitionKey: String? = nil,
+        force: Bool = false
+    ) async throws -> [Tombstone] {
+        let publication = try publication(of: modelName, in: topic)
+        let catalogue = try await Catalogue.read(for: registry, from: database)
+        let key = try primaryKey(id, of: publication.model, catalogue)
+        let reference = RecordReference(topic: topic, modelName: modelName, id: key.primaryKeyText)
+        // Drawn before the record is looked for, so that whatever changes afterwards has a higher version.
+        let (outbox, sourceID, version) = try await database.transaction(.write) { transaction in
+            let outbox = try Outbox.open(of: database, in: &transaction)
+            let sourceID = try transaction.run("SELECT value FROM dionysus_meta WHERE name = 'source_id'")
+            let version = try transaction.run(outbox.support.drawVersion())
+            return (outbox, try sourceID.first?.text(0) ?? "", try version.first?.integer(0) ?? 0)
+        }
+        if !force { try await refuseIfAlive(reference, key, publication, catalogue, outbox) }
+        let headers = [
+            MessageHeader(HeaderName.eventID, Array("\(sourceID)-tombstone-\(UUID().uuidString.lowercased())".utf8)),
+            MessageHeader(HeaderName.version, Array(String(version).utf8)),
+        ]
+        let places = try await destinations(publication, partitionKey)
+        return try await send(
+            places.map { place in
+                OutgoingMessage(
+                    topic: place.topic,
+                    destination: place.destination,
+                    key: Array(reference.messageKey.utf8),
+                    value: nil,
+                    headers: headers
+                )
+            }
+        )
+    }
+
+    private func publication(of modelName: String, in topic: String) throws -> Registry.Publication {
+        if let publication = registry.publication(topic: topic, modelName: modelName) { return publication }
+        let topics = Set(registry.publications.map(\.topic)).sorted()
+        guard topics.contains(topic) else {
+            throw DionysusError(
+                .notFound,
+                "there is no declared topic \(topic)",
+                advice: "the topics are \(topics.joined(separator: ", "))"
+            )
+        }
+        let parents = registry.parents(ofDependency: modelName, in: topic)
+        let models = registry.publications.filter { $0.topic == topic }.map(\.model.name).sorted()
+        throw DionysusError(
+            .notFound,
+            parents.isEmpty
+                ? "topic \(topic) does not publish a model \(modelName)"
+                : "topic \(topic) publishes \(modelName) only as a part of \(parents.joined(separator: " and "))",
+            advice: "its models are \(models.joined(separator: ", "))"
+        )
+    }
+
+    private func primaryKey(_ id: String, of model: ModelDescription, _ catalogue: Catalogue) throws -> DatabaseValue {
+        guard catalogue[model.table] != nil else {
+            throw DionysusError(.declaration, "there is no table \(model.table)", advice: "run validate")
+        }
+        let type = catalogue.primaryKeyType(of: model)
+        let key = DatabaseValue(primaryKey: id, type: type)
+        switch (type, key) {
+        case (.integer, .integer), (.uuid, .uuid): return key
+        case (.integer, _), (.uuid, _):
+            throw DionysusError(.malformed, "'\(id)' can't be a primary key of \(model.name), which is of type \(type)")
+        default:
+            guard !id.isEmpty else { throw DionysusError(.malformed, "the primary key of \(model.name) is empty") }
+            return key
+        }
+    }
+
+    /// A record that is visible, or has rows that would be published behind the tombstone.
+    private func refuseIfAlive(
+        _ reference: RecordReference,
+        _ key: DatabaseValue,
+        _ publication: Registry.Publication,
+        _ catalogue: Catalogue,
+        _ outbox: Outbox
+    ) async throws {
+        let model = publication.model
+        let type = catalogue.primaryKeyType(of: model)
+        let softDelete = catalogue[model.table]?.column(model.softDeleteColumn)?.name
+        let visible: SQL = softDelete.map { " AND \(identifier: $0) IS NULL" } ?? ""
+        let isRecord = outbox.dialect.isAny("\(identifier: model.primaryKey)", of: [key], type: type)
+        let (exists, isPending) = try await database.transaction(.snapshot) { transaction in
+            let results = try transaction.run([
+                "SELECT 1 FROM \(identifier: model.table) WHERE \(isRecord)\(visible)", outbox.unsettled(reference),
+            ])
+            return (!results[0].isEmpty, !results[1].isEmpty)
+        }
+        if exists {
+            throw DionysusError(
+                .conflict,
+                "\(reference.messageKey) is still there, and a tombstone would hide it from those who read the log anew",
+                advice: "delete the record first, or force it"
+            )
+        }
+        if isPending {
+            throw DionysusError(
+                .conflict,
+                "\(reference.messageKey) has changes that are yet to be published to \(reference.topic)",
+                advice: "let the relay publish them first, or force it"
+            )
+        }
+    }
+
+    private typealias Place = (topic: String, destination: OutgoingMessage.Destination)
+
+    private func destinations(_ publication: Registry.Publication, _ partitionKey: String?) async throws -> [Place] {
+        let topics = [publication.topic] + (publication.genesisTopic.map { [$0] } ?? [])
+        if let partitionKey { return topics.map { ($0, .partitioned(by: Array(partitionKey.utf8))) } }
+        let partitions = Dictionary(
+            try await broker.describeTopics(topics).map { ($0.name, $0.partitions) },
+            uniquingKeysWith: { first, _ in first }
+        )
+        return try topics.flatMap { topic -> [Place] in
+            guard let count = partitions[topic] else {
+                throw DionysusError(
+                    .unknownTopic,
+                    "the broker has no topic \(topic)",
+                    advice: "there is nothing to be forgotten in it; topics --create creates it"
+                )
+            }
+            return (0..<count).map { (topic, .partition($0)) }
+        }
+    }
+
+    private func send(_ messages: [OutgoingMessage]) async throws -> [Tombstone] {
+        let producer = try await broker.makeProducer(
+            ProducerOptions(
+                clientID: settings.clientID,
+                partitioner: settings.partitioner,
+                messageTimeout: settings.messageTimeout,
+                settings: settings.brokerSettings
+            )
+        )
+        let results = await producer.send(messages)
+        await producer.close(deadline: settings.messageTimeout)
+        return try zip(messages, results)
+            .map { message, result in
+                let acknowledgement = try result.get()
+                return Tombstone(
+                    partition: TopicPartition(message.topic, acknowledgement.partition),
+                    offset: acknowledgement.offset
+                )
+            }
+    }
+}
+
+extension Outbox {
+    /// A row of a record that is yet to be published, if there is any.
+    fileprivate func unsettled(_ record: RecordReference) -> SQL {
+        """
+        SELECT o.id FROM dionysus_outboxes o
+        WHERE o.published_at IS NULL AND \(Self.isNotParked)
+          AND o.resource_class = \(record.modelName) AND o.resource_id = \(record.id) AND o.topic = \(record.topic)
+        LIMIT 1
+        """
+    }
+}

@@ -1,0 +1,85 @@
+import Dionysus
+import GRDB
+import Synchronization
+
+import class Foundation.Thread
+import func Foundation.usleep
+
+/// Notices changes by asking SQLite for the file's data version, some microseconds every few milliseconds.
+///
+/// It asks only while it is armed, on a thread and a connection of its own.
+final class DataVersionWatch: ChangeSignal {
+    private static let interval: UInt32 = 5_000
+
+    private struct State {
+        var connection: DatabaseQueue?
+        var isArmed = false
+        var isTicking = false
+        var version: Int64 = -1
+    }
+
+    private let path: String
+    private let onChange: @Sendable () -> Void
+    private let state = Mutex(State())
+
+    init(path: String, onChange: @escaping @Sendable () -> Void) {
+        self.path = path
+        self.onChange = onChange
+    }
+
+    func arm() async throws -> Bool {
+        do {
+            let mustStart = try state.withLock { state in
+                let connection = try state.connection ?? DatabaseQueue(path: path)
+                state.connection = connection
+                if !state.isArmed { state.version = try Self.version(connection) }
+                state.isArmed = true
+                defer { state.isTicking = true }
+                return !state.isTicking
+            }
+            if mustStart { start() }
+            return true
+        } catch {
+            throw SQLiteFailure(error, at: path).error
+        }
+    }
+
+    func disarm() async { state.withLock { $0.isArmed = false } }
+
+    func close() async {
+        state.withLock { state in
+            state.isArmed = false
+            state.connection = nil
+        }
+    }
+
+    private func start() {
+        let thread = Thread { [self] in
+            repeat { usleep(Self.interval) } while tick()
+        }
+        thread.name = "dionysus-sqlite-watch"
+        thread.start()
+    }
+
+    /// - Returns: Whether to go on.
+    private func tick() -> Bool {
+        let (hasChanged, goesOn) = state.withLock { state -> (Bool, Bool) in
+            guard state.isArmed, let connection = state.connection else {
+                state.isTicking = false
+                return (false, false)
+            }
+            // A failure is found by those who then read the outbox themselves.
+            let version = (try? Self.version(connection)) ?? state.version &+ 1
+            defer { state.version = version }
+            return (version != state.version, true)
+        }
+        if hasChanged { onChange() }
+        return goesOn
+    }
+
+    private static func version(_ connection: DatabaseQueue) throws -> Int64 {
+        try connection.unsafeRead { database in
+            try Int64.fetchOne(database.cachedStatement(sql: "PRAGMA data_version")) ?? 0
+        }
+    }
+}

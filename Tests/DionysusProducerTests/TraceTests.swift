@@ -1,0 +1,198 @@
+import Dionysus
+import DionysusProducer
+import InMemoryTracing
+import Synchronization
+import TestSupport
+import Testing
+import Tracing
+
+/// Traces: from the writing transaction through the outbox into the messages' headers.
+@Suite struct TraceTests {
+    static let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+    @Test(
+        "a row's trace context becomes the message's headers, without a tracer",
+        arguments: TestDatabaseKind.available
+    )
+    func headers(_ kind: TestDatabaseKind) async throws {
+        try await ProducerHarness.run(kind) { harness in
+            try await harness.write(
+                CaptureTests.account,
+                CaptureTests.rental,
+                CaptureTests.booking,
+                "UPDATE dionysus_outboxes SET traceparent = \(Self.parent), tracestate = 'vendor=1' WHERE topic = 'v3_rentals'",
+                "UPDATE dionysus_outboxes SET traceparent = '00-nonsense' WHERE topic = 'v3_bookings'"
+            )
+            try await harness.relay()
+            let rental = try #require(await harness.messages(in: "v3_rentals").first)
+            #expect(rental.headers["traceparent"] == Self.parent)
+            #expect(rental.headers["tracestate"] == "vendor=1")
+            for topic in ["v3_accounts", "v3_bookings"] {
+                let other = try #require(await harness.messages(in: topic).first)
+                #expect(other.headers["traceparent"] == nil && other.headers["tracestate"] == nil)
+            }
+        }
+    }
+
+    @Test(
+        "a batch has a producer span that is linked to the writers', and stands in for those who had none",
+        arguments: TestDatabaseKind.available
+    )
+    func span(_ kind: TestDatabaseKind) async throws {
+        var settings = ProducerSettings()
+        settings.clientID = "bookings"
+        try await ProducerHarness.run(kind, settings: settings) { harness in
+            try await harness.write(
+                CaptureTests.account,
+                CaptureTests.rental,
+                "DELETE FROM dionysus_outboxes",
+                "UPDATE rentals SET name = 'a' WHERE id = 1",
+                "UPDATE dionysus_outboxes SET traceparent = \(Self.parent)",
+                "UPDATE rentals SET name = 'b' WHERE id = 1"
+            )
+            let tracer = W3CTracer()
+            var instrumentation = Instrumentation()
+            instrumentation.tracer = tracer
+            try await harness.relayService(instrumentation).run()
+
+            let span = try #require(tracer.memory.finishedSpans.first)
+            #expect(tracer.memory.finishedSpans.count == 1)
+            #expect(span.kind == .producer)
+            #expect(span.operationName == "send v3_rentals")
+            #expect(span.attributes.get("messaging.system") == .string("dionysus"))
+            #expect(span.attributes.get("messaging.operation.name") == .string("send"))
+            #expect(span.attributes.get("messaging.destination.name") == .string("v3_rentals"))
+            #expect(span.attributes.get("messaging.client.id") == .string("bookings"))
+            #expect(span.attributes.get("messaging.batch.message_count")?.toSpanAttribute() == .int64(2))
+            #expect(span.attributes.get("error.type") == nil)
+            #expect(span.links.map { $0.context.inMemorySpanContext?.spanID } == ["00f067aa0ba902b7"])
+            let own = try #require(TraceContext.current(span.context, instrument: tracer))
+            let headers = try await harness.messages(in: "v3_rentals").map { $0.headers["traceparent"] }
+            #expect(headers == [Self.parent, own.traceparent])
+        }
+    }
+
+    @Test("a span of a batch that fails says so")
+    func failure() async throws {
+        var settings = ProducerSettings()
+        settings.maxAttempts = 1
+        try await ProducerHarness.run(.sqlite, settings: settings) { harness in
+            try await harness.write(CaptureTests.account)
+            let tracer = W3CTracer()
+            var instrumentation = Instrumentation()
+            instrumentation.tracer = tracer
+            instrumentation.errorHandler = Collected<ErrorContext>()
+            let broker = RefusingBroker.rejecting("Account:1", harness.broker)
+            try await harness.relayService(instrumentation, broker: broker).run()
+            let span = try #require(tracer.memory.finishedSpans.first)
+            #expect(span.attributes.get("error.type") == .string("message_rejected"))
+            #expect(span.status?.code == .error)
+        }
+    }
+
+    @Test("a traced transaction knows the trace of the task that runs it", arguments: TestDatabaseKind.available)
+    func transaction(_ kind: TestDatabaseKind) async throws {
+        try await ProducerHarness.run(kind) { harness in
+            let marks = Collected<String>()
+            let write: @Sendable () async throws -> Void = {
+                try await harness.database.tracedTransaction(marking: { marks.add("\($1) \($2 ?? "-")") }) {
+                    _ = try $0.run("UPDATE accounts SET name = 'x'")
+                }
+            }
+            try await write()
+            #expect(marks.all == [])
+            let tracer = W3CTracer()
+            try await withTracer(tracer) {
+                let span = tracer.startSpan("write", context: .topLevel)
+                try await ServiceContext.$current.withValue(span.context) { try await write() }
+                let expected = try #require(TraceContext.current(span.context, instrument: tracer))
+                #expect(marks.all == ["\(expected.traceparent) -"])
+                span.end()
+            }
+        }
+    }
+
+    @Test(
+        "text that is no W3C trace context is none",
+        arguments: [
+            "", "00", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7", parent + "0", parent.uppercased(),
+            "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
+        ]
+    )
+    func malformed(_ text: String) {
+        #expect(TraceContext(traceparent: text) == nil)
+        #expect(TraceContext(traceparent: Self.parent)?.traceparent == Self.parent)
+    }
+}
+
+/// A tracer that keeps its spans, and writes and reads W3C Trace Context.
+struct W3CTracer: Tracer {
+    let memory: InMemoryTracer
+
+    init() {
+        let last = LastID()
+        memory = InMemoryTracer(
+            idGenerator: .init(nextTraceID: { last.next(digits: 32) }, nextSpanID: { last.next(digits: 16) })
+        )
+    }
+
+    func startSpan<Instant: TracerInstant>(
+        _ operationName: String,
+        context: @autoclosure () -> ServiceContext,
+        ofKind kind: SpanKind,
+        at instant: @autoclosure () -> Instant,
+        function: String,
+        file fileID: String,
+        line: UInt
+    ) -> InMemorySpan {
+        memory.startSpan(
+            operationName,
+            context: context(),
+            ofKind: kind,
+            at: instant(),
+            function: function,
+            file: fileID,
+            line: line
+        )
+    }
+
+    func forceFlush() { memory.forceFlush() }
+
+    func inject<Carrier, Inject: Injector>(
+        _ context: ServiceContext,
+        into carrier: inout Carrier,
+        using injector: Inject
+    ) where Carrier == Inject.Carrier {
+        guard let span = context.inMemorySpanContext else { return }
+        injector.inject("00-\(span.traceID)-\(span.spanID)-01", forKey: "traceparent", into: &carrier)
+    }
+
+    func extract<Carrier, Extract: Extractor>(
+        _ carrier: Carrier,
+        into context: inout ServiceContext,
+        using extractor: Extract
+    ) where Carrier == Extract.Carrier {
+        guard let fields = extractor.extract(key: "traceparent", from: carrier)?.split(separator: "-"),
+            fields.count == 4
+        else { return }
+        context.inMemorySpanContext = InMemorySpanContext(
+            traceID: String(fields[1]),
+            spanID: String(fields[2]),
+            parentSpanID: nil
+        )
+    }
+
+    private final class LastID: Sendable {
+        private let value = Mutex<Int>(0)
+
+        func next(digits: Int) -> String {
+            let text = value.withLock { value in
+                value += 1
+                return String(value, radix: 16)
+            }
+            return String(repeating: "0", count: digits - text.count) + text
+        }
+    }
+}
