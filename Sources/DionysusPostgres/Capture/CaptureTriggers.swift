@@ -341,14 +341,22 @@ struct CaptureTriggers {
     }
 
     private func changeset(_ entries: [ChangesetEntry]) -> String {
-        guard !entries.isEmpty else { return "NULL::jsonb" }
-        let rows = entries.map { entry in
-            let value = entry.values.map { "jsonb_build_array(\($0.old), \($0.new))" } ?? "NULL::jsonb"
-            return "WHEN \(entry.condition) THEN jsonb_build_object(\(literal(entry.column)), \(value))"
+        let columns = entries.reduce(into: [String]()) { if !$0.contains($1.column) { $0.append($1.column) } }
+        let cases = columns.map { column in
+            entries.filter { $0.column == column }
+                .map { entry in
+                    let value = entry.values.map { "jsonb_build_array(\($0.old), \($0.new))" } ?? "NULL::jsonb"
+                    return "WHEN \(entry.condition) THEN jsonb_build_object(\(literal(column)), \(value))"
+                }
+                .joined(separator: "\n ")
         }
-        if rows.count == 1 { return "CASE \(rows[0]) END" }
-        let parts = rows.map { "CASE \($0) ELSE '{}'::jsonb END" }
-        return "nullif(\(parts.joined(separator: "\n || ")), '{}'::jsonb)"
+        switch cases.count {
+        case 0: return "NULL::jsonb"
+        case 1: return "CASE \(cases[0]) END"
+        default:
+            let members = cases.map { "CASE \($0) ELSE '{}'::jsonb END" }
+            return "nullif(\(members.joined(separator: "\n || ")), '{}'::jsonb)"
+        }
     }
 
     /// All columns, as far as the model asks for them.
