@@ -16,6 +16,7 @@ let package = Package(
         .library(name: "DionysusConsumer", targets: ["DionysusConsumer"]),
         .library(name: "DionysusPostgres", targets: ["DionysusPostgres"]),
         .library(name: "DionysusSQLite", targets: ["DionysusSQLite"]),
+        .library(name: "DionysusGRDB", targets: ["DionysusGRDB"]),
         .library(name: "DionysusKafka", targets: ["DionysusKafka"]),
         .library(name: "DionysusEmbedded", targets: ["DionysusEmbedded"]),
         .library(name: "DionysusHealth", targets: ["DionysusHealth"]),
@@ -26,6 +27,7 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0", traits: [.defaults]),
         .package(url: "https://github.com/apple/swift-distributed-tracing", from: "1.7.3"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
@@ -56,6 +58,7 @@ let package = Package(
             name: "DionysusProducer",
             dependencies: [
                 "Dionysus",
+                .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Metrics", package: "swift-metrics"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -80,6 +83,14 @@ let package = Package(
         .target(
             name: "DionysusSQLite",
             dependencies: ["Dionysus", .product(name: "GRDB", package: "GRDB.swift")],
+            swiftSettings: strict
+        ),
+        .target(
+            name: "DionysusGRDB",
+            dependencies: [
+                "Dionysus", "DionysusProducer", "DionysusSQLite",
+                .product(name: "GRDB", package: "GRDB.swift"),
+            ],
             swiftSettings: strict
         ),
         .target(
@@ -183,7 +194,9 @@ let package = Package(
         .testTarget(
             name: "DionysusProducerTests",
             dependencies: [
-                "Dionysus", "DionysusEmbedded", "DionysusProducer", "Rentals", "TestSupport",
+                "Dionysus", "DionysusEmbedded", "DionysusGRDB", "DionysusPostgres", "DionysusProducer",
+                "DionysusSQLite", "Rentals", "TestSupport",
+                .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "InMemoryTracing", package: "swift-distributed-tracing"),

@@ -1,5 +1,6 @@
 import Configuration
 import Dionysus
+import DionysusProducer
 import Logging
 
 /// Where a setting's value stands.
@@ -73,6 +74,11 @@ struct Setting: Sendable {
             \.producer.removesConsecutiveDuplicates,
             "publish only the last of consecutive rows of a record with the same event"
         ),
+        .number(
+            "DIONYSUS_OBSERVERS_INLINE_MAXIMUM_SIZE",
+            \.producer.observersInlineMaximumSize,
+            "records that an observed change publishes at once; more are published by a genesis run"
+        ),
         .number("DIONYSUS_MAX_ATTEMPTS", \.producer.maxAttempts, "attempts before a row is parked"),
         .choice("DIONYSUS_ON_FAILURE", \.producer.onFailure, "what waits behind a failed row"),
         .milliseconds("DIONYSUS_MESSAGE_TIMEOUT_MS", \.producer.messageTimeout, "wait for an acknowledgement"),
@@ -90,6 +96,24 @@ struct Setting: Sendable {
         ),
         .pairs("DIONYSUS_TOPIC_SETTINGS", \.producer.topics.values, "the broker's settings for topics, when created"),
         .age("DIONYSUS_RETENTION", \.producer.retention, "how long published rows are kept; empty: for ever"),
+        .choice("DIONYSUS_CAPTURE", \.producer.capture, "whether changes are captured, applied by migrate"),
+        .changesetKeys("DIONYSUS_CHANGESET_KEYS", \.producer.changesetKeys, "encrypt changesets: ID:BASE64;ID:BASE64"),
+        .optional(
+            "DIONYSUS_PUBLISHER_SERVICE_NAME",
+            \.producer.publisherServiceName,
+            "names this application in what is told of genesis runs; empty: the client's name"
+        ),
+        .number("DIONYSUS_GENESIS_CHUNK_SIZE", \.producer.genesisChunkSize, "records in a chunk of a genesis run"),
+        .number(
+            "DIONYSUS_GENESIS_MAX_PENDING_ROWS",
+            \.producer.genesisMaxPendingRows,
+            "rows of a genesis run that may wait in the outbox"
+        ),
+        .milliseconds(
+            "DIONYSUS_GENESIS_SAFETY_DELAY_MS",
+            \.producer.genesisSafetyDelay,
+            "time after its last record at which a genesis run is said to have ended"
+        ),
         .optional(
             "DIONYSUS_CONSUMER_GROUP_ID",
             \.consumer.groupID,
@@ -237,6 +261,26 @@ struct Setting: Sendable {
                     .map { "\($0.key)=\(isSecretName($0.key) ? "***" : $0.value)" }.joined(separator: ";")
             },
             parse: parsePairs
+        )
+    }
+
+    static func changesetKeys(
+        _ name: String,
+        _ path: SettingPath<[ChangesetKey]>,
+        _ summary: String
+    ) -> Setting {
+        Setting(
+            name,
+            path,
+            summary,
+            isSecret: true,
+            expects: "keys: id:base64;id:base64",
+            show: { keys in keys.map { "\($0.id):***" }.joined(separator: ";") },
+            parse: { text in
+                let parts = text.split(separator: ";")
+                let keys = parts.compactMap { ChangesetKey($0) }
+                return keys.count == parts.count ? keys : nil
+            }
         )
     }
 

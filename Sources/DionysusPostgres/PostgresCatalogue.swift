@@ -23,7 +23,7 @@ extension Session {
             SELECT CASE WHEN pg_table_is_visible(c.oid) THEN c.relname ELSE n.nspname || '.' || c.relname END
             FROM pg_partition_tree(to_regclass(\(name))) p
             JOIN pg_class c ON c.oid = p.relid JOIN pg_namespace n ON n.oid = c.relnamespace
-            WHERE p.isleaf AND p.level > 0 ORDER BY 1
+            WHERE p.level > 0 ORDER BY 1
             """,
         ])
         let columns = try results[0].rows

@@ -82,6 +82,19 @@ final class Session: DatabaseConnection {
         }
     }
 
+    func suppressCapture() throws {
+        _ = try run(["SELECT set_config('dionysus.capture', 'off', true)"])
+    }
+
+    func setTraceContext(traceparent: String?, tracestate: String?) throws {
+        _ = try run([
+            """
+            SELECT set_config('dionysus.traceparent', \(traceparent ?? ""), true),
+              set_config('dionysus.tracestate', \(tracestate ?? ""), true)
+            """
+        ])
+    }
+
     func runOutsideTransaction(_ statement: SQL) throws {
         try connectIfNeeded()
         _ = try send([statement])

@@ -56,6 +56,10 @@ public struct ProducerSettings: Sendable {
     ///
     /// Default false.
     public var removesConsecutiveDuplicates = false
+    /// How many records a change to something observed may publish at once; more are published by a genesis run.
+    ///
+    /// Default 1000.
+    public var observersInlineMaximumSize = 1_000
     /// How often a row is tried before it is parked.
     ///
     /// Default 10.
@@ -87,6 +91,30 @@ public struct ProducerSettings: Sendable {
     /// What topics are created with whose declaration doesn't say it: 4 partitions, and for the rest what the broker is
     /// configured with.
     public var topics = TopicSettings()
+    /// Whether changes are captured.
+    ///
+    /// Applied by migrating. Default ``CaptureMode/enabled``.
+    public var capture = CaptureMode.enabled
+    /// The keys by which the values in changesets are encrypted: the first encrypts, all decrypt.
+    ///
+    /// Triggers have no keys: only changesets that the application records are encrypted. Default none: values are
+    /// written as they are.
+    public var changesetKeys: [ChangesetKey] = []
+    /// The name of this application in what is told of genesis runs; the client's name by default.
+    public var publisherServiceName: String?
+    /// How many records a chunk of a genesis run has.
+    ///
+    /// Default 1000.
+    public var genesisChunkSize = 1_000
+    /// How many rows of a genesis run may wait in the outbox before its next chunk is taken: what live changes may have
+    /// to wait for.
+    ///
+    /// Default 5000.
+    public var genesisMaxPendingRows = 5_000
+    /// How long after its last record a genesis run is said to have ended, for consumers whose clocks differ.
+    ///
+    /// Default 60 s.
+    public var genesisSafetyDelay = Duration.seconds(60)
     /// Settings of the broker's client library, passed through as they are.
     public var brokerSettings: [String: String] = [:]
 
@@ -106,7 +134,11 @@ public struct ProducerSettings: Sendable {
         if let retention, retention <= .zero { faults.append("retention must be longer than zero") }
         faults += topics.faults(of: "topics")
         if pollInterval <= .zero { faults.append("pollInterval must be longer than zero") }
-        return faults
+        if !(1...100_000).contains(genesisChunkSize) { faults.append("genesisChunkSize must be from 1 to 100000") }
+        if observersInlineMaximumSize < 0 { faults.append("observersInlineMaximumSize must not be negative") }
+        if genesisMaxPendingRows < 1 { faults.append("genesisMaxPendingRows must be at least 1") }
+        if genesisSafetyDelay < .zero { faults.append("genesisSafetyDelay must not be negative") }
+        return faults + ChangesetKey.faults(in: changesetKeys)
     }
 }
 

@@ -22,6 +22,7 @@ struct SQLiteCatalogue {
             columns: try columns.rows.map { try column($0, primaryKey: primaryKey) },
             primaryKey: primaryKey,
             uniqueKeys: try uniqueKeys(table, primaryKey),
+            conditionalUniqueKeys: try namedUniqueKeys(table, partial: true),
             triggers:
                 try
                 connection.run([
@@ -46,10 +47,18 @@ struct SQLiteCatalogue {
     }
 
     private func uniqueKeys(_ table: String, _ primaryKey: [String]) throws -> [[String]] {
+        let named = try namedUniqueKeys(table, partial: false)
+        return (primaryKey.isEmpty ? [] : [primaryKey]) + named.filter { $0 != primaryKey }
+    }
+
+    /// The columns of unique indexes, those on expressions apart.
+    private func namedUniqueKeys(_ table: String, partial isPartial: Bool) throws -> [[String]] {
         let indexes =
             try
             connection.run([
-                "SELECT name FROM pragma_index_list(\(table)) WHERE \"unique\" = 1 AND partial = 0 ORDER BY seq"
+                """
+                SELECT name FROM pragma_index_list(\(table)) WHERE "unique" = 1 AND partial = \(isPartial) ORDER BY seq
+                """
             ])[0]
             .rows.compactMap { try $0.text(0) }
         var named: [[String]] = []
@@ -59,7 +68,7 @@ struct SQLiteCatalogue {
             // An index on an expression has a column without a name.
             if names.count == columns.count { named.append(names) }
         }
-        return (primaryKey.isEmpty ? [] : [primaryKey]) + named.filter { $0 != primaryKey }
+        return named
     }
 
     static func type(_ declared: String) -> DatabaseType? {

@@ -7,6 +7,7 @@ import struct Foundation.Data
 final class SQLiteConnection: DatabaseConnection {
     private let database: GRDB.Database
     private let path: String
+    private var hasMarker = false
 
     init(database: GRDB.Database, path: String) {
         self.database = database
@@ -46,6 +47,24 @@ final class SQLiteConnection: DatabaseConnection {
         let affectedRows =
             if !statement.isReadonly { database.changesCount } else { width == 0 ? 0 : cells.count / width }
         return ResultSet(columns: statement.columnNames, cells: cells, affectedRows: affectedRows)
+    }
+
+    func suppressCapture() throws {
+        try mark(SQLiteTransactionMarker.suppression)
+    }
+
+    func setTraceContext(traceparent: String?, tracestate: String?) throws {
+        try mark(SQLiteTransactionMarker.traceContext(traceparent, tracestate))
+    }
+
+    private func mark(_ statement: Dionysus.SQL) throws {
+        _ = try run([statement])
+        hasMarker = true
+    }
+
+    /// Ends what holds for the transaction only, before it is committed.
+    func removeMarker() throws {
+        if hasMarker { _ = try run([SQLiteTransactionMarker.removal]) }
     }
 
     func describe(table: String) throws -> TableDescription? {

@@ -1,5 +1,5 @@
 public import Dionysus
-import GRDB
+package import GRDB
 
 import class Foundation.FileManager
 import struct Foundation.URL
@@ -59,8 +59,11 @@ public final class SQLiteDatabase: CapturingDatabase {
     ) async throws -> T {
         let path = path
         @Sendable func run(_ database: GRDB.Database) throws -> T {
-            var transaction = Transaction(on: SQLiteConnection(database: database, path: path))
-            return try body(&transaction)
+            let connection = SQLiteConnection(database: database, path: path)
+            var transaction = Transaction(on: connection)
+            let result = try body(&transaction)
+            try connection.removeMarker()
+            return result
         }
         do {
             switch kind {
@@ -85,6 +88,19 @@ public final class SQLiteDatabase: CapturingDatabase {
         do { try pool.close() } catch {
             // A connection that is still in use closes when it is given back.
         }
+    }
+}
+
+extension SQLiteDatabase {
+    /// The parts of the outbox that SQLite does its own way.
+    package static var outboxSupport: any OutboxSupport { SQLiteOutbox() }
+
+    /// Ends what ``Transaction/suppressCapture()`` and ``Transaction/setTraceContext(traceparent:tracestate:)`` began.
+    package static var endOfMark: Dionysus.SQL { SQLiteTransactionMarker.removal }
+
+    /// A transaction that GRDB has begun and will end.
+    package static func transaction(on database: GRDB.Database) -> Transaction {
+        Transaction(on: SQLiteConnection(database: database, path: database.description))
     }
 }
 

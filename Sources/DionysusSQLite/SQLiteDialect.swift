@@ -67,6 +67,9 @@ public struct SQLiteDialect: SQLDialect {
         }
     }
 
+    /// With or without a `T`, a fraction and a `Z`: zeros at the end change neither what is equal nor the order.
+    public func comparableTime(_ expression: SQL) -> SQL { "rtrim(replace(\(expression), ' ', 'T'), 'Z0.')" }
+
     public func asText(_ expression: SQL) -> SQL { "CAST(\(expression) AS TEXT)" }
 
     /// Built from functions that every SQLite has and that an index may use: the length, the first and the last six

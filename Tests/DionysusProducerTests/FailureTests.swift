@@ -73,7 +73,7 @@ import Testing
 }
 
 /// Refuses to serialize a name.
-private struct PickySync: Producer {
+struct PickySync: Producer {
     struct Refusal: Error {}
 
     struct PickySerializer: ModelSerializer {

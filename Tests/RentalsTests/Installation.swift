@@ -74,7 +74,7 @@ struct Installation: Sendable {
     /// Starts a command of the example application.
     func start(_ arguments: String...) throws -> RunningProcess { try start(arguments) }
 
-    private func start(_ arguments: [String]) throws -> RunningProcess {
+    func start(_ arguments: [String]) throws -> RunningProcess {
         try RunningProcess(Self.executable.path, arguments, environment: environment)
     }
 

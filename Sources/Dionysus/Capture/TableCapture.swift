@@ -28,16 +28,34 @@ public struct TableCapture: Sendable, Hashable {
 public struct RecordCapture: Sendable, Hashable {
     /// A topic to which the model is published.
     public struct Topic: Sendable, Hashable {
+        /// What a row of the outbox gets as partition key.
+        public enum PartitionKey: Sendable, Hashable {
+            /// None: the record's own key decides.
+            case none
+            /// The value of a column.
+            case column(String)
+            /// Always the same text, so that all rows keep their order.
+            ///
+            /// For topics whose partition key only the application can compute.
+            case constant(String)
+        }
+
         /// The topic's full name.
         public var name: String
-        /// The column whose value is the partition key, if there is one.
-        public var partitionKey: String?
+        /// What a row gets as partition key.
+        public var partitionKey: PartitionKey
+
+        /// The column whose value is the partition key, if it is one.
+        public var partitionKeyColumn: String? {
+            guard case .column(let column) = partitionKey else { return nil }
+            return column
+        }
 
         /// Creates a topic.
         /// - Parameters:
         ///   - name: The topic's full name.
-        ///   - partitionKey: The column whose value is the partition key, if there is one.
-        public init(name: String, partitionKey: String?) {
+        ///   - partitionKey: What a row gets as partition key.
+        public init(name: String, partitionKey: PartitionKey) {
             self.name = name
             self.partitionKey = partitionKey
         }
@@ -57,6 +75,10 @@ public struct RecordCapture: Sendable, Hashable {
     public var updatesAfterSoftDelete: Bool
     /// The topics: one row in the outbox for each.
     public var topics: [Topic]
+    /// The columns whose last values the row of a deletion keeps in its changeset, as `{"column": [old, null]}`.
+    public var keptColumns: [String]
+    /// What a changeset says beyond what the relay needs.
+    public var changeset: ChangesetContent
 
     /// Creates a capture.
     public init(
@@ -66,7 +88,9 @@ public struct RecordCapture: Sendable, Hashable {
         primaryKey: String,
         softDeleteColumn: String?,
         updatesAfterSoftDelete: Bool = false,
-        topics: [Topic]
+        topics: [Topic],
+        keptColumns: [String] = [],
+        changeset: ChangesetContent = .minimal
     ) {
         self.modelName = modelName
         self.singular = singular
@@ -75,6 +99,8 @@ public struct RecordCapture: Sendable, Hashable {
         self.softDeleteColumn = softDeleteColumn
         self.updatesAfterSoftDelete = updatesAfterSoftDelete
         self.topics = topics
+        self.keptColumns = keptColumns
+        self.changeset = changeset
     }
 }
 

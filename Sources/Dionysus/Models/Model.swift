@@ -29,6 +29,15 @@ public protocol Model: Codable, Sendable {
     /// The column that is not null in soft-deleted records. It is ignored if the table has no such column.
     /// `canceled_at` by default.
     static var softDeleteColumn: String { get }
+
+    /// Whether changes of soft-deleted records are published, as updates. False by default.
+    static var publishesUpdatesAfterSoftDelete: Bool { get }
+
+    /// How changes of the model get into the outbox. ``CaptureMethod/triggers`` by default.
+    static var captureMethod: CaptureMethod { get }
+
+    /// What the outbox says about changes of the model. ``ChangesetContent/minimal`` by default.
+    static var changeset: ChangesetContent { get }
 }
 
 extension Model {
@@ -36,6 +45,9 @@ extension Model {
     public static var tableName: String { Inflection().plural(of: Inflection.underscored(modelName)) }
     public static var primaryKey: String { "id" }
     public static var softDeleteColumn: String { "canceled_at" }
+    public static var publishesUpdatesAfterSoftDelete: Bool { false }
+    public static var captureMethod: CaptureMethod { .triggers }
+    public static var changeset: ChangesetContent { .minimal }
 }
 
 /// What is known of a model without its type.
@@ -50,6 +62,12 @@ public struct ModelDescription: Sendable, Hashable, CustomStringConvertible {
     public let softDeleteColumn: String
     /// The model's name in snake case, as it begins event names.
     public let singular: String
+    /// Whether changes of soft-deleted records are published.
+    public let publishesUpdatesAfterSoftDelete: Bool
+    /// How changes get into the outbox.
+    public let captureMethod: CaptureMethod
+    /// What the outbox says about changes.
+    public let changeset: ChangesetContent
     let type: any Model.Type
 
     /// Describes a model.
@@ -59,6 +77,9 @@ public struct ModelDescription: Sendable, Hashable, CustomStringConvertible {
         table = type.tableName
         primaryKey = type.primaryKey
         softDeleteColumn = type.softDeleteColumn
+        publishesUpdatesAfterSoftDelete = type.publishesUpdatesAfterSoftDelete
+        captureMethod = type.captureMethod
+        changeset = type.changeset
         singular = Inflection.underscored(type.modelName)
         self.type = type
     }

@@ -52,15 +52,37 @@ public protocol OutboxSupport: Sendable {
     /// nil where nobody has to be told.
     func wakeUp() -> SQL?
 
+    /// Whether the transaction's changes are captured: a condition.
+    var isCaptured: SQL { get }
+
+    /// The trace context of the transaction: values of the outbox's columns `traceparent` and `tracestate`.
+    var traceContext: (traceparent: SQL, tracestate: SQL) { get }
+
     /// The statements that install the triggers of a table, in place of those that are there.
     /// - Parameters:
     ///   - capture: What a change writes.
     ///   - table: The table as the catalogue has it.
-    func triggers(for capture: TableCapture, on table: TableDescription) -> [SQL]
+    ///   - outbox: The outbox as the catalogue has it.
+    func triggers(for capture: TableCapture, on table: TableDescription, outbox: TableDescription) -> [SQL]
+
+    /// What tells whether installed triggers still serve: statements that differ when they have to be replaced.
+    ///
+    /// By default the triggers themselves.
+    /// - Parameters:
+    ///   - capture: What a change writes.
+    ///   - table: The table as the catalogue has it.
+    ///   - outbox: The outbox as the catalogue has it.
+    func essence(of capture: TableCapture, on table: TableDescription, outbox: TableDescription) -> [SQL]
 
     /// The tables that have triggers of this library.
     func capturedTables(in transaction: inout Transaction) throws -> [String]
 
     /// The statements that remove this library's triggers from a table.
     func triggerRemoval(table: String) -> [SQL]
+}
+
+extension OutboxSupport {
+    public func essence(of capture: TableCapture, on table: TableDescription, outbox: TableDescription) -> [SQL] {
+        triggers(for: capture, on: table, outbox: outbox)
+    }
 }

@@ -50,6 +50,24 @@ public struct Transaction: ~Copyable {
         }
     }
 
+    /// Leaves the changes that this transaction makes from now on out of the outbox.
+    ///
+    /// For maintenance in bulk whose result consumers need not see, or get in another way, such as a genesis run.
+    /// It ends with the transaction; on SQLite it lasts from here to the end of the body.
+    /// - Throws: As ``run(_:)``; on SQLite also when nothing has been migrated.
+    public mutating func suppressCapture() throws { try connection.suppressCapture() }
+
+    /// Gives the rows that this transaction's changes write into the outbox from now on a trace context.
+    ///
+    /// It ends with the transaction.
+    /// - Parameters:
+    ///   - traceparent: The W3C header of that name, or nil for none.
+    ///   - tracestate: The W3C header of that name, or nil for none.
+    /// - Throws: As ``suppressCapture()``.
+    public mutating func setTraceContext(traceparent: String?, tracestate: String? = nil) throws {
+        try connection.setTraceContext(traceparent: traceparent, tracestate: tracestate)
+    }
+
     /// Looks a table up in the catalogue, as it is in this transaction.
     /// - Parameter table: The table's name; a dot separates schema and table.
     /// - Returns: Its description, or nil if there is no such table.
@@ -71,6 +89,15 @@ public protocol DatabaseConnection: AnyObject {
     /// - Returns: A result per statement.
     func run(_ statements: [SQL]) throws -> [ResultSet]
 
+    /// Leaves changes out of the outbox until the transaction ends.
+    func suppressCapture() throws
+
+    /// Gives rows of the outbox a trace context until the transaction ends.
+    /// - Parameters:
+    ///   - traceparent: The W3C header of that name, or nil for none.
+    ///   - tracestate: The W3C header of that name, or nil for none.
+    func setTraceContext(traceparent: String?, tracestate: String?) throws
+
     /// Looks a table up in the catalogue.
     /// - Parameter table: The table's name; a dot separates schema and table.
     /// - Returns: Its description, or nil if there is no such table.
@@ -87,9 +114,11 @@ public struct TableDescription: Sendable, Hashable {
     public var primaryKey: [String]
     /// The columns of each unique index or constraint without a condition, the primary key's included.
     public var uniqueKeys: [[String]]
+    /// The columns of each unique index with a condition, where the database tells.
+    public var conditionalUniqueKeys: [[String]]
     /// The names of its triggers.
     public var triggers: [String]
-    /// The names of its partitions; empty if it is not partitioned.
+    /// The names of its partitions and of theirs; empty if it is not partitioned.
     public var partitions: [String]
 
     /// Creates a description.
@@ -98,6 +127,7 @@ public struct TableDescription: Sendable, Hashable {
         columns: [ColumnDescription],
         primaryKey: [String],
         uniqueKeys: [[String]] = [],
+        conditionalUniqueKeys: [[String]] = [],
         triggers: [String] = [],
         partitions: [String] = []
     ) {
@@ -105,6 +135,7 @@ public struct TableDescription: Sendable, Hashable {
         self.columns = columns
         self.primaryKey = primaryKey
         self.uniqueKeys = uniqueKeys
+        self.conditionalUniqueKeys = conditionalUniqueKeys
         self.triggers = triggers
         self.partitions = partitions
     }

@@ -33,6 +33,11 @@ public protocol SQLDialect: Sendable {
     /// text are cast where the database doesn't do it by itself.
     func assignable(_ expression: SQL, to column: ColumnDescription) -> SQL
 
+    /// A time as it can be compared with another one that went through this, too.
+    ///
+    /// Where times are text, programs write them in several ways.
+    func comparableTime(_ expression: SQL) -> SQL
+
     /// An expression cast to text.
     func asText(_ expression: SQL) -> SQL
 
@@ -51,6 +56,7 @@ public protocol SQLDialect: Sendable {
 
 extension SQLDialect {
     public func assignable(_ expression: SQL, to column: ColumnDescription) -> SQL { expression }
+    public func comparableTime(_ expression: SQL) -> SQL { expression }
 }
 
 /// The types of column in tables that Dionysus itself creates.

@@ -82,6 +82,18 @@ struct PostgresOutbox: OutboxSupport {
         [
             "DROP TABLE IF EXISTS dionysus_outboxes, dionysus_lanes, dionysus_meta",
             "DROP SEQUENCE IF EXISTS dionysus_version",
+            // Functions whose triggers are gone, with their table or by hand.
+            """
+            DO $dionysus$
+            DECLARE unused record;
+            BEGIN
+              FOR unused IN SELECT oid::regprocedure AS name FROM pg_proc
+                WHERE proname LIKE 'dionysus\\_capture\\_%' AND pronamespace = current_schema()::regnamespace
+              LOOP
+                EXECUTE format('DROP FUNCTION %s', unused.name);
+              END LOOP;
+            END $dionysus$
+            """,
         ]
     }
 
@@ -141,8 +153,25 @@ struct PostgresOutbox: OutboxSupport {
         """
     }
 
-    func triggers(for capture: TableCapture, on table: TableDescription) -> [SQL] {
-        CaptureTriggers(capture: capture, table: table, dialect: dialect).statements()
+    var isCaptured: SQL { "current_setting('dionysus.capture', true) IS DISTINCT FROM 'off'" }
+
+    var traceContext: (traceparent: SQL, tracestate: SQL) {
+        (
+            "nullif(current_setting('dionysus.traceparent', true), '')",
+            "nullif(current_setting('dionysus.tracestate', true), '')"
+        )
+    }
+
+    func triggers(for capture: TableCapture, on table: TableDescription, outbox: TableDescription) -> [SQL] {
+        CaptureTriggers(capture: capture, table: table, outbox: outbox, dialect: dialect).statements()
+    }
+
+    /// Rows are compared as a whole in the end, so that triggers serve on whatever columns are added to the table, as
+    /// long as they don't write them all into changesets.
+    func essence(of capture: TableCapture, on table: TableDescription, outbox: TableDescription) -> [SQL] {
+        var table = table
+        if capture.records.allSatisfy({ $0.changeset == .minimal }) { table.columns = [] }
+        return triggers(for: capture, on: table, outbox: outbox)
     }
 
     func capturedTables(in transaction: inout Transaction) throws -> [String] {
@@ -156,12 +185,24 @@ struct PostgresOutbox: OutboxSupport {
         return try result.rows.compactMap { try $0.text(0) }
     }
 
+    /// A function goes with the last of its triggers: a partitioned table shares its functions with its partitions.
     func triggerRemoval(table: String) -> [SQL] {
-        CaptureTriggers.operations.flatMap { operation -> [SQL] in
-            [
-                "DROP TRIGGER IF EXISTS \(identifier: CaptureTriggers.triggerName(operation)) ON \(identifier: table)",
-                "DROP FUNCTION IF EXISTS \(identifier: CaptureTriggers.functionName(table, operation))()",
-            ]
-        }
+        let name = "'" + dialect.quoted(table).replacing("'", with: "''") + "'"
+        return [
+            """
+            DO $dionysus$
+            DECLARE installed record;
+            BEGIN
+              FOR installed IN SELECT tgname, tgfoid FROM pg_trigger
+                WHERE tgrelid = to_regclass(\(raw: name)) AND tgname LIKE 'dionysus\\_capture\\_%' AND NOT tgisinternal
+              LOOP
+                EXECUTE format('DROP TRIGGER %I ON %s', installed.tgname, \(raw: name));
+                IF NOT EXISTS (SELECT 1 FROM pg_trigger WHERE tgfoid = installed.tgfoid) THEN
+                  EXECUTE format('DROP FUNCTION %s', installed.tgfoid::regprocedure);
+                END IF;
+              END LOOP;
+            END $dionysus$
+            """
+        ]
     }
 }

@@ -3,47 +3,55 @@ import Dionysus
 /// What has to be captured, table by table, for everything that is declared to be published.
 struct CapturePlan: Sendable {
     private(set) var tables: [TableCapture] = []
+    private let primaryKeys: [String: String]
     private let catalogue: Catalogue
 
     init(_ registry: Registry, catalogue: Catalogue) {
         self.catalogue = catalogue
-        var topics: [ModelDescription: [RecordCapture.Topic]] = [:]
-        for publication in registry.publications {
-            let column = publication.partitionKey.column(in: catalogue[publication.model.table])
-            topics[publication.model, default: []].append(.init(name: publication.topic, partitionKey: column))
-        }
+        primaryKeys = Dictionary(registry.models.map { ($0.table, $0.primaryKey) }) { first, _ in first }
+        guard registry.capture == .enabled else { return }
+        let publications = Dictionary(grouping: registry.publications, by: \.model)
         for publication in registry.publications {
             let model = publication.model
-            func record(topics: [RecordCapture.Topic]) -> RecordCapture {
-                RecordCapture(
-                    modelName: model.name,
-                    singular: model.singular,
-                    table: model.table,
-                    primaryKey: model.primaryKey,
-                    softDeleteColumn: catalogue[model.table]?.column(model.softDeleteColumn)?.name,
-                    topics: topics
-                )
-            }
-            let own = topics[model, default: []].filter { $0.name == publication.topic }
-            add(record(topics: topics[model, default: []]), to: model)
-            for dependency in publication.dependencies {
-                add(dependency, affecting: record(topics: own))
-            }
+            add(record(model, publications[model, default: []]), to: model)
+            let own = record(model, [publication])
+            for dependency in publication.dependencies { add(dependency, affecting: own) }
             for observation in publication.observations {
                 observe(observation)
-                add(middleOf: observation.association, affecting: record(topics: own))
+                add(middleOf: observation.association, affecting: own)
             }
         }
+        let recordedByApplication = Set(registry.models.filter { $0.captureMethod == .application }.map(\.table))
+        tables.removeAll { recordedByApplication.contains($0.table) }
     }
 
-    private mutating func change(
-        _ table: String,
-        primaryKey: String,
-        _ body: (inout TableCapture) -> Void
-    ) {
+    /// A model as these publications need it captured.
+    private func record(_ model: ModelDescription, _ publications: [Registry.Publication]) -> RecordCapture {
+        let table = catalogue[model.table]
+        return RecordCapture(
+            modelName: model.name,
+            singular: model.singular,
+            table: model.table,
+            primaryKey: model.primaryKey,
+            softDeleteColumn: table?.column(model.softDeleteColumn)?.name,
+            updatesAfterSoftDelete: model.publishesUpdatesAfterSoftDelete,
+            topics: publications.map { publication in
+                RecordCapture.Topic(
+                    name: publication.topic,
+                    partitionKey: publication.partitionKey.captured(from: table, topic: publication.topic)
+                )
+            },
+            keptColumns: publications.flatMap(\.partitionKey.keptColumns).withoutRepetitions,
+            changeset: model.changeset
+        )
+    }
+
+    private mutating func change(_ table: String, _ body: (inout TableCapture) -> Void) {
         if let index = tables.firstIndex(where: { $0.table == table }) {
             body(&tables[index])
         } else {
+            // A table between two models is known from the catalogue alone.
+            let primaryKey = primaryKeys[table] ?? catalogue[table]?.primaryKey.first ?? "id"
             var capture = TableCapture(table: table, primaryKey: primaryKey)
             body(&capture)
             tables.append(capture)
@@ -51,7 +59,7 @@ struct CapturePlan: Sendable {
     }
 
     private mutating func add(_ record: RecordCapture, to model: ModelDescription) {
-        change(model.table, primaryKey: model.primaryKey) { capture in
+        change(model.table) { capture in
             if !capture.records.contains(record) { capture.records.append(record) }
         }
     }
@@ -72,7 +80,7 @@ struct CapturePlan: Sendable {
     }
 
     private mutating func observe(_ observation: Observation) {
-        change(observation.model.table, primaryKey: observation.model.primaryKey) { capture in
+        change(observation.model.table) { capture in
             let columns = Set(observation.columns).union(capture.observed?.columns ?? [])
             capture.observed = ObservedCapture(
                 modelName: observation.model.name,
@@ -95,7 +103,7 @@ struct CapturePlan: Sendable {
     /// Adds a capture, or the columns that it has to look at to one that leads the same way, so that one change
     /// publishes a record once.
     private mutating func add(_ affected: AffectedCapture, to table: String) {
-        change(table, primaryKey: catalogue[table]?.primaryKey.first ?? "id") { capture in
+        change(table) { capture in
             let same = capture.affected.firstIndex { $0.record == affected.record && $0.path == affected.path }
             guard let same else { return capture.affected.append(affected) }
             let other = capture.affected[same].columns
@@ -103,5 +111,12 @@ struct CapturePlan: Sendable {
                 affected.columns.map { (other + $0).withoutRepetitions }
             }
         }
+    }
+}
+
+extension PublicationPartitionKey {
+    /// What rows of the outbox carry.
+    fileprivate func captured(from table: TableDescription?, topic: String) -> RecordCapture.Topic.PartitionKey {
+        column(in: table).map { .column($0) } ?? constant(forTopic: topic).map { .constant($0) } ?? .none
     }
 }

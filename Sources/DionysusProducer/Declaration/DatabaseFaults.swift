@@ -11,7 +11,8 @@ extension Registry {
         let ofPublications = publications.flatMap { publication in
             publication.faults(in: catalogue).map { "topic \(publication.topic), model \(publication.model)\($0)" }
         }
-        return (faults + ofPublications + models.flatMap { $0.faults(in: catalogue) }).withoutRepetitions
+        let ofModels = models.flatMap { $0.faults(in: catalogue) }
+        return (faults + ofPublications + ofModels + captureFaults).withoutRepetitions
     }
 }
 

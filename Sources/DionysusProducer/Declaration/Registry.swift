@@ -25,12 +25,16 @@ public struct Registry: Sendable {
     let publications: [Publication]
     /// What is wrong with the declaration whatever the database is like, a line each.
     let faults: [String]
+    let capture: CaptureMode
+    let changesetKeys: [ChangesetKey]
 
     /// Reads a declaration.
     /// - Parameters:
     ///   - producer: The declaration.
     ///   - settings: The settings, for the default partition key.
     public init(_ producer: some Producer, settings: ProducerSettings = ProducerSettings()) {
+        capture = settings.capture
+        changesetKeys = settings.changesetKeys
         let namespaces = producer.namespaces
         let prefix = settings.topicPrefix
         publications = namespaces.flatMap { namespace in
@@ -99,8 +103,9 @@ public struct Registry: Sendable {
             .reduce(into: []) { unique, topic in if !unique.contains(topic) { unique.append(topic) } }
     }
 
+    /// A model in a topic, or in the genesis topic of one.
     func publication(topic: String, modelName: String) -> Publication? {
-        publications.first { $0.topic == topic && $0.model.name == modelName }
+        publications.first { ($0.topic == topic || $0.genesisTopic == topic) && $0.model.name == modelName }
     }
 
     /// Every model that is declared, as a record or as a part of an association.

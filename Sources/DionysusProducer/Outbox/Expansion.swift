@@ -17,11 +17,12 @@ struct Expansion: Sendable {
     let keyType: DatabaseType
     /// The type of the column at which the way begins.
     let startType: DatabaseType
-    /// The columns, where the records' table has them.
+    /// The column whose value is the partition key, if the records' table has it.
     let partitionKeyColumn: String?
     /// The partition key of all rows, where only the application can compute that of a message.
     let partitionKeyConstant: String?
-    let softDeleteColumn: String?
+    /// The column that is not null in records which are not published any more.
+    let hidingColumn: String?
 
     private init(
         _ publication: Registry.Publication,
@@ -42,7 +43,9 @@ struct Expansion: Sendable {
         startType = start ?? .text
         partitionKeyColumn = publication.partitionKey.column(in: table)
         partitionKeyConstant = publication.partitionKey.constant(forTopic: publication.topic)
-        softDeleteColumn = table?.column(publication.model.softDeleteColumn)?.name
+        hidingColumn =
+            publication.model.publishesUpdatesAfterSoftDelete
+            ? nil : table?.column(publication.model.softDeleteColumn)?.name
     }
 
     /// Every expansion of a declaration.

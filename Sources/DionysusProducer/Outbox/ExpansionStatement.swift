@@ -8,8 +8,7 @@ extension Outbox {
     /// - Parameters:
     ///   - rows: What has changed.
     ///   - expansions: The ways to the records of one publication, at least one.
-    ///   - limit: The most rows to insert.
-    func expand(_ rows: [OutboxRow], by expansions: [Expansion], limit: Int) -> SQL {
+    func expand(_ rows: [OutboxRow], by expansions: [Expansion]) -> SQL {
         let publication = expansions[0].publication
         let ways = expansions.map { expansion in
             reached(expansion, from: rows.enumerated().filter { expansion.applies(to: $0.element) })
@@ -23,7 +22,7 @@ extension Outbox {
               affected.partition_key, \(support.storedTime("c.created_at")), \(now)\(raw: inherited.map { ", \($0)" }.joined())
             FROM (
               SELECT resource_id, partition_key, min(position) AS position
-              FROM (\(ways.joined(separator: " UNION ALL "))) reached GROUP BY resource_id, partition_key LIMIT \(limit)
+              FROM (\(ways.joined(separator: " UNION ALL "))) reached GROUP BY resource_id, partition_key
             ) affected JOIN \(causes(rows)) ON c.position = affected.position
             ORDER BY affected.position, affected.resource_id
             RETURNING \(lane(of: ""))
@@ -73,7 +72,7 @@ extension Outbox {
         let partitionKey: SQL =
             expansion.partitionKeyColumn.map { dialect.asText("\(end).\(identifier: $0)") }
             ?? expansion.partitionKeyConstant.map { dialect.asText("\($0)") } ?? "NULL"
-        let visible: SQL = expansion.softDeleteColumn.map { " WHERE \(end).\(identifier: $0) IS NULL" } ?? ""
+        let visible: SQL = expansion.hidingColumn.map { " WHERE \(end).\(identifier: $0) IS NULL" } ?? ""
         return """
             SELECT \(dialect.asText("\(end).\(identifier: model.primaryKey)")) AS resource_id,
               \(partitionKey) AS partition_key, s.position AS position

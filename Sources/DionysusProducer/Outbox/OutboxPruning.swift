@@ -52,7 +52,3 @@ struct OutboxPruning {
         return true
     }
 }
-
-extension Duration {
-    var seconds: Double { Double(components.seconds) + Double(components.attoseconds) / 1e18 }
-}

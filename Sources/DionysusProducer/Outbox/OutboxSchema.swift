@@ -20,11 +20,11 @@ public struct OutboxSchema: Sendable {
     public func migrate(lanes: Int) async throws {
         let catalogue = try await Catalogue.read(for: registry, from: database)
         try throwFaults(registry.faults(in: catalogue))
-        let plan = CapturePlan(registry, catalogue: catalogue)
         let outbox = database.outbox
         try await database.transaction(.write) { transaction in
             try transaction.run(transaction.dialect.transactionLock("dionysus:migrate", shared: false))
             try transaction.run(outbox.creation())
+            try transaction.run(GenesisSchema.creation(transaction.dialect))
             let current = try Self.lanes(in: &transaction)
             if current != lanes {
                 try transaction.run([
@@ -33,13 +33,7 @@ public struct OutboxSchema: Sendable {
                 ])
                 try transaction.run(outbox.laneIndexes(lanes: lanes))
             }
-            for table in try outbox.capturedTables(in: &transaction) {
-                try transaction.run(outbox.triggerRemoval(table: table))
-            }
-            for capture in plan.tables {
-                guard let table = catalogue[capture.table] else { continue }
-                try transaction.run(outbox.triggers(for: capture, on: table))
-            }
+            try installation(catalogue).install(in: &transaction)
             try outbox.raiseVersion(in: &transaction)
         }
     }
@@ -52,7 +46,7 @@ public struct OutboxSchema: Sendable {
             for table in try outbox.capturedTables(in: &transaction) {
                 try transaction.run(outbox.triggerRemoval(table: table))
             }
-            try transaction.run(outbox.removal())
+            try transaction.run(outbox.removal() + GenesisSchema.removal)
         }
     }
 
@@ -60,20 +54,13 @@ public struct OutboxSchema: Sendable {
     /// - Returns: All faults, also tables whose triggers are missing.
     public func validate() async throws -> [String] {
         let catalogue = try await Catalogue.read(for: registry, from: database)
-        var faults = registry.faults(in: catalogue)
-        let outbox = database.outbox
-        let plan = CapturePlan(registry, catalogue: catalogue)
-        let (hasOutbox, captured) = try await database.transaction(.snapshot) { transaction in
-            let hasOutbox = try transaction.describe(table: "dionysus_outboxes") != nil
-            return (hasOutbox, try outbox.capturedTables(in: &transaction))
-        }
-        guard hasOutbox else { return faults + ["there is no table dionysus_outboxes: run migrate"] }
-        for table in plan.tables where catalogue[table.table] != nil {
-            for name in [table.table] + (catalogue[table.table]?.partitions ?? []) where !captured.contains(name) {
-                faults.append("table \(name) has no capture triggers: run migrate")
-            }
-        }
-        return faults
+        let installed = installation(catalogue)
+        return try await registry.faults(in: catalogue)
+            + database.transaction(.snapshot) { transaction in try installed.faults(in: &transaction) }
+    }
+
+    private func installation(_ catalogue: Catalogue) -> CaptureInstallation {
+        CaptureInstallation(registry, catalogue, database)
     }
 
     static func lanes(in transaction: inout Transaction) throws -> Int {

@@ -100,7 +100,9 @@ struct RelayPipeline: Sendable {
             ])
             let found = try results[0].rows.map { try OutboxRow($0) }
             let claimed = found.oldEnough
-            let moves = claimed.filter(\.isMove)
+            let moves = claimed.filter { row in
+                registry.publication(topic: row.topic, modelName: row.resourceClass).map(row.mayBeMove) ?? false
+            }
             let waiting =
                 moves.isEmpty
                 ? []
@@ -128,10 +130,26 @@ struct RelayPipeline: Sendable {
         let lanes = try await database.transaction(.write) { [self] transaction in
             let taken = try transaction.run(outbox.take(rows.map(\.id), deleting: settings.deletesPublishedRows))
             guard taken.affectedRows == rows.count else { throw takenOver }
-            return try transaction.run(groups.map { outbox.expand(rows, by: $0, limit: Int.max) })
-                .flatMap { try $0.rows.compactMap { try $0.integer(0).map(Int.init) } }
+            return try groups.flatMap { try insert(rows, by: $0, in: &transaction) }
         }
         onExpanded(lanes.withoutRepetitions)
+    }
+
+    /// Inserts the rows of one publication, or leaves them to a genesis run if they are too many for one transaction.
+    /// - Returns: Their lanes.
+    private func insert(
+        _ rows: [OutboxRow],
+        by ways: [Expansion],
+        in transaction: inout Transaction
+    ) throws -> [Int] {
+        let maximum = settings.observersInlineMaximumSize
+        let count = try Genesis.countObservers(rows, by: ways, upTo: maximum, in: &transaction)
+        guard count <= maximum else {
+            try Genesis.observerRun(rows, by: ways, chunkSize: settings.genesisChunkSize, in: &transaction)
+            return []
+        }
+        guard count > 0 else { return [] }
+        return try transaction.run(outbox.expand(rows, by: ways)).rows.compactMap { try $0.integer(0).map(Int.init) }
     }
 
     private var takenOver: DionysusError {

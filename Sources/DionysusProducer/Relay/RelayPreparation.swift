@@ -15,15 +15,18 @@ extension RelayPipeline {
     ) async throws {
         let catalogue = try await Catalogue.read(for: registry, from: database)
         try throwFaults(registry.faults(in: catalogue))
+        let capture = CaptureInstallation(registry, catalogue, database)
         let (outbox, sourceID) = try await database.transaction(.write) { transaction in
             var outbox = try Outbox.open(of: database, in: &transaction)
             outbox.publishingDelay = settings.publishingDelay
+            try throwFaults(capture.faults(in: &transaction))
             try outbox.support.raiseVersion(in: &transaction)
             let sourceID = try transaction.run(SQL(raw: "SELECT value FROM dionysus_meta WHERE name = 'source_id'"))
             return (outbox, try sourceID.first?.text(0) ?? "")
         }
-        let plans = try registry.publications.map { publication in
-            (RecordGroup(publication), try LoadPlan(publication, catalogue))
+        let plans = try registry.publications.flatMap { publication in
+            let plan = try LoadPlan(publication, catalogue)
+            return RecordGroup.all(of: publication).map { ($0, plan) }
         }
         let options = ProducerOptions(
             clientID: settings.clientID,
@@ -51,7 +54,12 @@ extension RelayPipeline {
 
 extension RecordGroup {
     init(_ publication: Registry.Publication) {
-        topic = publication.topic
-        modelName = publication.model.name
+        self.init(topic: publication.topic, modelName: publication.model.name)
+    }
+
+    /// The groups of a publication: in its topic, and in its genesis topic alone.
+    static func all(of publication: Registry.Publication) -> [RecordGroup] {
+        ([publication.topic] + (publication.genesisTopic.map { [$0] } ?? []))
+            .map { RecordGroup(topic: $0, modelName: publication.model.name) }
     }
 }

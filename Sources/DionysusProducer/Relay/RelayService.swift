@@ -24,6 +24,8 @@ public struct RelayService: Service {
     private let onPublished: @Sendable (PublishedBatch) -> Void
     private let telemetry: RelayTelemetry
     private let logger: Logger
+    /// What the application adds to genesis runs.
+    public var genesis = GenesisHooks()
 
     /// Creates a relay.
     /// - Parameters:
@@ -84,6 +86,7 @@ public struct RelayService: Service {
                 if mode == .continuous, let retention = OutboxRetention(pipeline.outbox, database, settings, logger) {
                     group.addTask { await retention.run(until: queue) }
                 }
+                group.addTask { try await genesisWorker(pipeline).run(queue, onQueued: doorbell.ring) }
                 try await group.waitForAll()
             }
             await pipeline.producer.close(deadline: settings.messageTimeout)
@@ -149,11 +152,14 @@ public struct RelayService: Service {
     /// Rows that wait for their next attempt can't, nor those behind them.
     private func isEmpty(_ pipeline: RelayPipeline, _ queue: LaneQueue) async throws -> Bool {
         let outbox = pipeline.outbox
+        let genesis = genesisWorker(pipeline)
         let counts = try await queue.patiently("look for publishable rows", telemetry) { [settings] in
             try await database.transaction(.snapshot) { transaction -> (waiting: Int64, parked: Int64)? in
                 guard try transaction.run(outbox.somePublishable(onFailure: settings.onFailure)).isEmpty else {
                     return nil
                 }
+                // In the same snapshot: otherwise rows could move from one side to the other unseen.
+                if try genesis.hasWork(in: &transaction) { return nil }
                 let counts = try transaction.run(outbox.failureCounts()).first
                 return (try counts?.integer(0) ?? 0, try counts?.integer(1) ?? 0)
             }
@@ -162,5 +168,16 @@ public struct RelayService: Service {
         if counts.waiting > 0 { logger.warning("\(counts.waiting) failed rows wait for their next attempt") }
         if counts.parked > 0 { logger.warning("\(counts.parked) rows are parked, after their last attempt") }
         return true
+    }
+
+    private func genesisWorker(_ pipeline: RelayPipeline) -> GenesisWorker {
+        GenesisWorker(
+            database: database,
+            outbox: pipeline.outbox,
+            registry: registry,
+            settings: settings,
+            hooks: genesis,
+            telemetry: telemetry
+        )
     }
 }

@@ -74,7 +74,7 @@ struct Composer: Sendable {
                 let key = Array(row.record.messageKey.utf8)
                 let partitionKey = try partitionKey(of: row, publication, loaded)
                 var message = OutgoingMessage(
-                    topic: publication.topic,
+                    topic: row.topic,
                     destination: .partitioned(by: partitionKey.map { Array($0.utf8) } ?? key),
                     key: key,
                     value: value,
@@ -82,7 +82,7 @@ struct Composer: Sendable {
                 )
                 if let context = row.traceContext ?? trace { message.headers += context.headers }
                 messages.append(message)
-                if let genesisTopic = publication.genesisTopic {
+                if let genesisTopic = publication.genesisTopic, row.topic != genesisTopic {
                     message.topic = genesisTopic
                     messages.append(message)
                 }
@@ -169,8 +169,5 @@ struct RecordGroup: Hashable, Sendable {
         self.modelName = modelName
     }
 
-    init(_ row: OutboxRow) {
-        topic = row.topic
-        modelName = row.resourceClass
-    }
+    init(_ row: OutboxRow) { self.init(topic: row.topic, modelName: row.resourceClass) }
 }

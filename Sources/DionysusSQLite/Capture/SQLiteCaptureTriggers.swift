@@ -12,6 +12,7 @@ struct SQLiteCaptureTriggers {
 
     let capture: TableCapture
     let table: TableDescription
+    let outbox: TableDescription
     let dialect: SQLiteDialect
 
     static func triggerName(_ table: String, _ operation: String) -> String {
@@ -31,7 +32,9 @@ struct SQLiteCaptureTriggers {
             let exists = "EXISTS (SELECT 1 FROM \(quoted(capture.table)) r WHERE \(replaced))"
             let body = deleteBody(of: "r", from: "FROM \(quoted(capture.table)) r WHERE \(replaced)")
             statements.append(trigger("replace_insert", "BEFORE INSERT", body, when: exists))
-            let others = "\(replaced) AND r.\(quoted(capture.primaryKey)) IS NOT OLD.\(quoted(capture.primaryKey))"
+            let keys = capture.records.isEmpty && !table.primaryKey.isEmpty ? table.primaryKey : [capture.primaryKey]
+            let isSame = keys.map { "r.\(quoted($0)) IS OLD.\(quoted($0))" }.joined(separator: " AND ")
+            let others = "\(replaced) AND NOT (\(isSame))"
             statements.append(
                 trigger(
                     "replace_update",
@@ -48,7 +51,7 @@ struct SQLiteCaptureTriggers {
         SQL(
             raw: """
                 CREATE TRIGGER \(quoted(Self.triggerName(capture.table, operation))) \(event) ON \(quoted(capture.table))
-                FOR EACH ROW \(condition.map { "WHEN \($0)" } ?? "") BEGIN
+                FOR EACH ROW WHEN \(SQLiteTransactionMarker.isCaptured)\(condition.map { " AND (\($0))" } ?? "") BEGIN
                 \(body)
                 END
                 """
@@ -66,7 +69,11 @@ struct SQLiteCaptureTriggers {
     private func text(_ column: String, of alias: String) -> String { "CAST(\(alias).\(quoted(column)) AS TEXT)" }
 
     private func partitionKey(_ topic: RecordCapture.Topic, of alias: String) -> String {
-        topic.partitionKey.map { text($0, of: alias) } ?? "NULL"
+        switch topic.partitionKey {
+        case .none: "NULL"
+        case .column(let column): text(column, of: alias)
+        case .constant(let text): literal(text)
+        }
     }
 
     private var anyColumnDiffers: String { differs(table.columns.filter { !$0.isGenerated }.map(\.name)) }
@@ -78,16 +85,32 @@ struct SQLiteCaptureTriggers {
     /// Rows that have the values of the new row in a unique index.
     private func conflicting() -> String {
         let keys = table.uniqueKeys.isEmpty ? [table.primaryKey] : table.uniqueKeys
-        return keys.filter { !$0.isEmpty }
+        // Whether a condition holds is not known; a row too many does no harm.
+        return (keys + table.conditionalUniqueKeys).filter { !$0.isEmpty }
             .map { key in "(" + key.map { "r.\(quoted($0)) = NEW.\(quoted($0))" }.joined(separator: " AND ") + ")" }
             .joined(separator: " OR ")
             .wrapped
     }
 
-    private static let insert = """
-        INSERT INTO dionysus_outboxes
-          (resource_class, resource_id, event_name, topic, partition_key, created_at, updated_at, changeset)
+    private var hasContext: Bool { outbox.column("traceparent") != nil && outbox.column("tracestate") != nil }
+
+    private var insert: String {
         """
+        INSERT INTO dionysus_outboxes
+          (resource_class, resource_id, event_name, topic, partition_key, created_at, updated_at, changeset\(
+            hasContext ? ", traceparent, tracestate" : ""))
+        """
+    }
+
+    private var context: String {
+        guard hasContext else { return "" }
+        return ", (SELECT traceparent FROM dionysus_transaction), (SELECT tracestate FROM dionysus_transaction)"
+    }
+
+    /// The changeset as the outbox's column takes it: another program may have created the table.
+    private func stored(_ changeset: String) -> String {
+        outbox.column("changeset")?.isNullable == false ? "coalesce(\(changeset), '{}')" : changeset
+    }
 
     private func row(
         _ record: RecordCapture,
@@ -95,31 +118,150 @@ struct SQLiteCaptureTriggers {
         of alias: String,
         event: String,
         from: String,
-        changeset: String = "NULL"
+        changeset: String
     ) -> String {
         """
-        \(Self.insert)
+        \(insert)
         SELECT \(literal(record.modelName)), \(text(record.primaryKey, of: alias)), \(event), \(literal(topic.name)),
-          \(partitionKey(topic, of: alias)), \(Self.now), \(Self.now), \(changeset) \(from);
+          \(partitionKey(topic, of: alias)), \(Self.now), \(Self.now), \(stored(changeset))\(context) \(from);
         """
+    }
+
+    // MARK: Changesets
+
+    /// A member of a changeset.
+    private struct ChangesetEntry {
+        let column: String
+        let condition: String
+        /// The old and the new value, or nil for the name alone.
+        let values: (old: String, new: String)?
+    }
+
+    private func changeset(_ entries: [ChangesetEntry]) -> String {
+        guard !entries.isEmpty else { return "NULL" }
+        let rows = entries.map { entry in
+            let value = entry.values.map { "json_array(\($0.old), \($0.new))" } ?? "'null'"
+            return "SELECT \(literal(entry.column)) AS name, \(value) AS value WHERE \(entry.condition)"
+        }
+        return """
+            (SELECT CASE WHEN count(*) > 0 THEN json_group_object(name, json(value)) END
+              FROM (\(rows.joined(separator: "\n UNION ALL "))))
+            """
+    }
+
+    /// A value as JSON takes it: bytes as hexadecimal digits.
+    private func value(_ column: String, of alias: String) -> String {
+        let name = "\(alias).\(quoted(column))"
+        return "CASE WHEN typeof(\(name)) = 'blob' THEN hex(\(name)) ELSE \(name) END"
+    }
+
+    private func entries(
+        of record: RecordCapture,
+        except: Set<String>,
+        condition: (String) -> String,
+        values: (String) -> (String, String)
+    ) -> [ChangesetEntry] {
+        guard record.changeset != .minimal else { return [] }
+        return table.columns.map(\.name).filter { !except.contains($0) }
+            .map { column in
+                ChangesetEntry(
+                    column: column,
+                    condition: condition(column),
+                    values: record.changeset == .values ? values(column) : nil
+                )
+            }
+    }
+
+    private func entriesOfInsert(_ record: RecordCapture) -> [ChangesetEntry] {
+        entries(of: record, except: []) {
+            "NEW.\(quoted($0)) IS NOT NULL"
+        } values: {
+            ("NULL", value($0, of: "NEW"))
+        }
+    }
+
+    private func entriesOfDelete(_ record: RecordCapture, of alias: String) -> [ChangesetEntry] {
+        record.keptColumns.map { ChangesetEntry(column: $0, condition: "1", values: (value($0, of: alias), "NULL")) }
+            + entries(of: record, except: Set(record.keptColumns)) {
+                "\(alias).\(quoted($0)) IS NOT NULL"
+            } values: {
+                (value($0, of: alias), "NULL")
+            }
+    }
+
+    /// The old and the new partition key of a record that moves are always there, so that the relay can wait for its
+    /// rows elsewhere.
+    ///
+    /// A record that is restored may have moved while its changes were not captured: from where is not known.
+    private func entriesOfUpdate(_ record: RecordCapture, _ topic: RecordCapture.Topic) -> [ChangesetEntry] {
+        var kept: [ChangesetEntry] = []
+        let key = quoted(capture.primaryKey)
+        if let column = topic.partitionKeyColumn {
+            let (old, new) = (value(column, of: "OLD"), value(column, of: "NEW"))
+            let isSame = "OLD.\(key) IS NEW.\(key)"
+            kept.append(
+                ChangesetEntry(column: column, condition: "\(isSame) AND \(differs([column]))", values: (old, new))
+            )
+            if let deletion = record.softDeleteColumn.map(quoted), !record.updatesAfterSoftDelete {
+                let isRestored = "OLD.\(deletion) IS NOT NULL AND NEW.\(deletion) IS NULL"
+                kept.append(
+                    ChangesetEntry(
+                        column: column,
+                        condition: "\(isSame) AND NOT (\(differs([column]))) AND \(isRestored)",
+                        values: ("NULL", new)
+                    )
+                )
+            }
+        }
+        return kept
+            + entries(of: record, except: Set([topic.partitionKeyColumn].compactMap(\.self))) {
+                differs([$0])
+            } values: {
+                (value($0, of: "OLD"), value($0, of: "NEW"))
+            }
     }
 
     // MARK: Bodies
 
     private func insertBody() -> String {
-        (rows(of: "NEW") { event($0, .created) } + capture.affected.map { affected($0, of: "NEW", from: "") })
-            .joined(separator: "\n")
+        let own = capture.records.flatMap { record in
+            record.topics.map { topic in
+                row(
+                    record,
+                    topic,
+                    of: "NEW",
+                    event: event(record, .created),
+                    from: "",
+                    changeset: changeset(entriesOfInsert(record))
+                )
+            }
+        }
+        return (own + capture.affected.map { affected($0, of: "NEW", from: "") }).joined(separator: "\n")
     }
 
     private func deleteBody(of alias: String, from: String) -> String {
-        (rows(of: alias, from: from) { event($0, .destroyed) }
-            + capture.affected.map { affected($0, of: alias, from: from) })
+        (destruction(of: alias, from: from) + capture.affected.map { affected($0, of: alias, from: from) })
             .joined(separator: "\n")
+    }
+
+    private func destruction(of alias: String, from: String) -> [String] {
+        capture.records.flatMap { record in
+            record.topics.map { topic in
+                row(
+                    record,
+                    topic,
+                    of: alias,
+                    event: event(record, .destroyed),
+                    from: from,
+                    changeset: changeset(entriesOfDelete(record, of: alias))
+                )
+            }
+        }
     }
 
     private func updateBody() -> String {
         let key = quoted(capture.primaryKey)
-        var statements = rows(of: "OLD", from: "WHERE OLD.\(key) IS NOT NEW.\(key)") { event($0, .destroyed) }
+        var statements = destruction(of: "OLD", from: "WHERE OLD.\(key) IS NOT NEW.\(key)")
         for record in capture.records {
             let change = changeOfUpdate(record)
             statements += record.topics.map { topic in
@@ -129,15 +271,15 @@ struct SQLiteCaptureTriggers {
                     of: "NEW",
                     event: change,
                     from: "WHERE \(change) IS NOT NULL",
-                    changeset: move(record, topic)
+                    changeset: changeset(entriesOfUpdate(record, topic))
                 )
             }
         }
         for affected in capture.affected {
             let condition = affected.columns.map { "WHERE (\(differs($0)))" } ?? ""
             statements.append(self.affected(affected, of: "OLD", from: condition))
-            if let hop = affected.path.first {
-                let moved = "(\(differs(hop.sourceColumns)))"
+            if let first = affected.path.first {
+                let moved = "(\(differs(first.sourceColumns)))"
                 statements.append(
                     self.affected(
                         affected,
@@ -149,26 +291,6 @@ struct SQLiteCaptureTriggers {
         }
         if let observed = capture.observed { statements.append(observation(observed)) }
         return statements.joined(separator: "\n")
-    }
-
-    private func rows(of alias: String, from: String = "", event: (RecordCapture) -> String) -> [String] {
-        capture.records.flatMap { record in
-            record.topics.map { row(record, $0, of: alias, event: event(record), from: from) }
-        }
-    }
-
-    /// The old and the new partition key of a record that moves, so that the relay can wait for its rows elsewhere.
-    ///
-    /// A record that is restored may have moved while its changes were not captured.
-    private func move(_ record: RecordCapture, _ topic: RecordCapture.Topic) -> String {
-        guard let column = topic.partitionKey else { return "NULL" }
-        let (old, new) = ("OLD.\(quoted(column))", "NEW.\(quoted(column))")
-        let restored = record.softDeleteColumn.map { " OR OLD.\(quoted($0)) IS NOT NULL AND NEW.\(quoted($0)) IS NULL" }
-        let key = quoted(capture.primaryKey)
-        return """
-            CASE WHEN OLD.\(key) IS NEW.\(key) AND (\(old) IS NOT \(new)\(restored ?? ""))
-              THEN json_object(\(literal(column)), json_array(\(old), \(new))) END
-            """
     }
 
     private func changeOfUpdate(_ record: RecordCapture) -> String {
@@ -188,31 +310,29 @@ struct SQLiteCaptureTriggers {
     private func affected(_ affected: AffectedCapture, of alias: String, from: String) -> String {
         let record = affected.record
         let end = "t\(affected.path.count)"
-        let first = affected.path.prefix(1)
-            .map { hop in
-                let columns = hop.sourceColumns.map { "\(alias).\(quoted($0)) AS \(quoted($0))" }
-                return """
-                    FROM (SELECT \(columns.joined(separator: ", ")) \(from)) changed
-                    JOIN \(quoted(hop.otherTable)) t1 ON t1.\(quoted(hop.otherColumn)) = changed.\(quoted(hop.column))
-                      \(self.condition(hop, source: "changed", target: "t1"))
-                    """
-            }
-        let rest = affected.path.enumerated().dropFirst()
+        guard let first = affected.path.first else { return "" }
+        let columns = first.sourceColumns.map { "\(alias).\(quoted($0)) AS \(quoted($0))" }
+        let joins = affected.path.enumerated()
             .map { index, hop in
-                "JOIN \(quoted(hop.otherTable)) t\(index + 1) "
-                    + "ON t\(index + 1).\(quoted(hop.otherColumn)) = t\(index).\(quoted(hop.column)) "
-                    + self.condition(hop, source: "t\(index)", target: "t\(index + 1)")
+                let (source, target) = (index == 0 ? "changed" : "t\(index)", "t\(index + 1)")
+                let condition = hop.condition.map { condition in
+                    let alias = condition.side == .source ? source : target
+                    return " AND \(alias).\(quoted(condition.column)) = \(literal(condition.value))"
+                }
+                return "JOIN \(quoted(hop.otherTable)) \(target) "
+                    + "ON \(target).\(quoted(hop.otherColumn)) = \(source).\(quoted(hop.column))\(condition ?? "")"
             }
-        let visible = record.softDeleteColumn.map { column in
+        let isVisible = record.softDeleteColumn.map { column in
             record.updatesAfterSoftDelete ? "" : "WHERE \(end).\(quoted(column)) IS NULL"
         }
         return record.topics
             .map { topic in
                 """
-                \(Self.insert)
+                \(insert)
                 SELECT DISTINCT \(literal(record.modelName)), \(text(record.primaryKey, of: end)), \(event(record, .updated)),
-                  \(literal(topic.name)), \(partitionKey(topic, of: end)), \(Self.now), \(Self.now), NULL
-                \((first + rest).joined(separator: "\n")) \(visible ?? "");
+                  \(literal(topic.name)), \(partitionKey(topic, of: end)), \(Self.now), \(Self.now), \(stored("NULL"))\(context)
+                FROM (SELECT \(columns.joined(separator: ", ")) \(from)) changed
+                \(joins.joined(separator: "\n")) \(isVisible ?? "");
                 """
             }
             .joined(separator: "\n")
@@ -226,15 +346,12 @@ struct SQLiteCaptureTriggers {
 
     /// Only the names of the observed columns that changed, and no values.
     private func observation(_ observed: ObservedCapture) -> String {
-        let changed = observed.columns.map { column in
-            "SELECT \(literal(column)) AS name WHERE \(differs([column]))"
-        }
-        let changeset = "(SELECT json_group_object(name, NULL) FROM (\(changed.joined(separator: " UNION ALL "))))"
+        let entries = observed.columns.map { ChangesetEntry(column: $0, condition: differs([$0]), values: nil) }
         return """
-            \(Self.insert)
+            \(insert)
             SELECT \(literal(observed.modelName)), \(text(capture.primaryKey, of: "NEW")),
               \(literal(EventName(observed.singular, .updated).description)), '__outbox_observer__', NULL,
-              \(Self.now), \(Self.now), \(changeset)
+              \(Self.now), \(Self.now), \(changeset(entries))\(context)
             WHERE \(differs(observed.columns));
             """
     }

@@ -46,7 +46,7 @@ struct SQLiteOutbox: OutboxSupport {
             "INSERT OR IGNORE INTO dionysus_meta (name, value) VALUES ('source_id', lower(hex(randomblob(16))))",
             "CREATE TABLE IF NOT EXISTS dionysus_version (id INTEGER PRIMARY KEY CHECK (id = 1), version INTEGER NOT NULL)",
             "INSERT OR IGNORE INTO dionysus_version (id, version) VALUES (1, 0)",
-        ]
+        ] + SQLiteTransactionMarker.creation
     }
 
     func laneIndexes(lanes: Int) -> [SQL] {
@@ -61,10 +61,12 @@ struct SQLiteOutbox: OutboxSupport {
     }
 
     func removal() -> [SQL] {
-        ["dionysus_outboxes", "dionysus_lanes", "dionysus_meta", "dionysus_version"]
-            .map {
-                "DROP TABLE IF EXISTS \(identifier: $0)"
-            }
+        ([
+            "dionysus_outboxes", "dionysus_lanes", "dionysus_meta", "dionysus_version",
+        ] + SQLiteTransactionMarker.tables)
+        .map {
+            "DROP TABLE IF EXISTS \(identifier: $0)"
+        }
     }
 
     /// Every draw looks at the clock.
@@ -85,8 +87,14 @@ struct SQLiteOutbox: OutboxSupport {
 
     func wakeUp() -> SQL? { nil }
 
-    func triggers(for capture: TableCapture, on table: TableDescription) -> [SQL] {
-        SQLiteCaptureTriggers(capture: capture, table: table, dialect: dialect).statements()
+    var isCaptured: SQL { SQL(raw: SQLiteTransactionMarker.isCaptured) }
+
+    var traceContext: (traceparent: SQL, tracestate: SQL) {
+        ("(SELECT traceparent FROM dionysus_transaction)", "(SELECT tracestate FROM dionysus_transaction)")
+    }
+
+    func triggers(for capture: TableCapture, on table: TableDescription, outbox: TableDescription) -> [SQL] {
+        SQLiteCaptureTriggers(capture: capture, table: table, outbox: outbox, dialect: dialect).statements()
     }
 
     func capturedTables(in transaction: inout Transaction) throws -> [String] {

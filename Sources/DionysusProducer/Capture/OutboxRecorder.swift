@@ -1,0 +1,126 @@
+public import Dionysus
+import Synchronization
+
+/// Writes an application's changes into the outbox, in the transaction that makes them.
+///
+/// For models whose ``Dionysus/Model/captureMethod`` is `application`, because no triggers can be installed:
+///
+///     let outbox = OutboxRecorder(registry, database: database)
+///     try await database.transaction(.write) { transaction in
+///         try transaction.run("UPDATE rentals SET name = \(new.name) WHERE id = \(new.id)")
+///         try outbox.record(.updated(from: old, to: new), in: &transaction)
+///     }
+///
+/// What is changed in another way is not published.
+public final class OutboxRecorder: Sendable {
+    private let registry: Registry
+    private let support: any OutboxSupport
+    private let dialect: any SQLDialect
+    private let cipher: ChangesetCipher
+    /// The outbox as it was found by the first change.
+    private let outbox = Mutex<TableDescription?>(nil)
+
+    /// Creates a recorder.
+    /// - Parameters:
+    ///   - registry: What is published.
+    ///   - database: The database whose transactions it is used in.
+    public init(_ registry: Registry, database: any CapturingDatabase) {
+        self.registry = registry
+        support = database.outbox
+        dialect = database.dialect
+        cipher = ChangesetCipher(keys: registry.changesetKeys)
+    }
+
+    package init(_ registry: Registry, support: any OutboxSupport, dialect: any SQLDialect) {
+        self.registry = registry
+        self.support = support
+        self.dialect = dialect
+        cipher = ChangesetCipher(keys: registry.changesetKeys)
+    }
+
+    /// Records a change.
+    ///
+    /// Nothing is recorded if no attribute differs, nothing about the record is published, or capture is suppressed.
+    /// - Parameters:
+    ///   - change: The change.
+    ///   - transaction: The transaction that makes it.
+    /// - Throws: ``Dionysus/DionysusError``: `declaration` when triggers capture the model, or nothing has been
+    ///   migrated; as ``Dionysus/Transaction/run(_:)``.
+    public func record<Record: Model>(
+        _ change: RecordedChange<Record>,
+        in transaction: inout Transaction
+    ) throws {
+        try record(contentsOf: [change], in: &transaction)
+    }
+
+    /// Records changes of one model, by one statement however many they are.
+    /// - Parameters:
+    ///   - changes: The changes, in their order.
+    ///   - transaction: The transaction that makes them.
+    /// - Throws: As ``record(_:in:)``.
+    public func record<Record: Model>(
+        contentsOf changes: some Sequence<RecordedChange<Record>>,
+        in transaction: inout Transaction
+    ) throws {
+        guard Record.captureMethod == .application else {
+            throw DionysusError(
+                .declaration,
+                "changes of model \(Record.modelName) are captured by triggers, and would be recorded twice",
+                advice: "let its captureMethod be application, and migrate"
+            )
+        }
+        guard registry.capture == .enabled else { return }
+        let plan = RecordingPlan(ModelDescription(Record.self), registry)
+        var rows: [RecordingPlan.Row] = []
+        for change in changes {
+            for change in try RecordChange.all(of: change) { rows += try plan.rows(for: change, cipher) }
+        }
+        guard !rows.isEmpty else { return }
+        try transaction.run([insertion(of: rows, try outbox(in: &transaction))] + (support.wakeUp().map { [$0] } ?? []))
+    }
+
+    private func outbox(in transaction: inout Transaction) throws -> TableDescription {
+        if let known = outbox.withLock({ $0 }) { return known }
+        guard let table = try transaction.describe(table: "dionysus_outboxes") else {
+            throw DionysusError(.declaration, "there is no outbox in the database", advice: "run migrate first")
+        }
+        outbox.withLock { $0 = table }
+        return table
+    }
+
+    private func insertion(of rows: [RecordingPlan.Row], _ outbox: TableDescription) -> SQL {
+        let isChangesetRequired = outbox.column("changeset")?.isNullable == false
+        let columns = [
+            BulkColumn("resource_class", .text, rows.map { .text($0.modelName) }),
+            BulkColumn("resource_id", .text, rows.map { .text($0.id) }),
+            BulkColumn("event_name", .text, rows.map { .text($0.event.description) }),
+            BulkColumn("topic", .text, rows.map { .text($0.topic) }),
+            BulkColumn("partition_key", .text, rows.map { $0.partitionKey.databaseValue }),
+            // As text, for some tables have a column of text.
+            BulkColumn(
+                "changeset",
+                .text,
+                rows.map { $0.changeset.map { .text($0.text) } ?? (isChangesetRequired ? .text("{}") : .null) }
+            ),
+        ]
+        let hasContext = OutboxRow.contextColumns.allSatisfy { outbox.column($0) != nil }
+        let context = support.traceContext
+        let now = support.time(shiftedBy: 0)
+        let changeset: SQL = "r.changeset"
+        return """
+            INSERT INTO dionysus_outboxes
+              (resource_class, resource_id, event_name, topic, partition_key, created_at, updated_at, changeset\(raw: hasContext ? ", traceparent, tracestate" : ""))
+            SELECT r.resource_class, r.resource_id, r.event_name, r.topic, r.partition_key, \(now), \(now),
+              \(outbox.column("changeset").map { dialect.storing(changeset, in: $0) } ?? changeset)\(
+                hasContext ? ", \(context.traceparent), \(context.tracestate)" : "" as SQL)
+            FROM \(dialect.rows(columns, alias: "r")) WHERE \(support.isCaptured)
+            """
+    }
+}
+
+extension SQLDialect {
+    /// Text as a column of another type takes it.
+    fileprivate func storing(_ text: SQL, in column: ColumnDescription) -> SQL {
+        column.type == .json ? "CAST(\(text) AS \(raw: column.declaredType))" : text
+    }
+}

@@ -1,0 +1,155 @@
+public import Dionysus
+
+/// A part of a genesis run: the records of a range of primary keys.
+public struct GenesisChunk: Sendable {
+    /// The run.
+    public let runID: Int64
+    /// The chunk's number in its run, counted from zero.
+    public let number: Int64
+    /// The topic's full name.
+    public let topic: String
+    /// The model's name.
+    public let model: String
+    let publication: Registry.Publication
+    let records: GenesisRecords
+    let keysAfter: DatabaseValue?
+    let keysUntil: DatabaseValue
+    let outbox: Outbox
+    let context: OutboxContext
+
+    private var isWanted: SQL {
+        let lower: SQL = keysAfter.map { "\(records.key) > \($0) AND " } ?? ""
+        return "\(lower)\(records.key) <= \(keysUntil)\(records.condition)"
+    }
+
+    /// The primary keys of the chunk's records, in their order.
+    /// - Parameter transaction: The transaction.
+    /// - Returns: The keys as text.
+    /// - Throws: ``DionysusError`` as for a transaction.
+    public func recordIDs(in transaction: inout Transaction) throws -> [String] {
+        let result = try transaction.run(
+            """
+            SELECT \(outbox.dialect.asText(records.key)) FROM \(identifier: records.table) t
+            WHERE \(isWanted) ORDER BY \(records.key)
+            """
+        )
+        return try result.rows.compactMap { try $0.text(0) }
+    }
+
+    /// Writes all records of the chunk to the outbox, in one statement.
+    /// - Parameter transaction: The transaction.
+    /// - Returns: What was written.
+    /// - Throws: ``DionysusError`` as for a transaction.
+    public func queue(in transaction: inout Transaction) throws -> GenesisRows {
+        try insert(isWanted, in: &transaction)
+    }
+
+    /// Writes some records of the chunk to the outbox, in one statement.
+    /// - Parameters:
+    ///   - ids: The primary keys of those that are wanted; others than the chunk's are left out.
+    ///   - transaction: The transaction.
+    /// - Returns: What was written.
+    /// - Throws: ``DionysusError`` as for a transaction.
+    public func queue(_ ids: [String], in transaction: inout Transaction) throws -> GenesisRows {
+        let keys = ids.map { DatabaseValue(primaryKey: $0, type: records.keyType) }
+        let isListed = outbox.dialect.isAny(records.key, of: keys, type: records.keyType)
+        return try insert("\(isWanted) AND \(isListed)", in: &transaction)
+    }
+
+    private func insert(_ condition: SQL, in transaction: inout Transaction) throws -> GenesisRows {
+        let dialect = outbox.dialect
+        let model = publication.model
+        let updated = EventName(model.singular, .updated).description
+        let destroyed = EventName(model.singular, .destroyed).description
+        let event: SQL =
+            records.softDeleteColumn
+            .map { "CASE WHEN t.\(identifier: $0) IS NULL THEN \(updated) ELSE \(destroyed) END" } ?? "\(updated)"
+        let now = outbox.support.time(shiftedBy: 0)
+        let createdAt = context.createdAt.map { outbox.support.storedTime("\($0)") } ?? now
+        let contextColumns = SQL(raw: outbox.hasContext ? ", traceparent, tracestate, origin" : "")
+        let origin = context.origin ?? "genesis:\(runID)"
+        let contextValues: SQL =
+            outbox.hasContext
+            ? ", \(context.traceparent.databaseValue), \(context.tracestate.databaseValue), \(origin)" : ""
+        let result = try transaction.run(
+            """
+            INSERT INTO dionysus_outboxes
+              (resource_class, resource_id, event_name, topic, partition_key, created_at, updated_at\(contextColumns))
+            SELECT \(model.name), \(dialect.asText(records.key)), \(event), \(topic), \(records.partitionKey),
+              \(createdAt), \(now)\(contextValues)
+            FROM \(identifier: records.table) t WHERE \(condition) ORDER BY \(records.key)
+            RETURNING id
+            """
+        )
+        if !result.isEmpty, let wakeUp = outbox.support.wakeUp() { try transaction.run(wakeUp) }
+        return GenesisRows(ids: try result.rows.compactMap { try $0.integer(0) })
+    }
+}
+
+/// What rows of the outbox have of the change that they come from.
+struct OutboxContext: Sendable, Hashable {
+    var createdAt: Timestamp?
+    var traceparent: String?
+    var tracestate: String?
+    var origin: String?
+
+    /// As a run's row keeps it.
+    var json: JSON {
+        var object = JSON.Object()
+        object["created_at"] = createdAt.map { .string($0.description) }
+        object["traceparent"] = traceparent.map(JSON.string)
+        object["tracestate"] = tracestate.map(JSON.string)
+        object["origin"] = origin.map(JSON.string)
+        return .object(object)
+    }
+
+    init() {}
+
+    /// Reads what ``json`` has written.
+    init(json: JSON) {
+        createdAt = json["created_at"]?.text(or: nil).flatMap { Timestamp($0) }
+        traceparent = json["traceparent"]?.text(or: nil)
+        tracestate = json["tracestate"]?.text(or: nil)
+        origin = json["origin"]?.text(or: nil)
+    }
+}
+
+/// The records of a run as its table has them.
+struct GenesisRecords: Sendable {
+    let table: String
+    /// The primary key under the alias `t`.
+    let key: SQL
+    let keyType: DatabaseType
+    /// The partition key of a record's row, as text.
+    let partitionKey: SQL
+    let softDeleteColumn: String?
+    /// What selects among the table's rows, from `AND` on.
+    let condition: SQL
+    /// What the range of keys is split by: a selection that finds its records by an index of its own, or all of them.
+    let splitCondition: SQL
+
+    init(
+        _ publication: Registry.Publication,
+        _ selection: GenesisSelection,
+        in transaction: inout Transaction
+    ) throws {
+        let model = publication.model
+        guard let description = try transaction.describe(table: model.table) else {
+            throw DionysusError(
+                .declaration,
+                "model \(model): there is no table \(model.table)",
+                advice: "create it, or correct the declaration"
+            )
+        }
+        let dialect = transaction.dialect
+        table = model.table
+        key = "t.\(identifier: model.primaryKey)"
+        keyType = description.column(model.primaryKey)?.type ?? .text
+        partitionKey =
+            publication.partitionKey.column(in: description).map { dialect.asText("t.\(identifier: $0)") }
+            ?? publication.partitionKey.constant(forTopic: publication.topic).map { dialect.asText("\($0)") } ?? "NULL"
+        softDeleteColumn = description.column(model.softDeleteColumn)?.name
+        condition = try selection.sql(description, softDeleteColumn: softDeleteColumn, dialect: dialect)
+        splitCondition = selection.reach.map { " AND \($0.sql(dialect: dialect))" } ?? ""
+    }
+}

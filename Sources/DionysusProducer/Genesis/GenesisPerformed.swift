@@ -1,0 +1,32 @@
+public import Dionysus
+
+/// `dionysus.genesis_performed`: all records of a genesis run have been published.
+///
+/// It is published on the event bus. A consumer that holds the messages of this time has all records that the run selected.
+public struct GenesisPerformed: BusEvent, Hashable {
+    public static let name = "dionysus.genesis_performed"
+
+    /// The run.
+    public let runID: Int64
+    /// The model's name.
+    public let model: String
+    /// The name of the application that published: ``ProducerSettings/publisherServiceName``.
+    public let service: String
+    /// The topic's full name.
+    public let topic: String
+    /// When the run was started.
+    public let startedAt: Timestamp
+    /// When its last record had been published, and ``ProducerSettings/genesisSafetyDelay`` after it.
+    public let endedAt: Timestamp
+}
+
+/// What an application adds to genesis runs.
+public struct GenesisHooks: Sendable {
+    /// What happens to the records of a chunk; they are written to the outbox by default.
+    public var streamer: any GenesisStreamer = OutboxStreamer()
+    /// Called when a run has been completed: once, and again if the process ended before that could be noted.
+    public var onPerformed: @Sendable (GenesisPerformed) async -> Void = { _ in }
+
+    /// Creates hooks that add nothing.
+    public init() {}
+}

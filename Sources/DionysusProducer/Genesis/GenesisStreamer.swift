@@ -1,0 +1,51 @@
+public import Dionysus
+
+/// What happens to the records of a chunk of a genesis run.
+///
+///     struct Throttled: GenesisStreamer {
+///         func stream(_ chunk: GenesisChunk, in transaction: inout Transaction) throws -> GenesisRows {
+///             let wanted = try chunk.recordIDs(in: &transaction).filter(isWanted)
+///             return try chunk.queue(wanted, in: &transaction)
+///         }
+///     }
+///
+/// It runs in the transaction that marks the chunk as done, so that a chunk is streamed whole and once, whatever
+/// happens to the process. When it throws an error that isn't retriable, the run fails, and can be resumed.
+public protocol GenesisStreamer: Sendable {
+    /// Streams a chunk.
+    /// - Parameters:
+    ///   - chunk: The chunk.
+    ///   - transaction: The transaction that marks it as done.
+    /// - Returns: What was written to the outbox, as ``GenesisChunk/queue(in:)`` returns it.
+    func stream(_ chunk: GenesisChunk, in transaction: inout Transaction) throws -> GenesisRows
+}
+
+/// Writes every record of a chunk to the outbox.
+public struct OutboxStreamer: GenesisStreamer {
+    /// Creates the streamer.
+    public init() {}
+
+    public func stream(_ chunk: GenesisChunk, in transaction: inout Transaction) throws -> GenesisRows {
+        try chunk.queue(in: &transaction)
+    }
+}
+
+/// Rows of the outbox that a chunk was made into.
+public struct GenesisRows: Sendable {
+    /// How many records were streamed.
+    public let count: Int
+    let first: Int64?
+    let last: Int64?
+
+    /// Records that were streamed in another way than through the outbox.
+    /// - Parameter count: How many.
+    public init(streamedElsewhere count: Int) {
+        self.count = count
+        (first, last) = (nil, nil)
+    }
+
+    init(ids: [Int64]) {
+        count = ids.count
+        (first, last) = (ids.min(), ids.max())
+    }
+}

@@ -1,0 +1,238 @@
+import Dionysus
+import ServiceLifecycle
+
+import struct Foundation.UUID
+
+/// Splits runs into chunks, hands due chunks to the relay through the outbox, and completes runs.
+///
+/// Each step is a short transaction that either happened or didn't: a chunk is marked in the transaction that writes
+/// its rows. Any number of workers may be at it, in one process or many; they pass over what another has locked.
+struct GenesisWorker: Sendable {
+    /// New runs are looked for less often than new rows: nobody waits for their first second.
+    private static let pauseWithoutRuns = Duration.seconds(1)
+    /// How many chunks of a run are taken before the next run has its turn.
+    private static let chunksPerTurn = 8
+    /// How many chunks whose rows are under way are looked at.
+    private static let chunksUnderWay = 50
+    /// How many chunks whose rows wait for another attempt are looked at.
+    private static let chunksRetrying = 5
+
+    /// Tells this worker from others.
+    private let identity = UUID().uuidString
+    let database: any CapturingDatabase
+    let outbox: Outbox
+    let registry: Registry
+    let settings: ProducerSettings
+    let hooks: GenesisHooks
+    let telemetry: RelayTelemetry
+
+    private var statements: GenesisStatements { GenesisStatements(dialect: outbox.dialect) }
+
+    /// Works until the queue is closed.
+    /// - Parameters:
+    ///   - queue: The relay's queue.
+    ///   - onQueued: Called when rows may have been written to the outbox.
+    func run(_ queue: LaneQueue, onQueued: @Sendable () -> Void) async throws {
+        // A database that was migrated by an earlier version has no runs.
+        let isInstalled = try await queue.patiently("look for genesis runs", telemetry) {
+            try await database.transaction(.snapshot) { try $0.describe(table: GenesisSchema.chunks) != nil }
+        }
+        guard isInstalled == true else { return }
+        while !queue.isClosed {
+            if try await queue.patiently("work on genesis runs", telemetry, step) == true {
+                onQueued()
+            } else {
+                await queue.pause(max(settings.pollInterval, Self.pauseWithoutRuns))
+            }
+        }
+    }
+
+    /// What can be done for a run now.
+    private struct Situation: Sendable {
+        var run: ActiveRun
+        /// Chunks of which nothing is left, with what of them is parked.
+        var settled: [(number: Int64, parked: Int64)] = []
+        /// Chunks of which only failed rows are left.
+        var retrying: [Int64] = []
+        /// How many rows wait in the outbox.
+        var pressure: Int64 = 0
+        var hasDueChunk = false
+        var isComplete = false
+
+        func canQueue(_ settings: ProducerSettings) -> Bool {
+            hasDueChunk && pressure < Int64(settings.genesisMaxPendingRows)
+        }
+
+        func hasWork(_ settings: ProducerSettings) -> Bool {
+            !run.isSplit || !settled.isEmpty || !retrying.isEmpty || canQueue(settings) || isComplete
+        }
+    }
+
+    /// Whether a run could go on now, without anything else being published before.
+    func hasWork(in transaction: inout Transaction) throws -> Bool {
+        guard try transaction.describe(table: GenesisSchema.chunks) != nil else { return false }
+        return try situations(in: &transaction).contains { $0.hasWork(settings) }
+    }
+
+    /// Does what can be done now.
+    /// - Returns: Whether something was done.
+    func step() async throws -> Bool {
+        var hasWorked = false
+        let situations = try await database.transaction(.snapshot) { try self.situations(in: &$0) }
+        for situation in situations where situation.hasWork(settings) {
+            do {
+                if try await advance(situation) { hasWorked = true }
+            } catch let error as DionysusError where error.isRetriable {
+                throw error
+            } catch is CancellationError {
+                return hasWorked
+            } catch {
+                try await fail(situation.run, error)
+                hasWorked = true
+            }
+        }
+        return hasWorked
+    }
+
+    /// How all runs stand: one query when there are none.
+    private func situations(in transaction: inout Transaction) throws -> [Situation] {
+        var situations: [Situation] = []
+        for run in try transaction.run(statements.active()).rows.map({ try ActiveRun($0) }) {
+            let results = try transaction.run([
+                statements.unpublished(run, .queued, limit: Self.chunksUnderWay),
+                statements.unpublished(run, .retrying, limit: Self.chunksRetrying),
+                statements.outstanding(run.id),
+            ])
+            var situation = Situation(run: run)
+            for row in results[0].rows {
+                let (number, waiting) = (try row.integer(0) ?? 0, try row.count(1))
+                situation.pressure += waiting
+                guard waiting == 0 else { continue }
+                if try row.count(2) == 0 {
+                    situation.settled.append((number, try row.count(3)))
+                } else {
+                    situation.retrying.append(number)
+                }
+            }
+            for row in results[1].rows where try row.count(1) + row.count(2) == 0 {
+                situation.settled.append((try row.integer(0) ?? 0, try row.count(3)))
+            }
+            let outstanding = results[2].first
+            situation.hasDueChunk = try outstanding?.integer(0).map { $0 < run.due } ?? false
+            situation.isComplete = try run.isSplit && outstanding?.integer(1) == nil
+            situations.append(situation)
+        }
+        return situations
+    }
+
+    private func advance(_ situation: Situation) async throws -> Bool {
+        let run = situation.run
+        var hasWorked = try await settle(situation)
+        guard let publication = registry.publication(topic: run.topic, modelName: run.model) else {
+            throw Self.undeclared(run)
+        }
+        if !run.isSplit, try await split(run, publication) { hasWorked = true }
+        if situation.canQueue(settings) {
+            var pressure = situation.pressure
+            for _ in 0..<Self.chunksPerTurn where pressure < Int64(settings.genesisMaxPendingRows) {
+                guard !Task.isShuttingDownGracefully, let rows = try await queue(run, publication) else { break }
+                pressure += Int64(rows)
+                hasWorked = true
+            }
+        }
+        if situation.isComplete, try await complete(run) { hasWorked = true }
+        return hasWorked
+    }
+
+    private func settle(_ situation: Situation) async throws -> Bool {
+        guard !situation.settled.isEmpty || !situation.retrying.isEmpty else { return false }
+        let id = situation.run.id
+        var changes: [SQL] = []
+        if !situation.settled.isEmpty {
+            for chunk in situation.settled where chunk.parked > 0 {
+                changes.append(statements.park(id, chunk.number, parked: chunk.parked))
+            }
+            changes.append(statements.settle(id, situation.settled.map(\.number), as: .settled))
+        }
+        if !situation.retrying.isEmpty {
+            changes.append(statements.settle(id, situation.retrying, as: .retrying))
+        }
+        return try await database.transaction(.write) { [changes] in
+            try $0.run(changes).contains { $0.affectedRows > 0 }
+        }
+    }
+
+    private func split(_ run: ActiveRun, _ publication: Registry.Publication) async throws -> Bool {
+        let splitter = GenesisSplitter(statements: statements)
+        return try await database.transaction(.write) { transaction in
+            let records = try GenesisRecords(publication, run.selection, in: &transaction)
+            return try splitter.split(run.id, records, in: &transaction)
+        }
+    }
+
+    /// Takes one chunk.
+    /// - Returns: How many records it had, or nil if there was none to take.
+    private func queue(_ run: ActiveRun, _ publication: Registry.Publication) async throws -> Int? {
+        try await database.transaction(.write) { [self] transaction in
+            guard let row = try transaction.run(statements.claim(run.id, due: run.due)).first else { return nil }
+            let records = try GenesisRecords(publication, run.selection, in: &transaction)
+            let key = { (text: String) in DatabaseValue(primaryKey: text, type: records.keyType) }
+            let chunk = GenesisChunk(
+                runID: run.id,
+                number: try row.integer(0) ?? 0,
+                topic: run.topic,
+                model: run.model,
+                publication: publication,
+                records: records,
+                keysAfter: try row.text(1).map(key),
+                keysUntil: key(try row.text(2) ?? ""),
+                outbox: outbox,
+                context: run.context
+            )
+            let rows = try hooks.streamer.stream(chunk, in: &transaction)
+            try transaction.run(statements.queued(run.id, chunk.number, rows))
+            return rows.count
+        }
+    }
+
+    private func complete(_ run: ActiveRun) async throws -> Bool {
+        let isOurs = try await database.transaction(.write) { [statements, identity] in
+            try $0.run(statements.announce(run.id, by: identity)).affectedRows == 1
+        }
+        guard isOurs else { return false }
+        if run.selection.reach == nil {
+            let performed = GenesisPerformed(
+                runID: run.id,
+                model: run.model,
+                service: settings.publisherServiceName ?? settings.clientID,
+                topic: run.topic,
+                startedAt: run.createdAt,
+                endedAt: run.now + settings.genesisSafetyDelay.seconds
+            )
+            await telemetry.instrumentation.publish(performed, to: telemetry.errorHandler)
+            await hooks.onPerformed(performed)
+        }
+        _ = try await database.transaction(.write) { [statements] in
+            try $0.run(statements.finish(run.id, from: [.running], as: .completed))
+        }
+        telemetry.logger.info("genesis run \(run.id) of \(run.model) in \(run.topic) is completed")
+        return true
+    }
+
+    private func fail(_ run: ActiveRun, _ error: any Error) async throws {
+        let text = (error as? DionysusError)?.description ?? "\(type(of: error))"
+        telemetry.logger.error("genesis run \(run.id) of \(run.model) in \(run.topic) has failed: \(text)")
+        _ = try await database.transaction(.write) { [statements] transaction in
+            let more: SQL = ", error_message = \(text), paused_at = \(transaction.dialect.now)"
+            return try transaction.run(statements.change(run.id, from: [.running], to: .failed, setting: more))
+        }
+    }
+
+    private static func undeclared(_ run: ActiveRun) -> DionysusError {
+        DionysusError(
+            .declaration,
+            "model \(run.model) is not published in topic \(run.topic) any more",
+            advice: "declare it and resume the run, or cancel the run"
+        )
+    }
+}

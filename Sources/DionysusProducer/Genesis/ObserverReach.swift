@@ -1,0 +1,158 @@
+import Dionysus
+
+/// Records that are reached from what has changed: where the ways begin, and where they lead.
+struct ObserverReach: Sendable, Hashable {
+    /// A way to the records.
+    struct Way: Sendable, Hashable {
+        /// The values of the column at which the way begins, as text.
+        var values: [String]
+        var type: DatabaseType
+        /// The steps, at least one; the last leads to the records' table.
+        var hops: [AssociationHop]
+    }
+
+    var ways: [Way]
+
+    init(ways: [Way]) { self.ways = ways }
+
+    /// Looks up where the ways begin: at primary keys, or at foreign keys as they are and as they were.
+    /// - Parameters:
+    ///   - rows: What has changed.
+    ///   - expansions: The ways to the records of one publication.
+    ///   - transaction: The transaction in which the changes are settled.
+    init(_ rows: [OutboxRow], by expansions: [Expansion], in transaction: inout Transaction) throws {
+        ways = []
+        for expansion in expansions {
+            let rows = rows.filter(expansion.applies(to:))
+            guard !rows.isEmpty, !expansion.path.isEmpty else { continue }
+            let values = try Self.start(expansion, rows, in: &transaction).withoutRepetitions
+            ways.append(Way(values: values, type: expansion.startType, hops: expansion.path))
+        }
+    }
+
+    private static func start(
+        _ expansion: Expansion,
+        _ rows: [OutboxRow],
+        in transaction: inout Transaction
+    ) throws -> [String] {
+        guard let foreignKey = expansion.foreignKey else { return rows.map(\.resourceID) }
+        let dialect = transaction.dialect
+        let keys = rows.map { DatabaseValue(primaryKey: $0.resourceID, type: expansion.keyType) }
+        let column: SQL = "d.\(identifier: foreignKey)"
+        let isChanged = dialect.isAny(
+            "d.\(identifier: expansion.changed.primaryKey)",
+            of: keys,
+            type: expansion.keyType
+        )
+        var isOfType: SQL = ""
+        if let condition = expansion.path.first?.condition, condition.side == .source {
+            isOfType = " AND d.\(identifier: condition.column) = \(condition.value)"
+        }
+        let current = try transaction.run(
+            """
+            SELECT DISTINCT \(dialect.asText(column)) FROM \(identifier: expansion.changed.table) d
+            WHERE \(isChanged) AND \(column) IS NOT NULL\(isOfType)
+            """
+        )
+        let former = rows.flatMap { $0.values(of: foreignKey) }
+            .compactMap { DatabaseValue(key: $0, type: expansion.startType)?.primaryKeyText }
+        return try current.rows.compactMap { try $0.text(0) } + former
+    }
+
+    /// A condition on the records under the alias `t`; however many ways lead to a record, it is met once.
+    func sql(dialect: any SQLDialect) -> SQL {
+        let conditions = ways.map { $0.sql(dialect: dialect) }
+        return conditions.isEmpty ? "(1 = 0)" : "(\(conditions.joined(separator: " OR ")))"
+    }
+}
+
+extension ObserverReach.Way {
+    fileprivate func sql(dialect: any SQLDialect) -> SQL {
+        guard let first = hops.first, let last = hops.last else { return "(1 = 0)" }
+        let keys = values.map { DatabaseValue(primaryKey: $0, type: type) }
+        guard hops.count > 1 else {
+            let isReached = dialect.isAny("t.\(identifier: first.otherColumn)", of: keys, type: type)
+            return "(\(isReached)\(condition(of: first, from: nil, to: "t")))"
+        }
+        var from: SQL = "\(identifier: first.otherTable) h1"
+        var conditions = dialect.isAny("h1.\(identifier: first.otherColumn)", of: keys, type: type)
+        conditions += condition(of: first, from: nil, to: "h1")
+        for (index, hop) in hops.enumerated().dropFirst().dropLast() {
+            let (previous, alias) = (SQL(raw: "h\(index)"), SQL(raw: "h\(index + 1)"))
+            from += """
+                 JOIN \(identifier: hop.otherTable) \(alias)
+                ON \(alias).\(identifier: hop.otherColumn) = \(previous).\(identifier: hop.column)
+                """
+            conditions += condition(of: hop, from: previous, to: alias)
+        }
+        let end = SQL(raw: "h\(hops.count - 1)")
+        // What the last step asks of the records themselves stands outside, so that the query inside stands alone.
+        if last.condition?.side == .source { conditions += condition(of: last, from: end, to: "t") }
+        let outside: SQL = last.condition?.side == .target ? condition(of: last, from: end, to: "t") : ""
+        return """
+            (t.\(identifier: last.otherColumn) IN (
+              SELECT \(end).\(identifier: last.column) FROM \(from) WHERE \(conditions)
+            )\(outside))
+            """
+    }
+
+    /// What else must hold for a step; at the beginning, what it asks of the changed record has been looked up.
+    private func condition(of hop: AssociationHop, from source: SQL?, to target: SQL) -> SQL {
+        guard let condition = hop.condition else { return "" }
+        guard let alias = condition.side == .target ? target : source else { return "" }
+        return " AND \(alias).\(identifier: condition.column) = \(condition.value)"
+    }
+}
+
+extension ObserverReach {
+    /// As the run's row keeps it.
+    var json: JSON {
+        .array(
+            ways.map { way in
+                .object([
+                    "values": .array(way.values.map(JSON.string)), "type": .string(way.type.rawValue),
+                    "hops": .array(way.hops.map(\.json)),
+                ])
+            }
+        )
+    }
+
+    /// Reads what ``json`` has written.
+    init(json: JSON) {
+        ways = json.elements.map { way in
+            Way(
+                values: way["values"]?.elements.compactMap { $0.text(or: nil) } ?? [],
+                type: way["type"]?.text(or: nil).flatMap(DatabaseType.init(rawValue:)) ?? .text,
+                hops: way["hops"]?.elements.compactMap(AssociationHop.init(json:)) ?? []
+            )
+        }
+    }
+}
+
+extension AssociationHop {
+    fileprivate var json: JSON {
+        var object: JSON.Object = [
+            "column": .string(column), "other_table": .string(otherTable), "other_column": .string(otherColumn),
+        ]
+        object["condition"] = condition.map { condition in
+            .object([
+                "side": .string(condition.side == .source ? "source" : "target"),
+                "column": .string(condition.column), "value": .string(condition.value),
+            ])
+        }
+        return .object(object)
+    }
+
+    fileprivate init?(json: JSON) {
+        guard let column = json["column"]?.text(or: nil), let otherTable = json["other_table"]?.text(or: nil),
+            let otherColumn = json["other_column"]?.text(or: nil)
+        else { return nil }
+        var condition: Condition?
+        if let written = json["condition"], let name = written["column"]?.text(or: nil),
+            let value = written["value"]?.text(or: nil)
+        {
+            condition = Condition(written["side"] == .string("source") ? .source : .target, name, value)
+        }
+        self.init(column: column, otherTable: otherTable, otherColumn: otherColumn, condition: condition)
+    }
+}

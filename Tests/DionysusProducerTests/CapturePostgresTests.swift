@@ -1,0 +1,193 @@
+import Dionysus
+import DionysusPostgres
+import DionysusProducer
+import TestSupport
+import Testing
+
+/// What is particular to capture on PostgreSQL.
+@Suite(.enabled(if: TestDatabaseKind.available.contains(.postgres)))
+struct CapturePostgresTests {
+    typealias Trial = CaptureTrial<ByTriggers>
+
+    @Test("a writer needs no rights on the outbox, and its search path does not matter")
+    func rights() async throws {
+        try await Trial.run(.postgres) { trial in
+            let role = "dionysus_writer_\(UInt32.random(in: 0 ... .max))"
+            try await trial.change(
+                "CREATE ROLE \(role)",
+                "GRANT SELECT, INSERT, UPDATE, DELETE ON shops, offers TO \(role)",
+                "CREATE SCHEMA trap",
+                "CREATE TABLE trap.dionysus_outboxes (LIKE dionysus_outboxes INCLUDING ALL)",
+                "GRANT USAGE ON SCHEMA trap TO \(role)",
+                "GRANT INSERT ON trap.dionysus_outboxes TO \(role)"
+            )
+            let rows = try await trial.harness.database.transaction(.write) { transaction in
+                try transaction.run([
+                    "SET LOCAL ROLE \(identifier: role)", "SET LOCAL search_path TO trap, public", SQL(raw: Trial.shop),
+                    "UPDATE shops SET name = 'changed', region = 'south'",
+                    "INSERT INTO offers (id, shop_id, price) VALUES (1, 1, 5)", "DELETE FROM shops",
+                ])
+                try transaction.run("RESET ROLE")
+                return try transaction.run("SELECT count(*) FROM trap.dionysus_outboxes").first?.integer(0)
+            }
+            #expect(rows == 0)
+            #expect(
+                try await trial.harness.pending() == [
+                    "shop_created Shop:1 v1_shops 7", "shop_updated Shop:1 v1_shops 7",
+                    "shop_updated Shop:1 __outbox_observer__ -", "shop_updated Shop:1 v1_shops 7",
+                    "shop_destroyed Shop:1 v1_shops 7",
+                ]
+            )
+            try await trial.change("DROP OWNED BY \(role)", "DROP ROLE \(role)")
+        }
+    }
+
+    @Test("TRUNCATE is refused with advice, unless capture is suppressed")
+    func truncate() async throws {
+        try await Trial.run(.postgres) { trial in
+            try await trial.change(Trial.shop)
+            await #expect(throws: DionysusError.self) { try await trial.change("TRUNCATE shops") }
+            try await trial.harness.database.transaction(.write) { transaction in
+                try transaction.suppressCapture()
+                try transaction.run("TRUNCATE shops")
+            }
+            #expect(try await trial.harness.pending() == ["shop_created Shop:1 v1_shops 7"])
+        }
+    }
+
+    @Test("rows that a cascade deletes are captured")
+    func cascade() async throws {
+        try await Trial.run(.postgres) { trial in
+            try await trial.change(
+                "ALTER TABLE shops ADD FOREIGN KEY (area_id) REFERENCES areas (id) ON DELETE CASCADE",
+                "INSERT INTO areas (id, name) VALUES (1, 'here')",
+                "INSERT INTO shops (id, account_id, area_id, name) VALUES (1, 7, 1, 'a'), (2, 7, 1, 'b')",
+                "DELETE FROM dionysus_outboxes",
+                "DELETE FROM areas"
+            )
+            #expect(
+                try await trial.harness.pending().sorted() == [
+                    "area_destroyed Area:1 v1_areas -", "shop_destroyed Shop:1 v1_shops 7",
+                    "shop_destroyed Shop:2 v1_shops 7",
+                ]
+            )
+        }
+    }
+
+    @Test("a change of a column without equality is captured, also where it is the only one")
+    func withoutEquality() async throws {
+        try await Trial.run(.postgres) { trial in
+            try await trial.change(
+                "ALTER TABLE shops ADD COLUMN details json, ADD COLUMN place point, ADD COLUMN size numeric"
+            )
+            try await trial.harness.schema.migrate(lanes: 16)
+            try await trial.change(
+                "INSERT INTO shops (id, account_id, name, details, place, size) VALUES (1, 7, 'a', '{}', '(1,2)', 1.0)",
+                "DELETE FROM dionysus_outboxes",
+                "UPDATE shops SET details = details, place = place"
+            )
+            #expect(try await trial.harness.pending() == [])
+            try await trial.change(
+                #"UPDATE shops SET details = '{"a": 1}'"#,
+                "UPDATE shops SET place = '(2,2)'",
+                "UPDATE shops SET size = 1.00"
+            )
+            #expect(try await trial.harness.pending() == Array(repeating: "shop_updated Shop:1 v1_shops 7", count: 3))
+        }
+    }
+
+    @Test("every partition has the triggers, and validating names one that lacks them")
+    func partitions() async throws {
+        let tables = [
+            Trial.tables[0],
+            """
+            CREATE TABLE shops (
+              id bigint, account_id bigint NOT NULL, area_id bigint, name text NOT NULL, region text, closed_at text,
+              PRIMARY KEY (id, account_id)
+            ) PARTITION BY LIST (account_id)
+            """,
+            "CREATE TABLE shops_7 PARTITION OF shops FOR VALUES IN (7) PARTITION BY RANGE (id)",
+            "CREATE TABLE shops_7_low PARTITION OF shops_7 FOR VALUES FROM (0) TO (100)",
+            "CREATE TABLE shops_8 PARTITION OF shops FOR VALUES IN (8)",
+            Trial.tables[2],
+        ]
+        try await ProducerHarness.run(.postgres, tables: tables, producer: ShopSync<ByTriggers>()) { harness in
+            let trial = Trial(harness: harness)
+            try await trial.change(
+                "INSERT INTO shops (id, account_id, name) VALUES (1, 7, 'a')",
+                "INSERT INTO shops_7 (id, account_id, name) VALUES (2, 7, 'b')",
+                "INSERT INTO shops_7_low (id, account_id, name) VALUES (3, 7, 'c')",
+                "UPDATE shops SET account_id = 8 WHERE id = 1",
+                "DELETE FROM shops_8"
+            )
+            let events = try await harness.pending()
+            #expect(
+                events.filter { $0.contains("Shop:2") || $0.contains("Shop:3") } == [
+                    "shop_created Shop:2 v1_shops 7", "shop_created Shop:3 v1_shops 7",
+                ]
+            )
+            // The row moves to another partition.
+            #expect(
+                events.filter { $0.contains("Shop:1") } == [
+                    "shop_created Shop:1 v1_shops 7", "shop_updated Shop:1 v1_shops 8",
+                    "shop_destroyed Shop:1 v1_shops 8",
+                ]
+            )
+            try await trial.change("CREATE TABLE shops_9 PARTITION OF shops FOR VALUES IN (9)")
+            #expect(
+                try await harness.schema.validate() == [
+                    "partition shops_9 of table shops has no capture triggers: run migrate"
+                ]
+            )
+            try await harness.schema.migrate(lanes: 16)
+            #expect(try await harness.schema.validate() == [])
+            try await trial.change("DROP TRIGGER dionysus_capture_update ON shops_9", "DROP TABLE offers")
+            try await harness.schema.uninstall()
+            let functions = try await harness.database.transaction(.snapshot) { transaction in
+                try transaction.run("SELECT count(*) FROM pg_proc WHERE proname LIKE 'dionysus%'").first?.integer(0)
+            }
+            #expect(functions == 0)
+        }
+    }
+
+    @Test("tables with long names in several schemas each have their own triggers")
+    func longNames() async throws {
+        try await Trial.run(.postgres) { trial in
+            let name = String(repeating: "long", count: 14)
+            @Sendable func capture(_ table: String, _ model: String) -> TableCapture {
+                var capture = TableCapture(table: table, primaryKey: "id")
+                capture.records = [
+                    RecordCapture(
+                        modelName: model,
+                        singular: model,
+                        table: table,
+                        primaryKey: "id",
+                        softDeleteColumn: nil,
+                        topics: [.init(name: "t", partitionKey: .constant("one lane"))]
+                    )
+                ]
+                return capture
+            }
+            try await trial.harness.database.transaction(.write) { transaction in
+                guard let outbox = try transaction.describe(table: "dionysus_outboxes") else { return }
+                for (suffix, model) in [("_a", "A"), ("_b", "B")] {
+                    try transaction.run("CREATE TABLE \(identifier: name + suffix) (id bigint PRIMARY KEY)")
+                    guard let table = try transaction.describe(table: name + suffix) else { return }
+                    let support = trial.harness.database.outbox
+                    try transaction.run(support.triggers(for: capture(name + suffix, model), on: table, outbox: outbox))
+                }
+            }
+            try await trial.change(
+                "INSERT INTO \(name)_a VALUES (1)",
+                "INSERT INTO \(name)_b VALUES (2)",
+                "UPDATE \(name)_a SET id = 3"
+            )
+            #expect(
+                try await trial.harness.pending().sorted() == [
+                    "A_created A:1 t one lane", "A_created A:3 t one lane", "A_destroyed A:1 t one lane",
+                    "B_created B:2 t one lane",
+                ]
+            )
+        }
+    }
+}
