@@ -338,12 +338,6 @@ struct SQLiteCaptureTriggers {
             .joined(separator: "\n")
     }
 
-    private func condition(_ hop: AssociationHop, source: String, target: String) -> String {
-        guard let condition = hop.condition else { return "" }
-        let alias = condition.side == .source ? source : target
-        return "AND \(alias).\(quoted(condition.column)) = \(literal(condition.value))"
-    }
-
     /// Only the names of the observed columns that changed, and no values.
     private func observation(_ observed: ObservedCapture) -> String {
         let entries = observed.columns.map { ChangesetEntry(column: $0, condition: differs([$0]), values: nil) }
