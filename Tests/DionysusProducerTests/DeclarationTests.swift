@@ -124,5 +124,35 @@ import Testing
         }
     }
 
+    @Test(
+        "changes of a computed partition key share a lane, unless the order of each record is enough",
+        arguments: TestDatabaseKind.available
+    )
+    func computedLanes(_ kind: TestDatabaseKind) async throws {
+        struct Lanes: Producer {
+            var namespaces: [Namespace] {
+                Namespace("v3") {
+                    Topic("ordered") { Publish(Post.self).partitioned(reading: .region) { $0.region } }
+                    Topic("spread") { Publish(Post.self).partitioned(orderedBy: .record) { $0.region } }
+                }
+            }
+        }
+        try await PressHarness.run(kind, producer: Lanes()) { harness in
+            try await harness.write("INSERT INTO posts (id, author_id, region, title) VALUES (1, 1, 'eu', 'a')")
+            try await harness.write("DELETE FROM posts")
+            let pending = try await harness.pending()
+            #expect(
+                Set(pending) == [
+                    "post_created Post:1 v3_ordered v3_ordered", "post_created Post:1 v3_spread -",
+                    "post_destroyed Post:1 v3_ordered v3_ordered", "post_destroyed Post:1 v3_spread -",
+                ]
+            )
+            try await harness.relay()
+            let message = try #require(try await harness.messages(in: "v3_ordered").first)
+            #expect(message.event == "post_destroyed" && message.partition == Self.partition("eu"))
+            #expect(message.payload["region"] == "eu" && message.payload["title"] == nil)
+        }
+    }
+
     static func partition(_ key: String) -> Int32 { Partitioner.crc32.partition(of: Array(key.utf8), partitions: 4) }
 }

@@ -56,6 +56,12 @@ import Testing
             statement: "UPDATE comments SET subject_type = 'Photo'",
             posts: [1]
         ),
+        Change(
+            name: "polymorphic has-many moved from another model",
+            before: ["INSERT INTO comments (id, subject_id, subject_type, body) VALUES (1, 1, 'Photo', 'a')"],
+            statement: "UPDATE comments SET subject_type = 'Post'",
+            posts: [1]
+        ),
         Change(name: "nested created", before: [comment], statement: reaction, posts: [1]),
         Change(
             name: "nested updated",

@@ -5,8 +5,8 @@ struct PartialRowDecoder: Decoder {
     var codingPath: [any CodingKey] { [] }
     var userInfo: [CodingUserInfoKey: Any] { [:] }
 
-    func container<Key: CodingKey>(keyedBy type: Key.Type) throws -> KeyedDecodingContainer<Key> {
-        let whole = try RowDecoder(row: row).container(keyedBy: type)
+    func container<Key: CodingKey>(keyedBy type: Key.Type) -> KeyedDecodingContainer<Key> {
+        let whole = RowDecoder(row: row).container(keyedBy: type)
         return KeyedDecodingContainer(PartialRowContainer(whole: whole))
     }
 
