@@ -75,26 +75,34 @@ public struct TopicSettings: Sendable, Hashable {
 }
 
 extension ProducerTopic {
-    /// Chooses how many partitions the topic is created with. By default as many as ``ProducerSettings/topics`` says.
+    /// Chooses how many partitions the topic is created with.
+    ///
+    /// By default as many as ``ProducerSettings/topics`` says.
     ///
     /// More partitions later move keys to other partitions and break their order, so choose enough.
     /// - Parameter count: How many; at least one.
     /// - Returns: The topic with the choice.
     public func partitions(_ count: Int) -> ProducerTopic { with { $0.settings.partitions = count } }
 
-    /// Chooses on how many brokers the topic is kept. By default what the broker is configured with.
+    /// Chooses on how many brokers the topic is kept.
+    ///
+    /// By default what the broker is configured with.
     /// - Parameter count: How many; at least one.
     /// - Returns: The topic with the choice.
     public func replicationFactor(_ count: Int) -> ProducerTopic { with { $0.settings.replicationFactor = count } }
 
-    /// Chooses what the broker does with messages that are old or superseded. By default what it is configured with.
+    /// Chooses what the broker does with messages that are old or superseded.
+    ///
+    /// By default what it is configured with.
     /// - Parameter policy: The choice.
     /// - Returns: The topic with the choice.
     public func cleanupPolicy(_ policy: TopicSettings.CleanupPolicy) -> ProducerTopic {
         with { $0.settings.cleanupPolicy = policy }
     }
 
-    /// Chooses how long messages are kept. By default what the broker is configured with.
+    /// Chooses how long messages are kept.
+    ///
+    /// By default what the broker is configured with.
     /// - Parameter age: The time, to the millisecond; nil is for ever.
     /// - Returns: The topic with the choice.
     public func retention(_ age: Duration?) -> ProducerTopic {

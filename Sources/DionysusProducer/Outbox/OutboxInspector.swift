@@ -26,7 +26,9 @@ public struct OutboxInspector: Sendable {
     /// - Parameter database: The database with the outbox.
     public init(database: any CapturingDatabase) { self.database = database }
 
-    /// Counts rows by topic and state. It reads the whole table, published rows that are kept included.
+    /// Counts rows by topic and state.
+    ///
+    /// It reads the whole table, published rows that are kept included.
     /// - Returns: The counts, in the order of the topics' names.
     /// - Throws: ``DionysusError``: `declaration` if there is no outbox, and as for a transaction.
     public func statistics() async throws -> [OutboxStatistics] {
