@@ -90,25 +90,28 @@ import Tracing
         }
     }
 
-    @Test("a traced transaction knows the trace of the task that runs it", arguments: TestDatabaseKind.available)
+    @Test(
+        "the trace of the task that writes in a traced transaction goes on in the messages",
+        arguments: TestDatabaseKind.available
+    )
     func transaction(_ kind: TestDatabaseKind) async throws {
         try await ProducerHarness.run(kind) { harness in
-            let marks = Collected<String>()
-            let write: @Sendable () async throws -> Void = {
-                try await harness.database.tracedTransaction(marking: { marks.add("\($1) \($2 ?? "-")") }) {
-                    _ = try $0.run("UPDATE accounts SET name = 'x'")
-                }
+            let write: @Sendable (SQL) async throws -> Void = { statement in
+                _ = try await harness.database.tracedTransaction { try $0.run(statement) }
             }
-            try await write()
-            #expect(marks.all == [])
+            try await write(CaptureTests.account)
             let tracer = W3CTracer()
+            let span = tracer.startSpan("write", context: .topLevel)
             try await withTracer(tracer) {
-                let span = tracer.startSpan("write", context: .topLevel)
-                try await ServiceContext.$current.withValue(span.context) { try await write() }
-                let expected = try #require(TraceContext.current(span.context, instrument: tracer))
-                #expect(marks.all == ["\(expected.traceparent) -"])
-                span.end()
+                try await ServiceContext.$current.withValue(span.context) { try await write(CaptureTests.rental) }
             }
+            span.end()
+            let expected = try #require(TraceContext.current(span.context, instrument: tracer))
+            try await harness.relay()
+            #expect(try await harness.messages(in: "v3_accounts").map { $0.headers["traceparent"] } == [nil])
+            #expect(
+                try await harness.messages(in: "v3_rentals").map { $0.headers["traceparent"] } == [expected.traceparent]
+            )
         }
     }
 

@@ -87,21 +87,21 @@ private struct TraceContextCarrier: Sendable {
 extension Database {
     /// Runs a writing transaction whose changes belong to the task's trace.
     ///
-    ///     try await database.tracedTransaction(marking: { try $0.setTraceContext($1, $2) }) { transaction in … }
+    ///     try await database.tracedTransaction { try $0.run("UPDATE rentals SET name = \(name) WHERE id = \(id)") }
     ///
-    /// Without a trace under way it is an ordinary transaction.
-    /// - Parameters:
-    ///   - mark: Tells the transaction its `traceparent` and `tracestate`.
-    ///   - body: The statements.
+    /// The messages of its changes carry the trace on to their consumers. Without a trace under way it is an ordinary
+    /// transaction.
+    /// - Parameter body: The statements.
     /// - Returns: What the body returns.
-    /// - Throws: As ``transaction(_:_:)``.
+    /// - Throws: As ``transaction(_:_:)`` and ``Transaction/setTraceContext(traceparent:tracestate:)``.
     public func tracedTransaction<T: Sendable>(
-        marking mark: @escaping @Sendable (inout Transaction, String, String?) throws -> Void,
         _ body: @escaping @Sendable (inout Transaction) throws -> T
     ) async throws -> T {
         let context = TraceContext.current()
         return try await transaction(.write) { transaction in
-            if let context { try mark(&transaction, context.traceparent, context.tracestate) }
+            if let context {
+                try transaction.setTraceContext(traceparent: context.traceparent, tracestate: context.tracestate)
+            }
             return try body(&transaction)
         }
     }
