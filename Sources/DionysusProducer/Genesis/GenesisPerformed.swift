@@ -2,7 +2,8 @@ public import Dionysus
 
 /// `dionysus.genesis_performed`: all records of a genesis run have been published.
 ///
-/// It is published on the event bus. A consumer that holds the messages of this time has all records that the run selected.
+/// It is published on the event bus once for a run, and again if the process ended before that could be noted. A consumer
+/// that holds the messages of this time has all records that the run selected.
 public struct GenesisPerformed: BusEvent, Hashable {
     public static let name = "dionysus.genesis_performed"
 
