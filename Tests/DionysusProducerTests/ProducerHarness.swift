@@ -10,7 +10,7 @@ import TestSupport
 /// A source database with the example's tables, and a log to publish to.
 struct ProducerHarness: Sendable {
     let database: any CapturingDatabase
-    let broker: any MessageBroker
+    var broker: any MessageBroker
     let registry: Registry
     var settings: ProducerSettings
 

@@ -47,7 +47,43 @@ public func withTemporaryDatabase<T: Sendable>(
 }
 
 /// The URL of an empty database on the test server, which is dropped after the body.
+///
+/// Only so many tests have one at a time: each has connections of its own, and the machine has few cores.
 public func withTemporaryPostgresURL<T: Sendable>(_ body: (String) async throws -> T) async throws -> T {
+    guard !Turnstile.isInside else { return try await withDatabaseOnServer(body) }
+    await Turnstile.postgres.enter()
+    do {
+        let result = try await Turnstile.$isInside.withValue(true) { try await withDatabaseOnServer(body) }
+        await Turnstile.postgres.leave()
+        return result
+    } catch {
+        await Turnstile.postgres.leave()
+        throw error
+    }
+}
+
+/// Lets so many pass at a time, in the order of coming.
+private actor Turnstile {
+    static let postgres = Turnstile(width: 12)
+    /// A test that has passed may have more than one database.
+    @TaskLocal static var isInside = false
+
+    private var free: Int
+    private var waiting: [CheckedContinuation<Void, Never>] = []
+
+    init(width: Int) { free = width }
+
+    func enter() async {
+        guard free == 0 else { return free -= 1 }
+        await withCheckedContinuation { waiting.append($0) }
+    }
+
+    func leave() {
+        if waiting.isEmpty { free += 1 } else { waiting.removeFirst().resume() }
+    }
+}
+
+private func withDatabaseOnServer<T: Sendable>(_ body: (String) async throws -> T) async throws -> T {
     guard let serverURL = TestDatabaseKind.serverURL, var components = URLComponents(string: serverURL) else {
         throw DionysusError(.configuration, "DIONYSUS_TEST_POSTGRES_URL names no server")
     }

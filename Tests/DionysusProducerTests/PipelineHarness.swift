@@ -1,0 +1,38 @@
+import Dionysus
+import Logging
+import TestSupport
+
+@testable import DionysusProducer
+
+extension ProducerHarness {
+    /// A relay whose batches a test publishes one by one.
+    func pipeline(
+        database other: (any CapturingDatabase)? = nil,
+        broker otherBroker: (any MessageBroker)? = nil
+    ) async throws -> RelayPipeline {
+        let broker = otherBroker ?? broker
+        let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        return try await RelayPipeline(
+            registry,
+            database: other ?? database,
+            broker: broker,
+            settings: settings,
+            logger: logger,
+            onPublished: { _ in },
+            onExpanded: { _ in },
+            telemetry: RelayTelemetry(
+                Instrumentation(),
+                system: broker.messagingSystem,
+                settings: settings,
+                logger: logger
+            )
+        )
+    }
+}
+
+extension RelayPipeline {
+    /// Publishes one batch of each lane.
+    func publishAllLanes() async throws {
+        for lane in 0..<outbox.lanes { _ = try await publishBatch(ofLane: lane) }
+    }
+}
