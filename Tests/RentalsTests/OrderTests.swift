@@ -166,9 +166,15 @@ import Testing
         for (key, rows) in Dictionary(grouping: rows, by: \.partitionKey) {
             // Up to which batch each record has been held.
             var heldUntil: [String: Int64] = [:]
+            // Those with a failed row that a later one has made superfluous: they are held until that one's batch.
+            var isHeld: Set<String> = []
             for (index, row) in rows.enumerated() {
-                guard let entry = log.places[row.id] else { continue }
-                if failed.contains(row.id) {
+                let hasFailed = failed.contains(row.id)
+                guard let entry = log.places[row.id] else {
+                    if hasFailed { isHeld.insert(row.record) }
+                    continue
+                }
+                if isHeld.remove(row.record) != nil || hasFailed {
                     heldUntil[row.record] = max(heldUntil[row.record] ?? 0, entry.lastVersion)
                 }
                 let overtakers = rows[index...].filter { $0.record != row.record }.compactMap { log.places[$0.id] }
