@@ -1,6 +1,9 @@
 import Dionysus
+import DionysusProducer
 import TestSupport
 import Testing
+
+@testable import Rentals
 
 /// An outbox table that dionysus-rb's migration created, and rows that its application inserted.
 @Suite struct RubyOutboxTests {
@@ -50,9 +53,11 @@ import Testing
     private static func run(
         _ kind: TestDatabaseKind,
         changeset: String = ",\n changeset jsonb NOT NULL DEFAULT '{}'",
+        producer: any Producer = BookingSync(),
         _ body: (ProducerHarness) async throws -> Void
     ) async throws {
-        try await ProducerHarness.run(kind, preparing: [creation(kind, changeset: changeset)]) { harness in
+        try await ProducerHarness.run(kind, producer: producer, preparing: [creation(kind, changeset: changeset)]) {
+            harness in
             try await harness.write(
                 "INSERT INTO accounts (id, name, default_check_in_time) VALUES (1, 'Acme', 15)",
                 "INSERT INTO rentals (id, account_id, name, price) VALUES (1, 1, 'Villa', 100)",
@@ -126,6 +131,20 @@ import Testing
         }
     }
 
+    @Test(
+        "a Ruby application's row of what its topic publishes by itself and as a part publishes both",
+        arguments: TestDatabaseKind.available
+    )
+    func publishedPart(_ kind: TestDatabaseKind) async throws {
+        try await Self.run(kind, producer: PartsToo()) { harness in
+            try await harness.write(Self.row("BookingsFee", 1, "bookings_fee_updated", "v3_bookings"))
+            try await harness.relay()
+            let events = try await harness.events(in: "v3_bookings")
+            #expect(events.sorted() == ["booking_updated Booking:1", "bookings_fee_updated BookingsFee:1"])
+            #expect(try await harness.pending() == [])
+        }
+    }
+
     @Test("a Ruby application's observer row publishes the observers", arguments: TestDatabaseKind.available)
     func observers(_ kind: TestDatabaseKind) async throws {
         try await Self.run(kind) { harness in
@@ -175,6 +194,18 @@ import Testing
             try await harness.relay()
             #expect(try await harness.events(in: "v3_rentals") == ["rental_updated Rental:1"])
             #expect(try await harness.events(in: "v3_bookings") == ["booking_updated Booking:1"])
+        }
+    }
+}
+
+/// Fees are published by themselves, too.
+private struct PartsToo: Producer {
+    var namespaces: [Namespace] {
+        Namespace("v3", serializers: BookingSync().serializers) {
+            Topic("bookings") {
+                Publish(Booking.self, with: Booking.fees).partitioned(by: .rentalID)
+                Publish(BookingsFee.self).partitioned(by: .bookingID)
+            }
         }
     }
 }

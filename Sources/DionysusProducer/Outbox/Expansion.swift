@@ -96,14 +96,43 @@ extension AssociationDescription {
     }
 }
 
-extension [Expansion] {
-    /// Whether a row is replaced by rows of other records.
-    ///
-    /// A model that its topic publishes by itself too has triggers, which write the other records' rows.
-    func replace(_ row: OutboxRow, _ registry: Registry) -> Bool {
-        if row.topic == OutboxRow.observerTopic { return true }
-        guard registry.publication(topic: row.topic, modelName: row.resourceClass) == nil else { return false }
-        return contains { $0.applies(to: row) }
+/// Everything that expands rows, and what becomes of a row by it.
+struct Expansions: Sendable {
+    /// What becomes of a row.
+    enum Kind: Sendable {
+        /// It is published.
+        case published
+        /// It is published, and so are the records that it is a part of: nothing else has written rows for them.
+        case publishedWithParents
+        /// Rows of other records replace it.
+        case replaced
+    }
+
+    private let all: [Expansion]
+    private let registry: Registry
+    /// Models whose changes are written without the rows of what they are a part of.
+    private let isWrittenAlone: @Sendable (ModelDescription) -> Bool
+
+    init(_ registry: Registry, _ catalogue: Catalogue, _ outbox: Outbox) {
+        all = Expansion.all(of: registry, catalogue)
+        self.registry = registry
+        // Triggers write the rows of the parents; the application and dionysus-rb leave that to the relay.
+        isWrittenAlone = { model in model.captureMethod == .application || !outbox.hasContext }
+    }
+
+    func kind(of row: OutboxRow) -> Kind {
+        if row.topic == OutboxRow.observerTopic { return .replaced }
+        let own = all.first { $0.applies(to: row) }
+        guard let own else { return .published }
+        guard registry.publication(topic: row.topic, modelName: row.resourceClass) != nil else { return .replaced }
+        return isWrittenAlone(own.changed) ? .publishedWithParents : .published
+    }
+
+    /// The ways from rows to other records, a list for each publication.
+    func ways(from rows: [OutboxRow]) -> [[Expansion]] {
+        let ways = all.filter { way in rows.contains(where: way.applies(to:)) }
+        return ways.map { RecordGroup($0.publication) }.withoutRepetitions
+            .map { group in ways.filter { RecordGroup($0.publication) == group } }
     }
 }
 

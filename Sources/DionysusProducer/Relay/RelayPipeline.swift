@@ -23,7 +23,8 @@ struct RelayPipeline: Sendable {
     let producer: any MessageProducer
     let settings: ProducerSettings
     let registry: Registry
-    let expansions: [Expansion]
+    let expansions: Expansions
+    let expansionMemory = ExpansionMemory()
     let plans: [RecordGroup: LoadPlan]
     let composer: Composer
     let housekeeping: LaneHousekeeping
@@ -43,7 +44,7 @@ struct RelayPipeline: Sendable {
         do {
             let batch = try await claim(lane, under: lease)
             progress.claimed(batch.rows)
-            try await expand(batch.expandable)
+            try await expand(batch)
             progress.finished(.expand)
             guard !batch.rows.isEmpty else { return try await finish(lane, batch, lease) }
             let records = try await load(batch.rows)
@@ -82,7 +83,9 @@ struct RelayPipeline: Sendable {
     private struct Batch: Sendable {
         var rows: [OutboxRow]
         /// Rows about something observed or a dependency, which rows of other records replace.
-        var expandable: [OutboxRow]
+        var replaced: [OutboxRow]
+        /// Those of the rows whose records are also a part of others.
+        var withParents: [OutboxRow]
         /// The ids of rows that wait for earlier rows of their record in another lane.
         var waiting: Set<Int64>
         var version: Int64
@@ -108,9 +111,11 @@ struct RelayPipeline: Sendable {
                 ? []
                 : try transaction.run(outbox.waitingForAnotherLane(moves, lane: lane)).rows
                     .compactMap { try $0.integer(0) }
+            let kinds = claimed.map { ($0, expansions.kind(of: $0)) }
             return Batch(
-                rows: claimed.filter { !expansions.replace($0, registry) },
-                expandable: claimed.filter { expansions.replace($0, registry) },
+                rows: kinds.filter { $1 != .replaced }.map(\.0),
+                replaced: kinds.filter { $1 == .replaced }.map(\.0),
+                withParents: kinds.filter { $1 == .publishedWithParents }.map(\.0),
                 waiting: Set(waiting),
                 version: try results[1].first?.integer(0) ?? 0,
                 isFull: found.count == settings.batchSize && !claimed.isEmpty
@@ -122,16 +127,17 @@ struct RelayPipeline: Sendable {
     ///
     /// This is a short transaction of its own and not a part of the lane's, which lasts until the broker has answered: the
     /// ids it draws become visible at once, hardly later than those that writers draw beside it.
-    private func expand(_ rows: [OutboxRow]) async throws {
+    private func expand(_ batch: Batch) async throws {
+        let parts = expansionMemory.new(batch.withParents)
+        let rows = batch.replaced + parts
         guard !rows.isEmpty else { return }
-        let ways = expansions.filter { way in rows.contains(where: way.applies(to:)) }
-        let groups = ways.map { RecordGroup($0.publication) }.withoutRepetitions
-            .map { group in ways.filter { RecordGroup($0.publication) == group } }
         let lanes = try await database.transaction(.write) { [self] transaction in
-            let taken = try transaction.run(outbox.take(rows.map(\.id), deleting: settings.deletesPublishedRows))
-            guard taken.affectedRows == rows.count else { throw takenOver }
-            return try groups.flatMap { try insert(rows, by: $0, in: &transaction) }
+            let ids = batch.replaced.map(\.id)
+            let taken = try transaction.run(outbox.take(ids, deleting: settings.deletesPublishedRows))
+            guard taken.affectedRows == ids.count else { throw takenOver }
+            return try expansions.ways(from: rows).flatMap { try insert(rows, by: $0, in: &transaction) }
         }
+        expansionMemory.note(parts)
         onExpanded(lanes.withoutRepetitions)
     }
 
@@ -168,13 +174,14 @@ struct RelayPipeline: Sendable {
             try transaction.run(statements)
             try housekeeping.advance(lane, outbox, in: &transaction)
         }
+        expansionMemory.forget(settlement.settled)
     }
 
     private func finish(_ lane: Int, _ batch: Batch, _ lease: any Lease) async throws -> Outcome {
         try await lease.release { [self] transaction in
             try housekeeping.advance(lane, outbox, in: &transaction)
         }
-        return batch.isFull ? .full : batch.expandable.isEmpty ? .empty : .settled
+        return batch.isFull ? .full : batch.replaced.isEmpty ? .empty : .settled
     }
 
     /// The lane may have been taken over while the messages were under way, and newer ones may stand before ours in the

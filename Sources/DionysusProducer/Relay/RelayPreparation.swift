@@ -40,7 +40,7 @@ extension RelayPipeline {
             producer: try await broker.makeProducer(options),
             settings: settings,
             registry: registry,
-            expansions: Expansion.all(of: registry, catalogue),
+            expansions: Expansions(registry, catalogue, outbox),
             plans: Dictionary(plans, uniquingKeysWith: { first, _ in first }),
             composer: Composer(sourceID: sourceID, registry: registry),
             housekeeping: LaneHousekeeping(),

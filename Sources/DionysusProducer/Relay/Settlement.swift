@@ -49,6 +49,9 @@ struct Settlement: Sendable {
 
     private static let duplicate = "not published: the record's next change, the same event, has been"
 
+    /// The rows that are done with.
+    var settled: [OutboxRow] { published + notes.values.flatMap(\.self) }
+
     /// Whether the lane is further than it was.
     var hasSettledRows: Bool { !published.isEmpty || !notes.isEmpty || !failures.isEmpty }
 
