@@ -44,7 +44,9 @@ struct Benchmark: Sendable {
     let figures: [Figure]
     let run: @Sendable () async throws -> [Double]
 
-    static let all = [relay, consumerCreated, consumerUpdated, captureInsert, captureBulk, latency]
+    static let all = [
+        relay, snapshot, genesis, consumerCreated, consumerUpdated, captureInsert, captureBulk, latency,
+    ]
 }
 
 /// The samples of one figure.

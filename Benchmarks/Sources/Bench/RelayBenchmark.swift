@@ -17,15 +17,7 @@ extension Benchmark {
             return try await SourceFixture.with(rentals: records) { fixture in
                 try await fixture.fillOutbox()
                 let spent = try await withKafka { broker in
-                    let relay = RelayService(
-                        fixture.registry,
-                        database: fixture.database,
-                        broker: broker,
-                        settings: fixture.settings,
-                        mode: .untilEmpty,
-                        logger: quiet
-                    )
-                    return try await ContinuousClock().measure { try await relay.run() }
+                    try await ContinuousClock().measure { try await fixture.relay(to: broker) }
                 }
                 try await fixture.fillOutbox()
                 let floor = try await ContinuousClock().measure { try await statementsAlone(fixture) }

@@ -16,6 +16,9 @@ public protocol OutboxSupport: Sendable {
     /// The clock's time as a value of the outbox's timestamp columns, shifted by a number of seconds.
     func time(shiftedBy seconds: Double) -> SQL
 
+    /// The time at which a statement begins, the same for all rows that it looks at; otherwise as ``time(shiftedBy:)``.
+    func statementTime(shiftedBy seconds: Double) -> SQL
+
     /// A timestamp expression as a value of the outbox's timestamp columns.
     func storedTime(_ expression: SQL) -> SQL
 

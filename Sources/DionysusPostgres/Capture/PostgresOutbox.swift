@@ -17,6 +17,10 @@ struct PostgresOutbox: OutboxSupport {
         return "((clock_timestamp() + make_interval(secs => \(seconds))) AT TIME ZONE 'UTC')"
     }
 
+    func statementTime(shiftedBy seconds: Double) -> SQL {
+        "((statement_timestamp() + make_interval(secs => \(seconds))) AT TIME ZONE 'UTC')"
+    }
+
     func storedTime(_ expression: SQL) -> SQL { "(\(expression) AT TIME ZONE 'UTC')" }
 
     func creation() -> [SQL] {

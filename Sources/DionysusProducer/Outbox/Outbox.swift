@@ -45,12 +45,19 @@ struct Outbox: Sendable {
     /// A parked row has failed and waits for no further attempt.
     static let isNotParked: SQL = "(o.failed_at IS NULL OR o.retry_at IS NOT NULL)"
 
-    private var isDue: SQL { "(o.retry_at IS NULL OR o.retry_at <= \(now)) AND \(Self.isNotParked)" }
+    /// Whether a row's time has come.
+    /// - Parameter moment: One moment for the whole statement: a row that becomes due while rows are looked at must not
+    ///   come after those that wait behind it.
+    private func isDue(at moment: SQL) -> SQL {
+        "(o.retry_at IS NULL OR o.retry_at <= \(moment)) AND \(Self.isNotParked)"
+    }
+
+    private var moment: SQL { support.statementTime(shiftedBy: 0) }
 
     /// Whether a row is left alone for now.
     private var isYoung: SQL {
         guard publishingDelay > .zero else { return "(1 = 0)" }
-        return "(o.created_at > \(support.time(shiftedBy: -(publishingDelay / .seconds(1)))))"
+        return "(o.created_at > \(support.statementTime(shiftedBy: -(publishingDelay / .seconds(1)))))"
     }
 
     // MARK: Claiming
@@ -60,7 +67,7 @@ struct Outbox: Sendable {
         """
         SELECT l.lane FROM dionysus_lanes l WHERE (
           SELECT 1 FROM dionysus_outboxes o
-          WHERE \(lane(of: "o.")) = l.lane AND o.published_at IS NULL AND o.id > l.low_water AND \(isDue)
+          WHERE \(lane(of: "o.")) = l.lane AND o.published_at IS NULL AND o.id > l.low_water AND \(isDue(at: moment))
             AND NOT \(isYoung)
           LIMIT 1
         ) = 1
@@ -111,17 +118,18 @@ struct Outbox: Sendable {
 
     /// The next rows of a lane, in their order, without those that wait behind a failed one.
     func claim(lane number: Int, limit: Int, onFailure: FailurePolicy) -> SQL {
+        let moment = moment
         // Ordered by the lane too, so that the index that begins with it serves.
         return """
             SELECT \(columns), CASE WHEN \(isYoung) THEN 1 ELSE 0 END FROM dionysus_outboxes o
             WHERE \(lane(of: "o.")) = \(number) AND o.published_at IS NULL AND \(isAboveLowWater("o.", number))
-              AND \(isDue)\(isNotHeld(onFailure))
+              AND \(isDue(at: moment))\(isNotHeld(onFailure, at: moment))
             ORDER BY \(lane(of: "o.")), o.id LIMIT \(limit)
             """
     }
 
     /// No earlier row that it waits for has failed and waits for its next attempt.
-    private func isNotHeld(_ onFailure: FailurePolicy) -> SQL {
+    private func isNotHeld(_ onFailure: FailurePolicy, at moment: SQL) -> SQL {
         let waitsForIt: SQL
         switch onFailure {
         case .pass: return ""
@@ -131,7 +139,7 @@ struct Outbox: Sendable {
         }
         return """
              AND NOT EXISTS (SELECT 1 FROM dionysus_outboxes h
-              WHERE h.published_at IS NULL AND h.retry_at IS NOT NULL AND h.retry_at > \(now) AND h.id < o.id
+              WHERE h.published_at IS NULL AND h.retry_at IS NOT NULL AND h.retry_at > \(moment) AND h.id < o.id
               AND \(waitsForIt))
             """
     }
@@ -210,9 +218,11 @@ struct Outbox: Sendable {
 
     /// One row that could be published now, if there is any.
     func somePublishable(onFailure: FailurePolicy) -> SQL {
-        """
-        SELECT o.id FROM dionysus_outboxes o WHERE o.published_at IS NULL AND \(isDue)\(isNotHeld(onFailure)) LIMIT 1
-        """
+        let moment = moment
+        return """
+            SELECT o.id FROM dionysus_outboxes o
+            WHERE o.published_at IS NULL AND \(isDue(at: moment))\(isNotHeld(onFailure, at: moment)) LIMIT 1
+            """
     }
 
     /// How many rows wait to be published, up to a limit in each lane, and when the oldest was recorded.

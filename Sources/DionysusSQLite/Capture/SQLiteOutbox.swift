@@ -11,6 +11,9 @@ struct SQLiteOutbox: OutboxSupport {
         return "strftime('%Y-%m-%dT%H:%M:%f000Z', 'now', \(String(seconds) + " seconds"))"
     }
 
+    /// SQLite's own `now` may be another for each row that is fetched.
+    func statementTime(shiftedBy seconds: Double) -> SQL { "\((Timestamp.now + seconds).description)" }
+
     func storedTime(_ expression: SQL) -> SQL { expression }
 
     func creation() -> [SQL] {

@@ -1,0 +1,85 @@
+import Dionysus
+import DionysusProducer
+import Dispatch
+
+extension Benchmark {
+    /// What an open transaction that pins every dead row costs the relay.
+    static let snapshot = Benchmark(
+        name: "snapshot",
+        figures: [
+            Figure(name: "relay, 50,000 after 150,000 published before, all kept", unit: "records/s"),
+            Figure(name: "the same beside a transaction that has an old snapshot for all this time", unit: "records/s"),
+        ],
+        run: {
+            let without = try await lastOfFour(besideOldSnapshot: false)
+            return [without, try await lastOfFour(besideOldSnapshot: true)]
+        }
+    )
+
+    /// Records per second when everything that exists is published again.
+    static let genesis = Benchmark(
+        name: "genesis",
+        figures: [Figure(name: "run over 50,000 rentals, from its start to its last message", unit: "records/s")],
+        run: {
+            let records = 50_000
+            return try await SourceFixture.with(rentals: records) { fixture in
+                let genesis = Genesis(
+                    database: fixture.database,
+                    registry: fixture.registry,
+                    settings: fixture.settings
+                )
+                let spent = try await withKafka { broker in
+                    try await ContinuousClock()
+                        .measure {
+                            _ = try await genesis.start(topic: "v3_rentals", model: "Rental")
+                            try await fixture.relay(to: broker)
+                        }
+                }
+                return [Double(records) / seconds(spent)]
+            }
+        }
+    )
+}
+
+private func lastOfFour(besideOldSnapshot isOpen: Bool) async throws -> Double {
+    let records = 50_000
+    return try await SourceFixture.with(rentals: records) { fixture in
+        let end = DispatchSemaphore(value: 0)
+        if isOpen {
+            let (opened, open) = AsyncStream.makeStream(of: Void.self)
+            Task {
+                try await fixture.database.transaction(.snapshot) { transaction in
+                    try transaction.run("SELECT count(*) FROM rentals")
+                    open.finish()
+                    end.wait()
+                }
+            }
+            for await _ in opened {}
+        }
+        var last = Duration.zero
+        for _ in 1...4 {
+            try await fixture.run("UPDATE rentals SET price = price + 1, updated_at = clock_timestamp()")
+            try await fixture.database.outsideTransaction("CHECKPOINT")
+            last = try await withKafka { broker in
+                try await ContinuousClock().measure { try await fixture.relay(to: broker) }
+            }
+        }
+        if isOpen { end.signal() }
+        return Double(records) / seconds(last)
+    }
+}
+
+extension SourceFixture {
+    /// Publishes everything that is pending.
+    func relay(to broker: any MessageBroker) async throws {
+        try await RelayService(
+            registry,
+            database: database,
+            broker: broker,
+            settings: settings,
+            mode: .untilEmpty,
+            logger: quiet
+        )
+        .run()
+    }
+}
