@@ -79,14 +79,21 @@ public struct RelayService: Service {
                 let workers = LaneWorkers(pipeline: pipeline, queue: queue, count: settings.workers)
                 group.addTask { await workers.run() }
                 group.addTask {
-                    // Workers that wait for a lane would wait forever if polling failed.
+                    // Workers that wait for a lane would wait forever if polling failed or was cancelled.
                     defer { queue.close() }
                     try await poll(pipeline, queue, doorbell)
                 }
                 if mode == .continuous, let retention = OutboxRetention(pipeline.outbox, database, settings, logger) {
                     group.addTask { await retention.run(until: queue) }
                 }
-                group.addTask { try await genesisWorker(pipeline).run(queue, onQueued: doorbell.ring) }
+                group.addTask {
+                    do {
+                        try await genesisWorker(pipeline).run(queue, onQueued: doorbell.ring)
+                    } catch {
+                        queue.close()
+                        throw error
+                    }
+                }
                 try await group.waitForAll()
             }
             await pipeline.producer.close(deadline: settings.messageTimeout)
@@ -115,7 +122,7 @@ public struct RelayService: Service {
     private func poll(_ pipeline: RelayPipeline, _ queue: LaneQueue, _ doorbell: Doorbell) async throws {
         let signal = settings.wakesUp ? database.changeSignal(doorbell.ring) : nil
         var changes = ChangeWaiting(signal, doorbell, pollInterval: settings.pollInterval, logger: logger)
-        while !queue.isClosed {
+        while !queue.isClosed, !Task.isCancelled {
             await changes.arm()
             let lanes = try await queue.patiently("look for new rows", telemetry) {
                 try await database.transaction(.snapshot) { transaction in
