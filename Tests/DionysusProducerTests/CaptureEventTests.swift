@@ -152,4 +152,28 @@ import Testing
                 )
             }
     }
+
+    @Test(
+        "an update that changes one row's key and another's name in one statement captures both",
+        arguments: TestDatabaseKind.available
+    )
+    func keyAndName(_ kind: TestDatabaseKind) async throws {
+        try await CaptureTrial<ByTriggers>
+            .run(kind) { trial in
+                try await trial.change(
+                    "INSERT INTO shops (id, account_id, name) VALUES (1, 7, 'a'), (2, 7, 'b')",
+                    "DELETE FROM dionysus_outboxes",
+                    """
+                    UPDATE shops SET id = CASE WHEN id = 1 THEN 101 ELSE id END,
+                      name = CASE WHEN id = 2 THEN 'changed' ELSE name END
+                    """
+                )
+                #expect(
+                    try await trial.harness.pending().sorted() == [
+                        "shop_created Shop:101 v1_shops 7", "shop_destroyed Shop:1 v1_shops 7",
+                        "shop_updated Shop:2 v1_shops 7",
+                    ]
+                )
+            }
+    }
 }

@@ -19,7 +19,7 @@ import Testing
             let worker = try await harness.genesisWorker()
             var known: [Int64] = []
             repeat {
-                #expect(try await worker.step())
+                #expect(try await worker.step() == .worked)
                 known.append(try await harness.genesis.run(id).chunks)
             } while try await !harness.genesis.run(id).isSplit
             #expect(known == [50, 100, 150, 150])
@@ -90,7 +90,7 @@ import Testing
                 let watched = WatchedDatabase(harness.database)
                 let worker = try await harness.genesisWorker(on: watched)
                 _ = watched.takeStatements()
-                while try await worker.step() {}
+                while try await worker.step() == .worked {}
                 counts.append(watched.takeStatements().count)
                 #expect(try await harness.pending().count == size)
             }
@@ -129,7 +129,7 @@ import Testing
             let watched = WatchedDatabase(harness.database)
             let worker = try await harness.genesisWorker(on: watched)
             _ = watched.takeStatements()
-            #expect(try await !worker.step())
+            #expect(try await worker.step() == .idle)
             #expect(watched.takeStatements().count == 1)
         }
     }
@@ -143,13 +143,13 @@ import Testing
             try await harness.addRentals(200)
             _ = try await harness.genesis.start(topic: "v3_rentals", model: "Rental")
             let worker = try await harness.genesisWorker()
-            while try await worker.step() {}
+            while try await worker.step() == .worked {}
             #expect(try await harness.pending().count == 30)
             // Failed rows don't count: nothing waits behind those of other records.
             try await harness.write(
                 "UPDATE dionysus_outboxes SET failed_at = created_at, retry_at = created_at WHERE published_at IS NULL"
             )
-            while try await worker.step() {}
+            while try await worker.step() == .worked {}
             #expect(try await harness.pending().count == 60)
             try await harness.relay()
             #expect(try await harness.events(in: "v3_rentals").count == 200)

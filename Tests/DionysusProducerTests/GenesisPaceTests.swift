@@ -62,7 +62,7 @@ import Testing
             try await harness.addRentals(30)
             let id = try await harness.genesis.start(topic: "v3_rentals", model: "Rental").id
             let worker = try await harness.genesisWorker()
-            while try await worker.step() {}
+            while try await worker.step() == .worked {}
             #expect(try await harness.genesis.pause(id).state == .paused)
             try await harness.relay()
             #expect(try await harness.events(in: "v3_rentals").count == 10)
@@ -95,7 +95,7 @@ import Testing
             try await harness.addRentals(30)
             let id = try await harness.genesis.start(topic: "v3_rentals", model: "Rental").id
             let worker = try await harness.genesisWorker()
-            while try await worker.step() {}
+            while try await worker.step() == .worked {}
             let cancelled = try await harness.genesis.cancel(id)
             #expect(cancelled.state == .cancelled && cancelled.finishedAt != nil)
             #expect(cancelled.recordsQueued == 10)

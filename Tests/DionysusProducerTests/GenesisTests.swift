@@ -111,7 +111,7 @@ import Testing
             )
             #expect(run.selection == example.selection)
             let worker = try await harness.genesisWorker()
-            while try await worker.step() {}
+            while try await worker.step() == .worked {}
             let expected = example.ids.map { id in
                 "rental_\(id == 3 ? "destroyed" : "updated") Rental:\(id) v3_rentals 1"
             }
@@ -168,7 +168,7 @@ import Testing
             try await harness.addRentals(3)
             let run = try await harness.genesis.start(topic: "v3_rentals", model: "Rental")
             let worker = try await harness.genesisWorker()
-            while try await worker.step() {}
+            while try await worker.step() == .worked {}
             #expect(try await harness.genesis.run(run.id).recordsQueued == 3)
             try await harness.write(
                 "DELETE FROM rentals WHERE id = 1",
@@ -247,7 +247,7 @@ import Testing
             try await harness.addRentals(1)
             let run = try await harness.genesis.start(topic: "v3_rentals", model: "Rental")
             let worker = try await harness.genesisWorker()
-            while try await worker.step() {}
+            while try await worker.step() == .worked {}
             #expect(try await harness.value("SELECT origin FROM dionysus_outboxes") == .text("genesis:\(run.id)"))
         }
     }

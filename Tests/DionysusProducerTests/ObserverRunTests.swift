@@ -25,7 +25,7 @@ import Testing
             )
             let id = try await harness.observerRun(["1", "3"])
             let worker = try await harness.genesisWorker()
-            while try await worker.step() {}
+            while try await worker.step() == .worked {}
             let ids = (1...25).filter { $0 % 5 != 0 && $0 != 2 }
             #expect(
                 try await harness.pending().sorted()
@@ -104,7 +104,7 @@ import Testing
             }
             try await harness.settle()
             let worker = try await harness.genesisWorker()
-            while try await worker.step() {}
+            while try await worker.step() == .worked {}
             #expect(
                 try await harness.pending() == [
                     "rental_updated Rental:1 v3_rentals 1", "rental_updated Rental:3 v3_rentals 1",

@@ -139,7 +139,7 @@ final class TrafficService: Service {
             try transaction.run(
                 """
                 SELECT id FROM \(identifier: table)
-                WHERE id >= (SELECT max(id) * \(share) FROM \(identifier: table)) ORDER BY id LIMIT 1
+                WHERE id >= (SELECT CAST(max(id) * \(share) AS bigint) FROM \(identifier: table)) ORDER BY id LIMIT 1
                 """
             )
             .first

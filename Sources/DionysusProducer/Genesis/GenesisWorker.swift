@@ -8,8 +8,10 @@ import struct Foundation.UUID
 /// Each step is a short transaction that either happened or didn't: a chunk is marked in the transaction that writes
 /// its rows. Any number of workers may be at it, in one process or many; they pass over what another has locked.
 struct GenesisWorker: Sendable {
-    /// New runs are looked for less often than new rows: nobody waits for their first second.
-    private static let pauseWithoutRuns = Duration.seconds(1)
+    /// New runs and chunks that become due are looked for less often than new rows: nobody waits for that second.
+    private static let pauseWithoutWork = Duration.seconds(1)
+    /// Until the relay has published enough for the next chunk.
+    private static let pauseUnderPressure = Duration.milliseconds(10)
     /// How many chunks of a run are taken before the next run has its turn.
     private static let chunksPerTurn = 8
     /// How many chunks whose rows are under way are looked at.
@@ -39,10 +41,10 @@ struct GenesisWorker: Sendable {
         }
         guard isInstalled == true else { return }
         while !queue.isClosed {
-            if try await queue.patiently("work on genesis runs", telemetry, step) == true {
-                onQueued()
-            } else {
-                await queue.pause(max(settings.pollInterval, Self.pauseWithoutRuns))
+            switch try await queue.patiently("work on genesis runs", telemetry, step) {
+            case .worked: onQueued()
+            case .waitsForRelay: await queue.pause(Self.pauseUnderPressure)
+            case .idle, nil: await queue.pause(max(settings.pollInterval, Self.pauseWithoutWork))
             }
         }
     }
@@ -59,6 +61,9 @@ struct GenesisWorker: Sendable {
         var hasDueChunk = false
         var isComplete = false
 
+        /// Whether a chunk is due that has to wait until more of the run's rows are published.
+        func waitsForRelay(_ settings: ProducerSettings) -> Bool { hasDueChunk && !canQueue(settings) }
+
         func canQueue(_ settings: ProducerSettings) -> Bool {
             hasDueChunk && pressure < Int64(settings.genesisMaxPendingRows)
         }
@@ -74,9 +79,18 @@ struct GenesisWorker: Sendable {
         return try situations(in: &transaction).contains { $0.hasWork(settings) }
     }
 
+    /// What a step has come to.
+    enum Progress: Sendable {
+        /// Something was done.
+        case worked
+        /// Nothing could be done before the relay has published more.
+        case waitsForRelay
+        /// There was nothing to do.
+        case idle
+    }
+
     /// Does what can be done now.
-    /// - Returns: Whether something was done.
-    func step() async throws -> Bool {
+    func step() async throws -> Progress {
         var hasWorked = false
         let situations = try await database.transaction(.snapshot) { try self.situations(in: &$0) }
         for situation in situations where situation.hasWork(settings) {
@@ -85,13 +99,14 @@ struct GenesisWorker: Sendable {
             } catch let error as DionysusError where error.isRetriable {
                 throw error
             } catch is CancellationError {
-                return hasWorked
+                break
             } catch {
                 try await fail(situation.run, error)
                 hasWorked = true
             }
         }
-        return hasWorked
+        if hasWorked { return .worked }
+        return situations.contains { $0.waitsForRelay(settings) } ? .waitsForRelay : .idle
     }
 
     /// How all runs stand: one query when there are none.
