@@ -7,9 +7,13 @@ final class LaneHousekeeping: Sendable {
         var advanced: [Int: ContinuousClock.Instant] = [:]
         var swept: [Int: ContinuousClock.Instant] = [:]
         var behind: Set<Int> = []
+        /// How many rows have been settled since the mark was moved.
+        var settled: [Int: Int] = [:]
     }
 
     private static let advanceInterval = Duration.seconds(1)
+    /// While an old snapshot keeps dead index entries from being removed, every claim passes those above the mark.
+    private static let advanceAfterRows = 1_000
     private static let sweepInterval = Duration.seconds(600)
 
     private let state = Mutex(State())
@@ -28,16 +32,20 @@ final class LaneHousekeeping: Sendable {
         }
     }
 
-    /// Moves the mark, if that was not done just before.
-    func advance(_ lane: Int, _ outbox: Outbox, in transaction: inout Transaction) throws {
+    /// Moves the mark, if that was not done just before, or many rows have been settled since.
+    func advance(_ lane: Int, settled rows: Int = 0, _ outbox: Outbox, in transaction: inout Transaction) throws {
         let isDue = state.withLock { state in
             let now = ContinuousClock.now
             state.behind.insert(lane)
-            guard let last = state.advanced[lane], now - last < Self.advanceInterval else {
-                state.advanced[lane] = now
-                return true
+            state.settled[lane, default: 0] += rows
+            if let last = state.advanced[lane], now - last < Self.advanceInterval,
+                state.settled[lane, default: 0] < Self.advanceAfterRows
+            {
+                return false
             }
-            return false
+            state.advanced[lane] = now
+            state.settled[lane] = 0
+            return true
         }
         guard isDue else { return }
         let isBehind = try outbox.support.advanceLowWaterMark(ofLane: lane, lanes: outbox.lanes, in: &transaction)

@@ -172,7 +172,7 @@ struct RelayPipeline: Sendable {
         let statements = settlement.statements(outbox, deleting: settings.deletesPublishedRows)
         try await lease.release { [self] transaction in
             try transaction.run(statements)
-            try housekeeping.advance(lane, outbox, in: &transaction)
+            try housekeeping.advance(lane, settled: settlement.settled.count, outbox, in: &transaction)
         }
         expansionMemory.forget(settlement.settled)
     }
