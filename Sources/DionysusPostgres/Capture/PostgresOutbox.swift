@@ -52,6 +52,10 @@ struct PostgresOutbox: OutboxSupport {
             WHERE published_at IS NULL AND retry_at IS NOT NULL
             """,
             """
+            CREATE INDEX IF NOT EXISTS dionysus_outboxes_failed ON dionysus_outboxes (id)
+            WHERE published_at IS NULL AND failed_at IS NOT NULL
+            """,
+            """
             CREATE TABLE IF NOT EXISTS dionysus_lanes (
               lane integer PRIMARY KEY,
               low_water bigint NOT NULL DEFAULT 0,

@@ -216,12 +216,16 @@ struct Outbox: Sendable {
 
     // MARK: Asking
 
-    /// One row that could be published now, if there is any.
+    /// A lane with a row that could be published now, if there is any.
     func somePublishable(onFailure: FailurePolicy) -> SQL {
         let moment = moment
         return """
-            SELECT o.id FROM dionysus_outboxes o
-            WHERE o.published_at IS NULL AND \(isDue(at: moment))\(isNotHeld(onFailure, at: moment)) LIMIT 1
+            SELECT l.lane FROM dionysus_lanes l WHERE (
+              SELECT 1 FROM dionysus_outboxes o
+              WHERE \(lane(of: "o.")) = l.lane AND o.published_at IS NULL AND o.id > l.low_water
+                AND \(isDue(at: moment))\(isNotHeld(onFailure, at: moment))
+              LIMIT 1
+            ) = 1 LIMIT 1
             """
     }
 

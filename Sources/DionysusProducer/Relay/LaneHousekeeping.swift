@@ -6,6 +6,8 @@ final class LaneHousekeeping: Sendable {
     private struct State {
         var advanced: [Int: ContinuousClock.Instant] = [:]
         var swept: [Int: ContinuousClock.Instant] = [:]
+        var hasBeenSwept: Set<Int> = []
+        let start = ContinuousClock.now
         var behind: Set<Int> = []
         /// How many rows have been settled since the mark was moved.
         var settled: [Int: Int] = [:]
@@ -20,15 +22,16 @@ final class LaneHousekeeping: Sendable {
 
     /// Whether rows below the mark have to be looked for.
     ///
-    /// It is true for a lane's first batch.
-    func isSweepDue(_ lane: Int) -> Bool {
+    /// It is so for a lane's first idle moment: a sweep passes everything that an old snapshot keeps, which would hold up
+    /// a relay that has much to publish.
+    func isSweepDue(_ lane: Int, isIdle: Bool) -> Bool {
         state.withLock { state in
             let now = ContinuousClock.now
-            guard let last = state.swept[lane], now - last < Self.sweepInterval else {
-                state.swept[lane] = now
-                return true
-            }
-            return false
+            let isFirst = isIdle && !state.hasBeenSwept.contains(lane)
+            guard isFirst || now - (state.swept[lane] ?? state.start) >= Self.sweepInterval else { return false }
+            state.swept[lane] = now
+            state.hasBeenSwept.insert(lane)
+            return true
         }
     }
 

@@ -96,7 +96,7 @@ struct RelayPipeline: Sendable {
     /// as the version says.
     private func claim(_ lane: Int, under lease: any Lease) async throws -> Batch {
         try await lease.perform { [self] transaction in
-            if housekeeping.isSweepDue(lane) { try transaction.run(outbox.sweep(lane: lane)) }
+            if housekeeping.isSweepDue(lane, isIdle: false) { try transaction.run(outbox.sweep(lane: lane)) }
             let results = try transaction.run([
                 outbox.claim(lane: lane, limit: settings.batchSize, onFailure: settings.onFailure),
                 outbox.support.drawVersion(),
@@ -179,6 +179,7 @@ struct RelayPipeline: Sendable {
 
     private func finish(_ lane: Int, _ batch: Batch, _ lease: any Lease) async throws -> Outcome {
         try await lease.release { [self] transaction in
+            if housekeeping.isSweepDue(lane, isIdle: true) { try transaction.run(outbox.sweep(lane: lane)) }
             try housekeeping.advance(lane, outbox, in: &transaction)
         }
         return batch.isFull ? .full : batch.replaced.isEmpty ? .empty : .settled

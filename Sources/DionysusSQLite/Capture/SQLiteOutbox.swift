@@ -44,6 +44,10 @@ struct SQLiteOutbox: OutboxSupport {
             CREATE INDEX IF NOT EXISTS dionysus_outboxes_retrying ON dionysus_outboxes (resource_class, resource_id)
             WHERE published_at IS NULL AND retry_at IS NOT NULL
             """,
+            """
+            CREATE INDEX IF NOT EXISTS dionysus_outboxes_failed ON dionysus_outboxes (id)
+            WHERE published_at IS NULL AND failed_at IS NOT NULL
+            """,
             "CREATE TABLE IF NOT EXISTS dionysus_lanes (lane INTEGER PRIMARY KEY, low_water INTEGER NOT NULL DEFAULT 0)",
             "CREATE TABLE IF NOT EXISTS dionysus_meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
             "INSERT OR IGNORE INTO dionysus_meta (name, value) VALUES ('source_id', lower(hex(randomblob(16))))",
