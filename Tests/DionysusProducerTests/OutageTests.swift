@@ -50,7 +50,8 @@ import Testing
         var settings = ProducerSettings()
         settings.maxAttempts = 2
         try await ProducerHarness.run(kind, settings: settings) { harness in
-            let outage = Outage(lasting: 2, DionysusError(.messageRejected, "too large"))
+            // Two attempts, each of a message to the topic and one to its genesis replica.
+            let outage = Outage(lasting: 4, DionysusError(.messageRejected, "too large"))
             try await harness.write(CaptureTests.account)
             for expected in [OutboxEntry.State.retrying, .parked] {
                 try await harness.through(outage).relay()
@@ -64,77 +65,33 @@ import Testing
     }
 }
 
-/// Lets a number of batches fail.
+/// Lets a number of messages fail.
 private final class Outage: Sendable {
     let error: DionysusError
-    private let batches: Mutex<Int>
+    private let messages: Mutex<Int>
 
-    init(lasting batches: Int, _ error: DionysusError) {
+    init(lasting messages: Int, _ error: DionysusError) {
         self.error = error
-        self.batches = Mutex(batches)
+        self.messages = Mutex(messages)
     }
 
-    var isOver: Bool { batches.withLock { $0 == 0 } }
+    var isOver: Bool { messages.withLock { $0 == 0 } }
 
     func strikes() -> Bool {
-        batches.withLock { batches in
-            guard batches > 0 else { return false }
-            batches -= 1
+        messages.withLock { messages in
+            guard messages > 0 else { return false }
+            messages -= 1
             return true
         }
     }
 }
 
-/// A broker whose producers suffer from an outage.
-private struct UnreliableBroker: MessageBroker {
-    let broker: any MessageBroker
-    let outage: Outage
-
-    var location: String { broker.location }
-
-    func makeProducer(_ options: ProducerOptions) async throws -> any MessageProducer {
-        UnreliableProducer(producer: try await broker.makeProducer(options), outage: outage)
-    }
-
-    func makeConsumer(_ options: ConsumerOptions) async throws -> any MessageConsumer {
-        try await broker.makeConsumer(options)
-    }
-
-    func createTopics(_ topics: [TopicSpecification]) async throws { try await broker.createTopics(topics) }
-
-    func describeTopics(_ topics: [String]?) async throws -> [TopicDescription] {
-        try await broker.describeTopics(topics)
-    }
-
-    func offsets(of partitions: [TopicPartition]) async throws -> [TopicPartition: OffsetRange] {
-        try await broker.offsets(of: partitions)
-    }
-
-    func close() async { await broker.close() }
-}
-
-private struct UnreliableProducer: MessageProducer {
-    let producer: any MessageProducer
-    let outage: Outage
-
-    func send(_ messages: [OutgoingMessage]) async -> [Result<Acknowledgement, DionysusError>] {
-        guard !messages.isEmpty, outage.strikes() else { return await producer.send(messages) }
-        return Array(repeating: .failure(outage.error), count: messages.count)
-    }
-
-    func purge() { producer.purge() }
-    func close(deadline: Duration) async { await producer.close(deadline: deadline) }
-}
-
 extension ProducerHarness {
     /// The same, with a broker that suffers from an outage.
     fileprivate func through(_ outage: Outage) -> ProducerHarness {
-        ProducerHarness(
-            database: database,
-            broker: UnreliableBroker(broker: broker, outage: outage),
-            registry: registry,
-            settings: settings
-        )
+        var harness = self
+        harness.broker = RefusingBroker(broker: broker) { _ in outage.strikes() ? outage.error : nil }
+        return harness
     }
 
     /// All rows of the outbox.

@@ -1,8 +1,10 @@
 import Dionysus
-import DionysusProducer
 import Logging
+import Synchronization
 import TestSupport
 import Testing
+
+@testable import DionysusProducer
 
 /// How soon a relay learns of changes, and who publishes them.
 ///
@@ -62,6 +64,24 @@ import Testing
         await database.close()
     }
 
+    @Test("a database that can't announce changes is asked once, one that is away again and again")
+    func refusal() async throws {
+        for (isRetriable, expected) in [(false, 1), (true, 3)] {
+            let signal = RefusingSignal(isRetriable: isRetriable)
+            var waiting = ChangeWaiting(
+                signal,
+                Doorbell(),
+                pollInterval: .milliseconds(1),
+                logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+            )
+            for _ in 1...3 {
+                await waiting.arm()
+                await waiting.wait()
+            }
+            #expect(signal.asked.withLock(\.self) == expected)
+        }
+    }
+
     @Test("rows younger than the publishing delay are left alone", arguments: TestDatabaseKind.available)
     func delay(_ kind: TestDatabaseKind) async throws {
         var settings = ProducerSettings()
@@ -117,4 +137,19 @@ import Testing
             #expect(try await harness.pending() == [])
         }
     }
+}
+
+private final class RefusingSignal: ChangeSignal {
+    let isRetriable: Bool
+    let asked = Mutex(0)
+
+    init(isRetriable: Bool) { self.isRetriable = isRetriable }
+
+    func arm() async throws -> Bool {
+        asked.withLock { $0 += 1 }
+        throw DionysusError(.databaseUnavailable, "no announcements", isRetriable: isRetriable)
+    }
+
+    func disarm() async {}
+    func close() async {}
 }

@@ -21,6 +21,8 @@ struct ChangeWaiting: Sendable {
     private var readiness = Readiness.silent
     private var tries = 0
     private var hasFailed = false
+    /// Whether the database has said that it can't announce changes here: it is not asked again.
+    private var isImpossible = false
 
     init(_ signal: (any ChangeSignal)?, _ doorbell: Doorbell, pollInterval: Duration, logger: Logger) {
         self.signal = signal
@@ -31,7 +33,7 @@ struct ChangeWaiting: Sendable {
 
     /// Has changes announced that come after this.
     mutating func arm() async {
-        guard let signal else { return }
+        guard let signal, !isImpossible else { return }
         do {
             readiness = try await signal.arm() ? .armed : .tryAgain
             tries = readiness == .tryAgain ? tries + 1 : 0
@@ -40,6 +42,7 @@ struct ChangeWaiting: Sendable {
             readiness = .silent
             if !hasFailed { logger.notice("changes are not announced, the relay polls: \(error)") }
             hasFailed = true
+            isImpossible = (error as? DionysusError)?.isRetriable == false
         }
     }
 
