@@ -45,13 +45,15 @@ extension ApplicationEnvironment {
         stopsWhenCaughtUp: Bool = false,
         heartbeat: (any Heartbeat)? = nil
     ) -> ConsumerService {
-        ConsumerService(
+        var instrumentation = instrumentation
+        instrumentation.heartbeat = heartbeat
+        return ConsumerService(
             consumer,
             database: replica,
             broker: broker,
             settings: settings.consumer,
             stopsWhenCaughtUp: stopsWhenCaughtUp,
-            heartbeat: heartbeat,
+            instrumentation: instrumentation,
             logger: logger
         )
     }

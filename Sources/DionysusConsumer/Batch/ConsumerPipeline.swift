@@ -19,12 +19,30 @@ struct ConsumerPipeline: Sendable {
     private func apply(_ batch: PartitionBatch, _ progress: inout Progress) async throws {
         let topic = topics[batch.partition.topic]
         let decoded = MessageDecoder(naming: naming, tombstonesDelete: topic.tombstonesDelete).decode(batch.messages)
-        let transformed = topic.batchTransformation?.apply(decoded.messages) ?? decoded.messages
-        let accepted = filter(transformed, by: topic.filters)
-        let bound = try await bind(accepted)
+        let accepted = filter(decoded.messages, by: topic.filters)
+        let handlers = HandlerWork(accepted, topic.handlers)
+        let transformed = topic.batchTransformation?.apply(accepted) ?? accepted
+        let bound = try await bind(transformed)
         let failures = decoded.failures + bound.failures
         let recorded = try await park(failures, by: topic.failurePolicy, &progress)
-        let persisted = try await persist(bound.batch, recording: recorded, batch, &progress)
+        let persisted = try await persist(bound.batch, handlers, recording: recorded, batch, &progress)
+        await reactor.react(to: persisted.applied)
+    }
+
+    /// Applies a message once more that was kept from an earlier delivery, on its own.
+    /// - Parameters:
+    ///   - message: The message, with the topic, partition and offset it had.
+    ///   - completion: What keeps it from being applied yet again.
+    /// - Throws: Why it can't be applied; nothing has been changed then.
+    func replay(_ message: ConsumedMessage, completing completion: Completion) async throws {
+        let topic = topics[message.source.topic]
+        let decoded = MessageDecoder(naming: naming, tombstonesDelete: topic.tombstonesDelete).decode([message])
+        let accepted = filter(decoded.messages, by: topic.filters)
+        let bound = try await bind(accepted)
+        if let failure = (decoded.failures + bound.failures).first { throw failure.error }
+        let handlers = HandlerWork(accepted, topic.handlers)
+        let write = BatchWrite(batch: bound.batch, handlers: handlers, completion: completion)
+        let persisted = try await persister.persist(write)
         await reactor.react(to: persisted.applied)
     }
 
@@ -79,7 +97,7 @@ struct ConsumerPipeline: Sendable {
             FailedMessage(message: message, error: DionysusError(in: message, error), attempts: attempts)
         }
         let recorded = try await park(failures, by: policy, &progress)
-        _ = try await persist(BoundBatch(), recording: recorded, batch, &progress)
+        _ = try await persist(BoundBatch(), HandlerWork(), recording: recorded, batch, &progress)
     }
 
     private func filter(_ messages: [DecodedMessage], by filters: [MessageFilter]) -> [DecodedMessage] {
@@ -112,13 +130,20 @@ struct ConsumerPipeline: Sendable {
 
     private func persist(
         _ bound: BoundBatch,
+        _ handlers: HandlerWork,
         recording failures: [FailedMessage],
         _ batch: PartitionBatch,
         _ progress: inout Progress
     ) async throws -> PersistedBatch {
-        let advance = Persister.Advance(partition: batch.partition, stored: progress.stored, next: batch.next)
+        let advance = OffsetAdvance(partition: batch.partition, stored: progress.stored, next: batch.next)
+        let write = BatchWrite(
+            batch: bound,
+            handlers: handlers,
+            failures: failures,
+            completion: .advance(advance)
+        )
         let persisted = try await retry.run("writing a batch of \(batch.partition)") {
-            try await persister.persist(bound, recording: failures, advance)
+            try await persister.persist(write)
         }
         progress.stored = batch.next
         return persisted

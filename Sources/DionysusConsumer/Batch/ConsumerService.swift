@@ -14,7 +14,7 @@ public struct ConsumerService: Service {
     private let broker: any MessageBroker
     private let settings: ConsumerSettings
     private let stopsWhenCaughtUp: Bool
-    private let heartbeat: (any Heartbeat)?
+    private let instrumentation: Instrumentation
     private let logger: Logger
 
     /// Creates the service.
@@ -24,7 +24,7 @@ public struct ConsumerService: Service {
     ///   - broker: The log of messages.
     ///   - settings: How it works.
     ///   - stopsWhenCaughtUp: Whether ``run()`` returns once the lag was zero on all partitions of all topics.
-    ///   - heartbeat: Who is told that it lives; nil for nobody.
+    ///   - instrumentation: Whom it tells what it does, and that it lives.
     ///   - logger: Where it logs to.
     public init(
         _ consumer: any Consumer,
@@ -32,7 +32,7 @@ public struct ConsumerService: Service {
         broker: any MessageBroker,
         settings: ConsumerSettings = ConsumerSettings(),
         stopsWhenCaughtUp: Bool = false,
-        heartbeat: (any Heartbeat)? = nil,
+        instrumentation: Instrumentation = Instrumentation(),
         logger: Logger = Logger(label: "dionysus.consumer")
     ) {
         self.consumer = consumer
@@ -40,9 +40,11 @@ public struct ConsumerService: Service {
         self.broker = broker
         self.settings = settings
         self.stopsWhenCaughtUp = stopsWhenCaughtUp
-        self.heartbeat = heartbeat
+        self.instrumentation = instrumentation
         self.logger = logger
     }
+
+    private var heartbeat: (any Heartbeat)? { instrumentation.heartbeat }
 
     /// Reads until the service is shut down, or until it has caught up if that was asked for.
     /// - Throws: ``DionysusError`` with code `declaration` or `configuration` for what is wrong at the start, all faults
@@ -71,7 +73,15 @@ public struct ConsumerService: Service {
         )
         do {
             try await retry.run("checking the declaration") { try await check(consumer) }
-            let pipeline = try await makePipeline(consumer, retry)
+            let pipeline = try await ConsumerPipeline(
+                consumer,
+                database: database,
+                broker: broker,
+                settings: settings,
+                instrumentation: instrumentation,
+                retry: retry,
+                logger: logger
+            )
             let member = try await broker.makeConsumer(options(for: pipeline.topics))
             let session = ConsumerSession(
                 member: member,
@@ -136,39 +146,8 @@ public struct ConsumerService: Service {
         )
     }
 
-    private func makePipeline(_ consumer: some Consumer, _ retry: RetryLoop) async throws -> ConsumerPipeline {
-        let topics = TopicPlan(consumer, settings: settings)
-        var deadLetters: DeadLetters?
-        if topics.hasDeadLetters {
-            deadLetters = DeadLetters(
-                producer: try await broker.makeProducer(ProducerOptions(clientID: settings.clientID))
-            )
-        }
-        let group = settings.effectiveGroupID
-        return ConsumerPipeline(
-            topics: topics,
-            naming: Naming(settings),
-            catalogue: ReplicaCatalogue(
-                database: database,
-                models: consumer.models,
-                settings: settings,
-                logger: logger
-            ),
-            persister: Persister(
-                database: database,
-                offsets: OffsetStore(group: group),
-                failureLog: FailureLog(group: group)
-            ),
-            parking: Parking(deadLetters: deadLetters, retry: retry, logger: logger),
-            reactor: Reactor(didConsume: consumer.didConsume, logger: logger),
-            retry: retry,
-            maxRetries: settings.maxRetries,
-            logger: logger
-        )
-    }
-
     private func close(_ member: any MessageConsumer, _ pipeline: ConsumerPipeline) async {
-        await pipeline.parking.deadLetters?.producer.close(deadline: .seconds(5))
+        await pipeline.close()
         await member.close()
     }
 }

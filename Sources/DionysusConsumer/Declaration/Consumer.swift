@@ -65,6 +65,7 @@ public struct ConsumerTopic: Sendable {
     var filters: [MessageFilter] = []
     var start = StartPosition.earliest
     var tombstonesDelete = false
+    var handlers: [EventHandler] = []
 
     /// Declares a topic.
     /// - Parameter name: Its name without the namespace: `rentals`.
@@ -102,7 +103,7 @@ public struct ConsumerTopic: Sendable {
     /// Skips events that a condition does not accept.
     /// - Parameter isAccepted: Whether an event is to be applied.
     /// - Returns: The topic with one more filter.
-    public func accepting(where isAccepted: @escaping @Sendable (FilteredEvent) -> Bool) -> ConsumerTopic {
+    public func accepting(where isAccepted: @escaping @Sendable (IncomingEvent) -> Bool) -> ConsumerTopic {
         var copy = self
         copy.filters.append(MessageFilter(isAccepted: isAccepted))
         return copy

@@ -1,20 +1,8 @@
-public import Dionysus
-
-/// An event before it is applied, as a filter sees it.
-public struct FilteredEvent: Sendable {
-    /// The message.
-    public let message: ConsumedMessage
-    /// The event's name: `rental_updated`.
-    public let name: EventName
-    /// The model's name on the wire.
-    public let model: String
-    /// The payload under the names it has here.
-    public let data: JSON.Object
-}
+import Dionysus
 
 /// Decides which events are applied.
 struct MessageFilter: Sendable {
-    let isAccepted: @Sendable (FilteredEvent) -> Bool
+    let isAccepted: @Sendable (IncomingEvent) -> Bool
 }
 
 extension [MessageFilter] {
@@ -26,7 +14,7 @@ extension [MessageFilter] {
             var copy = decoded
             copy.events = decoded.events.map { event in
                 let records = event.records.filter { record in
-                    let candidate = FilteredEvent(
+                    let candidate = IncomingEvent(
                         message: decoded.message,
                         name: event.name,
                         model: event.model,

@@ -36,15 +36,11 @@ struct OffsetStore: Sendable {
 
     /// Moves an offset, if it is still where it was.
     /// - Throws: ``PositionLost`` if somebody else has moved it.
-    func advance(
-        _ partition: TopicPartition,
-        from stored: Int64?,
-        to next: Int64,
-        in transaction: inout Transaction
-    ) throws {
+    func advance(_ advance: OffsetAdvance, in transaction: inout Transaction) throws {
+        let (partition, next) = (advance.partition, advance.next)
         let now = transaction.dialect.now
         let statement: SQL =
-            if let stored {
+            if let stored = advance.stored {
                 """
                 UPDATE dionysus_offsets SET next_offset = \(next), updated_at = \(now)
                 WHERE "group" = \(group) AND topic = \(partition.topic) AND "partition" = \(partition.partition)
@@ -58,6 +54,14 @@ struct OffsetStore: Sendable {
             }
         guard try transaction.run(statement).affectedRows == 1 else { throw PositionLost(partition: partition) }
     }
+}
+
+/// Where a partition stands, and where it stands afterwards.
+struct OffsetAdvance: Sendable {
+    let partition: TopicPartition
+    /// The stored offset; nil if none is stored.
+    let stored: Int64?
+    let next: Int64
 }
 
 /// Somebody else has moved a partition's offset, so that what was read from there is not this member's to apply.

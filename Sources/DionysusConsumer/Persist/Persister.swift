@@ -5,28 +5,37 @@ struct PersistedBatch: Sendable {
     let applied: [AppliedEvent]
 }
 
+/// What one transaction writes.
+struct BatchWrite: Sendable {
+    /// The events to be applied.
+    var batch = BoundBatch()
+    /// What the application does with them.
+    var handlers = HandlerWork()
+    /// The messages to be recorded as failed.
+    var failures: [FailedMessage] = []
+    /// What keeps the same messages from being applied again.
+    let completion: Completion
+}
+
+/// What a transaction changes together with the data, so that a message takes effect exactly once.
+enum Completion: Sendable {
+    /// The partition's offset moves past the messages.
+    case advance(OffsetAdvance)
+}
+
 /// Writes a batch, its offset and the record of its failures in one transaction.
 struct Persister: Sendable {
     let database: any Database
     let offsets: OffsetStore
     let failureLog: FailureLog
 
-    /// Where a partition stands, and where it stands afterwards.
-    struct Advance: Sendable {
-        let partition: TopicPartition
-        let stored: Int64?
-        let next: Int64
-    }
-
     /// Applies a batch.
     /// - Throws: ``PositionLost``, or what the database throws; nothing has been changed then.
-    func persist(_ batch: BoundBatch, recording failures: [FailedMessage], _ advance: Advance) async throws
-        -> PersistedBatch
-    {
+    func persist(_ write: BatchWrite) async throws -> PersistedBatch {
         do {
-            return try await persist(batch, failures, advance, exclusive: [])
+            return try await persist(write, exclusive: [])
         } catch let undecided as Undecided {
-            return try await persist(batch, failures, advance, exclusive: undecided.tables)
+            return try await persist(write, exclusive: undecided.tables)
         }
     }
 
@@ -35,23 +44,24 @@ struct Persister: Sendable {
         let tables: Set<String>
     }
 
-    private func persist(
-        _ batch: BoundBatch,
-        _ failures: [FailedMessage],
-        _ advance: Advance,
-        exclusive: Set<String>
-    ) async throws -> PersistedBatch {
+    private func persist(_ write: BatchWrite, exclusive: Set<String>) async throws -> PersistedBatch {
         try await database.transaction(.write) { [offsets, failureLog] transaction in
-            try offsets.advance(advance.partition, from: advance.stored, to: advance.next, in: &transaction)
             let dialect = transaction.dialect
-            try Self.run(failureLog.statements(for: failures, dialect), in: &transaction)
-            guard !batch.events.isEmpty else { return PersistedBatch(applied: []) }
+            switch write.completion {
+            case .advance(let advance): try offsets.advance(advance, in: &transaction)
+            }
+            try Self.run(failureLog.statements(for: write.failures, dialect), in: &transaction)
+            guard !write.batch.events.isEmpty else {
+                try write.handlers.run(in: &transaction)
+                return PersistedBatch(applied: [])
+            }
 
-            var set = try Self.load(batch, exclusive: exclusive, in: &transaction)
-            let applied = set.apply(batch.events)
+            var set = try Self.load(write.batch, exclusive: exclusive, in: &transaction)
+            let applied = set.apply(write.batch.events)
             let undecided = Self.undecided(set).subtracting(exclusive)
             if !undecided.isEmpty, dialect.excludesByLocks { throw Undecided(tables: exclusive.union(undecided)) }
             try Self.write(WriteStatements(set: set, dialect: dialect).all(), in: &transaction)
+            try write.handlers.run(in: &transaction)
             return PersistedBatch(applied: applied)
         }
     }
