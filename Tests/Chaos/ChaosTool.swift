@@ -76,6 +76,7 @@ struct RunCommand: AsyncParsableCommand {
         let candidates = faults(on: kind).shuffled(using: &random)
         let chosen = Array(candidates.prefix(Int.random(in: 1...3, using: &random)))
         print("seed \(seed): \(kind.rawValue): \(chosen.map(\.name).joined(separator: ", "))")
+        fflush(nil)
         let report = try await Round(kind: kind, faults: chosen, random: random).run()
         print(report.description)
         fflush(nil)

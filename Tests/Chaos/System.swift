@@ -211,8 +211,8 @@ actor System {
             "DIONYSUS_SEED_BROKER": role == .consumer ? places.consumerBroker : places.producerBroker,
             "DIONYSUS_LEASE_TIMEOUT_MS": "6000",
             "DIONYSUS_MESSAGE_TIMEOUT_MS": "4000",
-            // What is published stays, so that the log can be compared with it.
-            "DIONYSUS_CONSUMER_SETTINGS": "session.timeout.ms=6000;heartbeat.interval.ms=500",
+            "DIONYSUS_CONSUMER_SETTINGS": kind == .embedded
+                ? "session.timeout.ms=6000" : "session.timeout.ms=6000;heartbeat.interval.ms=500",
             "DIONYSUS_HEARTBEAT_DIRECTORY": NSTemporaryDirectory(),
         ]
     }

@@ -7,6 +7,17 @@ public struct PublishedMessage: Sendable {
     public let value: JSON
     public let headers: [String: String]
 
+    /// Reads a message.
+    public init(_ message: ConsumedMessage) throws {
+        partition = message.source.partition
+        key = String(decoding: message.key ?? [], as: UTF8.self)
+        value = try message.value.map { try JSON(parsing: $0) } ?? .null
+        headers = Dictionary(
+            message.headers.map { ($0.name, String(decoding: $0.value, as: UTF8.self)) },
+            uniquingKeysWith: { $1 }
+        )
+    }
+
     /// The first event's name.
     public var event: String { string(first?["event"]) }
     /// The first event's first payload.
@@ -29,18 +40,7 @@ public struct PublishedMessage: Sendable {
 
 /// Reads a topic from its beginning to its present end.
 public func readAll(_ topic: String, from broker: any MessageBroker) async throws -> [PublishedMessage] {
-    try await readRaw(topic, from: broker)
-        .map { message in
-            PublishedMessage(
-                partition: message.source.partition,
-                key: String(decoding: message.key ?? [], as: UTF8.self),
-                value: try message.value.map { try JSON(parsing: $0) } ?? .null,
-                headers: Dictionary(
-                    message.headers.map { ($0.name, String(decoding: $0.value, as: UTF8.self)) },
-                    uniquingKeysWith: { $1 }
-                )
-            )
-        }
+    try await readRaw(topic, from: broker).map { try PublishedMessage($0) }
 }
 
 /// Reads a topic as ``readAll(_:from:)``, and leaves the messages as they are.

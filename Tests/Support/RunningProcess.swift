@@ -98,6 +98,8 @@ package final class RunningProcess: Sendable {
         let create = O_WRONLY | O_CREAT | O_TRUNC
         posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "\(directory)/output", create, 0o600)
         posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "\(directory)/errors", create, 0o600)
+        // What this process has open stays its own: a socket that another has too is not closed with it.
+        for descriptor in 3..<getdtablesize() { _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC) }
         var vector = ([program] + arguments).map { strdup($0) } + [nil]
         var variables = environment.map { strdup("\($0)=\($1)") } + [nil]
         defer { for text in vector + variables { free(text) } }
