@@ -58,7 +58,8 @@ struct ConsumerSession {
             positions[partition] = .some(stored[partition])
             starts[partition] = start(of: partition, stored[partition])
         }
-        try await member.start(starts)
+        // A place that is given by a time is the broker's to find, which may be away.
+        try await retry.run("starting to read") { [starts] in try await member.start(starts) }
     }
 
     private func start(of partition: TopicPartition, _ stored: Int64?) -> StartPosition {
