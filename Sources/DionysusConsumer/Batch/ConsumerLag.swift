@@ -59,7 +59,7 @@ public struct ConsumerLag: Sendable {
         return partitions.sorted()
             .compactMap { partition in
                 guard let range = ranges[partition] else { return nil }
-                let position = max(stored[partition] ?? starts[partition] ?? range.first, range.first)
+                let position = max(stored[partition]?.next ?? starts[partition] ?? range.first, range.first)
                 let age = moved[partition].map { Duration.microseconds(max(now.microseconds - $0.microseconds, 0)) }
                 return PartitionLag(
                     partition: partition,
