@@ -46,8 +46,8 @@ public struct ConsumerLag: Sendable {
     /// Topics that don't exist have no partitions.
     /// - Throws: What the database and the broker throw.
     public func partitions() async throws -> [PartitionLag] {
-        let names = topics.names
-        let existing = try await broker.describeTopics(names)
+        let existing = try await topics.existing(on: broker)
+        let names = existing.map(\.name)
         let partitions = existing.flatMap { topic in (0..<topic.partitions).map { TopicPartition(topic.name, $0) } }
         guard !partitions.isEmpty else { return [] }
         let ranges = try await broker.offsets(of: partitions)

@@ -106,7 +106,7 @@ struct ConsumerSession {
             starts[partition] = start(of: partition, stored[partition])
         }
         // A place that is given by a time is the broker's to find, which may be away.
-        try await retry.run("starting to read") { [starts] in try await member.start(starts) }
+        try await pipeline.retry.run("starting to read") { [starts] in try await member.start(starts) }
     }
 
     private mutating func run(_ partition: TopicPartition, from stored: StoredPosition?) {
