@@ -22,13 +22,16 @@ final class MessageQueue: Sendable {
     private let limit: Int
     /// Large messages are few at a time.
     private let byteLimit: Int
+    private let onDrained: @Sendable () async -> Void
 
     /// - Parameters:
     ///   - limit: How many messages make it full.
     ///   - byteLimit: How many bytes make it full.
-    init(limit: Int, byteLimit: Int = 16 << 20) {
+    ///   - onDrained: Called when reading, which was stopped, is to go on, because half of the queue is empty.
+    init(limit: Int, byteLimit: Int = 16 << 20, onDrained: @escaping @Sendable () async -> Void = {}) {
         self.limit = limit
         self.byteLimit = byteLimit
+        self.onDrained = onDrained
     }
 
     /// Adds messages behind those that wait; a closed queue drops them.
@@ -62,6 +65,7 @@ final class MessageQueue: Sendable {
                 return (taken, state.isClosed)
             }
             if isClosed { return nil }
+            if resumes() { await onDrained() }
             if !taken.isEmpty { return taken }
             await withTaskCancellationHandler {
                 await withCheckedContinuation { continuation in change { $0.taker = continuation } }
@@ -112,8 +116,7 @@ final class MessageQueue: Sendable {
         }
     }
 
-    /// Whether reading, which was stopped, is to go on, because half of the queue is empty.
-    func resumes() -> Bool {
+    private func resumes() -> Bool {
         state.withLock { state in
             guard state.isPaused, state.messages.count <= limit / 2, state.bytes <= byteLimit / 2 else { return false }
             state.isPaused = false

@@ -28,7 +28,8 @@ final class PartitionWorker: Sendable {
         self.partition = partition
         self.start = start
         self.context = context
-        queue = MessageQueue(limit: 2 * context.settings.batchSize)
+        // A member that can't read on says so by its next event.
+        queue = MessageQueue(limit: 2 * context.settings.batchSize) { try? await context.member.resume([partition]) }
     }
 
     /// Whether there is nothing to be done, and the partition's offset says so.
@@ -68,7 +69,6 @@ final class PartitionWorker: Sendable {
         var cursor = OffsetCursor(partition, stored: stored)
         while let messages = await queue.take(atMost: context.settings.batchSize) {
             guard let batch = PartitionBatch(partition, messages) else { continue }
-            await resumeIfDrained()
             cursor.stored = try await process(batch, cursor)
             if let offset = cursor.stored { await tell(offset) }
         }
@@ -77,8 +77,7 @@ final class PartitionWorker: Sendable {
     /// Applies batches of several lanes at once.
     private func apply(from position: StoredPosition, until end: Int64? = nil) async throws -> StoredPosition {
         let lanes = VirtualLanes(partition, at: position, batchSize: context.settings.batchSize) { batch, cursor in
-            await self.resumeIfDrained()
-            return try await self.process(batch, cursor)
+            try await self.process(batch, cursor)
         } flush: { from, to in
             try await self.context.pipeline.retry.run("moving the offset of \(self.partition)") {
                 try await self.context.database.transaction(.write) {
@@ -108,13 +107,6 @@ final class PartitionWorker: Sendable {
                 try context.offsets.restart(partition, from: stored, at: position, in: &$0)
             }
         }
-    }
-
-    /// Reads on, if that was stopped and there is room again.
-    private func resumeIfDrained() async {
-        guard queue.resumes() else { return }
-        // A member that can't read on tells so by its next event.
-        try? await context.member.resume([partition])
     }
 
     /// Tells the broker, for tools that show lag.
