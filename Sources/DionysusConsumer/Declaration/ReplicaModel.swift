@@ -42,7 +42,7 @@ public struct ReplicaModel: Sendable {
 /// Declares the table that a remote model is kept in.
 ///
 ///     Persist("Booking", table: "bookings").replacing("bookings_fees")
-public struct Persist<Record>: ListElement {
+public struct Persist<Record>: ListElement, Sendable {
     public var element: ReplicaModel
 
     /// Declares the replica.

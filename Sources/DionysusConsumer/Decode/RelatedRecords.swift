@@ -35,4 +35,7 @@ public struct RelatedRecords: Sendable {
 extension IncomingEvent {
     /// The records that came along in the payload.
     public var related: [RelatedRecords] { record.sideloads.map(RelatedRecords.init) }
+
+    /// The record's id at the source; nil if the payload has none.
+    public var id: JSON? { record.id }
 }
