@@ -147,7 +147,7 @@ import Testing
         try await ReplicaHarness.expect(
             kind,
             [booking([1, 2], version: 1), booking([2], version: 2)],
-            by: Declared([ConsumerTopic("bookings")]),
+            by: Declared([ConsumerTopic("bookings").batchTransformation(nil)]),
             give: ["1 1", "2 1"],
             in: "SELECT synced_id, synced_booking_id FROM bookings_fees ORDER BY synced_id"
         )

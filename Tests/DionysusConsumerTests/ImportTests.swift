@@ -80,7 +80,12 @@ import Testing
     @Test(arguments: TestDatabaseKind.available)
     func `a topic that does not import stores every event in the table`(_ kind: TestDatabaseKind) async throws {
         var consumer = consumer
-        consumer.parts = [ConsumerNamespace("v3") { ConsumerTopic("rentals") }]
+        consumer.parts = [
+            ConsumerNamespace("v3") {
+                ConsumerTopic("rentals")
+                ConsumerTopic("heavy", imports: true)
+            }
+        ]
         try await ReplicaHarness.expect(
             kind,
             [.rental(.created, 1, name: "a"), .rental(.created, 2, name: "b"), .rental(.destroyed, 1)],

@@ -101,7 +101,7 @@ import Testing
         let transformation = BatchTransformation { messages in
             messages.map { message in
                 var message = message
-                for index in message.events.indices { message.events[index].data["final_price"] = .string("9.50") }
+                for index in message.events.indices { message.events[index].data["final_price"] = .string("9.75") }
                 return message
             }
         }
@@ -109,7 +109,7 @@ import Testing
             kind,
             [.event("booking_created", "Booking", payload)],
             by: Declared([ConsumerTopic("bookings").batchTransformation(transformation)]),
-            give: ["1 9.50 4 f"],
+            give: ["1 9.75 4 f"],
             in: "SELECT b.synced_id, b.final_price, f.synced_id, f.name FROM bookings b CROSS JOIN bookings_fees f"
         )
     }

@@ -13,6 +13,8 @@ struct Binder {
     private var numbers: [[DatabaseValue: Int]] = []
     private var layoutNumbers: [String: Int] = [:]
     private var bindings: [[ObjectIdentifier: ShapeBinding]] = []
+    /// The models whose events the batch hands over.
+    private var handedOver: Set<String> = []
     /// The message that is being bound, and the place of its event among all.
     private var message: DecodedMessage?
     private var order = 0
@@ -60,10 +62,11 @@ struct Binder {
         let before = parts.count > 1 ? self : nil
         do {
             for part in parts {
-                if !models(ofRecordsIn: part).isDisjoint(with: batch.handovers.lazy.map(\.kind.model)) { divide() }
+                if !handedOver.isEmpty, !models(ofRecordsIn: part).isDisjoint(with: handedOver) { divide() }
                 let (events, handovers) = try self.events(of: part)
                 batch.events += events
                 batch.handovers += handovers
+                handedOver.formUnion(handovers.map(\.kind.model))
             }
         } catch {
             if let before { self = before }
@@ -75,6 +78,7 @@ struct Binder {
     private mutating func divide() {
         finished.append(batch)
         batch = BoundBatch()
+        handedOver = []
         numbers = []
         layoutNumbers = [:]
         bindings = []
