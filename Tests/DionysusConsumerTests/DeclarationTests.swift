@@ -1,5 +1,6 @@
 import Dionysus
 import DionysusConsumer
+import Synchronization
 import TestSupport
 import Testing
 
@@ -89,6 +90,29 @@ import Testing
             #expect(try await replica.rows("SELECT synced_id FROM rentals") == [])
             #expect(try await replica.rows("SELECT synced_id FROM bookings") == [])
         }
+    }
+
+    @Test(arguments: TestDatabaseKind.available)
+    func `the factory is asked once for each name, and not for what can be none`(_ kind: TestDatabaseKind) async throws
+    {
+        let asked = Mutex<[String]>([])
+        var consumer = Declared([ConsumerTopic("rentals")])
+        consumer.choose = { name in
+            asked.withLock { $0.append(name) }
+            return .conventional(name)
+        }
+        let names = ["Rental", "Ähre", String(repeating: "x", count: 129), #"a\nb"#, "", "Rental"]
+        try await ReplicaHarness.run(kind) { [consumer] replica in
+            for (id, name) in names.enumerated() {
+                let value = """
+                    {"message":[{"event":"rental_created","model_name":"\(name)","data":[{"id":\(id)}]}]}
+                    """
+                try await replica.publish(WireMessage("v3_rentals", value: value))
+            }
+            try await replica.consume(consumer)
+            #expect(try await replica.rows("SELECT synced_id FROM rentals ORDER BY synced_id") == ["0", "5"])
+        }
+        #expect(asked.withLock { $0.sorted() } == ["Rental", "Ähre"])
     }
 
     @Test(arguments: TestDatabaseKind.available)

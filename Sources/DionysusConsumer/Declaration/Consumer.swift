@@ -36,7 +36,7 @@ public protocol Consumer: Sendable {
     ///     }
     ///
     /// It is asked once for each name, again after the tables may have changed. Names come from messages, so it has to
-    /// answer whatever they are.
+    /// answer whatever they are; those with more than 128 bytes or with control characters are left out.
     /// - Parameter remoteName: The model's name on the wire.
     /// - Returns: The replica, or nil if the model is not kept.
     func replica(for remoteName: String) -> ReplicaModel?

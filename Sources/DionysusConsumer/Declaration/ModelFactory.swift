@@ -39,10 +39,16 @@ struct ModelFactory: Sendable {
     /// How a model is kept, or nil if it isn't.
     func replica(of model: String, in namespace: String?) -> ReplicaModel? {
         let listed = namespace.flatMap { byName[$0]?[model] } ?? byName[nil]?[model]
-        guard var chosen = listed ?? choose(model) else { return nil }
+        guard var chosen = listed ?? (Self.isPlausible(model) ? choose(model) : nil) else { return nil }
         chosen.remoteName = model
         if chosen.isConventional { return conventional(chosen) }
         return chosen.table == nil && chosen.ownPersistence == nil ? nil : chosen
+    }
+
+    /// Whether a name can be a model's: names come from messages, which may hold anything.
+    static func isPlausible(_ name: String) -> Bool {
+        (1...128).contains(name.utf8.count)
+            && name.unicodeScalars.allSatisfy { $0.properties.generalCategory != .control }
     }
 
     private func conventional(_ model: ReplicaModel) -> ReplicaModel? {
@@ -51,7 +57,7 @@ struct ModelFactory: Sendable {
         let isTypeName = name.utf8.allSatisfy { byte in
             byte == UInt8(ascii: "_") || (byte | 0x20) &- UInt8(ascii: "a") < 26 || byte &- UInt8(ascii: "0") < 10
         }
-        guard isTypeName, !name.isEmpty, name.utf8.count <= 128 else { return nil }
+        guard isTypeName, Self.isPlausible(name) else { return nil }
         var found = ReplicaModel(remoteName: name, table: inflection.plural(of: Inflection.underscored(name)))
         found.isConventional = true
         return found

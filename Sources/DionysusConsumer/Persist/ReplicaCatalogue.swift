@@ -76,14 +76,14 @@ final class ReplicaCatalogue: Sendable {
                 advice: "create the table or change the declaration"
             )
         }
-        for model in unknown where replicas[model] == nil {
+        for model in unknown where replicas[model] == nil && ModelFactory.isPlausible(model) {
             logger.info("events of the model \(model) are skipped: it has no replica here")
         }
         let new = Dictionary(uniqueKeysWithValues: unknown.map { (Key(scope: scope, model: $0), replicas[$0]) })
         found.withLock { found in
-            // Names come from messages; an endless number of them must not fill the memory.
+            // Names come from messages; endless ones, or an endless number of them, must not fill the memory.
             if found.count > 10_000 { found.removeAll() }
-            found.merge(new) { $1 }
+            found.merge(new.filter { $0.value != nil || ModelFactory.isPlausible($0.key.model) }) { $1 }
         }
         return known.merging(new) { $1 }
     }
