@@ -117,6 +117,15 @@ public final class EmbeddedBroker: MessageBroker {
         try await log.read { try OffsetRange.fetch(partitions, in: $0) }
     }
 
+    public func offsets(of partitions: [TopicPartition], at time: Timestamp) async throws -> [TopicPartition: Int64] {
+        try await log.read { connection in
+            let ranges = try OffsetRange.fetch(partitions, in: connection)
+            return try ranges.reduce(into: [:]) { offsets, entry in
+                offsets[entry.key] = try entry.value.offset(of: entry.key, at: time, in: connection)
+            }
+        }
+    }
+
     /// The positions that a group has told with ``MessageConsumer/commit(_:)``: for each partition, the next offset.
     /// - Parameter group: The group's id.
     /// - Returns: The offsets; none for a group that doesn't exist.

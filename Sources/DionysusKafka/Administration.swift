@@ -81,18 +81,26 @@ final class Administration: Sendable {
     func offsets(of partitions: [TopicPartition]) async throws -> [TopicPartition: OffsetRange] {
         guard !partitions.isEmpty else { return [:] }
         return try await perform { client in
-            // librdkafka would wait until the time is over for the leader of a partition that isn't there.
-            let counts = Dictionary(
-                try self.metadata(client).map { ($0.name, $0.partitions) },
-                uniquingKeysWith: { first, _ in first }
-            )
-            let existing = Set(partitions).filter { 0..<(counts[$0.topic] ?? 0) ~= $0.partition }
+            let existing = try self.existing(partitions, client)
             guard !existing.isEmpty else { return [:] }
             let first = try self.offsets(of: existing, at: Int64(RD_KAFKA_OFFSET_BEGINNING), client)
             let next = try self.offsets(of: existing, at: Int64(RD_KAFKA_OFFSET_END), client)
             return first.reduce(into: [:]) { ranges, entry in
                 if let next = next[entry.key] { ranges[entry.key] = OffsetRange(first: entry.value, next: next) }
             }
+        }
+    }
+
+    func offsets(of partitions: [TopicPartition], at time: Timestamp) async throws -> [TopicPartition: Int64] {
+        guard !partitions.isEmpty else { return [:] }
+        return try await perform { client in
+            let existing = try self.existing(partitions, client)
+            guard !existing.isEmpty else { return [:] }
+            // The ends are asked for first, so that what is written between the two questions is not skipped.
+            let next = try self.offsets(of: existing, at: Int64(RD_KAFKA_OFFSET_END), client)
+            // Kafka's clock has milliseconds, and librdkafka's marks are negative.
+            let milliseconds = max(0, time.microseconds / 1_000 + (time.microseconds % 1_000 > 0 ? 1 : 0))
+            return next.merging(try self.offsets(of: existing, at: milliseconds, client)) { $1 }
         }
     }
 
@@ -207,6 +215,15 @@ final class Administration: Sendable {
         guard code == RD_KAFKA_RESP_ERR_NO_ERROR, let result else { throw unavailable(code, "describe itself") }
         defer { rd_kafka_metadata_destroy(result) }
         return body(result.pointee)
+    }
+
+    /// Those partitions that exist: librdkafka would wait until the time is over for the leader of one that doesn't.
+    private func existing(_ partitions: [TopicPartition], _ client: Client) throws -> Set<TopicPartition> {
+        let counts = Dictionary(
+            try metadata(client).map { ($0.name, $0.partitions) },
+            uniquingKeysWith: { first, _ in first }
+        )
+        return Set(partitions).filter { 0..<(counts[$0.topic] ?? 0) ~= $0.partition }
     }
 
     private func offsets(

@@ -226,11 +226,10 @@ final class ConsumerSession {
 
     // MARK: What the user asks for
 
-    func start(_ positions: [TopicPartition: StartPosition]) throws {
-        let offsets = try positions.map { try ($0.key, $0.value.librdkafkaOffset(in: $0.key)) }
-        let started = Set(membership.start(positions.keys))
+    func start(_ offsets: [TopicPartition: Int64]) {
+        let started = Set(membership.start(offsets.keys))
         guard !started.isEmpty else { return }
-        addToAssignment(offsets.filter { started.contains($0.0) })
+        addToAssignment(offsets.filter { started.contains($0.key) }.map { ($0.key, $0.value) })
         // librdkafka keeps a pause beyond the ownership for which it was asked.
         let stale = paused.intersection(started)
         if !stale.isEmpty { resume(Array(stale)) }
@@ -240,10 +239,8 @@ final class ConsumerSession {
         if let partitions = membership.release(partitions) { removeFromAssignment(partitions) }
     }
 
-    func seek(_ partition: TopicPartition, to position: StartPosition) throws {
-        let offset = try position.librdkafkaOffset(in: partition)
-        guard membership.isActive(partition) else { return }
-        move(partition, to: offset)
+    func seek(_ offsets: [TopicPartition: Int64]) {
+        for (partition, offset) in offsets where membership.isActive(partition) { move(partition, to: offset) }
     }
 
     private func move(_ partition: TopicPartition, to offset: Int64) {

@@ -105,7 +105,8 @@ public final class KafkaBroker: MessageBroker {
                 advice: "name at least one topic, and check the patterns: \(patterns.joined(separator: " "))"
             )
         }
-        let consumer = KafkaConsumer(client, events: events) { [weak self] closed in
+        let starts = StartOffsets { [administration] in try await administration.offsets(of: $0, at: $1) }
+        let consumer = KafkaConsumer(client, events: events, starts: starts) { [weak self] closed in
             self?.made.withLock { $0.consumers.removeAll { $0 === closed } }
         }
         let isTaken = made.withLock { made in
@@ -133,6 +134,10 @@ public final class KafkaBroker: MessageBroker {
 
     public func offsets(of partitions: [TopicPartition]) async throws -> [TopicPartition: OffsetRange] {
         try await administration.offsets(of: partitions)
+    }
+
+    public func offsets(of partitions: [TopicPartition], at time: Timestamp) async throws -> [TopicPartition: Int64] {
+        try await administration.offsets(of: partitions, at: time)
     }
 
     public func close() async {

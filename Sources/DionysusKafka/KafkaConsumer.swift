@@ -5,14 +5,22 @@ import Foundation
 final class KafkaConsumer: MessageConsumer {
     private let inbox = ConsumerInbox()
     private let ending = Ending()
+    private let starts: StartOffsets
     private let onClose: @Sendable (KafkaConsumer) -> Void
 
     /// Starts the thread.
     /// - Parameters:
     ///   - client: A client that has subscribed; the thread ends it.
     ///   - events: Where its log lines and statistics go.
+    ///   - starts: Finds the offsets of start positions.
     ///   - onClose: Called when the thread has ended.
-    init(_ client: Client, events: ClientEvents, onClose: @escaping @Sendable (KafkaConsumer) -> Void) {
+    init(
+        _ client: Client,
+        events: ClientEvents,
+        starts: StartOffsets,
+        onClose: @escaping @Sendable (KafkaConsumer) -> Void
+    ) {
+        self.starts = starts
         self.onClose = onClose
         let thread = Thread { [inbox, ending] in
             ConsumerSession(client, inbox: inbox, events: events).run()
@@ -43,7 +51,8 @@ final class KafkaConsumer: MessageConsumer {
     }
 
     func start(_ positions: [TopicPartition: StartPosition]) async throws {
-        try await perform { try $0.start(positions) }
+        let offsets = try await starts.offsets(of: positions)
+        try await perform { $0.start(offsets) }
     }
 
     func release(_ partitions: [TopicPartition]) async throws {
@@ -51,7 +60,8 @@ final class KafkaConsumer: MessageConsumer {
     }
 
     func seek(_ partition: TopicPartition, to position: StartPosition) async throws {
-        try await perform { try $0.seek(partition, to: position) }
+        let offsets = try await starts.offsets(of: [partition: position])
+        try await perform { $0.seek(offsets) }
     }
 
     func pause(_ partitions: [TopicPartition]) async throws {

@@ -50,22 +50,3 @@ struct PartitionList: ~Copyable {
             }
     }
 }
-
-extension StartPosition {
-    /// The offset that tells librdkafka to start here.
-    /// - Throws: ``DionysusError`` with code `offsetOutOfRange` for a negative offset, which librdkafka would take for
-    ///   one of its own marks.
-    func librdkafkaOffset(in partition: TopicPartition) throws -> Int64 {
-        switch self {
-        case .earliest:
-            return Int64(RD_KAFKA_OFFSET_BEGINNING)
-        case .latest:
-            return Int64(RD_KAFKA_OFFSET_END)
-        case .offset(let offset):
-            guard offset >= 0 else {
-                throw DionysusError(.offsetOutOfRange, "\(partition) can't be read from offset \(offset)")
-            }
-            return offset
-        }
-    }
-}

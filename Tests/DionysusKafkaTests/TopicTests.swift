@@ -29,6 +29,23 @@ struct TopicTests {
         }
     }
 
+    @Test func `a time after which there is no message is the next offset, and is where a member starts`() async throws
+    {
+        try await Fixture.run { fixture in
+            let producer = try await fixture.producer()
+            _ = await producer.send((0..<5).map { .numbered($0, partition: 1) })
+            let later = Timestamp.now + 3_600
+            let partitions = [TopicPartition("t", 0), TopicPartition("t", 1), TopicPartition("t", 9)]
+            #expect(try await fixture.broker.offsets(of: [], at: later) == [:])
+            let offsets = try await fixture.broker.offsets(of: partitions, at: later)
+            #expect(offsets == [TopicPartition("t", 0): 0, TopicPartition("t", 1): 5])
+            let member = try await fixture.member(from: .time(later))
+            _ = try await member.join()
+            _ = await producer.send((5..<7).map { .numbered($0, partition: 1) })
+            #expect(try await member.read(2).map(\.offset) == [5, 6])
+        }
+    }
+
     @Test func `the bounds of partitions are told, and absent ones left out`() async throws {
         try await Fixture.run { fixture in
             let producer = try await fixture.producer()

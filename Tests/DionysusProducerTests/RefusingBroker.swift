@@ -30,6 +30,10 @@ struct RefusingBroker: MessageBroker {
         try await broker.offsets(of: partitions)
     }
 
+    func offsets(of partitions: [TopicPartition], at time: Timestamp) async throws -> [TopicPartition: Int64] {
+        try await broker.offsets(of: partitions, at: time)
+    }
+
     func close() async { await broker.close() }
 }
 

@@ -41,6 +41,15 @@ public protocol MessageBroker: Sendable {
     /// - Throws: ``DionysusError``, `brokerUnavailable` if the broker can't be reached.
     func offsets(of partitions: [TopicPartition]) async throws -> [TopicPartition: OffsetRange]
 
+    /// Where partitions stood at a time.
+    /// - Parameters:
+    ///   - partitions: The partitions.
+    ///   - time: The time. Kafka's clock has milliseconds; the time is rounded up to them.
+    /// - Returns: For each, the offset of its first message whose timestamp is this time or later, or its next offset
+    ///   if it has no such message; those that don't exist, or have an error, are left out.
+    /// - Throws: ``DionysusError``, `brokerUnavailable` if the broker can't be reached.
+    func offsets(of partitions: [TopicPartition], at time: Timestamp) async throws -> [TopicPartition: Int64]
+
     /// Closes everything that was made from this broker and is still open.
     func close() async
 }
@@ -131,9 +140,14 @@ public enum ConsumerEvent: Sendable {
 
 /// Where to start reading.
 public enum StartPosition: Sendable, Hashable {
+    /// The oldest message that is kept.
     case earliest
+    /// The message that is written next.
     case latest
+    /// The message at this offset.
     case offset(Int64)
+    /// The first message whose timestamp is this time or later; the message that is written next if there is none.
+    case time(Timestamp)
 }
 
 /// A partition of a topic.

@@ -28,7 +28,7 @@ struct TopicsCommand<App: DionysusApplication>: AsyncParsableCommand {
     func run() async throws {
         let environment = try ApplicationEnvironment<App>()
         let broker = try environment.broker()
-        var report = TopicReport(try environment.declaredTopics())
+        var report = TopicReport(try await environment.declaredTopics(on: broker))
         try await report.compare(with: broker)
         if create, !report.creatable.isEmpty {
             try await broker.createTopics(report.creatable)
@@ -41,8 +41,8 @@ struct TopicsCommand<App: DionysusApplication>: AsyncParsableCommand {
 }
 
 extension ApplicationEnvironment {
-    /// Every topic that the application's declarations name.
-    func declaredTopics() throws -> [DeclaredTopic] {
+    /// Every topic that the application's declarations name, and those of the broker that their patterns match.
+    func declaredTopics(on broker: any MessageBroker) async throws -> [DeclaredTopic] {
         var topics: [DeclaredTopic] = []
         func add(_ name: String, _ use: DeclaredTopic.Use, _ specification: TopicSpecification?) {
             if let index = topics.firstIndex(where: { $0.name == name }) {
@@ -56,7 +56,7 @@ extension ApplicationEnvironment {
             add(topic.specification.name, topic.isGenesisTopic ? .genesis : .produce, topic.specification)
         }
         let consumed = ConsumedTopics(application.consumer, settings: settings.consumer)
-        for name in consumed.names { add(name, .consume, nil) }
+        for name in try await consumed.names(on: broker) { add(name, .consume, nil) }
         for name in consumed.deadLetterNames {
             add(name, .deadLetters, settings.producer.topics.specification(of: name))
         }

@@ -2,7 +2,23 @@ import Dionysus
 
 /// What happens to the messages of a batch before they are applied.
 public struct BatchTransformation: Sendable {
-    let apply: @Sendable ([DecodedMessage]) -> [DecodedMessage]
+    let apply: @Sendable ([DecodedMessage]) throws -> [DecodedMessage]
+
+    init(apply: @escaping @Sendable ([DecodedMessage]) throws -> [DecodedMessage]) { self.apply = apply }
+
+    /// A transformation of an application's own.
+    ///
+    ///     Topic("rentals").batchTransformation(
+    ///         BatchTransformation { messages in messages.filter { !$0.events.isEmpty } }
+    ///     )
+    ///
+    /// Messages that it leaves out are taken for done. It sees what the topic's filters accept, in the order of the
+    /// partition. A batch is no fixed thing: delivered again, the same messages may come in other batches.
+    /// - Parameter transform: Leaves messages out, changes their events, or puts them into another order. What it throws
+    ///   is a failure of the messages, which are then tried in smaller batches and at last one by one.
+    public init(_ transform: @escaping @Sendable ([IncomingMessage]) throws -> [IncomingMessage]) {
+        apply = { messages in try transform(messages.map(IncomingMessage.init)).map(\.decoded) }
+    }
 
     /// Of a record's consecutive updates, keeps only the newest, in the place of the last.
     ///
@@ -10,6 +26,18 @@ public struct BatchTransformation: Sendable {
     /// the highest version where all have one, else of the latest time, else of the highest offset. Updates that
     /// don't carry the same attributes are all kept, since none of them stands for the others.
     public static let latestUpdates = BatchTransformation(apply: LatestUpdates.apply)
+}
+
+extension ConsumerTopic {
+    /// The messages of a batch as the topic's transformation leaves them.
+    func transform(_ messages: [DecodedMessage]) throws -> [DecodedMessage] {
+        guard let batchTransformation else { return messages }
+        do {
+            return try batchTransformation.apply(messages)
+        } catch {
+            throw DionysusError.thrown(by: "the batch transformation of topic \(name)", error)
+        }
+    }
 }
 
 enum LatestUpdates {

@@ -46,20 +46,20 @@ public struct ConsumerLag: Sendable {
     /// Topics that don't exist have no partitions.
     /// - Throws: What the database and the broker throw.
     public func partitions() async throws -> [PartitionLag] {
-        let names = topics.names
-        let existing = try await broker.describeTopics(names)
+        let existing = try await topics.existing(on: broker)
+        let names = existing.map(\.name)
         let partitions = existing.flatMap { topic in (0..<topic.partitions).map { TopicPartition(topic.name, $0) } }
         guard !partitions.isEmpty else { return [] }
         let ranges = try await broker.offsets(of: partitions)
         let (stored, moved) = try await database.transaction(.snapshot) { [offsets] transaction in
             (try offsets.load(names, in: &transaction), try offsets.lastMoves(in: &transaction))
         }
+        let starts = try await starts(of: ranges.filter { stored[$0.key] == nil })
         let now = Timestamp.now
         return partitions.sorted()
             .compactMap { partition in
                 guard let range = ranges[partition] else { return nil }
-                let start = topics[partition.topic].start.offset(in: range)
-                let position = max(stored[partition]?.next ?? start, range.first)
+                let position = max(stored[partition]?.next ?? starts[partition] ?? range.first, range.first)
                 let age = moved[partition].map { Duration.microseconds(max(now.microseconds - $0.microseconds, 0)) }
                 return PartitionLag(
                     partition: partition,
@@ -69,14 +69,22 @@ public struct ConsumerLag: Sendable {
                 )
             }
     }
-}
 
-extension StartPosition {
-    fileprivate func offset(in range: OffsetRange) -> Int64 {
-        switch self {
-        case .earliest: range.first
-        case .latest: range.next
-        case .offset(let offset): offset
+    /// Where partitions begin of which no offset is stored.
+    private func starts(of ranges: [TopicPartition: OffsetRange]) async throws -> [TopicPartition: Int64] {
+        var starts: [TopicPartition: Int64] = [:]
+        var times: [Timestamp: [TopicPartition]] = [:]
+        for (partition, range) in ranges {
+            switch topics[partition.topic].start {
+            case .earliest: starts[partition] = range.first
+            case .latest: starts[partition] = range.next
+            case .offset(let offset): starts[partition] = offset
+            case .time(let time): times[time, default: []].append(partition)
+            }
         }
+        for (time, partitions) in times {
+            starts.merge(try await broker.offsets(of: partitions, at: time)) { $1 }
+        }
+        return starts
     }
 }

@@ -21,8 +21,8 @@ struct ConsumerPipeline: Sendable {
         let decoded = MessageDecoder(naming: naming, tombstonesDelete: topic.tombstonesDelete).decode(batch.messages)
         let accepted = filter(decoded.messages, by: topic.filters)
         let handlers = HandlerWork(accepted, topic.handlers)
-        let transformed = topic.batchTransformation?.apply(accepted) ?? accepted
-        let bound = try await bind(transformed)
+        let transformed = try topic.transform(accepted)
+        let bound = try await bind(transformed, of: topic)
         let failures = decoded.failures + bound.failures
         let recorded = try await park(failures, by: topic.failurePolicy, &progress)
         let persisted = try await persist(bound.batch, handlers, recording: recorded, batch, &progress)
@@ -38,7 +38,7 @@ struct ConsumerPipeline: Sendable {
         let topic = topics[message.source.topic]
         let decoded = MessageDecoder(naming: naming, tombstonesDelete: topic.tombstonesDelete).decode([message])
         let accepted = filter(decoded.messages, by: topic.filters)
-        let bound = try await bind(accepted)
+        let bound = try await bind(try topic.transform(accepted), of: topic)
         if let failure = (decoded.failures + bound.failures).first { throw failure.error }
         let handlers = HandlerWork(accepted, topic.handlers)
         let write = BatchWrite(batch: bound.batch, handlers: handlers, completion: completion)
@@ -106,13 +106,15 @@ struct ConsumerPipeline: Sendable {
         return accepted
     }
 
-    private func bind(_ messages: [DecodedMessage]) async throws -> (batch: BoundBatch, failures: [FailedMessage]) {
+    private func bind(
+        _ messages: [DecodedMessage],
+        of topic: ConsumerTopic
+    ) async throws -> (batch: BoundBatch, failures: [FailedMessage]) {
         let models = messages.modelNames
-        let (tables, joinTables) = try await retry.run("looking up the replicas") {
-            let tables = try await catalogue.tables(of: models)
-            return (tables, try await catalogue.joinTables(of: tables))
+        let replicas = try await retry.run("looking up the replicas") {
+            try await catalogue.replicas(of: models, in: topic.namespace)
         }
-        return try Binder.bind(messages, tables: tables, joinTables: joinTables)
+        return try Binder.bind(messages, replicas: replicas, imports: topic.imports)
     }
 
     /// Does with failed messages what the topic chose.

@@ -143,6 +143,7 @@ public struct ConsumerService: Service {
             clientID: settings.clientID,
             groupID: settings.effectiveGroupID,
             topics: topics.names,
+            topicPatterns: topics.patterns,
             settings: settings.brokerSettings
         )
     }

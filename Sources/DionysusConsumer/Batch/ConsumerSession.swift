@@ -105,7 +105,8 @@ struct ConsumerSession {
             run(partition, from: stored[partition])
             starts[partition] = start(of: partition, stored[partition])
         }
-        try await member.start(starts)
+        // A place that is given by a time is the broker's to find, which may be away.
+        try await pipeline.retry.run("starting to read") { [starts] in try await member.start(starts) }
     }
 
     private mutating func run(_ partition: TopicPartition, from stored: StoredPosition?) {

@@ -26,7 +26,7 @@ extension ConsumerPipeline {
             naming: Naming(settings),
             catalogue: ReplicaCatalogue(
                 database: database,
-                models: consumer.models,
+                factory: ModelFactory(consumer, inflection: settings.inflection),
                 settings: settings,
                 logger: logger
             ),

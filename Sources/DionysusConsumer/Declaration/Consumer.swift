@@ -29,6 +29,18 @@ public protocol Consumer: Sendable {
     /// is skipped if there is no such table. Empty by default.
     @ListBuilder<ReplicaModel> var models: [ReplicaModel] { get }
 
+    /// Chooses the replica of a model that neither ``models`` nor its namespace lists. By default, the convention.
+    ///
+    ///     func replica(for remoteName: String) -> ReplicaModel? {
+    ///         remoteName.hasPrefix("Legacy") ? nil : .conventional(remoteName)
+    ///     }
+    ///
+    /// It is asked once for each name, again after the tables may have changed. Names come from messages, so it has to
+    /// answer whatever they are; those with more than 128 bytes or with control characters are left out.
+    /// - Parameter remoteName: The model's name on the wire.
+    /// - Returns: The replica, or nil if the model is not kept.
+    func replica(for remoteName: String) -> ReplicaModel?
+
     /// Reacts to an event whose effect has been committed. Does nothing by default.
     ///
     /// It is called once for each event that changed or confirmed a record, in the order of the partition. After a
@@ -39,6 +51,7 @@ public protocol Consumer: Sendable {
 
 extension Consumer {
     public var models: [ReplicaModel] { [] }
+    public func replica(for remoteName: String) -> ReplicaModel? { .conventional(remoteName) }
     public func didConsume(_ event: ConsumedEvent) async throws {}
 }
 
@@ -46,6 +59,7 @@ extension Consumer {
 public struct ConsumerNamespace: Sendable {
     let name: String
     let topics: [ConsumerTopic]
+    let models: [ReplicaModel]
 
     /// Declares a namespace.
     /// - Parameters:
@@ -54,6 +68,28 @@ public struct ConsumerNamespace: Sendable {
     public init(_ name: String, @ListBuilder<ConsumerTopic> topics: () -> [ConsumerTopic]) {
         self.name = name
         self.topics = topics()
+        models = []
+    }
+
+    /// Declares a namespace whose models are kept in their own way.
+    ///
+    ///     Namespace("v2") {
+    ///         Topic("rentals")
+    ///     } models: {
+    ///         Persist("Rental", table: "old_rentals")
+    ///     }
+    /// - Parameters:
+    ///   - name: Its name: `v2`.
+    ///   - topics: Its topics.
+    ///   - models: The replicas of models in its topics, which take the place of those in ``Consumer/models``.
+    public init(
+        _ name: String,
+        @ListBuilder<ConsumerTopic> topics: () -> [ConsumerTopic],
+        @ListBuilder<ReplicaModel> models: () -> [ReplicaModel]
+    ) {
+        self.name = name
+        self.topics = topics()
+        self.models = models()
     }
 }
 
@@ -67,10 +103,21 @@ public struct ConsumerTopic: Sendable {
     var tombstonesDelete = false
     var handlers: [EventHandler] = []
     var lanes = 1
+    /// Whether the name is a regular expression.
+    var isPattern = false
+    var imports = false
+    /// The namespace that it was declared in.
+    var namespace: String?
 
     /// Declares a topic.
-    /// - Parameter name: Its name without the namespace: `rentals`.
-    public init(_ name: String) { self.name = name }
+    /// - Parameters:
+    ///   - name: Its name without the namespace: `rentals`.
+    ///   - imports: Whether created and destroyed events are handed over to replicas that import them
+    ///     (``Persist/importRecords(_:)``).
+    public init(_ name: String, imports: Bool = false) {
+        self.name = name
+        self.imports = imports
+    }
 
     /// Sends messages that fail to another topic, with their key, value and headers, and with headers that say why.
     /// - Parameters:

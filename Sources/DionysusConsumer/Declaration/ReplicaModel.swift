@@ -2,11 +2,24 @@ public import Dionysus
 
 /// How a remote model is kept here.
 public struct ReplicaModel: Sendable {
-    let remoteName: String
+    var remoteName: String
     let table: String?
     var renamings: [String: String] = [:]
     var associations: [String: AssociationPolicy] = [:]
     var softDeletes = false
+    /// Whether it is kept in the table of the convention, if there is one.
+    var isConventional = false
+    /// The type of its records, if it was declared by one.
+    var type: ModelDescription?
+    var resolvers: [String: AssociationResolver] = [:]
+    var renamesColumns: (@Sendable (inout ReplicaColumnNames) -> Void)?
+    var readOnly: Set<String> = []
+    var storing: (@Sendable (JSON.Object) -> [String: JSON])?
+    var cancelling: CancellationStrategy?
+    /// Takes all events, in the place of a table.
+    var ownPersistence: RecordHandler?
+    var importing: RecordHandler?
+    var destroying: RecordHandler?
 
     /// Declares that a remote model is not kept at all, also if a table follows the convention.
     /// - Parameter remoteName: The model's name on the wire.
@@ -14,12 +27,22 @@ public struct ReplicaModel: Sendable {
     public static func ignored(_ remoteName: String) -> ReplicaModel {
         ReplicaModel(remoteName: remoteName, table: nil)
     }
+
+    /// Declares that a remote model is kept as the convention says: `BookingsFee` in a table `bookings_fees`, if there
+    /// is one.
+    /// - Parameter remoteName: The model's name on the wire.
+    /// - Returns: The declaration.
+    public static func conventional(_ remoteName: String) -> ReplicaModel {
+        var model = ReplicaModel(remoteName: remoteName, table: nil)
+        model.isConventional = true
+        return model
+    }
 }
 
 /// Declares the table that a remote model is kept in.
 ///
 ///     Persist("Booking", table: "bookings").replacing("bookings_fees")
-public struct Persist<Record>: ListElement {
+public struct Persist<Record>: ListElement, Sendable {
     public var element: ReplicaModel
 
     /// Declares the replica.
@@ -36,6 +59,7 @@ public struct Persist<Record>: ListElement {
     ///   - type: The type, whose table it is kept in and whose coding keys name the columns.
     public init(_ remoteName: String, as type: Record.Type) where Record: Model {
         element = ReplicaModel(remoteName: remoteName, table: type.tableName)
+        element.type = ModelDescription(type)
     }
 
     /// Stores an attribute in a column of another name.
@@ -107,7 +131,7 @@ public struct Persist<Record>: ListElement {
     /// - Returns: The replica with the choice.
     public func softDeleting() -> Persist { changing { $0.softDeletes = true } }
 
-    private func changing(_ change: (inout ReplicaModel) -> Void) -> Persist {
+    func changing(_ change: (inout ReplicaModel) -> Void) -> Persist {
         var copy = self
         change(&copy.element)
         return copy

@@ -4,36 +4,69 @@ import Dionysus
 struct TopicPlan: Sendable {
     private let declared: [(name: String, topic: ConsumerTopic)]
     private let topics: [String: ConsumerTopic]
+    private let patternTopics: TopicPatterns
 
     init(_ consumer: some Consumer, settings: ConsumerSettings) {
-        declared = consumer.namespaces.flatMap { namespace in
-            namespace.topics.map { ("\(settings.topicPrefix)\(namespace.name)_\($0.name)", $0) }
+        let all = consumer.namespaces.flatMap { namespace in
+            namespace.topics.map { topic in
+                var topic = topic
+                topic.namespace = namespace.name
+                return (prefix: "\(settings.topicPrefix)\(namespace.name)_", topic: topic)
+            }
         }
+        declared = all.filter { !$0.topic.isPattern }.map { ("\($0.prefix)\($0.topic.name)", $0.topic) }
+        patternTopics = TopicPatterns(all.filter(\.topic.isPattern))
         topics = Dictionary(declared.map { ($0.name, $0.topic) }, uniquingKeysWith: { $1 })
     }
 
-    /// The full names, in the order of the declaration.
+    /// The full names, in the order of the declaration, without those that only a pattern matches.
     var names: [String] { declared.map(\.name) }
 
-    /// The declaration of a topic.
-    subscript(name: String) -> ConsumerTopic { topics[name] ?? ConsumerTopic(name) }
+    /// The regular expressions that the full names of more topics match.
+    var patterns: [String] { patternTopics.expressions }
+
+    /// Every declaration, in their order, those by name first.
+    var all: [ConsumerTopic] { declared.map(\.topic) + patternTopics.topics }
+
+    /// The declaration of a topic: that of its name, else of the first pattern that it matches.
+    subscript(name: String) -> ConsumerTopic {
+        topics[name] ?? patternTopics.topic(matching: name) ?? ConsumerTopic(name)
+    }
+
+    /// Whether a topic is to be read.
+    func contains(_ name: String) -> Bool { topics[name] != nil || patternTopics.topic(matching: name) != nil }
+
+    /// The topics to be read that exist.
+    /// - Throws: What the broker throws.
+    func existing(on broker: any MessageBroker) async throws -> [TopicDescription] {
+        guard !patterns.isEmpty else { return try await broker.describeTopics(names) }
+        return try await broker.describeTopics(nil).filter { contains($0.name) }
+    }
+
+    /// The topics that messages which fail are sent to.
+    var deadLetterNames: [String] {
+        all.reduce(into: []) { found, topic in
+            guard case .deadLetter(let name, _) = topic.failurePolicy, !found.contains(name) else { return }
+            found.append(name)
+        }
+    }
 
     /// Whether messages may have to be sent to other topics.
-    var hasDeadLetters: Bool {
-        topics.values.contains { if case .deadLetter = $0.failurePolicy { true } else { false } }
-    }
+    var hasDeadLetters: Bool { !deadLetterNames.isEmpty }
 
     /// What is wrong with the declaration in itself, a line each.
     var faults: [String] {
         var faults: [String] = []
-        if declared.isEmpty { faults.append("no topic is declared") }
+        if all.isEmpty { faults.append("no topic is declared") }
+        faults += patternTopics.faults(deadLetterNames: deadLetterNames)
         for (name, count) in Dictionary(grouping: names, by: \.self).mapValues(\.count) where count > 1 {
             faults.append("topic \(name) is declared \(count) times")
         }
-        for (name, topic) in declared where !(1...256).contains(topic.lanes) {
+        let named = declared + zip(patternTopics.expressions, patternTopics.topics)
+        for (name, topic) in named where !(1...256).contains(topic.lanes) {
             faults.append("topic \(name) has a concurrency of \(topic.lanes), which must be from 1 to 256")
         }
-        for (name, topic) in declared {
+        for (name, topic) in named {
             guard case .deadLetter(let other, let retries) = topic.failurePolicy else { continue }
             if other == name { faults.append("topic \(name) is its own dead-letter queue") }
             if other.isEmpty { faults.append("topic \(name) has a dead-letter queue without a name") }

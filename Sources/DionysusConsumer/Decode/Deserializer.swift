@@ -73,7 +73,7 @@ struct Deserializer {
                 guard case .object(let object) = element else { throw noSideload(link.name, owner) }
                 return try record(object, model: model)
             }
-            return Sideload(name: link.name, model: model, ids: ids, records: records)
+            return Sideload(name: link.name, model: model, isToMany: true, ids: ids, records: records)
         case (.one, .null), (.polymorphic, .null):
             let ids = link.value == .null ? [] : [link.value["id"] ?? link.value]
             return Sideload(name: link.name, model: Inflection.camelized(link.name), ids: ids, records: [])

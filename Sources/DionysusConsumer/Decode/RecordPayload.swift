@@ -45,6 +45,8 @@ struct Sideload: Sendable {
     let name: String
     /// The model of its records.
     let model: String
+    /// Whether the link is a list.
+    var isToMany = false
     /// The ids that the payload lists.
     let ids: [JSON]
     let records: [RecordPayload]

@@ -46,9 +46,24 @@ final class RecordShape: Sendable {
     let createdAt: Int?
     let updatedAt: Int?
     let canceledAt: Int?
+    /// The names that the values with a meaning of their own have here.
+    let columns: ReplicaColumnNames
+
+    /// The shape of a payload that was put together here: it has no names on the wire.
+    init(_ names: [String], attributeCount: Int, like shape: RecordShape) {
+        (members, roles, links, columns) = ([], [], shape.links, shape.columns)
+        self.names = names
+        self.attributeCount = attributeCount
+        let attributes = names.prefix(attributeCount)
+        id = attributes.lastIndex(of: columns.id)
+        createdAt = attributes.lastIndex(of: columns.createdAt)
+        updatedAt = attributes.lastIndex(of: columns.updatedAt)
+        canceledAt = attributes.lastIndex(of: columns.canceledAt)
+    }
 
     init(_ object: JSON.Object, _ naming: Naming) {
         let columns = naming.columns
+        self.columns = columns
         let linkMembers = Self.linkMembers(of: object)
         let linkNames = Set(linkMembers.map(\.name))
         members = object.members.map(\.name)

@@ -14,12 +14,7 @@ extension [MessageFilter] {
             var copy = decoded
             copy.events = decoded.events.map { event in
                 let records = event.records.filter { record in
-                    let candidate = IncomingEvent(
-                        message: decoded.message,
-                        name: event.name,
-                        model: event.model,
-                        data: record.data
-                    )
+                    let candidate = IncomingEvent(record, of: event, in: decoded)
                     return allSatisfy { $0.isAccepted(candidate) }
                 }
                 skipped += event.records.count - records.count

@@ -4,33 +4,40 @@ import Dionysus
 ///
 /// What does not fit fails, message by message.
 struct Binder {
-    private let tables: [String: ReplicaTable]
-    private let joinTables: [String: TableDescription]
+    private let replicas: Replicas
+    /// Whether the topic hands over created and destroyed events to replicas that import them.
+    private let imports: Bool
     private var batch = BoundBatch()
+    /// What is written before the batch, and hands over events that the batch's may rest upon.
+    private var finished: [BoundBatch] = []
     private var numbers: [[DatabaseValue: Int]] = []
     private var layoutNumbers: [String: Int] = [:]
     private var bindings: [[ObjectIdentifier: ShapeBinding]] = []
+    /// The models whose events the batch hands over.
+    private var handedOver: Set<String> = []
+    /// The message that is being bound, and the place of its event among all.
+    private var message: DecodedMessage?
+    private var order = 0
 
     /// Creates a binder for one batch.
     /// - Parameters:
-    ///   - tables: The replicas by the models' names.
-    ///   - joinTables: The join tables of their associations by their names.
-    init(tables: [String: ReplicaTable], joinTables: [String: TableDescription]) {
-        self.tables = tables
-        self.joinTables = joinTables
+    ///   - replicas: How the models are kept.
+    ///   - imports: Whether the topic hands over created and destroyed events to replicas that import them.
+    init(replicas: Replicas, imports: Bool) {
+        self.replicas = replicas
+        self.imports = imports
     }
 
     static func bind(
         _ messages: [DecodedMessage],
-        tables: [String: ReplicaTable],
-        joinTables: [String: TableDescription]
+        replicas: Replicas,
+        imports: Bool
     ) throws -> (batch: BoundBatch, failures: [FailedMessage]) {
-        var binder = Binder(tables: tables, joinTables: joinTables)
+        var binder = Binder(replicas: replicas, imports: imports)
         var failures: [FailedMessage] = []
         for message in messages {
             do {
-                let events = try binder.events(of: message)
-                binder.batch.events += events
+                try binder.add(message)
             } catch let error as DionysusError where error.code == .declaration {
                 throw error
             } catch {
@@ -38,15 +45,89 @@ struct Binder {
                 failures.append(FailedMessage(message: message.message, error: error, attempts: 1))
             }
         }
-        binder.batch.messages = messages.count - failures.count
-        return (binder.batch, failures)
+        var batch = binder.whole
+        batch.messages = messages.count - failures.count
+        return (batch, failures)
     }
 
-    private mutating func events(of message: DecodedMessage) throws -> [BoundEvent] {
-        var events: [BoundEvent] = []
+    private var whole: BoundBatch {
+        guard var first = finished.first else { return batch }
+        first.following = finished.dropFirst() + [batch]
+        return first
+    }
+
+    /// Binds the events of a message, or none of them.
+    private mutating func add(_ message: DecodedMessage) throws {
+        let parts = dividedAtHandovers(message)
+        let before = parts.count > 1 ? self : nil
+        do {
+            for part in parts {
+                if !handedOver.isEmpty, !models(ofRecordsIn: part).isDisjoint(with: handedOver) { divide() }
+                let (events, handovers) = try self.events(of: part)
+                batch.events += events
+                batch.handovers += handovers
+                handedOver.formUnion(handovers.map(\.kind.model))
+            }
+        } catch {
+            if let before { self = before }
+            throw error
+        }
+    }
+
+    /// Lets what follows be written after the events that have been handed over.
+    private mutating func divide() {
+        finished.append(batch)
+        batch = BoundBatch()
+        handedOver = []
+        numbers = []
+        layoutNumbers = [:]
+        bindings = []
+    }
+
+    /// The parts of a message that each hand over events only after their other ones.
+    private func dividedAtHandovers(_ message: DecodedMessage) -> [DecodedMessage] {
+        guard imports, message.events.count > 1 else { return [message] }
+        var parts: [DecodedMessage] = []
+        var part = DecodedMessage(message: message.message, version: message.version, events: [])
         for event in message.events {
+            if handler(of: event) == nil, part.events.contains(where: { handler(of: $0) != nil }) {
+                parts.append(part)
+                part.events = []
+            }
+            part.events.append(event)
+        }
+        return parts + [part]
+    }
+
+    /// The models whose records a message has stored in tables.
+    private func models(ofRecordsIn message: DecodedMessage) -> Set<String> {
+        guard imports else { return [] }
+        var rows = message
+        rows.events.removeAll { handler(of: $0) != nil }
+        return [rows].modelNames
+    }
+
+    private func handler(of event: DecodedEvent) -> RecordHandler? {
+        if let handler = replicas.handlers[event.model] { return handler }
+        guard imports, let declaration = replicas.tables[event.model]?.declaration else { return nil }
+        return declaration.importHandler(of: event.name.change)
+    }
+
+    private mutating func events(of message: DecodedMessage) throws -> (events: [BoundEvent], handovers: [Handover]) {
+        var events: [BoundEvent] = []
+        var handovers: [Handover] = []
+        self.message = message
+        for event in message.events {
+            if let handler = handler(of: event) {
+                for payload in event.records {
+                    order += 1
+                    handovers.append(handover(payload, event, handler, standsAlone: true, in: message))
+                }
+                continue
+            }
             guard let layout = layout(of: event.model) else { continue }
             for payload in event.records {
+                order += 1
                 let moment = Moment(
                     version: message.version,
                     time: payload.time,
@@ -56,17 +137,42 @@ struct Binder {
                 )
                 let record = try record(payload, event.name.change, layout, moment)
                 events.append(
-                    BoundEvent(message: message.message, name: event.name, payload: payload, record: record)
+                    BoundEvent(
+                        order: order,
+                        message: message.message,
+                        name: event.name,
+                        payload: payload,
+                        record: record
+                    )
                 )
             }
         }
-        return events
+        return (events, handovers)
+    }
+
+    private func handover(
+        _ payload: RecordPayload,
+        _ event: DecodedEvent,
+        _ handler: @escaping RecordHandler,
+        standsAlone: Bool,
+        in message: DecodedMessage
+    ) -> Handover {
+        Handover(
+            order: order,
+            kind: Handover.Kind(
+                model: event.model,
+                change: replicas.handlers[event.model] == nil ? event.name.change : nil
+            ),
+            event: IncomingEvent(payload, of: event, in: message),
+            handler: handler,
+            standsAlone: standsAlone
+        )
     }
 
     /// The number of a model's replica in the batch, or nil for a model that is not kept.
     private mutating func layout(of model: String) -> Int? {
         if let number = layoutNumbers[model] { return number }
-        guard let table = tables[model] else { return nil }
+        guard let table = replicas.tables[model] else { return nil }
         layoutNumbers[model] = batch.layouts.count
         batch.layouts.append(Layout(table))
         batch.ids.append([])
@@ -96,6 +202,12 @@ struct Binder {
         if let slot = binding.dataSlot, let column = replica.data {
             assignments.append((slot, try column.value(for: .object(payload.data))))
         }
+        var slots = binding.slots
+        for (column, value) in try ownValues(of: payload, replica) {
+            let slot = batch.layouts[table].slot(of: column)
+            slots.insert(slot)
+            assignments.append((slot, value))
+        }
         return BoundRecord(
             table: table,
             number: number(of: id, table),
@@ -105,11 +217,31 @@ struct Binder {
                 cancellation: payload.cancellation,
                 createdAt: payload.createdAt,
                 updatedAt: payload.updatedAt,
-                slots: binding.slots,
+                slots: slots,
                 assignments: assignments
             ),
             sideloads: try payload.sideloads.compactMap { try sideload($0, of: json, replica, moment) }
         )
+    }
+
+    /// What the application makes of a payload.
+    private func ownValues(
+        of payload: RecordPayload,
+        _ replica: ReplicaTable
+    ) throws -> [(column: ReplicaColumn, value: DatabaseValue)] {
+        guard let storing = replica.declaration.storing else { return [] }
+        return try storing(payload.data)
+            .sorted { $0.key < $1.key }
+            .map { name, value in
+                guard let column = replica.column(toStore: name) else {
+                    throw DionysusError(
+                        .declaration,
+                        "table \(replica.name) has no column \(name) that the application could store in",
+                        advice: "create the column, or change what is stored of \(replica.model)"
+                    )
+                }
+                return (column, try column.value(for: value))
+            }
     }
 
     private mutating func binding(of shape: RecordShape, _ table: Int) -> ShapeBinding {
@@ -129,6 +261,49 @@ struct Binder {
     }
 
     private mutating func sideload(
+        _ sideload: Sideload,
+        of parent: JSON,
+        _ owner: ReplicaTable,
+        _ moment: Moment
+    ) throws -> BoundSideload? {
+        let resolution = try ownResolution(of: sideload, of: parent, owner, moment)
+        let handovers = handovers(of: sideload)
+        let kept = try keptSideload(sideload, of: parent, owner, moment)
+        guard kept != nil || resolution != nil || !handovers.isEmpty else { return nil }
+        var bound = kept ?? BoundSideload(records: [], resolution: nil)
+        bound.ownResolution = resolution
+        bound.handovers = handovers
+        return bound
+    }
+
+    /// The records that came along, where a closure of the application takes their model's.
+    private func handovers(of sideload: Sideload) -> [Handover] {
+        guard let message, let handler = replicas.handlers[sideload.model] else { return [] }
+        let name = EventName(Inflection.underscored(sideload.model), .updated)
+        let event = DecodedEvent(name: name, model: sideload.model, records: sideload.records)
+        return sideload.records.map { handover($0, event, handler, standsAlone: false, in: message) }
+    }
+
+    private func ownResolution(
+        of sideload: Sideload,
+        of parent: JSON,
+        _ owner: ReplicaTable,
+        _ moment: Moment
+    ) throws -> OwnResolution? {
+        guard let resolver = owner.declaration.resolvers[sideload.name] else { return nil }
+        let members = replicas.tables[sideload.model]
+        let resolution = AssociationResolution(
+            relationship: sideload.name,
+            parent: LocalRecord(model: owner.model, id: try owner.id.value(for: parent)),
+            memberModel: sideload.model,
+            memberIDs: try sideload.ids.map { try members?.id.value(for: $0) ?? DatabaseValue(id: $0) },
+            isToMany: sideload.isToMany,
+            version: moment.version
+        )
+        return OwnResolution(resolution: resolution, resolver: resolver)
+    }
+
+    private mutating func keptSideload(
         _ sideload: Sideload,
         of parent: JSON,
         _ owner: ReplicaTable,
@@ -172,7 +347,7 @@ struct Binder {
         _ parent: JSON,
         _ members: [JSON]
     ) throws -> JoinedMembers {
-        guard let description = joinTables[table], let parentColumn = description.column(parentName),
+        guard let description = replicas.joinTables[table], let parentColumn = description.column(parentName),
             let memberColumn = description.column(memberName)
         else {
             throw DionysusError(.declaration, "there is no join table \(table) with \(parentName) and \(memberName)")
@@ -185,5 +360,18 @@ struct Binder {
             parent: try columns.parent.value(for: parent),
             members: try members.map { try columns.member.value(for: $0) }
         )
+    }
+}
+
+extension DatabaseValue {
+    /// An id on the wire of a record that has no column here which would say its type.
+    fileprivate init(id json: JSON) {
+        self =
+            switch json {
+            case .null: .null
+            case .integer(let value): .integer(value)
+            case .string(let text): .text(text)
+            default: .text(json.text)
+            }
     }
 }

@@ -7,12 +7,21 @@ struct BoundBatch: Sendable {
     /// The ids of each replica's touched records.
     var ids: [[DatabaseValue]] = []
     var events: [BoundEvent] = []
+    /// The events that closures of the application take, after the others have been written.
+    var handovers: [Handover] = []
+    /// What is written after that, in the same transaction.
+    var following: [BoundBatch] = []
     /// How many messages the events come from.
     var messages = 0
+
+    /// What is written one after the other.
+    var parts: [BoundBatch] { [self] + following }
 }
 
 /// An event of one record.
 struct BoundEvent: Sendable {
+    /// Its place among all events of the batch.
+    let order: Int
     let message: ConsumedMessage
     let name: EventName
     let payload: RecordPayload
@@ -33,6 +42,9 @@ struct BoundRecord: Sendable {
 struct BoundSideload: Sendable {
     let records: [BoundRecord]
     let resolution: Resolution?
+    var ownResolution: OwnResolution?
+    /// The records whose model a closure of the application takes.
+    var handovers: [Handover] = []
 }
 
 /// What is to become of a relationship's members.

@@ -38,6 +38,7 @@ struct Layout: Sendable {
             canceledAt: table.canceledAt.flatMap { slots[$0.name] },
             count: columns.count,
             softDeletes: table.declaration.softDeletes,
+            cancelsItself: table.declaration.cancelling != nil,
             canceledAtType: table.canceledAt?.type
         )
     }
@@ -75,10 +76,10 @@ struct ShapeBinding: Sendable {
         }
         for index in shape.attributeCount..<shape.names.count {
             let name = shape.names[index]
-            add(index, table.column(ofAttribute: name), &layout)
+            add(index, table.column(ofLink: name), &layout)
             // An id that stands alone, or is missing, has no type that would go with it.
             if name.hasSuffix("_id"), !shape.names.contains(name.dropLast(2) + "type") {
-                add(nil, table.column(ofAttribute: name.dropLast(2) + "type"), &layout)
+                add(nil, table.column(ofLink: name.dropLast(2) + "type"), &layout)
             }
         }
         dataSlot = table.data.map { layout.slot(of: $0) }

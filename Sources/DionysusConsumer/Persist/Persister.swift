@@ -51,19 +51,30 @@ struct Persister: Sendable {
             case .advance(let cursor, let next): try offsets.advance(cursor, to: next, in: &transaction)
             }
             try Self.run(failureLog.statements(for: write.failures, dialect), in: &transaction)
-            guard !write.batch.events.isEmpty else {
-                try write.handlers.run(in: &transaction)
-                return PersistedBatch(applied: [])
+            var applied: [AppliedEvent] = []
+            for part in write.batch.parts {
+                applied += try Self.apply(part, exclusive: exclusive, in: &transaction)
             }
-
-            var set = try Self.load(write.batch, exclusive: exclusive, in: &transaction)
-            let applied = set.apply(write.batch.events)
-            let undecided = Self.undecided(set).subtracting(exclusive)
-            if !undecided.isEmpty, dialect.excludesByLocks { throw Undecided(tables: exclusive.union(undecided)) }
-            try Self.write(WriteStatements(set: set, dialect: dialect).all(), in: &transaction)
             try write.handlers.run(in: &transaction)
             return PersistedBatch(applied: applied)
         }
+    }
+
+    private static func apply(
+        _ batch: BoundBatch,
+        exclusive: Set<String>,
+        in transaction: inout Transaction
+    ) throws -> [AppliedEvent] {
+        let dialect = transaction.dialect
+        guard !batch.events.isEmpty else {
+            return try OwnActions(set: nil, handovers: batch.handovers).run(after: [], in: &transaction)
+        }
+        var set = try load(batch, exclusive: exclusive, in: &transaction)
+        let applied = set.apply(batch.events)
+        let undecided = undecided(set).subtracting(exclusive)
+        if !undecided.isEmpty, dialect.excludesByLocks { throw Undecided(tables: exclusive.union(undecided)) }
+        try write(WriteStatements(set: set, dialect: dialect).all(), in: &transaction)
+        return try OwnActions(set: set, handovers: batch.handovers).run(after: applied, in: &transaction)
     }
 
     private static func load(

@@ -23,6 +23,8 @@ struct RowSlots: Sendable, Hashable {
     var count: Int
     /// Whether records destroyed without a time of cancellation are kept, soft-deleted.
     let softDeletes: Bool
+    /// Whether the replica ends records by a strategy of its own.
+    let cancelsItself: Bool
     /// The type of the column for soft deletion.
     let canceledAtType: DatabaseType?
 }
@@ -39,6 +41,8 @@ struct RecordState: Sendable {
     private(set) var assigned = SlotSet()
     /// Whether the row is none that was loaded, but begins anew.
     private(set) var isNew = false
+    /// Whether the last event ended it, in a way that is left to the replica.
+    private(set) var isCanceled = false
     private(set) var tombstone: Tombstone?
     private(set) var tombstoneChanged = false
     private var version: Int64?
@@ -104,11 +108,21 @@ struct RecordState: Sendable {
     /// One that says when the record was cancelled leaves a soft-deleted row if the table can hold it, and one that
     /// says that it wasn't leaves the record alone.
     private func destroys(_ event: RecordEvent, _ slots: RowSlots) -> Bool {
-        guard event.change == .destroyed else { return false }
+        guard event.change == .destroyed, !isCanceledByReplica(event, slots) else { return false }
         switch event.cancellation {
         case .none: return false
         case .canceled: return slots.canceledAt == nil
         case .unmentioned: return row == nil || !slots.softDeletes || slots.canceledAt == nil
+        }
+    }
+
+    /// Whether the event ends a known record in a way that is left to the replica.
+    private func isCanceledByReplica(_ event: RecordEvent, _ slots: RowSlots) -> Bool {
+        guard slots.cancelsItself, row != nil, event.change == .destroyed else { return false }
+        switch event.cancellation {
+        case .none: return false
+        case .canceled: return slots.canceledAt == nil
+        case .unmentioned: return true
         }
     }
 
@@ -130,6 +144,7 @@ struct RecordState: Sendable {
     }
 
     private mutating func save(_ event: RecordEvent, _ slots: RowSlots) {
+        isCanceled = isCanceledByReplica(event, slots)
         if row == nil {
             row = [DatabaseValue](repeating: .null, count: slots.count)
             row?[slots.id] = id
@@ -143,7 +158,7 @@ struct RecordState: Sendable {
             assign(.integer(version), to: slot)
             self.version = version
         }
-        if let slot = slots.canceledAt, event.cancellation == .unmentioned {
+        if let slot = slots.canceledAt, event.cancellation == .unmentioned, !isCanceled {
             let time = event.moment.time ?? event.moment.written
             let value = slots.canceledAtType == .timestamp ? DatabaseValue.timestamp(time) : .text(time.description)
             assign(event.change == .destroyed ? value : .null, to: slot)

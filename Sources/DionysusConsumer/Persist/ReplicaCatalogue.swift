@@ -5,53 +5,101 @@ import Synchronization
 /// Finds the tables of remote models, and keeps what it has found.
 final class ReplicaCatalogue: Sendable {
     private let database: any Database
-    private let declared: [String: ReplicaModel]
+    private let factory: ModelFactory
     private let naming: Naming
     private let logger: Logger
-    /// The tables by the models' names; nil for models that are not kept.
-    private let found = Mutex<[String: ReplicaTable?]>([:])
+    /// How models are kept, by their names in each scope; nil for models that are not kept.
+    private let found = Mutex<[Key: Replica?]>([:])
     private let foundJoinTables = Mutex<[String: TableDescription]>([:])
 
-    init(database: any Database, models: [ReplicaModel], settings: ConsumerSettings, logger: Logger) {
+    private struct Key: Hashable {
+        /// The namespace, if models are kept there in its own way.
+        let scope: String?
+        let model: String
+    }
+
+    private enum Replica: Sendable {
+        case table(ReplicaTable)
+        case own(RecordHandler)
+    }
+
+    init(database: any Database, factory: ModelFactory, settings: ConsumerSettings, logger: Logger) {
         self.database = database
+        self.factory = factory
         self.logger = logger
-        declared = Dictionary(models.map { ($0.remoteName, $0) }, uniquingKeysWith: { $1 })
         naming = Naming(settings)
     }
 
-    /// The tables of models, without those that are not kept.
+    /// How models are kept, without those that aren't.
+    /// - Parameters:
+    ///   - models: The models' names on the wire.
+    ///   - namespace: The namespace of the topic that they come from.
+    /// - Throws: What the database throws; ``DionysusError`` with code `declaration` for a chosen table that can't keep a
+    ///   model.
+    func replicas(of models: Set<String>, in namespace: String?) async throws -> Replicas {
+        let scope = factory.scope(of: namespace)
+        let known = try await find(models, scope)
+        var replicas = Replicas()
+        for model in models {
+            switch known[Key(scope: scope, model: model)] ?? nil {
+            case .table(let table)?: replicas.tables[model] = table
+            case .own(let handler)?: replicas.handlers[model] = handler
+            case nil: continue
+            }
+        }
+        replicas.joinTables = try await joinTables(of: replicas.tables)
+        return replicas
+    }
+
+    /// The tables of models in topics of no particular namespace, without those that are not kept.
     /// - Throws: What the database throws.
     func tables(of models: Set<String>) async throws -> [String: ReplicaTable] {
+        try await replicas(of: models, in: nil).tables
+    }
+
+    /// What is known of models, after a look for those that have not been looked for yet.
+    ///
+    /// Somebody else may have forgotten everything meanwhile, so the answer is not read from what is kept.
+    private func find(_ models: Set<String>, _ scope: String?) async throws -> [Key: Replica?] {
         let known = found.withLock { $0 }
-        let unknown = models.filter { known[$0] == nil }
-        guard !unknown.isEmpty else { return select(models, from: known) }
-        let declarations = unknown.sorted().compactMap { declaration(of: $0) }
+        let unknown = models.filter { known[Key(scope: scope, model: $0)] == nil }.sorted()
+        guard !unknown.isEmpty else { return known }
+        let declarations = unknown.compactMap { factory.replica(of: $0, in: scope) }
         let columns = naming.columns
-        let tables = try await database.transaction(.snapshot) { transaction in
-            var tables: [String: ReplicaTable] = [:]
-            for declaration in declarations {
-                guard let name = declaration.table, let description = try transaction.describe(table: name) else {
-                    continue
-                }
-                tables[declaration.remoteName] = ReplicaTable(declaration, description, names: columns)
-            }
-            return tables
-        }
-        for model in unknown.sorted() where tables[model] == nil && declared[model]?.table != nil {
+        var replicas = try await tables(of: declarations.filter { $0.ownPersistence == nil })
+        for declaration in declarations {
+            if let handler = declaration.ownPersistence { replicas[declaration.remoteName] = .own(handler) }
+            guard replicas[declaration.remoteName] == nil, !declaration.isConventional else { continue }
             throw DionysusError(
                 .declaration,
-                "the replica of \(model) is no table with a column \(columns.id)",
+                "the replica of \(declaration.remoteName) is no table with a column \(declaration.columnNames(columns).id)",
                 advice: "create the table or change the declaration"
             )
         }
-        for model in unknown.sorted() where tables[model] == nil {
+        for model in unknown where replicas[model] == nil && ModelFactory.isPlausible(model) {
             logger.info("events of the model \(model) are skipped: it has no replica here")
         }
-        return found.withLock { found in
-            // Names come from messages; an endless number of them must not fill the memory.
+        let new = Dictionary(uniqueKeysWithValues: unknown.map { (Key(scope: scope, model: $0), replicas[$0]) })
+        found.withLock { found in
+            // Names come from messages; endless ones, or an endless number of them, must not fill the memory.
             if found.count > 10_000 { found.removeAll() }
-            for model in unknown { found[model] = .some(tables[model]) }
-            return select(models, from: found)
+            found.merge(new.filter { $0.value != nil || ModelFactory.isPlausible($0.key.model) }) { $1 }
+        }
+        return known.merging(new) { $1 }
+    }
+
+    private func tables(of declarations: [ReplicaModel]) async throws -> [String: Replica] {
+        guard !declarations.isEmpty else { return [:] }
+        let columns = naming.columns
+        return try await database.transaction(.snapshot) { transaction in
+            var tables: [String: Replica] = [:]
+            for declaration in declarations {
+                guard let name = declaration.table, let description = try transaction.describe(table: name),
+                    let table = ReplicaTable(declaration, description, names: columns)
+                else { continue }
+                tables[declaration.remoteName] = .table(table)
+            }
+            return tables
         }
     }
 
@@ -62,8 +110,7 @@ final class ReplicaCatalogue: Sendable {
     }
 
     /// The join tables of replicas' associations.
-    /// - Throws: What the database throws.
-    func joinTables(of tables: [String: ReplicaTable]) async throws -> [String: TableDescription] {
+    private func joinTables(of tables: [String: ReplicaTable]) async throws -> [String: TableDescription] {
         let names = Set(tables.values.flatMap(\.joinTables))
         let known = foundJoinTables.withLock { $0 }
         let unknown = names.filter { known[$0] == nil }.sorted()
@@ -71,28 +118,18 @@ final class ReplicaCatalogue: Sendable {
         let descriptions = try await database.transaction(.snapshot) { transaction in
             try unknown.compactMap { try transaction.describe(table: $0) }
         }
-        return foundJoinTables.withLock { found in
-            for description in descriptions { found[description.name] = description }
-            return found
-        }
+        let new = Dictionary(descriptions.map { ($0.name, $0) }, uniquingKeysWith: { $1 })
+        foundJoinTables.withLock { $0.merge(new) { $1 } }
+        return known.merging(new) { $1 }
     }
+}
 
-    private func select(_ models: Set<String>, from found: [String: ReplicaTable?]) -> [String: ReplicaTable] {
-        var tables: [String: ReplicaTable] = [:]
-        for model in models {
-            if let table = found[model] ?? nil { tables[model] = table }
-        }
-        return tables
-    }
-
-    private func declaration(of model: String) -> ReplicaModel? {
-        if let declaration = declared[model] { return declaration }
-        // Names from messages reach the catalogue of the database only if they can be the name of a type.
-        let isTypeName = model.utf8.allSatisfy { byte in
-            byte == UInt8(ascii: "_") || (byte | 0x20) &- UInt8(ascii: "a") < 26 || byte &- UInt8(ascii: "0") < 10
-        }
-        guard isTypeName, !model.isEmpty, model.utf8.count <= 128 else { return nil }
-        let table = naming.inflection.plural(of: Inflection.underscored(model))
-        return ReplicaModel(remoteName: model, table: table)
-    }
+/// How the models of a batch are kept.
+struct Replicas: Sendable {
+    /// The tables by the models' names.
+    var tables: [String: ReplicaTable] = [:]
+    /// The join tables of their associations by their names.
+    var joinTables: [String: TableDescription] = [:]
+    /// The closures that take all events of a model, by the models' names.
+    var handlers: [String: RecordHandler] = [:]
 }

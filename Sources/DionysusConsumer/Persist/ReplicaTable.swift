@@ -33,10 +33,18 @@ struct ReplicaTable: Sendable {
     let localUpdatedAt: ReplicaColumn?
     let declaration: ReplicaModel
     private let reserved: Set<String>
+    /// What stands before the names of links in payloads, and in columns.
+    private let linkPrefixes: (payload: String, column: String)
 
     /// Makes a table out of its description.
+    /// - Parameters:
+    ///   - declaration: The declared replica.
+    ///   - table: The description.
+    ///   - settings: The names of the columns that Dionysus fills, where the replica has no others.
     /// - Returns: nil if it has no column for the records' ids.
-    init?(_ declaration: ReplicaModel, _ table: TableDescription, names: ReplicaColumnNames) {
+    init?(_ declaration: ReplicaModel, _ table: TableDescription, names settings: ReplicaColumnNames) {
+        let names = declaration.columnNames(settings)
+        linkPrefixes = (settings.prefix, names.prefix)
         var columns: [String: ReplicaColumn] = [:]
         // A dot in a name would be taken as one between schema and table.
         for column in table.columns where !column.isGenerated && !column.name.contains(".") {
@@ -63,7 +71,18 @@ struct ReplicaTable: Sendable {
     /// An attribute can't reach the columns that Dionysus fills.
     func column(ofAttribute name: String) -> ReplicaColumn? {
         let name = declaration.renamings[name] ?? name
-        return reserved.contains(name) ? nil : columns[name]
+        return reserved.contains(name) || declaration.readOnly.contains(name) ? nil : columns[name]
+    }
+
+    /// The column of a part of a link: `synced_account_id`.
+    func column(ofLink name: String) -> ReplicaColumn? {
+        if declaration.renamings[name] != nil { return column(ofAttribute: name) }
+        return column(ofAttribute: linkPrefixes.column + name.dropFirst(linkPrefixes.payload.count))
+    }
+
+    /// The column that the application may store something in, or nil if it is none of its business.
+    func column(toStore name: String) -> ReplicaColumn? {
+        reserved.contains(name) && name != data?.name ? nil : columns[name]
     }
 
     /// The join tables of its associations.

@@ -15,6 +15,10 @@ struct WorkingSet {
     private(set) var tables: [Table]
     /// What join tables are to hold; of several wishes for one parent, the last.
     private(set) var joins: [JoinKey: JoinedMembers] = [:]
+    /// The records that came along and whose model a closure of the application takes.
+    private(set) var handovers: [Handover] = []
+    /// The relationships that closures of the application are to resolve, by the record whose they are.
+    private(set) var resolutions: [(table: Int, number: Int, own: OwnResolution)] = []
 
     struct JoinKey: Hashable {
         let table: String
@@ -38,6 +42,7 @@ struct WorkingSet {
             guard apply(event.record, &changes) else { continue }
             applied.append(
                 AppliedEvent(
+                    order: event.order,
                     message: event.message,
                     name: event.name,
                     model: tables[event.record.table].layout.table.model,
@@ -56,6 +61,8 @@ struct WorkingSet {
         let isSaved = tables[record.table].records[record.number].row != nil
         for sideload in record.sideloads {
             for member in sideload.records { _ = apply(member, &changes) }
+            handovers += sideload.handovers
+            if isSaved, let own = sideload.ownResolution { resolutions.append((record.table, record.number, own)) }
             if isSaved, let resolution = sideload.resolution {
                 resolve(resolution, record.event.moment.version, &changes)
             }

@@ -2,6 +2,8 @@ import Dionysus
 
 /// An event that had a say, with what it changed.
 struct AppliedEvent: Sendable {
+    /// Its place among all events of the batch.
+    let order: Int
     let message: ConsumedMessage
     let name: EventName
     let model: String

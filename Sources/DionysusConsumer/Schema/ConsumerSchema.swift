@@ -55,7 +55,7 @@ public struct ConsumerSchema: Sendable {
     ///   - settings: The settings it runs with.
     /// - Returns: All faults, also of the settings, and tables that are missing.
     public func validate(_ consumer: some Consumer, settings: ConsumerSettings) async throws -> [String] {
-        let check = ReplicaCheck(models: consumer.models, settings: settings)
+        let check = ReplicaCheck(consumer, settings: settings)
         let found = try await database.transaction(.snapshot) { transaction in
             let missing = try ConsumerMigrations.tables.filter { try transaction.describe(table: $0) == nil }
             let faults = missing.map { "there is no table \($0): run migrate" }

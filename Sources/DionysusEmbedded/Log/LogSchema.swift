@@ -102,7 +102,7 @@ enum LogSchema {
 ///
 /// So a partition is one contiguous range of the table, and appending to it needs no second index.
 enum MessageID {
-    private static let offsetBits: Int64 = 44
+    static let offsetBits: Int64 = 44
 
     static func make(partitionID: Int64, offset: Int64) -> Int64 { partitionID << offsetBits | offset }
 

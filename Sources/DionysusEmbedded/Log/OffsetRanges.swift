@@ -20,4 +20,19 @@ extension OffsetRange {
         }
         return ranges
     }
+
+    /// The offset of a partition's first message with this timestamp or a later one, or the next offset.
+    ///
+    /// Timestamps come from clocks that can be set back, so that only looking at each message finds it.
+    func offset(of partition: TopicPartition, at time: Timestamp, in connection: Connection) throws -> Int64 {
+        let query = try connection.cachedStatement(
+            sql: """
+                SELECT m.id FROM partitions p JOIN topics t ON t.id = p.topic_id
+                JOIN messages m ON m.id >= p.id << \(MessageID.offsetBits) AND m.id < (p.id + 1) << \(MessageID.offsetBits)
+                WHERE t.name = ? AND p.number = ? AND m.timestamp >= ? ORDER BY m.id LIMIT 1
+                """
+        )
+        let id = try Int64.fetchOne(query, arguments: [partition.topic, partition.partition, time.microseconds])
+        return id.map(MessageID.offset) ?? next
+    }
 }

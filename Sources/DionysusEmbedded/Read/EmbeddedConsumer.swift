@@ -152,6 +152,7 @@ final class EmbeddedConsumer: MessageConsumer {
                     case .earliest: range.first
                     case .latest: range.next
                     case .offset(let offset): offset
+                    case .time(let time): try range.offset(of: partition, at: time, in: connection)
                     }
             }
             return result

@@ -13,15 +13,20 @@ public struct BrokerConformance: Sendable {
         public let description: String
         /// Whether ``MessageBroker/createTopics(_:)`` has to work, which it doesn't on some brokers made for tests.
         public let needsTopicCreation: Bool
+        /// Whether ``MessageBroker/offsets(of:at:)`` has to know the time of messages, which it doesn't on some brokers
+        /// made for tests.
+        public let needsTimes: Bool
         private let body: @Sendable (BrokerTrial) async throws -> Void
 
         init(
             _ description: String,
             needsTopicCreation: Bool = false,
+            needsTimes: Bool = false,
             _ body: @escaping @Sendable (BrokerTrial) async throws -> Void
         ) {
             self.description = description
             self.needsTopicCreation = needsTopicCreation
+            self.needsTimes = needsTimes
             self.body = body
         }
 

@@ -81,5 +81,27 @@ extension BrokerConformance {
                 "the bounds"
             )
         },
+
+        Check("The offset of a time is that of the first message of the time or later, else the next", needsTimes: true)
+        { trial in
+            let topic = try await trial.makeTopic(partitions: 2)
+            let (full, empty) = (TopicPartition(topic, 0), TopicPartition(topic, 1))
+            try await trial.send(0..<3, to: full)
+            var reader = try await trial.makeReader(of: [topic])
+            guard let last = try await reader.read(3).last else { return }
+            await reader.close()
+            // Messages of a later time than those before: Kafka's clock has milliseconds.
+            let second = last.timestamp + 0.001
+            while Timestamp.now <= second + 0.001 { await Task.yield() }
+            try await trial.send(3..<5, to: full)
+            let partitions = [full, empty, TopicPartition(topic, 99)]
+            for (time, offset) in [(Timestamp(microseconds: 0), 0), (second, 3), (Timestamp.now + 3_600, 5)] {
+                let offsets = try await trial.broker.offsets(of: partitions, at: time)
+                try expectEqual(offsets, [full: Int64(offset), empty: 0], "the offsets at \(time)")
+            }
+            var later = try await trial.makeReader(of: [topic], at: .time(second))
+            try expectEqual(try await later.read(2).compactMap(\.number), [3, 4], "the messages from \(second) on")
+            await later.close()
+        },
     ]
 }

@@ -1,0 +1,23 @@
+import Dionysus
+
+extension RecordPayload {
+    /// The payload with other members under the names it has here.
+    func replacing(data: JSON.Object) -> RecordPayload {
+        let links = Set(shape.names[shape.attributeCount...])
+        let attributes = data.members.filter { !links.contains($0.name) }
+        let members = attributes + data.members.filter { links.contains($0.name) }
+        let shape = RecordShape(members.map(\.name), attributeCount: attributes.count, like: shape)
+        let values = members.map(\.value)
+        func time(_ index: Int?) -> Timestamp? {
+            guard let index, case .string(let text) = values[index] else { return nil }
+            return Timestamp(text)
+        }
+        return RecordPayload(
+            shape: shape,
+            values: values,
+            sideloads: sideloads,
+            createdAt: time(shape.createdAt),
+            updatedAt: time(shape.updatedAt)
+        )
+    }
+}

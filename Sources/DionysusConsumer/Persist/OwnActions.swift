@@ -1,0 +1,74 @@
+import Dionysus
+
+/// What closures of the application do about a batch whose records have been written.
+struct OwnActions {
+    let set: WorkingSet?
+    let handovers: [Handover]
+
+    /// Calls them.
+    /// - Parameter applied: The events that had a say so far.
+    /// - Returns: Those and the ones that were handed over, in their order.
+    func run(after applied: [AppliedEvent], in transaction: inout Transaction) throws -> [AppliedEvent] {
+        let handovers = (set?.handovers ?? []) + handovers
+        for call in handovers.calls {
+            do {
+                try call[0].handler(call.map(\.event), &transaction)
+            } catch {
+                throw DionysusError.thrown(by: "the application's storage of \(call[0].kind.model)", error)
+            }
+        }
+        try set?.cancel(in: &transaction)
+        try set?.resolve(in: &transaction)
+        let handedOver = handovers.filter(\.standsAlone).map(AppliedEvent.init)
+        guard !handedOver.isEmpty else { return applied }
+        return (applied + handedOver).sorted { $0.order < $1.order }
+    }
+}
+
+extension AppliedEvent {
+    fileprivate init(_ handover: Handover) {
+        self.init(
+            order: handover.order,
+            message: handover.event.message,
+            name: handover.event.name,
+            model: handover.event.model,
+            payload: handover.event.record,
+            changes: []
+        )
+    }
+}
+
+extension WorkingSet {
+    /// Gives the records that their last event ended to their replicas' own strategies.
+    fileprivate func cancel(in transaction: inout Transaction) throws {
+        for table in tables {
+            let ids = table.records.filter { $0.isCanceled && $0.row != nil }.map(\.id)
+            guard !ids.isEmpty, let strategy = table.layout.table.declaration.cancelling else { continue }
+            do {
+                try strategy(ids, &transaction)
+            } catch {
+                throw DionysusError.thrown(by: "the cancellation of \(table.layout.table.model)", error)
+            }
+        }
+    }
+
+    /// Has relationships resolved of records that are there, each once.
+    fileprivate func resolve(in transaction: inout Transaction) throws {
+        var places: [[Int]: [String: Int]] = [:]
+        for (place, wish) in resolutions.enumerated() {
+            places[[wish.table, wish.number], default: [:]][wish.own.resolution.relationship] = place
+        }
+        for (place, wish) in resolutions.enumerated() {
+            let resolution = wish.own.resolution
+            guard places[[wish.table, wish.number]]?[resolution.relationship] == place,
+                tables[wish.table].records[wish.number].row != nil
+            else { continue }
+            do {
+                try wish.own.resolver(resolution, &transaction)
+            } catch {
+                let name = "\(resolution.relationship) of \(resolution.parent.model)"
+                throw DionysusError.thrown(by: "the resolution of \(name)", error)
+            }
+        }
+    }
+}
