@@ -13,6 +13,8 @@ struct BatchWrite: Sendable {
     var handlers = HandlerWork()
     /// The messages to be recorded as failed.
     var failures: [FailedMessage] = []
+    /// What is recorded of earlier failures, as far as it concerns the messages.
+    var earlier: EarlierFailures?
     /// What keeps the same messages from being applied again.
     let completion: Completion
 }
@@ -21,6 +23,10 @@ struct BatchWrite: Sendable {
 enum Completion: Sendable {
     /// The partition's offset moves past the messages.
     case advance(OffsetAdvance)
+    /// The failure that holds the message is removed.
+    case resolve(FailureResolution)
+    /// The place in a dead-letter topic up to which its messages have been replayed moves past the message.
+    case replay(OffsetAdvance, OffsetStore)
 }
 
 /// Writes a batch, its offset and the record of its failures in one transaction.
@@ -49,7 +55,10 @@ struct Persister: Sendable {
             let dialect = transaction.dialect
             switch write.completion {
             case .advance(let advance): try offsets.advance(advance, in: &transaction)
+            case .resolve(let resolution): try resolution.resolve(in: &transaction)
+            case .replay(let advance, let positions): try positions.advance(advance, in: &transaction)
             }
+            try write.earlier?.settle(in: &transaction)
             try Self.run(failureLog.statements(for: write.failures, dialect), in: &transaction)
             guard !write.batch.events.isEmpty else {
                 try write.handlers.run(in: &transaction)
