@@ -170,13 +170,16 @@ import Testing
         }
     }
 
-    @Test(arguments: TestDatabaseKind.available)
-    func `retries beside a running consumer keep the order of every key`(_ kind: TestDatabaseKind) async throws {
+    @Test(arguments: TestDatabaseKind.available, [1, 4])
+    func `retries beside a running consumer keep the order of every key`(
+        _ kind: TestDatabaseKind,
+        lanes: Int
+    ) async throws {
         try await ReplicaHarness.run(kind) { replica in
             let diary = Diary(refusing: [0, 1, 30])
             try await Diary.create(in: replica)
             let mirror = Mirror.rentals {
-                $0.onFailure(.record(.wait)).handling(diary.handler).batchTransformation(nil)
+                $0.onFailure(.record(.wait)).handling(diary.handler).batchTransformation(nil).concurrency(lanes)
             }
             var settings = ConsumerSettings.forTests
             settings.batchSize = 3

@@ -18,13 +18,20 @@ import Testing
 
     private static let count = 10_000
     private static let place = 4_321
+
     /// Later messages of the record.
-    private static let later = [place + 100, place + 2_500, place + 5_000]
+    ///
+    /// What a later message of the same batch changes again is never written, so that no constraint could refuse it.
+    private static func later(_ poison: Poison) -> [Int] {
+        [place + (poison == .constraint ? 2_100 : 100), place + 2_500, place + 5_000]
+    }
+
     private static let record = "SELECT name FROM rentals WHERE synced_id = \(place)"
 
     /// The stream, a record a message but for the later ones of the poisoned record.
     private static func messages(_ poison: Poison) -> [WireMessage] {
-        (0..<count)
+        let later = later(poison)
+        return (0..<count)
             .map { index in
                 let version = Int64(index + 1)
                 if later.contains(index) { return .rental(.updated, place, name: "later \(index)", version: version) }
@@ -82,7 +89,7 @@ import Testing
         let others = try await replica.rows(
             "SELECT count(*) FROM rentals WHERE synced_id NOT IN (\(place), 1000000)"
         )
-        #expect(others == ["\(count - 1 - later.count)"], sourceLocation: location)
+        #expect(others == ["\(count - 4)"], sourceLocation: location)
     }
 
     @Test(arguments: TestDatabaseKind.available, Poison.allCases)
@@ -101,7 +108,7 @@ import Testing
             guard poison != .malformedBytes else { return }
             try await replica.consume(mirror)
             try await Self.expectHandled(allBut: [], in: replica)
-            #expect(try await replica.rows(SQL(raw: Self.record)) == ["later \(Self.later[2])"])
+            #expect(try await replica.rows(SQL(raw: Self.record)) == ["later \(Self.place + 5_000)"])
         }
     }
 
@@ -110,7 +117,7 @@ import Testing
         try await Self.poison(kind, poison, .skip) { replica, mirror, _ in
             try await replica.consume(mirror)
             try await Self.expectHandled(allBut: [Self.place], in: replica)
-            #expect(try await replica.rows(SQL(raw: Self.record)) == ["later \(Self.later[2])"])
+            #expect(try await replica.rows(SQL(raw: Self.record)) == ["later \(Self.place + 5_000)"])
             #expect(try await replica.recorded() == [])
             #expect(try await replica.rows("SELECT next_offset FROM dionysus_offsets") == ["\(Self.count)"])
         }
@@ -139,7 +146,7 @@ import Testing
                 #expect(summary.applied == 1 && summary.recorded == 0)
                 try await Self.expectHandled(allBut: [], in: replica)
             }
-            #expect(try await replica.rows(SQL(raw: Self.record)) == ["later \(Self.later[2])"])
+            #expect(try await replica.rows(SQL(raw: Self.record)) == ["later \(Self.place + 5_000)"])
         }
     }
 
@@ -151,7 +158,7 @@ import Testing
         try await Self.poison(kind, poison, .record(.pass)) { replica, mirror, mend in
             try await replica.consume(mirror)
             try await Self.expectHandled(allBut: [Self.place], in: replica)
-            #expect(try await replica.rows(SQL(raw: Self.record)) == ["later \(Self.later[2])"])
+            #expect(try await replica.rows(SQL(raw: Self.record)) == ["later \(Self.place + 5_000)"])
             #expect(try await replica.failures().list().map(\.offset) == [Int64(Self.place)])
 
             try await mend()
@@ -164,7 +171,7 @@ import Testing
                 try await Self.expectHandled(allBut: [], in: replica)
                 #expect(try await replica.recorded() == [])
             }
-            #expect(try await replica.rows(SQL(raw: Self.record)) == ["later \(Self.later[2])"])
+            #expect(try await replica.rows(SQL(raw: Self.record)) == ["later \(Self.place + 5_000)"])
         }
     }
 
@@ -175,11 +182,11 @@ import Testing
     ) async throws {
         try await Self.poison(kind, poison, .record(.wait)) { replica, mirror, mend in
             try await replica.consume(mirror)
-            try await Self.expectHandled(allBut: Set([Self.place] + Self.later), in: replica)
+            try await Self.expectHandled(allBut: Set([Self.place] + Self.later(poison)), in: replica)
             #expect(try await replica.rows(SQL(raw: Self.record)) == [])
             let failures = replica.failures(mirror)
             let kept = try await failures.list()
-            #expect(kept.map(\.offset) == ([Self.place] + Self.later).map(Int64.init))
+            #expect(kept.map(\.offset) == ([Self.place] + Self.later(poison)).map(Int64.init))
             #expect(kept.map(\.state) == [.failed, .waiting, .waiting, .waiting])
 
             try await mend()
@@ -194,9 +201,9 @@ import Testing
                 try await Self.expectHandled(allBut: [], in: replica)
             }
             #expect(try await replica.recorded() == [])
-            #expect(try await replica.rows(SQL(raw: Self.record)) == ["later \(Self.later[2])"])
+            #expect(try await replica.rows(SQL(raw: Self.record)) == ["later \(Self.place + 5_000)"])
             let last = try await Diary.offsets(in: replica).suffix(3)
-            #expect(Array(last) == Self.later.map(String.init))
+            #expect(Array(last) == Self.later(poison).map(String.init))
         }
     }
 }

@@ -21,9 +21,9 @@ struct ConsumerPipeline: Sendable {
         let (waiting, messages) = (progress.waiting, batch.messages.filter { !progress.waiting.contains($0) })
         let decoded = MessageDecoder(naming: naming, tombstonesDelete: topic.tombstonesDelete).decode(messages)
         let accepted = filter(decoded.messages, by: topic.filters)
-        let handlers = HandlerWork(accepted, topic.handlers)
         let transformed = topic.batchTransformation?.apply(accepted) ?? accepted
         let bound = try await bind(transformed)
+        let handlers = HandlerWork(accepted.without(bound.failures), topic.handlers)
         let failures = decoded.failures + bound.failures
         if topic.failurePolicy.holdsKeys { try waiting.compare(with: failures, in: batch) }
         let parked = try await park(failures, by: topic.failurePolicy, &progress)
@@ -51,8 +51,8 @@ struct ConsumerPipeline: Sendable {
 
     /// How far a batch has come.
     struct Progress: Sendable {
-        /// The offset that is stored in the database; nil if none is.
-        var stored: Int64?
+        /// The offset that is to be moved, with what the database says of it.
+        var cursor: OffsetCursor
         /// The offsets of messages that have gone to the dead-letter topic already.
         var sent: Set<Int64> = []
         /// The offsets of messages whose failure has been told already.
@@ -64,10 +64,10 @@ struct ConsumerPipeline: Sendable {
     /// by themselves are parked.
     /// - Returns: The offset that is stored afterwards.
     /// - Throws: ``PositionLost``, `CancellationError` when the service is to stop, or an error that stops it.
-    func process(_ batch: PartitionBatch, from stored: Int64?) async throws -> Int64? {
-        var progress = Progress(stored: stored)
+    func process(_ batch: PartitionBatch, from cursor: OffsetCursor) async throws -> Int64? {
+        var progress = Progress(cursor: cursor)
         try await process(batch, &progress)
-        return progress.stored
+        return progress.cursor.stored
     }
 
     private func process(_ batch: PartitionBatch, _ progress: inout Progress) async throws {
@@ -163,7 +163,6 @@ struct ConsumerPipeline: Sendable {
         _ batch: PartitionBatch,
         _ progress: inout Progress
     ) async throws -> PersistedBatch {
-        let advance = OffsetAdvance(partition: batch.partition, stored: progress.stored, next: batch.next)
         let write = BatchWrite(
             batch: bound,
             handlers: handlers,
@@ -174,12 +173,12 @@ struct ConsumerPipeline: Sendable {
                 messages: batch.messages,
                 waiting: topics[batch.partition.topic].failurePolicy.holdsKeys ? progress.waiting : nil
             ),
-            completion: .advance(advance)
+            completion: .advance(progress.cursor, to: batch.next)
         )
         let persisted = try await retry.run("writing a batch of \(batch.partition)") {
             try await persister.persist(write)
         }
-        progress.stored = batch.next
+        progress.cursor.stored = batch.next
         return persisted
     }
 }
@@ -209,6 +208,13 @@ struct PartitionBatch: Sendable {
 }
 
 extension [DecodedMessage] {
+    /// Those that have not failed.
+    func without(_ failures: [FailedMessage]) -> [DecodedMessage] {
+        guard !failures.isEmpty else { return self }
+        let failed = Set(failures.map(\.message.offset))
+        return filter { !failed.contains($0.message.offset) }
+    }
+
     /// The names of all models, also of those whose records came along in others.
     var modelNames: Set<String> {
         var names: Set<String> = []

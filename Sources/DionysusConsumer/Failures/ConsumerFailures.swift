@@ -152,10 +152,10 @@ public struct ConsumerFailures: Sendable {
     /// - Returns: What became of its messages.
     /// - Throws: As ``list(_:)``; `unknownTopic` if there is no such topic, `conflict` if somebody else replays it, and
     ///   what the broker throws.
-    public func replayDeadLetters(of topic: String) async throws -> DeadLetterReplay.Summary {
+    public func replayDeadLetters(of topic: String) async throws -> DeadLetterReplay {
         try await database.transaction(.snapshot) { [queries] in try queries.check(in: &$0) }
         return try await withPipeline { pipeline in
-            var replay = DeadLetterReplay(
+            var reader = DeadLetterReader(
                 topic: topic,
                 pipeline: pipeline,
                 database: database,
@@ -163,7 +163,7 @@ public struct ConsumerFailures: Sendable {
                 settings: settings,
                 logger: logger
             )
-            return try await replay.run()
+            return try await reader.run()
         }
     }
 

@@ -21,12 +21,12 @@ struct BatchWrite: Sendable {
 
 /// What a transaction changes together with the data, so that a message takes effect exactly once.
 enum Completion: Sendable {
-    /// The partition's offset moves past the messages.
-    case advance(OffsetAdvance)
+    /// The offset of the messages' partition, or of their lane, moves past them.
+    case advance(OffsetCursor, to: Int64)
     /// The failure that holds the message is removed.
     case resolve(FailureResolution)
     /// The place in a dead-letter topic up to which its messages have been replayed moves past the message.
-    case replay(OffsetAdvance, OffsetStore)
+    case replay(OffsetCursor, to: Int64, OffsetStore)
 }
 
 /// Writes a batch, its offset and the record of its failures in one transaction.
@@ -54,9 +54,9 @@ struct Persister: Sendable {
         try await database.transaction(.write) { [offsets, failureLog] transaction in
             let dialect = transaction.dialect
             switch write.completion {
-            case .advance(let advance): try offsets.advance(advance, in: &transaction)
+            case .advance(let cursor, let next): try offsets.advance(cursor, to: next, in: &transaction)
             case .resolve(let resolution): try resolution.resolve(in: &transaction)
-            case .replay(let advance, let positions): try positions.advance(advance, in: &transaction)
+            case .replay(let place, let next, let places): try places.advance(place, to: next, in: &transaction)
             }
             try write.earlier?.settle(in: &transaction)
             try Self.run(failureLog.statements(for: write.failures, dialect), in: &transaction)

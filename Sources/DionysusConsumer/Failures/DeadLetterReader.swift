@@ -1,30 +1,30 @@
 import Dionysus
 import Logging
 
+/// What became of the messages of a dead-letter topic.
+public struct DeadLetterReplay: Sendable, Hashable {
+    /// How many have been applied.
+    public internal(set) var applied = 0
+    /// How many have failed again and are recorded in the database.
+    public internal(set) var recorded = 0
+    /// How many are no failures of this group, and were left out.
+    public internal(set) var foreign = 0
+}
+
 /// Reads a dead-letter topic to its present end, and applies what it holds.
 ///
 /// It has a group of its own, whose places are stored in the transactions of the data, so that each message is replayed
 /// once however often it is started.
-public struct DeadLetterReplay {
-    /// What became of the messages of a dead-letter topic.
-    public struct Summary: Sendable, Hashable {
-        /// How many have been applied.
-        public internal(set) var applied = 0
-        /// How many have failed again and are recorded in the database.
-        public internal(set) var recorded = 0
-        /// How many are no failures of this group, and were left out.
-        public internal(set) var foreign = 0
-    }
-
+struct DeadLetterReader {
     let topic: String
     let pipeline: ConsumerPipeline
     let database: any Database
     let broker: any MessageBroker
     let settings: ConsumerSettings
     let logger: Logger
-    private var summary = Summary()
+    private var summary = DeadLetterReplay()
     /// The stored place in each partition that is owned.
-    private var places: [TopicPartition: Int64?] = [:]
+    private var places: [TopicPartition: OffsetCursor] = [:]
     /// The ends of the partitions that are still to be reached.
     private var rest: [TopicPartition: OffsetRange] = [:]
 
@@ -46,7 +46,7 @@ public struct DeadLetterReplay {
 
     private var positions: OffsetStore { OffsetStore(group: "\(settings.effectiveGroupID)_dead_letters") }
 
-    mutating func run() async throws -> Summary {
+    mutating func run() async throws -> DeadLetterReplay {
         guard let description = try await broker.describeTopics([topic]).first else {
             throw DionysusError(.unknownTopic, "there is no topic \(topic)")
         }
@@ -78,7 +78,7 @@ public struct DeadLetterReplay {
             switch try await member.next(maxMessages: settings.batchSize, timeout: .seconds(60)) {
             case .assigned(let partitions):
                 let stored = try await load()
-                for partition in partitions { places[partition] = .some(stored[partition]) }
+                for partition in partitions { places[partition] = OffsetCursor(partition, stored: stored[partition]) }
                 let starts = partitions.map { ($0, stored[$0].map(StartPosition.offset) ?? .earliest) }
                 try await member.start(Dictionary(uniqueKeysWithValues: starts))
             case .messages(let messages):
@@ -106,13 +106,12 @@ public struct DeadLetterReplay {
 
     private mutating func replay(_ letter: ConsumedMessage) async throws {
         guard let place = places[letter.source] else { return }
-        let advance = OffsetAdvance(partition: letter.source, stored: place, next: letter.offset + 1)
         do {
-            try await replay(letter, .replay(advance, positions))
+            try await replay(letter, .replay(place, to: letter.offset + 1, positions))
         } catch is PositionLost {
             throw DionysusError(.conflict, "somebody else replays \(topic)", advice: "wait until that has ended")
         }
-        places[letter.source] = .some(letter.offset + 1)
+        places[letter.source]?.stored = letter.offset + 1
         if let range = rest[letter.source], letter.offset + 1 >= range.next { rest[letter.source] = nil }
     }
 
@@ -142,6 +141,8 @@ public struct DeadLetterReplay {
     }
 
     private func load() async throws -> [TopicPartition: Int64] {
-        try await database.transaction(.snapshot) { [positions, topic] in try positions.load([topic], in: &$0) }
+        try await database.transaction(.snapshot) { [positions, topic] transaction in
+            try positions.load([topic], in: &transaction).mapValues(\.next)
+        }
     }
 }
