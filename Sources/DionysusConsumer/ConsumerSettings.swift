@@ -36,10 +36,14 @@ public struct ConsumerSettings: Sendable {
     ///
     /// Default 2.
     public var maxRetries = 2
-    /// The longest time between two tries while the database or the broker is away.
+    /// The longest time between two tries of a message, and while the database or the broker is away.
     ///
     /// Default 10 s.
     public var maxRetryDelay = Duration.seconds(10)
+    /// How a message that fails is tried again in its place, for topics that don't say.
+    ///
+    /// Default nil: ``maxRetries`` times, after pauses that double from 100 ms to ``maxRetryDelay``.
+    public var retryPolicy: RetryPolicy?
     /// How long it is remembered that a record was destroyed.
     ///
     /// Default 30 days.

@@ -120,7 +120,8 @@ extension ConsumedMessage {
             key: bytes(message.pointee.key, message.pointee.key_len),
             value: bytes(message.pointee.payload, message.pointee.len),
             headers: Self.headers(of: message),
-            timestamp: Timestamp(microseconds: max(0, milliseconds) * 1000)
+            // The time is whatever number the sender has written.
+            timestamp: Timestamp(microseconds: min(max(0, milliseconds), .max / 1000) * 1000)
         )
     }
 

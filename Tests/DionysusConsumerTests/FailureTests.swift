@@ -133,6 +133,94 @@ import Testing
         }
     }
 
+    /// Messages that are hard to write down.
+    static let unwieldy: [OutgoingMessage] = {
+        func message(key: [UInt8]?, value: [UInt8]?, headers: [MessageHeader] = []) -> OutgoingMessage {
+            OutgoingMessage(
+                topic: "v3_rentals",
+                destination: .partition(0),
+                key: key,
+                value: value,
+                headers: headers
+            )
+        }
+        func event(_ name: String, _ model: String, _ payload: String) -> [UInt8] {
+            Array(#"{"message":[{"event":"\#(name)","model_name":"\#(model)","data":[\#(payload)]}]}"#.utf8)
+        }
+        let headers = [
+            MessageHeader("invalid", [0xff, 0xfe]), MessageHeader("zero", [0x61, 0x00]), MessageHeader("twice", [0x31]),
+            MessageHeader("twice", [0x32]), MessageHeader(HeaderName.version, Array("12".utf8)),
+            MessageHeader("quote", Array(#""\u0000"#.utf8)),
+        ]
+        let long = String(repeating: "long", count: 100_000)
+        return [
+            message(key: Array("Rental:1".utf8), value: [UInt8](repeating: 0x78, count: 10_000_000)),
+            message(key: nil, value: [0x00]),
+            message(key: [], value: []),
+            message(key: [0x52, 0x3a, 0x00, 0x31], value: [0xff], headers: headers),
+            message(key: [UInt8](repeating: 0x3a, count: 100_000), value: [0x7b], headers: headers),
+            message(
+                key: Array("R:\u{0}é".utf8),
+                value: Array(#"{"message":[{"event":"a\u0000b","model_name":"","data":[]},7]}"#.utf8)
+            ),
+            message(key: Array("R:1".utf8), value: event("rental_created", long, "7")),
+            message(
+                key: Array("R:2".utf8),
+                value: Array(#"{"message":[{"event":"\#(long)","model_name":"","data":[]},7]}"#.utf8)
+            ),
+            message(
+                key: Array("R:3".utf8),
+                value: event("rental_created", "Rental", #"{"id":"x","created_at":"0000-01-01T00:00:00Z"}"#)
+            ),
+            message(
+                key: Array("R:4".utf8),
+                value: event("rental_created", "Rental", #"{"id":4,"name":"zero \u0000 byte"}"#)
+            ),
+        ]
+    }()
+
+    @Test(arguments: TestDatabaseKind.available, [FailurePolicy.record(.pass), .record(.wait)])
+    func `whatever a message is made of, it is recorded and comes back as it was`(
+        _ kind: TestDatabaseKind,
+        _ policy: FailurePolicy
+    ) async throws {
+        try await ReplicaHarness.run(kind) { replica in
+            let mirror = Mirror.rentals { $0.onFailure(policy) }
+            try await replica.publish(raw: Self.unwieldy + [WireMessage.rental(.created, 9, name: "last").outgoing])
+            try await replica.consume(mirror)
+            #expect(try await replica.rows(Self.names) == ["9"])
+            let failures = replica.failures(mirror)
+            let recorded = try await failures.list()
+            #expect(recorded.map(\.offset) == Self.unwieldy.indices.map(Int64.init))
+            let log = try await readRaw("v3_rentals", from: replica.broker)
+            for (failure, original) in zip(recorded, log) {
+                let message = try #require(try await failures.message(failure.id))
+                #expect(message.source == original.source && message.offset == original.offset)
+                #expect(message.key == original.key && message.value == original.value)
+                #expect(message.headers == original.headers && message.timestamp == original.timestamp)
+            }
+            let again = try await failures.retryAll()
+            #expect(again.count == Self.unwieldy.count && again.allSatisfy { $0.outcome == .failed })
+        }
+    }
+
+    @Test(arguments: TestDatabaseKind.available)
+    func `an error of any type that a handler throws is a failure of its message`(
+        _ kind: TestDatabaseKind
+    ) async throws {
+        try await ReplicaHarness.run(kind) { replica in
+            let diary = Diary(refusing: [1])
+            try await Diary.create(in: replica)
+            let mirror = Mirror.rentals { $0.handling(diary.handler) }
+            try await replica.publish((1...3).map { .rental(.created, $0, name: "rental \($0)") })
+            try await replica.consume(mirror)
+            #expect(try await replica.rows(Self.names) == ["1", "3"])
+            #expect(try await Diary.offsets(in: replica) == ["0", "2"])
+            let failure = try #require(try await replica.failures().list().first)
+            #expect(failure.errorClass == "application" && failure.errorMessage.contains("Refusal"))
+        }
+    }
+
     @Test func `the error of a message shows nothing of its payload`() async throws {
         try await ReplicaHarness.run(.sqlite) { replica in
             try await replica.publish(.event("rental_created", "Rental", #"{"id":3,"price":"secret"}"#))

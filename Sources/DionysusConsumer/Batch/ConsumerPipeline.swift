@@ -10,7 +10,7 @@ struct ConsumerPipeline: Sendable {
     let parking: Parking
     let reactor: Reactor
     let retry: RetryLoop
-    let maxRetries: Int
+    let retryPolicies: RetryPolicies
     let logger: Logger
 
     /// Applies the next messages of a partition.
@@ -18,13 +18,15 @@ struct ConsumerPipeline: Sendable {
     /// This is the consumer.
     private func apply(_ batch: PartitionBatch, _ progress: inout Progress) async throws {
         let topic = topics[batch.partition.topic]
-        let decoded = MessageDecoder(naming: naming, tombstonesDelete: topic.tombstonesDelete).decode(batch.messages)
+        let (waiting, messages) = (progress.waiting, batch.messages.filter { !progress.waiting.contains($0) })
+        let decoded = MessageDecoder(naming: naming, tombstonesDelete: topic.tombstonesDelete).decode(messages)
         let accepted = filter(decoded.messages, by: topic.filters)
-        let handlers = HandlerWork(accepted, topic.handlers)
-        let transformed = try topic.transform(accepted)
-        let bound = try await bind(transformed, of: topic)
+        let bound = try await bind(try topic.transform(accepted), of: topic)
+        let handlers = HandlerWork(accepted.without(bound.failures), topic.handlers)
         let failures = decoded.failures + bound.failures
-        let recorded = try await park(failures, by: topic.failurePolicy, &progress)
+        if topic.failurePolicy.holdsKeys { try waiting.compare(with: failures, in: batch) }
+        let parked = try await park(failures, by: topic.failurePolicy, &progress)
+        let recorded = parked + waiting.failures(in: batch)
         let persisted = try await persist(bound.batch, handlers, recording: recorded, batch, &progress)
         await reactor.react(to: persisted.applied)
     }
@@ -52,6 +54,9 @@ struct ConsumerPipeline: Sendable {
         var cursor: OffsetCursor
         /// The offsets of messages that have gone to the dead-letter topic already.
         var sent: Set<Int64> = []
+        /// The offsets of messages whose failure has been told already.
+        var told: Set<Int64> = []
+        var waiting = WaitingMessages()
     }
 
     /// Applies messages, and halves them when the database refuses them together, so that only those that it refuses
@@ -66,8 +71,18 @@ struct ConsumerPipeline: Sendable {
 
     private func process(_ batch: PartitionBatch, _ progress: inout Progress) async throws {
         do {
+            try await applyOrPark(batch, &progress)
+        } catch let changed as WaitingChanged {
+            progress.waiting = changed.waiting
+            try await process(batch, &progress)
+        }
+    }
+
+    private func applyOrPark(_ batch: PartitionBatch, _ progress: inout Progress) async throws {
+        do {
             try await apply(batch, &progress)
-        } catch let error as DionysusError where error.code != .declaration {
+        } catch {
+            guard let error = DionysusError(ofMessages: error) else { throw error }
             // The tables may have changed since they were looked up.
             catalogue.forget()
             if let (first, second) = batch.halves {
@@ -81,14 +96,15 @@ struct ConsumerPipeline: Sendable {
 
     private func retryThenPark(_ batch: PartitionBatch, _ error: DionysusError, _ progress: inout Progress) async throws
     {
-        let policy = topics[batch.partition.topic].failurePolicy
+        let topic = topics[batch.partition.topic]
         var error = error
         var attempts = 1
-        while attempts <= policy.maxRetries ?? maxRetries {
-            try await retry.pause(afterFailures: attempts)
+        while let delay = retryPolicies[topic].delay(after: FailedAttempt(batch, error, attempts)) {
+            try await retry.pause(for: delay)
             do {
                 return try await apply(batch, &progress)
-            } catch let newError as DionysusError where newError.code != .declaration {
+            } catch let newError {
+                guard let newError = DionysusError(ofMessages: newError) else { throw newError }
                 error = newError
                 attempts += 1
             }
@@ -96,7 +112,7 @@ struct ConsumerPipeline: Sendable {
         let failures = batch.messages.map { message in
             FailedMessage(message: message, error: DionysusError(in: message, error), attempts: attempts)
         }
-        let recorded = try await park(failures, by: policy, &progress)
+        let recorded = try await park(failures, by: topic.failurePolicy, &progress)
         _ = try await persist(BoundBatch(), HandlerWork(), recording: recorded, batch, &progress)
     }
 
@@ -106,7 +122,19 @@ struct ConsumerPipeline: Sendable {
         return accepted
     }
 
+    /// Turns payloads into values of columns, once more with a fresh look at the tables if something does not fit, because
+    /// these may have changed since they were looked up.
     private func bind(
+        _ messages: [DecodedMessage],
+        of topic: ConsumerTopic
+    ) async throws -> (batch: BoundBatch, failures: [FailedMessage]) {
+        let bound = try await bindOnce(messages, of: topic)
+        guard bound.failures.contains(where: { $0.error.code == .typeMismatch }) else { return bound }
+        catalogue.forget()
+        return try await bindOnce(messages, of: topic)
+    }
+
+    private func bindOnce(
         _ messages: [DecodedMessage],
         of topic: ConsumerTopic
     ) async throws -> (batch: BoundBatch, failures: [FailedMessage]) {
@@ -125,8 +153,10 @@ struct ConsumerPipeline: Sendable {
         _ progress: inout Progress
     ) async throws -> [FailedMessage] {
         guard !failures.isEmpty else { return [] }
-        let (recorded, sent) = try await parking.park(failures, by: policy, except: progress.sent)
+        let untold = Set(failures.map(\.message.offset)).subtracting(progress.told)
+        let (recorded, sent) = try await parking.park(failures, by: policy, except: progress.sent, telling: untold)
         progress.sent.formUnion(sent)
+        progress.told.formUnion(untold)
         return recorded
     }
 
@@ -141,6 +171,12 @@ struct ConsumerPipeline: Sendable {
             batch: bound,
             handlers: handlers,
             failures: failures,
+            earlier: EarlierFailures(
+                group: persister.offsets.group,
+                partition: batch.partition,
+                messages: batch.messages,
+                waiting: topics[batch.partition.topic].failurePolicy.holdsKeys ? progress.waiting : nil
+            ),
             completion: .advance(progress.cursor, to: batch.next)
         )
         let persisted = try await retry.run("writing a batch of \(batch.partition)") {
@@ -176,6 +212,13 @@ struct PartitionBatch: Sendable {
 }
 
 extension [DecodedMessage] {
+    /// Those that have not failed.
+    func without(_ failures: [FailedMessage]) -> [DecodedMessage] {
+        guard !failures.isEmpty else { return self }
+        let failed = Set(failures.map(\.message.offset))
+        return filter { !failed.contains($0.message.offset) }
+    }
+
     /// The names of all models, also of those whose records came along in others.
     var modelNames: Set<String> {
         var names: Set<String> = []

@@ -17,7 +17,8 @@ extension ConsumerPipeline {
         var deadLetters: DeadLetters?
         if topics.hasDeadLetters {
             deadLetters = DeadLetters(
-                producer: try await broker.makeProducer(ProducerOptions(clientID: settings.clientID))
+                producer: try await broker.makeProducer(ProducerOptions(clientID: settings.clientID)),
+                group: settings.effectiveGroupID
             )
         }
         let group = settings.effectiveGroupID
@@ -38,7 +39,7 @@ extension ConsumerPipeline {
             parking: Parking(deadLetters: deadLetters, retry: retry, logger: logger),
             reactor: Reactor(didConsume: consumer.didConsume, logger: logger),
             retry: retry,
-            maxRetries: settings.maxRetries,
+            retryPolicies: RetryPolicies(settings),
             logger: logger
         )
     }

@@ -33,7 +33,12 @@ struct RetryLoop: Sendable {
     /// Waits before the next try.
     /// - Throws: `CancellationError` when the service is to stop.
     func pause(afterFailures failures: Int) async throws {
-        let delay = backoff.delay(afterFailures: failures)
+        try await pause(for: backoff.delay(afterFailures: failures))
+    }
+
+    /// Waits.
+    /// - Throws: `CancellationError` when the service is to stop.
+    func pause(for delay: Duration) async throws {
         if Task.isShuttingDownGracefully { throw CancellationError() }
         try await cancelWhenGracefulShutdown { try await Task.sleep(for: delay) }
         if Task.isShuttingDownGracefully { throw CancellationError() }

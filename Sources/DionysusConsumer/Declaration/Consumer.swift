@@ -96,7 +96,8 @@ public struct ConsumerNamespace: Sendable {
 /// A topic that is read.
 public struct ConsumerTopic: Sendable {
     let name: String
-    var failurePolicy = FailurePolicy.record
+    var failurePolicy = FailurePolicy.record(.pass)
+    var retryPolicy: RetryPolicy?
     var batchTransformation: BatchTransformation? = .latestUpdates
     var filters: [MessageFilter] = []
     var start = StartPosition.earliest
@@ -130,7 +131,7 @@ public struct ConsumerTopic: Sendable {
 
     /// Chooses what becomes of messages that fail.
     ///
-    /// By default they are recorded in the database.
+    /// By default they are recorded in the database, and later messages of their keys pass.
     /// - Parameter policy: The choice.
     /// - Returns: The topic with the choice.
     public func onFailure(_ policy: FailurePolicy) -> ConsumerTopic {

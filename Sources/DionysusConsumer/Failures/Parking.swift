@@ -12,16 +12,18 @@ struct Parking: Sendable {
     ///   - failures: The messages.
     ///   - policy: What their topic chose.
     ///   - sent: The offsets of messages that have gone to the dead-letter topic already.
+    ///   - untold: The offsets of messages whose failure is still to be logged.
     /// - Returns: Those that are to be recorded in the database, and the offsets of those that were sent.
     /// - Throws: The first failure, if the topic chose to stop; `CancellationError` when the service is to stop.
     func park(
         _ failures: [FailedMessage],
         by policy: FailurePolicy,
-        except sent: Set<Int64>
+        except sent: Set<Int64>,
+        telling untold: Set<Int64>
     ) async throws -> (recorded: [FailedMessage], sent: Set<Int64>) {
         let failures = failures.filter { !sent.contains($0.message.offset) }
             .sorted { $0.message.offset < $1.message.offset }
-        for failure in failures { log(failure, policy) }
+        for failure in failures where untold.contains(failure.message.offset) { log(failure, policy) }
         switch policy {
         case .record: return (failures, [])
         case .skip: return ([], [])
@@ -44,9 +46,4 @@ struct Parking: Sendable {
     private func log(_ failure: FailedMessage, _ policy: FailurePolicy) {
         logger.error("a message failed: \(failure.error)", metadata: ["policy": "\(policy)"])
     }
-}
-
-extension FailurePolicy {
-    /// How often a message is tried again in its place, where the topic says so.
-    var maxRetries: Int? { if case .deadLetter(_, let maxRetries) = self { maxRetries } else { nil } }
 }

@@ -13,6 +13,8 @@ struct BatchWrite: Sendable {
     var handlers = HandlerWork()
     /// The messages to be recorded as failed.
     var failures: [FailedMessage] = []
+    /// What is recorded of earlier failures, as far as it concerns the messages.
+    var earlier: EarlierFailures?
     /// What keeps the same messages from being applied again.
     let completion: Completion
 }
@@ -21,6 +23,10 @@ struct BatchWrite: Sendable {
 enum Completion: Sendable {
     /// The offset of the messages' partition, or of their lane, moves past them.
     case advance(OffsetCursor, to: Int64)
+    /// The failure that holds the message is removed.
+    case resolve(FailureResolution)
+    /// The place in a dead-letter topic up to which its messages have been replayed moves past the message.
+    case replay(OffsetCursor, to: Int64, OffsetStore)
 }
 
 /// Writes a batch, its offset and the record of its failures in one transaction.
@@ -49,7 +55,10 @@ struct Persister: Sendable {
             let dialect = transaction.dialect
             switch write.completion {
             case .advance(let cursor, let next): try offsets.advance(cursor, to: next, in: &transaction)
+            case .resolve(let resolution): try resolution.resolve(in: &transaction)
+            case .replay(let place, let next, let places): try places.advance(place, to: next, in: &transaction)
             }
+            try write.earlier?.settle(in: &transaction)
             try Self.run(failureLog.statements(for: write.failures, dialect), in: &transaction)
             var applied: [AppliedEvent] = []
             for part in write.batch.parts {

@@ -19,6 +19,7 @@ enum ConsumerMigrations {
             ["ALTER TABLE dionysus_offsets ADD COLUMN lanes \(raw: dialect.columnType(.integer)) NOT NULL DEFAULT 1"]
                 + [laneOffsets(dialect)]
         },
+        Migration(number: 20) { failureKeys($0) },
     ]
 
     /// The tables, for their removal and for the check that they are there.
@@ -56,6 +57,17 @@ enum ConsumerMigrations {
               "offset" \(type(.bigint)) NOT NULL, written_at \(type(.timestamp)) NOT NULL,
               created_at \(type(.timestamp)) NOT NULL, PRIMARY KEY (replica, record_id))
             """
+    }
+
+    /// What finds the failures of a key; those from before hold nothing, because nothing waited for them.
+    private static func failureKeys(_ dialect: any SQLDialect) -> [SQL] {
+        [
+            "ALTER TABLE dionysus_failures ADD COLUMN key_hash \(raw: dialect.columnType(.bigint))",
+            "ALTER TABLE dionysus_failures ADD COLUMN retried_at \(raw: dialect.columnType(.timestamp))",
+            """
+            CREATE INDEX dionysus_failures_keys ON dionysus_failures ("group", topic, "partition", key_hash, "offset")
+            """,
+        ]
     }
 
     private static func failures(_ dialect: any SQLDialect) -> SQL {

@@ -1,0 +1,81 @@
+import Dionysus
+
+/// Which messages of a batch wait behind earlier ones of their keys that have failed.
+///
+/// It is an assumption that the transaction of the data examines. Where it was wrong, everything is rolled back and the
+/// batch is applied once more with what was found.
+struct WaitingMessages: Sendable {
+    /// The offsets of those that wait behind messages which are recorded in the database.
+    private(set) var behindRecorded: Set<Int64> = []
+    /// The offsets of those that wait behind messages of the same batch.
+    private(set) var behindOthers: Set<Int64> = []
+
+    func contains(_ message: ConsumedMessage) -> Bool {
+        behindRecorded.contains(message.offset) || behindOthers.contains(message.offset)
+    }
+
+    /// The messages of a batch that wait, as they are recorded.
+    func failures(in batch: PartitionBatch) -> [FailedMessage] {
+        batch.messages.filter(contains).map { FailedMessage(waiting: $0) }
+    }
+
+    /// Compares the assumption with the failures of a batch that were found before the database is asked.
+    /// - Throws: ``WaitingChanged``.
+    func compare(with failures: [FailedMessage], in batch: PartitionBatch) throws {
+        var failed: [[UInt8]: Int64] = [:]
+        for failure in failures {
+            guard let key = failure.message.key else { continue }
+            failed[key] = min(failed[key] ?? .max, failure.message.offset)
+        }
+        let found = batch.messages.following(failed)
+        guard found != behindOthers.intersection(batch.messages.map(\.offset)) else { return }
+        var changed = self
+        changed.behindOthers = found
+        throw WaitingChanged(waiting: changed)
+    }
+
+    /// Compares the assumption with what is recorded in the database.
+    /// - Parameters:
+    ///   - recorded: The lowest offset that is recorded under each key.
+    ///   - messages: The messages of the batch.
+    /// - Throws: ``WaitingChanged``.
+    func compare(with recorded: [[UInt8]: Int64], in messages: [ConsumedMessage]) throws {
+        let found = messages.following(recorded)
+        guard found != behindRecorded.intersection(messages.map(\.offset)) else { return }
+        var changed = self
+        changed.behindRecorded = found
+        throw WaitingChanged(waiting: changed)
+    }
+}
+
+/// Other messages wait than was assumed.
+struct WaitingChanged: Error {
+    let waiting: WaitingMessages
+}
+
+extension FailedMessage {
+    /// A message that has not been tried, because it waits behind another.
+    init(waiting message: ConsumedMessage) {
+        let error = DionysusError(.waiting, "waits behind an earlier message of its key that failed")
+        self.init(message: message, error: DionysusError(in: message, error), attempts: 0)
+    }
+}
+
+extension DionysusError.Code {
+    /// The message was not tried, because an earlier one of its key has failed.
+    static let waiting = DionysusError.Code("waiting")
+}
+
+extension [ConsumedMessage] {
+    /// The offsets of those that follow an offset under their key.
+    fileprivate func following(_ offsets: [[UInt8]: Int64]) -> Set<Int64> {
+        guard !offsets.isEmpty else { return [] }
+        return Set(
+            lazy.filter { message in
+                guard let key = message.key, let offset = offsets[key] else { return false }
+                return offset < message.offset
+            }
+            .map(\.offset)
+        )
+    }
+}
