@@ -1,5 +1,4 @@
 import Dionysus
-import Logging
 
 /// The way of a partition's messages from the broker to the replica.
 struct ConsumerPipeline: Sendable {
@@ -11,22 +10,35 @@ struct ConsumerPipeline: Sendable {
     let reactor: Reactor
     let retry: RetryLoop
     let maxRetries: Int
-    let logger: Logger
+    let group: String
+    let errorHandler: any ErrorHandler
 
     /// Applies the next messages of a partition.
     ///
     /// This is the consumer.
     private func apply(_ batch: PartitionBatch, _ progress: inout Progress) async throws {
         let topic = topics[batch.partition.topic]
-        let decoded = MessageDecoder(naming: naming, tombstonesDelete: topic.tombstonesDelete).decode(batch.messages)
-        let accepted = filter(decoded.messages, by: topic.filters)
-        let handlers = HandlerWork(accepted, topic.handlers)
-        let transformed = topic.batchTransformation?.apply(accepted) ?? accepted
-        let bound = try await bind(transformed)
-        let failures = decoded.failures + bound.failures
-        let recorded = try await park(failures, by: topic.failurePolicy, &progress)
-        let persisted = try await persist(bound.batch, handlers, recording: recorded, batch, &progress)
-        await reactor.react(to: persisted.applied)
+        let middleware = middleware(of: topic)
+        try await middleware.handle(batch.messageBatch) {
+            let received = try await middleware.receive(batch.messages)
+            let decoded = MessageDecoder(naming: naming, tombstonesDelete: topic.tombstonesDelete).decode(received)
+            let (accepted, skipped) = try topic.filters.accept(decoded.messages)
+            let transformed = topic.batchTransformation?.apply(accepted) ?? accepted
+            let bound = try await bind(transformed)
+            let failures = (decoded.failures + bound.failures).asReceived(batch.messages)
+            let recorded = try await park(failures, by: topic.failurePolicy, &progress)
+            let work = work(
+                on: accepted,
+                without: failures,
+                bound: bound.batch,
+                of: batch.messageBatch,
+                topic,
+                log(of: topic)
+            )
+            let persisted = try await persist(bound.batch, work, recording: recorded, batch, &progress)
+            for event in skipped { errorHandler.handle(event) }
+            await reactor.react(to: persisted.applied)
+        }
     }
 
     /// Applies a message once more that was kept from an earlier delivery, on its own.
@@ -35,15 +47,65 @@ struct ConsumerPipeline: Sendable {
     ///   - completion: What keeps it from being applied yet again.
     /// - Throws: Why it can't be applied; nothing has been changed then.
     func replay(_ message: ConsumedMessage, completing completion: Completion) async throws {
+        let batch = MessageBatch(partition: message.source, messages: [message])
         let topic = topics[message.source.topic]
-        let decoded = MessageDecoder(naming: naming, tombstonesDelete: topic.tombstonesDelete).decode([message])
-        let accepted = filter(decoded.messages, by: topic.filters)
+        let middleware = middleware(of: topic)
+        try await middleware.handle(batch) {
+            let received = try await middleware.receive(batch.messages)
+            let decoded = MessageDecoder(naming: naming, tombstonesDelete: topic.tombstonesDelete).decode(received)
+            if let failure = decoded.failures.first { throw failure.error }
+            try await apply(decoded.messages, of: batch, by: topic, log(of: topic), completing: completion)
+        }
+    }
+
+    /// Applies messages that have been decoded, as they are.
+    /// - Returns: Whether filters have left anything of them.
+    /// - Throws: Why they can't be applied; nothing has been changed then.
+    @discardableResult
+    func apply(
+        _ messages: [DecodedMessage],
+        of batch: MessageBatch,
+        by topic: ConsumerTopic,
+        _ log: EventLog?,
+        completing completion: Completion
+    ) async throws -> Bool {
+        let (accepted, skipped) = try topic.filters.accept(messages)
         let bound = try await bind(accepted)
-        if let failure = (decoded.failures + bound.failures).first { throw failure.error }
-        let handlers = HandlerWork(accepted, topic.handlers)
-        let write = BatchWrite(batch: bound.batch, handlers: handlers, completion: completion)
-        let persisted = try await persister.persist(write)
+        if let failure = bound.failures.first { throw failure.error }
+        let work = work(on: accepted, without: [], bound: bound.batch, of: batch, topic, log)
+        let write = BatchWrite(batch: bound.batch, handlers: work, completion: completion)
+        let persisted = try await work.locked { try await persister.persist(write) }
+        for event in skipped { errorHandler.handle(event) }
         await reactor.react(to: persisted.applied)
+        return skipped.isEmpty || accepted.contains { !$0.incomingEvents.isEmpty }
+    }
+
+    /// The middleware around a topic's messages.
+    func middleware(of topic: ConsumerTopic) -> MiddlewareChain {
+        MiddlewareChain(middleware: topic.middleware, retry: retry, errorHandler: errorHandler)
+    }
+
+    private func log(of topic: ConsumerTopic) -> EventLog? {
+        topic.eventIdentity.map { EventLog(group: group, identity: $0) }
+    }
+
+    private func work(
+        on messages: [DecodedMessage],
+        without failures: [FailedMessage],
+        bound: BoundBatch,
+        of batch: MessageBatch,
+        _ topic: ConsumerTopic,
+        _ log: EventLog?
+    ) -> HandlerWork {
+        HandlerWork(
+            messages,
+            without: failures,
+            bound: bound,
+            of: batch,
+            topic: topic,
+            log: log,
+            errorHandler: errorHandler
+        )
     }
 
     /// How far a batch has come.
@@ -100,12 +162,6 @@ struct ConsumerPipeline: Sendable {
         _ = try await persist(BoundBatch(), HandlerWork(), recording: recorded, batch, &progress)
     }
 
-    private func filter(_ messages: [DecodedMessage], by filters: [MessageFilter]) -> [DecodedMessage] {
-        let (accepted, skipped) = filters.accept(messages)
-        if skipped > 0 { logger.info("\(skipped) events were skipped by filters") }
-        return accepted
-    }
-
     private func bind(_ messages: [DecodedMessage]) async throws -> (batch: BoundBatch, failures: [FailedMessage]) {
         let models = messages.modelNames
         let (tables, joinTables) = try await retry.run("looking up the replicas") {
@@ -143,7 +199,7 @@ struct ConsumerPipeline: Sendable {
             completion: .advance(advance)
         )
         let persisted = try await retry.run("writing a batch of \(batch.partition)") {
-            try await persister.persist(write)
+            try await handlers.locked { try await persister.persist(write) }
         }
         progress.stored = batch.next
         return persisted
@@ -165,12 +221,27 @@ struct PartitionBatch: Sendable {
         next = last + 1
     }
 
+    /// The same for code of the application.
+    var messageBatch: MessageBatch { MessageBatch(partition: partition, messages: messages) }
+
     /// The two halves; nil for a single message.
     var halves: (PartitionBatch, PartitionBatch)? {
         guard messages.count > 1, let first = PartitionBatch(partition, messages[..<(messages.count / 2)]),
             let second = PartitionBatch(partition, messages[(messages.count / 2)...])
         else { return nil }
         return (first, second)
+    }
+}
+
+extension [FailedMessage] {
+    /// The failures with the messages as they came from the broker, so that what is kept of them can be read once more.
+    func asReceived(_ messages: [ConsumedMessage]) -> [FailedMessage] {
+        guard !isEmpty else { return [] }
+        let received = Dictionary(messages.map { ($0.offset, $0) }, uniquingKeysWith: { first, _ in first })
+        return map { failure in
+            let message = received[failure.message.offset] ?? failure.message
+            return FailedMessage(message: message, error: failure.error, attempts: failure.attempts)
+        }
     }
 }
 

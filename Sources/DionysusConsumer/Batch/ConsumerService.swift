@@ -107,6 +107,7 @@ public struct ConsumerService: Service {
         var session = session
         let (member, retry) = (session.member, session.retry)
         var retention = TombstoneRetention(retention: settings.tombstoneRetention)
+        var eventRetention = EventRetention(settings)
         while !Task.isShuttingDownGracefully {
             let event = try await cancelWhenGracefulShutdown {
                 try await member.next(maxMessages: settings.batchSize, timeout: settings.pollTimeout)
@@ -114,6 +115,7 @@ public struct ConsumerService: Service {
             if !Task.isShuttingDownGracefully { heartbeat?.record(VitalSign(.ready)) }
             if let event { try await session.handle(event) }
             try await retry.run("forgetting old destructions") { try await retention.run(in: database) }
+            try await retry.run("removing old events") { try await eventRetention.run(in: database) }
             if stopsWhenCaughtUp, try await hasCaughtUp(after: event, lag, retry) { return }
         }
     }

@@ -29,6 +29,13 @@ public protocol Consumer: Sendable {
     /// is skipped if there is no such table. Empty by default.
     @ListBuilder<ReplicaModel> var models: [ReplicaModel] { get }
 
+    /// What decides for every topic which events are applied, before the topic's own filters. Empty by default.
+    var filters: [MessageFilter] { get }
+
+    /// What wraps the handling of messages and batches of every topic, outside the topic's own middleware; the first is
+    /// the outermost. Empty by default.
+    var middleware: [any ConsumerMiddleware] { get }
+
     /// Reacts to an event whose effect has been committed. Does nothing by default.
     ///
     /// It is called once for each event that changed or confirmed a record, in the order of the partition. After a
@@ -39,6 +46,8 @@ public protocol Consumer: Sendable {
 
 extension Consumer {
     public var models: [ReplicaModel] { [] }
+    public var filters: [MessageFilter] { [] }
+    public var middleware: [any ConsumerMiddleware] { [] }
     public func didConsume(_ event: ConsumedEvent) async throws {}
 }
 
@@ -66,6 +75,9 @@ public struct ConsumerTopic: Sendable {
     var start = StartPosition.earliest
     var tombstonesDelete = false
     var handlers: [EventHandler] = []
+    var middleware: [any ConsumerMiddleware] = []
+    var sharing: RecordSharing?
+    var eventIdentity: EventIdentity?
 
     /// Declares a topic.
     /// - Parameter name: Its name without the namespace: `rentals`.
@@ -97,15 +109,6 @@ public struct ConsumerTopic: Sendable {
     public func batchTransformation(_ transformation: BatchTransformation?) -> ConsumerTopic {
         var copy = self
         copy.batchTransformation = transformation
-        return copy
-    }
-
-    /// Skips events that a condition does not accept.
-    /// - Parameter isAccepted: Whether an event is to be applied.
-    /// - Returns: The topic with one more filter.
-    public func accepting(where isAccepted: @escaping @Sendable (IncomingEvent) -> Bool) -> ConsumerTopic {
-        var copy = self
-        copy.filters.append(MessageFilter(isAccepted: isAccepted))
         return copy
     }
 

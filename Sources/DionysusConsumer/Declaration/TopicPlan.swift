@@ -7,7 +7,12 @@ struct TopicPlan: Sendable {
 
     init(_ consumer: some Consumer, settings: ConsumerSettings) {
         declared = consumer.namespaces.flatMap { namespace in
-            namespace.topics.map { ("\(settings.topicPrefix)\(namespace.name)_\($0.name)", $0) }
+            namespace.topics.map { topic in
+                var topic = topic
+                topic.filters = consumer.filters + topic.filters
+                topic.middleware = consumer.middleware + topic.middleware
+                return ("\(settings.topicPrefix)\(namespace.name)_\(topic.name)", topic)
+            }
         }
         topics = Dictionary(declared.map { ($0.name, $0.topic) }, uniquingKeysWith: { $1 })
     }

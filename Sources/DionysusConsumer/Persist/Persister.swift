@@ -21,6 +21,8 @@ struct BatchWrite: Sendable {
 enum Completion: Sendable {
     /// The partition's offset moves past the messages.
     case advance(OffsetAdvance)
+    /// Nothing: they are applied once more on purpose.
+    case nothing
 }
 
 /// Writes a batch, its offset and the record of its failures in one transaction.
@@ -49,19 +51,23 @@ struct Persister: Sendable {
             let dialect = transaction.dialect
             switch write.completion {
             case .advance(let advance): try offsets.advance(advance, in: &transaction)
+            case .nothing: break
             }
+            try write.handlers.begin(in: &transaction)
             try Self.run(failureLog.statements(for: write.failures, dialect), in: &transaction)
-            guard !write.batch.events.isEmpty else {
-                try write.handlers.run(in: &transaction)
+            let repeated = try write.handlers.admit(in: &transaction)
+            let events = write.batch.events(except: repeated)
+            guard !events.isEmpty else {
+                try write.handlers.run(except: repeated, in: &transaction)
                 return PersistedBatch(applied: [])
             }
 
             var set = try Self.load(write.batch, exclusive: exclusive, in: &transaction)
-            let applied = set.apply(write.batch.events)
+            let applied = set.apply(events)
             let undecided = Self.undecided(set).subtracting(exclusive)
             if !undecided.isEmpty, dialect.excludesByLocks { throw Undecided(tables: exclusive.union(undecided)) }
             try Self.write(WriteStatements(set: set, dialect: dialect).all(), in: &transaction)
-            try write.handlers.run(in: &transaction)
+            try write.handlers.run(except: repeated, in: &transaction)
             return PersistedBatch(applied: applied)
         }
     }

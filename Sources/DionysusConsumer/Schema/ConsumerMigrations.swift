@@ -15,10 +15,11 @@ enum ConsumerMigrations {
             [tombstones($0), "CREATE INDEX dionysus_tombstones_age ON dionysus_tombstones (created_at)"]
         },
         Migration(number: 3) { [failures($0)] },
+        eventLog,
     ]
 
     /// The tables, for their removal and for the check that they are there.
-    static let tables = ["dionysus_offsets", "dionysus_tombstones", "dionysus_failures"]
+    static let tables = ["dionysus_offsets", "dionysus_tombstones", "dionysus_failures", "dionysus_events"]
 
     /// The table that says which steps have been taken.
     static let journal = "dionysus_consumer_migrations"
