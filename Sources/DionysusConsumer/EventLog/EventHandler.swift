@@ -48,7 +48,7 @@ extension ConsumerTopic {
     ///
     ///     Topic("rentals").handling { event, transaction in
     ///         guard event.model == "Rental" else { return .skipped }
-    ///         try transaction.run("INSERT INTO audit (rental, event) VALUES (\(event.entityID), \(event.name.description))")
+    ///         try transaction.run("INSERT INTO audit (rental) VALUES (\(event.entityID ?? ""))")
     ///         return .acknowledged
     ///     }
     ///

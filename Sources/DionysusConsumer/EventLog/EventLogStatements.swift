@@ -64,12 +64,16 @@ enum EventLogStatements {
     }
 
     static func change(of id: Int64, to change: Handling.Acknowledgement) -> SQL {
-        """
-        UPDATE dionysus_events SET
-          entity_id = coalesce(\(change.entityID?.storable), entity_id), event_time = coalesce(\(change.time), event_time),
-          event_type = coalesce(\(change.type?.storable), event_type), event_version = coalesce(\(change.version), event_version)
-        WHERE id = \(id)
-        """
+        let entityID = (change.entityID?.storable).databaseValue
+        let type = (change.type?.storable).databaseValue
+        return """
+            UPDATE dionysus_events SET
+              entity_id = coalesce(\(entityID), entity_id),
+              event_time = coalesce(\(change.time.databaseValue), event_time),
+              event_type = coalesce(\(type), event_type),
+              event_version = coalesce(\(change.version.databaseValue), event_version)
+            WHERE id = \(id)
+            """
     }
 }
 

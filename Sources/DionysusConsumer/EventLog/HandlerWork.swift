@@ -76,11 +76,11 @@ struct HandlerWork: Sendable {
     /// - Parameter repeated: The events that have been handled before.
     func run(except repeated: Set<EventPlace>, in transaction: inout Transaction) throws {
         guard !handlers.isEmpty else { return }
-        var answers: [HandledEvent] = []
+        var handled: [HandledEvent] = []
         for event in events where !repeated.contains(event.place) {
-            answers.append(HandledEvent(event: event, answers: try answers(to: event, in: &transaction)))
+            handled.append(HandledEvent(event: event, answers: try answers(to: event, in: &transaction)))
         }
-        try log?.settle(answers, in: &transaction)
+        try log?.settle(handled, in: &transaction)
     }
 
     private func answers(to event: IncomingEvent, in transaction: inout Transaction) throws -> [Handling] {

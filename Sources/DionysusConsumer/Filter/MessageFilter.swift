@@ -1,4 +1,4 @@
-public import Dionysus
+import Dionysus
 
 /// Decides which events are applied, and says why the others are not.
 ///

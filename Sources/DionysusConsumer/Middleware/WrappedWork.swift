@@ -28,7 +28,7 @@ struct WrappedWork {
     ///   the work was not called for.
     func run<T: Sendable>(
         _ work: () async throws -> T,
-        inside wrap: (_ next: () async throws -> Void) async throws -> Void
+        inside wrap: @escaping (_ next: () async throws -> Void) async throws -> Void
     ) async throws -> T {
         var outcome: Result<T, any Error>?
         do {
