@@ -42,7 +42,8 @@ extension ConsumerPipeline {
             retry: retry,
             maxRetries: settings.maxRetries,
             group: group,
-            errorHandler: instrumentation.errorHandler(logger: logger)
+            errorHandler: instrumentation.errorHandler(logger: logger),
+            logger: logger
         )
     }
 

@@ -17,7 +17,7 @@ struct EventRetention {
 
     /// Removes some of what is old enough, if all of it was not removed lately.
     ///
-    /// Called between two batches, it holds up the next one only for a short transaction.
+    /// Called whenever messages are read, it holds up reading only for a short transaction.
     mutating func run(in database: any Database) async throws {
         guard let retention else { return }
         let now = ContinuousClock.now
