@@ -71,7 +71,7 @@ struct EventLog: Sendable {
             try Self.noteAttempt(reprocessed, in: &transaction)
             return []
         }
-        var entries = events.filter { isHandled || replicated.contains($0.model) }.map { entry(for: $0) }
+        var entries = events.filter { isHandled || replicated.contains($0.model) }.map { EventLogEntry($0, identity) }
         guard !entries.isEmpty else { return [] }
         // Two transactions that insert the same contents in the same order can't wait for each other.
         if identity == .checksum { entries.sort { $0.identity < $1.identity } }
@@ -94,12 +94,14 @@ struct EventLog: Sendable {
         var statements: [SQL] = []
         let skipped = handled.filter { $0.isSkipped && !replicated.contains($0.event.model) }
         if let topic = skipped.first?.event.topic {
-            let identities = skipped.map { entry(for: $0.event).identity }
+            let identities = skipped.map { EventLogEntry.identity(of: $0.event, identity) }
             statements.append(EventLogStatements.removal(of: identities, group: group, topic: topic, dialect))
         }
         let changed = handled.filter { $0.acknowledgement != Handling.Acknowledgement() }
         if let topic = changed.first?.event.topic {
-            let changes = changed.map { (identity: entry(for: $0.event).identity, change: $0.acknowledgement) }
+            let changes = changed.map {
+                (identity: EventLogEntry.identity(of: $0.event, identity), change: $0.acknowledgement)
+            }
             statements.append(EventLogStatements.changes(changes, group: group, topic: topic, dialect))
         }
         if !statements.isEmpty { try transaction.run(statements) }
@@ -113,7 +115,6 @@ struct EventLog: Sendable {
         guard result.affectedRows == 1 else { throw DionysusError(.notFound, "the event log has no event \(id)") }
     }
 
-    private func entry(for event: IncomingEvent) -> EventLogEntry { EventLogEntry(event, identity) }
 }
 
 /// An event as the log stores it.
@@ -128,17 +129,26 @@ struct EventLogEntry: Sendable {
 
     init(_ event: IncomingEvent, _ identity: EventIdentity) {
         self.event = event
-        let wire = JSON.object([
+        let bytes = Self.wire(event)
+        payload = String(decoding: bytes, as: UTF8.self)
+        checksum = SHA256.hash(data: bytes).hexadecimal
+        self.identity = identity == .checksum ? checksum : Self.position(event)
+    }
+
+    static func identity(of event: IncomingEvent, _ identity: EventIdentity) -> String {
+        identity == .checksum ? SHA256.hash(data: wire(event)).hexadecimal : position(event)
+    }
+
+    private static func position(_ event: IncomingEvent) -> String {
+        "\(event.message.source.partition):\(event.message.offset):\(event.number)"
+    }
+
+    private static func wire(_ event: IncomingEvent) -> [UInt8] {
+        JSON.object([
             "event": .string(event.name.description), "model_name": .string(event.model),
             "data": .array([.object(event.payload)]),
         ])
-        let bytes = wire.bytes
-        payload = String(decoding: bytes, as: UTF8.self)
-        checksum = SHA256.hash(data: bytes).hexadecimal
-        switch identity {
-        case .position: self.identity = "\(event.message.source.partition):\(event.message.offset):\(event.number)"
-        case .checksum: self.identity = checksum
-        }
+        .bytes
     }
 }
 

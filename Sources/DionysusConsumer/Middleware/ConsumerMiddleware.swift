@@ -37,7 +37,7 @@ public protocol ConsumerMiddleware: Sendable {
 
     /// Begins the transaction that writes a batch, before anything else of it.
     ///
-    /// Task-local values don't reach into transactions; this is the place for what has to be set there.
+    /// Task-local values need not reach into transactions; this is the place for what has to be set there.
     /// - Parameters:
     ///   - batch: The messages.
     ///   - transaction: The transaction.
