@@ -14,9 +14,16 @@ import Testing
         }
 
         let id: Int
-        let final_price: ExactDecimal
-        let start_at: Timestamp
-        let bookings_fees: [Fee]
+        let price: ExactDecimal
+        let start: Timestamp
+        let fees: [Fee]
+
+        enum CodingKeys: String, CodingKey {
+            case id
+            case price = "final_price"
+            case start = "start_at"
+            case fees = "bookings_fees"
+        }
     }
 
     private struct RentalPayload: Decodable, Sendable {
@@ -156,8 +163,8 @@ import Testing
         try await ReplicaHarness.runWithJournal(kind) { replica in
             let topic = ConsumerTopic("bookings")
                 .handling(BookingPayload.self, of: "Booking") { booking, event, transaction in
-                    let total = booking.bookings_fees.map { "\($0.id):\($0.amount)" }.joined(separator: ",")
-                    let text = "\(booking.id) \(booking.final_price) \(booking.start_at) \(total) \(event.name)"
+                    let total = booking.fees.map { "\($0.id):\($0.amount)" }.joined(separator: ",")
+                    let text = "\(booking.id) \(booking.price) \(booking.start) \(total) \(event.name)"
                     try Journal.note(text, in: &transaction)
                     return .acknowledged
                 }
