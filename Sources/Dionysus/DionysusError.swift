@@ -38,6 +38,8 @@ public struct DionysusError: Error, Sendable, CustomStringConvertible, CustomDeb
         public static let offsetOutOfRange = Code("offset_out_of_range")
         /// Bytes from outside are not the format they should be.
         public static let malformed = Code("malformed")
+        /// An event was left out because a filter does not accept it.
+        public static let filtered = Code("filtered")
         /// A serializer or another part of the application failed.
         public static let application = Code("application")
         /// Another process or member holds what was asked for.

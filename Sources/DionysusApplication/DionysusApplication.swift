@@ -13,7 +13,7 @@ import Logging
 ///     }
 ///
 /// Its commands are `migrate`, `uninstall`, `validate`, `relay`, `consume`, `lag`, `topics`, `genesis`, `tombstone`,
-/// `outbox`, `failures`, `health`, `config`, `version` and those that the application adds. Settings come from code, from the
+/// `outbox`, `failures`, `events`, `health`, `config`, `version` and those that the application adds. Settings come from code, from the
 /// environment over it, and from flags over that.
 public protocol DionysusApplication: Sendable {
     /// What the application publishes.
@@ -73,7 +73,7 @@ struct RootCommand<App: DionysusApplication>: AsyncParsableCommand {
                 MigrateCommand<App>.self, UninstallCommand<App>.self, ValidateCommand<App>.self,
                 RelayCommand<App>.self, ConsumeCommand<App>.self, LagCommand<App>.self,
                 TopicsCommand<App>.self, GenesisCommand<App>.self, TombstoneCommand<App>.self, OutboxCommand<App>.self,
-                FailuresCommand<App>.self,
+                FailuresCommand<App>.self, EventsCommand<App>.self,
                 HealthCommand<App>.self, ConfigCommand<App>.self, VersionCommand<App>.self,
             ] + App.commands
         )

@@ -127,6 +127,11 @@ struct Setting: Sendable {
         .number("DIONYSUS_CONSUMER_BATCH_SIZE", \.consumer.batchSize, "messages taken from the broker at once"),
         .number("DIONYSUS_CONSUMER_CONCURRENCY", \.consumer.concurrency, "partitions that are worked on at once"),
         .number("DIONYSUS_CONSUMER_MAX_RETRIES", \.consumer.maxRetries, "tries of a message that fails"),
+        .age(
+            "DIONYSUS_EVENT_RETENTION",
+            \.consumer.eventRetention,
+            "how long handled events stay in the event log; empty: for ever"
+        ),
         .choice("DIONYSUS_ON_OUT_OF_RANGE", \.consumer.onOutOfRange, "what to do when messages were missed"),
         .pairs("DIONYSUS_CONSUMER_SETTINGS", \.consumer.brokerSettings, "settings of the broker's client, to consume"),
         .pairs("DIONYSUS_PRODUCER_SETTINGS", \.producer.brokerSettings, "settings of the broker's client, to produce"),

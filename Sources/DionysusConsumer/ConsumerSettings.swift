@@ -48,6 +48,10 @@ public struct ConsumerSettings: Sendable {
     ///
     /// Default 30 days.
     public var tombstoneRetention = Duration.seconds(30 * 86_400)
+    /// How long handled events stay in the event log; nil for ever.
+    ///
+    /// Default 30 days.
+    public var eventRetention: Duration? = .seconds(30 * 86_400)
     /// What to do when the messages at a stored offset are no longer in the log.
     ///
     /// Default ``OutOfRangePolicy/fail``.
@@ -84,6 +88,7 @@ public struct ConsumerSettings: Sendable {
         if maxRetries < 0 { faults.append("maxRetries must not be negative") }
         if maxRetryDelay <= .zero { faults.append("maxRetryDelay must be longer than zero") }
         if tombstoneRetention <= .zero { faults.append("tombstoneRetention must be longer than zero") }
+        if let eventRetention, eventRetention <= .zero { faults.append("eventRetention must be longer than zero") }
         if softDeleteAttribute.isEmpty { faults.append("softDeleteAttribute must not be empty") }
         return faults + columns.faults
     }

@@ -10,7 +10,7 @@ struct RentalMirror: Consumer {
 
     var namespaces: [Namespace] {
         Namespace("v3") {
-            Topic("accounts")
+            Topic("accounts").eventLog()
             Topic("rentals").deadLetterQueue("dead_messages", maxRetries: 2)
             Topic("bookings").deadLetterQueue("dead_messages", maxRetries: 2)
         }

@@ -22,6 +22,10 @@ public struct ErrorContext: Sendable, Hashable, CustomStringConvertible {
     public var activity: String
     /// The topic, if it was about one.
     public var topic: String?
+    /// The partition of the topic, if it was about one.
+    public var partition: Int32?
+    /// The offset of the message in its partition, if it was about one.
+    public var offset: Int64?
     /// The message key of the record, if it was about one: `Rental:5`.
     public var record: String?
     /// The lane of the outbox, if it was about one.
@@ -35,6 +39,8 @@ public struct ErrorContext: Sendable, Hashable, CustomStringConvertible {
     public init(
         _ activity: String,
         topic: String? = nil,
+        partition: Int32? = nil,
+        offset: Int64? = nil,
         record: String? = nil,
         lane: Int? = nil,
         rowIDs: [Int64] = [],
@@ -42,6 +48,8 @@ public struct ErrorContext: Sendable, Hashable, CustomStringConvertible {
     ) {
         self.activity = activity
         self.topic = topic
+        self.partition = partition
+        self.offset = offset
         self.record = record
         self.lane = lane
         self.rowIDs = rowIDs
@@ -56,6 +64,8 @@ public struct ErrorContext: Sendable, Hashable, CustomStringConvertible {
     var metadata: Logger.Metadata {
         var metadata: Logger.Metadata = ["attempt": "\(attempt)"]
         if let topic { metadata["topic"] = "\(topic)" }
+        if let partition { metadata["partition"] = "\(partition)" }
+        if let offset { metadata["offset"] = "\(offset)" }
         if let record { metadata["record"] = "\(record)" }
         if let lane { metadata["lane"] = "\(lane)" }
         if !rowIDs.isEmpty { metadata["rows"] = "\(rowIDs.map(String.init).joined(separator: ","))" }
@@ -65,8 +75,9 @@ public struct ErrorContext: Sendable, Hashable, CustomStringConvertible {
 
 /// Logs every error.
 ///
-/// What goes away by itself is a warning, and logged as such only the first time in a row; everything else is an error. Of an
-/// error that isn't the library's own only the type is shown, because its description may hold values.
+/// What goes away by itself is a warning, and logged as such only the first time in a row; what a filter leaves out is told
+/// at the level `info`, because it is wanted; everything else is an error. Of an error that isn't the library's own only the
+/// type is shown, because its description may hold values.
 public struct LoggingErrorHandler: ErrorHandler {
     private let logger: Logger
 
@@ -77,6 +88,10 @@ public struct LoggingErrorHandler: ErrorHandler {
     public func handle(_ error: any Error, _ context: ErrorContext) {
         let known = error as? DionysusError
         let summary = known?.description ?? "\(type(of: error))"
+        if known?.code == .filtered {
+            logger.info("\(context.activity): \(summary)", metadata: context.metadata)
+            return
+        }
         let isTransient = known?.isRetriable == true
         let level: Logger.Level = !isTransient ? .error : context.attempt > 1 ? .debug : .warning
         let ending = isTransient ? "; trying again" : ""

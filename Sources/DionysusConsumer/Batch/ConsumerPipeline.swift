@@ -11,6 +11,8 @@ struct ConsumerPipeline: Sendable {
     let reactor: Reactor
     let retry: RetryLoop
     let retryPolicies: RetryPolicies
+    let group: String
+    let errorHandler: any ErrorHandler
     let logger: Logger
 
     /// Applies the next messages of a partition.
@@ -18,17 +20,29 @@ struct ConsumerPipeline: Sendable {
     /// This is the consumer.
     private func apply(_ batch: PartitionBatch, _ progress: inout Progress) async throws {
         let topic = topics[batch.partition.topic]
-        let (waiting, messages) = (progress.waiting, batch.messages.filter { !progress.waiting.contains($0) })
-        let decoded = MessageDecoder(naming: naming, tombstonesDelete: topic.tombstonesDelete).decode(messages)
-        let accepted = filter(decoded.messages, by: topic.filters)
-        let bound = try await bind(try topic.transform(accepted), of: topic)
-        let handlers = HandlerWork(accepted.without(bound.failures), topic.handlers)
-        let failures = decoded.failures + bound.failures
-        if topic.failurePolicy.holdsKeys { try waiting.compare(with: failures, in: batch) }
-        let parked = try await park(failures, by: topic.failurePolicy, &progress)
-        let recorded = parked + waiting.failures(in: batch)
-        let persisted = try await persist(bound.batch, handlers, recording: recorded, batch, &progress)
-        await reactor.react(to: persisted.applied)
+        let waiting = progress.waiting
+        let middleware = middleware(of: topic)
+        try await middleware.handle(batch.messageBatch) {
+            let received = try await middleware.receive(batch.messages.filter { !waiting.contains($0) })
+            let decoded = decode(received, of: topic)
+            let accepted = try topic.filters.accept(decoded.messages)
+            let bound = try await bind(try topic.transform(accepted.messages), of: topic)
+            let failures = (decoded.failures + bound.failures).asReceived(batch.messages)
+            if topic.failurePolicy.holdsKeys { try waiting.compare(with: failures, in: batch) }
+            let parked = try await park(failures, by: topic.failurePolicy, &progress)
+            let recorded = parked + waiting.failures(in: batch)
+            let work = work(
+                on: accepted.messages,
+                without: failures,
+                bound: bound.batch,
+                of: batch.messageBatch,
+                topic,
+                log(of: topic)
+            )
+            let persisted = try await persist(bound.batch, work, recording: recorded, batch, &progress)
+            for event in accepted.skipped { errorHandler.handle(event) }
+            await reactor.react(to: persisted.applied)
+        }
     }
 
     /// Applies a message once more that was kept from an earlier delivery, on its own.
@@ -37,15 +51,65 @@ struct ConsumerPipeline: Sendable {
     ///   - completion: What keeps it from being applied yet again.
     /// - Throws: Why it can't be applied; nothing has been changed then.
     func replay(_ message: ConsumedMessage, completing completion: Completion) async throws {
+        let batch = MessageBatch(partition: message.source, messages: [message])
         let topic = topics[message.source.topic]
-        let decoded = MessageDecoder(naming: naming, tombstonesDelete: topic.tombstonesDelete).decode([message])
-        let accepted = filter(decoded.messages, by: topic.filters)
+        let middleware = middleware(of: topic)
+        try await middleware.handle(batch) {
+            let received = try await middleware.receive(batch.messages)
+            let decoded = decode(received, of: topic)
+            if let failure = decoded.failures.first { throw failure.error }
+            try await apply(decoded.messages, of: batch, by: topic, log(of: topic), completing: completion)
+        }
+    }
+
+    /// Applies messages that have been decoded, as they are.
+    /// - Returns: Whether filters have left anything of them.
+    /// - Throws: Why they can't be applied; nothing has been changed then.
+    @discardableResult
+    func apply(
+        _ messages: [DecodedMessage],
+        of batch: MessageBatch,
+        by topic: ConsumerTopic,
+        _ log: EventLog?,
+        completing completion: Completion
+    ) async throws -> Bool {
+        let (accepted, skipped) = try topic.filters.accept(messages)
         let bound = try await bind(try topic.transform(accepted), of: topic)
-        if let failure = (decoded.failures + bound.failures).first { throw failure.error }
-        let handlers = HandlerWork(accepted, topic.handlers)
-        let write = BatchWrite(batch: bound.batch, handlers: handlers, completion: completion)
-        let persisted = try await persister.persist(write)
+        if let failure = bound.failures.first { throw failure.error }
+        let work = work(on: accepted, without: [], bound: bound.batch, of: batch, topic, log)
+        let write = BatchWrite(batch: bound.batch, handlers: work, completion: completion)
+        let persisted = try await work.locked { try await persister.persist(write) }
+        for event in skipped { errorHandler.handle(event) }
         await reactor.react(to: persisted.applied)
+        return skipped.isEmpty || accepted.contains { !$0.incomingEvents.isEmpty }
+    }
+
+    /// The middleware around a topic's messages.
+    func middleware(of topic: ConsumerTopic) -> MiddlewareChain {
+        MiddlewareChain(middleware: topic.middleware, retry: retry, errorHandler: errorHandler)
+    }
+
+    private func log(of topic: ConsumerTopic) -> EventLog? {
+        topic.eventIdentity.map { EventLog(group: group, identity: $0) }
+    }
+
+    private func work(
+        on messages: [DecodedMessage],
+        without failures: [FailedMessage],
+        bound: BoundBatch,
+        of batch: MessageBatch,
+        _ topic: ConsumerTopic,
+        _ log: EventLog?
+    ) -> HandlerWork {
+        HandlerWork(
+            messages,
+            without: failures,
+            bound: bound,
+            of: batch,
+            topic: topic,
+            log: log,
+            errorHandler: errorHandler
+        )
     }
 
     /// How far a batch has come.
@@ -116,10 +180,11 @@ struct ConsumerPipeline: Sendable {
         _ = try await persist(BoundBatch(), HandlerWork(), recording: recorded, batch, &progress)
     }
 
-    private func filter(_ messages: [DecodedMessage], by filters: [MessageFilter]) -> [DecodedMessage] {
-        let (accepted, skipped) = filters.accept(messages)
-        if skipped > 0 { logger.info("\(skipped) events were skipped by filters") }
-        return accepted
+    private func decode(
+        _ messages: [ConsumedMessage],
+        of topic: ConsumerTopic
+    ) -> (messages: [DecodedMessage], failures: [FailedMessage]) {
+        MessageDecoder(naming: naming, tombstonesDelete: topic.tombstonesDelete).decode(messages)
     }
 
     /// Turns payloads into values of columns, once more with a fresh look at the tables if something does not fit, because
@@ -180,7 +245,7 @@ struct ConsumerPipeline: Sendable {
             completion: .advance(progress.cursor, to: batch.next)
         )
         let persisted = try await retry.run("writing a batch of \(batch.partition)") {
-            try await persister.persist(write)
+            try await handlers.locked { try await persister.persist(write) }
         }
         progress.cursor.stored = batch.next
         return persisted
@@ -202,12 +267,27 @@ struct PartitionBatch: Sendable {
         next = last + 1
     }
 
+    /// The same for code of the application.
+    var messageBatch: MessageBatch { MessageBatch(partition: partition, messages: messages) }
+
     /// The two halves; nil for a single message.
     var halves: (PartitionBatch, PartitionBatch)? {
         guard messages.count > 1, let first = PartitionBatch(partition, messages[..<(messages.count / 2)]),
             let second = PartitionBatch(partition, messages[(messages.count / 2)...])
         else { return nil }
         return (first, second)
+    }
+}
+
+extension [FailedMessage] {
+    /// The failures with the messages as they came from the broker, so that what is kept of them can be read once more.
+    func asReceived(_ messages: [ConsumedMessage]) -> [FailedMessage] {
+        guard !isEmpty else { return [] }
+        let received = Dictionary(messages.map { ($0.offset, $0) }, uniquingKeysWith: { first, _ in first })
+        return map { failure in
+            let message = received[failure.message.offset] ?? failure.message
+            return FailedMessage(message: message, error: failure.error, attempts: failure.attempts)
+        }
     }
 }
 

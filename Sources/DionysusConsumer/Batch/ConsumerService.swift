@@ -106,6 +106,7 @@ public struct ConsumerService: Service {
     private func read(_ session: inout ConsumerSession, _ lag: ConsumerLag, _ retry: RetryLoop) async throws {
         let member = session.member
         var retention = TombstoneRetention(retention: settings.tombstoneRetention)
+        var eventRetention = EventRetention(settings)
         while !Task.isShuttingDownGracefully {
             let event = try await cancelWhenGracefulShutdown {
                 try await member.next(maxMessages: settings.batchSize, timeout: settings.pollTimeout)
@@ -114,6 +115,7 @@ public struct ConsumerService: Service {
             if let event { try await session.handle(event) }
             try await session.attend()
             try await retry.run("forgetting old destructions") { try await retention.run(in: database) }
+            try await retry.run("removing old events") { try await eventRetention.run(in: database) }
             guard stopsWhenCaughtUp, session.isIdle else { continue }
             if try await hasCaughtUp(after: event, lag, retry) { return }
         }

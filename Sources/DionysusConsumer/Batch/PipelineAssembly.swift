@@ -3,11 +3,13 @@ import Logging
 
 extension ConsumerPipeline {
     /// Puts the stages together.
+    ///
+    /// Without a broker it can only replay what the database holds.
     /// - Throws: ``DionysusError`` when the broker can't be used.
     init(
         _ consumer: some Consumer,
         database: any Database,
-        broker: any MessageBroker,
+        broker: (any MessageBroker)?,
         settings: ConsumerSettings,
         instrumentation: Instrumentation,
         retry: RetryLoop,
@@ -15,7 +17,7 @@ extension ConsumerPipeline {
     ) async throws {
         let topics = TopicPlan(consumer, settings: settings)
         var deadLetters: DeadLetters?
-        if topics.hasDeadLetters {
+        if topics.hasDeadLetters, let broker {
             deadLetters = DeadLetters(
                 producer: try await broker.makeProducer(ProducerOptions(clientID: settings.clientID)),
                 group: settings.effectiveGroupID
@@ -40,6 +42,8 @@ extension ConsumerPipeline {
             reactor: Reactor(didConsume: consumer.didConsume, logger: logger),
             retry: retry,
             retryPolicies: RetryPolicies(settings),
+            group: group,
+            errorHandler: instrumentation.errorHandler(logger: logger),
             logger: logger
         )
     }

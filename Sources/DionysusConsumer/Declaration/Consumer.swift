@@ -40,6 +40,12 @@ public protocol Consumer: Sendable {
     /// - Parameter remoteName: The model's name on the wire.
     /// - Returns: The replica, or nil if the model is not kept.
     func replica(for remoteName: String) -> ReplicaModel?
+    /// What decides for every topic which events are applied, before the topic's own filters. Empty by default.
+    var filters: [MessageFilter] { get }
+
+    /// What wraps the handling of messages and batches of every topic, outside the topic's own middleware; the first is
+    /// the outermost. Empty by default.
+    var middleware: [any ConsumerMiddleware] { get }
 
     /// Reacts to an event whose effect has been committed. Does nothing by default.
     ///
@@ -52,6 +58,8 @@ public protocol Consumer: Sendable {
 extension Consumer {
     public var models: [ReplicaModel] { [] }
     public func replica(for remoteName: String) -> ReplicaModel? { .conventional(remoteName) }
+    public var filters: [MessageFilter] { [] }
+    public var middleware: [any ConsumerMiddleware] { [] }
     public func didConsume(_ event: ConsumedEvent) async throws {}
 }
 
@@ -103,6 +111,9 @@ public struct ConsumerTopic: Sendable {
     var start = StartPosition.earliest
     var tombstonesDelete = false
     var handlers: [EventHandler] = []
+    var middleware: [any ConsumerMiddleware] = []
+    var sharing: RecordSharing?
+    var eventIdentity: EventIdentity?
     var lanes = 1
     /// Whether the name is a regular expression.
     var isPattern = false
@@ -146,15 +157,6 @@ public struct ConsumerTopic: Sendable {
     public func batchTransformation(_ transformation: BatchTransformation?) -> ConsumerTopic {
         var copy = self
         copy.batchTransformation = transformation
-        return copy
-    }
-
-    /// Skips events that a condition does not accept.
-    /// - Parameter isAccepted: Whether an event is to be applied.
-    /// - Returns: The topic with one more filter.
-    public func accepting(where isAccepted: @escaping @Sendable (IncomingEvent) -> Bool) -> ConsumerTopic {
-        var copy = self
-        copy.filters.append(MessageFilter(isAccepted: isAccepted))
         return copy
     }
 

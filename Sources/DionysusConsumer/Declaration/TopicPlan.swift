@@ -11,6 +11,8 @@ struct TopicPlan: Sendable {
             namespace.topics.map { topic in
                 var topic = topic
                 topic.namespace = namespace.name
+                topic.filters = consumer.filters + topic.filters
+                topic.middleware = consumer.middleware + topic.middleware
                 return (prefix: "\(settings.topicPrefix)\(namespace.name)_", topic: topic)
             }
         }

@@ -31,25 +31,37 @@ struct MessageDecoder: Sendable {
         guard case .array(let events)? = try JSON(parsing: value)["message"] else {
             throw DionysusError(.malformed, "the value has no list of events under \"message\"")
         }
+        let version = try version(of: message)
+        var count = 0
         return DecodedMessage(
             message: message,
-            version: try version(of: message),
-            events: try events.compactMap { try event($0, &deserializer) }
+            version: version,
+            events: try events.compactMap { try event($0, &count, &deserializer) }
         )
     }
 
     /// An event, or nil for one whose name says nothing about a record.
-    private func event(_ value: JSON, _ deserializer: inout Deserializer) throws -> DecodedEvent? {
+    /// - Parameter count: How many records the events before it have; those of an event that is left out count too.
+    private func event(
+        _ value: JSON,
+        _ count: inout Int,
+        _ deserializer: inout Deserializer
+    ) throws -> DecodedEvent? {
         guard case .string(let text)? = value["event"], case .string(let model)? = value["model_name"],
             case .array(let payloads)? = value["data"]
         else { throw DionysusError(.malformed, "an event lacks its name, its model's name or its list of data") }
+        let first = count
+        count += payloads.count
         guard let name = EventName(text) else { return nil }
-        let records = try payloads.map { payload in
-            guard case .object(let object) = payload else {
-                throw DionysusError(.malformed, "a payload of \(model) is not an object")
+        let records = try payloads.enumerated()
+            .map { index, payload in
+                guard case .object(let object) = payload else {
+                    throw DionysusError(.malformed, "a payload of \(model) is not an object")
+                }
+                var record = try deserializer.record(object, model: model)
+                record.origin = RecordPayload.Origin(number: first + index, payload: object)
+                return record
             }
-            return try deserializer.record(object, model: model)
-        }
         return DecodedEvent(name: name, model: model, records: records)
     }
 
@@ -60,8 +72,9 @@ struct MessageDecoder: Sendable {
             throw DionysusError(.malformed, "the key of a message without a value is not MODEL_NAME:ID")
         }
         let model = String(key[..<separator])
-        let id = JSON.string(String(key[key.index(after: separator)...]))
-        let record = try deserializer.record(["id": id], model: model)
+        let payload: JSON.Object = ["id": .string(String(key[key.index(after: separator)...]))]
+        var record = try deserializer.record(payload, model: model)
+        record.origin = RecordPayload.Origin(number: 0, payload: payload)
         let name = EventName(Inflection.underscored(model), .destroyed)
         return [DecodedEvent(name: name, model: model, records: [record])]
     }

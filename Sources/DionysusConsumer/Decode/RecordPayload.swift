@@ -12,12 +12,22 @@ struct RecordPayload: Sendable {
         case canceled
     }
 
+    /// What a record's payload is in its message.
+    struct Origin: Sendable {
+        /// The record's number among all records of the message's events, counted from zero.
+        let number: Int
+        /// The payload as it is on the wire.
+        let payload: JSON.Object
+    }
+
     let shape: RecordShape
     /// A value for each of the shape's names.
     let values: [JSON]
     let sideloads: [Sideload]
     let createdAt: Timestamp?
     let updatedAt: Timestamp?
+    /// Nil for a record that came along in another's payload.
+    var origin: Origin?
 
     /// The record's id at the source.
     var id: JSON? {

@@ -17,7 +17,8 @@ extension RecordPayload {
             values: values,
             sideloads: sideloads,
             createdAt: time(shape.createdAt),
-            updatedAt: time(shape.updatedAt)
+            updatedAt: time(shape.updatedAt),
+            origin: origin
         )
     }
 }

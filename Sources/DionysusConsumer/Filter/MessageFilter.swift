@@ -1,27 +1,126 @@
 import Dionysus
 
-/// Decides which events are applied.
-struct MessageFilter: Sendable {
-    let isAccepted: @Sendable (IncomingEvent) -> Bool
+/// Decides which events are applied, and says why the others are not.
+///
+///     MessageFilter(otherwise: "a test account") { event in event.data["test"] != .bool(true) }
+///
+/// An event that is left out is neither applied nor handled nor logged. The error handler is told of it.
+public struct MessageFilter: Sendable {
+    let reason: String
+    let isAccepted: @Sendable (IncomingEvent) throws -> Bool
+
+    /// Creates a filter.
+    /// - Parameters:
+    ///   - reason: Why events are left out, for those who are told of it.
+    ///   - isAccepted: Whether an event is to be applied. What it throws is a failure of the event's message.
+    public init(
+        otherwise reason: String = "a filter does not accept it",
+        isAccepted: @escaping @Sendable (IncomingEvent) throws -> Bool
+    ) {
+        self.reason = reason
+        self.isAccepted = isAccepted
+    }
+}
+
+extension ConsumerTopic {
+    /// Leaves out events that a condition does not accept.
+    ///
+    ///     Topic("rentals").accepting(otherwise: "a test account") { event in event.data["test"] != .bool(true) }
+    ///
+    /// - Parameters:
+    ///   - reason: Why events are left out, for those who are told of it.
+    ///   - isAccepted: Whether an event is to be applied. What it throws is a failure of the event's message.
+    /// - Returns: The topic with one more filter.
+    public func accepting(
+        otherwise reason: String = "a filter does not accept it",
+        where isAccepted: @escaping @Sendable (IncomingEvent) throws -> Bool
+    ) -> ConsumerTopic {
+        filtering(by: MessageFilter(otherwise: reason, isAccepted: isAccepted))
+    }
+
+    /// Leaves out events that a filter does not accept.
+    /// - Parameter filter: The filter.
+    /// - Returns: The topic with one more filter.
+    public func filtering(by filter: MessageFilter) -> ConsumerTopic {
+        var copy = self
+        copy.filters.append(filter)
+        return copy
+    }
+}
+
+/// An event that a filter does not accept.
+struct SkippedEvent: Sendable {
+    let event: IncomingEvent
+    let reason: String
 }
 
 extension [MessageFilter] {
-    /// The messages with those of their records that all filters accept, and how many were skipped.
-    func accept(_ messages: [DecodedMessage]) -> (messages: [DecodedMessage], skipped: Int) {
-        guard !isEmpty else { return (messages, 0) }
-        var skipped = 0
-        let accepted = messages.map { decoded in
+    /// The messages with those of their events that all filters accept, and the others.
+    /// - Throws: ``DionysusError`` with code `application` when a filter fails.
+    func accept(_ messages: [DecodedMessage]) throws -> (messages: [DecodedMessage], skipped: [SkippedEvent]) {
+        guard !isEmpty else { return (messages, []) }
+        var skipped: [SkippedEvent] = []
+        let accepted = try messages.map { decoded in
             var copy = decoded
-            copy.events = decoded.events.map { event in
-                let records = event.records.filter { record in
+            copy.events = try decoded.events.map { event in
+                let records = try event.records.filter { record in
                     let candidate = IncomingEvent(record, of: event, in: decoded)
-                    return allSatisfy { $0.isAccepted(candidate) }
+                    guard let reason = try objection(to: candidate) else { return true }
+                    skipped.append(SkippedEvent(event: candidate, reason: reason))
+                    return false
                 }
-                skipped += event.records.count - records.count
                 return DecodedEvent(name: event.name, model: event.model, records: records)
             }
             return copy
         }
         return (accepted, skipped)
+    }
+
+    /// Why the first filter that does not accept an event doesn't; nil if all do.
+    private func objection(to event: IncomingEvent) throws -> String? {
+        for filter in self {
+            do {
+                if try !filter.isAccepted(event) { return filter.reason }
+            } catch {
+                throw DionysusError(ofApplication: error, "a filter failed on \(event.name)")
+            }
+        }
+        return nil
+    }
+}
+
+extension ErrorHandler {
+    /// Tells of an event that a filter does not accept.
+    func handle(_ skipped: SkippedEvent) {
+        let event = skipped.event
+        let error = DionysusError(.filtered, "\(event.name) was left out: \(skipped.reason)")
+        handle(error, ErrorContext("apply an event", about: event.message))
+    }
+}
+
+extension ErrorContext {
+    init(_ activity: String, about message: ConsumedMessage) {
+        self.init(
+            activity,
+            topic: message.source.topic,
+            partition: message.source.partition,
+            offset: message.offset,
+            record: message.key.flatMap { String(validating: $0, as: UTF8.self) }
+        )
+    }
+}
+
+extension DionysusError {
+    /// What code of the application has thrown, as an error that fails a message.
+    ///
+    /// Errors of the database stay what they are, so that a transaction which lost against another is run again. Others are
+    /// never retriable: waiting for them would hold up the partition.
+    init(ofApplication error: any Error, _ what: String) {
+        guard var known = error as? DionysusError else {
+            self.init(.application, what, underlying: error)
+            return
+        }
+        if ![.databaseUnavailable, .transactionConflict].contains(known.code) { known.isRetriable = false }
+        self = known
     }
 }

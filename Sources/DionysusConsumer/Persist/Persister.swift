@@ -27,6 +27,8 @@ enum Completion: Sendable {
     case resolve(FailureResolution)
     /// The place in a dead-letter topic up to which its messages have been replayed moves past the message.
     case replay(OffsetCursor, to: Int64, OffsetStore)
+    /// Nothing: they are applied once more on purpose.
+    case nothing
 }
 
 /// Writes a batch, its offset and the record of its failures in one transaction.
@@ -57,14 +59,17 @@ struct Persister: Sendable {
             case .advance(let cursor, let next): try offsets.advance(cursor, to: next, in: &transaction)
             case .resolve(let resolution): try resolution.resolve(in: &transaction)
             case .replay(let place, let next, let places): try places.advance(place, to: next, in: &transaction)
+            case .nothing: break
             }
             try write.earlier?.settle(in: &transaction)
+            try write.handlers.begin(in: &transaction)
             try Self.run(failureLog.statements(for: write.failures, dialect), in: &transaction)
+            let repeated = try write.handlers.admit(in: &transaction)
             var applied: [AppliedEvent] = []
             for part in write.batch.parts {
-                applied += try Self.apply(part, exclusive: exclusive, in: &transaction)
+                applied += try Self.apply(part.without(repeated), exclusive: exclusive, in: &transaction)
             }
-            try write.handlers.run(in: &transaction)
+            try write.handlers.run(except: repeated, in: &transaction)
             return PersistedBatch(applied: applied)
         }
     }

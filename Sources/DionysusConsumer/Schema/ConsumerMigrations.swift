@@ -20,10 +20,13 @@ enum ConsumerMigrations {
                 + [laneOffsets(dialect)]
         },
         Migration(number: 20) { failureKeys($0) },
+        eventLog,
     ]
 
     /// The tables, for their removal and for the check that they are there.
-    static let tables = ["dionysus_offsets", "dionysus_lane_offsets", "dionysus_tombstones", "dionysus_failures"]
+    static let tables = [
+        "dionysus_offsets", "dionysus_lane_offsets", "dionysus_tombstones", "dionysus_failures", "dionysus_events",
+    ]
 
     /// The table that says which steps have been taken.
     static let journal = "dionysus_consumer_migrations"
