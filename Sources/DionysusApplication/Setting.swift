@@ -127,6 +127,16 @@ struct Setting: Sendable {
         .number("DIONYSUS_CONSUMER_BATCH_SIZE", \.consumer.batchSize, "messages taken from the broker at once"),
         .number("DIONYSUS_CONSUMER_CONCURRENCY", \.consumer.concurrency, "partitions that are worked on at once"),
         .number("DIONYSUS_CONSUMER_MAX_RETRIES", \.consumer.maxRetries, "tries of a message that fails"),
+        .milliseconds(
+            "DIONYSUS_CONSUMER_STUCK_AFTER_MS",
+            \.consumer.stuckAfter,
+            "time after which a batch under way counts as stuck"
+        ),
+        .milliseconds(
+            "DIONYSUS_CONSUMER_LAG_INTERVAL_MS",
+            \.consumer.lagInterval,
+            "pause between measurements of the lag"
+        ),
         .choice("DIONYSUS_ON_OUT_OF_RANGE", \.consumer.onOutOfRange, "what to do when messages were missed"),
         .pairs("DIONYSUS_CONSUMER_SETTINGS", \.consumer.brokerSettings, "settings of the broker's client, to consume"),
         .pairs("DIONYSUS_PRODUCER_SETTINGS", \.producer.brokerSettings, "settings of the broker's client, to produce"),

@@ -22,6 +22,10 @@ public struct ErrorContext: Sendable, Hashable, CustomStringConvertible {
     public var activity: String
     /// The topic, if it was about one.
     public var topic: String?
+    /// The partition of the topic, if it was about one.
+    public var partition: Int32?
+    /// The offset of the message in its partition, if it was about one.
+    public var offset: Int64?
     /// The message key of the record, if it was about one: `Rental:5`.
     public var record: String?
     /// The lane of the outbox, if it was about one.
@@ -35,6 +39,8 @@ public struct ErrorContext: Sendable, Hashable, CustomStringConvertible {
     public init(
         _ activity: String,
         topic: String? = nil,
+        partition: Int32? = nil,
+        offset: Int64? = nil,
         record: String? = nil,
         lane: Int? = nil,
         rowIDs: [Int64] = [],
@@ -42,6 +48,8 @@ public struct ErrorContext: Sendable, Hashable, CustomStringConvertible {
     ) {
         self.activity = activity
         self.topic = topic
+        self.partition = partition
+        self.offset = offset
         self.record = record
         self.lane = lane
         self.rowIDs = rowIDs
@@ -56,6 +64,8 @@ public struct ErrorContext: Sendable, Hashable, CustomStringConvertible {
     var metadata: Logger.Metadata {
         var metadata: Logger.Metadata = ["attempt": "\(attempt)"]
         if let topic { metadata["topic"] = "\(topic)" }
+        if let partition { metadata["partition"] = "\(partition)" }
+        if let offset { metadata["offset"] = "\(offset)" }
         if let record { metadata["record"] = "\(record)" }
         if let lane { metadata["lane"] = "\(lane)" }
         if !rowIDs.isEmpty { metadata["rows"] = "\(rowIDs.map(String.init).joined(separator: ","))" }

@@ -1,5 +1,4 @@
 import Dionysus
-import Logging
 
 /// The way of a partition's messages from the broker to the replica.
 struct ConsumerPipeline: Sendable {
@@ -11,14 +10,14 @@ struct ConsumerPipeline: Sendable {
     let reactor: Reactor
     let retry: RetryLoop
     let maxRetries: Int
-    let logger: Logger
+    let telemetry: ConsumerTelemetry
 
     /// Applies the next messages of a partition.
     ///
     /// This is the consumer.
     private func apply(_ batch: PartitionBatch, _ progress: inout Progress) async throws {
         let topic = topics[batch.partition.topic]
-        let decoded = MessageDecoder(naming: naming, tombstonesDelete: topic.tombstonesDelete).decode(batch.messages)
+        let decoded = decode(batch.messages, of: topic)
         let accepted = filter(decoded.messages, by: topic.filters)
         let handlers = HandlerWork(accepted, topic.handlers)
         let transformed = topic.batchTransformation?.apply(accepted) ?? accepted
@@ -26,6 +25,16 @@ struct ConsumerPipeline: Sendable {
         let failures = decoded.failures + bound.failures
         let recorded = try await park(failures, by: topic.failurePolicy, &progress)
         let persisted = try await persist(bound.batch, handlers, recording: recorded, batch, &progress)
+        telemetry.applied(
+            EventTally(
+                decoded: decoded.messages,
+                accepted: accepted,
+                transformed: transformed,
+                bound: bound.batch,
+                applied: persisted.applied.count
+            ),
+            in: batch.partition.topic
+        )
         await reactor.react(to: persisted.applied)
     }
 
@@ -36,7 +45,7 @@ struct ConsumerPipeline: Sendable {
     /// - Throws: Why it can't be applied; nothing has been changed then.
     func replay(_ message: ConsumedMessage, completing completion: Completion) async throws {
         let topic = topics[message.source.topic]
-        let decoded = MessageDecoder(naming: naming, tombstonesDelete: topic.tombstonesDelete).decode([message])
+        let decoded = decode([message], of: topic)
         let accepted = filter(decoded.messages, by: topic.filters)
         let bound = try await bind(accepted)
         if let failure = (decoded.failures + bound.failures).first { throw failure.error }
@@ -52,6 +61,12 @@ struct ConsumerPipeline: Sendable {
         var stored: Int64?
         /// The offsets of messages that have gone to the dead-letter topic already.
         var sent: Set<Int64> = []
+        /// How many events had a say.
+        var applied = 0
+        /// The offsets of messages that have failed.
+        var failed: Set<Int64> = []
+        /// What was wrong with the first of them.
+        var firstFailure: DionysusError?
     }
 
     /// Applies messages, and halves them when the database refuses them together, so that only those that it refuses
@@ -60,7 +75,7 @@ struct ConsumerPipeline: Sendable {
     /// - Throws: ``PositionLost``, `CancellationError` when the service is to stop, or an error that stops it.
     func process(_ batch: PartitionBatch, from stored: Int64?) async throws -> Int64? {
         var progress = Progress(stored: stored)
-        try await process(batch, &progress)
+        try await telemetry.follow(batch, &progress) { try await process(batch, &$0) }
         return progress.stored
     }
 
@@ -71,6 +86,7 @@ struct ConsumerPipeline: Sendable {
             // The tables may have changed since they were looked up.
             catalogue.forget()
             if let (first, second) = batch.halves {
+                telemetry.retrying(batch, error, attempt: 1)
                 try await process(first, &progress)
                 try await process(second, &progress)
             } else {
@@ -85,6 +101,7 @@ struct ConsumerPipeline: Sendable {
         var error = error
         var attempts = 1
         while attempts <= policy.maxRetries ?? maxRetries {
+            telemetry.retrying(batch, error, attempt: attempts)
             try await retry.pause(afterFailures: attempts)
             do {
                 return try await apply(batch, &progress)
@@ -100,15 +117,24 @@ struct ConsumerPipeline: Sendable {
         _ = try await persist(BoundBatch(), HandlerWork(), recording: recorded, batch, &progress)
     }
 
+    private func decode(
+        _ messages: [ConsumedMessage],
+        of topic: ConsumerTopic
+    ) -> (messages: [DecodedMessage], failures: [FailedMessage]) {
+        let timing = telemetry.metrics.begin(.decode)
+        defer { timing.end() }
+        return MessageDecoder(naming: naming, tombstonesDelete: topic.tombstonesDelete).decode(messages)
+    }
+
     private func filter(_ messages: [DecodedMessage], by filters: [MessageFilter]) -> [DecodedMessage] {
-        let (accepted, skipped) = filters.accept(messages)
-        if skipped > 0 { logger.info("\(skipped) events were skipped by filters") }
-        return accepted
+        filters.accept(messages).messages
     }
 
     private func bind(_ messages: [DecodedMessage]) async throws -> (batch: BoundBatch, failures: [FailedMessage]) {
+        let timing = telemetry.metrics.begin(.bind)
+        defer { timing.end() }
         let models = messages.modelNames
-        let (tables, joinTables) = try await retry.run("looking up the replicas") {
+        let (tables, joinTables) = try await retry.run("look up the replicas") {
             let tables = try await catalogue.tables(of: models)
             return (tables, try await catalogue.joinTables(of: tables))
         }
@@ -123,9 +149,23 @@ struct ConsumerPipeline: Sendable {
         _ progress: inout Progress
     ) async throws -> [FailedMessage] {
         guard !failures.isEmpty else { return [] }
+        let timing = telemetry.metrics.begin(.park)
+        defer { timing.end() }
+        tell(failures, policy, &progress)
         let (recorded, sent) = try await parking.park(failures, by: policy, except: progress.sent)
         progress.sent.formUnion(sent)
         return recorded
+    }
+
+    /// Tells of each failed message once, however often its batch is divided.
+    private func tell(_ failures: [FailedMessage], _ policy: FailurePolicy, _ progress: inout Progress) {
+        let failures = failures.sorted { $0.message.offset < $1.message.offset }
+        // What comes after the failure at which the consumer stops is not its concern any more.
+        for failure in policy == .stop ? Array(failures.prefix(1)) : failures
+        where progress.failed.insert(failure.message.offset).inserted {
+            progress.firstFailure = progress.firstFailure ?? failure.error
+            telemetry.failed(failure, policy)
+        }
     }
 
     private func persist(
@@ -142,10 +182,14 @@ struct ConsumerPipeline: Sendable {
             failures: failures,
             completion: .advance(advance)
         )
-        let persisted = try await retry.run("writing a batch of \(batch.partition)") {
-            try await persister.persist(write)
+        let persisted = try await retry.run("write a batch", for: batch.partition) {
+            let timing = telemetry.metrics.begin(.persist)
+            defer { timing.end() }
+            return try await persister.persist(write)
         }
         progress.stored = batch.next
+        progress.applied += persisted.applied.count
+        telemetry.advanced(batch)
         return persisted
     }
 }

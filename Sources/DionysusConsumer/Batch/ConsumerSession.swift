@@ -9,6 +9,7 @@ struct ConsumerSession {
     let offsets: OffsetStore
     let settings: ConsumerSettings
     let retry: RetryLoop
+    let telemetry: ConsumerTelemetry
     let logger: Logger
     /// The stored offsets of the partitions that are owned; nil within for those of which none is stored.
     private var positions: [TopicPartition: Int64?] = [:]
@@ -19,6 +20,7 @@ struct ConsumerSession {
         database: any Database,
         settings: ConsumerSettings,
         retry: RetryLoop,
+        telemetry: ConsumerTelemetry,
         logger: Logger
     ) {
         self.member = member
@@ -27,6 +29,7 @@ struct ConsumerSession {
         offsets = OffsetStore(group: settings.effectiveGroupID)
         self.settings = settings
         self.retry = retry
+        self.telemetry = telemetry
         self.logger = logger
     }
 
@@ -38,10 +41,12 @@ struct ConsumerSession {
         case .revoked(let partitions):
             logger.info("giving back \(partitions.list)")
             forget(partitions)
+            telemetry.revoked(partitions)
             try await member.release(partitions)
         case .lost(let partitions):
             logger.warning("lost \(partitions.list)")
             forget(partitions)
+            telemetry.lost(partitions)
         case .outOfRange(let partition, let range): try await reposition(partition, range)
         }
     }
@@ -59,6 +64,7 @@ struct ConsumerSession {
             starts[partition] = start(of: partition, stored[partition])
         }
         try await member.start(starts)
+        telemetry.assigned(starts)
     }
 
     private func start(of partition: TopicPartition, _ stored: Int64?) -> StartPosition {
@@ -67,7 +73,7 @@ struct ConsumerSession {
 
     private func load(_ partitions: [TopicPartition]) async throws -> [TopicPartition: Int64] {
         let topics = Set(partitions.map(\.topic)).sorted()
-        return try await retry.run("loading offsets") {
+        return try await retry.run("load offsets") {
             try await database.transaction(.snapshot) { [offsets] in try offsets.load(topics, in: &$0) }
         }
     }
@@ -126,6 +132,7 @@ struct ConsumerSession {
         let stored = try await load([partition])[partition]
         logger.warning("the offset of \(partition) was moved by another member: going on at \(stored.description)")
         positions[partition] = .some(stored)
+        telemetry.moved(partition, to: start(of: partition, stored))
         try await member.seek(partition, to: start(of: partition, stored))
     }
 
@@ -137,10 +144,11 @@ struct ConsumerSession {
             advice: "messages may have been missed; publish the models again, and reset the topic or choose to go on "
                 + "at the earliest message"
         )
-        logger.error("\(error)")
         switch settings.onOutOfRange {
         case .fail: throw error
-        case .earliest: try await member.seek(partition, to: .offset(range.first))
+        case .earliest:
+            telemetry.failed(error, to: "go on at the stored offset", partition)
+            try await member.seek(partition, to: .offset(range.first))
         }
     }
 
@@ -152,7 +160,7 @@ struct ConsumerSession {
         do {
             try await member.commit(offsets)
         } catch {
-            logger.warning("the broker was not told of the group's offsets: \(error)")
+            telemetry.failed(error, to: "tell the broker the group's offsets")
         }
     }
 }

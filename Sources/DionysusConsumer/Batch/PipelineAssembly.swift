@@ -9,7 +9,7 @@ extension ConsumerPipeline {
         database: any Database,
         broker: any MessageBroker,
         settings: ConsumerSettings,
-        instrumentation: Instrumentation,
+        telemetry: ConsumerTelemetry,
         retry: RetryLoop,
         logger: Logger
     ) async throws {
@@ -35,11 +35,11 @@ extension ConsumerPipeline {
                 offsets: OffsetStore(group: group),
                 failureLog: FailureLog(group: group)
             ),
-            parking: Parking(deadLetters: deadLetters, retry: retry, logger: logger),
-            reactor: Reactor(didConsume: consumer.didConsume, logger: logger),
+            parking: Parking(deadLetters: deadLetters, retry: retry, telemetry: telemetry),
+            reactor: Reactor(didConsume: consumer.didConsume, telemetry: telemetry),
             retry: retry,
             maxRetries: settings.maxRetries,
-            logger: logger
+            telemetry: telemetry
         )
     }
 

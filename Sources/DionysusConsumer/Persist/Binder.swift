@@ -45,7 +45,10 @@ struct Binder {
     private mutating func events(of message: DecodedMessage) throws -> [BoundEvent] {
         var events: [BoundEvent] = []
         for event in message.events {
-            guard let layout = layout(of: event.model) else { continue }
+            guard let layout = layout(of: event.model) else {
+                batch.withoutReplica += event.records.count
+                continue
+            }
             for payload in event.records {
                 let moment = Moment(
                     version: message.version,

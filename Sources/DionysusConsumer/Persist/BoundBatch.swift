@@ -9,6 +9,8 @@ struct BoundBatch: Sendable {
     var events: [BoundEvent] = []
     /// How many messages the events come from.
     var messages = 0
+    /// How many further events are of models that are not kept.
+    var withoutReplica = 0
 }
 
 /// An event of one record.
