@@ -75,30 +75,28 @@ public struct ConsumerService: Service {
             )
             let member = try await broker.makeConsumer(options(for: pipeline.topics))
             telemetry.started()
-            let session = ConsumerSession(
+            var session = ConsumerSession(
                 member: member,
                 pipeline: pipeline,
                 database: database,
                 settings: settings,
-                retry: retry,
-                telemetry: telemetry,
                 logger: logger
             )
             do {
-                try await read(session, ConsumerLag(consumer, database: database, broker: broker, settings: settings))
+                let lag = ConsumerLag(consumer, database: database, broker: broker, settings: settings)
+                try await read(&session, lag, retry)
             } catch {
-                await close(member, pipeline)
+                await close(&session, pipeline)
                 throw error
             }
-            await close(member, pipeline)
+            await close(&session, pipeline)
         } catch is CancellationError where Task.isShuttingDownGracefully {
             logger.info("stopped")
         }
     }
 
-    private func read(_ session: ConsumerSession, _ lag: ConsumerLag) async throws {
-        var session = session
-        let (member, retry) = (session.member, session.retry)
+    private func read(_ session: inout ConsumerSession, _ lag: ConsumerLag, _ retry: RetryLoop) async throws {
+        let member = session.member
         var retention = TombstoneRetention(retention: settings.tombstoneRetention)
         while !Task.isShuttingDownGracefully {
             let event = try await cancelWhenGracefulShutdown {
@@ -106,8 +104,10 @@ public struct ConsumerService: Service {
             }
             session.telemetry.polled(member.outage)
             if let event { try await session.handle(event) }
+            try await session.attend()
             try await retry.run("forget old destructions") { try await retention.run(in: database) }
-            if stopsWhenCaughtUp, try await hasCaughtUp(after: event, lag, retry) { return }
+            guard stopsWhenCaughtUp, session.isIdle else { continue }
+            if try await hasCaughtUp(after: event, lag, retry) { return }
         }
     }
 
@@ -139,8 +139,9 @@ public struct ConsumerService: Service {
         )
     }
 
-    private func close(_ member: any MessageConsumer, _ pipeline: ConsumerPipeline) async {
+    private func close(_ session: inout ConsumerSession, _ pipeline: ConsumerPipeline) async {
+        await session.close()
         await pipeline.close()
-        await member.close()
+        await session.member.close()
     }
 }

@@ -293,11 +293,16 @@ struct ConsumerTelemetry: Sendable {
         )
     }
 
-    /// The messages of a batch and their offset have been committed.
-    func advanced(_ batch: PartitionBatch) {
+    /// The messages of a batch and an offset have been committed.
+    func committed(_ batch: PartitionBatch, at cursor: OffsetCursor) {
         metrics.consumed(batch.messages.count, from: batch.partition.topic)
+        // Of one lane among several it isn't known whether the others have come as far.
+        guard cursor.lane == nil else { return }
         lag.advance(batch.partition, to: batch.next, batch.messages.last?.timestamp)
     }
+
+    /// All lanes of a partition have come up to an offset.
+    func advanced(_ partition: TopicPartition, to offset: Int64) { lag.advance(partition, to: offset, nil) }
 
     /// What became of the events that were committed.
     func applied(_ tally: @autoclosure () -> EventTally, in topic: String) {

@@ -41,10 +41,11 @@ final class LagMeter: Sendable {
     }
 
     /// The messages before an offset have been applied.
+    /// - Parameter written: When the last of them was written, if that is known.
     func advance(_ partition: TopicPartition, to next: Int64, _ written: Timestamp?) {
         places.withLock { places in
             places[partition]?.start = .offset(next)
-            places[partition]?.lastApplied = written
+            if let written { places[partition]?.lastApplied = written }
         }
     }
 
