@@ -13,6 +13,16 @@ final class RelayMetrics: Sendable {
         case settle
     }
 
+    /// The beginning of a stage.
+    struct Timing {
+        fileprivate let metrics: RelayMetrics
+        fileprivate let stage: Stage
+        fileprivate let start = ContinuousClock.now
+
+        /// The stage has ended.
+        func end() { metrics.took(.now - start, stage) }
+    }
+
     /// Whether there is anybody to measure for.
     var isEnabled: Bool { table.isEnabled }
     private let system: String
@@ -65,6 +75,8 @@ final class RelayMetrics: Sendable {
                 }
         )
     }
+
+    func begin(_ stage: Stage) -> Timing { Timing(metrics: self, stage: stage) }
 
     func took(_ duration: Duration, _ stage: Stage) {
         stages[stage]?.record(duration: duration)
