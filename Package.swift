@@ -74,12 +74,17 @@ let package = Package(
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "Tracing", package: "swift-distributed-tracing"),
             ],
             swiftSettings: strict
         ),
         .target(
             name: "DionysusPostgres",
-            dependencies: ["Dionysus", "CLibpq", .product(name: "Logging", package: "swift-log")],
+            dependencies: [
+                "Dionysus", "CLibpq",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "Tracing", package: "swift-distributed-tracing"),
+            ],
             swiftSettings: strict
         ),
         .target(
@@ -167,6 +172,8 @@ let package = Package(
             name: "TestSupport",
             dependencies: [
                 "Dionysus", "DionysusPostgres", "DionysusSQLite",
+                .product(name: "InMemoryTracing", package: "swift-distributed-tracing"),
+                .product(name: "Tracing", package: "swift-distributed-tracing"),
             ],
             path: "Tests/Support",
             swiftSettings: strict
@@ -235,7 +242,9 @@ let package = Package(
             dependencies: [
                 "Dionysus", "DionysusConsumer", "DionysusEmbedded", "DionysusKafka", "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
+                .product(name: "MetricsTestKit", package: "swift-metrics"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "Tracing", package: "swift-distributed-tracing"),
             ],
             resources: [.copy("Golden")],
             swiftSettings: strict

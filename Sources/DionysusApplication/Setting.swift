@@ -132,6 +132,16 @@ struct Setting: Sendable {
             \.consumer.eventRetention,
             "how long handled events stay in the event log; empty: for ever"
         ),
+        .milliseconds(
+            "DIONYSUS_CONSUMER_STUCK_AFTER_MS",
+            \.consumer.stuckAfter,
+            "time after which a batch under way counts as stuck"
+        ),
+        .milliseconds(
+            "DIONYSUS_CONSUMER_LAG_INTERVAL_MS",
+            \.consumer.lagInterval,
+            "pause between measurements of the lag"
+        ),
         .choice("DIONYSUS_ON_OUT_OF_RANGE", \.consumer.onOutOfRange, "what to do when messages were missed"),
         .pairs("DIONYSUS_CONSUMER_SETTINGS", \.consumer.brokerSettings, "settings of the broker's client, to consume"),
         .pairs("DIONYSUS_PRODUCER_SETTINGS", \.producer.brokerSettings, "settings of the broker's client, to produce"),

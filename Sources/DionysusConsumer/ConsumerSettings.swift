@@ -44,6 +44,14 @@ public struct ConsumerSettings: Sendable {
     ///
     /// Default nil: ``maxRetries`` times, after pauses that double from 100 ms to ``maxRetryDelay``.
     public var retryPolicy: RetryPolicy?
+    /// How long a batch may be under way before the heartbeat says that the consumer is stuck.
+    ///
+    /// Waiting for the database or the broker does not count. Default 5 min.
+    public var stuckAfter = Duration.seconds(300)
+    /// How often the lag is measured, where metrics are collected.
+    ///
+    /// Default 15 s.
+    public var lagInterval = Duration.seconds(15)
     /// How long it is remembered that a record was destroyed.
     ///
     /// Default 30 days.
@@ -87,6 +95,8 @@ public struct ConsumerSettings: Sendable {
         if pollTimeout <= .zero { faults.append("pollTimeout must be longer than zero") }
         if maxRetries < 0 { faults.append("maxRetries must not be negative") }
         if maxRetryDelay <= .zero { faults.append("maxRetryDelay must be longer than zero") }
+        if stuckAfter <= .zero { faults.append("stuckAfter must be longer than zero") }
+        if lagInterval <= .zero { faults.append("lagInterval must be longer than zero") }
         if tombstoneRetention <= .zero { faults.append("tombstoneRetention must be longer than zero") }
         if let eventRetention, eventRetention <= .zero { faults.append("eventRetention must be longer than zero") }
         if softDeleteAttribute.isEmpty { faults.append("softDeleteAttribute must not be empty") }

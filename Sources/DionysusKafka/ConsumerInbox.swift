@@ -25,6 +25,8 @@ final class ConsumerInbox: Sendable {
     }
 
     private let state = Mutex(State())
+    /// What keeps the client from the brokers, if something does; the thread says so.
+    let outage = Mutex<DionysusError?>(nil)
     /// Wakes the thread for requests, and for what librdkafka has put into one of its queues.
     let wakeup = Wakeup()
 

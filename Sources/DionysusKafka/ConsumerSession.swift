@@ -23,6 +23,7 @@ final class ConsumerSession {
     private var waiters: [ConsumerInbox.Waiter] = []
     private var isClosing = false
     private var hasBeenAssigned = false
+    private var reachability = Reachability()
 
     /// Takes a client over.
     init(_ client: Client, inbox: ConsumerInbox, events: ClientEvents) {
@@ -46,6 +47,7 @@ final class ConsumerSession {
                 rd_kafka_event_destroy(event)
             }
             inbox.take().forEach(handle)
+            lookForBrokersIfDue()
             serveWaiters()
             guard !isClosing else { break }
             inbox.wakeup.wait(atMost: timeToSleep())
@@ -55,7 +57,19 @@ final class ConsumerSession {
 
     private func timeToSleep() -> Duration {
         let now = ContinuousClock.now
-        return waiters.reduce(pollInterval) { min($0, max(.zero, $1.deadline - now)) }
+        let deadlines = waiters.map(\.deadline) + [reachability.nextLook].compactMap(\.self)
+        return deadlines.reduce(pollInterval) { min($0, max(.zero, $1 - now)) }
+    }
+
+    /// Asks for metadata, which some broker has to answer.
+    private func lookForBrokersIfDue() {
+        guard reachability.isLookDue(at: .now) else { return }
+        var metadata: UnsafePointer<rd_kafka_metadata>?
+        let patience = Int32(Reachability.patience.milliseconds)
+        let code = rd_kafka_metadata(client.pointer, 0, nil, &metadata, patience)
+        if let metadata { rd_kafka_metadata_destroy(metadata) }
+        reachability.looked(code == RD_KAFKA_RESP_ERR_NO_ERROR ? nil : code.text, at: .now)
+        inbox.outage.withLock { $0 = reachability.outage }
     }
 
     private func handle(_ request: ConsumerInbox.Request) {
@@ -186,6 +200,8 @@ final class ConsumerSession {
         switch code {
         case RD_KAFKA_RESP_ERR__FATAL:
             failure = client.fatalError
+        case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
+            reachability.suspect(at: .now)
         case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED, RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED,
             RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
             failure = DionysusError(

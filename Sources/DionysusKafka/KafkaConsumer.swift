@@ -30,6 +30,8 @@ final class KafkaConsumer: MessageConsumer {
         thread.start()
     }
 
+    var outage: DionysusError? { inbox.outage.withLock { $0 } }
+
     func next(maxMessages: Int, timeout: Duration) async throws -> ConsumerEvent? {
         let id = inbox.makeWaiterID()
         return try await withTaskCancellationHandler {

@@ -1,5 +1,6 @@
 public import Dionysus
 public import Logging
+import Tracing
 
 /// A PostgreSQL database, directly or behind PgBouncer in transaction mode.
 ///
@@ -45,12 +46,14 @@ public final class PostgresDatabase: CapturingDatabase {
         _ body: @escaping @Sendable (inout Transaction) throws -> T
     ) async throws -> T {
         let connection = try await pool.acquire()
+        // The connection's queue is no part of the task, whose trace the body goes on with.
+        let context = ServiceContext.current
         do {
             let result = try await connection.run { session in
                 try session.begin(kind)
                 do {
                     var transaction = Transaction(on: session)
-                    let result = try body(&transaction)
+                    let result = try ServiceContext.$current.withValue(context) { try body(&transaction) }
                     try session.commit()
                     return result
                 } catch {

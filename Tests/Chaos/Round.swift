@@ -107,7 +107,8 @@ struct Settling {
             }
             await database.close()
             let positions = Dictionary(stored, uniquingKeysWith: { $1 })
-            let behind = ranges.filter { $0.key.topic != leftOut }.reduce(0) { $0 + $1.value.next - max(positions[$1.key] ?? 0, $1.value.first) }
+            let behind = ranges.filter { $0.key.topic != leftOut }
+                .reduce(0) { $0 + $1.value.next - max(positions[$1.key] ?? 0, $1.value.first) }
             if behind > 0 { return "\(behind) messages to apply by the \(what)" }
         }
         return nil

@@ -74,6 +74,42 @@ struct HealthTests {
         }
     }
 
+    @Test("a consumer whose database is away is live and not ready")
+    func replicaAway() async throws {
+        try await Self.withInstallation(.embedded) { installation in
+            var away = installation
+            away.environment["REPLICA_DATABASE_URL"] = "postgres://somebody:hush@127.0.0.1:1/shop"
+            let process = try away.start("consume")
+            let reason = try await away.wait(for: 1, "health", "consumer", saying: "check the declaration")
+            #expect(!reason.errors.contains("hush"))
+            try await away.succeed("health", "consumer", "--live")
+            #expect(await process.terminate().status == 0)
+        }
+    }
+
+    @Test("a consumer whose broker is away is live and not ready")
+    func brokerAway() async throws {
+        try await Self.withInstallation(.embedded) { installation in
+            try await installation.succeed("migrate")
+            var away = installation
+            away.environment["DIONYSUS_SEED_BROKER"] = "127.0.0.1:1"
+            let process = try away.start("consume")
+            try await away.wait(for: 1, "health", "consumer", saying: "the broker can't be reached")
+            try await away.succeed("health", "consumer", "--live")
+            #expect(await process.terminate().status == 0)
+        }
+    }
+
+    @Test("a consumer that could not begin says why")
+    func stoppedConsumer() async throws {
+        try await Self.withInstallation(.embedded) { installation in
+            #expect(try await installation.run("consume").status == 1)
+            let result = try await installation.run("health", "consumer", "--live")
+            #expect(result.status == 1)
+            #expect(result.errors.contains("the consumer has stopped: the consumer can't start"), "\(result.errors)")
+        }
+    }
+
     @Test("wrong usage ends with 64, a directory that can't be written with 1 and the setting's name")
     func usage() async throws {
         try await Self.withInstallation(.embedded) { installation in

@@ -82,6 +82,12 @@ public protocol MessageProducer: Sendable {
 /// The member's life is a sequence of events. It owns partitions from the answer to ``ConsumerEvent/assigned(_:)``
 /// until the answer to ``ConsumerEvent/revoked(_:)`` or until ``ConsumerEvent/lost(_:)``.
 public protocol MessageConsumer: Sendable {
+    /// What keeps it from reading: the broker can't be reached. Nil if nothing does, as far as is known.
+    ///
+    /// It is told once the broker has been tried in vain, and taken back once the broker has answered, so that a
+    /// connection that is merely made anew is none. Nil always where an adapter can't tell.
+    var outage: DionysusError? { get }
+
     /// Waits for the next event.
     ///
     /// Membership doesn't depend on how often this is called: the adapter keeps the member alive, buffers what it
@@ -122,6 +128,10 @@ public protocol MessageConsumer: Sendable {
 
     /// Leaves the group and closes.
     func close() async
+}
+
+extension MessageConsumer {
+    public var outage: DionysusError? { nil }
 }
 
 /// What happens to a member of a group.

@@ -31,7 +31,8 @@ public final class Monitor: Sendable {
     public init() {}
 
     /// The names of all events, in alphabetical order.
-    public static let eventNames: [String] = OutboxProducer.events.map { $0.name }.sorted()
+    public static let eventNames: [String] = (OutboxProducer.events + ReplicaConsumer.events)
+        .map { $0.name }.sorted()
 
     /// Subscribes to a kind of event.
     /// - Parameters:

@@ -21,11 +21,29 @@
 /// | `dionysus.outbox.oldest.age` | gauge | | age of the oldest row that waits, in seconds |
 /// | `dionysus.latency` | gauge | statistic: `min`, `max`, `avg` | from a change's commit to its acknowledgement, over the last minute, in seconds |
 ///
+/// | metric of a consumer | kind | dimensions | meaning |
+/// |---|---|---|---|
+/// | `messaging.client.consumed.messages` | counter | system, destination, operation, consumer group | messages that a consumer is done with, whatever became of them |
+/// | `messaging.process.duration` | timer | system, destination, operation, consumer group, error type if it failed | how long a batch took, its retries included |
+/// | `dionysus.consumer.applied` | counter | destination | events that had a say in the replica |
+/// | `dionysus.consumer.skipped` | counter | destination, reason: `outdated`, `filtered`, `collapsed`, `no_replica`, `tombstone`, `unknown_event` | events without an effect; of the last two, messages |
+/// | `dionysus.consumer.failures` | counter | error type | messages that failed, and whatever else failed and is done again |
+/// | `dionysus.consumer.parked` | counter | destination, policy: `record`, `dead_letter`, `skip`, `stop` | messages that failed for the last time, by what was done with them |
+/// | `dionysus.consumer.retries` | counter | destination | batches that were tried again, in halves or as single messages |
+/// | `dionysus.consumer.rebalances` | counter | change: `assigned`, `revoked`, `lost` | changes of what this member owns |
+/// | `dionysus.consumer.partitions` | gauge | | partitions that this member owns |
+/// | `dionysus.consumer.batch.size` | recorder | | messages of a batch |
+/// | `dionysus.consumer.stage.duration` | timer | stage: `decode`, `bind`, `park`, `persist`, `react` | how long a stage of a batch took |
+/// | `dionysus.consumer.lag.messages` | gauge | destination, partition | messages of an owned partition that are still to be applied |
+/// | `dionysus.consumer.lag.age` | gauge | destination, partition | age of the oldest of them at most, in seconds |
+///
 /// | attribute of spans | meaning |
 /// |---|---|
 /// | `messaging.system` | `kafka`, or `dionysus` for the embedded log |
-/// | `messaging.operation.name`, `messaging.operation.type` | `send` |
+/// | `messaging.operation.name`, `messaging.operation.type` | `send`, `process` |
 /// | `messaging.destination.name` | the topic, where all messages of the batch go to one |
+/// | `messaging.destination.partition.id` | the partition that the batch was read from |
+/// | `messaging.consumer.group.name` | the group that has read it |
 /// | `messaging.client.id` | the client's name |
 /// | `messaging.batch.message_count` | how many messages the batch has |
 /// | `error.type` | the code of the error, if something failed |
@@ -48,12 +66,31 @@ package enum TelemetryName {
     package static let oldestAge = "dionysus.outbox.oldest.age"
     package static let latency = "dionysus.latency"
 
+    package static let consumedMessages = "messaging.client.consumed.messages"
+    package static let processDuration = "messaging.process.duration"
+    package static let applied = "dionysus.consumer.applied"
+    package static let skipped = "dionysus.consumer.skipped"
+    package static let consumerFailures = "dionysus.consumer.failures"
+    package static let parkedMessages = "dionysus.consumer.parked"
+    package static let retries = "dionysus.consumer.retries"
+    package static let rebalances = "dionysus.consumer.rebalances"
+    package static let ownedPartitions = "dionysus.consumer.partitions"
+    package static let consumerBatchSize = "dionysus.consumer.batch.size"
+    package static let consumerStageDuration = "dionysus.consumer.stage.duration"
+    package static let lagMessages = "dionysus.consumer.lag.messages"
+    package static let lagAge = "dionysus.consumer.lag.age"
+
+    package static let change = "change"
+    package static let policy = "policy"
+    package static let reason = "reason"
     package static let stage = "stage"
     package static let statistic = "statistic"
     package static let messagingSystem = "messaging.system"
     package static let operationName = "messaging.operation.name"
     package static let operationType = "messaging.operation.type"
     package static let destination = "messaging.destination.name"
+    package static let destinationPartition = "messaging.destination.partition.id"
+    package static let consumerGroup = "messaging.consumer.group.name"
     package static let clientID = "messaging.client.id"
     package static let batchMessageCount = "messaging.batch.message_count"
     package static let errorType = "error.type"

@@ -44,45 +44,33 @@ public struct ConsumerService: Service {
         self.logger = logger
     }
 
-    private var heartbeat: (any Heartbeat)? { instrumentation.heartbeat }
-
     /// Reads until the service is shut down, or until it has caught up if that was asked for.
     /// - Throws: ``DionysusError`` with code `declaration` or `configuration` for what is wrong at the start, all faults
     ///   in one; later, the failure of a message whose topic chose to stop, and errors that don't go away by waiting.
     public func run() async throws {
-        heartbeat?.record(VitalSign(.starting))
-        do {
-            try await withGracefulShutdownHandler {
-                try await consume()
-            } onGracefulShutdown: {
-                heartbeat?.record(VitalSign(.stopping))
-            }
-        } catch {
-            let reason = (error as? DionysusError)?.description ?? "\(type(of: error))"
-            heartbeat?.record(VitalSign(.stopped, problem: reason))
-            throw error
-        }
-        heartbeat?.record(VitalSign(.stopped))
+        let telemetry = ConsumerTelemetry(
+            instrumentation,
+            system: broker.messagingSystem,
+            settings: settings,
+            logger: logger
+        )
+        try await telemetry.lifetime(broker) { try await consume(telemetry) }
     }
 
-    private func consume() async throws {
-        let retry = RetryLoop(
-            backoff: Backoff(initial: .milliseconds(100), maximum: settings.maxRetryDelay),
-            logger: logger,
-            heartbeat: heartbeat
-        )
+    private func consume(_ telemetry: ConsumerTelemetry) async throws {
+        let retry = RetryLoop(settings, telemetry)
         do {
-            try await retry.run("checking the declaration") { try await check(consumer) }
+            try await retry.run("check the declaration") { try await check(consumer) }
             let pipeline = try await ConsumerPipeline(
                 consumer,
                 database: database,
                 broker: broker,
                 settings: settings,
-                instrumentation: instrumentation,
-                retry: retry,
+                telemetry: telemetry,
                 logger: logger
             )
             let member = try await broker.makeConsumer(options(for: pipeline.topics))
+            telemetry.started()
             var session = ConsumerSession(
                 member: member,
                 pipeline: pipeline,
@@ -111,11 +99,11 @@ public struct ConsumerService: Service {
             let event = try await cancelWhenGracefulShutdown {
                 try await member.next(maxMessages: settings.batchSize, timeout: settings.pollTimeout)
             }
-            if !Task.isShuttingDownGracefully { heartbeat?.record(VitalSign(.ready)) }
+            session.telemetry.polled(member.outage)
             if let event { try await session.handle(event) }
             try await session.attend()
-            try await retry.run("forgetting old destructions") { try await retention.run(in: database) }
-            try await retry.run("removing old events") { try await eventRetention.run(in: database) }
+            try await retry.run("forget old destructions") { try await retention.run(in: database) }
+            try await retry.run("remove old events") { try await eventRetention.run(in: database) }
             guard stopsWhenCaughtUp, session.isIdle else { continue }
             if try await hasCaughtUp(after: event, lag, retry) { return }
         }
@@ -128,7 +116,7 @@ public struct ConsumerService: Service {
         case nil: break
         default: return false
         }
-        return try await retry.run("looking at the lag") { try await lag.partitions().allSatisfy { $0.lag == 0 } }
+        return try await retry.run("look at the lag") { try await lag.partitions().allSatisfy { $0.lag == 0 } }
     }
 
     private func check(_ consumer: some Consumer) async throws {

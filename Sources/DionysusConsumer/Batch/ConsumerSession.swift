@@ -39,6 +39,9 @@ struct ConsumerSession {
         slots = BatchSlots(settings.concurrency)
     }
 
+    /// Whom the session tells what it does.
+    var telemetry: ConsumerTelemetry { pipeline.telemetry }
+
     /// Whether all messages that were read have been dealt with.
     var isIdle: Bool { running.values.allSatisfy(\.worker.isIdle) }
 
@@ -50,10 +53,12 @@ struct ConsumerSession {
         case .revoked(let partitions):
             logger.info("giving back \(partitions.list)")
             await end(partitions)
+            telemetry.revoked(partitions)
             try await member.release(partitions)
         case .lost(let partitions):
             logger.warning("lost \(partitions.list)")
             abandon(partitions)
+            telemetry.lost(partitions)
         case .outOfRange(let partition, let range): try await reposition(partition, range)
         }
     }
@@ -106,7 +111,8 @@ struct ConsumerSession {
             starts[partition] = start(of: partition, stored[partition])
         }
         // A place that is given by a time is the broker's to find, which may be away.
-        try await pipeline.retry.run("starting to read") { [starts] in try await member.start(starts) }
+        try await pipeline.retry.run("start reading") { [starts] in try await member.start(starts) }
+        telemetry.assigned(starts)
     }
 
     private mutating func run(_ partition: TopicPartition, from stored: StoredPosition?) {
@@ -129,7 +135,7 @@ struct ConsumerSession {
 
     private func load(_ partitions: [TopicPartition]) async throws -> [TopicPartition: StoredPosition] {
         let topics = Set(partitions.map(\.topic)).sorted()
-        return try await pipeline.retry.run("loading offsets") {
+        return try await pipeline.retry.run("load offsets") {
             try await database.transaction(.snapshot) { [offsets] in try offsets.load(topics, in: &$0) }
         }
     }
@@ -141,6 +147,7 @@ struct ConsumerSession {
         at position: StartPosition
     ) async throws {
         try await member.seek(partition, to: position)
+        telemetry.moved(partition, to: position)
         run(partition, from: stored)
         try await member.resume([partition])
     }
@@ -155,8 +162,8 @@ struct ConsumerSession {
             advice: "messages may have been missed; publish the models again, and reset the topic or choose to go on "
                 + "at the earliest message"
         )
-        logger.error("\(error)")
         guard settings.onOutOfRange == .earliest else { throw error }
+        telemetry.failed(error, to: "go on at the stored offset", partition)
         await end([partition])
         try await goOn(partition, at: range.first)
     }
@@ -167,7 +174,7 @@ struct ConsumerSession {
         var next = stored
         if let stored {
             let moved = StoredPosition(next: first, lanes: stored.lanes)
-            try await pipeline.retry.run("moving the offset of \(partition)") { [offsets] in
+            try await pipeline.retry.run("move the offset", for: partition) { [offsets] in
                 try await database.transaction(.write) {
                     try offsets.restart(partition, from: stored, at: moved, in: &$0)
                 }

@@ -79,7 +79,7 @@ final class PartitionWorker: Sendable {
         let lanes = VirtualLanes(partition, at: position, batchSize: context.settings.batchSize) { batch, cursor in
             try await self.process(batch, cursor)
         } flush: { from, to in
-            try await self.context.pipeline.retry.run("moving the offset of \(self.partition)") {
+            try await self.context.pipeline.retry.run("move the offset", for: self.partition) {
                 try await self.context.database.transaction(.write) {
                     try self.context.offsets.follow(
                         self.partition,
@@ -90,6 +90,7 @@ final class PartitionWorker: Sendable {
                     )
                 }
             }
+            self.context.pipeline.telemetry.advanced(self.partition, to: to)
             await self.tell(to)
         }
         self.lanes.withLock { $0 = lanes }
@@ -102,7 +103,7 @@ final class PartitionWorker: Sendable {
     }
 
     private func restart(from stored: StoredPosition?, at position: StoredPosition) async throws {
-        try await context.pipeline.retry.run("setting up the lanes of \(partition)") {
+        try await context.pipeline.retry.run("set up the lanes", for: partition) {
             try await context.database.transaction(.write) { [context, partition] in
                 try context.offsets.restart(partition, from: stored, at: position, in: &$0)
             }
@@ -116,7 +117,7 @@ final class PartitionWorker: Sendable {
         do {
             try await context.member.commit([partition: offset])
         } catch {
-            context.pipeline.logger.warning("the broker was not told of the group's offset of \(partition): \(error)")
+            context.pipeline.telemetry.failed(error, to: "tell the broker the group's offset", partition)
         }
     }
 }

@@ -3,27 +3,28 @@ import Logging
 
 extension ConsumerPipeline {
     /// Puts the stages together.
-    ///
-    /// Without a broker it can only replay what the database holds.
+    /// - Parameters:
+    ///   - broker: Where dead letters go; nil where none can come up.
+    ///   - telemetry: Whom the stages tell what they do.
     /// - Throws: ``DionysusError`` when the broker can't be used.
     init(
         _ consumer: some Consumer,
         database: any Database,
         broker: (any MessageBroker)?,
         settings: ConsumerSettings,
-        instrumentation: Instrumentation,
-        retry: RetryLoop,
+        telemetry: ConsumerTelemetry,
         logger: Logger
     ) async throws {
         let topics = TopicPlan(consumer, settings: settings)
+        let group = settings.effectiveGroupID
         var deadLetters: DeadLetters?
         if topics.hasDeadLetters, let broker {
             deadLetters = DeadLetters(
                 producer: try await broker.makeProducer(ProducerOptions(clientID: settings.clientID)),
-                group: settings.effectiveGroupID
+                group: group
             )
         }
-        let group = settings.effectiveGroupID
+        let retry = RetryLoop(settings, telemetry)
         self.init(
             topics: topics,
             naming: Naming(settings),
@@ -38,13 +39,12 @@ extension ConsumerPipeline {
                 offsets: OffsetStore(group: group),
                 failureLog: FailureLog(group: group)
             ),
-            parking: Parking(deadLetters: deadLetters, retry: retry, logger: logger),
-            reactor: Reactor(didConsume: consumer.didConsume, logger: logger),
+            parking: Parking(deadLetters: deadLetters, retry: retry, telemetry: telemetry),
+            reactor: Reactor(didConsume: consumer.didConsume, telemetry: telemetry),
             retry: retry,
             retryPolicies: RetryPolicies(settings),
             group: group,
-            errorHandler: instrumentation.errorHandler(logger: logger),
-            logger: logger
+            telemetry: telemetry
         )
     }
 

@@ -1,30 +1,37 @@
 import Dionysus
-import Logging
 import ServiceLifecycle
 
-/// Runs something again until the database or the broker is there, and says so now and then.
+/// Runs something again until the database or the broker is there.
 struct RetryLoop: Sendable {
     let backoff: Backoff
-    let logger: Logger
-    /// Is told that the service waits for the database or the broker.
-    var heartbeat: (any Heartbeat)?
+    let telemetry: ConsumerTelemetry
+
+    init(_ settings: ConsumerSettings, _ telemetry: ConsumerTelemetry) {
+        backoff = Backoff(initial: .milliseconds(100), maximum: settings.maxRetryDelay)
+        self.telemetry = telemetry
+    }
 
     /// Runs an operation until it succeeds or fails for good.
+    /// - Parameters:
+    ///   - activity: What is done, to stand after "could not": `look up the replicas`.
+    ///   - partition: The partition that it is done for, if it is for one.
+    ///   - operation: The operation.
+    /// - Returns: What the operation returns.
     /// - Throws: An error that isn't retriable; `CancellationError` when the service is to stop.
-    func run<T: Sendable>(_ what: String, _ operation: () async throws -> T) async throws -> T {
+    func run<T: Sendable>(
+        _ activity: String,
+        for partition: TopicPartition? = nil,
+        _ operation: () async throws -> T
+    ) async throws -> T {
         var failures = 0
-        var lastLogged: ContinuousClock.Instant?
+        var trouble: ConsumerVitals.Trouble?
+        defer { telemetry.recovered(from: trouble) }
         while true {
             do {
                 return try await operation()
             } catch let error as DionysusError where error.isRetriable {
                 failures += 1
-                heartbeat?.record(VitalSign(.ready, problem: "\(what) is tried again: \(error)"))
-                let now = ContinuousClock.now
-                if lastLogged.map({ now - $0 > .seconds(30) }) ?? true {
-                    logger.warning("\(what) is tried again: \(error)", metadata: ["failures": "\(failures)"])
-                    lastLogged = now
-                }
+                telemetry.failed(error, to: activity, partition, attempt: failures, &trouble)
                 try await pause(afterFailures: failures)
             }
         }

@@ -24,7 +24,7 @@ struct MessageDecoder: Sendable {
     }
 
     private func decode(_ message: ConsumedMessage, _ deserializer: inout Deserializer) throws -> DecodedMessage {
-        guard let value = message.value, value != Self.writtenNull else {
+        guard let value = message.value, !message.isTombstone else {
             let events = tombstonesDelete ? try end(of: message, &deserializer) : []
             return DecodedMessage(message: message, version: nil, events: events)
         }
@@ -86,9 +86,11 @@ struct MessageDecoder: Sendable {
         }
         return version
     }
+}
 
-    /// What dionysus-rb sends in the place of a null value.
-    private static let writtenNull = Array("null".utf8)
+extension ConsumedMessage {
+    /// Whether it has no value, or what dionysus-rb sends in the place of none: the four characters `null`.
+    var isTombstone: Bool { value?.elementsEqual("null".utf8) ?? true }
 }
 
 extension DionysusError {

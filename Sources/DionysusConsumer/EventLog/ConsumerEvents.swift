@@ -53,11 +53,7 @@ public struct ConsumerEvents: Sendable {
             database: database,
             broker: nil,
             settings: settings,
-            instrumentation: instrumentation,
-            retry: RetryLoop(
-                backoff: Backoff(initial: .milliseconds(100), maximum: settings.maxRetryDelay),
-                logger: logger
-            ),
+            telemetry: ConsumerTelemetry(instrumentation, settings: settings, logger: logger),
             logger: logger
         )
     }

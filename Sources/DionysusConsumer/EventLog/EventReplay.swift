@@ -13,11 +13,10 @@ extension ConsumerPipeline {
         var isHandled = false
         try await middleware(of: topic)
             .handle(batch) {
-                let decoded = MessageDecoder(naming: naming, tombstonesDelete: topic.tombstonesDelete)
-                    .decode(batch.messages)
+                let decoded = decode(batch.messages, of: topic)
                 if let failure = decoded.failures.first { throw failure.error }
                 let messages = decoded.messages.map { $0.numbered(event.number) }
-                isHandled = try await apply(messages, of: batch, by: topic, log, completing: .nothing)
+                isHandled = try await apply(messages, of: batch, log, completing: .nothing)
             }
         return isHandled
     }

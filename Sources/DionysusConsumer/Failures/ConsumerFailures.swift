@@ -228,14 +228,17 @@ public struct ConsumerFailures: Sendable {
     }
 
     private func withPipeline<T>(_ body: (ConsumerPipeline) async throws -> T) async throws -> T {
-        let backoff = Backoff(initial: .milliseconds(100), maximum: settings.maxRetryDelay)
         let pipeline = try await ConsumerPipeline(
             consumer,
             database: database,
             broker: broker,
             settings: settings,
-            instrumentation: instrumentation,
-            retry: RetryLoop(backoff: backoff, logger: logger),
+            telemetry: ConsumerTelemetry(
+                instrumentation,
+                system: broker.messagingSystem,
+                settings: settings,
+                logger: logger
+            ),
             logger: logger
         )
         do {

@@ -11,7 +11,12 @@ extension DionysusError {
         case let error as DionysusError:
             guard error.code != .declaration else { return nil }
             self = error
-        default: self.init(.application, "the application's handling failed with \(type(of: error))", underlying: error)
+        default:
+            self.init(
+                .application,
+                "the application's handling failed with \(Swift.type(of: error))",
+                underlying: error
+            )
         }
     }
 

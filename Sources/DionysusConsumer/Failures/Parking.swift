@@ -1,29 +1,25 @@
 import Dionysus
-import Logging
 
 /// Does with messages that failed what their topic chose.
 struct Parking: Sendable {
     let deadLetters: DeadLetters?
     let retry: RetryLoop
-    let logger: Logger
+    let telemetry: ConsumerTelemetry
 
     /// Parks messages.
     /// - Parameters:
     ///   - failures: The messages.
     ///   - policy: What their topic chose.
     ///   - sent: The offsets of messages that have gone to the dead-letter topic already.
-    ///   - untold: The offsets of messages whose failure is still to be logged.
     /// - Returns: Those that are to be recorded in the database, and the offsets of those that were sent.
     /// - Throws: The first failure, if the topic chose to stop; `CancellationError` when the service is to stop.
     func park(
         _ failures: [FailedMessage],
         by policy: FailurePolicy,
-        except sent: Set<Int64>,
-        telling untold: Set<Int64>
+        except sent: Set<Int64>
     ) async throws -> (recorded: [FailedMessage], sent: Set<Int64>) {
         let failures = failures.filter { !sent.contains($0.message.offset) }
             .sorted { $0.message.offset < $1.message.offset }
-        for failure in failures where untold.contains(failure.message.offset) { log(failure, policy) }
         switch policy {
         case .record: return (failures, [])
         case .skip: return ([], [])
@@ -32,18 +28,12 @@ struct Parking: Sendable {
             return ([], [])
         case .deadLetter(let topic, _):
             guard let deadLetters else { return (failures, []) }
-            let refused = try await retry.run("sending to \(topic)") {
+            let refused = try await retry.run("send to \(topic)") {
                 try await deadLetters.send(failures, to: topic)
             }
-            for failure in refused {
-                logger.error("\(topic) refused a message, which is recorded in the database instead: \(failure.error)")
-            }
+            for failure in refused { telemetry.refused(failure, by: topic) }
             let recorded = Set(refused.map(\.message.offset))
             return (refused, Set(failures.map(\.message.offset)).subtracting(recorded))
         }
-    }
-
-    private func log(_ failure: FailedMessage, _ policy: FailurePolicy) {
-        logger.error("a message failed: \(failure.error)", metadata: ["policy": "\(policy)"])
     }
 }

@@ -125,7 +125,10 @@ struct Binder {
                 }
                 continue
             }
-            guard let layout = layout(of: event.model) else { continue }
+            guard let layout = layout(of: event.model) else {
+                batch.withoutReplica += event.records.count
+                continue
+            }
             for payload in event.records {
                 order += 1
                 let moment = Moment(

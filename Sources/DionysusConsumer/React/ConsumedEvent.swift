@@ -45,10 +45,11 @@ public struct ConsumedEvent: Sendable {
                 let new = change.new?[slot] ?? .null
                 guard old != new else { continue }
                 let first = result[record]?[column.name]?.old ?? old
-                result[record, default: [:]][column.name] = LocalChange(old: first, new: new)
+                // A record that comes along twice may be changed and changed back.
+                result[record, default: [:]][column.name] = first == new ? nil : LocalChange(old: first, new: new)
             }
         }
-        return result
+        return result.filter { !$0.value.isEmpty }
     }
 }
 

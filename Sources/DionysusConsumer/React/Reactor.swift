@@ -1,23 +1,25 @@
 import Dionysus
-import Logging
 
-/// Tells the application what has been committed.
+/// Tells the event bus and the application what has been committed.
 struct Reactor: Sendable {
     let didConsume: @Sendable (ConsumedEvent) async throws -> Void
-    let logger: Logger
+    let telemetry: ConsumerTelemetry
 
-    /// Tells of each event, in their order.
+    /// Tells of the events together, then of each, in their order.
     ///
     /// An error is the application's and changes no data.
-    func react(to events: [AppliedEvent]) async {
+    func react(to applied: [AppliedEvent]) async {
+        let timing = telemetry.metrics.begin(.react)
+        defer { timing.end() }
+        let events = applied.map { ConsumedEvent($0) }
+        await telemetry.publish(events)
+        let isBusObserved = telemetry.isBusObserved
         for event in events {
+            if isBusObserved { await telemetry.publish(event) }
             do {
-                try await didConsume(ConsumedEvent(event))
+                try await didConsume(event)
             } catch {
-                logger.error(
-                    "the reaction to \(event.name) of \(event.message.source) offset \(event.message.offset) failed",
-                    metadata: ["error": "\(error)"]
-                )
+                telemetry.reactionFailed(error, "react to \(event.name)", event.source, offset: event.offset)
             }
         }
     }

@@ -9,6 +9,7 @@ final class EmbeddedConsumer: MessageConsumer {
     private let watch: LogWatch
     private let state: Mutex<ConsumerState>
     private let heartbeat = Mutex<Task<Void, Never>?>(nil)
+    private let lastFailure = Mutex<DionysusError?>(nil)
 
     init(options: ConsumerOptions, settings: ConsumerSettings, log: LogFile, watch: LogWatch) async throws {
         self.options = options
@@ -22,6 +23,8 @@ final class EmbeddedConsumer: MessageConsumer {
 
     deinit { heartbeat.withLock { $0?.cancel() } }
 
+    var outage: DionysusError? { lastFailure.withLock { $0 } }
+
     func next(maxMessages: Int, timeout: Duration) async throws -> ConsumerEvent? {
         let deadline = ContinuousClock.now + timeout
         while true {
@@ -29,9 +32,12 @@ final class EmbeddedConsumer: MessageConsumer {
             let version = watch.version
             if let event = try takeEvent() { return event }
             do {
-                if let event = try await look(maxMessages) { return event }
+                let event = try await look(maxMessages)
+                lastFailure.withLock { $0 = nil }
+                if let event { return event }
             } catch let error as DionysusError where error.isRetriable {
                 // The log is locked or the disk is full: whoever changes that changes the log.
+                lastFailure.withLock { $0 = error }
             }
             guard .now < deadline else { return nil }
             await watch.wait(since: version, until: deadline)

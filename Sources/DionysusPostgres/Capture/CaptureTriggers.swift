@@ -22,7 +22,7 @@ struct CaptureTriggers {
     func statements() -> [SQL] {
         [
             function("insert", body: insertBody()),
-            // Old and new rows are joined by a hash, which is to stay in memory.
+            // Old and new rows are sorted and merged, or hashed, to be joined: in memory, if there is enough.
             function("update", settings: "SET work_mem = '64MB'", body: updateBody()),
             function("delete", body: deleteBody()),
             function("truncate", body: truncateBody),
@@ -182,7 +182,7 @@ struct CaptureTriggers {
     private func insertBody() -> String {
         let own = capture.records.map { record in
             insert(record, event: event(record, .created), id: "n.\(key)::text", from: "dionysus_new n") { topic in
-                (partitionKey(topic, of: "n"), changeset(entriesOfInsert(record)))
+                (partitionKey(topic, of: "n"), changeset(entries.ofInsert(record)))
             }
         }
         let others = capture.affected.map { affected in
@@ -196,7 +196,7 @@ struct CaptureTriggers {
     private func deleteBody() -> String {
         let own = capture.records.map { record in
             insert(record, event: event(record, .destroyed), id: "o.\(key)::text", from: "dionysus_old o") { topic in
-                (partitionKey(topic, of: "o"), changeset(entriesOfDelete(record)))
+                (partitionKey(topic, of: "o"), changeset(entries.ofDelete(record)))
             }
         }
         let others = capture.affected.map { affected in
@@ -256,7 +256,7 @@ struct CaptureTriggers {
             from: bothRows,
             where: condition
         ) { topic in
-            (partitionKeyOfUpdate(topic), changeset(entriesOfUpdate(record, topic)))
+            (partitionKeyOfUpdate(topic), changeset(entries.ofUpdate(record, topic)))
         }
     }
 
@@ -337,14 +337,6 @@ struct CaptureTriggers {
 
     // MARK: Changesets
 
-    /// A member of a changeset.
-    private struct ChangesetEntry {
-        let column: String
-        let condition: String
-        /// The old and the new value, or nil for the name alone.
-        let values: (old: String, new: String)?
-    }
-
     private func changeset(_ entries: [ChangesetEntry]) -> String {
         let columns = entries.reduce(into: [String]()) { if !$0.contains($1.column) { $0.append($1.column) } }
         let cases = columns.map { column in
@@ -364,73 +356,18 @@ struct CaptureTriggers {
         }
     }
 
-    /// All columns, as far as the model asks for them.
-    private func entries(
-        of record: RecordCapture,
-        except: Set<String>,
-        condition: (String) -> String,
-        values: (String) -> (String, String)
-    ) -> [ChangesetEntry] {
-        guard record.changeset != .minimal else { return [] }
-        return table.columns.map(\.name).filter { !except.contains($0) }
-            .map { column in
-                ChangesetEntry(
-                    column: column,
-                    condition: condition(column),
-                    values: record.changeset == .values ? values(column) : nil
-                )
-            }
-    }
-
-    private func entriesOfInsert(_ record: RecordCapture) -> [ChangesetEntry] {
-        entries(of: record, except: []) {
-            "n.\(quoted($0)) IS NOT NULL"
-        } values: {
-            ("NULL", "n.\(quoted($0))")
-        }
-    }
-
-    private func entriesOfDelete(_ record: RecordCapture) -> [ChangesetEntry] {
-        record.keptColumns.map { ChangesetEntry(column: $0, condition: "true", values: ("o.\(quoted($0))", "NULL")) }
-            + entries(of: record, except: Set(record.keptColumns)) {
-                "o.\(quoted($0)) IS NOT NULL"
-            } values: {
-                ("o.\(quoted($0))", "NULL")
-            }
-    }
-
-    /// The old and the new partition key of a record that moves are always there, so that the relay can wait for its
-    /// rows elsewhere.
-    ///
-    /// A record that is restored may have moved while its changes were not captured: from where is not known.
-    private func entriesOfUpdate(_ record: RecordCapture, _ topic: RecordCapture.Topic) -> [ChangesetEntry] {
-        var kept: [ChangesetEntry] = []
-        if let column = topic.partitionKeyColumn {
-            let (old, new) = ("o.\(quoted(column))", "n.\(quoted(column))")
-            let isSame = "o.\(key) = n.\(key)"
-            kept.append(
-                ChangesetEntry(column: column, condition: "\(isSame) AND \(differs(column))", values: (old, new))
-            )
-            if let deletion = record.softDeleteColumn.map(quoted), !record.updatesAfterSoftDelete {
-                let isRestored = "o.\(deletion) IS NOT NULL AND n.\(deletion) IS NULL"
-                kept.append(
-                    ChangesetEntry(
-                        column: column,
-                        condition: "\(isSame) AND NOT (\(differs(column))) AND \(isRestored)",
-                        values: ("NULL", new)
-                    )
-                )
-            }
-        }
-        kept += record.keptColumns.map { column in
-            ChangesetEntry(column: column, condition: "n.\(key) IS NULL", values: ("o.\(quoted(column))", "NULL"))
-        }
-        return kept
-            + entries(of: record, except: Set([topic.partitionKeyColumn].compactMap(\.self))) {
-                differs($0)
-            } values: {
-                ("o.\(quoted($0))", "n.\(quoted($0))")
-            }
+    private var entries: ChangesetEntries {
+        ChangesetEntries(
+            columns: table.columns.map(\.name),
+            old: "o",
+            new: "n",
+            always: "true",
+            isSameRecord: "o.\(key) = n.\(key)",
+            isGone: "n.\(key) IS NULL",
+            quoted: quoted,
+            value: { "\($1).\(quoted($0))" },
+            differs: differs
+        )
     }
 
     // MARK: Affected records

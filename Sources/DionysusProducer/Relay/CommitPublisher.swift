@@ -15,13 +15,7 @@ import Synchronization
 /// publish, because the broker is away or the process dies, a relay publishes. Which models are published so is set by
 /// ``ProducerSettings/publishesAfterCommit``, and for one model by its ``Publish``.
 public final class CommitPublisher: Service {
-    private let database: any CapturingDatabase
-    private let broker: any MessageBroker
-    private let registry: Registry
-    private let settings: ProducerSettings
-    private let onPublished: @Sendable (PublishedBatch) -> Void
-    private let telemetry: RelayTelemetry
-    private let logger: Logger
+    private let context: RelayContext
     private let queue = LaneQueue()
     private let known = Mutex<Outbox?>(nil)
 
@@ -43,17 +37,14 @@ public final class CommitPublisher: Service {
         logger: Logger = Logger(label: "dionysus.commit"),
         onPublished: @escaping @Sendable (PublishedBatch) -> Void = { _ in }
     ) {
-        self.registry = registry
-        self.database = database
-        self.broker = broker
-        self.settings = settings
-        self.logger = logger
-        self.onPublished = onPublished
-        telemetry = RelayTelemetry(
-            instrumentation,
-            system: broker.messagingSystem,
+        context = RelayContext(
+            registry,
+            database: database,
+            broker: broker,
             settings: settings,
-            logger: logger
+            instrumentation: instrumentation,
+            logger: logger,
+            onPublished: onPublished
         )
     }
 
@@ -61,25 +52,16 @@ public final class CommitPublisher: Service {
     /// - Throws: ``DionysusError``: `configuration` or `declaration` when it can't begin.
     public func run() async throws {
         // It publishes at once what a relay leaves to it for a while.
-        var settings = settings
-        settings.publishingDelay = .zero
-        try throwFaults(of: settings)
-        try await withGracefulShutdownHandler {
-            let pipeline = try await queue.patiently("prepare to publish", telemetry) { [self] in
-                try await RelayPipeline(
-                    registry,
-                    database: database,
-                    broker: broker,
-                    settings: settings,
-                    logger: logger,
-                    onPublished: onPublished,
-                    onExpanded: queue.offer,
-                    telemetry: telemetry
-                )
+        var context = context
+        context.settings.publishingDelay = .zero
+        try throwFaults(of: context.settings)
+        try await withGracefulShutdownHandler { [queue, context] in
+            let pipeline = try await queue.patiently("prepare to publish", context.telemetry) {
+                try await context.pipeline(onExpanded: queue.offer)
             }
             guard let pipeline else { return }
-            await LaneWorkers(pipeline: pipeline, queue: queue, count: settings.workers).run()
-            await pipeline.producer.close(deadline: settings.messageTimeout)
+            await LaneWorkers(pipeline: pipeline, queue: queue, count: context.settings.workers).run()
+            await pipeline.producer.close(deadline: context.settings.messageTimeout)
         } onGracefulShutdown: { [queue] in
             queue.close()
         }
@@ -94,7 +76,7 @@ public final class CommitPublisher: Service {
     public func transaction<T: Sendable>(
         _ body: @escaping @Sendable (inout Transaction) throws -> T
     ) async throws -> T {
-        let (result, lanes) = try await database.transaction(.write) { [self] transaction in
+        let (result, lanes) = try await context.database.transaction(.write) { [self] transaction in
             let outbox = try outbox(in: &transaction)
             let last = try transaction.run(outbox.support.lastID()).first?.integer(0) ?? 0
             let result = try body(&transaction)
@@ -108,16 +90,15 @@ public final class CommitPublisher: Service {
     /// Publishes what has been recorded by a transaction that was committed by other means, such as GRDB's own.
     /// - Throws: As ``Dionysus/Database/transaction(_:_:)``.
     public func publishPending() async throws {
-        let lanes = try await database.transaction(.snapshot) { [self] transaction in
-            try transaction.run(outbox(in: &transaction).pendingLanes()).rows
-                .compactMap { try $0.integer(0).map(Int.init) }
+        let lanes = try await context.database.transaction(.snapshot) { [self] transaction in
+            try transaction.run(outbox(in: &transaction).pendingLanes()).lanes()
         }
         queue.offer(lanes)
     }
 
     private func outbox(in transaction: inout Transaction) throws -> Outbox {
         if let outbox = known.withLock(\.self) { return outbox }
-        let outbox = try Outbox.open(of: database, in: &transaction)
+        let outbox = try Outbox.open(of: context.database, in: &transaction)
         known.withLock { $0 = outbox }
         return outbox
     }
@@ -126,8 +107,8 @@ public final class CommitPublisher: Service {
     private func lane(of row: Row) throws -> Int? {
         let (modelName, topic) = (try row.text(1) ?? "", try row.text(2) ?? "")
         let isWanted =
-            registry.publication(topic: topic, modelName: modelName)?.publishesAfterCommit
-            ?? registry.publications.contains(where: \.publishesAfterCommit)
+            context.registry.publication(topic: topic, modelName: modelName)?.publishesAfterCommit
+            ?? context.registry.publications.contains(where: \.publishesAfterCommit)
         return isWanted ? try row.integer(0).map(Int.init) : nil
     }
 }

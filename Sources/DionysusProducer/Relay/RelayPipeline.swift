@@ -38,40 +38,16 @@ struct RelayPipeline: Sendable {
     ///
     /// This is the relay.
     func publishBatch(ofLane lane: Int) async throws -> Outcome {
-        let lock = outbox.lock(ofLane: lane)
-        var progress = telemetry.batch(ofLane: lane)
-        guard let lease = try await database.lease(lock, idleTimeout: settings.leaseTimeout) else { return .busy }
+        guard let (lease, batch) = try await claim(lane) else { return .busy }
         do {
-            let batch = try await claim(lane, under: lease)
-            progress.claimed(batch.rows)
             try await expand(batch)
-            progress.finished(.expand)
             guard !batch.rows.isEmpty else { return try await finish(lane, batch, lease) }
             let records = try await load(batch.rows)
-            progress.finished(.load)
             let span = telemetry.sending(batch.rows)
-            let (messages, verdicts) = composer.compose(
-                batch.rows,
-                waiting: batch.waiting,
-                superseded: settings.removesConsecutiveDuplicates ? batch.rows.consecutiveDuplicates : [],
-                records,
-                version: batch.version,
-                onFailure: settings.onFailure,
-                trace: span?.traceContext
-            )
-            progress.finished(.serialize)
-            let results = await producer.send(messages)
-            span?.end(results)
-            telemetry.sent(messages, results)
-            progress.finished(.send)
+            let (messages, verdicts) = compose(batch, records, span)
+            let results = await send(messages, span)
             let settlement = Settlement(batch.rows, verdicts, results, settings: settings)
-            do {
-                try await settle(settlement, lane, lease)
-            } catch {
-                try await refresh(settlement.published, because: error)
-                throw error
-            }
-            progress.settled(settlement, batch.rows)
+            try await settle(settlement, of: batch, lane, lease)
             await telemetry.respond(batch.rows, messages, verdicts, results)
             return report(settlement, of: batch)
         } catch {
@@ -90,11 +66,30 @@ struct RelayPipeline: Sendable {
         var waiting: Set<Int64>
         var version: Int64
         var isFull: Bool
+        /// When the work on it began.
+        var start = ContinuousClock.now
+    }
+
+    /// Takes a lane and its next rows; nil if somebody else has the lane.
+    private func claim(_ lane: Int) async throws -> (lease: any Lease, batch: Batch)? {
+        let start = ContinuousClock.now
+        let lock = outbox.lock(ofLane: lane)
+        guard let lease = try await database.lease(lock, idleTimeout: settings.leaseTimeout) else { return nil }
+        do {
+            var batch = try await nextRows(lane, under: lease)
+            batch.start = start
+            telemetry.metrics.took(.now - start, .claim)
+            telemetry.claimed(batch.rows, lane: lane)
+            return (lease, batch)
+        } catch {
+            await lease.abandon()
+            throw error
+        }
     }
 
     /// Takes the next rows, then draws the version: in this order, so that what is loaded afterwards is at least as recent
     /// as the version says.
-    private func claim(_ lane: Int, under lease: any Lease) async throws -> Batch {
+    private func nextRows(_ lane: Int, under lease: any Lease) async throws -> Batch {
         try await lease.perform { [self] transaction in
             if housekeeping.isSweepDue(lane, isIdle: false) { try transaction.run(outbox.sweep(lane: lane)) }
             let results = try transaction.run([
@@ -128,6 +123,8 @@ struct RelayPipeline: Sendable {
     /// This is a short transaction of its own and not a part of the lane's, which lasts until the broker has answered: the
     /// ids it draws become visible at once, hardly later than those that writers draw beside it.
     private func expand(_ batch: Batch) async throws {
+        let timing = telemetry.metrics.begin(.expand)
+        defer { timing.end() }
         let parts = expansionMemory.new(batch.withParents)
         let rows = batch.replaced + parts
         guard !rows.isEmpty else { return }
@@ -155,7 +152,7 @@ struct RelayPipeline: Sendable {
             return []
         }
         guard count > 0 else { return [] }
-        return try transaction.run(outbox.expand(rows, by: ways)).rows.compactMap { try $0.integer(0).map(Int.init) }
+        return try transaction.run(outbox.expand(rows, by: ways)).lanes()
     }
 
     private var takenOver: DionysusError {
@@ -164,8 +161,52 @@ struct RelayPipeline: Sendable {
 
     /// Loads the current state of all records and what belongs to them, as one snapshot of the database has it.
     private func load(_ rows: [OutboxRow]) async throws -> [RecordGroup: LoadedRecords] {
-        try await SnapshotLoader(database: database, plans: plans, fractionDigits: settings.timeFractionDigits)
+        let timing = telemetry.metrics.begin(.load)
+        defer { timing.end() }
+        return try await SnapshotLoader(database: database, plans: plans, fractionDigits: settings.timeFractionDigits)
             .load(Dictionary(grouping: rows, by: RecordGroup.init).mapValues { $0.map(\.resourceID) })
+    }
+
+    private func compose(
+        _ batch: Batch,
+        _ records: [RecordGroup: LoadedRecords],
+        _ span: SendSpan?
+    ) -> (messages: [OutgoingMessage], verdicts: [Composer.Verdict]) {
+        let timing = telemetry.metrics.begin(.serialize)
+        defer { timing.end() }
+        return composer.compose(
+            batch.rows,
+            waiting: batch.waiting,
+            superseded: settings.removesConsecutiveDuplicates ? batch.rows.consecutiveDuplicates : [],
+            records,
+            version: batch.version,
+            onFailure: settings.onFailure,
+            trace: span?.traceContext
+        )
+    }
+
+    private func send(_ messages: [OutgoingMessage], _ span: SendSpan?) async -> [Result<
+        Acknowledgement, DionysusError
+    >] {
+        let timing = telemetry.metrics.begin(.send)
+        defer { timing.end() }
+        let results = await producer.send(messages)
+        span?.end(results)
+        telemetry.sent(messages, results)
+        return results
+    }
+
+    /// Marks what has become of the rows, and gives the lane back.
+    private func settle(_ settlement: Settlement, of batch: Batch, _ lane: Int, _ lease: any Lease) async throws {
+        let timing = telemetry.metrics.begin(.settle)
+        do {
+            try await settle(settlement, lane, lease)
+        } catch {
+            try await refresh(settlement.published, because: error)
+            throw error
+        }
+        timing.end()
+        telemetry.settled(settlement, batch.rows, lane: lane, duration: .now - batch.start)
     }
 
     private func settle(_ settlement: Settlement, _ lane: Int, _ lease: any Lease) async throws {

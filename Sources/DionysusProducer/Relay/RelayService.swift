@@ -16,14 +16,8 @@ public struct RelayService: Service {
         case untilEmpty
     }
 
-    private let database: any CapturingDatabase
-    private let broker: any MessageBroker
-    private let registry: Registry
-    private let settings: ProducerSettings
+    private let context: RelayContext
     private let mode: Mode
-    private let onPublished: @Sendable (PublishedBatch) -> Void
-    private let telemetry: RelayTelemetry
-    private let logger: Logger
     /// What the application adds to genesis runs.
     public var genesis = GenesisHooks()
 
@@ -47,20 +41,22 @@ public struct RelayService: Service {
         logger: Logger = Logger(label: "dionysus.relay"),
         onPublished: @escaping @Sendable (PublishedBatch) -> Void = { _ in }
     ) {
-        self.registry = registry
-        self.database = database
-        self.broker = broker
-        self.settings = settings
         self.mode = mode
-        self.logger = logger
-        self.onPublished = onPublished
-        telemetry = RelayTelemetry(
-            instrumentation,
-            system: broker.messagingSystem,
+        context = RelayContext(
+            registry,
+            database: database,
+            broker: broker,
             settings: settings,
-            logger: logger
+            instrumentation: instrumentation,
+            logger: logger,
+            onPublished: onPublished
         )
     }
+
+    private var database: any CapturingDatabase { context.database }
+    private var settings: ProducerSettings { context.settings }
+    private var telemetry: RelayTelemetry { context.telemetry }
+    private var logger: Logger { context.logger }
 
     /// Works until it is shut down, or as ``Mode`` says.
     /// - Throws: ``DionysusError``: `configuration` or `declaration` when it can't begin.
@@ -71,8 +67,10 @@ public struct RelayService: Service {
         let doorbell = Doorbell()
         let queue = LaneQueue(onIdle: doorbell.ring)
         try await withGracefulShutdownHandler {
-            guard let pipeline = try await queue.patiently("prepare the relay", telemetry, { try await prepare(queue) })
-            else { return }
+            let prepared = try await queue.patiently("prepare the relay", telemetry) {
+                try await context.pipeline(onExpanded: queue.offer)
+            }
+            guard let pipeline = prepared else { return }
             logger.info("the relay has started", metadata: ["lanes": "\(pipeline.outbox.lanes)"])
             telemetry.started(lanes: pipeline.outbox.lanes)
             try await withThrowingTaskGroup(of: Void.self) { group in
@@ -105,19 +103,6 @@ public struct RelayService: Service {
         }
     }
 
-    private func prepare(_ queue: LaneQueue) async throws -> RelayPipeline {
-        try await RelayPipeline(
-            registry,
-            database: database,
-            broker: broker,
-            settings: settings,
-            logger: logger,
-            onPublished: onPublished,
-            onExpanded: queue.offer,
-            telemetry: telemetry
-        )
-    }
-
     /// Finds lanes that have something to publish.
     private func poll(_ pipeline: RelayPipeline, _ queue: LaneQueue, _ doorbell: Doorbell) async throws {
         let signal = settings.wakesUp ? database.changeSignal(doorbell.ring) : nil
@@ -126,8 +111,7 @@ public struct RelayService: Service {
             await changes.arm()
             let lanes = try await queue.patiently("look for new rows", telemetry) {
                 try await database.transaction(.snapshot) { transaction in
-                    try transaction.run(pipeline.outbox.pendingLanes()).rows
-                        .compactMap { try $0.integer(0).map(Int.init) }
+                    try transaction.run(pipeline.outbox.pendingLanes()).lanes()
                 }
             }
             guard let lanes else { break }
@@ -181,7 +165,7 @@ public struct RelayService: Service {
         GenesisWorker(
             database: database,
             outbox: pipeline.outbox,
-            registry: registry,
+            registry: context.registry,
             settings: settings,
             hooks: genesis,
             telemetry: telemetry

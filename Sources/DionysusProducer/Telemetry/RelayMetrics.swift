@@ -1,6 +1,5 @@
 import Dionysus
 import Metrics
-import Synchronization
 
 /// The metrics of a relay, as ``TelemetryName`` describes them.
 final class RelayMetrics: Sendable {
@@ -14,15 +13,18 @@ final class RelayMetrics: Sendable {
         case settle
     }
 
-    private struct Key: Hashable {
-        let label: String
-        let destination: String?
-        let error: String?
+    /// The beginning of a stage.
+    struct Timing {
+        fileprivate let metrics: RelayMetrics
+        fileprivate let stage: Stage
+        fileprivate let start = ContinuousClock.now
+
+        /// The stage has ended.
+        func end() { metrics.took(.now - start, stage) }
     }
 
     /// Whether there is anybody to measure for.
-    let isEnabled: Bool
-    private let factory: any MetricsFactory
+    var isEnabled: Bool { table.isEnabled }
     private let system: String
     private let stages: [Stage: Timer]
     private let sending: Timer
@@ -35,16 +37,14 @@ final class RelayMetrics: Sendable {
     private let parked: Gauge
     private let oldestAge: Gauge
     private let latency: [String: Gauge]
-    /// Made when they are first needed, because topics and errors are not known before.
-    private let counters = Mutex<[Key: Counter]>([:])
+    private let table: MetricTable
 
     /// Creates the metrics.
     /// - Parameters:
     ///   - factory: What makes them.
     ///   - system: The broker's kind, as OpenTelemetry names it.
     init(_ factory: any MetricsFactory, system: String) {
-        isEnabled = !(factory is NOOPMetricsHandler)
-        self.factory = factory
+        table = MetricTable(factory)
         self.system = system
         let gauge = { (name: String) in Gauge(label: name, factory: factory) }
         let counter = { (name: String) in Counter(label: name, factory: factory) }
@@ -76,6 +76,8 @@ final class RelayMetrics: Sendable {
         )
     }
 
+    func begin(_ stage: Stage) -> Timing { Timing(metrics: self, stage: stage) }
+
     func took(_ duration: Duration, _ stage: Stage) {
         stages[stage]?.record(duration: duration)
         if stage == .send { sending.record(duration: duration) }
@@ -84,7 +86,9 @@ final class RelayMetrics: Sendable {
     func claimed(_ rows: Int) { batchSize.record(rows) }
 
     func sent(_ messages: Int, to topic: String, error: String? = nil) {
-        let base = [(TelemetryName.messagingSystem, system), (TelemetryName.operationName, "send")]
+        let base: [MetricTable.Dimension] = [
+            (TelemetryName.messagingSystem, system), (TelemetryName.operationName, "send"),
+        ]
         count(messages, TelemetryName.sentMessages, base, destination: topic, error: error)
     }
 
@@ -114,26 +118,11 @@ final class RelayMetrics: Sendable {
     private func count(
         _ amount: Int,
         _ label: String,
-        _ base: [(String, String)] = [],
+        _ base: [MetricTable.Dimension] = [],
         destination: String? = nil,
         error: String? = nil
     ) {
-        guard isEnabled, amount > 0 else { return }
-        let key = Key(label: label, destination: destination, error: error)
-        let counter = counters.withLock { counters in
-            if let counter = counters[key] { return counter }
-            let more = [(TelemetryName.destination, destination), (TelemetryName.errorType, error)]
-            let dimensions = base + more.compactMap { name, value in value.map { (name, $0) } }
-            let counter = Counter(label: label, dimensions: dimensions, factory: factory)
-            counters[key] = counter
-            return counter
-        }
-        counter.increment(by: amount)
-    }
-}
-
-extension Duration {
-    fileprivate var inSeconds: Double {
-        Double(components.seconds) + Double(components.attoseconds) / 1e18
+        let more = [(TelemetryName.destination, destination), (TelemetryName.errorType, error)]
+        table.count(amount, label, base + more)
     }
 }

@@ -132,8 +132,15 @@ struct RelayTelemetry: Sendable {
 
     // MARK: Batches
 
-    /// A batch is about to be claimed.
-    func batch(ofLane lane: Int) -> BatchTelemetry { BatchTelemetry(relay: self, lane: lane) }
+    /// Rows have been claimed.
+    func claimed(_ rows: [OutboxRow], lane: Int) {
+        guard !rows.isEmpty else { return }
+        metrics.claimed(rows.count)
+        guard monitor.isObserved(OutboxProducer.ProcessingTopic.self) else { return }
+        for (topic, rows) in Dictionary(grouping: rows, by: \.topic) {
+            monitor.emit(OutboxProducer.ProcessingTopic(topic: topic, lane: lane, rows: rows.count))
+        }
+    }
 
     /// The span of sending rows, if there is a tracer.
     func sending(_ rows: [OutboxRow]) -> SendSpan? {
@@ -224,44 +231,6 @@ struct RelayTelemetry: Sendable {
                 )
             )
         }
-    }
-}
-
-/// Measures the stages of one batch.
-struct BatchTelemetry: Sendable {
-    let relay: RelayTelemetry
-    let lane: Int
-    private let start = ContinuousClock.now
-    private var stageStart = ContinuousClock.now
-
-    init(relay: RelayTelemetry, lane: Int) {
-        self.relay = relay
-        self.lane = lane
-    }
-
-    /// A stage has ended, and the next begins.
-    mutating func finished(_ stage: RelayMetrics.Stage) {
-        let now = ContinuousClock.now
-        relay.metrics.took(now - stageStart, stage)
-        stageStart = now
-    }
-
-    /// Rows have been claimed.
-    mutating func claimed(_ rows: [OutboxRow]) {
-        finished(.claim)
-        guard !rows.isEmpty else { return }
-        relay.metrics.claimed(rows.count)
-        let monitor = relay.instrumentation.monitor
-        guard monitor.isObserved(OutboxProducer.ProcessingTopic.self) else { return }
-        for (topic, rows) in Dictionary(grouping: rows, by: \.topic) {
-            monitor.emit(OutboxProducer.ProcessingTopic(topic: topic, lane: lane, rows: rows.count))
-        }
-    }
-
-    /// The batch has been settled.
-    mutating func settled(_ settlement: Settlement, _ rows: [OutboxRow]) {
-        finished(.settle)
-        relay.settled(settlement, rows, lane: lane, duration: stageStart - start)
     }
 }
 

@@ -133,14 +133,6 @@ struct SQLiteCaptureTriggers {
 
     // MARK: Changesets
 
-    /// A member of a changeset.
-    private struct ChangesetEntry {
-        let column: String
-        let condition: String
-        /// The old and the new value, or nil for the name alone.
-        let values: (old: String, new: String)?
-    }
-
     private func changeset(_ entries: [ChangesetEntry]) -> String {
         guard !entries.isEmpty else { return "NULL" }
         let rows = entries.map { entry in
@@ -159,70 +151,19 @@ struct SQLiteCaptureTriggers {
         return "CASE WHEN typeof(\(name)) = 'blob' THEN hex(\(name)) ELSE \(name) END"
     }
 
-    private func entries(
-        of record: RecordCapture,
-        except: Set<String>,
-        condition: (String) -> String,
-        values: (String) -> (String, String)
-    ) -> [ChangesetEntry] {
-        guard record.changeset != .minimal else { return [] }
-        return table.columns.map(\.name).filter { !except.contains($0) }
-            .map { column in
-                ChangesetEntry(
-                    column: column,
-                    condition: condition(column),
-                    values: record.changeset == .values ? values(column) : nil
-                )
-            }
-    }
-
-    private func entriesOfInsert(_ record: RecordCapture) -> [ChangesetEntry] {
-        entries(of: record, except: []) {
-            "NEW.\(quoted($0)) IS NOT NULL"
-        } values: {
-            ("NULL", value($0, of: "NEW"))
-        }
-    }
-
-    private func entriesOfDelete(_ record: RecordCapture, of alias: String) -> [ChangesetEntry] {
-        record.keptColumns.map { ChangesetEntry(column: $0, condition: "1", values: (value($0, of: alias), "NULL")) }
-            + entries(of: record, except: Set(record.keptColumns)) {
-                "\(alias).\(quoted($0)) IS NOT NULL"
-            } values: {
-                (value($0, of: alias), "NULL")
-            }
-    }
-
-    /// The old and the new partition key of a record that moves are always there, so that the relay can wait for its
-    /// rows elsewhere.
-    ///
-    /// A record that is restored may have moved while its changes were not captured: from where is not known.
-    private func entriesOfUpdate(_ record: RecordCapture, _ topic: RecordCapture.Topic) -> [ChangesetEntry] {
-        var kept: [ChangesetEntry] = []
+    private func entries(old: String = "OLD") -> ChangesetEntries {
         let key = quoted(capture.primaryKey)
-        if let column = topic.partitionKeyColumn {
-            let (old, new) = (value(column, of: "OLD"), value(column, of: "NEW"))
-            let isSame = "OLD.\(key) IS NEW.\(key)"
-            kept.append(
-                ChangesetEntry(column: column, condition: "\(isSame) AND \(differs([column]))", values: (old, new))
-            )
-            if let deletion = record.softDeleteColumn.map(quoted), !record.updatesAfterSoftDelete {
-                let isRestored = "OLD.\(deletion) IS NOT NULL AND NEW.\(deletion) IS NULL"
-                kept.append(
-                    ChangesetEntry(
-                        column: column,
-                        condition: "\(isSame) AND NOT (\(differs([column]))) AND \(isRestored)",
-                        values: ("NULL", new)
-                    )
-                )
-            }
-        }
-        return kept
-            + entries(of: record, except: Set([topic.partitionKeyColumn].compactMap(\.self))) {
-                differs([$0])
-            } values: {
-                (value($0, of: "OLD"), value($0, of: "NEW"))
-            }
+        return ChangesetEntries(
+            columns: table.columns.map(\.name),
+            old: old,
+            new: "NEW",
+            always: "1",
+            isSameRecord: "OLD.\(key) IS NEW.\(key)",
+            isGone: nil,
+            quoted: quoted,
+            value: value,
+            differs: { differs([$0]) }
+        )
     }
 
     // MARK: Bodies
@@ -236,7 +177,7 @@ struct SQLiteCaptureTriggers {
                     of: "NEW",
                     event: event(record, .created),
                     from: "",
-                    changeset: changeset(entriesOfInsert(record))
+                    changeset: changeset(entries().ofInsert(record))
                 )
             }
         }
@@ -257,7 +198,7 @@ struct SQLiteCaptureTriggers {
                     of: alias,
                     event: event(record, .destroyed),
                     from: from,
-                    changeset: changeset(entriesOfDelete(record, of: alias))
+                    changeset: changeset(entries(old: alias).ofDelete(record))
                 )
             }
         }
@@ -275,7 +216,7 @@ struct SQLiteCaptureTriggers {
                     of: "NEW",
                     event: change,
                     from: "WHERE \(change) IS NOT NULL",
-                    changeset: changeset(entriesOfUpdate(record, topic))
+                    changeset: changeset(entries().ofUpdate(record, topic))
                 )
             }
         }

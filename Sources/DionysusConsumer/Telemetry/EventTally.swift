@@ -1,0 +1,56 @@
+import Dionysus
+
+/// What became of the events of a batch that has been committed.
+struct EventTally: Sendable, Hashable {
+    /// Why an event had no effect.
+    enum Reason: String, CaseIterable, Sendable {
+        /// The record is more recent.
+        case outdated
+        /// A filter did not accept it.
+        case filtered
+        /// The batch transformation left it out, because a newer one of the batch stands for it.
+        case collapsed
+        /// Its model is not kept here.
+        case noReplica = "no_replica"
+        /// A message without a value, where that changes nothing.
+        case tombstone
+        /// A message none of whose events is known.
+        case unknownEvent = "unknown_event"
+    }
+
+    /// How many events had a say.
+    let applied: Int
+    /// How many did not, and why.
+    let skipped: [Reason: Int]
+
+    /// - Parameters:
+    ///   - decoded: The messages as they were read.
+    ///   - accepted: Those of their events that the filters accept.
+    ///   - transformed: What the batch transformation made of them.
+    ///   - bound: The events that belong to replicas.
+    ///   - applied: How many of those had a say.
+    init(
+        decoded: [DecodedMessage],
+        accepted: [DecodedMessage],
+        transformed: [DecodedMessage],
+        bound: BoundBatch,
+        applied: Int
+    ) {
+        self.applied = applied
+        let silent = decoded.filter(\.events.isEmpty)
+        let tombstones = silent.count(where: \.message.isTombstone)
+        let counts = (decoded.eventCount, accepted.eventCount, transformed.eventCount)
+        skipped = [
+            .outdated: bound.parts.reduce(0) { $0 + $1.events.count + $1.handovers.count } - applied,
+            .filtered: counts.0 - counts.1,
+            .collapsed: counts.1 - counts.2,
+            .noReplica: bound.parts.reduce(0) { $0 + $1.withoutReplica },
+            .tombstone: tombstones,
+            .unknownEvent: silent.count - tombstones,
+        ]
+    }
+}
+
+extension [DecodedMessage] {
+    fileprivate var eventCount: Int { reduce(0) { $0 + $1.events.reduce(0) { $0 + $1.records.count } } }
+}

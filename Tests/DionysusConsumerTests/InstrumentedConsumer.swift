@@ -1,0 +1,146 @@
+import Dionysus
+import DionysusConsumer
+import Logging
+import ServiceLifecycle
+import Synchronization
+
+extension ReplicaHarness {
+    /// A consumer that tells what it does; it ends once it has caught up.
+    func service(
+        _ instrumentation: Instrumentation,
+        _ consumer: any Consumer = Mirror(),
+        settings: ConsumerSettings = .forTests,
+        database: (any Database)? = nil,
+        broker: (any MessageBroker)? = nil,
+        stopsWhenCaughtUp: Bool = true
+    ) -> ConsumerService {
+        ConsumerService(
+            consumer,
+            database: database ?? self.database,
+            broker: broker ?? self.broker,
+            settings: settings,
+            stopsWhenCaughtUp: stopsWhenCaughtUp,
+            instrumentation: instrumentation,
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        )
+    }
+
+    /// Runs a consumer that doesn't end by itself, and ends it after a body.
+    func whileConsuming(
+        _ instrumentation: Instrumentation,
+        settings: ConsumerSettings = .forTests,
+        broker: (any MessageBroker)? = nil,
+        _ body: () async throws -> Void
+    ) async throws {
+        let service = service(instrumentation, settings: settings, broker: broker, stopsWhenCaughtUp: false)
+        let group = ServiceGroup(services: [service], logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        try await withThrowingTaskGroup { tasks in
+            tasks.addTask { try await group.run() }
+            try await body()
+            await group.triggerGracefulShutdown()
+            try await tasks.waitForAll()
+        }
+    }
+}
+
+/// A database whose transactions fail where a test wants it.
+struct FailingDatabase: Database {
+    let base: any Database
+    /// The error of the next transaction; nil to run it.
+    let failure: @Sendable (TransactionKind) -> DionysusError?
+
+    var dialect: any SQLDialect { base.dialect }
+    var location: String { base.location }
+
+    func transaction<T: Sendable>(
+        _ kind: TransactionKind,
+        _ body: @escaping @Sendable (inout Transaction) throws -> T
+    ) async throws -> T {
+        if let error = failure(kind) { throw error }
+        return try await base.transaction(kind, body)
+    }
+
+    func lease(_ resource: LeasedResource, idleTimeout: Duration) async throws -> (any Lease)? {
+        try await base.lease(resource, idleTimeout: idleTimeout)
+    }
+
+    func close() async { await base.close() }
+}
+
+extension FailingDatabase {
+    /// A database that is away for the first writes of a consumer that is working on a batch.
+    static func away(
+        forWrites writes: Int,
+        of instrumentation: Instrumentation,
+        _ base: any Database
+    ) -> FailingDatabase {
+        let left = Mutex<Int?>(nil)
+        instrumentation.monitor.subscribe(to: ReplicaConsumer.ProcessingBatch.self) { _ in
+            left.withLock { $0 = $0 ?? writes }
+        }
+        return FailingDatabase(base: base) { kind in
+            let fails = left.withLock { left in
+                guard kind == .write, let count = left, count > 0 else { return false }
+                left = count - 1
+                return true
+            }
+            return fails ? DionysusError(.databaseUnavailable, "nobody answers", isRetriable: true) : nil
+        }
+    }
+}
+
+/// A broker whose members can't reach it, as far as they know, for as long as a test wants it.
+struct UnreachableBroker: MessageBroker {
+    let base: any MessageBroker
+    let outage: @Sendable () -> DionysusError?
+
+    var location: String { base.location }
+    var messagingSystem: String { base.messagingSystem }
+
+    func makeProducer(_ options: ProducerOptions) async throws -> any MessageProducer {
+        try await base.makeProducer(options)
+    }
+
+    func makeConsumer(_ options: ConsumerOptions) async throws -> any MessageConsumer {
+        UnreachableConsumer(base: try await base.makeConsumer(options), whatIsWrong: outage)
+    }
+
+    func createTopics(_ topics: [TopicSpecification]) async throws { try await base.createTopics(topics) }
+
+    func describeTopics(_ topics: [String]?) async throws -> [TopicDescription] {
+        try await base.describeTopics(topics)
+    }
+
+    func offsets(of partitions: [TopicPartition]) async throws -> [TopicPartition: OffsetRange] {
+        try await base.offsets(of: partitions)
+    }
+
+    func close() async { await base.close() }
+}
+
+private struct UnreachableConsumer: MessageConsumer {
+    let base: any MessageConsumer
+    let whatIsWrong: @Sendable () -> DionysusError?
+
+    var outage: DionysusError? { whatIsWrong() }
+
+    func next(maxMessages: Int, timeout: Duration) async throws -> ConsumerEvent? {
+        try await base.next(maxMessages: maxMessages, timeout: timeout)
+    }
+
+    func start(_ positions: [TopicPartition: StartPosition]) async throws { try await base.start(positions) }
+
+    func release(_ partitions: [TopicPartition]) async throws { try await base.release(partitions) }
+
+    func seek(_ partition: TopicPartition, to position: StartPosition) async throws {
+        try await base.seek(partition, to: position)
+    }
+
+    func pause(_ partitions: [TopicPartition]) async throws { try await base.pause(partitions) }
+
+    func resume(_ partitions: [TopicPartition]) async throws { try await base.resume(partitions) }
+
+    func commit(_ offsets: [TopicPartition: Int64]) async throws { try await base.commit(offsets) }
+
+    func close() async { await base.close() }
+}
