@@ -210,7 +210,7 @@ let package = Package(
         .testTarget(
             name: "DionysusConsumerTests",
             dependencies: [
-                "Dionysus", "DionysusConsumer", "DionysusEmbedded", "TestSupport",
+                "Dionysus", "DionysusConsumer", "DionysusEmbedded", "DionysusKafka", "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],

@@ -86,13 +86,20 @@ public struct ConsumerService: Service {
             let session = ConsumerSession(
                 member: member,
                 pipeline: pipeline,
-                database: database,
+                starts: StartingPositions(
+                    topics: pipeline.topics,
+                    offsets: OffsetStore(group: settings.effectiveGroupID),
+                    database: database,
+                    broker: broker
+                ),
                 settings: settings,
                 retry: retry,
                 logger: logger
             )
+            let presence = ConsumerPresence(group: settings.effectiveGroupID, database: database, retry: retry)
+            let lag = ConsumerLag(consumer, database: database, broker: broker, settings: settings)
             do {
-                try await read(session, ConsumerLag(consumer, database: database, broker: broker, settings: settings))
+                try await presence.kept { try await read(session, lag) }
             } catch {
                 await close(member, pipeline)
                 throw error
@@ -125,7 +132,7 @@ public struct ConsumerService: Service {
         case nil: break
         default: return false
         }
-        return try await retry.run("looking at the lag") { try await lag.partitions().allSatisfy { $0.lag == 0 } }
+        return try await retry.run("looking at the lag") { try await lag.partitions().allSatisfy(\.isCaughtUp) }
     }
 
     private func check(_ consumer: some Consumer) async throws {

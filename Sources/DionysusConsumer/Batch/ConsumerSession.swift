@@ -5,8 +5,7 @@ import Logging
 struct ConsumerSession {
     let member: any MessageConsumer
     let pipeline: ConsumerPipeline
-    let database: any Database
-    let offsets: OffsetStore
+    let starts: StartingPositions
     let settings: ConsumerSettings
     let retry: RetryLoop
     let logger: Logger
@@ -16,15 +15,14 @@ struct ConsumerSession {
     init(
         member: any MessageConsumer,
         pipeline: ConsumerPipeline,
-        database: any Database,
+        starts: StartingPositions,
         settings: ConsumerSettings,
         retry: RetryLoop,
         logger: Logger
     ) {
         self.member = member
         self.pipeline = pipeline
-        self.database = database
-        offsets = OffsetStore(group: settings.effectiveGroupID)
+        self.starts = starts
         self.settings = settings
         self.retry = retry
         self.logger = logger
@@ -56,20 +54,20 @@ struct ConsumerSession {
         var starts: [TopicPartition: StartPosition] = [:]
         for partition in partitions {
             positions[partition] = .some(stored[partition])
-            starts[partition] = start(of: partition, stored[partition])
+            starts[partition] = start(stored[partition])
         }
         // A place that is given by a time is the broker's to find, which may be away.
         try await retry.run("starting to read") { [starts] in try await member.start(starts) }
     }
 
-    private func start(of partition: TopicPartition, _ stored: Int64?) -> StartPosition {
-        stored.map(StartPosition.offset) ?? pipeline.topics[partition.topic].start
+    private func start(_ stored: Int64?) -> StartPosition {
+        stored.map(StartPosition.offset) ?? .earliest
     }
 
     private func load(_ partitions: [TopicPartition]) async throws -> [TopicPartition: Int64] {
         let topics = Set(partitions.map(\.topic)).sorted()
         return try await retry.run("loading offsets") {
-            try await database.transaction(.snapshot) { [offsets] in try offsets.load(topics, in: &$0) }
+            try await starts.load(topics)
         }
     }
 
@@ -127,7 +125,7 @@ struct ConsumerSession {
         let stored = try await load([partition])[partition]
         logger.warning("the offset of \(partition) was moved by another member: going on at \(stored.description)")
         positions[partition] = .some(stored)
-        try await member.seek(partition, to: start(of: partition, stored))
+        try await member.seek(partition, to: start(stored))
     }
 
     private mutating func reposition(_ partition: TopicPartition, _ range: OffsetRange) async throws {

@@ -15,10 +15,15 @@ enum ConsumerMigrations {
             [tombstones($0), "CREATE INDEX dionysus_tombstones_age ON dionysus_tombstones (created_at)"]
         },
         Migration(number: 3) { [failures($0)] },
+        Migration(number: 50) { [consumers($0)] },
+        Migration(number: 51) { [backfills($0)] },
     ]
 
     /// The tables, for their removal and for the check that they are there.
-    static let tables = ["dionysus_offsets", "dionysus_tombstones", "dionysus_failures"]
+    static let tables = [
+        "dionysus_offsets", "dionysus_tombstones", "dionysus_failures",
+        "dionysus_consumers", "dionysus_backfills",
+    ]
 
     /// The table that says which steps have been taken.
     static let journal = "dionysus_consumer_migrations"
