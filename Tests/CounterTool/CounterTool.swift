@@ -63,9 +63,10 @@ struct CounterTool {
         settings.clientID = "counter"
         settings.batchSize = 100
         settings.pollTimeout = .milliseconds(100)
+        // The mock cluster drops a member that is silent for as long as its first assignment takes, which is three seconds.
         settings.brokerSettings =
             isEmbedded
-            ? ["session.timeout.ms": "2000"] : ["session.timeout.ms": "2000", "heartbeat.interval.ms": "300"]
+            ? ["session.timeout.ms": "2000"] : ["session.timeout.ms": "4000", "heartbeat.interval.ms": "500"]
         var logger = Logger(label: "counter") { StreamLogHandler.standardError(label: $0) }
         logger.logLevel = .info
         let database = try open(location)

@@ -76,7 +76,7 @@ public struct ConsumerLag: Sendable {
                 },
             in: ranges
         )
-        let positions = starts.merging(stored) { $1 }
+        let positions = starts.merging(stored.mapValues(\.next)) { $1 }
         let behind = positions.filter { partition, position in
             ranges[partition].map { position >= $0.first && position < $0.next } ?? false
         }

@@ -77,7 +77,7 @@ public struct ConsumerPositions: Sendable {
                 resets.append(
                     PositionReset(
                         partition: partition,
-                        from: stored[partition],
+                        from: stored[partition]?.next,
                         to: offset,
                         failuresForgotten: try offsets.forgetFailures(of: partition, from: offset, in: &transaction)
                     )
@@ -153,7 +153,7 @@ public struct ConsumerPositions: Sendable {
     }
 
     private static func requireTables(in transaction: inout Transaction) throws {
-        for table in ["dionysus_offsets", "dionysus_consumers", "dionysus_failures"]
+        for table in ["dionysus_offsets", "dionysus_lane_offsets", "dionysus_consumers", "dionysus_failures"]
         where try transaction.describe(table: table) == nil {
             throw DionysusError(
                 .declaration,

@@ -2,27 +2,24 @@ import Dionysus
 
 extension OffsetStore {
     /// Moves an offset, wherever it is.
+    ///
+    /// The virtual lanes of the partition begin anew: a batch of one of them either has ended by then or finds its lane
+    /// gone.
     func move(_ partition: TopicPartition, to offset: Int64, in transaction: inout Transaction) throws {
-        let now = transaction.dialect.now
-        try transaction.run(
+        try transaction.run([
             """
-            INSERT INTO dionysus_offsets ("group", topic, "partition", next_offset, updated_at)
-            VALUES (\(group), \(partition.topic), \(partition.partition), \(offset), \(now))
-            ON CONFLICT ("group", topic, "partition")
-              DO UPDATE SET next_offset = excluded.next_offset, updated_at = excluded.updated_at
-            """
-        )
+            INSERT INTO dionysus_offsets ("group", topic, "partition", next_offset, lanes, updated_at)
+            VALUES (\(group), \(partition.topic), \(partition.partition), \(offset), 1, \(transaction.dialect.now))
+            ON CONFLICT ("group", topic, "partition") DO UPDATE
+              SET next_offset = excluded.next_offset, lanes = 1, updated_at = excluded.updated_at
+            """,
+            "DELETE FROM dionysus_lane_offsets WHERE \(isPartition(partition))",
+        ])
     }
 
     /// Stores an offset where none is stored yet.
     func establish(_ partition: TopicPartition, at offset: Int64, in transaction: inout Transaction) throws {
-        let now = transaction.dialect.now
-        try transaction.run(
-            """
-            INSERT INTO dionysus_offsets ("group", topic, "partition", next_offset, updated_at)
-            VALUES (\(group), \(partition.topic), \(partition.partition), \(offset), \(now)) ON CONFLICT DO NOTHING
-            """
-        )
+        try transaction.run(insertion(partition, at: offset, lanes: 1, transaction.dialect.now))
     }
 
     /// Forgets the failures of messages that are to be delivered again.
@@ -35,8 +32,7 @@ extension OffsetStore {
         try transaction.run(
             """
             DELETE FROM dionysus_failures
-            WHERE "group" = \(group) AND topic = \(partition.topic) AND "partition" = \(partition.partition)
-              AND "offset" >= \(offset)
+            WHERE \(isPartition(partition)) AND "offset" >= \(offset)
             """
         )
         .affectedRows

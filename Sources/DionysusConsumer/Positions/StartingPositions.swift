@@ -15,7 +15,7 @@ struct StartingPositions: Sendable {
     ///
     /// A partition that has none afterwards is read from its beginning.
     /// - Throws: What the database and the broker throw.
-    func load(_ names: [String]) async throws -> [TopicPartition: Int64] {
+    func load(_ names: [String]) async throws -> [TopicPartition: StoredPosition] {
         let stored = try await database.transaction(.snapshot) { [offsets] in try offsets.load(names, in: &$0) }
         let known = Set(stored.keys.map(\.topic))
         let new = names.filter { !known.contains($0) && topics[$0].start != .earliest }
