@@ -13,7 +13,7 @@ import ServiceLifecycle
 ///     CounterTool migrate DATABASE              creates the tables
 ///     CounterTool consume DATABASE BROKER       consumes until SIGTERM
 ///
-/// Two variables make a consumer fail at an instant:
+/// `COUNTER_LANES=N` gives each partition virtual lanes. Two variables make a consumer fail at an instant:
 /// - `COUNTER_KILL_AT_COMMIT=N`: it is killed when it is about to tell the broker its offsets for the n-th time, after the
 ///   database has committed.
 /// - `COUNTER_FREEZE_AT_MESSAGES=FILE`: when it first has messages, and before it works on them, it writes the file and
@@ -66,12 +66,12 @@ struct CounterTool {
         // The mock cluster drops a member that is silent for as long as its first assignment takes, which is three seconds.
         settings.brokerSettings =
             isEmbedded
-            ? ["session.timeout.ms": "2000"] : ["session.timeout.ms": "4000", "heartbeat.interval.ms": "500"]
+            ? ["session.timeout.ms": "1000"] : ["session.timeout.ms": "4000", "heartbeat.interval.ms": "500"]
         var logger = Logger(label: "counter") { StreamLogHandler.standardError(label: $0) }
         logger.logLevel = .info
         let database = try open(location)
         let service = ConsumerService(
-            Counter(),
+            Counter(lanes: environment["COUNTER_LANES"].flatMap { Int($0) } ?? 1),
             database: database,
             broker: broker,
             settings: settings,
@@ -85,9 +85,11 @@ struct CounterTool {
 
 /// Replicates things, and counts the effect of each event in the same transaction.
 struct Counter: Consumer {
+    let lanes: Int
+
     var namespaces: [Namespace] {
         Namespace("v1") {
-            Topic("things")
+            Topic("things").concurrency(lanes)
                 .handling { event, transaction in
                     guard case .integer(let id)? = event.data["synced_id"] else { return .skipped }
                     try transaction.run(

@@ -72,6 +72,34 @@ import Testing
     }
 
     @Test(arguments: TestDatabaseKind.available)
+    func `virtual lanes that are ahead of their partition begin anew after a reset`(
+        _ kind: TestDatabaseKind
+    ) async throws {
+        try await ReplicaHarness.run(kind) { replica in
+            let consumed = Mutex<Set<Int64>>([])
+            let mirror = Mirror(
+                rentals: ConsumerTopic("rentals").concurrency(4),
+                onConsume: { event in consumed.withLock { _ = $0.insert(event.offset) } }
+            )
+            try await replica.publish((0..<40).map { .rental(.created, $0, name: "rental \($0)", version: 1) })
+            try await replica.consume(mirror)
+            let before = try await replica.rows(Self.rentals)
+            // A lane finishes messages before the others have finished earlier ones.
+            _ = try await replica.database.transaction(.write) {
+                try $0.run("UPDATE dionysus_lane_offsets SET next_offset = 45 WHERE lane = 2")
+            }
+            for offset in [0, 25] as [Int64] {
+                consumed.withLock { $0 = [] }
+                try await Self.positions(replica, mirror).reset("v3_rentals", partition: 0, to: .offset(offset))
+                #expect(try await replica.rows("SELECT count(*) FROM dionysus_lane_offsets") == ["0"])
+                try await replica.consume(mirror)
+                #expect(consumed.withLock { $0 } == Set(offset..<40))
+                #expect(try await replica.rows(Self.rentals) == before)
+            }
+        }
+    }
+
+    @Test(arguments: TestDatabaseKind.available)
     func `a reset moves one partition or all, to the beginning, the end, an offset or a time`(
         _ kind: TestDatabaseKind
     ) async throws {
@@ -193,12 +221,15 @@ import Testing
             try await replica.publish((0...4).map { .rental(.created, $0, name: "rental \($0)") })
             try await Self.whileConsuming(replica, mirror) {
                 var seen = offsets.makeAsyncIterator()
-                for expected in 0...4 { #expect(await seen.next() == Int64(expected)) }
+                var first: Set<Int64> = []
+                while first.count < 5, let offset = await seen.next() { first.insert(offset) }
                 let positions = Self.positions(replica, mirror)
                 try await positions.reset("v3_rentals", partition: 0, to: .offset(2), force: true)
                 // It finds out with the next message, of which it applies nothing from its old place.
                 try await replica.publish(.rental(.created, 5, name: "rental 5"))
-                for expected in 2...5 { #expect(await seen.next() == Int64(expected)) }
+                var second: Set<Int64> = []
+                while second.count < 4, let offset = await seen.next() { second.insert(offset) }
+                #expect(second == [2, 3, 4, 5])
             }
         }
     }
