@@ -111,6 +111,7 @@ public struct Backfill: Sendable {
             table: table,
             data: data,
             columns: try Set(columns).sorted().map { try column($0, of: table) },
+            names: names,
             batchSize: batchSize
         )
     }
@@ -123,8 +124,11 @@ public struct Backfill: Sendable {
                 advice: "add it, or correct its name"
             )
         }
-        let fromPayload = [table.createdAt, table.updatedAt, table.canceledAt].contains(column)
-        guard fromPayload || table.column(ofAttribute: table.attributes(of: name)[0]) == column else {
+        let attributes = table.declaration.renamings.filter { $0.value == name }.map(\.key) + [name]
+        guard
+            [table.createdAt, table.updatedAt, table.canceledAt].contains(column)
+                || attributes.contains(where: { table.column(ofAttribute: $0) == column })
+        else {
             throw DionysusError(
                 .declaration,
                 "column \(name) of table \(table.name) is not assigned from payloads",
@@ -132,13 +136,5 @@ public struct Backfill: Sendable {
             )
         }
         return column
-    }
-}
-
-extension ReplicaTable {
-    /// The names that a column's value may have in a stored payload, the most specific first; at least one.
-    func attributes(of column: String) -> [String] {
-        let renamed = declaration.renamings.filter { $0.value == column }.map(\.key).sorted()
-        return declaration.renamings[column] == nil || renamed.isEmpty ? renamed + [column] : renamed
     }
 }

@@ -7,6 +7,8 @@ struct BackfillStep: Sendable {
     let table: ReplicaTable
     let data: ReplicaColumn
     let columns: [ReplicaColumn]
+    /// How the payloads name what Dionysus itself fills.
+    let names: ReplicaColumnNames
     let batchSize: Int
 
     /// A row with the values that its columns are to get.
@@ -135,7 +137,7 @@ struct BackfillStep: Sendable {
         var isAbsent = false
         var isRefused = false
         for (index, column) in columns.enumerated() {
-            guard let json = table.attributes(of: column.name).lazy.compactMap({ payload[$0] }).first else {
+            guard let json = value(of: column, in: payload) else {
                 isAbsent = true
                 continue
             }
@@ -148,6 +150,16 @@ struct BackfillStep: Sendable {
         if isAbsent { report.absent += 1 }
         if isRefused { report.refuse(id) }
         return change.values.isEmpty ? nil : change
+    }
+
+    /// What a message with the payload would assign to a column; nil if it would leave it alone.
+    private func value(of column: ReplicaColumn, in payload: JSON.Object) -> JSON? {
+        switch column {
+        case table.createdAt: payload[names.createdAt]
+        case table.updatedAt: payload[names.updatedAt]
+        case table.canceledAt: payload[names.canceledAt]
+        default: payload.members.last { table.column(ofAttribute: $0.name) == column }?.value
+        }
     }
 
     // MARK: Writing
