@@ -17,7 +17,8 @@ import ServiceLifecycle
 /// - `COUNTER_KILL_AT_COMMIT=N`: it is killed when it is about to tell the broker its offsets for the n-th time, after the
 ///   database has committed.
 /// - `COUNTER_FREEZE_AT_MESSAGES=FILE`: when it first has messages, and before it works on them, it writes the file and
-///   stops until it is continued.
+///   stops. Continued, it stops again after a moment until the file is gone: in the moment its other threads give locks
+///   back that they were stopped with.
 @main
 struct CounterTool {
     static func main() async throws {
@@ -150,7 +151,10 @@ actor FailingConsumer: MessageConsumer {
         if case .messages? = event, let file = fate.freezeFile, !hasFrozen {
             hasFrozen = true
             try Data().write(to: URL(filePath: file))
-            raise(SIGSTOP)
+            while FileManager.default.fileExists(atPath: file) {
+                raise(SIGSTOP)
+                usleep(50_000)
+            }
         }
         return event
     }

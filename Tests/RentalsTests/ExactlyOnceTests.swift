@@ -88,7 +88,8 @@ import Testing
             }
             // It has messages that it has not worked on; another member gets its partitions, and them.
             let other = try counters.consume()
-            try await counters.wait(forEffectsOf: 1_000)
+            try await counters.wait(forEffectsOf: 1_000, nudging: frozen)
+            try FileManager.default.removeItem(atPath: mark)
             frozen.signal(SIGCONT)
             try await counters.publish(1_000..<2_000)
             try await counters.wait(forEffectsOf: 2_000)
@@ -224,9 +225,20 @@ struct CounterInstallation: Sendable {
     }
 
     /// Waits until so many events have taken effect.
-    func wait(forEffectsOf events: Int, location: SourceLocation = #_sourceLocation) async throws {
+    ///
+    /// A frozen process that was stopped with a lock of the log, which is a file, is given a moment to give it back.
+    func wait(
+        forEffectsOf events: Int,
+        nudging frozen: RunningProcess? = nil,
+        location: SourceLocation = #_sourceLocation
+    ) async throws {
         let deadline = ContinuousClock.now + .seconds(240)
+        var nudge = ContinuousClock.now + .seconds(8)
         while try await effects().events < events {
+            if ContinuousClock.now > nudge {
+                frozen?.signal(SIGCONT)
+                nudge = ContinuousClock.now + .seconds(8)
+            }
             guard ContinuousClock.now < deadline else {
                 Issue.record("only \(try await effects().events) of \(events) events", sourceLocation: location)
                 return

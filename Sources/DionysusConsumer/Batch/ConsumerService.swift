@@ -82,7 +82,9 @@ public struct ConsumerService: Service {
                 retry: retry,
                 logger: logger
             )
-            let member = try await broker.makeConsumer(options(for: pipeline.topics))
+            let member = try await retry.run("joining the group") {
+                try await broker.makeConsumer(options(for: pipeline.topics))
+            }
             var session = ConsumerSession(
                 member: member,
                 pipeline: pipeline,
