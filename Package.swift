@@ -32,6 +32,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-distributed-tracing", from: "1.7.3"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
     targets: [
@@ -138,6 +139,27 @@ let package = Package(
             name: "MockKafka",
             dependencies: ["DionysusKafka"],
             path: "Tests/MockKafka",
+            swiftSettings: strict
+        ),
+        .target(
+            name: "FaultProxy",
+            dependencies: [
+                .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            path: "Tests/FaultProxy",
+            swiftSettings: strict
+        ),
+        .executableTarget(
+            name: "Chaos",
+            dependencies: [
+                "Dionysus", "DionysusConsumer", "DionysusEmbedded", "DionysusKafka", "DionysusPostgres",
+                "DionysusSQLite",
+                "FaultProxy", "Rentals", "TestSupport",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            path: "Tests/Chaos",
             swiftSettings: strict
         ),
         .target(

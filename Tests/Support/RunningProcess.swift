@@ -1,26 +1,26 @@
 import Dispatch
-import Foundation
+package import Foundation
 import Synchronization
 
-/// A process of the example application, or of another program.
+/// A process of another program.
 ///
 /// Its streams are files, because a pipe's end that another process inherits keeps the pipe open; for the same reason it is
 /// spawned without Foundation's `Process`.
-final class RunningProcess: Sendable {
+package final class RunningProcess: Sendable {
     /// How a process ended, and what it wrote.
-    struct Result: Sendable {
-        let status: Int32
-        let output: String
-        let errors: String
+    package struct Result: Sendable {
+        package let status: Int32
+        package let output: String
+        package let errors: String
     }
 
-    let identifier: pid_t
+    package let identifier: pid_t
     private let directory: URL
     private let ending: Task<Int32, Never>
     private let hasEnded: Mutex<Bool>
 
     /// Starts a program, which is looked for in the path if its name has no slash.
-    init(_ program: String, _ arguments: [String], environment: [String: String], input: String = "") throws {
+    package init(_ program: String, _ arguments: [String], environment: [String: String], input: String = "") throws {
         directory = URL(filePath: NSTemporaryDirectory()).appending(path: "process-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
         try Data(input.utf8).write(to: directory.appending(path: "input"))
@@ -53,23 +53,26 @@ final class RunningProcess: Sendable {
     }
 
     /// Waits until it has ended.
-    func result() async -> Result {
+    package func result() async -> Result {
         let status = await ending.value
         hasEnded.withLock { $0 = true }
         return Result(status: status, output: text("output"), errors: text("errors"))
     }
 
+    /// Whether it has not ended yet; a zombie counts as ended.
+    package var isRunning: Bool { kill(identifier, 0) == 0 }
+
     /// Sends a signal.
-    func signal(_ signal: Int32) { kill(identifier, signal) }
+    package func signal(_ signal: Int32) { kill(identifier, signal) }
 
     /// Kills it with a signal that it can't handle.
-    func killAndWait() async {
+    package func killAndWait() async {
         signal(SIGKILL)
         _ = await result()
     }
 
     /// Asks it to end, and waits until it has.
-    func terminate() async -> Result {
+    package func terminate() async -> Result {
         signal(SIGTERM)
         return await result()
     }

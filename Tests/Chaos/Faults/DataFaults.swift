@@ -1,0 +1,70 @@
+import Dionysus
+
+extension Fault {
+    static let dataFaults = [
+        Fault(
+            name: "genesis",
+            summary: "a genesis run races the writers, while relays are killed",
+            systems: .everywhere
+        ) {
+            system,
+            random in
+            for (topic, model) in [("v3_rentals", "Rental"), ("v3_bookings", "Booking"), ("v3_accounts", "Account")] {
+                try await system.succeed("genesis", "start", topic, model)
+                try await pause(100...600, &random)
+                if let relay = await system.any(.relay, &random) { try await system.replace(relay, .relay) }
+            }
+        },
+        Fault(name: "bulk", summary: "every record changes in one statement", systems: .everywhere) { system, random in
+            for _ in 1...3 {
+                let statements: [SQL] = [
+                    "UPDATE rentals SET price = price + 1", "UPDATE bookings_fees SET amount = amount + 1",
+                    "UPDATE accounts SET default_check_in_time = \(Int.random(in: 8...20, using: &random))",
+                ]
+                _ = try await system.source.transaction(.write) { try $0.run(statements) }
+                try await pause(300...900, &random)
+            }
+        },
+        Fault(
+            name: "re-creation",
+            summary: "records are deleted and created again under their ids",
+            systems: .everywhere
+        ) {
+            system,
+            random in
+            for _ in 1...20 {
+                let id = Int.random(in: 1...10, using: &random) + 1_000_000
+                let inTwo = Bool.random(using: &random)
+                let deletion: SQL = "DELETE FROM rentals WHERE id = \(id)"
+                let creation: SQL = """
+                    INSERT INTO rentals (id, account_id, name, price) SELECT \(id), min(id), 'again', 10 FROM accounts
+                    """
+                if inTwo {
+                    _ = try await system.source.transaction(.write) { try $0.run(deletion) }
+                    try await pause(10...300, &random)
+                    _ = try await system.source.transaction(.write) { try $0.run(creation) }
+                } else {
+                    _ = try await system.source.transaction(.write) { try $0.run([deletion, creation]) }
+                }
+                try await pause(10...200, &random)
+            }
+        },
+        Fault(name: "clocks", summary: "the clocks of writers are an hour ahead, and behind", systems: .everywhere) {
+            system,
+            random in
+            for _ in 1...15 {
+                let id = Int.random(in: 1...100, using: &random)
+                let hours = Bool.random(using: &random) ? 1 : -1
+                let time = Timestamp(microseconds: Timestamp.now.microseconds + Int64(hours) * 3_600_000_000)
+                _ = try await system.source.transaction(.write) { transaction in
+                    let isText = transaction.dialect.columnType(.timestamp) == "text"
+                    let value: DatabaseValue = isText ? .text(time.description) : .timestamp(time)
+                    _ = try transaction.run(
+                        "UPDATE rentals SET name = \("at \(hours) h"), updated_at = \(value) WHERE id = \(id)"
+                    )
+                }
+                try await pause(20...200, &random)
+            }
+        },
+    ]
+}

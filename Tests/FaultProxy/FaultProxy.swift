@@ -1,0 +1,189 @@
+import NIOCore
+import NIOPosix
+import Synchronization
+
+/// Stands between clients and a server, and fails as networks do.
+///
+///     let proxy = try await FaultProxy(host: "127.0.0.1", port: 5432)
+///     proxy.change { $0.delay = .milliseconds(20) }
+///     proxy.cut()
+public final class FaultProxy: Sendable {
+    /// What the proxy does to what passes through it.
+    public struct Faults: Sendable {
+        /// Whether new connections are closed at once.
+        public var isDown = false
+        /// How much later bytes arrive, in each direction.
+        public var delay = Duration.zero
+        /// How much more, at most and at random.
+        public var jitter = Duration.zero
+        /// Whether what the server sends is lost, while what clients send arrives.
+        public var losesReplies = false
+        /// The next piece of a reply that has these bytes is lost, and its connection cut; then this is nil again.
+        public var lostReply: [UInt8]?
+
+        /// No faults.
+        public init() {}
+    }
+
+    /// The port on 127.0.0.1 that clients connect to.
+    public let port: Int
+    private let traffic: Traffic
+    private let listener: any Channel
+    private let group: MultiThreadedEventLoopGroup
+
+    /// Begins to listen.
+    /// - Parameters:
+    ///   - host: The server's host, a numeric address.
+    ///   - port: The server's port.
+    ///   - advertisesItself: Whether the server's address in its replies is replaced by the proxy's, for a broker that
+    ///     tells its clients where to connect to.
+    public init(host: String, port: Int, advertisesItself: Bool = false) async throws {
+        group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        let traffic = Traffic()
+        self.traffic = traffic
+        listener = try await ServerBootstrap(group: group)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .childChannelOption(.autoRead, value: false)
+            .childChannelInitializer { client in traffic.connect(client, to: host, port) }
+            .bind(host: "127.0.0.1", port: 0)
+            .get()
+        let ownPort = listener.localAddress?.port ?? 0
+        self.port = ownPort
+        if advertisesItself {
+            traffic.advertise(Self.address(host, ownPort), insteadOf: Self.address(host, port))
+        }
+    }
+
+    /// Changes what the proxy does from now on.
+    public func change(_ change: (inout Faults) -> Void) { traffic.change(change) }
+
+    /// Cuts all connections, in the middle of whatever they are doing.
+    public func cut() { traffic.cut() }
+
+    /// How many replies have been lost by ``Faults/lostReply``.
+    public var lostReplies: Int { traffic.lostReplies }
+
+    /// Ends the proxy and its connections.
+    public func close() async {
+        try? await listener.close()
+        traffic.cut()
+        try? await group.shutdownGracefully()
+    }
+
+    /// An address as Kafka's protocol writes it: the host, then the port in four bytes.
+    private static func address(_ host: String, _ port: Int) -> [UInt8] {
+        Array(host.utf8) + withUnsafeBytes(of: UInt32(port).bigEndian) { Array($0) }
+    }
+}
+
+/// The connections of a proxy.
+private final class Traffic: Sendable {
+    enum Verdict {
+        case pass(after: Duration)
+        case drop
+        case cut
+    }
+
+    private struct State {
+        var faults = FaultProxy.Faults()
+        var channels: [ObjectIdentifier: any Channel] = [:]
+        var lostReplies = 0
+        var address: (own: [UInt8], server: [UInt8])?
+    }
+
+    private let state = Mutex(State())
+
+    var lostReplies: Int { state.withLock { $0.lostReplies } }
+
+    func change(_ change: (inout FaultProxy.Faults) -> Void) { state.withLock { change(&$0.faults) } }
+
+    func advertise(_ own: [UInt8], insteadOf server: [UInt8]) { state.withLock { $0.address = (own, server) } }
+
+    func cut() {
+        let channels = state.withLock { state in
+            defer { state.channels = [:] }
+            return Array(state.channels.values)
+        }
+        for channel in channels { channel.close(promise: nil) }
+    }
+
+    /// Connects a client to the server, and joins the two.
+    func connect(_ client: any Channel, to host: String, _ port: Int) -> EventLoopFuture<Void> {
+        guard !state.withLock({ $0.faults.isDown }) else { return client.close() }
+        return ClientBootstrap(group: client.eventLoop)
+            .channelOption(.autoRead, value: false)
+            .connect(host: host, port: port)
+            .flatMapThrowing { server in
+                try client.pipeline.syncOperations.addHandler(Forwarder(to: server, isReply: false, self))
+                try server.pipeline.syncOperations.addHandler(Forwarder(to: client, isReply: true, self))
+                self.state.withLock { state in
+                    for channel in [client, server] { state.channels[ObjectIdentifier(channel)] = channel }
+                }
+                for channel in [client, server] {
+                    channel.closeFuture.whenComplete { _ in
+                        _ = self.state.withLock { $0.channels.removeValue(forKey: ObjectIdentifier(channel)) }
+                    }
+                }
+            }
+            .flatMap { client.setOption(.autoRead, value: true) }
+    }
+
+    /// What becomes of some bytes.
+    func verdict(on bytes: inout [UInt8], isReply: Bool) -> Verdict {
+        state.withLock { state in
+            if isReply {
+                if state.faults.losesReplies { return .drop }
+                if let lost = state.faults.lostReply, bytes.firstRange(of: lost) != nil {
+                    state.faults.lostReply = nil
+                    state.lostReplies += 1
+                    return .cut
+                }
+                if let address = state.address { bytes.replace(address.server, with: address.own) }
+            }
+            let jitter = state.faults.jitter * Double.random(in: 0...1)
+            return .pass(after: state.faults.delay + jitter)
+        }
+    }
+}
+
+/// Passes on what one end of a connection sends.
+private final class Forwarder: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+
+    private let partner: any Channel
+    private let isReply: Bool
+    private let traffic: Traffic
+    /// Bytes arrive in their order, however they are delayed.
+    private var due = NIODeadline.now()
+
+    init(to partner: any Channel, isReply: Bool, _ traffic: Traffic) {
+        self.partner = partner
+        self.isReply = isReply
+        self.traffic = traffic
+    }
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        if isReply { context.channel.setOption(.autoRead, value: true).whenComplete { _ in } }
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        var bytes = Array(buffer: unwrapInboundIn(data))
+        switch traffic.verdict(on: &bytes, isReply: isReply) {
+        case .drop: return
+        case .cut:
+            partner.close(promise: nil)
+            context.close(promise: nil)
+        case .pass(let delay):
+            due = max(due + .nanoseconds(1), .now() + .nanoseconds(Int64(delay / .nanoseconds(1))))
+            let (partner, buffer) = (partner, context.channel.allocator.buffer(bytes: bytes))
+            context.eventLoop.scheduleTask(deadline: due) { partner.writeAndFlush(buffer, promise: nil) }
+        }
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        let partner = partner
+        context.eventLoop.scheduleTask(deadline: due) { partner.close(promise: nil) }
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+}
