@@ -38,7 +38,10 @@ struct WatchedBroker: MessageBroker {
         guard refusals.isOver() else {
             throw DionysusError(.brokerUnavailable, "the broker is away", isRetriable: true)
         }
-        return WatchedConsumer(base: try await base.makeConsumer(options), note: { [continuation] in continuation.yield($0) })
+        return WatchedConsumer(
+            base: try await base.makeConsumer(options),
+            note: { [continuation] in continuation.yield($0) }
+        )
     }
 
     func createTopics(_ topics: [TopicSpecification]) async throws { try await base.createTopics(topics) }
