@@ -187,7 +187,7 @@ let package = Package(
             name: "RentalsTests",
             dependencies: [
                 "Dionysus", "DionysusEmbedded", "DionysusHealth", "DionysusKafka", "DionysusPostgres", "DionysusSQLite",
-                "OrderTool",
+                "OrderTool", "CounterTool",
                 "TestSupport", "Rentals",
             ],
             swiftSettings: strict
@@ -200,6 +200,17 @@ let package = Package(
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
             path: "Tests/OrderTool",
+            swiftSettings: strict
+        ),
+        .executableTarget(
+            name: "CounterTool",
+            dependencies: [
+                "Dionysus", "DionysusConsumer", "DionysusEmbedded", "DionysusKafka", "DionysusPostgres",
+                "DionysusSQLite",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            path: "Tests/CounterTool",
             swiftSettings: strict
         ),
         .testTarget(

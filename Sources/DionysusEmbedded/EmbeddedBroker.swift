@@ -117,6 +117,10 @@ public final class EmbeddedBroker: MessageBroker {
         try await log.read { try OffsetRange.fetch(partitions, in: $0) }
     }
 
+    public func timestamps(of positions: [TopicPartition: Int64]) async throws -> [TopicPartition: Timestamp] {
+        try await log.read { try Timestamp.fetch(positions, in: $0) }
+    }
+
     public func offsets(of partitions: [TopicPartition], at time: Timestamp) async throws -> [TopicPartition: Int64] {
         try await log.read { connection in
             let ranges = try OffsetRange.fetch(partitions, in: connection)

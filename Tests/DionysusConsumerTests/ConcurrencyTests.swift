@@ -117,13 +117,17 @@ import Testing
         try await ReplicaHarness.run(kind) { replica in
             let broker = WatchedBroker(replica.broker)
             let partition = TopicPartition("v3_rentals", 0)
-            let isPaused = Mutex(false)
+            let isFirst = Mutex(true)
             let mirror = Mirror(
                 rentals: ConsumerTopic("rentals").concurrency(lanes),
                 onConsume: { _ in
-                    guard !isPaused.withLock({ $0 }) else { return }
+                    // Only one may wait: lanes react at the same time, and each note is told once.
+                    guard
+                        isFirst.withLock({ isFirst in
+                            defer { isFirst = false }; return isFirst
+                        })
+                    else { return }
                     for await note in broker.notes where note == .pause([partition]) { break }
-                    isPaused.withLock { $0 = true }
                 }
             )
             var settings = ConsumerSettings.forTests

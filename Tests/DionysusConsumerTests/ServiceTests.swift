@@ -61,4 +61,16 @@ import Testing
             #expect(try await replica.rows("SELECT count(*) FROM rentals") == ["200"])
         }
     }
+
+    @Test(arguments: TestDatabaseKind.available)
+    func `a broker that is away when the consumer joins its group is waited for`(
+        _ kind: TestDatabaseKind
+    ) async throws {
+        try await ReplicaHarness.run(kind) { replica in
+            try await replica.publish(.rental(.created, 1, name: "one"))
+            let broker = WatchedBroker(replica.broker, refusals: 2)
+            try await ReplicaHarness(database: replica.database, broker: broker).consume()
+            #expect(try await replica.rows("SELECT name FROM rentals") == ["one"])
+        }
+    }
 }

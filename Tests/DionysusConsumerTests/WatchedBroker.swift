@@ -14,9 +14,14 @@ struct WatchedBroker: MessageBroker {
     let notes: AsyncStream<Note>
     private let base: any MessageBroker
     private let continuation: AsyncStream<Note>.Continuation
+    private let refusals: CountDown
 
-    init(_ base: any MessageBroker) {
+    /// - Parameters:
+    ///   - base: What it passes everything on to.
+    ///   - refusals: How often it is away when somebody joins a group.
+    init(_ base: any MessageBroker, refusals: Int = 0) {
         self.base = base
+        self.refusals = CountDown(refusals)
         (notes, continuation) = AsyncStream.makeStream()
     }
 
@@ -30,7 +35,13 @@ struct WatchedBroker: MessageBroker {
     }
 
     func makeConsumer(_ options: ConsumerOptions) async throws -> any MessageConsumer {
-        WatchedConsumer(base: try await base.makeConsumer(options), note: { [continuation] in continuation.yield($0) })
+        guard refusals.isOver() else {
+            throw DionysusError(.brokerUnavailable, "the broker is away", isRetriable: true)
+        }
+        return WatchedConsumer(
+            base: try await base.makeConsumer(options),
+            note: { [continuation] in continuation.yield($0) }
+        )
     }
 
     func createTopics(_ topics: [TopicSpecification]) async throws { try await base.createTopics(topics) }
@@ -42,12 +53,28 @@ struct WatchedBroker: MessageBroker {
     func offsets(of partitions: [TopicPartition]) async throws -> [TopicPartition: OffsetRange] {
         try await base.offsets(of: partitions)
     }
+    func offsets(of partitions: [TopicPartition], at time: Timestamp) async throws -> [TopicPartition: Int64] {
+        try await base.offsets(of: partitions, at: time)
+    }
 
     func offsets(of partitions: [TopicPartition], at time: Timestamp) async throws -> [TopicPartition: Int64] {
         try await base.offsets(of: partitions, at: time)
     }
 
     func close() async { await base.close() }
+}
+
+private final class CountDown: Sendable {
+    private let rest: Mutex<Int>
+
+    init(_ count: Int) { rest = Mutex(count) }
+
+    func isOver() -> Bool {
+        rest.withLock { rest in
+            rest -= 1
+            return rest < 0
+        }
+    }
 }
 
 private struct WatchedConsumer: MessageConsumer {

@@ -41,6 +41,13 @@ public protocol MessageBroker: Sendable {
     /// - Throws: ``DionysusError``, `brokerUnavailable` if the broker can't be reached.
     func offsets(of partitions: [TopicPartition]) async throws -> [TopicPartition: OffsetRange]
 
+    /// The times of messages.
+    /// - Parameter positions: An offset for each partition.
+    /// - Returns: For each partition, when the first message at its offset or behind it was appended, or created; none
+    ///   where there is no such message. A broker that can't tell without reading returns nothing, as by default.
+    /// - Throws: ``DionysusError``, `brokerUnavailable` if the broker can't be reached.
+    func timestamps(of positions: [TopicPartition: Int64]) async throws -> [TopicPartition: Timestamp]
+
     /// Where partitions stood at a time.
     /// - Parameters:
     ///   - partitions: The partitions.
@@ -56,6 +63,8 @@ public protocol MessageBroker: Sendable {
 
 extension MessageBroker {
     public var messagingSystem: String { "kafka" }
+
+    public func timestamps(of positions: [TopicPartition: Int64]) async throws -> [TopicPartition: Timestamp] { [:] }
 }
 
 /// Sends messages.

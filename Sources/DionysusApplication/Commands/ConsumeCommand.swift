@@ -63,7 +63,14 @@ struct LagCommand<App: DionysusApplication>: AsyncParsableCommand {
     static var configuration: CommandConfiguration {
         CommandConfiguration(
             commandName: "lag",
-            abstract: "Shows how far the replica is behind, by topic and partition."
+            abstract: "Shows how far the replica is behind, by topic and partition.",
+            discussion: """
+                AGE is how old the oldest message is that is still to be applied, or, with a Kafka cluster, how long the \
+                position has stood still. A position that is not in the log is named on standard error.
+
+                JSON: a list of objects with topic, partition, end, position, lag, age (in seconds, or null) and \
+                out_of_range.
+                """
         )
     }
 
@@ -82,6 +89,9 @@ struct LagCommand<App: DionysusApplication>: AsyncParsableCommand {
         await broker.close()
         await replica.close()
         print(json ? Self.json(partitions).text : Self.text(partitions))
+        for lag in partitions where lag.isOutOfRange {
+            printError("the position \(lag.position) of \(lag.partition) is not in the log: reset the topic")
+        }
     }
 
     private static func text(_ partitions: [PartitionLag]) -> String {
@@ -106,6 +116,7 @@ struct LagCommand<App: DionysusApplication>: AsyncParsableCommand {
                     "end": .integer(partition.endOffset), "position": .integer(partition.position),
                     "lag": .integer(partition.lag),
                     "age": partition.age.map { .integer($0.components.seconds) } ?? .null,
+                    "out_of_range": .bool(partition.isOutOfRange),
                 ])
             }
         )

@@ -9,11 +9,24 @@ public struct PartitionLag: Sendable, Hashable {
     /// The offset that is applied next.
     public let position: Int64
 
-    /// How long the position has stood still while there were messages behind it; nil if it was never moved.
+    /// The bounds of the partition.
+    let range: OffsetRange
+
+    /// How old the oldest message is that is still to be applied; zero if there is none.
+    ///
+    /// Where the broker does not tell that, how long the position has stood still; nil if it was never moved.
     public let age: Duration?
 
     /// How many messages are still to be applied.
-    public var lag: Int64 { max(endOffset - position, 0) }
+    ///
+    /// Where the position is not in the log, those are all that the log holds.
+    public var lag: Int64 { isOutOfRange ? range.next - range.first : endOffset - position }
+
+    /// Whether the position is not in the log: its messages are no longer kept, or the topic was created anew.
+    public var isOutOfRange: Bool { !(range.first...range.next).contains(position) }
+
+    /// Whether nothing is still to be applied.
+    var isCaughtUp: Bool { position == endOffset }
 }
 
 /// Compares the stored offsets of a group with the log.
@@ -54,37 +67,33 @@ public struct ConsumerLag: Sendable {
         let (stored, moved) = try await database.transaction(.snapshot) { [offsets] transaction in
             (try offsets.load(names, in: &transaction), try offsets.lastMoves(in: &transaction))
         }
-        let starts = try await starts(of: ranges.filter { stored[$0.key] == nil })
+        let known = Set(stored.keys.map(\.topic))
+        // A partition that appears later is read from its beginning.
+        let starts = try await broker.offsets(
+            of: ranges.filter { stored[$0.key] == nil }
+                .reduce(into: [:]) {
+                    $0[$1.key] = known.contains($1.key.topic) ? .earliest : topics[$1.key.topic].start
+                },
+            in: ranges
+        )
+        let positions = starts.merging(stored.mapValues(\.next)) { $1 }
+        let behind = positions.filter { partition, position in
+            ranges[partition].map { position >= $0.first && position < $0.next } ?? false
+        }
+        let times = try await broker.timestamps(of: behind)
         let now = Timestamp.now
         return partitions.sorted()
             .compactMap { partition in
-                guard let range = ranges[partition] else { return nil }
-                let position = max(stored[partition]?.next ?? starts[partition] ?? range.first, range.first)
-                let age = moved[partition].map { Duration.microseconds(max(now.microseconds - $0.microseconds, 0)) }
+                guard let range = ranges[partition], let position = positions[partition] else { return nil }
+                let since = times[partition] ?? moved[partition]
+                let age = since.map { Duration.microseconds(max(now.microseconds - $0.microseconds, 0)) }
                 return PartitionLag(
                     partition: partition,
                     endOffset: range.next,
                     position: position,
-                    age: position >= range.next ? .zero : age
+                    range: range,
+                    age: position == range.next ? .zero : age
                 )
             }
-    }
-
-    /// Where partitions begin of which no offset is stored.
-    private func starts(of ranges: [TopicPartition: OffsetRange]) async throws -> [TopicPartition: Int64] {
-        var starts: [TopicPartition: Int64] = [:]
-        var times: [Timestamp: [TopicPartition]] = [:]
-        for (partition, range) in ranges {
-            switch topics[partition.topic].start {
-            case .earliest: starts[partition] = range.first
-            case .latest: starts[partition] = range.next
-            case .offset(let offset): starts[partition] = offset
-            case .time(let time): times[time, default: []].append(partition)
-            }
-        }
-        for (time, partitions) in times {
-            starts.merge(try await broker.offsets(of: partitions, at: time)) { $1 }
-        }
-        return starts
     }
 }

@@ -69,18 +69,27 @@ public struct ConsumerService: Service {
                 telemetry: telemetry,
                 logger: logger
             )
-            let member = try await broker.makeConsumer(options(for: pipeline.topics))
+            let member = try await retry.run("join the group") {
+                try await broker.makeConsumer(options(for: pipeline.topics))
+            }
             telemetry.started()
             var session = ConsumerSession(
                 member: member,
                 pipeline: pipeline,
                 database: database,
+                starts: StartingPositions(
+                    topics: pipeline.topics,
+                    offsets: OffsetStore(group: settings.effectiveGroupID),
+                    database: database,
+                    broker: broker
+                ),
                 settings: settings,
                 logger: logger
             )
+            let presence = ConsumerPresence(group: settings.effectiveGroupID, database: database, retry: retry)
+            let lag = ConsumerLag(consumer, database: database, broker: broker, settings: settings)
             do {
-                let lag = ConsumerLag(consumer, database: database, broker: broker, settings: settings)
-                try await read(&session, lag, retry)
+                try await presence.kept { try await read(&session, lag, retry) }
             } catch {
                 await close(&session, pipeline)
                 throw error
@@ -116,7 +125,7 @@ public struct ConsumerService: Service {
         case nil: break
         default: return false
         }
-        return try await retry.run("look at the lag") { try await lag.partitions().allSatisfy { $0.lag == 0 } }
+        return try await retry.run("look at the lag") { try await lag.partitions().allSatisfy(\.isCaughtUp) }
     }
 
     private func check(_ consumer: some Consumer) async throws {

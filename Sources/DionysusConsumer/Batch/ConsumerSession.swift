@@ -10,6 +10,7 @@ struct ConsumerSession {
     private let pipeline: ConsumerPipeline
     private let database: any Database
     private let offsets: OffsetStore
+    private let starts: StartingPositions
     private let settings: ConsumerSettings
     private let logger: Logger
     private let reports = WorkerReports()
@@ -27,6 +28,7 @@ struct ConsumerSession {
         member: any MessageConsumer,
         pipeline: ConsumerPipeline,
         database: any Database,
+        starts: StartingPositions,
         settings: ConsumerSettings,
         logger: Logger
     ) {
@@ -34,6 +36,7 @@ struct ConsumerSession {
         self.pipeline = pipeline
         self.database = database
         offsets = OffsetStore(group: settings.effectiveGroupID)
+        self.starts = starts
         self.settings = settings
         self.logger = logger
         slots = BatchSlots(settings.concurrency)
@@ -74,7 +77,7 @@ struct ConsumerSession {
             logger.warning(
                 "the offset of \(report.partition) was moved by another member: going on at \(stored.description)"
             )
-            try await restart(report.partition, from: stored, at: start(of: report.partition, stored))
+            try await restart(report.partition, from: stored, at: start(at: stored))
         }
     }
 
@@ -108,7 +111,7 @@ struct ConsumerSession {
         var starts: [TopicPartition: StartPosition] = [:]
         for partition in partitions {
             run(partition, from: stored[partition])
-            starts[partition] = start(of: partition, stored[partition])
+            starts[partition] = start(at: stored[partition])
         }
         // A place that is given by a time is the broker's to find, which may be away.
         try await pipeline.retry.run("start reading") { [starts] in try await member.start(starts) }
@@ -129,14 +132,14 @@ struct ConsumerSession {
         running[partition] = RunningWorker(worker: worker, task: Task { await worker.run() })
     }
 
-    private func start(of partition: TopicPartition, _ stored: StoredPosition?) -> StartPosition {
-        stored.map { .offset($0.next) } ?? pipeline.topics[partition.topic].start
+    private func start(at stored: StoredPosition?) -> StartPosition {
+        stored.map { .offset($0.next) } ?? .earliest
     }
 
     private func load(_ partitions: [TopicPartition]) async throws -> [TopicPartition: StoredPosition] {
         let topics = Set(partitions.map(\.topic)).sorted()
         return try await pipeline.retry.run("load offsets") {
-            try await database.transaction(.snapshot) { [offsets] in try offsets.load(topics, in: &$0) }
+            try await starts.load(topics)
         }
     }
 

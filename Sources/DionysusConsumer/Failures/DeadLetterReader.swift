@@ -136,7 +136,7 @@ struct DeadLetterReader {
 
     /// Whether a message failed in this group, as far as it says.
     private func isOurs(_ letter: DeadLetter) -> Bool {
-        let isDeclared = pipeline.topics.names.contains(letter.message.source.topic)
+        let isDeclared = pipeline.topics.contains(letter.message.source.topic)
         return isDeclared && (letter.group ?? settings.effectiveGroupID) == settings.effectiveGroupID
     }
 

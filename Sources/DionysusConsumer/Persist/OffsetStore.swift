@@ -139,14 +139,14 @@ struct OffsetStore: Sendable {
         )
     }
 
-    private func insertion(_ partition: TopicPartition, at next: Int64, lanes: Int, _ now: SQL) -> SQL {
+    func insertion(_ partition: TopicPartition, at next: Int64, lanes: Int, _ now: SQL) -> SQL {
         """
         INSERT INTO dionysus_offsets ("group", topic, "partition", next_offset, lanes, updated_at)
         VALUES (\(group), \(partition.topic), \(partition.partition), \(next), \(lanes), \(now)) ON CONFLICT DO NOTHING
         """
     }
 
-    private func isPartition(_ partition: TopicPartition) -> SQL {
+    func isPartition(_ partition: TopicPartition) -> SQL {
         "\"group\" = \(group) AND topic = \(partition.topic) AND \"partition\" = \(partition.partition)"
     }
 

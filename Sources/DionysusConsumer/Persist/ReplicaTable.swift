@@ -80,6 +80,18 @@ struct ReplicaTable: Sendable {
         return column(ofAttribute: linkPrefixes.column + name.dropFirst(linkPrefixes.payload.count))
     }
 
+    /// The column of a name that a kept payload has: that of an attribute, else of a part of a link.
+    func column(ofPayload name: String) -> ReplicaColumn? {
+        column(ofAttribute: name) ?? (name.hasPrefix(linkPrefixes.payload) ? column(ofLink: name) : nil)
+    }
+
+    /// The names under which a kept payload may have what a column holds.
+    func payloadNames(of column: String) -> [String] {
+        let renamed = declaration.renamings.filter { $0.value == column }.map(\.key)
+        guard column.hasPrefix(linkPrefixes.column) else { return renamed + [column] }
+        return renamed + [column, linkPrefixes.payload + column.dropFirst(linkPrefixes.column.count)]
+    }
+
     /// The column that the application may store something in, or nil if it is none of its business.
     func column(toStore name: String) -> ReplicaColumn? {
         reserved.contains(name) && name != data?.name ? nil : columns[name]

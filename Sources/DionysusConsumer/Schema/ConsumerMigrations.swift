@@ -21,11 +21,14 @@ enum ConsumerMigrations {
         },
         Migration(number: 20) { failureKeys($0) },
         eventLog,
+        Migration(number: 50) { [consumers($0)] },
+        Migration(number: 51) { [backfills($0)] },
     ]
 
     /// The tables, for their removal and for the check that they are there.
     static let tables = [
         "dionysus_offsets", "dionysus_lane_offsets", "dionysus_tombstones", "dionysus_failures", "dionysus_events",
+        "dionysus_consumers", "dionysus_backfills",
     ]
 
     /// The table that says which steps have been taken.

@@ -36,3 +36,35 @@ extension OffsetRange {
         return id.map(MessageID.offset) ?? next
     }
 }
+
+extension Timestamp {
+    /// The times of the first messages at offsets or behind them.
+    static func fetch(
+        _ positions: [TopicPartition: Int64],
+        in connection: Connection
+    ) throws -> [TopicPartition: Timestamp] {
+        let query = try connection.cachedStatement(
+            sql: """
+                SELECT p.id, p.next_offset FROM partitions p JOIN topics t ON t.id = p.topic_id
+                WHERE t.name = ? AND p.number = ?
+                """
+        )
+        let message = try connection.cachedStatement(
+            sql: "SELECT timestamp FROM messages WHERE id >= ? AND id < ? ORDER BY id LIMIT 1"
+        )
+        var times: [TopicPartition: Timestamp] = [:]
+        for (partition, offset) in positions where offset >= 0 {
+            guard let row = try Row.fetchOne(query, arguments: [partition.topic, partition.partition]) else { continue }
+            let (id, next): (Int64, Int64) = (row[0], row[1])
+            guard offset < next else { continue }
+            let time = try Int64.fetchOne(
+                message,
+                arguments: [
+                    MessageID.make(partitionID: id, offset: offset), MessageID.make(partitionID: id, offset: next),
+                ]
+            )
+            times[partition] = time.map { Timestamp(microseconds: $0) }
+        }
+        return times
+    }
+}

@@ -1,0 +1,112 @@
+public import ArgumentParser
+public import Dionysus
+import DionysusConsumer
+
+struct ResetCommand<App: DionysusApplication>: AsyncParsableCommand {
+    static var configuration: CommandConfiguration {
+        CommandConfiguration(
+            commandName: "reset",
+            abstract: "Moves the consumer to another place in a topic, to replay or to skip messages.",
+            discussion: """
+                It is refused while a consumer of the group runs; one that was killed counts as running for ten seconds. \
+                With --force the offsets are moved all the same, and a running consumer goes on at the new place as soon as \
+                the next message of the partition arrives.
+
+                A replay leaves the replica as it is, but for what was missing. Failures recorded at the new place or behind \
+                it are forgotten, because their messages are delivered again.
+
+                JSON: a list of objects with topic, partition, from (null if no offset was stored), to and \
+                failures_forgotten.
+                """
+        )
+    }
+
+    @Option(help: "The topic's full name.") var topic: String
+    @Option(help: "Only this partition.") var partition: Int32?
+    @Option(
+        help: ArgumentHelp(
+            "The place: earliest, latest, an offset, or an ISO 8601 time, at which the first message not older is next.",
+            valueName: "place"
+        )
+    )
+    var to: StartPosition = .earliest
+    @Flag(help: "Move the offsets also while a consumer of the group runs.") var force = false
+    @Flag(help: "Print the report as JSON.") var json = false
+
+    func run() async throws {
+        let environment = try ApplicationEnvironment<App>()
+        let (replica, broker) = (try environment.replica(), try environment.broker())
+        let positions = ConsumerPositions(
+            environment.application.consumer,
+            database: replica,
+            broker: broker,
+            settings: environment.settings.consumer
+        )
+        do {
+            let resets = try await positions.reset(topic, partition: partition, to: to, force: force)
+            print(json ? Self.json(resets).text : Self.text(resets))
+        } catch {
+            await broker.close()
+            await replica.close()
+            guard let refusal = error as? DionysusError, refusal.code == .conflict, !force else { throw error }
+            var advised = refusal
+            advised.advice = [refusal.advice, "or use --force"].compactMap(\.self).joined(separator: ", ")
+            throw advised
+        }
+        await broker.close()
+        await replica.close()
+    }
+
+    private static func text(_ resets: [PositionReset]) -> String {
+        tableText(
+            ["TOPIC", "PARTITION", "FROM", "TO", "FAILURES FORGOTTEN"],
+            resets.map { reset in
+                [
+                    reset.partition.topic, "\(reset.partition.partition)", reset.from.map { "\($0)" } ?? "-",
+                    "\(reset.to)", "\(reset.failuresForgotten)",
+                ]
+            }
+        )
+    }
+
+    private static func json(_ resets: [PositionReset]) -> JSON {
+        .array(
+            resets.map { reset in
+                .object([
+                    "topic": .string(reset.partition.topic),
+                    "partition": .integer(Int64(reset.partition.partition)),
+                    "from": reset.from.map(JSON.integer) ?? .null, "to": .integer(reset.to),
+                    "failures_forgotten": .integer(Int64(reset.failuresForgotten)),
+                ])
+            }
+        )
+    }
+}
+
+extension StartPosition: ExpressibleByArgument {
+    /// Reads `earliest`, `latest`, an offset or an ISO 8601 time.
+    /// - Parameter argument: The text.
+    public init?(argument: String) {
+        switch argument {
+        case "earliest": self = .earliest
+        case "latest": self = .latest
+        default:
+            if let offset = Int64(argument), offset >= 0 {
+                self = .offset(offset)
+            } else if let time = Timestamp(argument) {
+                self = .time(time)
+            } else {
+                return nil
+            }
+        }
+    }
+
+    public var defaultValueDescription: String {
+        switch self {
+        case .earliest: "earliest"
+        case .latest: "latest"
+        case .offset(let offset): "\(offset)"
+        case .time(let time): "\(time)"
+        }
+    }
+}

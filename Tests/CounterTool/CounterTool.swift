@@ -1,0 +1,176 @@
+import Dionysus
+import DionysusConsumer
+import DionysusEmbedded
+import DionysusKafka
+import DionysusPostgres
+import DionysusSQLite
+import Foundation
+import Logging
+import ServiceLifecycle
+
+/// Consumers of their own process, which count how often each event takes effect.
+///
+///     CounterTool migrate DATABASE              creates the tables
+///     CounterTool consume DATABASE BROKER       consumes until SIGTERM
+///
+/// `COUNTER_LANES=N` gives each partition virtual lanes. Two variables make a consumer fail at an instant:
+/// - `COUNTER_KILL_AT_COMMIT=N`: it is killed when it is about to tell the broker its offsets for the n-th time, after the
+///   database has committed.
+/// - `COUNTER_FREEZE_AT_MESSAGES=FILE`: when it first has messages, and before it works on them, it writes the file and
+///   stops. Continued, it stops again after a moment until the file is gone: in the moment its other threads give locks
+///   back that they were stopped with.
+@main
+struct CounterTool {
+    static func main() async throws {
+        let arguments = Array(CommandLine.arguments.dropFirst())
+        switch arguments.first {
+        case "migrate" where arguments.count == 2: try await migrate(arguments[1])
+        case "consume" where arguments.count == 3: try await consume(arguments[1], arguments[2])
+        default: throw DionysusError(.configuration, "usage: migrate DATABASE | consume DATABASE BROKER")
+        }
+    }
+
+    private static func open(_ location: String) throws -> any Database {
+        location.hasPrefix("postgres") ? try PostgresDatabase(url: location) : try SQLiteDatabase(path: location)
+    }
+
+    private static func migrate(_ location: String) async throws {
+        let database = try open(location)
+        _ = try await database.transaction(.write) { transaction in
+            try transaction.run([
+                "CREATE TABLE effects (event bigint PRIMARY KEY, n integer NOT NULL)",
+                "CREATE TABLE things (id bigint, synced_id bigint NOT NULL UNIQUE, value integer)",
+            ])
+        }
+        try await ConsumerSchema(database: database).migrate()
+        await database.close()
+    }
+
+    private static func consume(_ location: String, _ seed: String) async throws {
+        let environment = ProcessInfo.processInfo.environment
+        let isEmbedded = seed.hasPrefix("embedded:")
+        let base: any MessageBroker =
+            isEmbedded
+            ? try EmbeddedBroker(path: String(seed.dropFirst("embedded:".count)))
+            : try KafkaBroker(bootstrapServers: seed)
+        let broker = FailingBroker(
+            base: base,
+            fate: Fate(
+                killAtCommit: environment["COUNTER_KILL_AT_COMMIT"].flatMap { Int($0) },
+                freezeFile: environment["COUNTER_FREEZE_AT_MESSAGES"]
+            )
+        )
+        var settings = ConsumerSettings()
+        settings.clientID = "counter"
+        settings.batchSize = 100
+        settings.pollTimeout = .milliseconds(100)
+        // The mock cluster drops a member that is silent for as long as its first assignment takes, which is three seconds.
+        settings.brokerSettings =
+            isEmbedded
+            ? ["session.timeout.ms": "1000"] : ["session.timeout.ms": "4000", "heartbeat.interval.ms": "500"]
+        var logger = Logger(label: "counter") { StreamLogHandler.standardError(label: $0) }
+        logger.logLevel = .info
+        let database = try open(location)
+        let service = ConsumerService(
+            Counter(lanes: environment["COUNTER_LANES"].flatMap { Int($0) } ?? 1),
+            database: database,
+            broker: broker,
+            settings: settings,
+            logger: logger
+        )
+        try await ServiceGroup(services: [service], gracefulShutdownSignals: [.sigterm], logger: logger).run()
+        await broker.close()
+        await database.close()
+    }
+}
+
+/// Replicates things, and counts the effect of each event in the same transaction.
+struct Counter: Consumer {
+    let lanes: Int
+
+    var namespaces: [Namespace] {
+        Namespace("v1") {
+            Topic("things").concurrency(lanes)
+                .handling { event, transaction in
+                    guard case .integer(let id)? = event.data["synced_id"] else { return .skipped }
+                    try transaction.run(
+                        "INSERT INTO effects (event, n) VALUES (\(id), 1) ON CONFLICT (event) DO UPDATE SET n = effects.n + 1"
+                    )
+                    return .acknowledged
+                }
+        }
+    }
+}
+
+/// When a consumer is to fail.
+struct Fate: Sendable {
+    let killAtCommit: Int?
+    let freezeFile: String?
+}
+
+/// Passes everything on, except where a consumer is to fail.
+struct FailingBroker: MessageBroker {
+    let base: any MessageBroker
+    let fate: Fate
+
+    var location: String { base.location }
+
+    func makeProducer(_ options: ProducerOptions) async throws -> any MessageProducer {
+        try await base.makeProducer(options)
+    }
+    func makeConsumer(_ options: ConsumerOptions) async throws -> any MessageConsumer {
+        FailingConsumer(base: try await base.makeConsumer(options), fate: fate)
+    }
+    func createTopics(_ topics: [TopicSpecification]) async throws { try await base.createTopics(topics) }
+    func describeTopics(_ topics: [String]?) async throws -> [TopicDescription] {
+        try await base.describeTopics(topics)
+    }
+    func offsets(of partitions: [TopicPartition]) async throws -> [TopicPartition: OffsetRange] {
+        try await base.offsets(of: partitions)
+    }
+    func offsets(of partitions: [TopicPartition], at time: Timestamp) async throws -> [TopicPartition: Int64] {
+        try await base.offsets(of: partitions, at: time)
+    }
+    func close() async { await base.close() }
+}
+
+/// A member of a group that kills or stops its own process.
+actor FailingConsumer: MessageConsumer {
+    private let base: any MessageConsumer
+    private let fate: Fate
+    private var commits = 0
+    private var hasFrozen = false
+
+    init(base: any MessageConsumer, fate: Fate) {
+        self.base = base
+        self.fate = fate
+    }
+
+    func next(maxMessages: Int, timeout: Duration) async throws -> ConsumerEvent? {
+        let event = try await base.next(maxMessages: maxMessages, timeout: timeout)
+        if case .messages? = event, let file = fate.freezeFile, !hasFrozen {
+            hasFrozen = true
+            try Data().write(to: URL(filePath: file))
+            while FileManager.default.fileExists(atPath: file) {
+                raise(SIGSTOP)
+                usleep(50_000)
+            }
+        }
+        return event
+    }
+
+    func commit(_ offsets: [TopicPartition: Int64]) async throws {
+        commits += 1
+        if commits == fate.killAtCommit { kill(getpid(), SIGKILL) }
+        try await base.commit(offsets)
+    }
+
+    func start(_ positions: [TopicPartition: StartPosition]) async throws { try await base.start(positions) }
+    func release(_ partitions: [TopicPartition]) async throws { try await base.release(partitions) }
+    func seek(_ partition: TopicPartition, to position: StartPosition) async throws {
+        try await base.seek(partition, to: position)
+    }
+    func pause(_ partitions: [TopicPartition]) async throws { try await base.pause(partitions) }
+    func resume(_ partitions: [TopicPartition]) async throws { try await base.resume(partitions) }
+    func close() async { await base.close() }
+}
