@@ -26,7 +26,7 @@ struct MessageDecoder: Sendable {
     private func decode(_ message: ConsumedMessage, _ deserializer: inout Deserializer) throws -> DecodedMessage {
         guard let value = message.value, value != Self.writtenNull else {
             let events = tombstonesDelete ? try end(of: message, &deserializer) : []
-            return DecodedMessage(message: message, version: nil, events: events)
+            return DecodedMessage(message: message, version: try version(of: message), events: events)
         }
         guard case .array(let events)? = try JSON(parsing: value)["message"] else {
             throw DionysusError(.malformed, "the value has no list of events under \"message\"")
@@ -46,7 +46,7 @@ struct MessageDecoder: Sendable {
         guard let name = EventName(text) else { return nil }
         let records = try payloads.map { payload in
             guard case .object(let object) = payload else {
-                throw DionysusError(.malformed, "a payload of \(model) is not an object")
+                throw DionysusError(.malformed, "a payload of \(model.inMessage) is not an object")
             }
             return try deserializer.record(object, model: model)
         }
@@ -55,15 +55,12 @@ struct MessageDecoder: Sendable {
 
     /// The destruction of the record that a message's key names.
     private func end(of message: ConsumedMessage, _ deserializer: inout Deserializer) throws -> [DecodedEvent] {
-        let key = message.key.flatMap { String(validating: $0, as: UTF8.self) } ?? ""
-        guard let separator = key.lastIndex(of: ":") else {
+        guard let key = MessageKey(message.key) else {
             throw DionysusError(.malformed, "the key of a message without a value is not MODEL_NAME:ID")
         }
-        let model = String(key[..<separator])
-        let id = JSON.string(String(key[key.index(after: separator)...]))
-        let record = try deserializer.record(["id": id], model: model)
-        let name = EventName(Inflection.underscored(model), .destroyed)
-        return [DecodedEvent(name: name, model: model, records: [record])]
+        let record = try deserializer.record(["id": .string(key.id)], model: key.model)
+        let name = EventName(Inflection.underscored(key.model), .destroyed)
+        return [DecodedEvent(name: name, model: key.model, records: [record])]
     }
 
     private func version(of message: ConsumedMessage) throws -> Int64? {

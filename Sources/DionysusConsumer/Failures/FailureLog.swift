@@ -9,8 +9,8 @@ struct FailureLog: Sendable {
         failures.map { failure in
             let message = failure.message
             let headers = message.headers.map { header in
-                let text = String(validating: header.value, as: UTF8.self)
-                return JSON.Object.Member(header.name, .string(text ?? header.value.base64Encoded))
+                let text = header.value.contains(0) ? nil : String(validating: header.value, as: UTF8.self)
+                return JSON.Object.Member(header.name.storable, .string(text ?? header.value.base64Encoded))
             }
             let subject = FailureSubject(message)
             return """
@@ -21,7 +21,8 @@ struct FailureLog: Sendable {
                   \(message.value.map(DatabaseValue.bytes).databaseValue),
                   \(DatabaseValue.json(JSON.object(JSON.Object(headers)).text)), \(subject.entityID.databaseValue),
                   \(subject.time ?? message.timestamp), \(subject.type.databaseValue), \(subject.version.databaseValue),
-                  \(failure.error.code.description), \(failure.error.description), \(failure.details.databaseValue),
+                  \(failure.error.code.description), \(failure.error.description.storable),
+                  \(failure.details.map(\.storable).databaseValue),
                   \(failure.attempts), \(dialect.now))
                 ON CONFLICT ("group", topic, "partition", "offset") DO UPDATE SET
                   error_class = excluded.error_class, error_message = excluded.error_message,
@@ -44,19 +45,33 @@ struct FailureSubject {
     var version: Int64?
 
     init(_ message: ConsumedMessage) {
-        if let key = message.key.flatMap({ String(validating: $0, as: UTF8.self) }), let colon = key.lastIndex(of: ":")
-        {
-            entityID = String(key[key.index(after: colon)...])
-        }
+        entityID = MessageKey(message.key)?.id.storable
         let header = message.headers.last { $0.name == HeaderName.version }
         version = header.flatMap { Int64(String(decoding: $0.value, as: UTF8.self)) }
         guard let value = message.value, case .array(let events)? = (try? JSON(parsing: value))?["message"],
             let event = events.first
         else { return }
-        if case .string(let name)? = event["event"] { type = name }
+        if case .string(let name)? = event["event"] { type = name.storable }
         guard case .array(let payloads)? = event["data"], let payload = payloads.first else { return }
         for name in ["created_at", "updated_at"] {
-            if case .string(let text)? = payload[name] { time = Timestamp(text) ?? time }
+            guard case .string(let text)? = payload[name], let found = Timestamp(text), Self.years.contains(found)
+            else {
+                continue
+            }
+            time = found
         }
+    }
+
+    /// The years from 1 to 9999, which every database has.
+    private static let years =
+        Timestamp(microseconds: -62_135_596_800_000_000)...Timestamp(microseconds: 253_402_300_799_999_999)
+}
+
+extension String {
+    /// The text as every database takes it, and not longer than is of use: what could not be recorded would stop the
+    /// partition.
+    var storable: String {
+        let text = utf8.count > 10_000 ? String(decoding: utf8.prefix(10_000), as: UTF8.self) + "…" : self
+        return text.utf8.contains(0) ? text.replacing("\0", with: "\u{fffd}") : text
     }
 }

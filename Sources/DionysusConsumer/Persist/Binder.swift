@@ -49,7 +49,7 @@ struct Binder {
             for payload in event.records {
                 let moment = Moment(
                     version: message.version,
-                    time: payload.time,
+                    time: batch.layouts[layout].table.time(of: payload),
                     source: message.message.source,
                     offset: message.message.offset,
                     written: message.message.timestamp
@@ -103,8 +103,8 @@ struct Binder {
                 change: change,
                 moment: moment,
                 cancellation: payload.cancellation,
-                createdAt: payload.createdAt,
-                updatedAt: payload.updatedAt,
+                createdAt: replica.creationTime(of: payload),
+                updatedAt: replica.updateTime(of: payload),
                 slots: binding.slots,
                 assignments: assignments
             ),
@@ -160,7 +160,7 @@ struct Binder {
         guard let table = layout(of: sideload.model) else { return [] }
         return try sideload.records.map { payload in
             var own = moment
-            own.time = payload.time
+            own.time = batch.layouts[table].table.time(of: payload)
             return try record(payload, .updated, table, own)
         }
     }

@@ -23,7 +23,8 @@ final class ReplicaCatalogue: Sendable {
     /// - Throws: What the database throws.
     func tables(of models: Set<String>) async throws -> [String: ReplicaTable] {
         let known = found.withLock { $0 }
-        let unknown = models.filter { known[$0] == nil }
+        // What can't be the name of a type is not kept either: it comes from anywhere and is of any length.
+        let unknown = models.filter { known[$0] == nil && (declared[$0] != nil || Self.isTypeName($0)) }
         guard !unknown.isEmpty else { return select(models, from: known) }
         let declarations = unknown.sorted().compactMap { declaration(of: $0) }
         let columns = naming.columns
@@ -87,12 +88,15 @@ final class ReplicaCatalogue: Sendable {
 
     private func declaration(of model: String) -> ReplicaModel? {
         if let declaration = declared[model] { return declaration }
-        // Names from messages reach the catalogue of the database only if they can be the name of a type.
-        let isTypeName = model.utf8.allSatisfy { byte in
-            byte == UInt8(ascii: "_") || (byte | 0x20) &- UInt8(ascii: "a") < 26 || byte &- UInt8(ascii: "0") < 10
-        }
-        guard isTypeName, !model.isEmpty, model.utf8.count <= 128 else { return nil }
         let table = naming.inflection.plural(of: Inflection.underscored(model))
         return ReplicaModel(remoteName: model, table: table)
+    }
+
+    /// Names from messages reach the catalogue of the database only if they can be the name of a type.
+    private static func isTypeName(_ model: String) -> Bool {
+        guard (1...128).contains(model.utf8.count) else { return false }
+        return model.utf8.allSatisfy { byte in
+            byte == UInt8(ascii: "_") || (byte | 0x20) &- UInt8(ascii: "a") < 26 || byte &- UInt8(ascii: "0") < 10
+        }
     }
 }
