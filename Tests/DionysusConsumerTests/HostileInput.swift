@@ -27,7 +27,7 @@ struct HostileInput {
         func event(_ payload: String) -> [UInt8] {
             Array(#"{"message":[{"event":"rental_created","model_name":"Rental","data":[\#(payload)]}]}"#.utf8)
         }
-        func many(_ element: (Int) -> String) -> String {
+        func many(_ size: Int = size, _ element: (Int) -> String) -> String {
             var parts: [String] = []
             var length = 0
             while length < size {
@@ -41,10 +41,15 @@ struct HostileInput {
             event(#"{"id":9000001,"color":"\#(String(repeating: "x", count: size))"}"#),
             event(#"{"id":9000002,"price":\#(String(repeating: "9", count: size))}"#),
             event(#"{"id":9000003,"price":0.\#(String(repeating: "0", count: size))1}"#),
-            event(#"{"id":9000004,"colors":[\#(many { _ in #"{"a":1}"# })]}"#),
-            event(#"{"id":9000005,\#(many { #""\#($0)":1"# })}"#),
-            event(#"{"id":9000006,"x0":{"id":1},"links":{\#(many { #""x\#($0)":1"# })}}"#),
-            event(#"{"id":9000007,"links":{\#(many { #""\#($0)":[]"# })},\#(many { #""\#($0)":[]"# })}"#),
+            event(#"{"id":9000004,"colors":[\#(many(size / 4) { _ in #"{"a":1}"# })]}"#),
+            event(#"{"id":9000005,\#(many(size / 10) { #""\#($0)":1"# })}"#),
+            event(#"{"id":9000006,"x0":{"id":1},"links":{\#(many(size / 10) { #""x\#($0)":1"# })}}"#),
+            event(
+                """
+                {"id":9000007,"links":{\(many(size / 2) { #""x\#($0)":[]"# })},\
+                \(many(size / 2) { #""x\#($0)":[]"# })}
+                """
+            ),
             Array(repeating: UInt8(ascii: "["), count: size),
             Array(repeating: 0xff, count: size),
             event(#"{"id":9000008,"\#(String(repeating: "é", count: size / 2))":1}"#),

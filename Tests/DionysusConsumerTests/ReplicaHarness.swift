@@ -16,7 +16,8 @@ struct ReplicaHarness: Sendable {
     ) async throws -> T {
         try await withTemporaryDatabase(kind) { database in
             try await withTemporaryDirectory { directory in
-                let broker = try EmbeddedBroker(path: "\(directory)/log.sqlite")
+                let options = EmbeddedLogOptions(maximumMessageBytes: 16_000_000)
+                let broker = try EmbeddedBroker(path: "\(directory)/log.sqlite", options: options)
                 try await database.transaction(.write) { try ReplicaTables.create(in: &$0) }
                 try await ConsumerSchema(database: database).migrate()
                 do {

@@ -6,12 +6,19 @@ import Dionysus
 struct Deserializer {
     /// How many levels of sideloaded records a payload may have: each takes room on the stack.
     private static let maximumNesting = 32
+    /// How many models a message may tell of that no message before it did: each is looked up in the database.
+    private static let maximumNewModels = 100
 
     private let naming: Naming
     private var shapes: [String: [RecordShape]] = [:]
     private var nesting = 0
+    /// The models that the message under way has brought into the batch.
+    private var newModels: Set<String> = []
 
     init(naming: Naming) { self.naming = naming }
+
+    /// Begins with another message.
+    mutating func start() { newModels.removeAll() }
 
     /// Reads a payload.
     /// - Throws: ``DionysusError`` with code `malformed`.
@@ -22,7 +29,7 @@ struct Deserializer {
         nesting += 1
         defer { nesting -= 1 }
         try checkLinks(of: object, model)
-        let shape = shape(of: object, model)
+        let shape = try shape(of: object, model)
         let values = shape.values(of: object)
         return RecordPayload(
             shape: shape,
@@ -33,9 +40,14 @@ struct Deserializer {
         )
     }
 
-    private mutating func shape(of object: JSON.Object, _ model: String) -> RecordShape {
+    private mutating func shape(of object: JSON.Object, _ model: String) throws -> RecordShape {
         if let shape = shapes[model]?.first(where: { $0.matches(object) }) { return shape }
         let shape = RecordShape(object, naming)
+        newModels.insert(model)
+        for sideload in shape.sideloads { newModels.insert(sideload.model) }
+        guard newModels.count <= Self.maximumNewModels else {
+            throw DionysusError(.malformed, "a message tells of more than \(Self.maximumNewModels) models")
+        }
         // A producer that never repeats itself would make every payload search a longer list.
         if shapes[model, default: []].count < 64 { shapes[model, default: []].append(shape) }
         return shape

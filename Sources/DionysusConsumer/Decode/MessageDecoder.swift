@@ -24,6 +24,7 @@ struct MessageDecoder: Sendable {
     }
 
     private func decode(_ message: ConsumedMessage, _ deserializer: inout Deserializer) throws -> DecodedMessage {
+        deserializer.start()
         guard let value = message.value, value != Self.writtenNull else {
             let events = tombstonesDelete ? try end(of: message, &deserializer) : []
             return DecodedMessage(message: message, version: try version(of: message), events: events)
