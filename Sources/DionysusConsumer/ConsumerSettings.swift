@@ -24,7 +24,7 @@ public struct ConsumerSettings: Sendable {
     ///
     /// Default 2000.
     public var batchSize = 2_000
-    /// How many partitions are worked on at once.
+    /// How many batches, of partitions or of their lanes, are worked on at once in this process.
     ///
     /// Default 4.
     public var concurrency = 4

@@ -51,8 +51,8 @@ import Testing
             ] {
                 #expect(faults.contains { $0.contains(part) }, "\(part)")
             }
-            #expect(faults.count == 13)
-            #expect(faults.filter { $0.contains("dionysus_") }.count == 3)
+            // Beside Dionysus's own tables, which are all missing.
+            #expect(faults.filter { !$0.contains("no table dionysus_") }.count == 10)
         }
     }
 

@@ -59,7 +59,7 @@ public struct ConsumerLag: Sendable {
             .compactMap { partition in
                 guard let range = ranges[partition] else { return nil }
                 let start = topics[partition.topic].start.offset(in: range)
-                let position = max(stored[partition] ?? start, range.first)
+                let position = max(stored[partition]?.next ?? start, range.first)
                 let age = moved[partition].map { Duration.microseconds(max(now.microseconds - $0.microseconds, 0)) }
                 return PartitionLag(
                     partition: partition,

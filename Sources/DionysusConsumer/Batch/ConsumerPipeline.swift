@@ -48,8 +48,8 @@ struct ConsumerPipeline: Sendable {
 
     /// How far a batch has come.
     struct Progress: Sendable {
-        /// The offset that is stored in the database; nil if none is.
-        var stored: Int64?
+        /// The offset that is to be moved, with what the database says of it.
+        var cursor: OffsetCursor
         /// The offsets of messages that have gone to the dead-letter topic already.
         var sent: Set<Int64> = []
     }
@@ -58,10 +58,10 @@ struct ConsumerPipeline: Sendable {
     /// by themselves are parked.
     /// - Returns: The offset that is stored afterwards.
     /// - Throws: ``PositionLost``, `CancellationError` when the service is to stop, or an error that stops it.
-    func process(_ batch: PartitionBatch, from stored: Int64?) async throws -> Int64? {
-        var progress = Progress(stored: stored)
+    func process(_ batch: PartitionBatch, from cursor: OffsetCursor) async throws -> Int64? {
+        var progress = Progress(cursor: cursor)
         try await process(batch, &progress)
-        return progress.stored
+        return progress.cursor.stored
     }
 
     private func process(_ batch: PartitionBatch, _ progress: inout Progress) async throws {
@@ -135,17 +135,16 @@ struct ConsumerPipeline: Sendable {
         _ batch: PartitionBatch,
         _ progress: inout Progress
     ) async throws -> PersistedBatch {
-        let advance = OffsetAdvance(partition: batch.partition, stored: progress.stored, next: batch.next)
         let write = BatchWrite(
             batch: bound,
             handlers: handlers,
             failures: failures,
-            completion: .advance(advance)
+            completion: .advance(progress.cursor, to: batch.next)
         )
         let persisted = try await retry.run("writing a batch of \(batch.partition)") {
             try await persister.persist(write)
         }
-        progress.stored = batch.next
+        progress.cursor.stored = batch.next
         return persisted
     }
 }

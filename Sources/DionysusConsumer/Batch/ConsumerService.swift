@@ -83,29 +83,28 @@ public struct ConsumerService: Service {
                 logger: logger
             )
             let member = try await broker.makeConsumer(options(for: pipeline.topics))
-            let session = ConsumerSession(
+            var session = ConsumerSession(
                 member: member,
                 pipeline: pipeline,
                 database: database,
                 settings: settings,
-                retry: retry,
                 logger: logger
             )
             do {
-                try await read(session, ConsumerLag(consumer, database: database, broker: broker, settings: settings))
+                let lag = ConsumerLag(consumer, database: database, broker: broker, settings: settings)
+                try await read(&session, lag, retry)
             } catch {
-                await close(member, pipeline)
+                await close(&session, pipeline)
                 throw error
             }
-            await close(member, pipeline)
+            await close(&session, pipeline)
         } catch is CancellationError where Task.isShuttingDownGracefully {
             logger.info("stopped")
         }
     }
 
-    private func read(_ session: ConsumerSession, _ lag: ConsumerLag) async throws {
-        var session = session
-        let (member, retry) = (session.member, session.retry)
+    private func read(_ session: inout ConsumerSession, _ lag: ConsumerLag, _ retry: RetryLoop) async throws {
+        let member = session.member
         var retention = TombstoneRetention(retention: settings.tombstoneRetention)
         while !Task.isShuttingDownGracefully {
             let event = try await cancelWhenGracefulShutdown {
@@ -113,8 +112,10 @@ public struct ConsumerService: Service {
             }
             if !Task.isShuttingDownGracefully { heartbeat?.record(VitalSign(.ready)) }
             if let event { try await session.handle(event) }
+            try await session.attend()
             try await retry.run("forgetting old destructions") { try await retention.run(in: database) }
-            if stopsWhenCaughtUp, try await hasCaughtUp(after: event, lag, retry) { return }
+            guard stopsWhenCaughtUp, session.isIdle else { continue }
+            if try await hasCaughtUp(after: event, lag, retry) { return }
         }
     }
 
@@ -146,8 +147,9 @@ public struct ConsumerService: Service {
         )
     }
 
-    private func close(_ member: any MessageConsumer, _ pipeline: ConsumerPipeline) async {
+    private func close(_ session: inout ConsumerSession, _ pipeline: ConsumerPipeline) async {
+        await session.close()
         await pipeline.close()
-        await member.close()
+        await session.member.close()
     }
 }

@@ -1,24 +1,33 @@
 import Dionysus
 import Logging
 
-/// A membership in the group: the partitions it owns, and where each of them stands.
+/// A membership in the group: the partitions it owns, each with a worker.
 struct ConsumerSession {
+    /// How long a partition's batch may go on after the partition has been asked for, before it is cancelled.
+    private static let patience = Duration.seconds(10)
+
     let member: any MessageConsumer
-    let pipeline: ConsumerPipeline
-    let database: any Database
-    let offsets: OffsetStore
-    let settings: ConsumerSettings
-    let retry: RetryLoop
-    let logger: Logger
-    /// The stored offsets of the partitions that are owned; nil within for those of which none is stored.
-    private var positions: [TopicPartition: Int64?] = [:]
+    private let pipeline: ConsumerPipeline
+    private let database: any Database
+    private let offsets: OffsetStore
+    private let settings: ConsumerSettings
+    private let logger: Logger
+    private let reports = WorkerReports()
+    private let slots: BatchSlots
+    private var running: [TopicPartition: RunningWorker] = [:]
+    /// Workers of partitions that were lost, which end by themselves.
+    private var leaving: [RunningWorker] = []
+
+    private struct RunningWorker {
+        let worker: PartitionWorker
+        let task: Task<Void, Never>
+    }
 
     init(
         member: any MessageConsumer,
         pipeline: ConsumerPipeline,
         database: any Database,
         settings: ConsumerSettings,
-        retry: RetryLoop,
         logger: Logger
     ) {
         self.member = member
@@ -26,134 +35,177 @@ struct ConsumerSession {
         self.database = database
         offsets = OffsetStore(group: settings.effectiveGroupID)
         self.settings = settings
-        self.retry = retry
         self.logger = logger
+        slots = BatchSlots(settings.concurrency)
     }
+
+    /// Whether all messages that were read have been dealt with.
+    var isIdle: Bool { running.values.allSatisfy(\.worker.isIdle) }
 
     /// Does what an event asks for.
     mutating func handle(_ event: ConsumerEvent) async throws {
         switch event {
-        case .messages(let messages): try await process(messages)
+        case .messages(let messages): try await hand(messages)
         case .assigned(let partitions): try await start(partitions)
         case .revoked(let partitions):
             logger.info("giving back \(partitions.list)")
-            forget(partitions)
+            await end(partitions)
             try await member.release(partitions)
         case .lost(let partitions):
             logger.warning("lost \(partitions.list)")
-            forget(partitions)
+            abandon(partitions)
         case .outOfRange(let partition, let range): try await reposition(partition, range)
         }
     }
 
-    private mutating func forget(_ partitions: [TopicPartition]) {
-        for partition in partitions { positions[partition] = nil }
+    /// Deals with workers that have ended by themselves.
+    /// - Throws: What stops the consumer.
+    mutating func attend() async throws {
+        for report in reports.take() {
+            guard let ended = running[report.partition], ended.worker.queue.isClosed else { continue }
+            await ended.task.value
+            guard report.error is PositionLost else { throw report.error }
+            let stored = try await load([report.partition])[report.partition]
+            logger.warning(
+                "the offset of \(report.partition) was moved by another member: going on at \(stored.description)"
+            )
+            try await restart(report.partition, from: stored, at: start(of: report.partition, stored))
+        }
     }
+
+    /// Ends the work on all partitions; what is under way is finished.
+    mutating func close() async {
+        await end(Array(running.keys))
+        for worker in leaving { await worker.task.value }
+    }
+
+    // MARK: Messages
+
+    private func hand(_ messages: [ConsumedMessage]) async throws {
+        var rest = messages[...]
+        while let partition = rest.first?.source {
+            let share = rest.prefix { $0.source == partition }
+            rest = rest[share.endIndex...]
+            guard let queue = running[partition]?.worker.queue else { continue }
+            queue.append(Array(share))
+            guard queue.pauses() else { continue }
+            try await member.pause([partition])
+            // The worker may have asked to go on before the pause took effect.
+            if !queue.isPaused { try await member.resume([partition]) }
+        }
+    }
+
+    // MARK: Partitions
 
     private mutating func start(_ partitions: [TopicPartition]) async throws {
         logger.info("reading \(partitions.list)")
         let stored = try await load(partitions)
         var starts: [TopicPartition: StartPosition] = [:]
         for partition in partitions {
-            positions[partition] = .some(stored[partition])
+            run(partition, from: stored[partition])
             starts[partition] = start(of: partition, stored[partition])
         }
         try await member.start(starts)
     }
 
-    private func start(of partition: TopicPartition, _ stored: Int64?) -> StartPosition {
-        stored.map(StartPosition.offset) ?? pipeline.topics[partition.topic].start
+    private mutating func run(_ partition: TopicPartition, from stored: StoredPosition?) {
+        let context = PartitionWorker.Context(
+            member: member,
+            pipeline: pipeline,
+            database: database,
+            offsets: offsets,
+            slots: slots,
+            settings: settings,
+            reports: reports
+        )
+        let worker = PartitionWorker(partition, from: stored, context)
+        running[partition] = RunningWorker(worker: worker, task: Task { await worker.run() })
     }
 
-    private func load(_ partitions: [TopicPartition]) async throws -> [TopicPartition: Int64] {
+    private func start(of partition: TopicPartition, _ stored: StoredPosition?) -> StartPosition {
+        stored.map { .offset($0.next) } ?? pipeline.topics[partition.topic].start
+    }
+
+    private func load(_ partitions: [TopicPartition]) async throws -> [TopicPartition: StoredPosition] {
         let topics = Set(partitions.map(\.topic)).sorted()
-        return try await retry.run("loading offsets") {
+        return try await pipeline.retry.run("loading offsets") {
             try await database.transaction(.snapshot) { [offsets] in try offsets.load(topics, in: &$0) }
         }
     }
 
-    /// Works on the partitions of a poll at the same time; each of them keeps its order.
-    private mutating func process(_ messages: [ConsumedMessage]) async throws {
-        let owned = Dictionary(grouping: messages, by: \.source)
-            .compactMap { partition, messages in
-                positions[partition]
-                    .flatMap { stored in PartitionBatch(partition, messages).map { (batch: $0, stored: stored) } }
-            }
-        let outcomes = await outcomes(of: owned)
-        var committed: [TopicPartition: Int64] = [:]
-        for (partition, outcome) in outcomes {
-            switch outcome {
-            case .success(let stored):
-                positions[partition] = .some(stored)
-                committed[partition] = stored
-            case .failure(is PositionLost): try await resume(partition)
-            case .failure: continue
-            }
-        }
-        await commit(committed)
-        for case .failure(let error) in outcomes.map(\.result) where !(error is PositionLost) { throw error }
-    }
-
-    private typealias Work = (batch: PartitionBatch, stored: Int64?)
-    private typealias Outcome = (partition: TopicPartition, result: Result<Int64?, any Error>)
-
-    /// A failure of one partition does not keep the others from finishing their batch.
-    private func outcomes(of work: [Work]) async -> [Outcome] {
-        await withTaskGroup(of: Outcome.self) { group in
-            var waiting = work.sorted { $0.batch.partition < $1.batch.partition }.makeIterator()
-            for _ in 0..<settings.concurrency {
-                if let next = waiting.next() { group.addTask { [pipeline] in await Self.process(next, pipeline) } }
-            }
-            var outcomes: [Outcome] = []
-            while let outcome = await group.next() {
-                outcomes.append(outcome)
-                if let next = waiting.next() { group.addTask { [pipeline] in await Self.process(next, pipeline) } }
-            }
-            return outcomes
-        }
-    }
-
-    private static func process(_ work: Work, _ pipeline: ConsumerPipeline) async -> Outcome {
-        do {
-            return (work.batch.partition, .success(try await pipeline.process(work.batch, from: work.stored)))
-        } catch {
-            return (work.batch.partition, .failure(error))
-        }
-    }
-
-    /// Goes on where the database says, after somebody else has moved the offset.
-    private mutating func resume(_ partition: TopicPartition) async throws {
-        let stored = try await load([partition])[partition]
-        logger.warning("the offset of \(partition) was moved by another member: going on at \(stored.description)")
-        positions[partition] = .some(stored)
-        try await member.seek(partition, to: start(of: partition, stored))
+    /// Lets a new worker go on elsewhere.
+    private mutating func restart(
+        _ partition: TopicPartition,
+        from stored: StoredPosition?,
+        at position: StartPosition
+    ) async throws {
+        try await member.seek(partition, to: position)
+        run(partition, from: stored)
+        try await member.resume([partition])
     }
 
     private mutating func reposition(_ partition: TopicPartition, _ range: OffsetRange) async throws {
-        guard let stored = positions[partition] else { return }
+        guard let worker = running[partition]?.worker else { return }
+        let stored = try await load([partition])[partition]
         let error = DionysusError(
             .offsetOutOfRange,
-            "the log of \(partition) holds the offsets from \(range.first) up to \(range.next), not \(stored.description)",
+            "the log of \(partition) holds the offsets from \(range.first) up to \(range.next), "
+                + "not \((stored ?? worker.start).description)",
             advice: "messages may have been missed; publish the models again, and reset the topic or choose to go on "
                 + "at the earliest message"
         )
         logger.error("\(error)")
-        switch settings.onOutOfRange {
-        case .fail: throw error
-        case .earliest: try await member.seek(partition, to: .offset(range.first))
+        guard settings.onOutOfRange == .earliest else { throw error }
+        await end([partition])
+        try await goOn(partition, at: range.first)
+    }
+
+    /// Moves the stored offset to where the log begins, and goes on there.
+    private mutating func goOn(_ partition: TopicPartition, at first: Int64) async throws {
+        let stored = try await load([partition])[partition]
+        var next = stored
+        if let stored {
+            let moved = StoredPosition(next: first, lanes: stored.lanes)
+            try await pipeline.retry.run("moving the offset of \(partition)") { [offsets] in
+                try await database.transaction(.write) {
+                    try offsets.restart(partition, from: stored, at: moved, in: &$0)
+                }
+            }
+            next = moved
+        }
+        try await restart(partition, from: next, at: .offset(first))
+    }
+
+    // MARK: Endings
+
+    /// Lets workers finish the batches under way.
+    private mutating func end(_ partitions: [TopicPartition]) async {
+        let ending = partitions.compactMap { running.removeValue(forKey: $0) }
+        guard !ending.isEmpty else { return }
+        for ended in ending { ended.worker.queue.close() }
+        await withTaskCancellationHandler {
+            await withTaskGroup(of: Bool.self) { group in
+                group.addTask {
+                    for ended in ending { await ended.task.value }
+                    return true
+                }
+                group.addTask { (try? await Task.sleep(for: Self.patience)) == nil }
+                if await group.next() == false { for ended in ending { ended.task.cancel() } }
+                group.cancelAll()
+            }
+        } onCancel: {
+            for ended in ending { ended.task.cancel() }
         }
     }
 
-    /// Tells the broker, for tools that show lag.
-    ///
-    /// The position that counts is the stored one.
-    private func commit(_ offsets: [TopicPartition: Int64]) async {
-        guard !offsets.isEmpty else { return }
-        do {
-            try await member.commit(offsets)
-        } catch {
-            logger.warning("the broker was not told of the group's offsets: \(error)")
+    /// Another member may own the partitions already.
+    private mutating func abandon(_ partitions: [TopicPartition]) {
+        let lost = partitions.compactMap { running.removeValue(forKey: $0) }
+        for ended in lost {
+            ended.worker.queue.close()
+            ended.task.cancel()
         }
+        leaving += lost
     }
 }
 
@@ -161,6 +213,6 @@ extension [TopicPartition] {
     fileprivate var list: String { sorted().map(\.description).joined(separator: ", ") }
 }
 
-extension Int64? {
-    fileprivate var description: String { map(String.init) ?? "the start" }
+extension StoredPosition? {
+    fileprivate var description: String { map { String($0.next) } ?? "the start" }
 }

@@ -66,6 +66,7 @@ public struct ConsumerTopic: Sendable {
     var start = StartPosition.earliest
     var tombstonesDelete = false
     var handlers: [EventHandler] = []
+    var lanes = 1
 
     /// Declares a topic.
     /// - Parameter name: Its name without the namespace: `rentals`.
@@ -125,6 +126,21 @@ public struct ConsumerTopic: Sendable {
     public func deletingOnTombstone() -> ConsumerTopic {
         var copy = self
         copy.tombstonesDelete = true
+        return copy
+    }
+
+    /// Works on the messages of each partition by several lanes at once.
+    ///
+    /// Messages with one key are applied in their order; those with different keys need not be. The number may be changed
+    /// at any time: the messages under way are finished by the lanes they were begun by.
+    ///
+    /// Without versions, records that come along in messages of different keys are ordered by their times alone, of
+    /// which the equal ones may be applied in any order.
+    /// - Parameter lanes: How many lanes a partition has, from 1 to 256. 1 by default.
+    /// - Returns: The topic with the choice.
+    public func concurrency(_ lanes: Int) -> ConsumerTopic {
+        var copy = self
+        copy.lanes = lanes
         return copy
     }
 }

@@ -30,6 +30,9 @@ struct TopicPlan: Sendable {
         for (name, count) in Dictionary(grouping: names, by: \.self).mapValues(\.count) where count > 1 {
             faults.append("topic \(name) is declared \(count) times")
         }
+        for (name, topic) in declared where !(1...256).contains(topic.lanes) {
+            faults.append("topic \(name) has a concurrency of \(topic.lanes), which must be from 1 to 256")
+        }
         for (name, topic) in declared {
             guard case .deadLetter(let other, let retries) = topic.failurePolicy else { continue }
             if other == name { faults.append("topic \(name) is its own dead-letter queue") }

@@ -4,21 +4,36 @@ import Dionysus
 struct OffsetStore: Sendable {
     let group: String
 
-    /// The stored offsets of topics.
-    func load(_ topics: [String], in transaction: inout Transaction) throws -> [TopicPartition: Int64] {
+    /// The stored positions of topics' partitions.
+    func load(_ topics: [String], in transaction: inout Transaction) throws -> [TopicPartition: StoredPosition] {
         let values = topics.map { DatabaseValue.text($0) }
         let isTopic = transaction.dialect.isAny("topic", of: values, type: .text)
-        let result = try transaction.run(
+        let results = try transaction.run([
             """
             SELECT topic, "partition", next_offset FROM dionysus_offsets WHERE "group" = \(group) AND \(isTopic)
+            """,
             """
-        )
-        var offsets: [TopicPartition: Int64] = [:]
-        for row in result.rows {
-            guard let topic = try row.text(0), let partition = try row.integer(1) else { continue }
-            offsets[TopicPartition(topic, Int32(partition))] = try row.integer(2)
+            SELECT topic, "partition", next_offset FROM dionysus_lane_offsets
+            WHERE "group" = \(group) AND \(isTopic) ORDER BY lane
+            """,
+        ])
+        var positions: [TopicPartition: StoredPosition] = [:]
+        for row in results[0].rows {
+            guard let (partition, next) = try Self.offset(row) else { continue }
+            positions[partition] = StoredPosition(next: next)
         }
-        return offsets
+        for row in results[1].rows {
+            guard let (partition, next) = try Self.offset(row) else { continue }
+            positions[partition]?.laneOffsets.append(next)
+        }
+        return positions
+    }
+
+    private static func offset(_ row: Row) throws -> (TopicPartition, Int64)? {
+        guard let topic = try row.text(0), let partition = try row.integer(1), let next = try row.integer(2) else {
+            return nil
+        }
+        return (TopicPartition(topic, Int32(partition)), next)
     }
 
     /// When each offset was last moved, by the database's clock.
@@ -36,32 +51,135 @@ struct OffsetStore: Sendable {
 
     /// Moves an offset, if it is still where it was.
     /// - Throws: ``PositionLost`` if somebody else has moved it.
-    func advance(_ advance: OffsetAdvance, in transaction: inout Transaction) throws {
-        let (partition, next) = (advance.partition, advance.next)
+    func advance(_ cursor: OffsetCursor, to next: Int64, in transaction: inout Transaction) throws {
         let now = transaction.dialect.now
+        let isPartition = isPartition(cursor.partition)
         let statement: SQL =
-            if let stored = advance.stored {
+            switch (cursor.lane, cursor.stored) {
+            case (let lane?, let stored):
+                """
+                UPDATE dionysus_lane_offsets SET next_offset = \(next)
+                WHERE \(isPartition) AND lane = \(lane) AND next_offset = \(stored.databaseValue)
+                """
+            case (nil, let stored?):
                 """
                 UPDATE dionysus_offsets SET next_offset = \(next), updated_at = \(now)
-                WHERE "group" = \(group) AND topic = \(partition.topic) AND "partition" = \(partition.partition)
-                  AND next_offset = \(stored)
+                WHERE \(isPartition) AND next_offset = \(stored) AND lanes = 1
                 """
-            } else {
-                """
-                INSERT INTO dionysus_offsets ("group", topic, "partition", next_offset, updated_at)
-                VALUES (\(group), \(partition.topic), \(partition.partition), \(next), \(now)) ON CONFLICT DO NOTHING
-                """
+            case (nil, nil): insertion(cursor.partition, at: next, lanes: 1, now)
             }
+        try run(statement, about: cursor.partition, in: &transaction)
+    }
+
+    /// Moves a partition's offset up to where all of its lanes are finished.
+    /// - Throws: ``PositionLost`` if somebody else has moved it.
+    func follow(
+        _ partition: TopicPartition,
+        from stored: Int64,
+        to next: Int64,
+        lanes: Int,
+        in transaction: inout Transaction
+    ) throws {
+        let statement: SQL = """
+            UPDATE dionysus_offsets SET next_offset = \(next), updated_at = \(transaction.dialect.now)
+            WHERE \(isPartition(partition)) AND next_offset = \(stored) AND lanes = \(lanes)
+            """
+        try run(statement, about: partition, in: &transaction)
+    }
+
+    /// Lets a partition begin anew at an offset, with all of its lanes, if it is still where it was.
+    ///
+    /// The rows of the lanes are locked before they are compared, so that a batch of a member that has lost the partition
+    /// either is seen here or finds its lane gone.
+    /// - Throws: ``PositionLost`` if somebody else has moved it.
+    func restart(
+        _ partition: TopicPartition,
+        from stored: StoredPosition?,
+        at position: StoredPosition,
+        in transaction: inout Transaction
+    ) throws {
+        let now = transaction.dialect.now
+        let isPartition = isPartition(partition)
+        guard let stored else {
+            let statement = insertion(partition, at: position.next, lanes: position.lanes, now)
+            try run(statement, about: partition, in: &transaction)
+            return try insertLanes(of: partition, position, in: &transaction)
+        }
+        let statement: SQL = """
+            UPDATE dionysus_offsets SET next_offset = \(position.next), lanes = \(position.lanes), updated_at = \(now)
+            WHERE \(isPartition) AND next_offset = \(stored.next) AND lanes = \(stored.lanes)
+            """
+        try run(statement, about: partition, in: &transaction)
+        let found = try transaction.run(
+            """
+            SELECT next_offset FROM dionysus_lane_offsets WHERE \(isPartition) ORDER BY lane
+            \(raw: transaction.dialect.forUpdate)
+            """
+        )
+        let offsets = try found.rows.compactMap { try $0.integer(0) }
+        guard offsets == stored.laneOffsets else { throw PositionLost(partition: partition) }
+        try transaction.run("DELETE FROM dionysus_lane_offsets WHERE \(isPartition)")
+        try insertLanes(of: partition, position, in: &transaction)
+    }
+
+    private func insertLanes(
+        of partition: TopicPartition,
+        _ position: StoredPosition,
+        in transaction: inout Transaction
+    ) throws {
+        guard !position.laneOffsets.isEmpty else { return }
+        try transaction.run(
+            position.laneOffsets.enumerated()
+                .map { lane, offset in
+                    """
+                    INSERT INTO dionysus_lane_offsets ("group", topic, "partition", lane, next_offset)
+                    VALUES (\(group), \(partition.topic), \(partition.partition), \(lane), \(offset))
+                    """
+                }
+        )
+    }
+
+    private func insertion(_ partition: TopicPartition, at next: Int64, lanes: Int, _ now: SQL) -> SQL {
+        """
+        INSERT INTO dionysus_offsets ("group", topic, "partition", next_offset, lanes, updated_at)
+        VALUES (\(group), \(partition.topic), \(partition.partition), \(next), \(lanes), \(now)) ON CONFLICT DO NOTHING
+        """
+    }
+
+    private func isPartition(_ partition: TopicPartition) -> SQL {
+        "\"group\" = \(group) AND topic = \(partition.topic) AND \"partition\" = \(partition.partition)"
+    }
+
+    private func run(_ statement: SQL, about partition: TopicPartition, in transaction: inout Transaction) throws {
         guard try transaction.run(statement).affectedRows == 1 else { throw PositionLost(partition: partition) }
     }
 }
 
-/// Where a partition stands, and where it stands afterwards.
-struct OffsetAdvance: Sendable {
+/// Where a partition stands.
+struct StoredPosition: Sendable, Hashable {
+    /// All messages below this offset are finished.
+    var next: Int64
+    /// Messages of a virtual lane below its offset are finished; empty where the partition has no lanes.
+    var laneOffsets: [Int64] = []
+
+    /// How many lanes the partition has.
+    var lanes: Int { max(laneOffsets.count, 1) }
+    /// The first offset above which nothing has been finished.
+    var end: Int64 { laneOffsets.reduce(next, max) }
+}
+
+/// The offset that a batch moves: that of a partition, or that of one of its virtual lanes.
+struct OffsetCursor: Sendable, Hashable {
     let partition: TopicPartition
-    /// The stored offset; nil if none is stored.
-    let stored: Int64?
-    let next: Int64
+    let lane: Int?
+    /// What has to be stored before; nil if nothing is.
+    var stored: Int64?
+
+    init(_ partition: TopicPartition, lane: Int? = nil, stored: Int64?) {
+        self.partition = partition
+        self.lane = lane
+        self.stored = stored
+    }
 }
 
 /// Somebody else has moved a partition's offset, so that what was read from there is not this member's to apply.

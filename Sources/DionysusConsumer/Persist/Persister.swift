@@ -19,8 +19,8 @@ struct BatchWrite: Sendable {
 
 /// What a transaction changes together with the data, so that a message takes effect exactly once.
 enum Completion: Sendable {
-    /// The partition's offset moves past the messages.
-    case advance(OffsetAdvance)
+    /// The offset of the messages' partition, or of their lane, moves past them.
+    case advance(OffsetCursor, to: Int64)
 }
 
 /// Writes a batch, its offset and the record of its failures in one transaction.
@@ -65,7 +65,7 @@ struct Persister: Sendable {
         try await database.transaction(.write) { [offsets, failureLog] transaction in
             let dialect = transaction.dialect
             switch write.completion {
-            case .advance(let advance): try offsets.advance(advance, in: &transaction)
+            case .advance(let cursor, let next): try offsets.advance(cursor, to: next, in: &transaction)
             }
             try Self.run(failureLog.statements(for: write.failures, dialect), in: &transaction)
             guard !write.batch.events.isEmpty else {

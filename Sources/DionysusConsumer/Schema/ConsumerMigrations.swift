@@ -15,10 +15,14 @@ enum ConsumerMigrations {
             [tombstones($0), "CREATE INDEX dionysus_tombstones_age ON dionysus_tombstones (created_at)"]
         },
         Migration(number: 3) { [failures($0)] },
+        Migration(number: 4) { dialect in
+            ["ALTER TABLE dionysus_offsets ADD COLUMN lanes \(raw: dialect.columnType(.integer)) NOT NULL DEFAULT 1"]
+                + [laneOffsets(dialect)]
+        },
     ]
 
     /// The tables, for their removal and for the check that they are there.
-    static let tables = ["dionysus_offsets", "dionysus_tombstones", "dionysus_failures"]
+    static let tables = ["dionysus_offsets", "dionysus_lane_offsets", "dionysus_tombstones", "dionysus_failures"]
 
     /// The table that says which steps have been taken.
     static let journal = "dionysus_consumer_migrations"
@@ -30,6 +34,16 @@ enum ConsumerMigrations {
               "group" \(type(.text)) NOT NULL, topic \(type(.text)) NOT NULL, "partition" \(type(.integer)) NOT NULL,
               next_offset \(type(.bigint)) NOT NULL, updated_at \(type(.timestamp)) NOT NULL,
               PRIMARY KEY ("group", topic, "partition"))
+            """
+    }
+
+    private static func laneOffsets(_ dialect: any SQLDialect) -> SQL {
+        let type = { SQL(raw: dialect.columnType($0)) }
+        return """
+            CREATE TABLE dionysus_lane_offsets (
+              "group" \(type(.text)) NOT NULL, topic \(type(.text)) NOT NULL, "partition" \(type(.integer)) NOT NULL,
+              lane \(type(.integer)) NOT NULL, next_offset \(type(.bigint)) NOT NULL,
+              PRIMARY KEY ("group", topic, "partition", lane))
             """
     }
 

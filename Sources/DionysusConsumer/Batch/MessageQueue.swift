@@ -1,0 +1,158 @@
+import Dionysus
+import Synchronization
+
+/// Messages that wait for one who works on them.
+///
+/// It has no bound of its own: whoever fills it asks whether it is full, and stops reading until it has been drained.
+final class MessageQueue: Sendable {
+    private struct State {
+        var messages: [ConsumedMessage] = []
+        var bytes = 0
+        var isClosed = false
+        /// Whether reading was stopped because the queue was full.
+        var isPaused = false
+        var taker: CheckedContinuation<Void, Never>?
+        var fillers: [CheckedContinuation<Void, Never>] = []
+        var drainers: [CheckedContinuation<Void, Never>] = []
+
+        var isIdle: Bool { isClosed || messages.isEmpty && taker != nil }
+    }
+
+    private let state = Mutex(State())
+    private let limit: Int
+    /// Large messages are few at a time.
+    private let byteLimit: Int
+    private let onDrained: @Sendable () async -> Void
+
+    /// - Parameters:
+    ///   - limit: How many messages make it full.
+    ///   - byteLimit: How many bytes make it full.
+    ///   - onDrained: Called when reading, which was stopped, is to go on, because half of the queue is empty.
+    init(limit: Int, byteLimit: Int = 16 << 20, onDrained: @escaping @Sendable () async -> Void = {}) {
+        self.limit = limit
+        self.byteLimit = byteLimit
+        self.onDrained = onDrained
+    }
+
+    /// Adds messages behind those that wait; a closed queue drops them.
+    func append(_ messages: [ConsumedMessage]) {
+        change { state in
+            guard !state.isClosed else { return }
+            state.messages += messages
+            state.bytes += messages.reduce(0) { $0 + $1.size }
+        }
+    }
+
+    /// Puts messages that were taken back before those that wait.
+    func putBack(_ messages: [ConsumedMessage]) {
+        change { state in
+            guard !state.isClosed else { return }
+            state.messages = messages + state.messages
+            state.bytes += messages.reduce(0) { $0 + $1.size }
+        }
+    }
+
+    /// Waits for messages, and takes the first of them.
+    ///
+    /// Only one may take at a time. Cancelling the task that takes closes the queue.
+    /// - Returns: At least one message; nil once the queue is closed.
+    func take(atMost count: Int) async -> [ConsumedMessage]? {
+        while true {
+            let (taken, isClosed) = change { state in
+                let taken = Array(state.messages.prefix(count))
+                state.messages.removeFirst(taken.count)
+                state.bytes -= taken.reduce(0) { $0 + $1.size }
+                return (taken, state.isClosed)
+            }
+            if isClosed { return nil }
+            if resumes() { await onDrained() }
+            if !taken.isEmpty { return taken }
+            await withTaskCancellationHandler {
+                await withCheckedContinuation { continuation in change { $0.taker = continuation } }
+            } onCancel: {
+                close()
+            }
+        }
+    }
+
+    /// Waits until the queue is not full or is closed.
+    func room() async {
+        while state.withLock({ isFull($0) && !$0.isClosed }) {
+            await withCheckedContinuation { continuation in change { $0.fillers.append(continuation) } }
+        }
+    }
+
+    /// Waits until what was in the queue has been worked on, or the queue is closed.
+    func drained() async {
+        while !isIdle {
+            await withCheckedContinuation { continuation in change { $0.drainers.append(continuation) } }
+        }
+    }
+
+    /// Drops what waits, and lets the one who takes end.
+    func close() {
+        change { state in
+            state.isClosed = true
+            state.messages = []
+            state.bytes = 0
+        }
+    }
+
+    /// Whether nothing waits, and the one who takes does.
+    var isIdle: Bool { state.withLock { $0.isIdle } }
+
+    /// Whether it takes no more messages.
+    var isClosed: Bool { state.withLock { $0.isClosed } }
+
+    /// Whether reading is stopped because of the queue.
+    var isPaused: Bool { state.withLock { $0.isPaused } }
+
+    /// Whether reading is to stop, because the queue is full.
+    func pauses() -> Bool {
+        state.withLock { state in
+            guard isFull(state), !state.isClosed else { return false }
+            state.isPaused = true
+            return true
+        }
+    }
+
+    private func resumes() -> Bool {
+        state.withLock { state in
+            guard state.isPaused, state.messages.count <= limit / 2, state.bytes <= byteLimit / 2 else { return false }
+            state.isPaused = false
+            return true
+        }
+    }
+
+    private func isFull(_ state: State) -> Bool { state.messages.count >= limit || state.bytes >= byteLimit }
+
+    /// Changes the state and wakes those who wait for what has come of it.
+    private func change<T: Sendable>(_ body: (inout State) -> T) -> T {
+        let (result, waiting) = state.withLock { state -> (T, [CheckedContinuation<Void, Never>]) in
+            let result = body(&state)
+            var waiting: [CheckedContinuation<Void, Never>] = []
+            if state.isClosed || !state.messages.isEmpty, let taker = state.taker {
+                waiting.append(taker)
+                state.taker = nil
+            }
+            if state.isClosed || !isFull(state) {
+                waiting += state.fillers
+                state.fillers = []
+            }
+            if state.isIdle {
+                waiting += state.drainers
+                state.drainers = []
+            }
+            return (result, waiting)
+        }
+        for continuation in waiting { continuation.resume() }
+        return result
+    }
+}
+
+extension ConsumedMessage {
+    /// About how much memory the message takes, in bytes.
+    fileprivate var size: Int {
+        (value?.count ?? 0) + (key?.count ?? 0) + headers.reduce(0) { $0 + $1.name.utf8.count + $1.value.count } + 100
+    }
+}

@@ -1,0 +1,151 @@
+import Dionysus
+import Synchronization
+
+/// Applies the messages of one partition until the partition is given back.
+///
+/// It works on a task of its own, so that a slow partition holds up neither the others nor the membership.
+final class PartitionWorker: Sendable {
+    /// What a worker needs, the same for all.
+    struct Context: Sendable {
+        let member: any MessageConsumer
+        let pipeline: ConsumerPipeline
+        let database: any Database
+        let offsets: OffsetStore
+        let slots: BatchSlots
+        let settings: ConsumerSettings
+        /// Takes note of workers that have ended by themselves.
+        let reports: WorkerReports
+    }
+
+    let partition: TopicPartition
+    let queue: MessageQueue
+    /// What the database said when the worker began.
+    let start: StoredPosition?
+    private let context: Context
+    private let lanes = Mutex<VirtualLanes?>(nil)
+
+    init(_ partition: TopicPartition, from start: StoredPosition?, _ context: Context) {
+        self.partition = partition
+        self.start = start
+        self.context = context
+        // A member that can't read on says so by its next event.
+        queue = MessageQueue(limit: 2 * context.settings.batchSize) { try? await context.member.resume([partition]) }
+    }
+
+    /// Whether there is nothing to be done, and the partition's offset says so.
+    var isIdle: Bool { queue.isIdle && lanes.withLock { $0?.isIdle ?? true } }
+
+    /// Works until the queue is closed, or reports why it can't.
+    func run() async {
+        do {
+            try await work()
+        } catch {
+            queue.close()
+            context.reports.add(WorkerReport(partition: partition, error: error))
+        }
+    }
+
+    private func work() async throws {
+        let lanes = context.pipeline.topics[partition.topic].lanes
+        guard lanes > 1 || (start?.lanes ?? 1) > 1 else { return try await applyInOrder(from: start?.next) }
+
+        guard let first = await queue.take(atMost: 1), let offset = first.first?.offset else { return }
+        queue.putBack(first)
+        var position = start ?? StoredPosition(next: offset)
+        if position.lanes != lanes, position.end > position.next {
+            position = try await apply(from: position, until: position.end)
+            if queue.isClosed { return }
+        }
+        if position.lanes != lanes || start == nil {
+            let next = StoredPosition(next: position.next, lanes: lanes)
+            try await restart(from: start == nil ? nil : position, at: next)
+            position = next
+        }
+        if lanes > 1 { _ = try await apply(from: position) } else { try await applyInOrder(from: position.next) }
+    }
+
+    /// Applies batch after batch.
+    private func applyInOrder(from stored: Int64?) async throws {
+        var cursor = OffsetCursor(partition, stored: stored)
+        while let messages = await queue.take(atMost: context.settings.batchSize) {
+            guard let batch = PartitionBatch(partition, messages) else { continue }
+            cursor.stored = try await process(batch, cursor)
+            if let offset = cursor.stored { await tell(offset) }
+        }
+    }
+
+    /// Applies batches of several lanes at once.
+    private func apply(from position: StoredPosition, until end: Int64? = nil) async throws -> StoredPosition {
+        let lanes = VirtualLanes(partition, at: position, batchSize: context.settings.batchSize) { batch, cursor in
+            try await self.process(batch, cursor)
+        } flush: { from, to in
+            try await self.context.pipeline.retry.run("moving the offset of \(self.partition)") {
+                try await self.context.database.transaction(.write) {
+                    try self.context.offsets.follow(
+                        self.partition,
+                        from: from,
+                        to: to,
+                        lanes: position.lanes,
+                        in: &$0
+                    )
+                }
+            }
+            await self.tell(to)
+        }
+        self.lanes.withLock { $0 = lanes }
+        defer { self.lanes.withLock { $0 = nil } }
+        return try await lanes.run(queue, until: end)
+    }
+
+    private func process(_ batch: PartitionBatch, _ cursor: OffsetCursor) async throws -> Int64? {
+        try await context.slots.use { try await context.pipeline.process(batch, from: cursor) }
+    }
+
+    private func restart(from stored: StoredPosition?, at position: StoredPosition) async throws {
+        try await context.pipeline.retry.run("setting up the lanes of \(partition)") {
+            try await context.database.transaction(.write) { [context, partition] in
+                try context.offsets.restart(partition, from: stored, at: position, in: &$0)
+            }
+        }
+    }
+
+    /// Tells the broker, for tools that show lag.
+    ///
+    /// The position that counts is the stored one.
+    private func tell(_ offset: Int64) async {
+        do {
+            try await context.member.commit([partition: offset])
+        } catch {
+            context.pipeline.logger.warning("the broker was not told of the group's offset of \(partition): \(error)")
+        }
+    }
+}
+
+/// Why a worker has ended by itself.
+struct WorkerReport: Sendable {
+    let partition: TopicPartition
+    /// ``PositionLost``, `CancellationError`, or what stops the consumer.
+    let error: any Error
+}
+
+/// The workers that have ended by themselves, for the session to deal with.
+final class WorkerReports: Sendable {
+    private let reports = Mutex<[WorkerReport]>([])
+
+    func add(_ report: WorkerReport) { reports.withLock { $0.append(report) } }
+
+    /// The reports that nobody has taken yet.
+    func take() -> [WorkerReport] {
+        reports.withLock { reports in
+            defer { reports = [] }
+            return reports
+        }
+    }
+}
+
+extension StoredPosition {
+    /// A position with nothing finished above it.
+    init(next: Int64, lanes: Int) {
+        self.init(next: next, laneOffsets: lanes > 1 ? Array(repeating: next, count: lanes) : [])
+    }
+}

@@ -1,0 +1,97 @@
+import Dionysus
+import Synchronization
+
+/// Works on the messages of a partition by several lanes at once.
+///
+/// A lane takes the messages of some keys, in their order. Each has an offset of its own in the database, below which its
+/// messages are finished; a batch of a lane moves it in the transaction of the data. The partition's own offset follows
+/// up to where all lanes are finished.
+final class VirtualLanes: Sendable {
+    private let partition: TopicPartition
+    private let ledger: Mutex<LaneLedger>
+    private let queues: [MessageQueue]
+    private let batchSize: Int
+    /// Applies a batch that begins at the lane's stored offset; returns the offset that is stored then.
+    private let process: @Sendable (PartitionBatch, OffsetCursor) async throws -> Int64?
+    /// Moves the partition's own offset.
+    private let flush: @Sendable (_ from: Int64, _ to: Int64) async throws -> Void
+
+    init(
+        _ partition: TopicPartition,
+        at position: StoredPosition,
+        batchSize: Int,
+        process: @escaping @Sendable (PartitionBatch, OffsetCursor) async throws -> Int64?,
+        flush: @escaping @Sendable (_ from: Int64, _ to: Int64) async throws -> Void
+    ) {
+        self.partition = partition
+        self.batchSize = batchSize
+        self.process = process
+        self.flush = flush
+        ledger = Mutex(LaneLedger(position))
+        queues = position.laneOffsets.map { _ in MessageQueue(limit: batchSize) }
+    }
+
+    /// Whether all messages that were handed out are finished, and the partition's offset says so.
+    var isIdle: Bool { ledger.withLock { $0.isIdle && $0.flushed == $0.prefix } }
+
+    /// Hands out the messages of a queue until it is closed, or until a message stands at or behind an offset.
+    /// - Parameters:
+    ///   - queue: The partition's messages; what is not handed out is put back.
+    ///   - end: The offset to stop at; nil for none.
+    /// - Returns: What the database says in the end.
+    func run(_ queue: MessageQueue, until end: Int64? = nil) async throws -> StoredPosition {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for lane in queues.indices { group.addTask { try await self.work(on: lane) } }
+            group.addTask { try await self.handOut(queue, until: end) }
+            for try await _ in group {}
+        }
+        try await flushWhatIsDue()
+        return ledger.withLock { $0.position }
+    }
+
+    private func handOut(_ queue: MessageQueue, until end: Int64?) async throws {
+        while let messages = await queue.take(atMost: batchSize) {
+            let own = end.map { end in messages.prefix { $0.offset < end } } ?? messages[...]
+            let shares = ledger.withLock { ledger in
+                own.reduce(into: [Int: [ConsumedMessage]]()) { shares, message in
+                    let lane = ledger.lane(of: message)
+                    if ledger.admit(message, to: lane) { shares[lane, default: []].append(message) }
+                }
+            }
+            for (lane, share) in shares {
+                await queues[lane].room()
+                queues[lane].append(share)
+            }
+            try await flushWhatIsDue()
+            if own.count < messages.count {
+                queue.putBack(Array(messages[own.endIndex...]))
+                break
+            }
+        }
+        // What has been handed out is finished when the partition ends at an offset, and dropped when it is given back.
+        if end != nil { await drain() }
+        queues.forEach { $0.close() }
+    }
+
+    private func drain() async {
+        for queue in queues { await queue.drained() }
+    }
+
+    private func work(on lane: Int) async throws {
+        // Nobody waits for a lane that has failed.
+        defer { queues[lane].close() }
+        while let messages = await queues[lane].take(atMost: batchSize) {
+            guard let batch = PartitionBatch(partition, messages) else { continue }
+            let cursor = OffsetCursor(partition, lane: lane, stored: ledger.withLock { $0.stored(of: lane) })
+            if let next = try await process(batch, cursor) { ledger.withLock { $0.finish(lane, below: next) } }
+            try await flushWhatIsDue()
+        }
+    }
+
+    private func flushWhatIsDue() async throws {
+        while let (from, to) = ledger.withLock({ $0.beginFlush() }) {
+            try await flush(from, to)
+            ledger.withLock { $0.endFlush(at: to) }
+        }
+    }
+}
