@@ -121,7 +121,8 @@ struct ChangeStream {
     }
 
     private mutating func pickFee() -> Int? {
-        pick(fees.filter { bookings[$0.value.booking]?.times.canceled == nil && bookings[$0.value.booking] != nil }.keys)
+        let visible = bookings.filter { $0.value.times.canceled == nil }
+        return pick(fees.filter { visible[$0.value.booking] != nil }.keys)
     }
 
     private mutating func writeAccount() {

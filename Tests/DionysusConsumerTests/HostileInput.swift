@@ -128,7 +128,8 @@ struct HostileInput {
     private mutating func envelope(_ payload: [UInt8]) -> [UInt8] {
         let isOdd = chance(6)
         let event = isOdd ? pick([#""rental_exploded""#, #""_created""#, #""""#, "null", "1", #""x_destroyed""#]) : nil
-        let model = chance(4) ? pick([#""Spaceship""#, #""../x""#, #""""#, "null", #""Re\u0000ntal""#, #""rental""#]) : nil
+        let models = [#""Spaceship""#, #""../x""#, #""""#, "null", #""Re\u0000ntal""#, #""rental""#]
+        let model = chance(4) ? pick(models) : nil
         let name = event ?? #""rental_\#(pick(["created", "updated", "destroyed"]))""#
         let head = #"{"message":[{"event":\#(name),"model_name":\#(model ?? #""Rental""#),"data":["#
         return Array(head.utf8) + payload + Array("]}]}".utf8)
@@ -164,8 +165,8 @@ struct HostileInput {
         pick([
             "null", "true", "false", "0", "-1", "1.5", "1e400", "-1e-400", "99999999999999999999", "1E+2", "-0", "[]",
             "{}", "[1]", #"{"id":1}"#, #"{"id":1,"type":"Account"}"#, #""""#, #""x""#, #""2026-02-30""#,
-            #""2026-01-01T00:00:00.000000000000001+23:59""#, #""1e-9223372036854775808""#, #""nan""#, #""\ud83d\ude00""#,
-            #""\ud800""#,
+            #""2026-01-01T00:00:00.000000000000001+23:59""#, #""1e-9223372036854775808""#, #""nan""#,
+            #""\ud83d\ude00""#, #""\ud800""#,
         ])
     }
 }

@@ -4,7 +4,9 @@ import TestSupport
 import Testing
 
 /// However a stream of changes is delivered, the replica is the same in the end, value for value.
-@Suite struct StreamPropertyTests {
+///
+/// The tests run one by one, so that they leave room for those that wait for something.
+@Suite(.serialized) struct StreamPropertyTests {
     struct Trial: Sendable, CustomStringConvertible {
         let kind: TestDatabaseKind
         let isVersioned: Bool
@@ -159,7 +161,9 @@ import Testing
         try await expectReplica(kind, dated + dated, gives: ["1 again"])
     }
 
-    /// Two parents' messages have no order between them. What decides is the member's own time.
+    /// Two parents' messages have no order between them.
+    ///
+    /// What decides is the member's own time.
     @Test(arguments: TestDatabaseKind.available)
     func `without versions a member that moves has to have a later time, or the parent whose message comes last wins`(
         _ kind: TestDatabaseKind
@@ -193,11 +197,12 @@ extension [WireMessage] {
         var random = SeededGenerator(seed: seed)
         var queues = Dictionary(grouping: self, by: \.key).sorted { ($0.key ?? "") < ($1.key ?? "") }
             .map { $0.value[...] }
-        return map(\.key).indices.compactMap { _ in
-            let index = Int.random(in: queues.indices, using: &random)
-            let message = queues[index].popFirst()
-            if queues[index].isEmpty { queues.remove(at: index) }
-            return message
-        }
+        return map(\.key).indices
+            .compactMap { _ in
+                let index = Int.random(in: queues.indices, using: &random)
+                let message = queues[index].popFirst()
+                if queues[index].isEmpty { queues.remove(at: index) }
+                return message
+            }
     }
 }

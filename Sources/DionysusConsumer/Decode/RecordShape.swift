@@ -47,6 +47,8 @@ final class RecordShape: Sendable {
     private let linksPlace: Int?
     /// The names that the values have here, in the order in which ``values(of:)`` returns them.
     let names: [String]
+    /// The names as they stand in JSON, each with its colon.
+    let encodedNames: [[UInt8]]
     /// How many of the names come from attributes; the others come from links.
     let attributeCount: Int
     /// The places of the values with a meaning of their own.
@@ -83,7 +85,7 @@ final class RecordShape: Sendable {
         createdAt = attributes.lastIndex(of: "created_at")
         updatedAt = attributes.lastIndex(of: "updated_at")
         canceledAt = attributes.lastIndex(of: naming.softDeleteAttribute)
-        names =
+        let names =
             attributes.map { reserved[$0] ?? $0 }
             + links.flatMap { link in
                 let name = columns.prefix + link.name
@@ -93,6 +95,8 @@ final class RecordShape: Sendable {
                 case .many: ["\(columns.prefix)\(naming.inflection.singular(of: link.name))_ids"]
                 }
             }
+        self.names = names
+        encodedNames = names.map { JSON.string($0).bytes + [UInt8(ascii: ":")] }
     }
 
     /// Whether a payload has these members and links, so that this is its shape.

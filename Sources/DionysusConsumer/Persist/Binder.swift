@@ -94,7 +94,8 @@ struct Binder {
             assignments.append((cell.slot, value))
         }
         if let slot = binding.dataSlot, let column = replica.data {
-            assignments.append((slot, try column.value(for: .object(payload.data))))
+            let isJSON = column.type == .json
+            assignments.append((slot, isJSON ? .json(payload.text) : try column.value(for: .object(payload.data))))
         }
         return BoundRecord(
             table: table,
