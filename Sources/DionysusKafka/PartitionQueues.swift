@@ -112,6 +112,9 @@ final class PartitionQueues {
 }
 
 extension ConsumedMessage {
+    /// The end of the year 9999.
+    private static let lastMillisecond: Int64 = 253_402_300_799_999
+
     fileprivate init(_ message: UnsafeMutablePointer<rd_kafka_message_t>, source: TopicPartition) {
         let milliseconds = rd_kafka_message_timestamp(message, nil)
         self.init(
@@ -120,8 +123,8 @@ extension ConsumedMessage {
             key: bytes(message.pointee.key, message.pointee.key_len),
             value: bytes(message.pointee.payload, message.pointee.len),
             headers: Self.headers(of: message),
-            // The time is whatever number the sender has written.
-            timestamp: Timestamp(microseconds: min(max(0, milliseconds), .max / 1000) * 1000)
+            // A producer sets it as it likes: what no clock shows is cut off.
+            timestamp: Timestamp(microseconds: min(max(0, milliseconds), Self.lastMillisecond) * 1000)
         )
     }
 

@@ -69,7 +69,8 @@ import Testing
     @Test(
         arguments: TestDatabaseKind.available,
         [
-            ("record", FailurePolicy.record), ("dead_letter", .deadLetter(topic: "dead_messages", maxRetries: 1)),
+            ("record", FailurePolicy.record(.pass)),
+            ("dead_letter", .deadLetter(topic: "dead_messages", maxRetries: 1)),
             ("skip", .skip), ("stop", .stop),
         ]
     )

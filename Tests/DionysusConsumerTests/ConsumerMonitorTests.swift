@@ -99,7 +99,8 @@ import Testing
     @Test(
         arguments: TestDatabaseKind.available,
         [
-            ("record", FailurePolicy.record), ("dead_letter", .deadLetter(topic: "dead_messages", maxRetries: 0)),
+            ("record", FailurePolicy.record(.pass)),
+            ("dead_letter", .deadLetter(topic: "dead_messages", maxRetries: 0)),
             ("skip", .skip), ("stop", .stop),
         ]
     )

@@ -115,6 +115,10 @@ struct UnreachableBroker: MessageBroker {
         try await base.offsets(of: partitions)
     }
 
+    func offsets(of partitions: [TopicPartition], at time: Timestamp) async throws -> [TopicPartition: Int64] {
+        try await base.offsets(of: partitions, at: time)
+    }
+
     func close() async { await base.close() }
 }
 

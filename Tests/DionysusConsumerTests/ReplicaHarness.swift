@@ -7,7 +7,7 @@ import TestSupport
 
 /// A replica in an empty database, and a log beside it.
 struct ReplicaHarness: Sendable {
-    let database: any Database
+    let database: any CapturingDatabase
     let broker: any MessageBroker
 
     static func run<T: Sendable>(

@@ -53,9 +53,6 @@ struct WatchedBroker: MessageBroker {
     func offsets(of partitions: [TopicPartition]) async throws -> [TopicPartition: OffsetRange] {
         try await base.offsets(of: partitions)
     }
-    func offsets(of partitions: [TopicPartition], at time: Timestamp) async throws -> [TopicPartition: Int64] {
-        try await base.offsets(of: partitions, at: time)
-    }
 
     func offsets(of partitions: [TopicPartition], at time: Timestamp) async throws -> [TopicPartition: Int64] {
         try await base.offsets(of: partitions, at: time)

@@ -2,6 +2,15 @@ import Dionysus
 import Testing
 
 struct DatabaseValueConversionTests {
+    @Test func `texts are equal when their bytes are, however a letter is composed`() {
+        let (composed, combined) = ("caf\u{e9}", "cafe\u{301}")
+        #expect(composed == combined)
+        #expect(DatabaseValue.text(composed) != .text(combined))
+        #expect(DatabaseValue.text(composed) == .text("caf" + "\u{e9}"))
+        #expect(JSON.string(composed) != .string(combined))
+        #expect(Set([DatabaseValue.text(composed), .text(combined), .text(composed)]).count == 2)
+    }
+
     @Test(arguments: [
         (DatabaseValue.integer(1), DatabaseType.bool, DatabaseValue.bool(true)),
         (.integer(0), .bool, .bool(false)),

@@ -11,6 +11,11 @@ import Testing
         #expect(price.hashValue == ExactDecimal("150.0")?.hashValue)
     }
 
+    @Test("an exponent that no number of 38 digits has is no number", arguments: [Int.min, -77, 77, Int.max])
+    func exponents(_ exponent: Int) {
+        #expect(ExactDecimal("1e\(exponent)") == nil)
+    }
+
     @Test("sums and roundings agree with Foundation's")
     func arithmetic() throws {
         var random = SystemRandomNumberGenerator()

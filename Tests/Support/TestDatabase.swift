@@ -115,6 +115,13 @@ public func databaseBehindPooler() throws -> (any CapturingDatabase)? {
     try ProcessInfo.processInfo.environment["DIONYSUS_TEST_PGBOUNCER_URL"].map { try PostgresDatabase(url: $0) }
 }
 
+/// An SQLite database as another program would open it, which waits for other writers only so long.
+public func sqliteDatabase(at path: String, busyTimeout: Duration) throws -> any CapturingDatabase {
+    var options = SQLiteOptions()
+    options.busyTimeout = busyTimeout
+    return try SQLiteDatabase(path: path, options: options)
+}
+
 /// A directory that is gone after the body.
 public func withTemporaryDirectory<T: Sendable>(_ body: (String) async throws -> T) async throws -> T {
     let path = NSTemporaryDirectory() + "/dionysus-" + UUID().uuidString

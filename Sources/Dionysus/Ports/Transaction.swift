@@ -2,7 +2,7 @@
 ///
 /// It is lent to a synchronous body and can't be stored.
 public struct Transaction: ~Copyable {
-    let connection: any DatabaseConnection
+    package let connection: any DatabaseConnection
 
     /// Creates a transaction on an adapter's connection.
     /// - Parameter connection: The connection, on whose thread the body runs.

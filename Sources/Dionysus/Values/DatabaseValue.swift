@@ -26,7 +26,34 @@ public enum DatabaseValue: Sendable, Hashable {
     case array(DatabaseType, [DatabaseValue])
 
     /// Whether this is SQL `NULL`.
-    public var isNull: Bool { self == .null }
+    public var isNull: Bool { if case .null = self { true } else { false } }
+
+    /// Texts are equal when their bytes are.
+    ///
+    /// A database tells a composed letter from the same letter with a combining mark; `String` doesn't.
+    public static func == (lhs: DatabaseValue, rhs: DatabaseValue) -> Bool {
+        switch (lhs, rhs) {
+        case (.null, .null): true
+        case (.bool(let left), .bool(let right)): left == right
+        case (.integer(let left), .integer(let right)): left == right
+        case (.double(let left), .double(let right)): left == right
+        case (.decimal(let left), .decimal(let right)): left == right
+        case (.text(let left), .text(let right)), (.json(let left), .json(let right)): left.hasSameBytes(as: right)
+        case (.timestamp(let left), .timestamp(let right)): left == right
+        case (.uuid(let left), .uuid(let right)): left == right
+        case (.bytes(let left), .bytes(let right)): left == right
+        case (.array(let leftType, let left), .array(let rightType, let right)): leftType == rightType && left == right
+        default: false
+        }
+    }
+}
+
+extension String {
+    /// Whether two texts are equal byte for byte.
+    func hasSameBytes(as other: String) -> Bool {
+        // Texts with the same bytes are equal in every sense, which is found out fastest.
+        self == other && utf8.count == other.utf8.count && utf8.elementsEqual(other.utf8)
+    }
 }
 
 /// The types of column that Dionysus reads and writes.

@@ -123,6 +123,12 @@ extension ExactDecimal: LosslessStringConvertible, ExpressibleByIntegerLiteral {
         return unscaled < 0 ? "-" + digits : digits
     }
 
+    /// The number if it is a whole one of 64 bits.
+    package var wholeNumber: Int64? {
+        let value = normalized
+        return value.scale == 0 ? Int64(exactly: value.unscaled) : nil
+    }
+
     /// Reads a decimal number, with an exponent if it has one.
     /// - Parameter description: The text; nil is returned for what is no number, or has more than 38 digits.
     public init?(_ description: String) {
@@ -163,7 +169,7 @@ extension ExactDecimal: LosslessStringConvertible, ExpressibleByIntegerLiteral {
         if position < bytes.count {
             guard bytes[position] == 101 || bytes[position] == 69,
                 let text = String(validating: bytes[(position + 1)...], as: UTF8.self),
-                let exponent = Int(text), abs(exponent) <= 76
+                let exponent = Int(text), (-76...76).contains(exponent)
             else { return nil }
             scale -= exponent
             if scale < 0 {

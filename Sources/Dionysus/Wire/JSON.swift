@@ -12,6 +12,20 @@ public enum JSON: Sendable, Hashable {
     case array([JSON])
     case object(Object)
 
+    /// Strings are equal when their bytes are; see ``DatabaseValue``.
+    public static func == (lhs: JSON, rhs: JSON) -> Bool {
+        switch (lhs, rhs) {
+        case (.null, .null): true
+        case (.bool(let left), .bool(let right)): left == right
+        case (.integer(let left), .integer(let right)): left == right
+        case (.number(let left), .number(let right)): left == right
+        case (.string(let left), .string(let right)): left.hasSameBytes(as: right)
+        case (.array(let left), .array(let right)): left == right
+        case (.object(let left), .object(let right)): left == right
+        default: false
+        }
+    }
+
     /// An object's members in their order.
     public struct Object: Sendable, Hashable, ExpressibleByDictionaryLiteral {
         /// A name and its value.

@@ -4,6 +4,8 @@ struct JSONParser {
 
     private let bytes: UnsafeBufferPointer<UInt8>
     private var position = 0
+    /// How many members the object before had, for the memory of the next.
+    private var lastCount = 12
 
     static func parse(_ bytes: UnsafeBufferPointer<UInt8>) throws -> JSON {
         var parser = JSONParser(bytes: bytes)
@@ -62,7 +64,7 @@ struct JSONParser {
             position += 1
             return JSON.Object()
         }
-        members.reserveCapacity(12)
+        members.reserveCapacity(min(lastCount, 12))
         while true {
             skipWhitespace()
             guard current == UInt8(ascii: "\"") else { throw failure("a member has no name") }
@@ -77,6 +79,7 @@ struct JSONParser {
             case UInt8(ascii: ","): position += 1
             case UInt8(ascii: "}"):
                 position += 1
+                lastCount = members.count
                 return JSON.Object(members)
             default: throw failure("an object is not closed")
             }

@@ -57,7 +57,7 @@ extension [DecodedMessage] {
             }
         }
         for message in self {
-            for event in message.events {
+            for event in message.events where !event.records.isEmpty {
                 names.insert(event.model)
                 event.records.forEach(collect)
             }

@@ -4,16 +4,32 @@ import Dionysus
 ///
 /// One value serves one batch, so that the shapes it keeps are bounded by it.
 struct Deserializer {
+    /// How many levels of sideloaded records a payload may have: each takes room on the stack.
+    private static let maximumNesting = 32
+    /// How many models a message may tell of that no message before it did: each is looked up in the database.
+    private static let maximumNewModels = 100
+
     private let naming: Naming
     private var shapes: [String: [RecordShape]] = [:]
+    private var nesting = 0
+    /// The models that the message under way has brought into the batch.
+    private var newModels: Set<String> = []
 
     init(naming: Naming) { self.naming = naming }
+
+    /// Begins with another message.
+    mutating func start() { newModels.removeAll() }
 
     /// Reads a payload.
     /// - Throws: ``DionysusError`` with code `malformed`.
     mutating func record(_ object: JSON.Object, model: String) throws -> RecordPayload {
+        guard nesting <= Self.maximumNesting else {
+            throw DionysusError(.malformed, "records are sideloaded in more than \(Self.maximumNesting) levels")
+        }
+        nesting += 1
+        defer { nesting -= 1 }
         try checkLinks(of: object, model)
-        let shape = shape(of: object, model)
+        let shape = try shape(of: object, model)
         let values = shape.values(of: object)
         return RecordPayload(
             shape: shape,
@@ -24,9 +40,14 @@ struct Deserializer {
         )
     }
 
-    private mutating func shape(of object: JSON.Object, _ model: String) -> RecordShape {
+    private mutating func shape(of object: JSON.Object, _ model: String) throws -> RecordShape {
         if let shape = shapes[model]?.first(where: { $0.matches(object) }) { return shape }
         let shape = RecordShape(object, naming)
+        newModels.insert(model)
+        for sideload in shape.sideloads { newModels.insert(sideload.model) }
+        guard newModels.count <= Self.maximumNewModels else {
+            throw DionysusError(.malformed, "a message tells of more than \(Self.maximumNewModels) models")
+        }
         // A producer that never repeats itself would make every payload search a longer list.
         if shapes[model, default: []].count < 64 { shapes[model, default: []].append(shape) }
         return shape
@@ -35,7 +56,7 @@ struct Deserializer {
     private func checkLinks(of object: JSON.Object, _ model: String) throws {
         switch object["links"] {
         case nil, .null, .object: return
-        default: throw DionysusError(.malformed, "the links of a payload of \(model) are not an object")
+        default: throw DionysusError(.malformed, "the links of a payload of \(model.inMessage) are not an object")
         }
     }
 
@@ -46,7 +67,7 @@ struct Deserializer {
         case .string(let text):
             if let time = Timestamp(text) { return time }
             fallthrough
-        default: throw DionysusError(.malformed, "\(name) of a payload of \(model) is not an ISO 8601 time")
+        default: throw DionysusError(.malformed, "\(name) of a payload of \(model.inMessage) is not an ISO 8601 time")
         }
     }
 
@@ -55,20 +76,25 @@ struct Deserializer {
         _ shape: RecordShape,
         _ model: String
     ) throws -> [Sideload] {
-        guard shape.roles.contains(.sideload) else { return [] }
+        guard !shape.sideloads.isEmpty else { return [] }
+        let links = shape.links(of: object)
         var sideloads: [Sideload] = []
-        for link in RecordShape.linkMembers(of: object) {
-            guard let value = object[link.name], link.name != "links" else { continue }
-            sideloads.append(try sideload(link, value, model))
+        sideloads.reserveCapacity(shape.sideloads.count)
+        for place in shape.sideloads {
+            sideloads.append(try sideload(links[place.link], object.members[place.member].value, place.model, model))
         }
         return sideloads
     }
 
-    private mutating func sideload(_ link: JSON.Object.Member, _ value: JSON, _ owner: String) throws -> Sideload {
+    private mutating func sideload(
+        _ link: JSON.Object.Member,
+        _ value: JSON,
+        _ model: String,
+        _ owner: String
+    ) throws -> Sideload {
         switch (RecordShape.LinkKind(link.value), value) {
         case (.many, .array(let elements)):
             guard case .array(let ids) = link.value else { throw noSideload(link.name, owner) }
-            let model = Inflection.camelized(naming.inflection.singular(of: link.name))
             let records = try elements.map { element in
                 guard case .object(let object) = element else { throw noSideload(link.name, owner) }
                 return try record(object, model: model)
@@ -76,9 +102,8 @@ struct Deserializer {
             return Sideload(name: link.name, model: model, isToMany: true, ids: ids, records: records)
         case (.one, .null), (.polymorphic, .null):
             let ids = link.value == .null ? [] : [link.value["id"] ?? link.value]
-            return Sideload(name: link.name, model: Inflection.camelized(link.name), ids: ids, records: [])
+            return Sideload(name: link.name, model: model, ids: ids, records: [])
         case (.one, .object(let object)):
-            let model = Inflection.camelized(link.name)
             return Sideload(
                 name: link.name,
                 model: model,
@@ -95,6 +120,9 @@ struct Deserializer {
     }
 
     private func noSideload(_ name: String, _ owner: String) -> DionysusError {
-        DionysusError(.malformed, "a payload of \(owner) has a link and a member that don't fit together: \(name)")
+        DionysusError(
+            .malformed,
+            "a payload of \(owner.inMessage) has a link and a member that don't fit together: \(name.inMessage)"
+        )
     }
 }

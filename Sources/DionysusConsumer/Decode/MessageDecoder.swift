@@ -24,9 +24,10 @@ struct MessageDecoder: Sendable {
     }
 
     private func decode(_ message: ConsumedMessage, _ deserializer: inout Deserializer) throws -> DecodedMessage {
+        deserializer.start()
         guard let value = message.value, !message.isTombstone else {
             let events = tombstonesDelete ? try end(of: message, &deserializer) : []
-            return DecodedMessage(message: message, version: nil, events: events)
+            return DecodedMessage(message: message, version: try version(of: message), events: events)
         }
         guard case .array(let events)? = try JSON(parsing: value)["message"] else {
             throw DionysusError(.malformed, "the value has no list of events under \"message\"")
@@ -56,7 +57,7 @@ struct MessageDecoder: Sendable {
         let records = try payloads.enumerated()
             .map { index, payload in
                 guard case .object(let object) = payload else {
-                    throw DionysusError(.malformed, "a payload of \(model) is not an object")
+                    throw DionysusError(.malformed, "a payload of \(model.inMessage) is not an object")
                 }
                 var record = try deserializer.record(object, model: model)
                 record.origin = RecordPayload.Origin(number: first + index, payload: object)
@@ -67,16 +68,14 @@ struct MessageDecoder: Sendable {
 
     /// The destruction of the record that a message's key names.
     private func end(of message: ConsumedMessage, _ deserializer: inout Deserializer) throws -> [DecodedEvent] {
-        let key = message.key.flatMap { String(validating: $0, as: UTF8.self) } ?? ""
-        guard let separator = key.lastIndex(of: ":") else {
+        guard let key = MessageKey(message.key) else {
             throw DionysusError(.malformed, "the key of a message without a value is not MODEL_NAME:ID")
         }
-        let model = String(key[..<separator])
-        let payload: JSON.Object = ["id": .string(String(key[key.index(after: separator)...]))]
-        var record = try deserializer.record(payload, model: model)
+        let payload: JSON.Object = ["id": .string(key.id)]
+        var record = try deserializer.record(payload, model: key.model)
         record.origin = RecordPayload.Origin(number: 0, payload: payload)
-        let name = EventName(Inflection.underscored(model), .destroyed)
-        return [DecodedEvent(name: name, model: model, records: [record])]
+        let name = EventName(Inflection.underscored(key.model), .destroyed)
+        return [DecodedEvent(name: name, model: key.model, records: [record])]
     }
 
     private func version(of message: ConsumedMessage) throws -> Int64? {

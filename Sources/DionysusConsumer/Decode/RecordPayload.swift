@@ -47,6 +47,19 @@ struct RecordPayload: Sendable {
     var data: JSON.Object {
         JSON.Object(zip(shape.names, values).map { JSON.Object.Member($0, $1) })
     }
+
+    /// ``data`` as JSON, written without making the object.
+    var text: String {
+        var writer = JSONWriter(capacity: 512)
+        writer.literal("{")
+        for index in values.indices {
+            if index > 0 { writer.literal(",") }
+            writer.append(shape.encodedNames[index])
+            writer.write(values[index])
+        }
+        writer.literal("}")
+        return String(decoding: writer.bytes, as: UTF8.self)
+    }
 }
 
 /// A relationship whose records came along in a payload.

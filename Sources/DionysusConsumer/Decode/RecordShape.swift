@@ -5,12 +5,6 @@ import Dionysus
 /// The payloads of a model nearly always have the same members in the same order, so names are worked out once for
 /// each such order and shared.
 final class RecordShape: Sendable {
-    enum Role: Sendable, Hashable {
-        case attribute
-        case links
-        case sideload
-    }
-
     enum LinkKind: Sendable, Hashable {
         /// An id, or null.
         case one
@@ -33,12 +27,28 @@ final class RecordShape: Sendable {
         let kind: LinkKind
     }
 
+    /// A link whose records stand at top level too.
+    struct SideloadPlace: Sendable {
+        /// The place of the link among the links.
+        let link: Int
+        /// The place of the records among the members.
+        let member: Int
+        /// The model that the link's name tells of.
+        let model: String
+    }
+
     /// The names of the payload's members, in their order.
     let members: [String]
-    let roles: [Role]
     let links: [Link]
+    let sideloads: [SideloadPlace]
+    /// The places of the attributes among the members.
+    private let attributes: [Int]
+    /// The place of the links among the members; of several, the last.
+    private let linksPlace: Int?
     /// The names that the values have here, in the order in which ``values(of:)`` returns them.
     let names: [String]
+    /// The names as they stand in JSON, each with its colon.
+    let encodedNames: [[UInt8]]
     /// How many of the names come from attributes; the others come from links.
     let attributeCount: Int
     /// The places of the values with a meaning of their own.
@@ -51,8 +61,10 @@ final class RecordShape: Sendable {
 
     /// The shape of a payload that was put together here: it has no names on the wire.
     init(_ names: [String], attributeCount: Int, like shape: RecordShape) {
-        (members, roles, links, columns) = ([], [], shape.links, shape.columns)
+        (members, links, sideloads, columns) = ([], shape.links, [], shape.columns)
+        (attributes, linksPlace) = ([], nil)
         self.names = names
+        encodedNames = Self.encoded(names)
         self.attributeCount = attributeCount
         let attributes = names.prefix(attributeCount)
         id = attributes.lastIndex(of: columns.id)
@@ -64,23 +76,33 @@ final class RecordShape: Sendable {
     init(_ object: JSON.Object, _ naming: Naming) {
         let columns = naming.columns
         self.columns = columns
-        let linkMembers = Self.linkMembers(of: object)
-        let linkNames = Set(linkMembers.map(\.name))
-        members = object.members.map(\.name)
-        roles = members.map { $0 == "links" ? .links : linkNames.contains($0) ? .sideload : .attribute }
-        links = linkMembers.map { Link(name: $0.name, kind: LinkKind($0.value)) }
+        let members = object.members.map(\.name)
+        let linksPlace = members.lastIndex(of: "links")
+        let links = Self.links(of: object, at: linksPlace).map { Link(name: $0.name, kind: LinkKind($0.value)) }
+        let linkNames = Set(links.map(\.name))
+        let places = Dictionary(members.indices.map { (members[$0], $0) }, uniquingKeysWith: { $1 })
+        self.members = members
+        self.linksPlace = linksPlace
+        self.links = links
+        sideloads = links.indices.compactMap { index in
+            let name = links[index].name
+            guard name != "links", let place = places[name] else { return nil }
+            let singular = links[index].kind == .many ? naming.inflection.singular(of: name) : name
+            return SideloadPlace(link: index, member: place, model: Inflection.camelized(singular))
+        }
+        self.attributes = members.indices.filter { members[$0] != "links" && !linkNames.contains(members[$0]) }
 
         let reserved = [
             "id": columns.id, "created_at": columns.createdAt, "updated_at": columns.updatedAt,
             naming.softDeleteAttribute: columns.canceledAt,
         ]
-        let attributes = zip(members, roles).filter { $1 == .attribute }.map(\.0)
+        let attributes = attributes.map { members[$0] }
         attributeCount = attributes.count
         id = attributes.lastIndex(of: "id")
         createdAt = attributes.lastIndex(of: "created_at")
         updatedAt = attributes.lastIndex(of: "updated_at")
         canceledAt = attributes.lastIndex(of: naming.softDeleteAttribute)
-        names =
+        let names =
             attributes.map { reserved[$0] ?? $0 }
             + links.flatMap { link in
                 let name = columns.prefix + link.name
@@ -90,29 +112,34 @@ final class RecordShape: Sendable {
                 case .many: ["\(columns.prefix)\(naming.inflection.singular(of: link.name))_ids"]
                 }
             }
+        self.names = names
+        encodedNames = Self.encoded(names)
+    }
+
+    private static func encoded(_ names: [String]) -> [[UInt8]] {
+        names.map { JSON.string($0).bytes + [UInt8(ascii: ":")] }
     }
 
     /// Whether a payload has these members and links, so that this is its shape.
     func matches(_ object: JSON.Object) -> Bool {
         guard object.members.count == members.count else { return false }
-        var links: [JSON.Object.Member] = []
-        for index in members.indices {
-            let member = object.members[index]
-            guard member.name == members[index] else { return false }
-            if roles[index] == .links, case .object(let found) = member.value { links = found.members }
+        for index in members.indices where object.members[index].name != members[index] { return false }
+        let found = links(of: object)
+        guard found.count == links.count else { return false }
+        for index in links.indices {
+            guard found[index].name == links[index].name, LinkKind(found[index].value) == links[index].kind else {
+                return false
+            }
         }
-        guard links.count == self.links.count else { return false }
-        return zip(links, self.links).allSatisfy { $0.name == $1.name && LinkKind($0.value) == $1.kind }
+        return true
     }
 
     /// The values of a payload of this shape, in the order of ``names``.
     func values(of object: JSON.Object) -> [JSON] {
         var values: [JSON] = []
         values.reserveCapacity(names.count)
-        for (index, member) in object.members.enumerated() where roles[index] == .attribute {
-            values.append(member.value)
-        }
-        for member in Self.linkMembers(of: object) {
+        for index in attributes { values.append(object.members[index].value) }
+        for member in links(of: object) {
             switch LinkKind(member.value) {
             case .one, .many: values.append(member.value)
             case .polymorphic:
@@ -123,8 +150,11 @@ final class RecordShape: Sendable {
         return values
     }
 
-    static func linkMembers(of object: JSON.Object) -> [JSON.Object.Member] {
-        guard case .object(let links)? = object["links"] else { return [] }
+    /// The links of a payload of this shape.
+    func links(of object: JSON.Object) -> [JSON.Object.Member] { Self.links(of: object, at: linksPlace) }
+
+    private static func links(of object: JSON.Object, at place: Int?) -> [JSON.Object.Member] {
+        guard let place, case .object(let links) = object.members[place].value else { return [] }
         return links.members
     }
 }

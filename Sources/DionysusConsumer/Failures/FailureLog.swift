@@ -67,10 +67,7 @@ struct FailureSubject {
     var version: Int64?
 
     init(_ message: ConsumedMessage) {
-        if let key = message.key.flatMap({ String(validating: $0, as: UTF8.self) }), let colon = key.lastIndex(of: ":")
-        {
-            entityID = String(key[key.index(after: colon)...]).storable(upTo: 500)
-        }
+        entityID = MessageKey(message.key)?.id.storable(upTo: 500)
         let header = message.headers.last { $0.name == HeaderName.version }
         version = header.flatMap { Int64(String(decoding: $0.value, as: UTF8.self)) }
         guard let value = message.value, case .array(let events)? = (try? JSON(parsing: value))?["message"],

@@ -133,7 +133,7 @@ struct Binder {
                 order += 1
                 let moment = Moment(
                     version: message.version,
-                    time: payload.time,
+                    time: batch.layouts[layout].table.time(of: payload),
                     source: message.message.source,
                     offset: message.message.offset,
                     written: message.message.timestamp
@@ -203,7 +203,8 @@ struct Binder {
             assignments.append((cell.slot, value))
         }
         if let slot = binding.dataSlot, let column = replica.data {
-            assignments.append((slot, try column.value(for: .object(payload.data))))
+            let isJSON = column.type == .json
+            assignments.append((slot, isJSON ? .json(payload.text) : try column.value(for: .object(payload.data))))
         }
         var slots = binding.slots
         for (column, value) in try ownValues(of: payload, replica) {
@@ -218,8 +219,8 @@ struct Binder {
                 change: change,
                 moment: moment,
                 cancellation: payload.cancellation,
-                createdAt: payload.createdAt,
-                updatedAt: payload.updatedAt,
+                createdAt: replica.creationTime(of: payload),
+                updatedAt: replica.updateTime(of: payload),
                 slots: slots,
                 assignments: assignments
             ),
@@ -338,7 +339,7 @@ struct Binder {
         guard let table = layout(of: sideload.model) else { return [] }
         return try sideload.records.map { payload in
             var own = moment
-            own.time = payload.time
+            own.time = batch.layouts[table].table.time(of: payload)
             return try record(payload, .updated, table, own)
         }
     }

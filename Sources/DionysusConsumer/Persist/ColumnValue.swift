@@ -13,14 +13,27 @@ extension ReplicaColumn {
         throw DionysusError(.typeMismatch, "an attribute does not fit column \(name), whose type is \(declaredType)")
     }
 
+    /// A time as the column keeps it: PostgreSQL rounds to the digits that a type like `timestamp(3)` has.
+    ///
+    /// An event is compared with what is stored, so it has to be rounded in the same way, or one that is equal would
+    /// count as older.
+    func stored(_ time: Timestamp) -> Timestamp {
+        guard timestampUnit > 1 else { return time }
+        // It rounds half away from the beginning of the year 2000, where its count of microseconds begins.
+        let start: Int64 = 946_684_800_000_000
+        let (distance, half) = (time.microseconds - start, timestampUnit / 2)
+        let rounded = (distance + (distance < 0 ? -half : half)) / timestampUnit * timestampUnit
+        return Timestamp(microseconds: start + rounded)
+    }
+
     private func convert(_ json: JSON) -> DatabaseValue? {
         switch type {
         case .bool: bool(json)
         case .integer: integer(json)
-        case .double: number(json).flatMap(Double.init).map(DatabaseValue.double)
+        case .double: number(json).flatMap(Double.init).flatMap { $0.isFinite ? .double($0) : nil }
         case .decimal: number(json).flatMap { ExactDecimal($0) }.map(DatabaseValue.decimal)
         case .text: text(json)
-        case .timestamp: string(json).flatMap { Timestamp($0) }.map(DatabaseValue.timestamp)
+        case .timestamp: string(json).flatMap { Timestamp($0) }.map { .timestamp(stored($0)) }
         case .uuid: string(json).flatMap(UUID.init(uuidString:)).map(DatabaseValue.uuid)
         case .json: .json(json.text)
         case .bytes: string(json).flatMap { [UInt8](base64: $0) }.map(DatabaseValue.bytes)
@@ -40,7 +53,7 @@ extension ReplicaColumn {
         switch json {
         case .integer(let value): .integer(value)
         case .string(let text): Int64(text).map(DatabaseValue.integer)
-        case .number(let digits): Double(digits).flatMap { Int64(exactly: $0) }.map(DatabaseValue.integer)
+        case .number(let digits): ExactDecimal(digits)?.wholeNumber.map(DatabaseValue.integer)
         default: nil
         }
     }
@@ -92,4 +105,18 @@ extension ReplicaColumn {
         default: cell
         }
     }
+}
+
+/// The times of a payload as the replica keeps them.
+extension ReplicaTable {
+    func creationTime(of payload: RecordPayload) -> Timestamp? {
+        payload.createdAt.map { createdAt?.stored($0) ?? $0 }
+    }
+
+    func updateTime(of payload: RecordPayload) -> Timestamp? {
+        payload.updatedAt.map { updatedAt?.stored($0) ?? $0 }
+    }
+
+    /// When the record was in this state, at the latest.
+    func time(of payload: RecordPayload) -> Timestamp? { updateTime(of: payload) ?? creationTime(of: payload) }
 }

@@ -74,11 +74,12 @@ struct ShapeBinding: Sendable {
             default: add(index, table.column(ofAttribute: shape.names[index]), &layout)
             }
         }
+        let names = Set(shape.names)
         for index in shape.attributeCount..<shape.names.count {
             let name = shape.names[index]
             add(index, table.column(ofLink: name), &layout)
             // An id that stands alone, or is missing, has no type that would go with it.
-            if name.hasSuffix("_id"), !shape.names.contains(name.dropLast(2) + "type") {
+            if name.hasSuffix("_id"), !names.contains(name.dropLast(2) + "type") {
                 add(nil, table.column(ofLink: name.dropLast(2) + "type"), &layout)
             }
         }

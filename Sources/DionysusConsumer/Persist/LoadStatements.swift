@@ -37,7 +37,7 @@ struct LoadStatements {
             }
     }
 
-    /// The remembered destructions of records that have no row, or nil if there are no such records.
+    /// The remembered destructions of records, above all of those that have no row, or nil if there are none to ask for.
     ///
     /// It runs after the rows have been locked: a transaction that removed one of them has ended by then, so that what
     /// it remembered is seen.

@@ -36,13 +36,20 @@ struct Tombstone: Sendable, Hashable {
         return creates && event.follows(moment) || time > moment.written
     }
 
+    /// Whether a message with neither version nor time is one whose destruction is remembered already.
+    ///
+    /// The time of the message tells a repetition from the first messages of a topic that was made anew.
+    func tells(of event: Moment) -> Bool {
+        moment.source == event.source && event.offset <= moment.offset && event.written <= moment.written
+    }
+
     /// What is remembered after another event has told of a destruction too.
     func merged(with other: Moment) -> Tombstone {
         var result = self
         if let version = moment.version, let newVersion = other.version {
             if newVersion < version { return self }
         }
-        result.moment = other
+        if moment.source != other.source || other.offset > moment.offset { result.moment = other }
         result.moment.version = [moment.version, other.version].compactMap(\.self).max()
         result.moment.time = [moment.time, other.time].compactMap(\.self).max()
         result.moment.written = max(moment.written, other.written)

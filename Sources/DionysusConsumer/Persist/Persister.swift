@@ -40,17 +40,34 @@ struct Persister: Sendable {
     /// Applies a batch.
     /// - Throws: ``PositionLost``, or what the database throws; nothing has been changed then.
     func persist(_ write: BatchWrite) async throws -> PersistedBatch {
-        do {
-            return try await persist(write, exclusive: [])
-        } catch let undecided as Undecided {
-            return try await persist(write, exclusive: undecided.tables)
+        var exclusive: Set<String> = []
+        for _ in 0..<Self.attempts {
+            do {
+                return try await persist(write, exclusive: exclusive)
+            } catch let undecided as Undecided {
+                exclusive.formUnion(undecided.tables)
+            } catch is Overtaken {
+                continue
+            }
         }
+        throw DionysusError(
+            .transactionConflict,
+            "rows of the batch's records are there but are not found by their ids, or are written again and again",
+            advice: "two models must not share a table, and ids must be read as they were written: not cut, padded or "
+                + "compared without case"
+        )
     }
+
+    /// How often a batch is decided anew because of other transactions.
+    private static let attempts = 10
 
     /// A record that isn't known is to be remembered as destroyed, while another transaction may be creating it.
     private struct Undecided: Error {
         let tables: Set<String>
     }
+
+    /// Another transaction has written a record between its loading and its writing here.
+    private struct Overtaken: Error {}
 
     private func persist(_ write: BatchWrite, exclusive: Set<String>) async throws -> PersistedBatch {
         try await database.transaction(.write) { [offsets, failureLog] transaction in
@@ -100,7 +117,7 @@ struct Persister: Sendable {
         let locks = statements.locks(exclusive: exclusive)
         let results = try transaction.run(locks + statements.rows())
         var set = WorkingSet(batch, rows: Array(results.dropFirst(locks.count)))
-        let unknown = set.unknownRecords
+        let unknown = set.unknownRecords + set.undatedDestructions(batch.events)
         guard let query = statements.tombstones(of: unknown) else { return set }
         let tombstones = try transaction.run(query).rows
             .map { row in
@@ -115,7 +132,7 @@ struct Persister: Sendable {
         Set(
             set.tables
                 .filter { table in
-                    table.records.contains { $0.original == nil && $0.tombstoneChanged && $0.tombstone != nil }
+                    table.records.contains { $0.original == nil && $0.row == nil && $0.tombstoneChanged }
                 }
                 .map(\.layout.table.name)
         )
@@ -126,11 +143,7 @@ struct Persister: Sendable {
         let results = try transaction.run(statements.map(\.sql))
         for (statement, result) in zip(statements, results) {
             guard let expected = statement.expectedRows, result.affectedRows != expected else { continue }
-            throw DionysusError(
-                .transactionConflict,
-                "another transaction has written a record of the same batch",
-                isRetriable: true
-            )
+            throw Overtaken()
         }
     }
 
@@ -153,5 +166,11 @@ extension WorkingSet {
                 .filter { tables[table].records[$0].original == nil }
                 .map { (table: table, number: $0) }
         }
+    }
+    /// The known records that an event destroys without saying when, and which may have been created again since.
+    func undatedDestructions(_ events: [BoundEvent]) -> [(table: Int, number: Int)] {
+        let records = Set(events.lazy.filter(\.record.event.isUndated).map { [$0.record.table, $0.record.number] })
+        return records.map { (table: $0[0], number: $0[1]) }
+            .filter { tables[$0.table].records[$0.number].original != nil }
     }
 }

@@ -10,6 +10,9 @@ struct RecordEvent: Sendable {
     /// The places in the row that the payload assigns, and their values.
     let slots: SlotSet
     let assignments: [(slot: Int, value: DatabaseValue)]
+
+    /// Whether the event tells of a destruction and only its message's position says when.
+    var isUndated: Bool { change == .destroyed && moment.version == nil && moment.time == nil }
 }
 
 /// The places in a replica's row that have a meaning, as far as the table has the columns.
@@ -43,6 +46,7 @@ struct RecordState: Sendable {
     private(set) var isNew = false
     /// Whether the last event ended it, in a way that is left to the replica.
     private(set) var isCanceled = false
+    /// The last destruction; it stays when the record is created again, so that a repetition of it is known.
     private(set) var tombstone: Tombstone?
     private(set) var tombstoneChanged = false
     private var version: Int64?
@@ -73,7 +77,7 @@ struct RecordState: Sendable {
     /// - Returns: Whether it had a say; an outdated one has none.
     mutating func apply(_ event: RecordEvent, _ slots: RowSlots) -> Bool {
         if row != nil {
-            if isOutdated(event.moment) { return false }
+            if isOutdated(event.moment) || isSuperseded(event) { return false }
         } else if let tombstone {
             guard tombstone.permits(event.moment, creates: event.change == .created) else {
                 if destroys(event, slots) { remember(tombstone.merged(with: event.moment)) }
@@ -93,8 +97,15 @@ struct RecordState: Sendable {
     mutating func removeFromAssociation(upTo limit: Int64?) -> Bool {
         guard row != nil else { return false }
         if let limit, let version, version > limit { return false }
-        row = nil
+        forgetRow()
         return true
+    }
+
+    /// Whether the event tells once more of a destruction after which the record was created again.
+    ///
+    /// Versions and times decide without this, as far as there are any.
+    private func isSuperseded(_ event: RecordEvent) -> Bool {
+        event.isUndated && tombstone?.tells(of: event.moment) == true
     }
 
     private func isOutdated(_ moment: Moment) -> Bool {
@@ -131,13 +142,17 @@ struct RecordState: Sendable {
         moment.version = [version, moment.version].compactMap(\.self).max()
         moment.time = [updatedAt ?? createdAt, moment.time].compactMap(\.self).max()
         remember(tombstone?.merged(with: moment) ?? Tombstone(moment: moment))
+        forgetRow()
+    }
+
+    private mutating func forgetRow() {
         row = nil
         version = nil
         createdAt = nil
         updatedAt = nil
     }
 
-    private mutating func remember(_ new: Tombstone?) {
+    private mutating func remember(_ new: Tombstone) {
         guard tombstone != new else { return }
         tombstone = new
         tombstoneChanged = true
@@ -163,9 +178,8 @@ struct RecordState: Sendable {
             let value = slots.canceledAtType == .timestamp ? DatabaseValue.timestamp(time) : .text(time.description)
             assign(event.change == .destroyed ? value : .null, to: slot)
         }
-        if slots.createdAt != nil, event.createdAt != nil { createdAt = event.createdAt }
-        if slots.updatedAt != nil, event.updatedAt != nil { updatedAt = event.updatedAt }
-        remember(nil)
+        if let slot = slots.createdAt, event.slots.contains(slot) { createdAt = event.createdAt }
+        if let slot = slots.updatedAt, event.slots.contains(slot) { updatedAt = event.updatedAt }
     }
 
     private mutating func assign(_ value: DatabaseValue, to slot: Int) {

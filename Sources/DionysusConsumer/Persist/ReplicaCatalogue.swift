@@ -122,6 +122,14 @@ final class ReplicaCatalogue: Sendable {
         foundJoinTables.withLock { $0.merge(new) { $1 } }
         return known.merging(new) { $1 }
     }
+
+    /// Names from messages reach the catalogue of the database only if they can be the name of a type.
+    private static func isTypeName(_ model: String) -> Bool {
+        guard (1...128).contains(model.utf8.count) else { return false }
+        return model.utf8.allSatisfy { byte in
+            byte == UInt8(ascii: "_") || (byte | 0x20) &- UInt8(ascii: "a") < 26 || byte &- UInt8(ascii: "0") < 10
+        }
+    }
 }
 
 /// How the models of a batch are kept.

@@ -5,6 +5,8 @@ struct ReplicaColumn: Sendable, Hashable {
     let description: ColumnDescription
     /// The type of its values; text where Dionysus has no type of its own for it.
     let type: DatabaseType
+    /// The smallest difference of two times that the column can tell apart, in microseconds.
+    let timestampUnit: Int64
 
     var name: String { description.name }
     var declaredType: String { description.declaredType }
@@ -12,6 +14,17 @@ struct ReplicaColumn: Sendable, Hashable {
     init(_ description: ColumnDescription) {
         self.description = description
         type = description.type ?? .text
+        timestampUnit = Self.timestampUnit(description)
+    }
+
+    /// What the number in `timestamp(3) with time zone` says; SQLite heeds none.
+    private static func timestampUnit(_ column: ColumnDescription) -> Int64 {
+        let type = column.declaredType
+        guard column.type == .timestamp, type.hasSuffix(" time zone"), let open = type.firstIndex(of: "("),
+            let close = type.firstIndex(of: ")"), open < close,
+            let digits = Int(type[type.index(after: open)..<close]), (0..<6).contains(digits)
+        else { return 1 }
+        return (digits..<6).reduce(1) { unit, _ in unit * 10 }
     }
 }
 

@@ -103,20 +103,8 @@ struct WriteStatements {
     private func tombstones(of table: WorkingSet.Table) -> [Statement] {
         let changed = table.records.filter(\.tombstoneChanged)
         let replica = table.layout.table.name
-        let forgotten = changed.filter { $0.tombstone == nil }
-        var statements: [Statement] = []
-        if !forgotten.isEmpty {
-            let ids = forgotten.map { DatabaseValue.text($0.id.recordID) }
-            let condition = dialect.isAny("record_id", of: ids, type: .text)
-            statements.append(
-                Statement(
-                    sql: "DELETE FROM dionysus_tombstones WHERE replica = \(replica) AND \(condition)",
-                    expectedRows: nil
-                )
-            )
-        }
         let remembered = changed.compactMap { record in record.tombstone.map { (id: record.id, moment: $0.moment) } }
-        guard !remembered.isEmpty else { return statements }
+        guard !remembered.isEmpty else { return [] }
         let columns = [
             BulkColumn("id", .text, remembered.map { .text($0.id.recordID) }),
             BulkColumn("version", .integer, remembered.map(\.moment.version.databaseValue)),
@@ -126,7 +114,7 @@ struct WriteStatements {
             BulkColumn("place", .integer, remembered.map { .integer($0.moment.offset) }),
             BulkColumn("written_at", .timestamp, remembered.map { .timestamp($0.moment.written) }),
         ]
-        statements.append(
+        return [
             Statement(
                 sql: """
                     INSERT INTO dionysus_tombstones
@@ -141,8 +129,7 @@ struct WriteStatements {
                     """,
                 expectedRows: nil
             )
-        )
-        return statements
+        ]
     }
 
     /// For each join table: removes what is not listed, then adds what is missing.

@@ -1,9 +1,8 @@
+public import Dionysus
 import Synchronization
 
-@testable import Dionysus
-
 /// A database that remembers the statements that are run on it.
-final class WatchedDatabase: CapturingDatabase {
+public final class WatchedDatabase: CapturingDatabase {
     fileprivate struct Watch: Sendable {
         let database: WatchedDatabase
         let beforeEach: (@Sendable (String) -> Void)?
@@ -17,13 +16,13 @@ final class WatchedDatabase: CapturingDatabase {
     /// - Parameters:
     ///   - base: The database.
     ///   - beforeEach: Called before each statement; then statements are run one by one.
-    init(_ base: any CapturingDatabase, beforeEach: (@Sendable (String) -> Void)? = nil) {
+    public init(_ base: any CapturingDatabase, beforeEach: (@Sendable (String) -> Void)? = nil) {
         self.base = base
         self.beforeEach = beforeEach
     }
 
     /// The statements since this was last asked.
-    func takeStatements() -> [String] {
+    public func takeStatements() -> [String] {
         statements.withLock { statements in
             defer { statements = [] }
             return statements
@@ -33,7 +32,7 @@ final class WatchedDatabase: CapturingDatabase {
     /// How many statements have loaded records or settled rows since this was last asked.
     ///
     /// What a relay does all the time, whether there are rows or not, doesn't count.
-    func takeCountOfWork() -> Int {
+    public func takeCountOfWork() -> Int {
         takeStatements()
             .filter { text in
                 let isHousekeeping = ["outboxes", "lanes", "meta", "version", "genesis"]
@@ -45,11 +44,11 @@ final class WatchedDatabase: CapturingDatabase {
 
     fileprivate func note(_ texts: [String]) { statements.withLock { $0 += texts } }
 
-    var outbox: any OutboxSupport { base.outbox }
-    var dialect: any SQLDialect { base.dialect }
-    var location: String { base.location }
+    public var outbox: any OutboxSupport { base.outbox }
+    public var dialect: any SQLDialect { base.dialect }
+    public var location: String { base.location }
 
-    func transaction<T: Sendable>(
+    public func transaction<T: Sendable>(
         _ kind: TransactionKind,
         _ body: @escaping @Sendable (inout Transaction) throws -> T
     ) async throws -> T {
@@ -57,14 +56,16 @@ final class WatchedDatabase: CapturingDatabase {
         return try await base.transaction(kind) { try watch.run($0.connection, body) }
     }
 
-    func lease(_ resource: LeasedResource, idleTimeout: Duration) async throws -> (any Lease)? {
+    public func lease(_ resource: LeasedResource, idleTimeout: Duration) async throws -> (any Lease)? {
         let watch = Watch(database: self, beforeEach: beforeEach)
         return try await base.lease(resource, idleTimeout: idleTimeout).map { WatchedLease(base: $0, watch: watch) }
     }
 
-    func changeSignal(_ onChange: @escaping @Sendable () -> Void) -> any ChangeSignal { base.changeSignal(onChange) }
+    public func changeSignal(_ onChange: @escaping @Sendable () -> Void) -> any ChangeSignal {
+        base.changeSignal(onChange)
+    }
 
-    func close() async { await base.close() }
+    public func close() async { await base.close() }
 }
 
 extension WatchedDatabase.Watch {
