@@ -94,7 +94,7 @@ import Testing
             try await replica.consume(Listener(topics: [topic]), tellingErrorsTo: errors)
             #expect(try await replica.rows("SELECT synced_id FROM rentals ORDER BY 1") == ["1", "4"])
             let failures = try await replica.rows("SELECT \"offset\", error_message FROM dionysus_failures")
-            #expect(failures == ["1 v3_rentals[0] offset 1: a filter failed on rental_created"])
+            #expect(failures == ["1 v3_rentals[0] offset 1: a filter failed on rental_created with Broken"])
             // However often the batch was halved, what was left out is told once.
             let filtered = errors.all.filter { ($0.error as? DionysusError)?.code == .filtered }
             #expect(filtered.map(\.context.offset) == [2])

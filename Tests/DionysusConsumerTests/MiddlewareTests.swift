@@ -147,7 +147,7 @@ import Testing
             #expect(try await replica.journal == ["0"])
             #expect(try await replica.rows(Self.names) == ["1"])
             let errors = try await replica.rows("SELECT error_message FROM dionysus_failures")
-            #expect(errors == ["v3_rentals[0] offset 1: a middleware failed to begin a transaction"])
+            #expect(errors == ["v3_rentals[0] offset 1: a middleware failed to begin a transaction with Broken"])
         }
     }
 

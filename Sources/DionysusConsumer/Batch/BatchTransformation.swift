@@ -35,7 +35,7 @@ extension ConsumerTopic {
         do {
             return try batchTransformation.apply(messages)
         } catch {
-            throw DionysusError.thrown(by: "the batch transformation of topic \(name)", error)
+            throw DionysusError.ofApplication(error, "the batch transformation of topic \(name) failed")
         }
     }
 }

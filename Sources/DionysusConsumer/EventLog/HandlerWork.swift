@@ -59,7 +59,7 @@ struct HandlerWork: Sendable {
             do {
                 try layer.begin(batch, in: &transaction)
             } catch {
-                throw DionysusError(ofApplication: error, "a middleware failed to begin a transaction")
+                throw DionysusError.ofApplication(error, "a middleware failed to begin a transaction")
             }
         }
         try lock?.take(in: &transaction)
@@ -88,7 +88,7 @@ struct HandlerWork: Sendable {
         do {
             for handler in handlers { answers.append(try handler(event, &transaction)) }
         } catch {
-            throw DionysusError(ofApplication: error, "a handler of \(event.name) failed")
+            throw DionysusError.ofApplication(error, "a handler of \(event.name) failed")
         }
         return answers
     }

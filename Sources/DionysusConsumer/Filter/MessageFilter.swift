@@ -82,7 +82,7 @@ extension [MessageFilter] {
             do {
                 if try !filter.isAccepted(event) { return filter.reason }
             } catch {
-                throw DionysusError(ofApplication: error, "a filter failed on \(event.name)")
+                throw DionysusError.ofApplication(error, "a filter failed on \(event.name)")
             }
         }
         return nil
@@ -107,20 +107,5 @@ extension ErrorContext {
             offset: message.offset,
             record: message.key.flatMap { String(validating: $0, as: UTF8.self) }
         )
-    }
-}
-
-extension DionysusError {
-    /// What code of the application has thrown, as an error that fails a message.
-    ///
-    /// Errors of the database stay what they are, so that a transaction which lost against another is run again. Others are
-    /// never retriable: waiting for them would hold up the partition.
-    init(ofApplication error: any Error, _ what: String) {
-        guard var known = error as? DionysusError else {
-            self.init(.application, what, underlying: error)
-            return
-        }
-        if ![.databaseUnavailable, .transactionConflict].contains(known.code) { known.isRetriable = false }
-        self = known
     }
 }

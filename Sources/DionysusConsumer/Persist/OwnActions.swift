@@ -14,7 +14,7 @@ struct OwnActions {
             do {
                 try call[0].handler(call.map(\.event), &transaction)
             } catch {
-                throw DionysusError.thrown(by: "the application's storage of \(call[0].kind.model)", error)
+                throw DionysusError.ofApplication(error, "the application's storage of \(call[0].kind.model) failed")
             }
         }
         try set?.cancel(in: &transaction)
@@ -47,7 +47,7 @@ extension WorkingSet {
             do {
                 try strategy(ids, &transaction)
             } catch {
-                throw DionysusError.thrown(by: "the cancellation of \(table.layout.table.model)", error)
+                throw DionysusError.ofApplication(error, "the cancellation of \(table.layout.table.model) failed")
             }
         }
     }
@@ -67,7 +67,7 @@ extension WorkingSet {
                 try wish.own.resolver(resolution, &transaction)
             } catch {
                 let name = "\(resolution.relationship) of \(resolution.parent.model)"
-                throw DionysusError.thrown(by: "the resolution of \(name)", error)
+                throw DionysusError.ofApplication(error, "the resolution of \(name) failed")
             }
         }
     }

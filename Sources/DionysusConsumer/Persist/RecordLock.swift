@@ -47,7 +47,7 @@ struct RecordLock: Sendable {
         do {
             try provider.lock(keys, in: &transaction)
         } catch {
-            throw DionysusError(ofApplication: error, "the mutex provider failed")
+            throw DionysusError.ofApplication(error, "the mutex provider failed")
         }
     }
 }
