@@ -135,7 +135,7 @@ let package = Package(
         .executableTarget(
             name: "Rentals",
             dependencies: [
-                "DionysusApplication",
+                "Dionysus", "DionysusApplication", "DionysusConsumer", "DionysusProducer",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Examples/Rentals",
@@ -186,7 +186,7 @@ let package = Package(
         .testTarget(
             name: "RentalsTests",
             dependencies: [
-                "Dionysus", "DionysusEmbedded", "DionysusHealth", "DionysusKafka", "DionysusPostgres", "DionysusSQLite",
+                "Dionysus", "DionysusApplication", "DionysusEmbedded", "DionysusHealth", "DionysusKafka", "DionysusPostgres", "DionysusSQLite",
                 "OrderTool", "CounterTool",
                 "TestSupport", "Rentals",
             ],

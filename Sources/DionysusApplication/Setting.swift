@@ -125,7 +125,7 @@ struct Setting: Sendable {
             "stands before the client's name in the group's"
         ),
         .number("DIONYSUS_CONSUMER_BATCH_SIZE", \.consumer.batchSize, "messages taken from the broker at once"),
-        .number("DIONYSUS_CONSUMER_CONCURRENCY", \.consumer.concurrency, "partitions that are worked on at once"),
+        .number("DIONYSUS_CONSUMER_CONCURRENCY", \.consumer.concurrency, "batches that are worked on at once"),
         .number("DIONYSUS_CONSUMER_MAX_RETRIES", \.consumer.maxRetries, "tries of a message that fails"),
         .age(
             "DIONYSUS_EVENT_RETENTION",

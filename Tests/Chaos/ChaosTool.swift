@@ -1,4 +1,5 @@
 import ArgumentParser
+import Dispatch
 import Foundation
 
 /// Attacks a running system with faults, and checks that nothing is lost, repeated or reordered.
@@ -48,6 +49,8 @@ struct RunCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
+        let interruptions = Self.endTogether()
+        defer { interruptions.forEach { $0.cancel() } }
         let start = ContinuousClock.now
         var failures: [UInt64] = []
         for number in 0..<rounds {
@@ -60,6 +63,19 @@ struct RunCommand: AsyncParsableCommand {
             throw ExitCode.failure
         }
         print("all rounds are clean")
+    }
+
+    /// Lets all processes of a round end with this one when it is interrupted.
+    private static func endTogether() -> [any DispatchSourceSignal] {
+        setpgid(0, 0)
+        return [SIGINT, SIGTERM]
+            .map { number in
+                signal(number, SIG_IGN)
+                let source = DispatchSource.makeSignalSource(signal: number)
+                source.setEventHandler { kill(0, SIGKILL) }
+                source.resume()
+                return source
+            }
     }
 
     private func faults(on kind: SystemKind) -> [Fault] {
