@@ -186,7 +186,8 @@ let package = Package(
         .testTarget(
             name: "RentalsTests",
             dependencies: [
-                "Dionysus", "DionysusApplication", "DionysusEmbedded", "DionysusHealth", "DionysusKafka", "DionysusPostgres", "DionysusSQLite",
+                "Dionysus", "DionysusApplication", "DionysusEmbedded", "DionysusHealth", "DionysusKafka",
+                "DionysusPostgres", "DionysusSQLite",
                 "OrderTool", "CounterTool",
                 "TestSupport", "Rentals",
             ],

@@ -96,7 +96,9 @@ import Testing
             let failures = try await replica.rows(
                 "SELECT \"offset\", error_class, error_message FROM dionysus_failures"
             )
-            #expect(failures == ["6 application v3_rentals[0] offset 6: a handler of rental_created failed with NotToday"])
+            #expect(
+                failures == ["6 application v3_rentals[0] offset 6: a handler of rental_created failed with NotToday"]
+            )
         }
     }
 

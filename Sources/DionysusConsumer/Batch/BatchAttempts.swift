@@ -15,19 +15,50 @@ struct BatchProgress: Sendable {
     /// What was wrong with the first of them.
     var firstFailure: DionysusError?
 
-    init(cursor: OffsetCursor) { self.cursor = cursor }
+    /// What has been made of the batch ahead of its turn.
+    private var prepared: PreparedMessages?
+
+    init(cursor: OffsetCursor, prepared: PreparedMessages? = nil) {
+        self.cursor = cursor
+        self.prepared = prepared
+    }
+
+    /// Whether something has been made of the batch ahead of its turn.
+    var isPrepared: Bool { prepared != nil }
+
+    /// What has been made of messages ahead of their turn, if it is good for them: all of them, and none that failed.
+    mutating func take(_ messages: [ConsumedMessage]) -> PreparedMessages? {
+        defer { prepared = nil }
+        return prepared.flatMap { $0.count == messages.count && $0.failures.isEmpty ? $0 : nil }
+    }
 }
 
 /// What happens to a batch that does not go through at once.
 extension ConsumerPipeline {
     /// Applies messages, and halves them when the database refuses them together, so that only those that it refuses
     /// by themselves are parked.
+    /// - Parameters:
+    ///   - batch: The messages.
+    ///   - cursor: The offset that is to be moved.
+    ///   - prepared: What has been made of the messages ahead of their turn, if anything.
     /// - Returns: The offset that is stored afterwards.
     /// - Throws: ``PositionLost``, `CancellationError` when the service is to stop, or an error that stops it.
-    func process(_ batch: PartitionBatch, from cursor: OffsetCursor) async throws -> Int64? {
-        var progress = BatchProgress(cursor: cursor)
+    func process(
+        _ batch: PartitionBatch,
+        from cursor: OffsetCursor,
+        prepared: PreparedMessages? = nil
+    ) async throws -> Int64? {
+        var progress = BatchProgress(cursor: cursor, prepared: prepared)
         try await telemetry.follow(batch, &progress) { try await process(batch, &$0) }
         return progress.cursor.stored
+    }
+
+    /// Reads messages ahead of their turn, where nothing of the application wraps that.
+    func prepareAhead(_ batch: PartitionBatch) async -> PreparedMessages? {
+        let topic = topics[batch.partition.topic]
+        guard topic.middleware.isEmpty else { return nil }
+        // What fails is tried again, and told, when it is the batch's turn.
+        return try? await prepare(batch.messages, of: topic)
     }
 
     private func process(_ batch: PartitionBatch, _ progress: inout BatchProgress) async throws {
@@ -40,13 +71,17 @@ extension ConsumerPipeline {
     }
 
     private func applyOrPark(_ batch: PartitionBatch, _ progress: inout BatchProgress) async throws {
+        let wasPrepared = progress.isPrepared
         do {
             try await apply(batch, &progress)
         } catch {
             guard let error = DionysusError(ofMessages: error) else { throw error }
             // The tables may have changed since they were looked up.
             catalogue.forget()
-            if let (first, second) = batch.halves {
+            if wasPrepared, [.statement, .typeMismatch].contains(error.code) {
+                // So they may have between the preparation and the write, which says nothing about the messages.
+                try await process(batch, &progress)
+            } else if let (first, second) = batch.halves {
                 telemetry.retrying(batch, error, attempt: 1)
                 try await process(first, &progress)
                 try await process(second, &progress)

@@ -22,29 +22,41 @@ struct ConsumerPipeline: Sendable {
         let middleware = middleware(of: topic)
         try await middleware.handle(batch.messageBatch) {
             let received = try await middleware.receive(batch.messages.filter { !waiting.contains($0) })
-            let decoded = decode(received, of: topic)
-            let accepted = try topic.filters.accept(decoded.messages)
-            let transformed = try topic.transform(accepted.messages)
-            let bound = try await bind(transformed, of: topic)
-            let failures = (decoded.failures + bound.failures).asReceived(batch.messages)
+            let prepared =
+                if let ahead = progress.take(received) { ahead } else { try await prepare(received, of: topic) }
+            let failures = prepared.failures.asReceived(batch.messages)
             if topic.failurePolicy.holdsKeys { try waiting.compare(with: failures, in: batch) }
             let parked = try await park(failures, by: topic.failurePolicy, &progress)
             let recorded = parked + waiting.failures(in: batch)
-            let work = work(on: accepted.messages, without: failures, bound.batch, batch.messageBatch, log(of: topic))
-            let persisted = try await persist(bound.batch, work, recording: recorded, batch, &progress)
-            telemetry.applied(
-                EventTally(
-                    decoded: decoded.messages,
-                    accepted: accepted.messages,
-                    transformed: transformed,
-                    bound: bound.batch,
-                    applied: persisted.applied.count
-                ),
-                in: batch.partition.topic
+            let work = work(
+                on: prepared.accepted,
+                without: failures,
+                prepared.bound,
+                batch.messageBatch,
+                log(of: topic)
             )
-            for event in accepted.skipped { telemetry.errorHandler.handle(event) }
+            let persisted = try await persist(prepared.bound, work, recording: recorded, batch, &progress)
+            telemetry.applied(EventTally(prepared, applied: persisted.applied.count), in: batch.partition.topic)
+            for event in prepared.skipped { telemetry.errorHandler.handle(event) }
             await reactor.react(to: persisted.applied)
         }
+    }
+
+    /// Reads messages and turns them into values of columns; nothing is written.
+    func prepare(_ messages: [ConsumedMessage], of topic: ConsumerTopic) async throws -> PreparedMessages {
+        let decoded = decode(messages, of: topic)
+        let accepted = try topic.filters.accept(decoded.messages)
+        let transformed = try topic.transform(accepted.messages)
+        let bound = try await bind(transformed, of: topic)
+        return PreparedMessages(
+            decoded: decoded.messages,
+            accepted: accepted.messages,
+            skipped: accepted.skipped,
+            transformed: transformed,
+            bound: bound.batch,
+            failures: decoded.failures + bound.failures,
+            count: messages.count
+        )
     }
 
     /// Applies a message once more that was kept from an earlier delivery, on its own.

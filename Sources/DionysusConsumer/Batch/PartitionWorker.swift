@@ -64,14 +64,25 @@ final class PartitionWorker: Sendable {
         if lanes > 1 { _ = try await apply(from: position) } else { try await applyInOrder(from: position.next) }
     }
 
-    /// Applies batch after batch.
+    /// Applies batch after batch, and reads the next one while one is written.
     private func applyInOrder(from stored: Int64?) async throws {
         var cursor = OffsetCursor(partition, stored: stored)
+        var next = await nextBatch()
+        while let (batch, prepared) = next, !queue.isClosed {
+            async let following = nextBatch()
+            cursor.stored = try await process(batch, cursor, prepared)
+            if let offset = cursor.stored { await tell(offset) }
+            next = await following
+        }
+    }
+
+    /// Waits for messages, and prepares them.
+    private func nextBatch() async -> (PartitionBatch, PreparedMessages?)? {
         while let messages = await queue.take(atMost: context.settings.batchSize) {
             guard let batch = PartitionBatch(partition, messages) else { continue }
-            cursor.stored = try await process(batch, cursor)
-            if let offset = cursor.stored { await tell(offset) }
+            return (batch, await context.pipeline.prepareAhead(batch))
         }
+        return nil
     }
 
     /// Applies batches of several lanes at once.
@@ -98,8 +109,12 @@ final class PartitionWorker: Sendable {
         return try await lanes.run(queue, until: end)
     }
 
-    private func process(_ batch: PartitionBatch, _ cursor: OffsetCursor) async throws -> Int64? {
-        try await context.slots.use { try await context.pipeline.process(batch, from: cursor) }
+    private func process(
+        _ batch: PartitionBatch,
+        _ cursor: OffsetCursor,
+        _ prepared: PreparedMessages? = nil
+    ) async throws -> Int64? {
+        try await context.slots.use { try await context.pipeline.process(batch, from: cursor, prepared: prepared) }
     }
 
     private func restart(from stored: StoredPosition?, at position: StoredPosition) async throws {

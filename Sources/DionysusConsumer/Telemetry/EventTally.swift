@@ -24,22 +24,14 @@ struct EventTally: Sendable, Hashable {
     let skipped: [Reason: Int]
 
     /// - Parameters:
-    ///   - decoded: The messages as they were read.
-    ///   - accepted: Those of their events that the filters accept.
-    ///   - transformed: What the batch transformation made of them.
-    ///   - bound: The events that belong to replicas.
-    ///   - applied: How many of those had a say.
-    init(
-        decoded: [DecodedMessage],
-        accepted: [DecodedMessage],
-        transformed: [DecodedMessage],
-        bound: BoundBatch,
-        applied: Int
-    ) {
+    ///   - messages: The batch's messages.
+    ///   - applied: How many of their events had a say.
+    init(_ messages: PreparedMessages, applied: Int) {
+        let (decoded, bound) = (messages.decoded, messages.bound)
         self.applied = applied
         let silent = decoded.filter(\.events.isEmpty)
         let tombstones = silent.count(where: \.message.isTombstone)
-        let counts = (decoded.eventCount, accepted.eventCount, transformed.eventCount)
+        let counts = (decoded.eventCount, messages.accepted.eventCount, messages.transformed.eventCount)
         skipped = [
             .outdated: bound.parts.reduce(0) { $0 + $1.events.count + $1.handovers.count } - applied,
             .filtered: counts.0 - counts.1,
