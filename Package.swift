@@ -196,7 +196,7 @@ let package = Package(
         .executableTarget(
             name: "OrderTool",
             dependencies: [
-                "Dionysus", "DionysusEmbedded", "DionysusPostgres", "DionysusProducer", "DionysusSQLite",
+                "Dionysus", "DionysusEmbedded", "DionysusPostgres", "DionysusProducer", "DionysusSQLite", "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
@@ -207,7 +207,7 @@ let package = Package(
             name: "CounterTool",
             dependencies: [
                 "Dionysus", "DionysusConsumer", "DionysusEmbedded", "DionysusKafka", "DionysusPostgres",
-                "DionysusSQLite",
+                "DionysusSQLite", "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],

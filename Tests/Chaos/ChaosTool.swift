@@ -1,6 +1,7 @@
 import ArgumentParser
 import Dispatch
 import Foundation
+import TestSupport
 
 /// Attacks a running system with faults, and checks that nothing is lost, repeated or reordered.
 @main

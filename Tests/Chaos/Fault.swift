@@ -1,3 +1,5 @@
+import TestSupport
+
 /// Something that goes wrong while the system works.
 struct Fault: Sendable {
     /// Its name on the command line.

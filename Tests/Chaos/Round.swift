@@ -1,5 +1,6 @@
 import Dionysus
 import Foundation
+import TestSupport
 
 /// A system that is attacked, left in peace, and looked at.
 struct Round {

@@ -7,6 +7,7 @@ import DionysusSQLite
 import Foundation
 import Logging
 import ServiceLifecycle
+import TestSupport
 
 /// Consumers of their own process, which count how often each event takes effect.
 ///
@@ -109,34 +110,18 @@ struct Fate: Sendable {
 }
 
 /// Passes everything on, except where a consumer is to fail.
-struct FailingBroker: MessageBroker {
+struct FailingBroker: BrokerWrapper {
     let base: any MessageBroker
     let fate: Fate
 
-    var location: String { base.location }
-
-    func makeProducer(_ options: ProducerOptions) async throws -> any MessageProducer {
-        try await base.makeProducer(options)
-    }
     func makeConsumer(_ options: ConsumerOptions) async throws -> any MessageConsumer {
         FailingConsumer(base: try await base.makeConsumer(options), fate: fate)
     }
-    func createTopics(_ topics: [TopicSpecification]) async throws { try await base.createTopics(topics) }
-    func describeTopics(_ topics: [String]?) async throws -> [TopicDescription] {
-        try await base.describeTopics(topics)
-    }
-    func offsets(of partitions: [TopicPartition]) async throws -> [TopicPartition: OffsetRange] {
-        try await base.offsets(of: partitions)
-    }
-    func offsets(of partitions: [TopicPartition], at time: Timestamp) async throws -> [TopicPartition: Int64] {
-        try await base.offsets(of: partitions, at: time)
-    }
-    func close() async { await base.close() }
 }
 
 /// A member of a group that kills or stops its own process.
-actor FailingConsumer: MessageConsumer {
-    private let base: any MessageConsumer
+actor FailingConsumer: ConsumerWrapper {
+    let base: any MessageConsumer
     private let fate: Fate
     private var commits = 0
     private var hasFrozen = false
@@ -164,13 +149,4 @@ actor FailingConsumer: MessageConsumer {
         if commits == fate.killAtCommit { kill(getpid(), SIGKILL) }
         try await base.commit(offsets)
     }
-
-    func start(_ positions: [TopicPartition: StartPosition]) async throws { try await base.start(positions) }
-    func release(_ partitions: [TopicPartition]) async throws { try await base.release(partitions) }
-    func seek(_ partition: TopicPartition, to position: StartPosition) async throws {
-        try await base.seek(partition, to: position)
-    }
-    func pause(_ partitions: [TopicPartition]) async throws { try await base.pause(partitions) }
-    func resume(_ partitions: [TopicPartition]) async throws { try await base.resume(partitions) }
-    func close() async { await base.close() }
 }

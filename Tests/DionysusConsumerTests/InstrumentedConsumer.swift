@@ -3,6 +3,7 @@ import DionysusConsumer
 import Logging
 import ServiceLifecycle
 import Synchronization
+import TestSupport
 
 extension ReplicaHarness {
     /// A consumer that tells what it does; it ends once it has caught up.
@@ -68,7 +69,7 @@ struct FailingDatabase: Database {
 }
 
 extension FailingDatabase {
-    /// A database that is away for the first writes of a consumer that is working on a batch.
+    /// A database that is away for the first writes of a consumer's batches, and for its other writes meanwhile.
     static func away(
         forWrites writes: Int,
         of instrumentation: Instrumentation,
@@ -78,73 +79,29 @@ extension FailingDatabase {
         instrumentation.monitor.subscribe(to: ReplicaConsumer.ProcessingBatch.self) { _ in
             left.withLock { $0 = $0 ?? writes }
         }
+        instrumentation.monitor.subscribe(to: ReplicaConsumer.ErrorOccurred.self) { event in
+            left.withLock { if event.context.activity == "write a batch" { $0 = $0.map { $0 - 1 } } }
+        }
         return FailingDatabase(base: base) { kind in
-            let fails = left.withLock { left in
-                guard kind == .write, let count = left, count > 0 else { return false }
-                left = count - 1
-                return true
-            }
+            let fails = kind == .write && left.withLock { $0.map { $0 > 0 } ?? false }
             return fails ? DionysusError(.databaseUnavailable, "nobody answers", isRetriable: true) : nil
         }
     }
 }
 
 /// A broker whose members can't reach it, as far as they know, for as long as a test wants it.
-struct UnreachableBroker: MessageBroker {
+struct UnreachableBroker: BrokerWrapper {
     let base: any MessageBroker
     let outage: @Sendable () -> DionysusError?
-
-    var location: String { base.location }
-    var messagingSystem: String { base.messagingSystem }
-
-    func makeProducer(_ options: ProducerOptions) async throws -> any MessageProducer {
-        try await base.makeProducer(options)
-    }
 
     func makeConsumer(_ options: ConsumerOptions) async throws -> any MessageConsumer {
         UnreachableConsumer(base: try await base.makeConsumer(options), whatIsWrong: outage)
     }
-
-    func createTopics(_ topics: [TopicSpecification]) async throws { try await base.createTopics(topics) }
-
-    func describeTopics(_ topics: [String]?) async throws -> [TopicDescription] {
-        try await base.describeTopics(topics)
-    }
-
-    func offsets(of partitions: [TopicPartition]) async throws -> [TopicPartition: OffsetRange] {
-        try await base.offsets(of: partitions)
-    }
-
-    func offsets(of partitions: [TopicPartition], at time: Timestamp) async throws -> [TopicPartition: Int64] {
-        try await base.offsets(of: partitions, at: time)
-    }
-
-    func close() async { await base.close() }
 }
 
-private struct UnreachableConsumer: MessageConsumer {
+private struct UnreachableConsumer: ConsumerWrapper {
     let base: any MessageConsumer
     let whatIsWrong: @Sendable () -> DionysusError?
 
     var outage: DionysusError? { whatIsWrong() }
-
-    func next(maxMessages: Int, timeout: Duration) async throws -> ConsumerEvent? {
-        try await base.next(maxMessages: maxMessages, timeout: timeout)
-    }
-
-    func start(_ positions: [TopicPartition: StartPosition]) async throws { try await base.start(positions) }
-
-    func release(_ partitions: [TopicPartition]) async throws { try await base.release(partitions) }
-
-    func seek(_ partition: TopicPartition, to position: StartPosition) async throws {
-        try await base.seek(partition, to: position)
-    }
-
-    func pause(_ partitions: [TopicPartition]) async throws { try await base.pause(partitions) }
-
-    func resume(_ partitions: [TopicPartition]) async throws { try await base.resume(partitions) }
-
-    func commit(_ offsets: [TopicPartition: Int64]) async throws { try await base.commit(offsets) }
-
-    func close() async { await base.close() }
 }

@@ -56,7 +56,7 @@ import Testing
             try await harness.write("UPDATE bookings SET base_price = 11")
             let (sending, sends) = AsyncStream.makeStream(of: Void.self)
             let (goingOn, goOn) = AsyncStream.makeStream(of: Void.self)
-            let slow = RefusingBroker(broker: harness.broker, refusal: { _ in nil }) {
+            let slow = RefusingBroker(base: harness.broker, refusal: { _ in nil }) {
                 sends.yield()
                 for await _ in goingOn { break }
             }
@@ -150,7 +150,7 @@ import Testing
         try await ProducerHarness.run(.postgres) { harness in
             try await harness.write(CaptureTests.account)
             let isFirst = Mutex(true)
-            let broker = RefusingBroker(broker: harness.broker, refusal: { _ in nil }) {
+            let broker = RefusingBroker(base: harness.broker, refusal: { _ in nil }) {
                 guard
                     isFirst.withLock({ first in
                         defer { first = false }; return first

@@ -90,7 +90,7 @@ extension ProducerHarness {
     /// The same, with a broker that suffers from an outage.
     fileprivate func through(_ outage: Outage) -> ProducerHarness {
         var harness = self
-        harness.broker = RefusingBroker(broker: broker) { _ in outage.strikes() ? outage.error : nil }
+        harness.broker = RefusingBroker(base: broker) { _ in outage.strikes() ? outage.error : nil }
         return harness
     }
 

@@ -45,7 +45,7 @@ import Testing
             )
             let refusals = Mutex(1)
             var failing = harness
-            failing.broker = RefusingBroker(broker: harness.broker) { _ in
+            failing.broker = RefusingBroker(base: harness.broker) { _ in
                 refusals.withLock { rest in
                     guard rest > 0 else { return nil }
                     rest -= 1

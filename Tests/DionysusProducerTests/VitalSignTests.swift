@@ -16,7 +16,7 @@ import Testing
             var instrumentation = Instrumentation()
             instrumentation.heartbeat = vitals
             instrumentation.errorHandler = Collected<ErrorContext>()
-            let broker = RefusingBroker(broker: harness.broker) { _ in
+            let broker = RefusingBroker(base: harness.broker) { _ in
                 guard vitals.all.allSatisfy({ $0.problem == nil }) else { return nil }
                 return DionysusError(.brokerUnavailable, "nobody answers", isRetriable: true)
             }
@@ -45,7 +45,7 @@ import Testing
             instrumentation.errorHandler = Collected<ErrorContext>()
             let problems = Collected<String>()
             let broker = RefusingBroker(
-                broker: harness.broker,
+                base: harness.broker,
                 refusal: { _ in nil },
                 gate: {
                     guard problems.all.isEmpty else { return }

@@ -6,6 +6,7 @@ import DionysusSQLite
 import Foundation
 import Logging
 import ServiceLifecycle
+import TestSupport
 
 /// Relays of their own process, to a broker that fails a random tenth of what it is given.
 ///
@@ -99,29 +100,13 @@ struct SharedShelves: Producer {
 }
 
 /// Fails a random tenth of the messages: some don't arrive, some do but without an acknowledgement, some are refused.
-struct UnreliableBroker: MessageBroker {
+struct UnreliableBroker: BrokerWrapper {
     let base: any MessageBroker
     let onFailure: @Sendable (String) -> Void
-
-    var location: String { base.location }
 
     func makeProducer(_ options: ProducerOptions) async throws -> any MessageProducer {
         UnreliableProducer(base: try await base.makeProducer(options), onFailure: onFailure)
     }
-    func makeConsumer(_ options: ConsumerOptions) async throws -> any MessageConsumer {
-        try await base.makeConsumer(options)
-    }
-    func createTopics(_ topics: [TopicSpecification]) async throws { try await base.createTopics(topics) }
-    func describeTopics(_ topics: [String]?) async throws -> [TopicDescription] {
-        try await base.describeTopics(topics)
-    }
-    func offsets(of partitions: [TopicPartition]) async throws -> [TopicPartition: OffsetRange] {
-        try await base.offsets(of: partitions)
-    }
-    func offsets(of partitions: [TopicPartition], at time: Timestamp) async throws -> [TopicPartition: Int64] {
-        try await base.offsets(of: partitions, at: time)
-    }
-    func close() async { await base.close() }
 }
 
 struct UnreliableProducer: MessageProducer {
