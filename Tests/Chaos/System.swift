@@ -202,6 +202,15 @@ actor System {
             : try KafkaBroker(bootstrapServers: seed)
     }
 
+    /// Writes into the source, unless the writers or another fault are in the way.
+    nonisolated func disturb(_ statements: [SQL], _ database: (any CapturingDatabase)? = nil) async throws {
+        do {
+            _ = try await (database ?? source).transaction(.write) { try $0.run(statements) }
+        } catch let error as DionysusError where error.isRetriable || error.code == .constraint {
+            return
+        }
+    }
+
     // MARK: Processes
 
     /// The environment of the processes.

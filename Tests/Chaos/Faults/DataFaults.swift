@@ -21,7 +21,7 @@ extension Fault {
                     "UPDATE rentals SET price = price + 1", "UPDATE bookings_fees SET amount = amount + 1",
                     "UPDATE accounts SET default_check_in_time = \(Int.random(in: 8...20, using: &random))",
                 ]
-                _ = try await system.source.transaction(.write) { try $0.run(statements) }
+                try await system.disturb(statements)
                 try await pause(300...900, &random)
             }
         },
@@ -40,11 +40,11 @@ extension Fault {
                     INSERT INTO rentals (id, account_id, name, price) SELECT \(id), min(id), 'again', 10 FROM accounts
                     """
                 if inTwo {
-                    _ = try await system.source.transaction(.write) { try $0.run(deletion) }
+                    try await system.disturb([deletion])
                     try await pause(10...300, &random)
-                    _ = try await system.source.transaction(.write) { try $0.run(creation) }
+                    try await system.disturb([creation])
                 } else {
-                    _ = try await system.source.transaction(.write) { try $0.run([deletion, creation]) }
+                    try await system.disturb([deletion, creation])
                 }
                 try await pause(10...200, &random)
             }
@@ -56,13 +56,10 @@ extension Fault {
                 let id = Int.random(in: 1...100, using: &random)
                 let hours = Bool.random(using: &random) ? 1 : -1
                 let time = Timestamp(microseconds: Timestamp.now.microseconds + Int64(hours) * 3_600_000_000)
-                _ = try await system.source.transaction(.write) { transaction in
-                    let isText = transaction.dialect.columnType(.timestamp) == "text"
-                    let value: DatabaseValue = isText ? .text(time.description) : .timestamp(time)
-                    _ = try transaction.run(
-                        "UPDATE rentals SET name = \("at \(hours) h"), updated_at = \(value) WHERE id = \(id)"
-                    )
-                }
+                let value: DatabaseValue = system.kind == .embedded ? .text(time.description) : .timestamp(time)
+                try await system.disturb([
+                    "UPDATE rentals SET name = \("at \(hours) h"), updated_at = \(value) WHERE id = \(id)"
+                ])
                 try await pause(20...200, &random)
             }
         },

@@ -19,14 +19,15 @@ extension Fault {
             random in
             for _ in 1...15 {
                 let database = Bool.random(using: &random) ? system.source : system.replica
-                _ = try await database.transaction(.write) { transaction in
-                    try transaction.run(
+                try await system.disturb(
+                    [
                         """
                         SELECT pg_terminate_backend(pid) FROM pg_stat_activity
                         WHERE datname = current_database() AND pid <> pg_backend_pid() ORDER BY random() LIMIT 1
                         """
-                    )
-                }
+                    ],
+                    database
+                )
                 try await pause(50...400, &random)
             }
         },
@@ -81,12 +82,7 @@ extension Fault {
                 let statements = ids.map { id -> SQL in
                     "UPDATE rentals SET bedrooms = bedrooms WHERE \(identifier: column) = \(id)"
                 }
-                do {
-                    _ = try await (isSource ? system.source : system.replica)
-                        .transaction(.write) { try $0.run(statements) }
-                } catch let error as DionysusError where error.isRetriable {
-                    continue
-                }
+                try await system.disturb(statements, isSource ? system.source : system.replica)
                 try await pause(20...100, &random)
             }
         },
