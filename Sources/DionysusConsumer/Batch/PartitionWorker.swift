@@ -23,6 +23,8 @@ final class PartitionWorker: Sendable {
     let start: StoredPosition?
     private let context: Context
     private let lanes = Mutex<VirtualLanes?>(nil)
+    /// Whether a batch is under way while the next one is waited for.
+    private let isWriting = Mutex(false)
 
     init(_ partition: TopicPartition, from start: StoredPosition?, _ context: Context) {
         self.partition = partition
@@ -33,7 +35,7 @@ final class PartitionWorker: Sendable {
     }
 
     /// Whether there is nothing to be done, and the partition's offset says so.
-    var isIdle: Bool { queue.isIdle && lanes.withLock { $0?.isIdle ?? true } }
+    var isIdle: Bool { queue.isIdle && !isWriting.withLock(\.self) && lanes.withLock { $0?.isIdle ?? true } }
 
     /// Works until the queue is closed, or reports why it can't.
     func run() async {
@@ -69,9 +71,11 @@ final class PartitionWorker: Sendable {
         var cursor = OffsetCursor(partition, stored: stored)
         var next = await nextBatch()
         while let (batch, prepared) = next, !queue.isClosed {
+            isWriting.withLock { $0 = true }
             async let following = nextBatch()
             cursor.stored = try await process(batch, cursor, prepared)
             if let offset = cursor.stored { await tell(offset) }
+            isWriting.withLock { $0 = false }
             next = await following
         }
     }
