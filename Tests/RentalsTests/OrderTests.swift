@@ -112,7 +112,7 @@ import Testing
         let hasNote: Bool
     }
 
-    /// Where each row's message stands first, and the version of the batch that published it last: more than one has if
+    /// Where each row's message stands first, and the version of the latest batch that published it: more than one has if
     /// an acknowledgement was lost.
     private struct Log {
         private(set) var places: [Int64: (place: Int, firstVersion: Int64, lastVersion: Int64)] = [:]
@@ -121,7 +121,8 @@ import Testing
             for (place, message) in messages.enumerated() {
                 guard let id = message.headers[HeaderName.eventID].flatMap(rowID) else { continue }
                 let first = places[id] ?? (place, message.version, message.version)
-                places[id] = (first.place, first.firstVersion, message.version)
+                // A relay that has lost its lane may publish late, with a lower version.
+                places[id] = (first.place, first.firstVersion, max(first.lastVersion, message.version))
             }
         }
     }
