@@ -36,8 +36,7 @@ struct HandlerWork: Sendable {
         log: EventLog?,
         errorHandler: any ErrorHandler
     ) {
-        let failed = Set(failures.map(\.message.offset))
-        let sound = failed.isEmpty ? messages : messages.filter { !failed.contains($0.message.offset) }
+        let sound = messages.without(failures)
         events = topic.handlers.isEmpty && log == nil ? [] : sound.flatMap(\.incomingEvents)
         handlers = topic.handlers
         self.log = log?.keeping(replicated: bound.models)

@@ -45,9 +45,7 @@ struct Binder {
                 failures.append(FailedMessage(message: message.message, error: error, attempts: 1))
             }
         }
-        var batch = binder.whole
-        batch.messages = messages.count - failures.count
-        return (batch, failures)
+        return (binder.whole, failures)
     }
 
     private var whole: BoundBatch {

@@ -11,8 +11,6 @@ struct BoundBatch: Sendable {
     var handovers: [Handover] = []
     /// What is written after that, in the same transaction.
     var following: [BoundBatch] = []
-    /// How many messages the events come from.
-    var messages = 0
     /// How many further events are of models that are not kept.
     var withoutReplica = 0
 
