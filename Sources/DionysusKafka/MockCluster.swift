@@ -57,6 +57,7 @@ public final class MockCluster: Sendable {
             throw DionysusError(.brokerUnavailable, "the mock cluster can't listen on a port of localhost")
         }
         bootstrapServers = String(cString: servers)
+        sendWithoutDelay(bootstrapServers)
         handle = Mutex(Handle(client: client, cluster: cluster))
     }
 
