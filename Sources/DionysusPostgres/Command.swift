@@ -20,12 +20,39 @@ struct Command {
         return words.joined(separator: " ")
     }
 
+    /// What a prepared statement is known by: the text, and the types of its values.
+    struct Shape: Hashable {
+        let text: String
+        let types: [UInt32]
+    }
+
+    var shape: Shape { Shape(text: text, types: parameters.map(\.type)) }
+
+    /// Whether there is a plan to be kept: `BEGIN` and the like have none.
+    var isPreparable: Bool { Self.planned.contains { text.hasPrefix($0) } }
+
+    private static let planned = ["SELECT ", "INSERT ", "UPDATE ", "DELETE "]
+
+    /// The lengths of the text and of its longest value, in bytes.
+    var size: (text: Int, longestValue: Int) {
+        (text.utf8.count, parameters.lazy.map { $0.text?.utf8.count ?? 0 }.max() ?? 0)
+    }
+
     /// Puts it into the pipeline.
     /// - Returns: Whether libpq took it.
-    func enqueue(on connection: OpaquePointer) -> Bool {
-        withCStrings(parameters.map(\.text)) { pointers in
+    func enqueue(on connection: OpaquePointer, _ sending: PreparedStatements.Sending) -> Bool {
+        let count = Int32(parameters.count)
+        return withCStrings(parameters.map(\.text)) { pointers in
             let types = parameters.map(\.type)
-            return PQsendQueryParams(connection, text, Int32(parameters.count), types, pointers, nil, nil, 0) == 1
+            switch sending {
+            case .unprepared:
+                return PQsendQueryParams(connection, text, count, types, pointers, nil, nil, 0) == 1
+            case .preparing(let name):
+                return PQsendPrepare(connection, name, text, count, types) == 1
+                    && PQsendQueryPrepared(connection, name, count, pointers, nil, nil, 0) == 1
+            case .prepared(let name):
+                return PQsendQueryPrepared(connection, name, count, pointers, nil, nil, 0) == 1
+            }
         }
     }
 }

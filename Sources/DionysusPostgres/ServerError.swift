@@ -20,6 +20,11 @@ struct ServerError: Error, CustomStringConvertible {
 
     var description: String { "\(state): \(message) \(detail)" }
 
+    /// Whether a prepared statement is gone, stands already, or no longer fits its tables: the next attempt does without.
+    var isOfPreparation: Bool {
+        ["26000", "42P05"].contains(state) || state == "0A000" && message.hasPrefix("cached plan")
+    }
+
     /// - Parameters:
     ///   - location: Where the server is.
     ///   - command: The statement's first words.
@@ -35,7 +40,8 @@ struct ServerError: Error, CustomStringConvertible {
     }
 
     private var code: DionysusError.Code {
-        switch state {
+        if isOfPreparation { return .transactionConflict }
+        return switch state {
         case "40001", "40P01", "55P03": .transactionConflict
         case "25P03", "57P01", "57P02", "57P03", "57P05": .databaseUnavailable
         // The connection, or a resource that the server has run out of.

@@ -3,7 +3,8 @@ import Dionysus
 
 /// A connection of libpq, in pipeline mode: statements given together cost one round trip.
 ///
-/// It connects when a transaction begins, if it has to, and keeps nothing in the server's session.
+/// It connects when a transaction begins, if it has to, and keeps nothing in the server's session but prepared statements,
+/// and these only where the session is its own.
 final class Session: DatabaseConnection {
     private let target: ConnectionTarget
     private var connection: OpaquePointer?
@@ -14,6 +15,7 @@ final class Session: DatabaseConnection {
     private var isInTransaction = false
     /// Whether a statement has failed, so that the server would turn a commit into a rollback without a word.
     private var hasFailed = false
+    private var preparedStatements = PreparedStatements(isPossible: false)
 
     init(target: ConnectionTarget) { self.target = target }
 
@@ -57,7 +59,7 @@ final class Session: DatabaseConnection {
         }
         // Over, whatever the answer is.
         isInTransaction = false
-        _ = try send(["COMMIT"])
+        _ = try send(preparedStatements.expire() ? ["COMMIT", "DEALLOCATE ALL"] : ["COMMIT"])
     }
 
     func rollback() {
@@ -130,7 +132,7 @@ final class Session: DatabaseConnection {
             connection,
             """
             SELECT current_setting('TimeZone') IN ('UTC', 'Etc/UTC'), current_setting('DateStyle') LIKE 'ISO%',
-              current_setting('extra_float_digits')::int > 0, current_setting('bytea_output') = 'hex'
+              current_setting('extra_float_digits')::int > 0, current_setting('bytea_output') = 'hex', pg_backend_pid()
             """
         )
         defer { PQclear(result) }
@@ -139,11 +141,11 @@ final class Session: DatabaseConnection {
             "SET LOCAL TimeZone TO 'UTC'", "SET LOCAL DateStyle TO 'ISO'", "SET LOCAL extra_float_digits TO 1",
             "SET LOCAL bytea_output TO 'hex'",
         ]
-        var settings = needed.enumerated()
-            .filter { index, _ in
-                PQgetvalue(result, 0, Int32(index)).map { String(cString: $0) } != "t"
-            }
-            .map(\.element)
+        func value(_ column: Int) -> String? { PQgetvalue(result, 0, Int32(column)).map { String(cString: $0) } }
+        // A pooler makes up the number of the process that it says it is.
+        let isDirect = value(needed.count) == String(PQbackendPID(connection))
+        preparedStatements = PreparedStatements(isPossible: isDirect)
+        var settings = needed.enumerated().filter { index, _ in value(index) != "t" }.map(\.element)
         if let timeout = target.statementTimeout {
             settings.append("SET LOCAL statement_timeout TO \(raw: String(max(1, timeout.milliseconds)))")
         }
@@ -156,12 +158,29 @@ final class Session: DatabaseConnection {
         guard let connection else { throw lost("it has been closed") }
         // All of them first: one that can't be sent must not leave the others in the pipeline.
         let commands = try statements.map { try Command($0.rendered(for: dialect)) }
+        var steps: [Step] = []
+        steps.reserveCapacity(commands.count)
         for command in commands {
-            guard command.enqueue(on: connection) else { throw lost(firstLine(PQerrorMessage(connection))) }
+            let sending = preparedStatements.sending(of: command)
+            guard command.enqueue(on: connection, sending) else { throw lost(firstLine(PQerrorMessage(connection))) }
+            if case .preparing(let name) = sending { steps.append(.preparation(of: command, as: name)) }
+            steps.append(.execution(of: command))
         }
         guard PQpipelineSync(connection) == 1 else { throw lost(firstLine(PQerrorMessage(connection))) }
         try flush(connection)
-        return try collect(commands, from: connection)
+        return try collect(steps, from: connection)
+    }
+
+    /// What each result of the pipeline answers.
+    private enum Step {
+        case preparation(of: Command, as: String)
+        case execution(of: Command)
+
+        var command: Command {
+            switch self {
+            case .preparation(let command, _), .execution(let command): command
+            }
+        }
     }
 
     /// Sends without waiting on a server that itself waits for its answers to be read.
@@ -180,11 +199,12 @@ final class Session: DatabaseConnection {
     }
 
     /// Takes everything that comes back, also after a failure, so that the next statements find an empty pipeline.
-    private func collect(_ commands: [Command], from connection: OpaquePointer) throws -> [ResultSet] {
+    private func collect(_ steps: [Step], from connection: OpaquePointer) throws -> [ResultSet] {
         var results: [ResultSet] = []
-        results.reserveCapacity(commands.count)
+        results.reserveCapacity(steps.count)
         var failure: DionysusError?
         var nothings = 0
+        var done = 0
         while true {
             guard let result = PQgetResult(connection) else {
                 // One nothing ends each statement; two in a row mean that the connection has no more to say.
@@ -194,21 +214,29 @@ final class Session: DatabaseConnection {
             }
             nothings = 0
             defer { PQclear(result) }
+            let step = done < steps.count ? steps[done] : nil
             switch PQresultStatus(result) {
             case PGRES_PIPELINE_SYNC:
                 if let failure { throw failure }
                 return results
-            case PGRES_TUPLES_OK, PGRES_COMMAND_OK, PGRES_EMPTY_QUERY: results.append(ResultSet(result))
+            case PGRES_TUPLES_OK, PGRES_COMMAND_OK, PGRES_EMPTY_QUERY:
+                if case .preparation(let command, let name) = step {
+                    preparedStatements.confirm(command, as: name)
+                } else {
+                    results.append(ResultSet(result))
+                }
             case PGRES_PIPELINE_ABORTED: break
             default:
                 if failure == nil {
-                    let command = results.count < commands.count ? commands[results.count].summary : ""
-                    failure = ServerError(result).error(at: target.location, in: command)
+                    let error = ServerError(result)
+                    if error.isOfPreparation { preparedStatements.giveUp() }
+                    failure = error.error(at: target.location, in: step?.command.summary ?? "")
                 }
                 if PQstatus(connection) != CONNECTION_OK {
                     throw lost(firstLine(PQresultErrorMessage(result)), failure)
                 }
             }
+            done += 1
         }
     }
 
