@@ -32,6 +32,18 @@ struct DeliveryTable: Sendable {
         var results: Results
         var remaining: Int
         var continuation: CheckedContinuation<Results, Never>?
+
+        mutating func settle(_ index: Int, _ result: (String) -> Result<Acknowledgement, DionysusError>) {
+            results[index] = result(messages[index].topic)
+            remaining -= 1
+        }
+    }
+
+    /// What librdkafka says of one message.
+    struct Report {
+        var tag: Tag
+        var code: rd_kafka_resp_err_t
+        var acknowledgement: Acknowledgement
     }
 
     /// Delivery reports name their message by the number of its batch and its place there.
@@ -97,19 +109,30 @@ struct DeliveryTable: Sendable {
 
     /// Enters the result of one message.
     mutating func settle(_ tag: Tag, _ result: Result<Acknowledgement, DionysusError>) -> Completion? {
-        settle(tag) { _ in result }
+        batches[tag.batch]?.settle(Int(tag.index)) { _ in result }
+        return completion(of: tag.batch)
     }
 
-    /// Enters the result of one message, whose topic decides the wording.
-    mutating func settle(
-        _ tag: Tag,
-        _ result: (String) -> Result<Acknowledgement, DionysusError>
-    ) -> Completion? {
-        guard batches[tag.batch] != nil else { return nil }
-        let topic = batches[tag.batch]?.messages[Int(tag.index)].topic ?? ""
-        batches[tag.batch]?.results[Int(tag.index)] = result(topic)
-        batches[tag.batch]?.remaining -= 1
-        return completion(of: tag.batch)
+    /// Enters the results of messages; those of one batch mostly follow each other.
+    mutating func settle(_ reports: [Report]) -> [Completion] {
+        var completions: [Completion] = []
+        var start = 0
+        while start < reports.count {
+            let number = reports[start].tag.batch
+            let end = reports[start...].firstIndex { $0.tag.batch != number } ?? reports.count
+            if let place = batches.index(forKey: number) {
+                for report in reports[start..<end] {
+                    batches.values[place]
+                        .settle(Int(report.tag.index)) { topic in
+                            report.code == RD_KAFKA_RESP_ERR_NO_ERROR
+                                ? .success(report.acknowledgement) : .failure(.undelivered(report.code, topic: topic))
+                        }
+                }
+            }
+            if let completion = completion(of: number) { completions.append(completion) }
+            start = end
+        }
+        return completions
     }
 
     /// Enters the sender that waits for a batch.

@@ -56,11 +56,11 @@ final class ProducerSession: Sendable {
     /// Hands messages to librdkafka, which copies them, and waits whenever its queue is full.
     private func enqueue(_ messages: [OutgoingMessage], as batch: UInt32) async {
         let purgesBefore = purges.load(ordering: .acquiring)
-        var handles: [String: OpaquePointer] = [:]
+        var topic: (name: String, handle: OpaquePointer)?
         var next = 0
         while next < messages.count {
             let seen = table.withLock { $0.roomings }
-            next = enqueue(messages, from: next, as: batch, purgesBefore, &handles)
+            next = enqueue(messages, from: next, as: batch, purgesBefore, &topic)
             if next < messages.count {
                 await withCheckedContinuation { continuation in
                     if !table.withLock({ $0.waitForRoom(continuation, since: seen) }) { continuation.resume() }
@@ -78,16 +78,18 @@ final class ProducerSession: Sendable {
         from start: Int,
         as batch: UInt32,
         _ purgesBefore: Int,
-        _ handles: inout [String: OpaquePointer]
+        _ lastTopic: inout (name: String, handle: OpaquePointer)?
     ) -> Int {
         for index in start..<messages.count {
             let message = messages[index]
             let tag = DeliveryTable.Tag(batch: batch, index: index)
             var code = RD_KAFKA_RESP_ERR__PURGE_QUEUE
             if purges.load(ordering: .acquiring) == purgesBefore {
-                if let topic = handles[message.topic] ?? topic(message.topic) {
-                    handles[message.topic] = topic
-                    code = client.enqueue(message, to: topic, opaque: tag.opaque)
+                if lastTopic?.name != message.topic {
+                    lastTopic = topic(message.topic).map { (message.topic, $0) }
+                }
+                if let topic = lastTopic {
+                    code = client.enqueue(message, to: topic.handle, opaque: tag.opaque)
                 } else {
                     code = RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION
                 }
@@ -232,20 +234,14 @@ final class ProducerSession: Sendable {
         }
     }
 
-    private struct Report {
-        var tag: DeliveryTable.Tag
-        var code: rd_kafka_resp_err_t
-        var acknowledgement: Acknowledgement
-    }
-
-    private func deliveryReports(_ event: OpaquePointer) -> [Report] {
+    private func deliveryReports(_ event: OpaquePointer) -> [DeliveryTable.Report] {
         let count = rd_kafka_event_message_count(event)
         var messages = [UnsafePointer<rd_kafka_message_t>?](repeating: nil, count: count)
         let taken = rd_kafka_event_message_array(event, &messages, count)
         return messages.prefix(taken)
             .compactMap { message in
                 guard let message = message?.pointee else { return nil }
-                return Report(
+                return DeliveryTable.Report(
                     tag: DeliveryTable.Tag(message._private),
                     code: message.err,
                     acknowledgement: Acknowledgement(partition: message.partition, offset: message.offset)
@@ -253,14 +249,9 @@ final class ProducerSession: Sendable {
             }
     }
 
-    private func settle(_ reports: [Report]) {
+    private func settle(_ reports: [DeliveryTable.Report]) {
         let (completions, waiting) = table.withLock { table in
-            let completions = reports.compactMap { report in
-                table.settle(report.tag) { topic in
-                    report.code == RD_KAFKA_RESP_ERR_NO_ERROR
-                        ? .success(report.acknowledgement) : .failure(.undelivered(report.code, topic: topic))
-                }
-            }
+            let completions = table.settle(reports)
             return (completions, table.makeRoom())
         }
         completions.forEach { $0.resume() }
