@@ -66,7 +66,7 @@ import Testing
         var settings = ProducerSettings()
         settings.retention = .seconds(3 * 86_400)
         try await ProducerHarness.run(kind, settings: settings) { harness in
-            let (retention, queue) = (try await harness.retention(), LaneQueue(onIdle: {}))
+            let (retention, queue) = (try await harness.retention(), LaneQueue())
             let old = Entry(createdDaysAgo: 5, publishedDaysAgo: 5)
             let pending = Entry(createdDaysAgo: 5)
             try await harness.insert(Array(repeating: old, count: 1_200))

@@ -5,7 +5,7 @@ import ServiceLifecycle
 import Synchronization
 
 extension Benchmark {
-    /// How long a change takes at 200 changes a second.
+    /// How long a change takes at 500 changes a second.
     static let latency = Benchmark(
         name: "latency",
         figures: [
@@ -50,14 +50,14 @@ extension Benchmark {
                             await times.firstArrival()
                             let clock = ContinuousClock()
                             var due = clock.now
-                            for number in 0..<2_000 {
+                            for number in 0..<5_000 {
                                 try await fixture.run(
                                     "UPDATE rentals SET price = price + 1 WHERE id = \(1 + number % 1_000)"
                                 )
-                                due += .milliseconds(5)
+                                due += .milliseconds(2)
                                 try await clock.sleep(until: due)
                             }
-                            await times.arrivals(atLeast: 2_001)
+                            await times.arrivals(atLeast: 5_001)
                             await group.triggerGracefulShutdown()
                             try await tasks.waitForAll()
                             return times.percentiles
@@ -90,7 +90,7 @@ private final class Times: Sendable {
     func published(_ batch: PublishedBatch) {
         let ready = state.withLock { state in
             for change in batch.changes {
-                state.acknowledgement.append(Self.milliseconds(change.recordedAt, batch.publishedAt))
+                state.acknowledgement.append(Self.milliseconds(change.recordedAt, batch.acknowledgedAt))
                 if let applied = state.applied.removeValue(forKey: change.eventID) {
                     state.replica.append(Self.milliseconds(change.recordedAt, applied))
                 } else {

@@ -19,6 +19,9 @@ package struct JSONTreeEncoder {
         return storage.json
     }
 
+    /// An encoder whose value nobody reads.
+    var throwaway: any Encoder { TreeEncoder(storage: Storage(), options: self) }
+
     /// What has its own form on the wire.
     ///
     /// Types are compared before they are cast, because a cast that fails costs much more.
@@ -34,6 +37,30 @@ package struct JSONTreeEncoder {
         if T.self == Decimal.self, let decimal = value as? Decimal { return .string("\(decimal)") }
         if T.self == Data.self, let data = value as? Data { return .string(data.base64EncodedString()) }
         return nil
+    }
+}
+
+extension JSONWriter {
+    /// Writes the commonest of the types that have their own form on the wire.
+    /// - Returns: Whether the value is of one of them.
+    mutating func write<T: Encodable>(scalar value: T, _ options: JSONTreeEncoder) -> Bool {
+        if T.self == Timestamp.self, let time = value as? Timestamp {
+            write(time, fractionDigits: options.fractionDigits)
+            return true
+        }
+        if T.self == ExactDecimal.self, let decimal = value as? ExactDecimal {
+            write(decimal)
+            return true
+        }
+        if T.self == Int.self, let integer = value as? Int {
+            write(Int64(integer))
+            return true
+        }
+        if T.self == String.self, let text = value as? String {
+            write(text)
+            return true
+        }
+        return false
     }
 }
 

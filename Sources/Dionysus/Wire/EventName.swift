@@ -5,6 +5,22 @@ public struct EventName: Sendable, Hashable, CustomStringConvertible {
         case created
         case updated
         case destroyed
+
+        /// Reads what an event's name ends in, without the rest of it.
+        package init?(ofEvent name: String) {
+            guard let change = Self.allCases.first(where: { name.hasSuffix($0.ending) }),
+                name.utf8.count > change.ending.utf8.count
+            else { return nil }
+            self = change
+        }
+
+        private var ending: String {
+            switch self {
+            case .created: "_created"
+            case .updated: "_updated"
+            case .destroyed: "_destroyed"
+            }
+        }
     }
 
     /// The singular name of the model: `bookings_fee`.

@@ -7,6 +7,9 @@ package struct JSONWriter {
     /// Appends what is JSON already.
     package mutating func append(_ json: [UInt8]) { bytes.append(contentsOf: json) }
 
+    /// Appends what is JSON already.
+    package mutating func append(_ json: ArraySlice<UInt8>) { bytes.append(contentsOf: json) }
+
     /// Forgets what was written and keeps the memory.
     package mutating func reset() { bytes.removeAll(keepingCapacity: true) }
 
@@ -15,7 +18,7 @@ package struct JSONWriter {
         case .null: literal("null")
         case .bool(let value): literal(value ? "true" : "false")
         case .integer(let value): write(value)
-        case .number(let digits): bytes.append(contentsOf: digits.utf8)
+        case .number(let digits): write(number: digits)
         case .string(let text): write(text)
         case .array(let elements):
             bytes.append(UInt8(ascii: "["))
@@ -49,6 +52,42 @@ package struct JSONWriter {
             rest /= 10
         } while rest > 0
         bytes[start...].reverse()
+    }
+
+    /// Writes a number from its digits.
+    package mutating func write(number digits: String) { bytes.append(contentsOf: digits.utf8) }
+
+    /// Writes a decimal number as a string, with its scale.
+    package mutating func write(_ decimal: ExactDecimal) {
+        guard var rest = UInt64(exactly: decimal.unscaled.magnitude), decimal.scale < 20 else {
+            write(decimal.description)
+            return
+        }
+        bytes.append(UInt8(ascii: "\""))
+        if decimal.unscaled < 0 { bytes.append(UInt8(ascii: "-")) }
+        let start = bytes.count
+        var digits = 0
+        repeat {
+            if digits == decimal.scale, digits > 0 { bytes.append(UInt8(ascii: ".")) }
+            bytes.append(UInt8(48 + rest % 10))
+            rest /= 10
+            digits += 1
+        } while rest > 0 || digits <= decimal.scale
+        bytes[start...].reverse()
+        bytes.append(UInt8(ascii: "\""))
+    }
+
+    /// Writes a time as ISO 8601 in UTC.
+    package mutating func write(_ time: Timestamp, fractionDigits: Int) {
+        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 42) { buffer in
+            buffer[0] = UInt8(ascii: "\"")
+            let length = time.write(
+                into: UnsafeMutableBufferPointer(rebasing: buffer[1...]),
+                fractionDigits: fractionDigits
+            )
+            buffer[length + 1] = UInt8(ascii: "\"")
+            bytes.append(contentsOf: buffer[...(length + 1)])
+        }
     }
 
     package mutating func write(_ text: String) {

@@ -42,7 +42,7 @@ extension SerializerPlan {
         _ serializers: Serializers,
         _ encoder: JSONTreeEncoder
     ) throws -> JSON.Object {
-        var members = try attributes(record, targets, encoder)
+        var members = try attributes(of: record, targets, encoder)
         let columns = try encoder.encodeObject(record)
         let links = try relationships.map { relationship in
             let computed = try relationship.link.map { try $0(record, targets, encoder) }
@@ -55,18 +55,34 @@ extension SerializerPlan {
         for (relationship, link) in zip(relationships, links)
         where relationship.branches.contains(where: sideloads.contains) {
             let found = try relationship.branches.flatMap { targets[$0] ?? [] }
-                .map { target in
+                .map { target -> (id: JSON, payload: [UInt8]) in
                     let model = ModelDescription(type(of: target))
                     let plan = serializers.serializer(of: model).map { SerializerPlan($0) }
                     let payload = try (plan ?? SerializerPlan(encoding: model))
-                        .payload(of: target, [:], sideloading: [], serializers, encoder)
-                    return (
-                        id: try encoder.encodeObject(target)[model.primaryKey] ?? .null, payload: JSON.object(payload)
-                    )
+                        .payload(of: target, [], sideloading: [], serializers, encoder)
+                    let id = try encoder.encodeObject(target)[model.primaryKey] ?? .null
+                    return (id, JSON.object(payload).bytes)
                 }
-            members.append(.init(relationship.name, relationship.sideload(found, linkedBy: link.value)))
+            var writer = JSONWriter()
+            relationship.write(sideload: found, linkedBy: link.value, into: &writer)
+            members.append(.init(relationship.name, try JSON(parsing: writer.bytes)))
         }
         return JSON.Object(members)
+    }
+
+    private func attributes(
+        of record: any Model,
+        _ targets: Targets,
+        _ encoder: JSONTreeEncoder
+    ) throws -> [JSON.Object.Member] {
+        var writer = JSONWriter()
+        writer.literal("{")
+        try writeAttributes(record, targets, MemberEncoder(encoder), &writer)
+        guard writer.bytes.count > 1 else { return [] }
+        guard case .object(let object) = try JSON(parsing: writer.bytes.dropLast() + [UInt8(ascii: "}")]) else {
+            return []
+        }
+        return object.members
     }
 }
 

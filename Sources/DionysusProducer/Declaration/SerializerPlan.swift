@@ -2,8 +2,9 @@ import Dionysus
 
 /// A serializer without its type: what it needs, and how it turns a record into attributes.
 struct SerializerPlan: Sendable {
-    /// Associated records, by the association that leads to them.
-    typealias Targets = [AssociationDescription: [any Model]]
+    /// Associated records, by the association that leads to them: a few, which are found faster one after another than
+    /// by their hashes.
+    typealias Targets = [(association: AssociationDescription, records: [any Model])]
 
     /// A link under its name.
     struct Relationship: Sendable {
@@ -14,6 +15,8 @@ struct SerializerPlan: Sendable {
         let isToMany: Bool
         /// A computation in the place of what the association gives.
         let link: (@Sendable (any Model, Targets, JSONTreeEncoder) throws -> JSON)?
+        /// The name as the beginning of a JSON member.
+        let memberName: [UInt8]
     }
 
     /// A property under its coding key.
@@ -30,7 +33,8 @@ struct SerializerPlan: Sendable {
     let relationships: [Relationship]
     /// The attributes that are properties; nil if all are.
     let properties: [Property]?
-    let attributes: @Sendable (any Model, Targets, JSONTreeEncoder) throws -> [JSON.Object.Member]
+    /// Writes a record's attributes as JSON members, each followed by a comma.
+    let writeAttributes: @Sendable (any Model, Targets, MemberEncoder, inout JSONWriter) throws -> Void
 
     init(_ serializer: any ModelSerializer) { self = serializer.plan }
 
@@ -41,9 +45,14 @@ struct SerializerPlan: Sendable {
         loads = []
         relationships = []
         properties = nil
-        attributes = { record, _, encoder in
-            guard case .object(let object) = try encoder.encode(record) else { return [] }
-            return object.members
+        writeAttributes = { record, _, encoder, writer in
+            try encoder.encode(record)
+            for index in 0..<encoder.count {
+                writer.write(encoder.name(index))
+                writer.literal(":")
+                encoder.write(index, scaledTo: nil, into: &writer)
+                writer.literal(",")
+            }
         }
     }
 
@@ -69,9 +78,13 @@ struct SerializerPlan: Sendable {
         var loads = fields.flatMap(\.loads)
         if computes { loads += relationships.flatMap(\.branches) }
         self.loads = loads.withoutRepetitions
-        attributes = { record, targets, encoder in
-            guard let record = record as? S.Record else { return [] }
-            return try Self.attributes(of: record, fields, Related(targets: targets), encoder)
+        let attributes = fields.compactMap { field -> (name: [UInt8], field: Field<S.Record>)? in
+            if case .relationship = field.content { return nil }
+            return (JSONWriter.memberName(field.name), field)
+        }
+        writeAttributes = { record, targets, encoder, writer in
+            guard let record = record as? S.Record else { return }
+            try Self.write(attributes, of: record, Related(targets: targets), encoder, &writer)
         }
     }
 
@@ -85,31 +98,38 @@ struct SerializerPlan: Sendable {
         }
     }
 
-    private static func attributes<Record: Model>(
+    private static func write<Record: Model>(
+        _ attributes: [(name: [UInt8], field: Field<Record>)],
         of record: Record,
-        _ fields: [Field<Record>],
         _ related: Related<Record>,
-        _ encoder: JSONTreeEncoder
-    ) throws -> [JSON.Object.Member] {
-        guard case .object(let object) = try encoder.encode(record) else { return [] }
-        var members: [JSON.Object.Member] = []
-        members.reserveCapacity(fields.count + 3)
-        for field in fields {
+        _ encoder: MemberEncoder,
+        _ writer: inout JSONWriter
+    ) throws {
+        try encoder.encode(record)
+        var next = 0
+        for (name, field) in attributes {
+            writer.append(name)
             switch field.content {
             case .property(let scale):
-                members.append(.init(field.name, (object[field.name] ?? .null).scaled(to: scale)))
+                if let index = encoder.index(of: field.name, hint: next) {
+                    encoder.write(index, scaledTo: scale, into: &writer)
+                    next = index + 1
+                } else {
+                    writer.literal("null")
+                }
             case .computed(let scale, let value):
-                members.append(.init(field.name, try encoder.encode(value(record, related)).scaled(to: scale)))
+                try encoder.write(value(record, related), scaledTo: scale, into: &writer)
             case .relationship: break
             }
+            writer.literal(",")
         }
-        return members
     }
 }
 
 extension SerializerPlan.Relationship {
     init<Record: Model>(name: String, _ declared: Link<Record>) {
         self.name = name
+        memberName = JSONWriter.memberName(name)
         branches = declared.branches
         isPolymorphic = declared.isPolymorphic
         isToMany = declared.isToMany
@@ -123,33 +143,44 @@ extension SerializerPlan.Relationship {
         }
     }
 
-    /// The sideload that fits a link: of a link that is computed only the linked records, in its order.
-    func sideload(_ found: [(id: JSON, payload: JSON)], linkedBy value: JSON) -> JSON {
+    /// Writes the sideload that fits a link: of a link that is computed only the linked records, in its order.
+    func write(sideload found: [(id: JSON, payload: [UInt8])], linkedBy value: JSON, into writer: inout JSONWriter) {
         var payloads = found.map(\.payload)
         if link != nil {
             let linked: [JSON] = if case .array(let ids) = value { ids } else { [value] }
             let byID = Dictionary(found.map { ($0.id, $0.payload) }, uniquingKeysWith: { first, _ in first })
             payloads = linked.compactMap { byID[$0] }
         }
-        return isToMany ? .array(payloads) : payloads.first ?? .null
-    }
-}
-
-extension JSON {
-    /// A decimal number with as many digits behind the point as its attribute declares.
-    func scaled(to scale: Int?) -> JSON {
-        guard let scale, let decimal = ExactDecimal(json: self), decimal.scale != scale else { return self }
-        return .string(decimal.rounded(toScale: scale).description)
-    }
-}
-
-extension ExactDecimal {
-    fileprivate init?(json: JSON) {
-        switch json {
-        case .string(let text), .number(let text): self.init(text)
-        case .integer(let value): self.init(value)
-        default: return nil
+        guard isToMany else {
+            if let payload = payloads.first { writer.append(payload) } else { writer.literal("null") }
+            return
         }
+        writer.literal("[")
+        for (index, payload) in payloads.enumerated() {
+            if index > 0 { writer.literal(",") }
+            writer.append(payload)
+        }
+        writer.literal("]")
+    }
+}
+
+extension [(association: AssociationDescription, records: [any Model])] {
+    subscript(association: AssociationDescription) -> [any Model]? {
+        first { $0.association == association }?.records
+    }
+
+    func replacing(_ association: AssociationDescription, by records: [any Model]) -> SerializerPlan.Targets {
+        filter { $0.association != association } + [(association, records)]
+    }
+}
+
+extension JSONWriter {
+    /// A name as the beginning of a JSON member.
+    fileprivate static func memberName(_ name: String) -> [UInt8] {
+        var writer = JSONWriter(capacity: name.utf8.count + 3)
+        writer.write(name)
+        writer.literal(":")
+        return writer.bytes
     }
 }
 

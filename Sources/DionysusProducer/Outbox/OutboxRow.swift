@@ -1,7 +1,9 @@
 import Dionysus
 
 /// A row of the outbox: one change, for one topic.
-struct OutboxRow: Sendable {
+///
+/// It is a class because lists of rows are made of others all the way to the broker, and a row is large.
+final class OutboxRow: Sendable {
     /// The topic of rows that say that something observed has changed.
     static let observerTopic = "__outbox_observer__"
 
@@ -37,7 +39,7 @@ struct OutboxRow: Sendable {
         resourceClass = try row.text(1) ?? ""
         resourceID = try row.text(2) ?? ""
         eventName = try row.text(3) ?? ""
-        change = EventName(eventName)?.change
+        change = EventName.Change(ofEvent: eventName)
         topic = try row.text(4) ?? ""
         partitionKey = try row.text(5)
         attempts = try row.integer(6) ?? 0
@@ -74,6 +76,16 @@ struct OutboxRow: Sendable {
 
     /// The record that the row is about, in its topic.
     var record: RecordReference { RecordReference(topic: topic, modelName: resourceClass, id: resourceID) }
+
+    /// The key of its record's messages.
+    var messageKey: [UInt8] {
+        var key: [UInt8] = []
+        key.reserveCapacity(resourceClass.utf8.count + resourceID.utf8.count + 1)
+        key += resourceClass.utf8
+        key.append(UInt8(ascii: ":"))
+        key += resourceID.utf8
+        return key
+    }
 }
 
 extension [OutboxRow] {

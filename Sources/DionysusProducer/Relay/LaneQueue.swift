@@ -37,11 +37,11 @@ final class LaneQueue: Sendable {
     }
 
     private let state = Mutex(State())
-    private let onIdle: @Sendable () -> Void
+    private let onFinished: @Sendable () -> Void
 
     /// Creates a queue.
-    /// - Parameter onIdle: Called when the last lane is finished.
-    init(onIdle: @escaping @Sendable () -> Void = {}) { self.onIdle = onIdle }
+    /// - Parameter onFinished: Called when it is time to look for more: a lane has been emptied, or none is left.
+    init(onFinished: @escaping @Sendable () -> Void = {}) { self.onFinished = onFinished }
 
     /// Whether a lane waits or is worked on.
     var isIdle: Bool { state.withLock { $0.waiting.isEmpty && $0.underWay.isEmpty } }
@@ -49,7 +49,16 @@ final class LaneQueue: Sendable {
     /// Whether the workers are being sent home.
     var isClosed: Bool { state.withLock { $0.isClosed } }
 
-    /// Adds lanes that are not waiting yet.
+    /// Adds lanes that nobody works on and that are not waiting yet.
+    func offerIdle(_ lanes: [Int]) {
+        change { state in
+            for lane in lanes where !state.underWay.contains(lane) && !state.waiting.contains(lane) {
+                state.waiting.append(lane)
+            }
+        }
+    }
+
+    /// Adds lanes that are not waiting yet, also those that are worked on: they get another turn.
     func offer(_ lanes: [Int]) {
         change { state in
             for lane in lanes where !state.waiting.contains(lane) { state.waiting.append(lane) }
@@ -70,7 +79,7 @@ final class LaneQueue: Sendable {
             if hasMore, !state.waiting.contains(lane) { state.waiting.append(lane) }
             if hasProgressed { state.hasProgressed = true }
         }
-        if isIdle { onIdle() }
+        if hasProgressed && !hasMore || isIdle { onFinished() }
     }
 
     /// Whether anything was settled since this was last asked.

@@ -46,10 +46,11 @@ struct RelayPipeline: Sendable {
             let span = telemetry.sending(batch.rows)
             let (messages, verdicts) = compose(batch, records, span)
             let results = await send(messages, span)
+            let acknowledgedAt = Timestamp.now
             let settlement = Settlement(batch.rows, verdicts, results, settings: settings)
             try await settle(settlement, of: batch, lane, lease)
             await telemetry.respond(batch.rows, messages, verdicts, results)
-            return report(settlement, of: batch)
+            return report(settlement, of: batch, acknowledgedAt)
         } catch {
             await lease.abandon()
             throw error
@@ -243,7 +244,7 @@ struct RelayPipeline: Sendable {
         }
     }
 
-    private func report(_ settlement: Settlement, of batch: Batch) -> Outcome {
+    private func report(_ settlement: Settlement, of batch: Batch, _ acknowledgedAt: Timestamp) -> Outcome {
         for (note, rows) in settlement.notes {
             logger.info("\(rows.count) rows of the outbox: \(note)")
         }
@@ -252,7 +253,8 @@ struct RelayPipeline: Sendable {
                 PublishedBatch(
                     changes: settlement.published.map { row in
                         .init(eventID: composer.eventID(of: row), recordedAt: row.createdAt ?? .now)
-                    }
+                    },
+                    acknowledgedAt: acknowledgedAt
                 )
             )
         }
@@ -276,6 +278,6 @@ public struct PublishedBatch: Sendable {
 
     /// The changes, in the order of the outbox.
     public let changes: [Change]
-    /// When the batch was settled.
-    public let publishedAt = Timestamp.now
+    /// When the broker had acknowledged all of them.
+    public let acknowledgedAt: Timestamp
 }

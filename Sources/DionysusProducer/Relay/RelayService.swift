@@ -16,6 +16,9 @@ public struct RelayService: Service {
         case untilEmpty
     }
 
+    /// How long rows of lanes that nobody works on may wait while others are published.
+    private static let pauseUnderWork = Duration.milliseconds(20)
+
     private let context: RelayContext
     private let mode: Mode
     /// What the application adds to genesis runs.
@@ -65,7 +68,7 @@ public struct RelayService: Service {
     private func relay() async throws {
         try throwFaults(of: settings)
         let doorbell = Doorbell()
-        let queue = LaneQueue(onIdle: doorbell.ring)
+        let queue = LaneQueue(onFinished: doorbell.ring)
         try await withGracefulShutdownHandler {
             let prepared = try await queue.patiently("prepare the relay", telemetry) {
                 try await context.pipeline(onExpanded: queue.offer)
@@ -107,8 +110,9 @@ public struct RelayService: Service {
     private func poll(_ pipeline: RelayPipeline, _ queue: LaneQueue, _ doorbell: Doorbell) async throws {
         let signal = settings.wakesUp ? database.changeSignal(doorbell.ring) : nil
         var changes = ChangeWaiting(signal, doorbell, pollInterval: settings.pollInterval, logger: logger)
+        var (isBusy, hasProgressed) = (false, false)
         while !queue.isClosed, !Task.isCancelled {
-            await changes.arm()
+            if !isBusy { await changes.arm() }
             let lanes = try await queue.patiently("look for new rows", telemetry) {
                 try await database.transaction(.snapshot) { transaction in
                     try transaction.run(pipeline.outbox.pendingLanes()).lanes()
@@ -119,23 +123,22 @@ public struct RelayService: Service {
             await telemetry.measureIfDue(pipeline.outbox, in: database)
             // Lanes whose rows all wait behind a failed one are looked at again and again: they don't count as work.
             if mode == .untilEmpty, queue.isIdle, try await isEmpty(pipeline, queue) { queue.close() }
-            queue.offer(lanes + pipeline.housekeeping.lanesToAdvance())
-            if !lanes.isEmpty {
-                await changes.disarm()
-                await untilIdle(queue, doorbell)
-                if queue.takeProgress() { continue }
+            queue.offerIdle(lanes + pipeline.housekeeping.lanesToAdvance())
+            if !lanes.isEmpty || !queue.isIdle {
+                if !isBusy { await changes.disarm() }
+                // A lane may get rows after it was claimed, as others may.
+                await doorbell.wait(atMost: hasProgressed ? Self.pauseUnderWork : settings.pollInterval)
+                hasProgressed = queue.takeProgress()
+                isBusy = hasProgressed || !queue.isIdle
+                if isBusy { continue }
+            } else if isBusy {
+                // Nothing is announced yet, so that it has to be looked once more.
+                isBusy = false
+                continue
             }
             await changes.wait()
         }
         await changes.close()
-    }
-
-    /// Waits until all lanes have been worked on, at most for a poll interval.
-    private func untilIdle(_ queue: LaneQueue, _ doorbell: Doorbell) async {
-        let end = ContinuousClock.now + settings.pollInterval
-        while !queue.isIdle, !queue.isClosed, ContinuousClock.now < end {
-            await doorbell.wait(atMost: end - .now)
-        }
     }
 
     /// Whether nothing can be published now.

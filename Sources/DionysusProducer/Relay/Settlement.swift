@@ -14,7 +14,6 @@ struct Settlement: Sendable {
         _ results: [Result<Acknowledgement, DionysusError>],
         settings: ProducerSettings
     ) {
-        var lastPublished: [RecordReference: Int64] = [:]
         var unsettled: [(row: OutboxRow, error: DionysusError)] = []
         var superseded: [OutboxRow] = []
         for (row, verdict) in zip(rows, verdicts) {
@@ -28,10 +27,11 @@ struct Settlement: Sendable {
                     unsettled.append((row, error))
                 } else {
                     published.append(row)
-                    lastPublished[row.record] = row.id
                 }
             }
         }
+        guard !superseded.isEmpty || !unsettled.isEmpty else { return }
+        let lastPublished = Dictionary(published.map { ($0.record, $0.id) }, uniquingKeysWith: { $1 })
         // If what supersedes them was not published, they are pending still.
         for row in superseded where lastPublished[row.record].map({ $0 > row.id }) == true {
             notes[Self.duplicate, default: []].append(row)

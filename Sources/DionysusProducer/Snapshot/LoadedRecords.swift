@@ -8,7 +8,9 @@ final class LoadedRecords {
     private let rows: LoadedRows
     private let encoder: JSONTreeEncoder
     private let rowByID: [String: Int]
-    private var payloads: [String: [UInt8]] = [:]
+    private var payloads: [[UInt8]?]
+    /// The longest payload so far, in bytes.
+    private var typicalSize = 256
 
     /// Takes the results of ``LoadPlan/queries(ids:dialect:)``.
     init(plan: LoadPlan, results: ArraySlice<ResultSet>, encoder: JSONTreeEncoder) {
@@ -16,6 +18,7 @@ final class LoadedRecords {
         self.encoder = encoder
         rows = LoadedRows(plan: plan, results: results, encoder: encoder)
         rowByID = rows.places()
+        payloads = Array(repeating: nil, count: rows.count)
     }
 
     /// Whether a record exists, and if so, whether it is visible.
@@ -39,7 +42,7 @@ final class LoadedRecords {
     ///   - id: The record's primary key, as the outbox has it.
     ///   - kept: What is known of the record if it is gone.
     func json(of id: String, kept: KeptValues) throws -> JSON {
-        .object(try rowByID[id].map(rows.payload) ?? payloadOfGone(id, kept))
+        try JSON(parsing: payload(of: id, kept: kept))
     }
 
     /// The payload of a record as JSON, made once however many rows of the outbox are about it.
@@ -48,10 +51,12 @@ final class LoadedRecords {
     ///   - kept: What is known of the record if it is gone.
     func payload(of id: String, kept: @autoclosure () -> KeptValues = KeptValues()) throws -> [UInt8] {
         guard let index = rowByID[id] else { return JSON.object(payloadOfGone(id, kept())).bytes }
-        if let payload = payloads[id] { return payload }
-        let payload = JSON.object(try rows.payload(index)).bytes
-        payloads[id] = payload
-        return payload
+        if let payload = payloads[index] { return payload }
+        var writer = JSONWriter(capacity: typicalSize)
+        try rows.writePayload(index, into: &writer)
+        payloads[index] = writer.bytes
+        typicalSize = max(typicalSize, writer.bytes.count)
+        return writer.bytes
     }
 
     /// Its primary key, no links, and what is known of its declared attributes.

@@ -6,11 +6,11 @@ import Dionysus
 final class LoadedRows {
     let plan: LoadPlan
     private let rows: ResultSet
-    private let encoder: JSONTreeEncoder
+    private let encoder: MemberEncoder
     /// The rows by the key of the record they belong to; empty for the records themselves.
     private let bySource: [DatabaseValue: [Int]]
-    private let targets: [AssociationDescription: LoadedRows]
-    private var decoded: [Int: any Model] = [:]
+    private let targets: [(association: AssociationDescription, rows: LoadedRows)]
+    private var decoded: [(any Model)?]
 
     /// Takes the results of ``LoadPlan/queries(ids:dialect:)``.
     convenience init(plan: LoadPlan, results: ArraySlice<ResultSet>, encoder: JSONTreeEncoder) {
@@ -25,24 +25,33 @@ final class LoadedRows {
         hasSource: Bool
     ) {
         self.plan = plan
-        self.encoder = encoder
+        self.encoder = MemberEncoder(encoder)
         rows = rest.popFirst() ?? ResultSet(columns: [], cells: [], affectedRows: 0)
         var bySource: [DatabaseValue: [Int]] = [:]
         if hasSource {
             for index in 0..<rows.count { bySource[rows[index, 0], default: []].append(index) }
         }
         self.bySource = bySource
-        var targets: [AssociationDescription: LoadedRows] = [:]
+        decoded = Array(repeating: nil, count: rows.count)
+        var targets: [(association: AssociationDescription, rows: LoadedRows)] = []
         for edge in plan.edges {
-            targets[edge.association] = LoadedRows(edge.target, &rest, encoder, hasSource: true)
+            targets.append((edge.association, LoadedRows(edge.target, &rest, encoder, hasSource: true)))
         }
         self.targets = targets
+    }
+
+    /// How many rows there are.
+    var count: Int { rows.count }
+
+    private func targets(of association: AssociationDescription) -> LoadedRows? {
+        targets.first { $0.association == association }?.rows
     }
 
     /// The places of the rows, by the text of their primary keys.
     func places() -> [String: Int] {
         let key = rows.index(of: plan.model.primaryKey) ?? 0
         var places: [String: Int] = [:]
+        places.reserveCapacity(rows.count)
         for index in 0..<rows.count { places[rows[index, key].primaryKeyText] = index }
         return places
     }
@@ -56,30 +65,40 @@ final class LoadedRows {
         return record
     }
 
-    /// The payload of a row's record: attributes, links, sideloads.
-    func payload(_ index: Int) throws -> JSON.Object {
+    /// Writes the payload of a row's record: attributes, links, sideloads.
+    func writePayload(_ index: Int, into writer: inout JSONWriter) throws {
         let row = row(index)
         let record = try record(index)
         let related = try related(to: row)
-        var members = try plan.serializer.attributes(record, related, encoder)
-        let links = try plan.serializer.relationships.map { relationship in
-            let computed = try relationship.link.map { try $0(record, related, encoder) }
-            return JSON.Object.Member(relationship.name, computed ?? link(relationship, of: row))
+        let relationships = plan.serializer.relationships
+        writer.literal("{")
+        try plan.serializer.writeAttributes(record, related, encoder, &writer)
+        writer.literal("\"links\":{")
+        var links: [JSON] = []
+        for relationship in relationships {
+            let computed = try relationship.link.map { try $0(record, related, encoder.values) }
+            let link = computed ?? link(relationship, of: row)
+            if !links.isEmpty { writer.literal(",") }
+            writer.append(relationship.memberName)
+            writer.write(link)
+            links.append(link)
         }
-        members.append(.init("links", .object(JSON.Object(links))))
-        for (relationship, link) in zip(plan.serializer.relationships, links)
+        writer.literal("}")
+        for (relationship, link) in zip(relationships, links)
         where relationship.branches.contains(where: plan.sideloads.contains) {
-            members.append(.init(relationship.name, try sideload(relationship, link.value, of: row)))
+            writer.literal(",")
+            writer.append(relationship.memberName)
+            relationship.write(sideload: try sideload(relationship, of: row), linkedBy: link, into: &writer)
         }
-        return JSON.Object(members)
+        writer.literal("}")
     }
 
     /// What the serializer's computations may ask for.
     private func related(to row: Row) throws -> SerializerPlan.Targets {
-        var related: SerializerPlan.Targets = [:]
+        var related: SerializerPlan.Targets = []
         for load in plan.serializer.loads {
-            guard let targets = targets[load] else { continue }
-            related[load] = try targetRows(of: row, load).map { try targets.record($0) }
+            guard let targets = targets(of: load) else { continue }
+            related.append((load, try targetRows(of: row, load).map { try targets.record($0) }))
         }
         return related
     }
@@ -92,27 +111,32 @@ final class LoadedRows {
             return .object(["id": JSON(databaseValue: row[hop.column]), "type": JSON(databaseValue: row[column])])
         }
         if association.isBelongsTo { return JSON(databaseValue: row[hop.column]) }
-        let ids = targets[association]
+        let ids = targets(of: association)
             .map { targets in targetRows(of: row, association).map(targets.id) }
         return association.isToMany ? .array(ids ?? []) : ids?.first ?? .null
     }
 
     /// The payloads of the linked records.
-    private func sideload(_ relationship: SerializerPlan.Relationship, _ link: JSON, of row: Row) throws -> JSON {
-        let found = try relationship.branches.flatMap { branch in
-            try targets[branch]
+    private func sideload(_ relationship: SerializerPlan.Relationship, of row: Row) throws -> [(
+        id: JSON, payload: [UInt8]
+    )] {
+        try relationship.branches.flatMap { branch in
+            try targets(of: branch)
                 .map { rows in
                     try targetRows(of: row, branch)
-                        .map { index in (id: rows.id(index), payload: JSON.object(try rows.payload(index))) }
+                        .map { index in
+                            var writer = JSONWriter(capacity: 256)
+                            try rows.writePayload(index, into: &writer)
+                            return (id: rows.id(index), payload: writer.bytes)
+                        }
                 } ?? []
         }
-        return relationship.sideload(found, linkedBy: link)
     }
 
     private func id(_ index: Int) -> JSON { JSON(databaseValue: row(index)[plan.model.primaryKey]) }
 
     private func targetRows(of row: Row, _ association: AssociationDescription) -> [Int] {
-        guard let targets = targets[association] else { return [] }
+        guard let targets = targets(of: association) else { return [] }
         let hop = association.hops[0]
         guard association.isBelongsTo else {
             let found = targets.bySource[row[plan.model.primaryKey]] ?? []

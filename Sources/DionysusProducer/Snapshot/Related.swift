@@ -2,12 +2,12 @@ public import Dionysus
 
 /// The records that belong to a record which is being serialized, as far as its serializer loads them.
 public struct Related<Record: Model>: Sendable {
-    let targets: [AssociationDescription: [any Model]]
+    let targets: SerializerPlan.Targets
 
     /// Hands over related records, for using a serializer alone.
-    public init() { targets = [:] }
+    public init() { targets = [] }
 
-    init(targets: [AssociationDescription: [any Model]]) { self.targets = targets }
+    init(targets: SerializerPlan.Targets) { self.targets = targets }
 
     /// The other record of an association.
     /// - Parameter association: An association that the serializer links or loads.
@@ -71,9 +71,7 @@ extension Related {
         _ association: ToOneAssociation<Record, Target>,
         _ target: Target?
     ) -> Related {
-        var targets = targets
-        targets[association.description] = target.map { [$0] } ?? []
-        return Related(targets: targets)
+        Related(targets: targets.replacing(association.description, by: target.map { [$0] } ?? []))
     }
 
     /// Adds the other records of an association.
@@ -85,9 +83,7 @@ extension Related {
         _ association: ToManyAssociation<Record, Target>,
         _ newTargets: [Target]
     ) -> Related {
-        var targets = targets
-        targets[association.description] = newTargets
-        return Related(targets: targets)
+        Related(targets: targets.replacing(association.description, by: newTargets))
     }
 
     /// Adds the other record of a polymorphic association.
@@ -99,7 +95,8 @@ extension Related {
         var targets = targets
         let model = target.map { ModelDescription(type(of: $0)) }
         for description in association.descriptions {
-            targets[description] = description.target == model ? target.map { [$0] } ?? [] : []
+            let records = description.target == model ? target.map { [$0] } ?? [] : []
+            targets = targets.replacing(description, by: records)
         }
         return Related(targets: targets)
     }

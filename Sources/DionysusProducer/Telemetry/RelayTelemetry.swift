@@ -194,7 +194,7 @@ struct RelayTelemetry: Sendable {
     /// Tells what became of a batch.
     func settled(_ settlement: Settlement, _ rows: [OutboxRow], lane: Int, duration: Duration) {
         let published = settlement.published
-        instrumentation.latency.record(published.lazy.compactMap(\.createdAt))
+        instrumentation.latency.record(published.lazy.compactMap { $0.createdAt })
         let parked = Set(settlement.parked.map(\.id))
         for (row, error) in settlement.failures {
             let context = ErrorContext(

@@ -35,10 +35,13 @@ struct Composer: Sendable {
         verdicts.reserveCapacity(rows.count)
         var held: Set<String> = []
         var waitingRecords: Set<RecordReference> = []
+        // Rows of one group mostly follow each other.
+        var lastGroup: (group: RecordGroup, publication: Registry.Publication, loaded: LoadedRecords)?
+        let prefix = Array("\(sourceID)-".utf8)
         let versionHeader = MessageHeader(HeaderName.version, Array(String(version).utf8))
 
         for row in rows {
-            if waiting.contains(row.id) { waitingRecords.insert(row.record) }
+            if !waiting.isEmpty, waiting.contains(row.id) { waitingRecords.insert(row.record) }
             if !waitingRecords.isEmpty, waitingRecords.contains(row.record) {
                 verdicts.append(.held)
                 continue
@@ -47,13 +50,13 @@ struct Composer: Sendable {
                 verdicts.append(.held)
                 continue
             }
-            if superseded.contains(row.id) {
+            if !superseded.isEmpty, superseded.contains(row.id) {
                 verdicts.append(.superseded)
                 continue
             }
-            guard let publication = registry.publication(topic: row.topic, modelName: row.resourceClass),
-                let loaded = records[RecordGroup(row)]
-            else {
+            let group = RecordGroup(row)
+            if group != lastGroup?.group { lastGroup = self.group(group, records) }
+            guard let (_, publication, loaded) = lastGroup else {
                 verdicts.append(.failed(unknown(row)))
                 held.insert(holdingKey(row, onFailure))
                 continue
@@ -70,15 +73,16 @@ struct Composer: Sendable {
                     model: publication.model.name,
                     payload: try loaded.payload(of: row.resourceID, kept: KeptValues(changeset: row.changeset))
                 )
+                let id = eventID(prefix, row)
                 let start = messages.count
-                let key = Array(row.record.messageKey.utf8)
+                let key = row.messageKey
                 let partitionKey = try partitionKey(of: row, publication, loaded)
                 var message = OutgoingMessage(
                     topic: row.topic,
                     destination: .partitioned(by: partitionKey.map { Array($0.utf8) } ?? key),
                     key: key,
                     value: value,
-                    headers: [MessageHeader(HeaderName.eventID, Array(eventID(of: row).utf8)), versionHeader]
+                    headers: [MessageHeader(HeaderName.eventID, id), versionHeader]
                 )
                 if let context = row.traceContext ?? trace { message.headers += context.headers }
                 messages.append(message)
@@ -93,6 +97,16 @@ struct Composer: Sendable {
             }
         }
         return (messages, verdicts)
+    }
+
+    private func group(
+        _ group: RecordGroup,
+        _ records: [RecordGroup: LoadedRecords]
+    ) -> (group: RecordGroup, publication: Registry.Publication, loaded: LoadedRecords)? {
+        guard let publication = registry.publication(topic: group.topic, modelName: group.modelName),
+            let loaded = records[group]
+        else { return nil }
+        return (group, publication, loaded)
     }
 
     /// What waits behind a failed row has the same.
@@ -114,6 +128,13 @@ struct Composer: Sendable {
 
     /// The same in every attempt to publish the row.
     func eventID(of row: OutboxRow) -> String { "\(sourceID)-\(row.id)" }
+
+    private func eventID(_ prefix: [UInt8], _ row: OutboxRow) -> [UInt8] {
+        var writer = JSONWriter(capacity: prefix.count + 20)
+        writer.append(prefix)
+        writer.write(row.id)
+        return writer.bytes
+    }
 
     /// The change that fits the record's state now; nil if there is nothing to say.
     private func reconciled(_ change: EventName.Change?, with state: LoadedRecords.State) -> EventName.Change? {

@@ -1,0 +1,207 @@
+/// Encodes records of one type, one after another, as JSON, in the same memory.
+///
+/// It is much faster than a tree of values, from which each member would have to be found by its name and written.
+/// What it knows of a record lasts until the next.
+package final class MemberEncoder {
+    /// How values are written.
+    package let values: JSONTreeEncoder
+    fileprivate var writer = JSONWriter(capacity: 512)
+    private var names: [String] = []
+    private var ends: [Int] = []
+    private var needsTree = false
+
+    package init(_ values: JSONTreeEncoder) { self.values = values }
+
+    /// How many members the record has.
+    package var count: Int { names.count }
+
+    /// Encodes the next record; one that is no object has no members.
+    package func encode(_ record: some Encodable) throws {
+        reset()
+        try record.encode(to: RecordEncoder(members: self))
+        guard needsTree else { return }
+        reset()
+        guard case .object(let object) = try values.encode(record) else { return }
+        for member in object.members {
+            writer.write(member.value)
+            end(member.name)
+        }
+    }
+
+    /// The name of a member.
+    package func name(_ index: Int) -> String { names[index] }
+
+    /// The place of a member.
+    /// - Parameters:
+    ///   - name: Its name.
+    ///   - hint: Where it probably is: records of one type mostly encode their members in the same order.
+    package func index(of name: String, hint: Int) -> Int? {
+        if hint < names.count, names[hint] == name { return hint }
+        return names.firstIndex(of: name)
+    }
+
+    /// The JSON of a member.
+    package func json(_ index: Int) -> ArraySlice<UInt8> {
+        writer.bytes[(index == 0 ? 0 : ends[index - 1])..<ends[index]]
+    }
+
+    /// Writes a member.
+    /// - Parameters:
+    ///   - index: Its place.
+    ///   - scale: For a decimal number: how many digits are behind the point.
+    ///   - writer: Where to.
+    package func write(_ index: Int, scaledTo scale: Int?, into writer: inout JSONWriter) {
+        let json = json(index)
+        if let scale, let decimal = ExactDecimal(json: json), decimal.scale != scale {
+            writer.write(decimal.rounded(toScale: scale))
+        } else {
+            writer.append(json)
+        }
+    }
+
+    /// Writes a value that is no member.
+    /// - Parameters:
+    ///   - value: The value.
+    ///   - scale: For a decimal number: how many digits are behind the point.
+    ///   - writer: Where to.
+    package func write(_ value: some Encodable, scaledTo scale: Int?, into writer: inout JSONWriter) throws {
+        if scale == nil, writer.write(scalar: value, values) { return }
+        writer.write(try values.encode(value).scaled(to: scale))
+    }
+
+    private func reset() {
+        writer.reset()
+        names.removeAll(keepingCapacity: true)
+        ends.removeAll(keepingCapacity: true)
+        needsTree = false
+    }
+
+    /// Nested containers can be written in any order, so they are left to a tree of values.
+    fileprivate func tree() -> any Encoder {
+        needsTree = true
+        return values.throwaway
+    }
+
+    fileprivate func end(_ name: String) {
+        names.append(name)
+        ends.append(writer.bytes.count)
+    }
+
+    fileprivate func put<T: Encodable>(_ value: T, _ name: String) throws {
+        if !writer.write(scalar: value, values) { writer.write(try values.encode(value)) }
+        end(name)
+    }
+}
+
+private struct RecordEncoder: Encoder {
+    let members: MemberEncoder
+    var codingPath: [any CodingKey] { [] }
+    var userInfo: [CodingUserInfoKey: Any] { [:] }
+
+    func container<Key: CodingKey>(keyedBy type: Key.Type) -> KeyedEncodingContainer<Key> {
+        KeyedEncodingContainer(MemberContainer(members: members))
+    }
+
+    func unkeyedContainer() -> any UnkeyedEncodingContainer { members.tree().unkeyedContainer() }
+    func singleValueContainer() -> any SingleValueEncodingContainer { members.tree().singleValueContainer() }
+}
+
+private struct MemberContainer<Key: CodingKey>: KeyedEncodingContainerProtocol {
+    let members: MemberEncoder
+    var codingPath: [any CodingKey] { [] }
+
+    private func integer(_ value: some FixedWidthInteger, _ key: Key) {
+        if let value = Int64(exactly: value) {
+            members.writer.write(value)
+        } else {
+            members.writer.write(number: "\(value)")
+        }
+        members.end(key.stringValue)
+    }
+
+    private func optional<T: Encodable>(_ value: T?, _ key: Key, _ encode: (T, Key) throws -> Void) rethrows {
+        if let value { try encode(value, key) } else { encodeNil(forKey: key) }
+    }
+
+    func encodeNil(forKey key: Key) {
+        members.writer.literal("null")
+        members.end(key.stringValue)
+    }
+    func encode(_ value: Bool, forKey key: Key) {
+        members.writer.literal(value ? "true" : "false")
+        members.end(key.stringValue)
+    }
+    func encode(_ value: String, forKey key: Key) {
+        members.writer.write(value)
+        members.end(key.stringValue)
+    }
+    func encode(_ value: Double, forKey key: Key) {
+        if value.isFinite { members.writer.write(number: "\(value)") } else { members.writer.literal("null") }
+        members.end(key.stringValue)
+    }
+    func encode(_ value: Float, forKey key: Key) {
+        if value.isFinite { members.writer.write(number: "\(value)") } else { members.writer.literal("null") }
+        members.end(key.stringValue)
+    }
+    func encode(_ value: Int, forKey key: Key) { integer(value, key) }
+    func encode(_ value: Int8, forKey key: Key) { integer(value, key) }
+    func encode(_ value: Int16, forKey key: Key) { integer(value, key) }
+    func encode(_ value: Int32, forKey key: Key) { integer(value, key) }
+    func encode(_ value: Int64, forKey key: Key) { integer(value, key) }
+    func encode(_ value: UInt, forKey key: Key) { integer(value, key) }
+    func encode(_ value: UInt8, forKey key: Key) { integer(value, key) }
+    func encode(_ value: UInt16, forKey key: Key) { integer(value, key) }
+    func encode(_ value: UInt32, forKey key: Key) { integer(value, key) }
+    func encode(_ value: UInt64, forKey key: Key) { integer(value, key) }
+    func encode<T: Encodable>(_ value: T, forKey key: Key) throws { try members.put(value, key.stringValue) }
+
+    func encodeIfPresent(_ value: Bool?, forKey key: Key) { optional(value, key, encode) }
+    func encodeIfPresent(_ value: String?, forKey key: Key) { optional(value, key, encode) }
+    func encodeIfPresent(_ value: Double?, forKey key: Key) { optional(value, key, encode) }
+    func encodeIfPresent(_ value: Float?, forKey key: Key) { optional(value, key, encode) }
+    func encodeIfPresent(_ value: Int?, forKey key: Key) { optional(value, key, integer) }
+    func encodeIfPresent(_ value: Int8?, forKey key: Key) { optional(value, key, integer) }
+    func encodeIfPresent(_ value: Int16?, forKey key: Key) { optional(value, key, integer) }
+    func encodeIfPresent(_ value: Int32?, forKey key: Key) { optional(value, key, integer) }
+    func encodeIfPresent(_ value: Int64?, forKey key: Key) { optional(value, key, integer) }
+    func encodeIfPresent(_ value: UInt?, forKey key: Key) { optional(value, key, integer) }
+    func encodeIfPresent(_ value: UInt8?, forKey key: Key) { optional(value, key, integer) }
+    func encodeIfPresent(_ value: UInt16?, forKey key: Key) { optional(value, key, integer) }
+    func encodeIfPresent(_ value: UInt32?, forKey key: Key) { optional(value, key, integer) }
+    func encodeIfPresent(_ value: UInt64?, forKey key: Key) { optional(value, key, integer) }
+    func encodeIfPresent<T: Encodable>(_ value: T?, forKey key: Key) throws { try optional(value, key, encode) }
+
+    func nestedContainer<NestedKey: CodingKey>(
+        keyedBy keyType: NestedKey.Type,
+        forKey key: Key
+    ) -> KeyedEncodingContainer<NestedKey> { members.tree().container(keyedBy: keyType) }
+    func nestedUnkeyedContainer(forKey key: Key) -> any UnkeyedEncodingContainer { members.tree().unkeyedContainer() }
+    func superEncoder() -> any Encoder { members.tree() }
+    func superEncoder(forKey key: Key) -> any Encoder { members.tree() }
+}
+
+extension JSON {
+    /// A decimal number with as many digits behind the point as its attribute declares.
+    package func scaled(to scale: Int?) -> JSON {
+        guard let scale, let decimal = ExactDecimal(json: self), decimal.scale != scale else { return self }
+        return .string(decimal.rounded(toScale: scale).description)
+    }
+}
+
+extension ExactDecimal {
+    fileprivate init?(json: JSON) {
+        switch json {
+        case .string(let text), .number(let text): self.init(text)
+        case .integer(let value): self.init(value)
+        default: return nil
+        }
+    }
+
+    /// Reads the JSON of a number, or of a string that is one.
+    fileprivate init?(json: ArraySlice<UInt8>) {
+        let digits = json.first == UInt8(ascii: "\"") ? json.dropFirst().dropLast() : json
+        let decimal = digits.withUnsafeBufferPointer { ExactDecimal(utf8: $0) }
+        guard let decimal else { return nil }
+        self = decimal
+    }
+}
