@@ -23,9 +23,29 @@ struct Command {
     /// Puts it into the pipeline.
     /// - Returns: Whether libpq took it.
     func enqueue(on connection: OpaquePointer) -> Bool {
-        withCStrings(parameters.map(\.text)) { pointers in
-            let types = parameters.map(\.type)
-            return PQsendQueryParams(connection, text, Int32(parameters.count), types, pointers, nil, nil, 0) == 1
+        // One after the other, each with a zero byte behind it, which ends text.
+        var values: [UInt8] = []
+        values.reserveCapacity(parameters.reduce(0) { $0 + ($1.bytes?.count ?? 0) + 1 })
+        var starts: [Int?] = []
+        for parameter in parameters {
+            starts.append(parameter.bytes.map { _ in values.count })
+            if let bytes = parameter.bytes { values += bytes }
+            values.append(0)
+        }
+        return values.withUnsafeBytes { values in
+            PQsendQueryParams(
+                connection,
+                text,
+                Int32(parameters.count),
+                parameters.map(\.type),
+                starts.map { start in
+                    start.flatMap { start in values.baseAddress.map { ($0 + start).assumingMemoryBound(to: CChar.self) }
+                    }
+                },
+                parameters.map { Int32(truncatingIfNeeded: $0.bytes?.count ?? 0) },
+                parameters.map { $0.isBinary ? 1 : 0 },
+                0
+            ) == 1
         }
     }
 }
