@@ -35,23 +35,37 @@ struct Command {
 
     /// The lengths of the text and of its longest value, in bytes.
     var size: (text: Int, longestValue: Int) {
-        (text.utf8.count, parameters.lazy.map { $0.text?.utf8.count ?? 0 }.max() ?? 0)
+        (text.utf8.count, parameters.lazy.map { $0.bytes?.count ?? 0 }.max() ?? 0)
     }
 
     /// Puts it into the pipeline.
     /// - Returns: Whether libpq took it.
     func enqueue(on connection: OpaquePointer, _ sending: PreparedStatements.Sending) -> Bool {
+        // One after the other, each with a zero byte behind it, which ends text.
+        var values: [UInt8] = []
+        values.reserveCapacity(parameters.reduce(0) { $0 + ($1.bytes?.count ?? 0) + 1 })
+        var starts: [Int?] = []
+        for parameter in parameters {
+            starts.append(parameter.bytes.map { _ in values.count })
+            if let bytes = parameter.bytes { values += bytes }
+            values.append(0)
+        }
         let count = Int32(parameters.count)
-        return withCStrings(parameters.map(\.text)) { pointers in
-            let types = parameters.map(\.type)
+        let types = parameters.map(\.type)
+        let lengths = parameters.map { Int32(truncatingIfNeeded: $0.bytes?.count ?? 0) }
+        let formats: [Int32] = parameters.map { $0.isBinary ? 1 : 0 }
+        return values.withUnsafeBytes { values in
+            let pointers = starts.map { start in
+                start.flatMap { start in values.baseAddress.map { ($0 + start).assumingMemoryBound(to: CChar.self) } }
+            }
             switch sending {
             case .unprepared:
-                return PQsendQueryParams(connection, text, count, types, pointers, nil, nil, 0) == 1
+                return PQsendQueryParams(connection, text, count, types, pointers, lengths, formats, 0) == 1
             case .preparing(let name):
                 return PQsendPrepare(connection, name, text, count, types) == 1
-                    && PQsendQueryPrepared(connection, name, count, pointers, nil, nil, 0) == 1
+                    && PQsendQueryPrepared(connection, name, count, pointers, lengths, formats, 0) == 1
             case .prepared(let name):
-                return PQsendQueryPrepared(connection, name, count, pointers, nil, nil, 0) == 1
+                return PQsendQueryPrepared(connection, name, count, pointers, lengths, formats, 0) == 1
             }
         }
     }

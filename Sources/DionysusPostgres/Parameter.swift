@@ -1,17 +1,32 @@
 import Dionysus
 
-/// A bound value as it goes to the server: text, with the type where the server could not infer it.
+/// A bound value as it goes to the server.
 struct Parameter {
-    let text: String?
+    /// The value without the zero byte that ends text; nil for null.
+    let bytes: [UInt8]?
     /// The object identifier of the type; 0 lets the server infer it.
     let type: UInt32
+    /// Whether the bytes are the server's binary form of the type and not text.
+    let isBinary: Bool
 
     /// - Throws: ``DionysusError`` with code `typeMismatch` for text with a zero byte.
     init(_ value: DatabaseValue) throws {
-        text = try Self.text(of: value)
+        if case .array(let element, let elements) = value {
+            type = Self.arrayType(of: element)
+            if let list = try BinaryList(elements, of: element) {
+                bytes = list.bytes
+                isBinary = true
+            } else {
+                bytes = try Self.array(elements)
+                isBinary = false
+            }
+            return
+        }
+        bytes = try Self.text(of: value).map { Array($0.utf8) }
+        isBinary = false
         type =
             switch value {
-            case .null, .text, .json: 0
+            case .null, .text, .json, .array: 0
             case .bool: 16
             case .integer: 20
             case .double: 701
@@ -19,7 +34,6 @@ struct Parameter {
             case .timestamp: 1_184
             case .uuid: 2_950
             case .bytes: 17
-            case .array(let element, _): Self.arrayType(of: element)
             }
     }
 
@@ -34,22 +48,24 @@ struct Parameter {
         case .timestamp(let value): value.description
         case .uuid(let value): value.uuidString
         case .bytes(let bytes): "\\x" + hexadecimal(bytes)
-        case .array(_, let elements): try array(elements)
+        case .array(_, let elements): String(decoding: try array(elements), as: UTF8.self)
         }
     }
 
     private static func storable(_ text: String) throws -> String {
-        guard !text.utf8.contains(0) else {
-            throw DionysusError(
-                .typeMismatch,
-                "text with a zero byte can't be stored in PostgreSQL",
-                advice: "remove the byte, or use a column of bytes"
-            )
-        }
+        guard !text.utf8.contains(0) else { throw zeroByte }
         return text
     }
 
-    private static func array(_ elements: [DatabaseValue]) throws -> String {
+    static var zeroByte: DionysusError {
+        DionysusError(
+            .typeMismatch,
+            "text with a zero byte can't be stored in PostgreSQL",
+            advice: "remove the byte, or use a column of bytes"
+        )
+    }
+
+    private static func array(_ elements: [DatabaseValue]) throws -> [UInt8] {
         var result: [UInt8] = [UInt8(ascii: "{")]
         result.reserveCapacity(elements.count * 12)
         for (index, element) in elements.enumerated() {
@@ -71,7 +87,7 @@ struct Parameter {
             }
         }
         result.append(UInt8(ascii: "}"))
-        return String(decoding: result, as: UTF8.self)
+        return result
     }
 
     private static func arrayType(of element: DatabaseType) -> UInt32 {

@@ -43,18 +43,29 @@ public struct SQLiteDialect: SQLDialect {
 
     /// All columns travel as one JSON list of rows: one parameter, however many rows.
     public func rows(_ columns: [BulkColumn], alias: String) -> SQL {
-        let count = columns.first?.values.count ?? 0
-        let list = JSON.array(
-            (0..<count).map { row in .array(columns.map { JSON(listing: $0.values[row]) }) }
-        )
         // In the list a zero byte would be an escape that SQLite cuts the text at. As it is, binding refuses it.
         let isStorable = columns.allSatisfy { $0.values.allSatisfy(\.isStorable) }
-        let text = isStorable ? list.text : "\0"
+        let text = isStorable ? list(columns) : "\0"
         let fields = columns.enumerated()
             .map { index, column in
                 "\(stored("value ->> '$[\(index)]'", column.type)) AS \(quoted(column.name))"
             }
         return "(SELECT \(raw: fields.joined(separator: ", ")) FROM json_each(\(text))) AS \(raw: quoted(alias))"
+    }
+
+    /// The rows as a list of lists, written without making them.
+    private func list(_ columns: [BulkColumn]) -> String {
+        let count = columns.first?.values.count ?? 0
+        var writer = JSONWriter(capacity: 2 + count * columns.count * 16)
+        for row in 0..<count {
+            writer.literal(row == 0 ? "[[" : "],[")
+            for index in columns.indices {
+                if index > 0 { writer.literal(",") }
+                writer.write(JSON(listing: columns[index].values[row]))
+            }
+        }
+        writer.literal(count == 0 ? "[]" : "]]")
+        return String(decoding: writer.bytes, as: UTF8.self)
     }
 
     /// What stands in a list as JSON, as a column of the type has it.

@@ -40,6 +40,33 @@ struct PostgresValueTests {
         await database.close()
     }
 
+    @Test(arguments: [
+        (
+            DatabaseType.decimal,
+            [
+                "0", "0.00", "7", "10000", "100000000", "-0.00001", "1234567.89", "123.4567", "0.000000000000000000001",
+                "12345678901234567890123456789012345678", "-1.2345678901234567890123456789012345678",
+            ]
+            .compactMap { ExactDecimal($0) }.map(DatabaseValue.decimal)
+        ),
+        (.decimal, [.decimal(ExactDecimal(unscaled: 15, scale: 1)), .text("NaN"), .null]),
+        (.timestamp, [.timestamp(Timestamp(microseconds: 1)), .text("infinity"), .text("-infinity")]),
+        (.timestamp, [.timestamp(Timestamp(microseconds: 946_684_799_999_999)), .null]),
+        (.integer, [.integer(.min), .integer(-1), .null, .integer(.max)]),
+        (.double, [.double(-0.1), .double(.infinity), .double(1e300)]),
+        (.bool, [.bool(true), .null, .bool(false)]),
+        (.json, [.json(#"{"a": "\"q\" \\ ä"}"#), .null]),
+    ])
+    func `A list comes back as it went in`(_ type: DatabaseType, _ values: [DatabaseValue]) async throws {
+        let database = try SharedDatabase.open()
+        let columns = [BulkColumn("sample", type, values)]
+        for rows in [PostgresDialect().rows(columns, alias: "v"), PostgresDialect().lookupRows(columns, alias: "v")] {
+            let read = try await database.transaction(.snapshot) { try $0.run("SELECT v.sample FROM \(rows)") }
+            #expect(read.rows.map { "\($0[0])" } == values.map { "\($0)" })
+        }
+        await database.close()
+    }
+
     @Test func `Values come back as they went in whatever the server's defaults are`() async throws {
         try await withTemporaryPostgresURL { url in
             let database = try PostgresDatabase(url: url)

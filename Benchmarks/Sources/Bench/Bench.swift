@@ -45,7 +45,8 @@ struct Benchmark: Sendable {
     let run: @Sendable () async throws -> [Double]
 
     static let all = [
-        relay, snapshot, genesis, consumerCreated, consumerUpdated, captureInsert, captureBulk, latency,
+        relay, snapshot, genesis, consumerCreated, consumerUpdated, consumerBookings, consumerSQLite, captureInsert,
+        captureBulk, latency,
     ]
 }
 

@@ -1,13 +1,20 @@
 import Dionysus
 import DionysusConsumer
-import DionysusPostgres
+import Synchronization
 
-/// Keeps rentals by convention.
+/// Keeps rentals and bookings by convention.
 struct RentalMirror: Consumer {
     var onConsumed: @Sendable (ConsumedEvent) -> Void = { _ in }
 
     var namespaces: [Namespace] {
-        Namespace("v3") { Topic("rentals") }
+        Namespace("v3") {
+            Topic("rentals")
+            Topic("bookings")
+        }
+    }
+
+    var models: Models {
+        Persist("Booking", table: "bookings").replacing("bookings_fees")
     }
 
     func didConsume(_ event: ConsumedEvent) async { onConsumed(event) }
@@ -21,7 +28,7 @@ extension Benchmark {
             Figure(name: "50,000 rental_created, one partition", unit: "events/s"),
             Figure(name: "floor: the upserts alone", unit: "events/s"),
         ],
-        run: { try await consume(updates: false) }
+        run: { try await withReplica { try await consume(.created, .rentals, into: $0) } }
     )
 
     /// Events per second: records that are known.
@@ -31,110 +38,79 @@ extension Benchmark {
             Figure(name: "50,000 rental_updated, one partition", unit: "events/s"),
             Figure(name: "floor: the upserts alone", unit: "events/s"),
         ],
-        run: { try await consume(updates: true) }
+        run: { try await withReplica { try await consume(.updated, .rentals, into: $0) } }
     )
-}
 
-private let eventCount = 50_000
-
-private func consume(updates: Bool) async throws -> [Double] {
-    try await withReplica { replica in
-        let spent = try await withEmbeddedLog { broker in
-            try await broker.createTopics([TopicSpecification(name: "v3_rentals", partitions: 1)])
-            try await send(.created, to: broker, version: 1)
-            if updates {
-                try await applyAll(replica, broker)
-                try await send(.updated, to: broker, version: 2)
-            }
-            return try await ContinuousClock().measure { try await applyAll(replica, broker) }
+    /// Bookings per second, each with the fees that came along.
+    static let consumerBookings = Benchmark(
+        name: "consumer-bookings",
+        figures: [
+            Figure(name: "20,000 booking_created with 3 fees each, one partition", unit: "bookings/s"),
+            Figure(name: "floor: the upserts alone", unit: "bookings/s"),
+            Figure(name: "20,000 booking_updated with 3 fees each, one partition", unit: "bookings/s"),
+            Figure(name: "floor: the upserts alone", unit: "bookings/s"),
+        ],
+        run: {
+            try await withReplica { try await consume(.created, .bookings, into: $0) }
+                + withReplica { try await consume(.updated, .bookings, into: $0) }
         }
-        if !updates { try await execute(replica, "TRUNCATE rentals") }
-        let floor = try await ContinuousClock().measure { try await upsertsAlone(replica) }
-        return [Double(eventCount) / seconds(spent), Double(eventCount) / seconds(floor)]
-    }
-}
-
-private func applyAll(_ replica: PostgresDatabase, _ broker: any MessageBroker) async throws {
-    try await ConsumerService(
-        RentalMirror(),
-        database: replica,
-        broker: broker,
-        stopsWhenCaughtUp: true,
-        logger: quiet
     )
-    .run()
+
+    /// Events per second into a file of SQLite.
+    static let consumerSQLite = Benchmark(
+        name: "consumer-sqlite",
+        figures: [
+            Figure(name: "50,000 rental_created, one partition", unit: "events/s"),
+            Figure(name: "floor: the upserts alone", unit: "events/s"),
+            Figure(name: "50,000 rental_updated, one partition", unit: "events/s"),
+            Figure(name: "floor: the upserts alone", unit: "events/s"),
+        ],
+        run: {
+            try await withSQLiteReplica { try await consume(.created, .rentals, into: $0) }
+                + withSQLiteReplica { try await consume(.updated, .rentals, into: $0) }
+        }
+    )
 }
 
-private func send(_ change: EventName.Change, to broker: any MessageBroker, version: Int64) async throws {
-    let producer = try await broker.makeProducer(ProducerOptions(clientID: "bench"))
-    for start in stride(from: 1, through: eventCount, by: 5_000) {
-        let messages = (start..<(start + 5_000))
-            .map { id in
-                let payload = """
-                    {"id":\(id),"name":"Villa number \(id)","price":"\(100 + version).50","bedrooms":\(id % 7),\
-                    "check_in_time":15,"canceled_at":null,"created_at":"2026-11-21T03:59:48.440000Z",\
-                    "updated_at":"2026-11-21T04:00:0\(version).440000Z","links":{"account":\(id % 1_000)}}
-                    """
-                let value =
-                    #"{"message":[{"event":"rental_\#(change.rawValue)","model_name":"Rental","data":[\#(payload)]}]}"#
-                return OutgoingMessage(
-                    topic: "v3_rentals",
-                    destination: .partition(0),
-                    key: Array("Rental:\(id)".utf8),
-                    value: Array(value.utf8),
-                    headers: [MessageHeader(HeaderName.version, Array(String(version).utf8))]
-                )
-            }
-        for result in await producer.send(messages) { _ = try result.get() }
+/// How many events of a stream a second have been applied, from the start of the service to the last event, and how many
+/// records the upserts alone write.
+private func consume(
+    _ change: EventName.Change,
+    _ stream: ReplicatedStream,
+    into replica: any Database
+) async throws -> [Double] {
+    let spent = try await withEmbeddedLog { broker in
+        try await broker.createTopics([TopicSpecification(name: stream.topic, partitions: 1)])
+        try await stream.send(.created, version: 1, to: broker)
+        if change == .updated {
+            _ = try await applyAll(stream, broker, replica)
+            try await stream.send(.updated, version: 2, to: broker)
+        }
+        return try await applyAll(stream, broker, replica)
     }
-    await producer.close(deadline: .seconds(10))
+    if change == .created { try await stream.clear(replica) }
+    let floor = try await ContinuousClock().measure { try await stream.upsertAlone(into: replica) }
+    return [Double(stream.count) / seconds(spent), Double(stream.count) / seconds(floor)]
 }
 
-private func upsertsAlone(_ replica: PostgresDatabase) async throws {
-    for start in stride(from: 1, through: eventCount, by: 2_000) {
-        let ids = (start..<(start + 2_000)).map { Int64($0) }
-        let time = Timestamp(microseconds: 1_795_233_588_440_000)
-        let columns = [
-            BulkColumn("synced_id", .integer, ids.map { .integer($0) }),
-            BulkColumn("name", .text, ids.map { .text("Villa number \($0)") }),
-            BulkColumn("price", .decimal, ids.map { .decimal(ExactDecimal(unscaled: Int128($0), scale: 2)) }),
-            BulkColumn("bedrooms", .integer, ids.map { .integer($0 % 7) }),
-            BulkColumn("synced_account_id", .integer, ids.map { .integer($0 % 1_000) }),
-            BulkColumn("synced_updated_at", .timestamp, ids.map { _ in .timestamp(time) }),
-            BulkColumn("synced_version", .integer, ids.map { _ in .integer(3) }),
-        ]
-        let names = columns.map(\.name).joined(separator: ", ")
-        let updates = columns.dropFirst().map { "\($0.name) = excluded.\($0.name)" }.joined(separator: ", ")
-        try await execute(
-            replica,
-            """
-            INSERT INTO rentals (\(raw: names)) SELECT \(raw: names) FROM \(replica.dialect.rows(columns, alias: "v"))
-            ON CONFLICT (synced_id) DO UPDATE SET \(raw: updates)
-            """
-        )
+/// The time until the last event has been committed; what a consumer does to notice that it has caught up is left out.
+private func applyAll(
+    _ stream: ReplicatedStream,
+    _ broker: any MessageBroker,
+    _ replica: any Database
+) async throws -> Duration {
+    let clock = ContinuousClock()
+    let start = clock.now
+    let arrivals = Mutex((left: stream.count, last: start))
+    let mirror = RentalMirror { _ in
+        arrivals.withLock { arrivals in
+            arrivals.left -= 1
+            if arrivals.left == 0 { arrivals.last = clock.now }
+        }
     }
-}
-
-func execute(_ database: PostgresDatabase, _ statement: SQL) async throws {
-    _ = try await database.transaction(.write) { try $0.run(statement) }
-}
-
-/// A replica of its own, with its table.
-func withReplica<T: Sendable>(_ body: (PostgresDatabase) async throws -> T) async throws -> T {
-    try await withDatabase { replica in
-        try await execute(
-            replica,
-            """
-            CREATE TABLE rentals (
-              id bigserial PRIMARY KEY, synced_id bigint NOT NULL UNIQUE, synced_account_id bigint, name text,
-              price numeric(10,2), bedrooms int, check_in_time int, synced_canceled_at timestamptz(6),
-              synced_created_at timestamptz(6), synced_updated_at timestamptz(6), synced_version bigint,
-              synced_data jsonb, created_at timestamptz(6) NOT NULL DEFAULT now(),
-              updated_at timestamptz(6) NOT NULL DEFAULT now()
-            )
-            """
-        )
-        try await ConsumerSchema(database: replica).migrate()
-        return try await body(replica)
+    try await ConsumerService(mirror, database: replica, broker: broker, stopsWhenCaughtUp: true, logger: quiet).run()
+    return try arrivals.withLock { arrivals in
+        guard arrivals.left == 0 else { throw DionysusError(.application, "\(arrivals.left) events are missing") }
+        return arrivals.last - start
     }
 }

@@ -29,6 +29,11 @@ public protocol SQLDialect: Sendable {
     /// All columns have the same number of elements; the rows come in their order.
     func rows(_ columns: [BulkColumn], alias: String) -> SQL
 
+    /// The same as ``rows(_:alias:)``, for a statement that finds a row of a table by a unique key for each of them.
+    ///
+    /// A planner that knows how many they are may rather read the whole table, however large.
+    func lookupRows(_ columns: [BulkColumn], alias: String) -> SQL
+
     /// A column of ``rows(_:alias:)`` as it can be assigned to a column of a table. Types that Dionysus passes on as
     /// text are cast where the database doesn't do it by itself.
     func assignable(_ expression: SQL, to column: ColumnDescription) -> SQL
@@ -55,6 +60,7 @@ public protocol SQLDialect: Sendable {
 }
 
 extension SQLDialect {
+    public func lookupRows(_ columns: [BulkColumn], alias: String) -> SQL { rows(columns, alias: alias) }
     public func assignable(_ expression: SQL, to column: ColumnDescription) -> SQL { expression }
     public func comparableTime(_ expression: SQL) -> SQL { expression }
 }

@@ -152,13 +152,16 @@ struct JSONParser {
     private mutating func string() throws -> String {
         position += 1
         let start = position
+        var allBits: UInt8 = 0
         while position < bytes.count {
             let byte = bytes[position]
             if byte == UInt8(ascii: "\"") {
-                let text = try validated(bytes[start..<position])
+                let utf8 = UnsafeBufferPointer(rebasing: bytes[start..<position])
+                let text = allBits < 0x80 ? String(decoding: utf8, as: UTF8.self) : try validated(utf8)
                 position += 1
                 return text
             }
+            allBits |= byte
             if byte == UInt8(ascii: "\\") { return try stringWithEscapes(from: start) }
             guard byte >= 0x20 else { throw failure("a control character in a string") }
             position += 1
@@ -166,8 +169,11 @@ struct JSONParser {
         throw failure("a string is not closed")
     }
 
-    private func validated(_ utf8: some Collection<UInt8>) throws -> String {
-        guard let text = String(validating: utf8, as: UTF8.self) else { throw failure("a string is not UTF-8") }
+    /// Text is read with repairs, which show as other bytes: a generic initializer that validates costs as much as all of
+    /// the rest of the parser.
+    private func validated(_ utf8: UnsafeBufferPointer<UInt8>) throws -> String {
+        let text = String(decoding: utf8, as: UTF8.self)
+        guard text.utf8.elementsEqual(utf8) else { throw failure("a string is not UTF-8") }
         return text
     }
 
@@ -177,7 +183,7 @@ struct JSONParser {
             let byte = bytes[position]
             position += 1
             switch byte {
-            case UInt8(ascii: "\""): return try validated(buffer)
+            case UInt8(ascii: "\""): return try buffer.withUnsafeBufferPointer { try validated($0) }
             case UInt8(ascii: "\\"): try escape(into: &buffer)
             case 0..<0x20: throw failure("a control character in a string")
             default: buffer.append(byte)

@@ -21,8 +21,12 @@ struct Deserializer {
     mutating func start() { newModels.removeAll() }
 
     /// Reads a payload.
+    /// - Parameters:
+    ///   - object: The payload.
+    ///   - model: The model's name on the wire.
+    ///   - number: The record's number among all of its message; nil for one that came along in another's payload.
     /// - Throws: ``DionysusError`` with code `malformed`.
-    mutating func record(_ object: JSON.Object, model: String) throws -> RecordPayload {
+    mutating func record(_ object: JSON.Object, model: String, number: Int? = nil) throws -> RecordPayload {
         guard nesting <= Self.maximumNesting else {
             throw DionysusError(.malformed, "records are sideloaded in more than \(Self.maximumNesting) levels")
         }
@@ -36,7 +40,8 @@ struct Deserializer {
             values: values,
             sideloads: try sideloads(in: object, shape, model),
             createdAt: try time(values, at: shape.createdAt, "created_at", model),
-            updatedAt: try time(values, at: shape.updatedAt, "updated_at", model)
+            updatedAt: try time(values, at: shape.updatedAt, "updated_at", model),
+            origin: number.map { RecordPayload.Origin(number: $0, payload: object) }
         )
     }
 

@@ -59,9 +59,7 @@ struct MessageDecoder: Sendable {
                 guard case .object(let object) = payload else {
                     throw DionysusError(.malformed, "a payload of \(model.inMessage) is not an object")
                 }
-                var record = try deserializer.record(object, model: model)
-                record.origin = RecordPayload.Origin(number: first + index, payload: object)
-                return record
+                return try deserializer.record(object, model: model, number: first + index)
             }
         return DecodedEvent(name: name, model: model, records: records)
     }
@@ -72,8 +70,7 @@ struct MessageDecoder: Sendable {
             throw DionysusError(.malformed, "the key of a message without a value is not MODEL_NAME:ID")
         }
         let payload: JSON.Object = ["id": .string(key.id)]
-        var record = try deserializer.record(payload, model: key.model)
-        record.origin = RecordPayload.Origin(number: 0, payload: payload)
+        let record = try deserializer.record(payload, model: key.model, number: 0)
         let name = EventName(Inflection.underscored(key.model), .destroyed)
         return [DecodedEvent(name: name, model: key.model, records: [record])]
     }

@@ -1,7 +1,9 @@
 import Dionysus
 
 /// A payload under the names it has here, with the records that came along in it.
-struct RecordPayload: Sendable {
+///
+/// It is an object, because all stages pass it on.
+final class RecordPayload: Sendable {
     /// What a payload says about soft deletion.
     enum Cancellation: Sendable, Hashable {
         /// Nothing.
@@ -27,7 +29,23 @@ struct RecordPayload: Sendable {
     let createdAt: Timestamp?
     let updatedAt: Timestamp?
     /// Nil for a record that came along in another's payload.
-    var origin: Origin?
+    let origin: Origin?
+
+    init(
+        shape: RecordShape,
+        values: [JSON],
+        sideloads: [Sideload],
+        createdAt: Timestamp?,
+        updatedAt: Timestamp?,
+        origin: Origin?
+    ) {
+        self.shape = shape
+        self.values = values
+        self.sideloads = sideloads
+        self.createdAt = createdAt
+        self.updatedAt = updatedAt
+        self.origin = origin
+    }
 
     /// The record's id at the source.
     var id: JSON? {

@@ -1,6 +1,18 @@
 import Dionysus
 
 extension RecordPayload {
+    /// The payload with another number in its message; one that came along in another has none.
+    func numbered(_ number: Int) -> RecordPayload {
+        RecordPayload(
+            shape: shape,
+            values: values,
+            sideloads: sideloads,
+            createdAt: createdAt,
+            updatedAt: updatedAt,
+            origin: origin.map { Origin(number: number, payload: $0.payload) }
+        )
+    }
+
     /// The payload with other members under the names it has here.
     func replacing(data: JSON.Object) -> RecordPayload {
         let links = Set(shape.names[shape.attributeCount...])

@@ -27,12 +27,7 @@ extension DecodedMessage {
     fileprivate func numbered(_ number: Int) -> DecodedMessage {
         var copy = self
         copy.events = events.map { event in
-            let records = event.records.map { record in
-                var copy = record
-                copy.origin = record.origin.map { RecordPayload.Origin(number: number, payload: $0.payload) }
-                return copy
-            }
-            return DecodedEvent(name: event.name, model: event.model, records: records)
+            DecodedEvent(name: event.name, model: event.model, records: event.records.map { $0.numbered(number) })
         }
         return copy
     }

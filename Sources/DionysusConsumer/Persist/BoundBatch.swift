@@ -19,13 +19,23 @@ struct BoundBatch: Sendable {
 }
 
 /// An event of one record.
-struct BoundEvent: Sendable {
+///
+/// It is an object, because a batch of them passes through several hands.
+final class BoundEvent: Sendable {
     /// Its place among all events of the batch.
     let order: Int
     let message: ConsumedMessage
     let name: EventName
     let payload: RecordPayload
     let record: BoundRecord
+
+    init(order: Int, message: ConsumedMessage, name: EventName, payload: RecordPayload, record: BoundRecord) {
+        self.order = order
+        self.message = message
+        self.name = name
+        self.payload = payload
+        self.record = record
+    }
 }
 
 /// An event of a record, with the records that came along.

@@ -169,7 +169,7 @@ extension WorkingSet {
     }
     /// The known records that an event destroys without saying when, and which may have been created again since.
     func undatedDestructions(_ events: [BoundEvent]) -> [(table: Int, number: Int)] {
-        let records = Set(events.lazy.filter(\.record.event.isUndated).map { [$0.record.table, $0.record.number] })
+        let records = Set(events.lazy.filter { $0.record.event.isUndated }.map { [$0.record.table, $0.record.number] })
         return records.map { (table: $0[0], number: $0[1]) }
             .filter { tables[$0.table].records[$0.number].original != nil }
     }

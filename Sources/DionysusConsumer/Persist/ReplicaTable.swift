@@ -1,7 +1,9 @@
 import Dionysus
 
 /// A column that payloads can be written to.
-struct ReplicaColumn: Sendable, Hashable {
+///
+/// It is an object, because every value that is bound passes one on.
+final class ReplicaColumn: Sendable {
     let description: ColumnDescription
     /// The type of its values; text where Dionysus has no type of its own for it.
     let type: DatabaseType
@@ -28,8 +30,18 @@ struct ReplicaColumn: Sendable, Hashable {
     }
 }
 
+extension ReplicaColumn: Hashable {
+    static func == (lhs: ReplicaColumn, rhs: ReplicaColumn) -> Bool {
+        lhs === rhs || lhs.description == rhs.description
+    }
+
+    func hash(into hasher: inout Hasher) { hasher.combine(description) }
+}
+
 /// A table that keeps the records of one remote model.
-struct ReplicaTable: Sendable {
+///
+/// It is an object, because every record passes one on.
+final class ReplicaTable: Sendable {
     /// The model's name on the wire.
     let model: String
     let name: String

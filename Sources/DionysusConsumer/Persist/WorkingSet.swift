@@ -89,7 +89,10 @@ struct WorkingSet {
     private func note(_ old: [DatabaseValue]?, _ table: Int, _ number: Int, _ changes: inout [RecordChange]) {
         let record = tables[table].records[number]
         guard old != record.row else { return }
-        changes.append(RecordChange(layout: tables[table].layout, id: record.id, old: old, new: record.row))
+        let layout = tables[table].layout
+        changes.append(
+            RecordChange(table: layout.table, columns: layout.columns, id: record.id, old: old, new: record.row)
+        )
     }
 
     /// Remembers destructions that were recorded before.

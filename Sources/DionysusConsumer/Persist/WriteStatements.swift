@@ -49,7 +49,7 @@ struct WriteStatements {
                 return Statement(
                     sql: """
                         UPDATE \(identifier: replica.name) AS r SET \(assignments.joined(separator: ", "))
-                        FROM \(rows(records, slots, table)) WHERE r.\(identifier: replica.id.name) = \(id)
+                        FROM \(dialect.lookupRows(columns(of: records, slots, table), alias: "v")) WHERE r.\(identifier: replica.id.name) = \(id)
                         """,
                     expectedRows: records.count
                 )
@@ -78,7 +78,8 @@ struct WriteStatements {
                 return Statement(
                     sql: """
                         INSERT INTO \(identifier: replica.name) (\(columns.joined(separator: ", ")))
-                        SELECT \(values.joined(separator: ", ")) FROM \(rows(records, slots, table)) WHERE true
+                        SELECT \(values.joined(separator: ", "))
+                        FROM \(dialect.rows(self.columns(of: records, slots, table), alias: "v")) WHERE true
                         ON CONFLICT (\(identifier: replica.id.name)) DO NOTHING
                         """,
                     expectedRows: records.count
@@ -90,14 +91,13 @@ struct WriteStatements {
         "\(identifier: column.name) = \(dialect.assignable(dialect.now, to: column.description))"
     }
 
-    /// The records' values as a table `v` with the columns `id`, `c0`, `c1` and so on.
-    private func rows(_ records: [RecordState], _ slots: [Int], _ table: WorkingSet.Table) -> SQL {
-        let id = BulkColumn("id", table.layout.table.id.type, records.map(\.id))
-        let columns = slots.enumerated()
+    /// The records' values as the columns `id`, `c0`, `c1` and so on.
+    private func columns(of records: [RecordState], _ slots: [Int], _ table: WorkingSet.Table) -> [BulkColumn] {
+        [BulkColumn("id", table.layout.table.id.type, records.map(\.id))]
+            + slots.enumerated()
             .map { index, slot in
                 BulkColumn("c\(index)", table.layout.columns[slot].type, records.map { $0.row?[slot] ?? .null })
             }
-        return dialect.rows([id] + columns, alias: "v")
     }
 
     private func tombstones(of table: WorkingSet.Table) -> [Statement] {

@@ -15,7 +15,9 @@ struct AppliedEvent: Sendable {
 ///
 /// The rows are shared with the batch, so that keeping them costs nothing.
 struct RecordChange: Sendable {
-    let layout: Layout
+    let table: ReplicaTable
+    /// The columns of the rows, in their order.
+    let columns: [ReplicaColumn]
     let id: DatabaseValue
     let old: [DatabaseValue]?
     let new: [DatabaseValue]?

@@ -39,8 +39,8 @@ public struct ConsumedEvent: Sendable {
     public var localChanges: [LocalRecord: [String: LocalChange]] {
         var result: [LocalRecord: [String: LocalChange]] = [:]
         for change in changes {
-            let record = LocalRecord(model: change.layout.table.model, id: change.id)
-            for (slot, column) in change.layout.columns.enumerated() where column != change.layout.table.data {
+            let record = LocalRecord(model: change.table.model, id: change.id)
+            for (slot, column) in change.columns.enumerated() where column != change.table.data {
                 let old = change.old?[slot] ?? .null
                 let new = change.new?[slot] ?? .null
                 guard old != new else { continue }
