@@ -19,6 +19,7 @@ let package = Package(
                 .product(name: "DionysusProducer", package: "dionysus"),
                 .product(name: "DionysusConsumer", package: "dionysus"),
                 .product(name: "DionysusPostgres", package: "dionysus"),
+                .product(name: "DionysusSQLite", package: "dionysus"),
                 .product(name: "DionysusKafka", package: "dionysus"),
                 .product(name: "DionysusEmbedded", package: "dionysus"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
