@@ -23,6 +23,9 @@ public final class KafkaBroker: MessageBroker {
         var isClosed = false
     }
 
+    /// The version of librdkafka in this process.
+    public static var libraryVersion: String { String(cString: rd_kafka_version_str()) }
+
     public let location: String
     private let settings: [String: String]
     private let events: ClientEvents

@@ -82,20 +82,31 @@ import Testing
                 """,
                 CaptureTests.account
             )
-            try await harness.write("ANALYZE")
             let pipeline = try await harness.pipeline()
             let claim = pipeline.outbox.claim(lane: 1, limit: 100, onFailure: .holdRecord)
-            let explain: SQL = kind == .postgres ? "EXPLAIN \(claim)" : "EXPLAIN QUERY PLAN \(claim)"
+            let pending = pipeline.outbox.pendingLanes()
+            if kind == .sqlite {
+                // Most SQLite databases have never been analysed.
+                try await expectIndex(of: [claim, pending], harness, kind)
+            }
+            try await harness.write("ANALYZE")
+            try await expectIndex(of: [claim, pending], harness, kind)
+        }
+    }
+
+    /// Expects that queries find pending rows by their index, and needn't sort them.
+    private func expectIndex(of queries: [SQL], _ harness: ProducerHarness, _ kind: TestDatabaseKind) async throws {
+        for query in queries {
+            let explain: SQL = kind == .postgres ? "EXPLAIN \(query)" : "EXPLAIN QUERY PLAN \(query)"
             let plan = try await harness.database.transaction(.snapshot) { transaction in
                 try transaction.run(explain).rows.compactMap { try $0.text(kind == .postgres ? 0 : 3) }
             }
-            #expect(plan.contains { $0.contains("dionysus_outboxes_pending") }, "\(plan)")
-            let pending = pipeline.outbox.pendingLanes()
-            let lookup: SQL = kind == .postgres ? "EXPLAIN \(pending)" : "EXPLAIN QUERY PLAN \(pending)"
-            let lookupPlan = try await harness.database.transaction(.snapshot) { transaction in
-                try transaction.run(lookup).rows.compactMap { try $0.text(kind == .postgres ? 0 : 3) }
+            let lookups = plan.filter { $0.contains("dionysus_outboxes_pending") }
+            #expect(!lookups.isEmpty, "\(plan)")
+            if kind == .sqlite {
+                #expect(lookups.allSatisfy { $0.contains("SEARCH") && $0.contains("<expr>=?") }, "\(plan)")
+                #expect(!plan.contains { $0.contains("TEMP B-TREE") }, "\(plan)")
             }
-            #expect(lookupPlan.contains { $0.contains("dionysus_outboxes_pending") }, "\(lookupPlan)")
         }
     }
 

@@ -1,98 +1,74 @@
 import ArgumentParser
-import Dionysus
-import DionysusEmbedded
-import DionysusKafka
 import Foundation
 
 /// Measures the whole and its parts, each beside its floor: the same SQL statements alone.
 @main
 struct Bench: AsyncParsableCommand {
-    @Option(help: "Run only the benchmarks whose name begins with this.") var only = ""
-    @Option(help: "Runs of each benchmark.") var runs = 3
+    static let configuration = CommandConfiguration(
+        commandName: "bench",
+        abstract: "Measures the whole and its parts, each beside its floor: the same SQL statements alone.",
+        discussion: """
+            The environment names the servers. DIONYSUS_TEST_POSTGRES_URL is a superuser's URL of a PostgreSQL server; \
+            script/bench starts one. DIONYSUS_SEED_BROKER (host:port) is a Kafka cluster to measure with; without it, \
+            librdkafka's mock cluster runs in this process. 'relay-rtt' always uses the mock cluster, because it can \
+            delay its answers.
+            """,
+        subcommands: [RelayProcess.self, ConsumerProcess.self, IdleProcess.self]
+    )
+
+    @Option(help: "Run only these benchmarks: names, or the beginnings of several, separated by commas.")
+    var only: String?
+    @Option(help: "Runs of each benchmark; by default 3, and one of those that take long.")
+    var runs: Int?
+    @Option(help: "How many minutes 'snapshot-held' holds its snapshot.")
+    var minutes = 1.0
     @Flag(help: "Print JSON.") var json = false
+    @Flag(help: "Print the names of the benchmarks, and run none.") var list = false
     @Option(help: "Write the table into this file, between its markers.") var write: String?
 
+    func validate() throws {
+        if let runs, runs < 1 { throw ValidationError("--runs must be at least 1") }
+        if minutes <= 0 { throw ValidationError("--minutes must be above zero") }
+        _ = try selected()
+    }
+
     func run() async throws {
+        let benchmarks = try selected()
+        if list {
+            for benchmark in benchmarks { print(benchmark.name) }
+            return
+        }
         var rows: [Measurement] = []
-        for benchmark in Benchmark.all where benchmark.name.hasPrefix(only) {
+        for benchmark in benchmarks {
+            let count = runs ?? (benchmark.isLong ? 1 : 3)
             var samples: [[Double]] = []
-            for number in 1...runs {
-                FileHandle.standardError.write(Data("\(benchmark.name): run \(number) of \(runs)\n".utf8))
+            for number in 1...count {
+                FileHandle.standardError.write(Data("\(benchmark.name): run \(number) of \(count)\n".utf8))
                 samples.append(try await benchmark.run())
             }
-            for (index, figure) in benchmark.figures.enumerated() {
-                rows.append(Measurement(name: benchmark.name, figure: figure, samples: samples.map { $0[index] }))
-            }
+            rows += Measurement.measurements(of: benchmark, runs: samples)
         }
-        if json {
-            print(JSON.array(rows.map(\.json)).text)
-        } else {
-            print(Report.table(rows))
-        }
-        if let write { try Report(rows: rows, runs: runs).write(to: write) }
-    }
-}
-
-/// Something to be measured, giving one number for each of its figures.
-struct Benchmark: Sendable {
-    struct Figure: Sendable {
-        let name: String
-        let unit: String
+        let report = Report(rows: rows, machine: .this, versions: try await .inUse())
+        print(json ? report.json.text : report.text)
+        if let write { try report.write(to: write) }
     }
 
-    let name: String
-    let figures: [Figure]
-    let run: @Sendable () async throws -> [Double]
-
-    static let all = [
-        relay, snapshot, genesis, consumerCreated, consumerUpdated, consumerBookings, consumerSQLite, captureInsert,
-        captureBulk, latency,
-    ]
-}
-
-/// The samples of one figure.
-struct Measurement: Sendable {
-    let name: String
-    let figure: Benchmark.Figure
-    let samples: [Double]
-
-    private var sorted: [Double] { samples.sorted() }
-    var median: Double { sorted.isEmpty ? 0 : sorted[sorted.count / 2] }
-    var minimum: Double { sorted.first ?? 0 }
-    var maximum: Double { sorted.last ?? 0 }
-
-    var json: JSON {
-        .object([
-            "benchmark": .string(name), "figure": .string(figure.name), "unit": .string(figure.unit),
-            "median": .number("\(median)"), "min": .number("\(minimum)"), "max": .number("\(maximum)"),
-        ])
+    /// The benchmarks that are asked for: all of them, or those with a name, or else those that begin with it.
+    private func selected() throws -> [Benchmark] {
+        let all = Benchmark.all(minutes: minutes)
+        guard let only else { return all }
+        let names = try Set(
+            only.split(separator: ",")
+                .flatMap { part -> [String] in
+                    let exact = all.filter { $0.name == part }
+                    let found = exact.isEmpty ? all.filter { $0.name.hasPrefix(part) } : exact
+                    guard !found.isEmpty else {
+                        let names = all.map(\.name).joined(separator: ", ")
+                        throw ValidationError("there is no benchmark '\(part)'; there are \(names)")
+                    }
+                    return found.map(\.name)
+                }
+        )
+        return all.filter { names.contains($0.name) }
     }
-}
-
-/// The broker that is measured with: the cluster of `DIONYSUS_SEED_BROKER`, or librdkafka's mock cluster in this process.
-func withKafka<T>(_ body: (any MessageBroker) async throws -> T) async throws -> T {
-    if let servers = ProcessInfo.processInfo.environment["DIONYSUS_SEED_BROKER"] {
-        let broker = try KafkaBroker(bootstrapServers: servers)
-        let result = try await body(broker)
-        await broker.close()
-        return result
-    }
-    let cluster = try MockCluster(brokers: 1)
-    let broker = try KafkaBroker(bootstrapServers: cluster.bootstrapServers)
-    let result = try await body(broker)
-    await broker.close()
-    cluster.close()
-    return result
-}
-
-/// A log in a file.
-///
-/// The mock cluster keeps too little of a topic to be read from its beginning.
-func withEmbeddedLog<T>(_ body: (any MessageBroker) async throws -> T) async throws -> T {
-    let directory = NSTemporaryDirectory() + "/bench-" + UUID().uuidString
-    let broker = try EmbeddedBroker(path: directory + "/log.sqlite")
-    let result = try await body(broker)
-    await broker.close()
-    try FileManager.default.removeItem(atPath: directory)
-    return result
 }

@@ -73,7 +73,7 @@ struct SourceFixture: Sendable {
     ) async throws -> T {
         try await withDatabase { database in
             let registry = Registry(RentalSync(), settings: settings)
-            try await database.transaction(.write) { transaction in
+            _ = try await database.transaction(.write) { transaction in
                 try transaction.run([
                     "CREATE TABLE accounts (id bigserial PRIMARY KEY, name text, default_check_in_time int)",
                     """
@@ -111,8 +111,39 @@ struct SourceFixture: Sendable {
     }
 }
 
-/// A database of its own on the server of `DIONYSUS_TEST_POSTGRES_URL`, dropped after the body.
+/// A database of its own on the server, dropped after the body.
 func withDatabase<T: Sendable>(_ body: (PostgresDatabase) async throws -> T) async throws -> T {
+    try await withServer { server in
+        let name = "dionysus_bench_\(UUID().uuidString.lowercased().prefix(8))"
+        try await server.outsideTransaction("CREATE DATABASE \(identifier: name)")
+        let database = try PostgresDatabase(url: try serverURL(database: name))
+        let result: Result<T, any Error>
+        do { result = .success(try await body(database)) } catch { result = .failure(error) }
+        await database.close()
+        try await server.outsideTransaction("DROP DATABASE IF EXISTS \(identifier: name) WITH (FORCE)")
+        return try result.get()
+    }
+}
+
+/// The server that is measured with, by the database that its URL names.
+func withServer<T: Sendable>(_ body: (PostgresDatabase) async throws -> T) async throws -> T {
+    let server = try PostgresDatabase(url: try serverURL())
+    let result: Result<T, any Error>
+    do { result = .success(try await body(server)) } catch { result = .failure(error) }
+    await server.close()
+    return try result.get()
+}
+
+/// Where another process finds a database.
+func url(of database: PostgresDatabase) async throws -> String {
+    let name = try await database.transaction(.snapshot) {
+        try $0.run("SELECT current_database()::text").first?.text(0)
+    }
+    return try serverURL(database: name)
+}
+
+/// The URL in `DIONYSUS_TEST_POSTGRES_URL`, with another database in it.
+private func serverURL(database: String? = nil) throws -> String {
     guard let url = ProcessInfo.processInfo.environment["DIONYSUS_TEST_POSTGRES_URL"],
         var components = URLComponents(string: url)
     else {
@@ -122,17 +153,8 @@ func withDatabase<T: Sendable>(_ body: (PostgresDatabase) async throws -> T) asy
             advice: "run script/bench"
         )
     }
-    let server = try PostgresDatabase(url: url)
-    let name = "dionysus_bench_\(UUID().uuidString.lowercased().prefix(8))"
-    try await server.outsideTransaction("CREATE DATABASE \(identifier: name)")
-    components.path = "/" + name
-    let database = try PostgresDatabase(url: components.string ?? url)
-    let result: Result<T, any Error>
-    do { result = .success(try await body(database)) } catch { result = .failure(error) }
-    await database.close()
-    try await server.outsideTransaction("DROP DATABASE IF EXISTS \(identifier: name) WITH (FORCE)")
-    await server.close()
-    return try result.get()
+    if let database { components.path = "/" + database }
+    return components.string ?? url
 }
 
 func seconds(_ duration: Duration) -> Double {

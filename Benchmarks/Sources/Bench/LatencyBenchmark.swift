@@ -9,10 +9,10 @@ extension Benchmark {
     static let latency = Benchmark(
         name: "latency",
         figures: [
-            Figure(name: "commit to acknowledgement, p50", unit: "ms"),
-            Figure(name: "commit to acknowledgement, p99", unit: "ms"),
-            Figure(name: "commit to replica, p50", unit: "ms"),
-            Figure(name: "commit to replica, p99", unit: "ms"),
+            Figure(name: "commit to acknowledgement, p50", unit: "ms", targets: [.atMost(5)]),
+            Figure(name: "commit to acknowledgement, p99", unit: "ms", targets: [.atMost(25)]),
+            Figure(name: "commit to replica, p50", unit: "ms", targets: [.atMost(15)]),
+            Figure(name: "commit to replica, p99", unit: "ms", targets: [.atMost(60)]),
         ],
         run: {
             try await SourceFixture.with(rentals: 1_000) { fixture in

@@ -2,7 +2,6 @@ import Dionysus
 import DionysusConsumer
 import DionysusPostgres
 import DionysusSQLite
-import Foundation
 
 /// A replica of its own on the server, with its tables.
 func withReplica<T: Sendable>(_ body: (PostgresDatabase) async throws -> T) async throws -> T {
@@ -14,13 +13,13 @@ func withReplica<T: Sendable>(_ body: (PostgresDatabase) async throws -> T) asyn
 
 /// A replica of its own in a file, with its tables.
 func withSQLiteReplica<T: Sendable>(_ body: (SQLiteDatabase) async throws -> T) async throws -> T {
-    let directory = NSTemporaryDirectory() + "/bench-" + UUID().uuidString
-    let replica = try SQLiteDatabase(path: directory + "/replica.sqlite")
-    try await makeTables(in: replica)
-    let result = try await body(replica)
-    await replica.close()
-    try FileManager.default.removeItem(atPath: directory)
-    return result
+    try await withTemporaryDirectory { directory in
+        let replica = try SQLiteDatabase(path: directory + "/replica.sqlite")
+        try await makeTables(in: replica)
+        let result = try await body(replica)
+        await replica.close()
+        return result
+    }
 }
 
 func execute(_ database: any Database, _ statement: SQL) async throws {

@@ -5,7 +5,7 @@ import DionysusPostgres
 struct ReplicatedStream: Sendable {
     let topic: String
     /// How many messages there are, each of one record.
-    let count: Int
+    var count: Int
     let model: String
     let event: String
     /// The payload of a record at a version, as the producer writes it.

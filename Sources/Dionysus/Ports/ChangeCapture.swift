@@ -22,6 +22,14 @@ public protocol OutboxSupport: Sendable {
     /// A timestamp expression as a value of the outbox's timestamp columns.
     func storedTime(_ expression: SQL) -> SQL
 
+    /// The order in which one lane's rows are taken from the index on the lane and the id, so that they need no sorting.
+    ///
+    /// By default the lane and then the id, so that no index on the id alone is taken for it.
+    /// - Parameters:
+    ///   - lane: The lane's expression, the same for all of the rows.
+    ///   - id: The id's column.
+    func claimOrder(lane: SQL, id: SQL) -> SQL
+
     /// The statements that create the outbox's tables, without those for lanes.
     func creation() -> [SQL]
 
@@ -85,6 +93,8 @@ public protocol OutboxSupport: Sendable {
 }
 
 extension OutboxSupport {
+    public func claimOrder(lane: SQL, id: SQL) -> SQL { "\(lane), \(id)" }
+
     public func essence(of capture: TableCapture, on table: TableDescription, outbox: TableDescription) -> [SQL] {
         triggers(for: capture, on: table, outbox: outbox)
     }

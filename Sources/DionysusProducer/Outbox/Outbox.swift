@@ -37,6 +37,12 @@ struct Outbox: Sendable {
         SQL(raw: dialect.laneExpression(Self.laneText(of: alias), lanes: lanes))
     }
 
+    /// Whether a row is one of a lane `l`.
+    ///
+    /// SQLite compares a column as the column's type, which the index on the lane's expression doesn't have: then it would
+    /// look at every row that was ever published. With its sign, the column is a plain number.
+    private var isOfLane: SQL { "\(lane(of: "o.")) = +l.lane" }
+
     /// What decides a row's lane: its partition key, or else its message key.
     static func laneText(of alias: String) -> String {
         "coalesce(\(alias)partition_key, \(alias)resource_class || ':' || \(alias)resource_id)"
@@ -67,7 +73,7 @@ struct Outbox: Sendable {
         """
         SELECT l.lane FROM dionysus_lanes l WHERE (
           SELECT 1 FROM dionysus_outboxes o
-          WHERE \(lane(of: "o.")) = l.lane AND o.published_at IS NULL AND o.id > l.low_water AND \(isDue(at: moment))
+          WHERE \(isOfLane) AND o.published_at IS NULL AND o.id > l.low_water AND \(isDue(at: moment))
             AND NOT \(isYoung)
           LIMIT 1
         ) = 1
@@ -119,12 +125,11 @@ struct Outbox: Sendable {
     /// The next rows of a lane, in their order, without those that wait behind a failed one.
     func claim(lane number: Int, limit: Int, onFailure: FailurePolicy) -> SQL {
         let moment = moment
-        // Ordered by the lane too, so that the index that begins with it serves.
         return """
             SELECT \(columns), CASE WHEN \(isYoung) THEN 1 ELSE 0 END FROM dionysus_outboxes o
             WHERE \(lane(of: "o.")) = \(number) AND o.published_at IS NULL AND \(isAboveLowWater("o.", number))
               AND \(isDue(at: moment))\(isNotHeld(onFailure, at: moment))
-            ORDER BY \(lane(of: "o.")), o.id LIMIT \(limit)
+            ORDER BY \(support.claimOrder(lane: lane(of: "o."), id: "o.id")) LIMIT \(limit)
             """
     }
 
@@ -222,7 +227,7 @@ struct Outbox: Sendable {
         return """
             SELECT l.lane FROM dionysus_lanes l WHERE (
               SELECT 1 FROM dionysus_outboxes o
-              WHERE \(lane(of: "o.")) = l.lane AND o.published_at IS NULL AND o.id > l.low_water
+              WHERE \(isOfLane) AND o.published_at IS NULL AND o.id > l.low_water
                 AND \(isDue(at: moment))\(isNotHeld(onFailure, at: moment))
               LIMIT 1
             ) = 1 LIMIT 1
@@ -234,12 +239,13 @@ struct Outbox: Sendable {
         let waits: SQL =
             """
             FROM dionysus_outboxes o
-            WHERE \(lane(of: "o.")) = l.lane AND o.published_at IS NULL AND o.id > l.low_water AND \(Self.isNotParked)
+            WHERE \(isOfLane) AND o.published_at IS NULL AND o.id > l.low_water AND \(Self.isNotParked)
             """
         return """
             SELECT CAST(sum(pending) AS bigint), min(oldest) FROM (
               SELECT (SELECT count(*) FROM (SELECT 1 \(waits) LIMIT \(Backlog.countedPerLane)) counted) AS pending,
-                (SELECT o.created_at \(waits) ORDER BY \(lane(of: "o.")), o.id LIMIT 1) AS oldest
+                (SELECT o.created_at \(waits)
+                  ORDER BY \(support.claimOrder(lane: lane(of: "o."), id: "o.id")) LIMIT 1) AS oldest
               FROM dionysus_lanes l
             ) lanes
             """

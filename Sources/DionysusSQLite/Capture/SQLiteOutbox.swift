@@ -16,6 +16,9 @@ struct SQLiteOutbox: OutboxSupport {
 
     func storedTime(_ expression: SQL) -> SQL { expression }
 
+    /// SQLite doesn't see that the lane is the same for all, and would sort all pending rows of the lane.
+    func claimOrder(lane: SQL, id: SQL) -> SQL { id }
+
     func creation() -> [SQL] {
         [
             """

@@ -1,0 +1,89 @@
+/// Something to be measured, giving one number for each of its figures.
+struct Benchmark: Sendable {
+    let name: String
+    let figures: [Figure]
+    /// Whether one run takes so long that one has to do, unless somebody asks for more.
+    var isLong = false
+    let run: @Sendable () async throws -> [Double]
+
+    /// All of them, in the order of the table.
+    /// - Parameter minutes: How long a snapshot is held while changes go on.
+    static func all(minutes: Double) -> [Benchmark] {
+        [
+            relay, relayDeleted, relayRoundTrip, relaySQLite,
+            snapshot, snapshotHeld(minutes: minutes), genesis,
+            consumerCreated, consumerUpdated, consumerBookings, consumerSQLite,
+            captureInsert, captureBulk,
+            latency,
+            relayMemory, consumerMemory,
+            idle, idleSQLite,
+        ]
+    }
+
+    /// What is measured.
+    struct Figure: Sendable {
+        /// What it is of.
+        ///
+        /// One that begins with `floor:` is the floor of those before it.
+        let name: String
+        let unit: String
+        /// What is to be reached.
+        var targets: [Target] = []
+
+        var isFloor: Bool { name.hasPrefix("floor:") }
+    }
+}
+
+/// What a figure is to reach.
+enum Target: Sendable {
+    case atLeast(Double)
+    case atMost(Double)
+    /// A share of the figure's floor.
+    case atLeastOfFloor(Double)
+}
+
+/// The samples of one figure.
+struct Measurement: Sendable {
+    let benchmark: String
+    let figure: Benchmark.Figure
+    let samples: [Double]
+    /// The samples divided by their floor's, run by run; nil if there is none.
+    let ratios: [Double]?
+
+    /// The measurements of a benchmark's figures.
+    /// - Parameter runs: What each run gave.
+    static func measurements(of benchmark: Benchmark, runs: [[Double]]) -> [Measurement] {
+        benchmark.figures.indices.map { index in
+            let figure = benchmark.figures[index]
+            let floor = figure.isFloor ? nil : benchmark.figures[index...].firstIndex(where: \.isFloor)
+            return Measurement(
+                benchmark: benchmark.name,
+                figure: figure,
+                samples: runs.map { $0[index] },
+                ratios: floor.map { floor in runs.map { $0[index] / $0[floor] } }
+            )
+        }
+    }
+
+    var median: Double { samples.median }
+    var minimum: Double { samples.min() ?? 0 }
+    var maximum: Double { samples.max() ?? 0 }
+    var ratio: Double? { ratios?.median }
+
+    /// Whether all that was to be reached has been; nil if nothing was.
+    var isReached: Bool? {
+        guard !figure.targets.isEmpty else { return nil }
+        return figure.targets.allSatisfy { target in
+            switch target {
+            case .atLeast(let value): median >= value
+            case .atMost(let value): median <= value
+            case .atLeastOfFloor(let share): (ratio ?? 0) >= share
+            }
+        }
+    }
+}
+
+extension [Double] {
+    /// The one in the middle, or the upper of the two there; zero of none.
+    var median: Double { isEmpty ? 0 : sorted()[count / 2] }
+}
