@@ -13,6 +13,8 @@ final class Session: DatabaseConnection {
     /// `BEGIN` waits for the first statements and travels with them.
     private var pendingBegin: [SQL] = []
     private var isInTransaction = false
+    /// Whether the transaction's last statements have committed it.
+    private var isCommitted = false
     /// Whether a statement has failed, so that the server would turn a commit into a rollback without a word.
     private var hasFailed = false
     private var preparedStatements = PreparedStatements(isPossible: false)
@@ -35,6 +37,7 @@ final class Session: DatabaseConnection {
     func begin(_ kind: TransactionKind) throws {
         try connectIfNeeded()
         hasFailed = false
+        isCommitted = false
         let begin: SQL =
             switch kind {
             case .write: "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
@@ -44,6 +47,7 @@ final class Session: DatabaseConnection {
     }
 
     func commit() throws {
+        guard !isCommitted else { return }
         guard pendingBegin.isEmpty else {
             pendingBegin = []
             return
@@ -59,8 +63,10 @@ final class Session: DatabaseConnection {
         }
         // Over, whatever the answer is.
         isInTransaction = false
-        _ = try send(preparedStatements.expire() ? ["COMMIT", "DEALLOCATE ALL"] : ["COMMIT"])
+        _ = try send(end)
     }
+
+    private var end: [SQL] { preparedStatements.expire() ? ["COMMIT", "DEALLOCATE ALL"] : ["COMMIT"] }
 
     func rollback() {
         pendingBegin = []
@@ -69,15 +75,26 @@ final class Session: DatabaseConnection {
         do { _ = try send(["ROLLBACK"]) } catch { close() }
     }
 
-    func run(_ statements: [SQL]) throws -> [ResultSet] {
+    func run(_ statements: [SQL]) throws -> [ResultSet] { try run(statements, followedBy: []) }
+
+    func runLast(_ statements: [SQL]) throws -> [ResultSet] {
+        // After a failure the server would turn the commit into a rollback.
+        guard !hasFailed, !statements.isEmpty else { return try run(statements) }
+        let results = try run(statements, followedBy: end)
+        isInTransaction = false
+        isCommitted = true
+        return results
+    }
+
+    private func run(_ statements: [SQL], followedBy end: [SQL]) throws -> [ResultSet] {
         guard !statements.isEmpty else { return [] }
         let begin = pendingBegin
         pendingBegin = []
         if !begin.isEmpty { isInTransaction = true }
         do {
-            let results = try send(begin + statements)
+            let results = try send(begin + statements + end)
             hasFailed = false
-            return Array(results.dropFirst(begin.count))
+            return Array(results[begin.count..<(begin.count + statements.count)])
         } catch {
             hasFailed = true
             throw error

@@ -24,10 +24,10 @@ public struct ProducerSettings: Sendable {
     ///
     /// Default 6.
     public var timeFractionDigits = 6
-    /// How many lanes a new outbox gets: the most batches that can be under way at once.
+    /// How many lanes a new outbox gets: the most batches that can be under way at once, in all relays together.
     ///
-    /// Default 16.
-    public var lanes = 16
+    /// The more lanes there are, the fewer rows a batch has when little changes. Default 4.
+    public var lanes = 4
     /// How many batches one process works on at once.
     ///
     /// Default 4.
@@ -109,8 +109,8 @@ public struct ProducerSettings: Sendable {
     /// How many rows of a genesis run may wait in the outbox before its next chunk is taken: what live changes may have
     /// to wait for.
     ///
-    /// Default 5000.
-    public var genesisMaxPendingRows = 5_000
+    /// Default 20,000.
+    public var genesisMaxPendingRows = 20_000
     /// How long after its last record a genesis run is said to have ended, for consumers whose clocks differ.
     ///
     /// Default 60 s.

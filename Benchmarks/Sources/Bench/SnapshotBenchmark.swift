@@ -1,5 +1,6 @@
 import Dionysus
 import DionysusProducer
+import Synchronization
 
 extension Benchmark {
     /// What an open transaction that pins every dead row costs the relay.
@@ -36,14 +37,15 @@ extension Benchmark {
                     registry: fixture.registry,
                     settings: fixture.settings
                 )
-                let spent = try await withKafka { broker in
-                    try await ContinuousClock()
-                        .measure {
-                            _ = try await genesis.start(topic: "v3_rentals", model: "Rental")
-                            try await fixture.relay(to: broker)
-                        }
+                let start = Timestamp.now
+                let last = Mutex(start)
+                try await withKafka { broker in
+                    _ = try await genesis.start(topic: "v3_rentals", model: "Rental")
+                    try await fixture.relay(to: broker) { batch in
+                        last.withLock { $0 = max($0, batch.acknowledgedAt) }
+                    }
                 }
-                return [Double(records) / seconds(spent)]
+                return [Double(records) / (Double(last.withLock { $0 }.microseconds - start.microseconds) / 1_000_000)]
             }
         }
     )
@@ -71,14 +73,18 @@ private func lastOfFour(besideOldSnapshot isOpen: Bool) async throws -> Double {
 
 extension SourceFixture {
     /// Publishes everything that is pending.
-    func relay(to broker: any MessageBroker) async throws {
+    func relay(
+        to broker: any MessageBroker,
+        onPublished: @escaping @Sendable (PublishedBatch) -> Void = { _ in }
+    ) async throws {
         try await RelayService(
             registry,
             database: database,
             broker: broker,
             settings: settings,
             mode: .untilEmpty,
-            logger: quiet
+            logger: quiet,
+            onPublished: onPublished
         )
         .run()
     }

@@ -32,6 +32,17 @@ public struct Transaction: ~Copyable {
         try connection.run(statements)
     }
 
+    /// Runs the transaction's last statements, and commits in the same round trip where the database can.
+    ///
+    /// What the body does afterwards must not fail: it is over.
+    /// - Parameter statements: The statements, none of which needs the result of another.
+    /// - Returns: A result per statement.
+    /// - Throws: As ``run(_:)``; nothing of the transaction lasts then.
+    @discardableResult
+    package mutating func runLast(_ statements: [SQL]) throws -> [ResultSet] {
+        try connection.runLast(statements)
+    }
+
     /// Runs a part that can fail on its own: what it did is undone when it throws.
     /// - Parameter body: The part.
     /// - Returns: What the body returns.
@@ -89,6 +100,11 @@ public protocol DatabaseConnection: AnyObject {
     /// - Returns: A result per statement.
     func run(_ statements: [SQL]) throws -> [ResultSet]
 
+    /// Runs the transaction's last statements, and may commit in the same round trip.
+    /// - Parameter statements: The statements.
+    /// - Returns: A result per statement.
+    func runLast(_ statements: [SQL]) throws -> [ResultSet]
+
     /// Leaves changes out of the outbox until the transaction ends.
     func suppressCapture() throws
 
@@ -102,6 +118,10 @@ public protocol DatabaseConnection: AnyObject {
     /// - Parameter table: The table's name; a dot separates schema and table.
     /// - Returns: Its description, or nil if there is no such table.
     func describe(table: String) throws -> TableDescription?
+}
+
+extension DatabaseConnection {
+    public func runLast(_ statements: [SQL]) throws -> [ResultSet] { try run(statements) }
 }
 
 /// A table as the catalogue has it.

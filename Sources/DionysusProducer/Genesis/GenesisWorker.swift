@@ -10,8 +10,8 @@ import struct Foundation.UUID
 struct GenesisWorker: Sendable {
     /// New runs and chunks that become due are looked for less often than new rows: nobody waits for that second.
     private static let pauseWithoutWork = Duration.seconds(1)
-    /// Until the relay has published enough for the next chunk.
-    private static let pauseUnderPressure = Duration.milliseconds(10)
+    /// Until the relay has published enough for the next chunk, or what is left of a run.
+    private static let pauseUnderPressure = Duration.milliseconds(50)
     /// How many chunks of a run are taken before the next run has its turn.
     private static let chunksPerTurn = 8
     /// How many chunks whose rows are under way are looked at.
@@ -61,8 +61,8 @@ struct GenesisWorker: Sendable {
         var hasDueChunk = false
         var isComplete = false
 
-        /// Whether a chunk is due that has to wait until more of the run's rows are published.
-        func waitsForRelay(_ settings: ProducerSettings) -> Bool { hasDueChunk && !canQueue(settings) }
+        /// Whether rows of the run are about to be published.
+        var waitsForRelay: Bool { pressure > 0 }
 
         func canQueue(_ settings: ProducerSettings) -> Bool {
             hasDueChunk && pressure < Int64(settings.genesisMaxPendingRows)
@@ -106,7 +106,7 @@ struct GenesisWorker: Sendable {
             }
         }
         if hasWorked { return .worked }
-        return situations.contains { $0.waitsForRelay(settings) } ? .waitsForRelay : .idle
+        return situations.contains { $0.waitsForRelay } ? .waitsForRelay : .idle
     }
 
     /// How all runs stand: one query when there are none.

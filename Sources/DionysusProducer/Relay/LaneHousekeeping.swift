@@ -35,9 +35,9 @@ final class LaneHousekeeping: Sendable {
         }
     }
 
-    /// Moves the mark, if that was not done just before, or many rows have been settled since.
-    func advance(_ lane: Int, settled rows: Int = 0, _ outbox: Outbox, in transaction: inout Transaction) throws {
-        let isDue = state.withLock { state in
+    /// Whether the mark has to be moved: that was not done just before, or many rows have been settled since.
+    func isAdvanceDue(_ lane: Int, settled rows: Int = 0) -> Bool {
+        state.withLock { state in
             let now = ContinuousClock.now
             state.behind.insert(lane)
             state.settled[lane, default: 0] += rows
@@ -50,7 +50,10 @@ final class LaneHousekeeping: Sendable {
             state.settled[lane] = 0
             return true
         }
-        guard isDue else { return }
+    }
+
+    /// Moves the mark.
+    func advance(_ lane: Int, _ outbox: Outbox, in transaction: inout Transaction) throws {
         let isBehind = try outbox.support.advanceLowWaterMark(ofLane: lane, lanes: outbox.lanes, in: &transaction)
         if !isBehind { state.withLock { _ = $0.behind.remove(lane) } }
     }

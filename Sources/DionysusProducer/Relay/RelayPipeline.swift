@@ -212,9 +212,14 @@ struct RelayPipeline: Sendable {
 
     private func settle(_ settlement: Settlement, _ lane: Int, _ lease: any Lease) async throws {
         let statements = settlement.statements(outbox, deleting: settings.deletesPublishedRows)
+        let isAdvanceDue = housekeeping.isAdvanceDue(lane, settled: settlement.settled.count)
         try await lease.release { [self] transaction in
+            guard isAdvanceDue else {
+                try transaction.runLast(statements)
+                return
+            }
             try transaction.run(statements)
-            try housekeeping.advance(lane, settled: settlement.settled.count, outbox, in: &transaction)
+            try housekeeping.advance(lane, outbox, in: &transaction)
         }
         expansionMemory.forget(settlement.settled)
     }
@@ -222,7 +227,7 @@ struct RelayPipeline: Sendable {
     private func finish(_ lane: Int, _ batch: Batch, _ lease: any Lease) async throws -> Outcome {
         try await lease.release { [self] transaction in
             if housekeeping.isSweepDue(lane, isIdle: true) { try transaction.run(outbox.sweep(lane: lane)) }
-            try housekeeping.advance(lane, outbox, in: &transaction)
+            if housekeeping.isAdvanceDue(lane) { try housekeeping.advance(lane, outbox, in: &transaction) }
         }
         return batch.isFull ? .full : batch.replaced.isEmpty ? .empty : .settled
     }

@@ -115,7 +115,7 @@ public struct RelayService: Service {
             if !isBusy { await changes.arm() }
             let lanes = try await queue.patiently("look for new rows", telemetry) {
                 try await database.transaction(.snapshot) { transaction in
-                    try transaction.run(pipeline.outbox.pendingLanes()).lanes()
+                    try transaction.runLast([pipeline.outbox.pendingLanes()])[0].lanes()
                 }
             }
             guard let lanes else { break }

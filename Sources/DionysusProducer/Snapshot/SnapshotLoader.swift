@@ -18,7 +18,7 @@ struct SnapshotLoader: Sendable {
                 dialect: database.dialect
             )
         }
-        let results = try await database.transaction(.snapshot) { try $0.run(queries.flatMap(\.self)) }
+        let results = try await database.transaction(.snapshot) { try $0.runLast(queries.flatMap(\.self)) }
         let encoder = JSONTreeEncoder(fractionDigits: fractionDigits)
         var loaded: [RecordGroup: LoadedRecords] = [:]
         var start = 0
