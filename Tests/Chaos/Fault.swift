@@ -10,6 +10,8 @@ struct Fault: Sendable {
     let systems: Set<SystemKind>
     /// How long recovery may take beyond the usual: a member that was killed is missed only after its session's timeout.
     var patience = Duration.zero
+    /// Whether it fills the file systems of an embedded system.
+    var needsSmallDisks = false
     /// Lets it happen, and ends when it is over.
     let strike: @Sendable (System, inout SeededGenerator) async throws -> Void
 

@@ -10,7 +10,7 @@ struct Round {
 
     func run() async throws -> RoundReport {
         var random = random
-        return try await System.with(kind) { system in
+        return try await System.with(kind, onSmallDisks: faults.contains(where: \.needsSmallDisks)) { system in
             try await prepare(system)
             for role in [Role.relay, .relay, .consumer, .consumer, .counter, .counter, .writer, .writer, .writer] {
                 try await system.start(role)

@@ -66,6 +66,8 @@ actor System {
     /// The proxy between consumers and the Kafka cluster.
     nonisolated let consumerProxy: FaultProxy?
     nonisolated let cluster: MockCluster?
+    /// The file systems of the embedded system's files, each of its own, where they are small ones.
+    nonisolated let disks: [SmallDisk]
     nonisolated let source: any CapturingDatabase
     nonisolated let replica: any CapturingDatabase
 
@@ -80,7 +82,8 @@ actor System {
         databaseProxy: FaultProxy? = nil,
         producerProxy: FaultProxy? = nil,
         consumerProxy: FaultProxy? = nil,
-        cluster: MockCluster? = nil
+        cluster: MockCluster? = nil,
+        disks: [SmallDisk] = []
     ) throws {
         self.kind = kind
         self.places = places
@@ -88,32 +91,61 @@ actor System {
         self.producerProxy = producerProxy
         self.consumerProxy = consumerProxy
         self.cluster = cluster
+        self.disks = disks
         source = try Self.open(places.directSource)
         replica = try Self.open(places.directReplica)
     }
 
     // MARK: A system for a round
 
-    static func with<T: Sendable>(_ kind: SystemKind, _ body: (System) async throws -> T) async throws -> T {
+    /// Runs a body on a new system.
+    /// - Parameters:
+    ///   - kind: What it runs on.
+    ///   - onSmallDisks: Whether the embedded system's files are to stand on file systems that can be filled.
+    static func with<T: Sendable>(
+        _ kind: SystemKind,
+        onSmallDisks: Bool = false,
+        _ body: (System) async throws -> T
+    ) async throws -> T {
         try await withTemporaryDirectory { directory in
             switch kind {
-            case .embedded:
-                let databases = ["source", "replica", "counts"].map { "sqlite:\(directory)/\($0).sqlite" }
-                let log = "embedded:\(directory)/log.sqlite"
-                let places = Places(
-                    source: databases[0],
-                    replica: databases[1],
-                    counts: databases[2],
-                    producerBroker: log,
-                    consumerBroker: log,
-                    directSource: databases[0],
-                    directReplica: databases[1],
-                    directCounts: databases[2],
-                    directBroker: log
-                )
-                return try await run(try System(kind: kind, places: places), body)
+            case .embedded: return try await withFiles(in: directory, onSmallDisks: onSmallDisks, body)
             case .servers, .bouncer: return try await withServers(kind, body)
             }
+        }
+    }
+
+    private static func withFiles<T: Sendable>(
+        in directory: String,
+        onSmallDisks: Bool,
+        _ body: (System) async throws -> T
+    ) async throws -> T {
+        let names = ["source", "replica", "counts", "log"]
+        var disks: [SmallDisk] = []
+        for name in names where onSmallDisks {
+            if let disk = try await SmallDisk.mounted(at: "\(directory)/\(name)", megabytes: 128) { disks.append(disk) }
+        }
+        let files = names.map { "\(directory)/\($0)/\($0).sqlite" }
+        let databases = files.dropLast().map { "sqlite:\($0)" }
+        let log = "embedded:\(files[3])"
+        let places = Places(
+            source: databases[0],
+            replica: databases[1],
+            counts: databases[2],
+            producerBroker: log,
+            consumerBroker: log,
+            directSource: databases[0],
+            directReplica: databases[1],
+            directCounts: databases[2],
+            directBroker: log
+        )
+        do {
+            let result = try await run(try System(kind: .embedded, places: places, disks: disks), body)
+            for disk in disks { try await disk.unmount() }
+            return result
+        } catch {
+            for disk in disks { try await disk.unmount() }
+            throw error
         }
     }
 
@@ -211,10 +243,19 @@ actor System {
         }
     }
 
+    /// Does something to a database as soon as writers and other faults let it.
+    nonisolated func insist(_ statements: [SQL], on database: any Database) async throws {
+        let end = ContinuousClock.now + .seconds(30)
+        try await Backoff(initial: .milliseconds(50), maximum: .milliseconds(500))
+            .retrying(while: { .now < end }) {
+                _ = try await database.transaction(.write) { try $0.run(statements) }
+            }
+    }
+
     // MARK: Processes
 
     /// The environment of the processes.
-    nonisolated func environment(of role: Role) -> [String: String] {
+    nonisolated func environment(of role: Role, _ places: Places) -> [String: String] {
         [
             "SOURCE_DATABASE_URL": places.source, "REPLICA_DATABASE_URL": places.replica,
             "DIONYSUS_SEED_BROKER": role == .consumer ? places.consumerBroker : places.producerBroker,
@@ -229,11 +270,12 @@ actor System {
     /// Starts a process.
     func start(_ role: Role) throws { processes[role, default: []].append(try launch(role)) }
 
-    private func launch(_ role: Role) throws -> RunningProcess {
+    private func launch(_ role: Role, _ places: Places? = nil) throws -> RunningProcess {
+        let places = places ?? self.places
         switch role {
-        case .relay: return try process("rentals", ["relay"], role)
-        case .consumer: return try process("rentals", ["consume"], role)
-        case .counter: return try process("Chaos", ["count", places.counts, places.consumerBroker], role)
+        case .relay: return try process("rentals", ["relay"], role, places)
+        case .consumer: return try process("rentals", ["consume"], role, places)
+        case .counter: return try process("Chaos", ["count", places.counts, places.consumerBroker], role, places)
         case .writer:
             writerSeed += 1
             return try process(
@@ -245,12 +287,17 @@ actor System {
     }
 
     /// Starts a program that stands beside this one.
-    private nonisolated func process(_ program: String, _ arguments: [String], _ role: Role) throws -> RunningProcess {
+    private nonisolated func process(
+        _ program: String,
+        _ arguments: [String],
+        _ role: Role,
+        _ places: Places? = nil
+    ) throws -> RunningProcess {
         let directory = URL(filePath: CommandLine.arguments[0]).deletingLastPathComponent()
         return try RunningProcess(
             directory.appending(path: program).path,
             arguments,
-            environment: environment(of: role)
+            environment: environment(of: role, places ?? self.places)
         )
     }
 
@@ -290,6 +337,15 @@ actor System {
         let result = await process.terminate()
         try exchange(process, role)
         return result
+    }
+
+    /// Ends a process gracefully, and starts another in its place that connects to other places.
+    func exchange(_ process: RunningProcess, _ role: Role, for places: Places) async throws -> RunningProcess {
+        _ = await process.terminate()
+        processes[role]?.removeAll { $0 === process }
+        let other = try launch(role, places)
+        processes[role, default: []].append(other)
+        return other
     }
 
     private func exchange(_ process: RunningProcess, _ role: Role) throws {

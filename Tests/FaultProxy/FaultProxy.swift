@@ -20,9 +20,26 @@ public final class FaultProxy: Sendable {
         public var losesReplies = false
         /// The next piece of a reply that has these bytes is lost, and its connection cut; then this is nil again.
         public var lostReply: [UInt8]?
+        /// What has to pass, one after the other, until a connection stands still: the piece that has the last of these is
+        /// lost, and so is everything behind it, while the connection stands.
+        public var signsOfStandstill: [Sign] = []
 
         /// No faults.
         public init() {}
+    }
+
+    /// Something that is sent.
+    public struct Sign: Sendable {
+        /// Bytes of it.
+        public var bytes: [UInt8]
+        /// Whether the server sends it.
+        public var isReply: Bool
+
+        /// What a client sends.
+        public static func request(_ text: String) -> Sign { Sign(bytes: Array(text.utf8), isReply: false) }
+
+        /// What the server sends.
+        public static func reply(_ text: String) -> Sign { Sign(bytes: Array(text.utf8), isReply: true) }
     }
 
     /// The port on 127.0.0.1 that clients connect to.
@@ -63,6 +80,9 @@ public final class FaultProxy: Sendable {
     /// How many replies have been lost by ``Faults/lostReply``.
     public var lostReplies: Int { traffic.lostReplies }
 
+    /// Whether a connection stands still because of ``Faults/signsOfStandstill``.
+    public var hasStandstill: Bool { traffic.hasStandstill }
+
     /// Ends the proxy and its connections.
     public func close() async {
         try? await listener.close()
@@ -82,18 +102,22 @@ private final class Traffic: Sendable {
         case pass(after: Duration)
         case drop
         case cut
+        case standStill
     }
 
     private struct State {
         var faults = FaultProxy.Faults()
         var channels: [ObjectIdentifier: any Channel] = [:]
         var lostReplies = 0
+        var hasStandstill = false
         var address: (own: [UInt8], server: [UInt8])?
     }
 
     private let state = Mutex(State())
 
     var lostReplies: Int { state.withLock { $0.lostReplies } }
+
+    var hasStandstill: Bool { state.withLock { $0.hasStandstill } }
 
     func change(_ change: (inout FaultProxy.Faults) -> Void) { state.withLock { change(&$0.faults) } }
 
@@ -131,6 +155,15 @@ private final class Traffic: Sendable {
     /// What becomes of some bytes.
     func verdict(on bytes: inout [UInt8], isReply: Bool) -> Verdict {
         state.withLock { state in
+            if let sign = state.faults.signsOfStandstill.first, sign.isReply == isReply,
+                bytes.firstRange(of: sign.bytes) != nil
+            {
+                state.faults.signsOfStandstill.removeFirst()
+                if state.faults.signsOfStandstill.isEmpty {
+                    state.hasStandstill = true
+                    return .standStill
+                }
+            }
             if isReply {
                 if state.faults.losesReplies { return .drop }
                 if let lost = state.faults.lostReply, bytes.firstRange(of: lost) != nil {
@@ -155,6 +188,7 @@ private final class Forwarder: ChannelInboundHandler {
     private let traffic: Traffic
     /// Bytes arrive in their order, however they are delayed.
     private var due = NIODeadline.now()
+    private var standsStill = false
 
     init(to partner: any Channel, isReply: Bool, _ traffic: Traffic) {
         self.partner = partner
@@ -167,9 +201,11 @@ private final class Forwarder: ChannelInboundHandler {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard !standsStill else { return }
         var bytes = Array(buffer: unwrapInboundIn(data))
         switch traffic.verdict(on: &bytes, isReply: isReply) {
         case .drop: return
+        case .standStill: standsStill = true
         case .cut:
             partner.close(promise: nil)
             context.close(promise: nil)

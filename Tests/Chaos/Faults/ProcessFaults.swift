@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 
 extension Fault {
     /// How long the broker keeps a place for a member that does not answer.
@@ -21,6 +22,29 @@ extension Fault {
                 let role: Role = Bool.random(using: &random) ? .consumer : .counter
                 if let consumer = await system.any(role, &random) { try await system.replace(consumer, role) }
                 try await pause(300...1500, &random)
+            }
+        },
+        Fault(
+            name: "relay-kill-exact",
+            summary: "relays are killed before they send, after the acknowledgement, and after the mark",
+            systems: .everywhere
+        ) { system, random in
+            if system.kind == .embedded { return try await killHoldingLocks(system, [.relay], &random) }
+            for instant in [Instant.beforeSend, .afterSend, .afterMark, .afterSend].shuffled(using: &random) {
+                try await kill(.relay, at: instant, system, &random)
+            }
+        },
+        Fault(
+            name: "consumer-kill-exact",
+            summary: "consumers are killed before they commit, and between database and broker",
+            systems: .everywhere,
+            patience: sessionTimeout
+        ) { system, random in
+            if system.kind == .embedded { return try await killHoldingLocks(system, [.consumer, .counter], &random) }
+            for role in [Role.consumer, .counter] {
+                for instant in [Instant.beforeCommit, .afterCommit].shuffled(using: &random) {
+                    try await kill(role, at: instant, system, &random)
+                }
             }
         },
         Fault(name: "relay-freeze", summary: "a relay stands still for longer than its lease", systems: .everywhere) {
@@ -72,4 +96,42 @@ extension Fault {
             }
         },
     ]
+
+    private static func kill(
+        _ role: Role,
+        at instant: Instant,
+        _ system: System,
+        _ random: inout SeededGenerator
+    ) async throws {
+        guard try await !system.kill(role, at: instant, &random) else { return }
+        print("  no \(role.rawValue) came to the instant \(instant.rawValue)")
+    }
+
+    /// Kills processes that wait for a file which another program has locked, so that it is known how far they have come.
+    private static func killHoldingLocks(
+        _ system: System,
+        _ roles: [Role],
+        _ random: inout SeededGenerator
+    ) async throws {
+        for _ in 1...3 {
+            for role in roles {
+                // Relays can't append to the log, and consumers can't tell it their offsets after their commit.
+                let log = try await FileLock(system.places.directBroker.replacing("embedded:", with: "sqlite:"))
+                try await pause(200...800, &random)
+                var source: FileLock?
+                if role == .relay, Bool.random(using: &random) {
+                    // They can append now, and can't mark.
+                    source = try await FileLock(system.places.directSource)
+                    try await log.giveBack()
+                    try await pause(100...300, &random)
+                    for process in await system.all(role) { try await system.replace(process, role) }
+                } else {
+                    for process in await system.all(role) { try await system.replace(process, role) }
+                    try await log.giveBack()
+                }
+                try await source?.giveBack()
+                try await pause(500...1500, &random)
+            }
+        }
+    }
 }
