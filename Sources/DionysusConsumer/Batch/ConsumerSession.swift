@@ -57,7 +57,8 @@ struct ConsumerSession {
             logger.info("giving back \(partitions.list)")
             await end(partitions)
             telemetry.revoked(partitions)
-            try await member.release(partitions)
+            // A log that can't be written for the moment must not end the consumer.
+            try await pipeline.retry.run("give partitions back") { try await member.release(partitions) }
         case .lost(let partitions):
             logger.warning("lost \(partitions.list)")
             abandon(partitions)
@@ -149,7 +150,9 @@ struct ConsumerSession {
         from stored: StoredPosition?,
         at position: StartPosition
     ) async throws {
-        try await member.seek(partition, to: position)
+        try await pipeline.retry.run("go on reading", for: partition) { [member] in
+            try await member.seek(partition, to: position)
+        }
         telemetry.moved(partition, to: position)
         run(partition, from: stored)
         try await member.resume([partition])
