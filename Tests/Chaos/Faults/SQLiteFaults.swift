@@ -24,9 +24,11 @@ extension Fault {
         ) {
             system,
             random in
-            if let file = files(of: system).randomElement(using: &random) {
-                try await hold(file, for: .random(in: 12...15, using: &random))
-            }
+            guard let file = files(of: system).randomElement(using: &random) else { return }
+            let seconds = Int.random(in: 12...15, using: &random)
+            async let holding: Void = hold(file, for: seconds)
+            try await restartSome(system, &random)
+            try await holding
         },
         Fault(
             name: "commit-kill",
@@ -62,7 +64,10 @@ extension Fault {
             }
             for _ in 1...3 {
                 let full = Array(system.disks.shuffled(using: &random).prefix(.random(in: 1...2, using: &random)))
-                try await SmallDisk.keepFull(full, for: .seconds(.random(in: 2...5, using: &random)))
+                let length = Duration.seconds(.random(in: 2...5, using: &random))
+                async let filling: Void = SmallDisk.keepFull(full, for: length)
+                try await restartSome(system, &random)
+                try await filling
                 try await pause(500...2000, &random)
             }
         },
@@ -72,6 +77,14 @@ extension Fault {
     private static func files(of system: System) -> [String] {
         [system.places.directSource, system.places.directReplica, system.places.directBroker]
             .map { String($0.drop { $0 != ":" }.dropFirst()) }
+    }
+
+    /// Kills some processes, and starts others in their places, which find things as they are.
+    private static func restartSome(_ system: System, _ random: inout SeededGenerator) async throws {
+        try await pause(500...1000, &random)
+        for role in [Role.relay, .consumer] {
+            if let process = await system.any(role, &random) { try await system.replace(process, role) }
+        }
     }
 
     /// Has a program hold the file's lock: one of its own, as whoever holds a lock for so long is.
