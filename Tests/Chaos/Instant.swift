@@ -50,7 +50,8 @@ extension System {
         try await pause(1500...3000, &random)
         database.change { $0.signsOfStandstill = instant.databaseSigns ?? [] }
         broker.change { $0.signsOfStandstill = instant.brokerSigns }
-        let end = ContinuousClock.now + .seconds(10)
+        // A member that joins a group has to wait for the others.
+        let end = ContinuousClock.now + .seconds(25)
         while !database.hasStandstill, !broker.hasStandstill, doomed.isRunning, .now < end {
             try await Task.sleep(for: .milliseconds(1))
         }

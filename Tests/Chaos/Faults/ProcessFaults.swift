@@ -41,10 +41,11 @@ extension Fault {
             patience: sessionTimeout
         ) { system, random in
             if system.kind == .embedded { return try await killHoldingLocks(system, [.consumer, .counter], &random) }
-            for role in [Role.consumer, .counter] {
-                for instant in [Instant.beforeCommit, .afterCommit].shuffled(using: &random) {
-                    try await kill(role, at: instant, system, &random)
-                }
+            for (role, instant) in zip(
+                [Role.consumer, .counter],
+                [Instant.beforeCommit, .afterCommit].shuffled(using: &random)
+            ) {
+                try await kill(role, at: instant, system, &random)
             }
         },
         Fault(name: "relay-freeze", summary: "a relay stands still for longer than its lease", systems: .everywhere) {
