@@ -3,8 +3,23 @@ import DionysusEmbedded
 import Foundation
 
 extension Fault {
-    /// What the log holds is lost, and somebody has to act: no message can be made up for by the system alone.
     static let logFaults = [
+        Fault(
+            name: "partitions-added",
+            summary: "topics get more partitions, so that keys are spread anew",
+            systems: [.embedded],
+            blows: 0,
+            losesLanes: false
+        ) { system, random in
+            guard let path = system.places.directBroker.split(separator: ":", maxSplits: 1).last else { return }
+            let broker = try EmbeddedBroker(path: String(path))
+            for topic in ["v3_rentals", "v3_bookings", "v3_accounts"].shuffled(using: &random) {
+                let count = try await broker.describeTopics([topic]).first?.partitions ?? 0
+                try await broker.addPartitions(to: topic, upTo: count + Int32.random(in: 1...3, using: &random))
+                try await pause(500...1500, &random)
+            }
+            await broker.close()
+        },
         Fault(
             name: "topics-deleted",
             summary: "all topics are deleted and created anew, consumers refuse to go on, an operator restores",
