@@ -118,8 +118,10 @@ struct FinalState {
         }
     }
 
+    /// Changes of records that have been soft-deleted are not published.
     private static func tells(_ message: PublishedMessage, _ record: Record, _ model: Model) -> Bool {
-        message.event.hasSuffix("_destroyed") != record.isVisible && values(message, model) == record.values
+        let isDestruction = message.event.hasSuffix("_destroyed")
+        return record.isVisible ? !isDestruction && values(message, model) == record.values : isDestruction
     }
 
     private static func values(_ message: PublishedMessage, _ model: Model) -> [String] {
