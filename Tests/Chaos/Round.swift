@@ -13,8 +13,9 @@ struct Round {
     func run() async throws -> RoundReport {
         var random = random
         return try await System.with(kind) { system in
-            try await prepare(system)
             var watch = Watch()
+            try await prepare(system)
+            watch.lap("preparation")
             for role in [Role.relay, .relay, .consumer, .consumer, .counter, .counter, .writer, .writer, .writer] {
                 try await system.start(role)
             }

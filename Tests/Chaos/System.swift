@@ -60,6 +60,8 @@ actor System {
 
     /// How many batches both relays can have under way.
     static let workers = 8
+    /// After how long a process is killed that was asked to end in the middle of a round.
+    private static let ending = Duration.seconds(30)
 
     nonisolated let kind: SystemKind
     nonisolated let places: Places
@@ -225,6 +227,9 @@ actor System {
             for suffix in ["", "-wal", "-shm"] where FileManager.default.fileExists(atPath: path + suffix) {
                 try FileManager.default.removeItem(atPath: path + suffix)
             }
+            let broker = try openBroker()
+            try await broker.createTopics(Counting.topics.map { TopicSpecification(name: $0, partitions: 4) })
+            await broker.close()
         } else {
             let cluster = try MockCluster(brokers: 1)
             guard let port = cluster.port else { throw ChaosError("the new cluster has no port") }
@@ -340,14 +345,14 @@ actor System {
     /// Ends a process for good.
     func remove(_ process: RunningProcess, _ role: Role, gracefully: Bool) async throws {
         processes[role]?.removeAll { $0 === process }
-        if gracefully { _ = await process.terminate() } else { await process.killAndWait() }
+        if gracefully { _ = await process.terminate(within: Self.ending) } else { await process.killAndWait() }
         note(process, role, await process.result())
     }
 
     /// Asks a process to end, and starts another in its place.
     /// - Returns: How it ended.
     func replaceGracefully(_ process: RunningProcess, _ role: Role) async throws -> RunningProcess.Result {
-        let result = await process.terminate()
+        let result = await process.terminate(within: Self.ending)
         try await exchange(process, role)
         return result
     }

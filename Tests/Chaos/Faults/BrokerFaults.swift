@@ -151,5 +151,5 @@ extension Fault {
     ]
 
     /// After how long a row is tried again that the broker has refused.
-    private static let firstRetry = Duration.seconds(10)
+    static let firstRetry = Duration.seconds(10)
 }

@@ -25,18 +25,32 @@ extension Fault {
             summary: "all topics are deleted and created anew, consumers refuse to go on, an operator restores",
             systems: .everywhere,
             patience: sessionTimeout,
-            blows: 1
+            blows: 0,
+            losesLanes: false
         ) { system, _ in
-            if system.kind == .embedded {
-                try await system.endAll([.consumer, .counter, .relay])
-                try await system.loseLog()
-                for _ in 1...2 { try await system.start(.relay) }
-                for role in [Role.consumer, .counter] { try await system.start(role) }
-            } else {
-                try await system.loseLog()
-            }
+            try await system.endAll([.consumer, .counter, .relay])
+            try await system.loseLog()
+            // Once the new topics are as long as the old ones were, nobody can tell them apart.
+            for role in [Role.consumer, .counter] { try await system.start(role) }
             try await system.awaitRefusal()
+            for _ in 1...2 { try await system.start(.relay) }
             try await system.restore()
+        },
+        Fault(
+            name: "topic-unknown",
+            summary: "the broker does not know a topic for seconds",
+            systems: .onServers,
+            patience: firstRetry,
+            blows: 1,
+            losesLanes: false
+        ) { system, random in
+            let topic = ["v3_rentals", "v3_bookings"].randomElement(using: &random) ?? "v3_rentals"
+            let unknownTopic: Int32 = 3
+            system.cluster?.setError(unknownTopic, of: topic)
+            // Whoever connects anew asks what there is.
+            system.producerProxy?.cut()
+            try await pause(3000...6000, &random)
+            system.cluster?.setError(0, of: topic)
         },
         Fault(
             name: "retention",
