@@ -1,3 +1,4 @@
+import Foundation
 import NIOCore
 import NIOPosix
 import Synchronization
@@ -145,13 +146,13 @@ private final class Traffic: Sendable {
         state.withLock { state in
             if isReply {
                 if state.faults.losesReplies { return .drop }
-                if let lost = state.faults.lostReply, bytes.firstRange(of: lost) != nil {
+                if let lost = state.faults.lostReply, bytes.place(of: lost, from: 0) != nil {
                     state.faults.lostReply = nil
                     state.lostReplies += 1
                     return .cut
                 }
                 if let address = state.address {
-                    bytes.replace(Self.address(state.host, state.port), with: address)
+                    bytes.exchange(Self.address(state.host, state.port), with: address)
                 }
             }
             let jitter = state.faults.jitter * Double.random(in: 0...1)
@@ -200,4 +201,33 @@ private final class Forwarder: ChannelInboundHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+}
+
+extension [UInt8] {
+    /// Where some bytes begin, at a place or behind it: by the C library, since all traffic is searched.
+    fileprivate func place(of bytes: [UInt8], from start: Int) -> Int? {
+        withUnsafeBytes { all in
+            bytes.withUnsafeBytes { wanted in
+                guard let base = all.baseAddress, let pattern = wanted.baseAddress else { return nil }
+                var place = start
+                while place + wanted.count <= all.count,
+                    let found = memchr(base + place, Int32(wanted[0]), all.count - wanted.count - place + 1)
+                {
+                    place = UnsafeRawPointer(found) - base
+                    if memcmp(found, pattern, wanted.count) == 0 { return place }
+                    place += 1
+                }
+                return nil
+            }
+        }
+    }
+
+    /// Replaces bytes, wherever they stand, by as many others.
+    fileprivate mutating func exchange(_ bytes: [UInt8], with others: [UInt8]) {
+        var start = 0
+        while let place = place(of: bytes, from: start) {
+            replaceSubrange(place..<place + bytes.count, with: others)
+            start = place + others.count
+        }
+    }
 }
