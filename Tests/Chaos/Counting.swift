@@ -73,12 +73,14 @@ struct CountCommand: AsyncParsableCommand {
         var logger = Logger(label: "counter") { StreamLogHandler.standardError(label: $0) }
         logger.logLevel = .warning
         let log: any MessageBroker
+        let session = "\(Int(Fault.sessionTimeout / .milliseconds(1)))"
         if broker.hasPrefix("embedded:") {
-            settings.brokerSettings = ["session.timeout.ms": "6000"]
+            settings.brokerSettings = ["session.timeout.ms": session]
             log = try EmbeddedBroker(path: String(broker.dropFirst("embedded:".count)))
         } else {
             settings.brokerSettings = [
-                "session.timeout.ms": "6000", "heartbeat.interval.ms": "500", "max.poll.interval.ms": "\(pollInterval)",
+                "session.timeout.ms": session, "heartbeat.interval.ms": "500",
+                "max.poll.interval.ms": "\(pollInterval)",
             ]
             log = try KafkaBroker(bootstrapServers: broker, logger: logger)
         }

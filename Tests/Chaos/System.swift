@@ -60,6 +60,7 @@ actor System {
 
     /// How many batches both relays can have under way.
     static let workers = 8
+    private static let session = "session.timeout.ms=\(Int(Fault.sessionTimeout / .milliseconds(1)))"
     /// After how long a process is killed that was asked to end in the middle of a round.
     private static let ending = Duration.seconds(30)
 
@@ -266,7 +267,7 @@ actor System {
             "DIONYSUS_LEASE_TIMEOUT_MS": "6000",
             "DIONYSUS_MESSAGE_TIMEOUT_MS": "4000",
             "DIONYSUS_CONSUMER_SETTINGS": kind == .embedded
-                ? "session.timeout.ms=6000" : "session.timeout.ms=6000;heartbeat.interval.ms=500",
+                ? Self.session : "\(Self.session);heartbeat.interval.ms=500",
             "DIONYSUS_HEARTBEAT_DIRECTORY": NSTemporaryDirectory(),
         ]
     }
