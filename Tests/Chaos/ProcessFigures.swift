@@ -62,24 +62,25 @@ extension System {
         return memory
     }
 
-    /// Those that work although there is nothing to do, three times in a row.
-    func spinning() async throws -> [String] {
-        var suspects = [Role.relay, .consumer, .counter].flatMap { role in all(role).map { (role, $0) } }
-        var shares: [pid_t: Double] = [:]
+    /// Looks for processes that work although there is nothing to do, three times in a row.
+    /// - Returns: How much of a core the busiest has used at last, as a figure, and what is wrong.
+    func idleness() async throws -> (figure: String, violations: [String]) {
+        var suspects = [Role.relay, .consumer, .counter].flatMap { role in all(role).map { (role, $0, 0.0) } }
+        var busiest = 0.0
         for _ in 1...3 where !suspects.isEmpty {
             let before = suspects.map(\.1.processorTime)
             try await Task.sleep(for: Self.watching)
-            suspects = zip(suspects, before)
-                .filter { suspect, before in
-                    guard let before, let after = suspect.1.processorTime else { return false }
-                    shares[suspect.1.identifier] = (after - before) / Self.watching
-                    return (after - before) / Self.watching > Self.idleShare
+            let shares = zip(suspects, before)
+                .map { suspect, before in
+                    guard let before, let after = suspect.1.processorTime else { return (suspect.0, suspect.1, 0.0) }
+                    return (suspect.0, suspect.1, (after - before) / Self.watching)
                 }
-                .map(\.0)
+            busiest = shares.map(\.2).max() ?? 0
+            suspects = shares.filter { $0.2 > Self.idleShare }
         }
-        return suspects.map { role, process in
-            let percent = Int(100 * (shares[process.identifier] ?? 0))
-            return "a \(role.rawValue) uses \(percent) % of a core with nothing to do"
-        }
+        return (
+            "idle at \(Int(100 * busiest)) %",
+            suspects.map { "a \($0.0.rawValue) uses \(Int(100 * $0.2)) % of a core with nothing to do" }
+        )
     }
 }

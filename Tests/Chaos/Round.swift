@@ -39,7 +39,8 @@ struct Round {
             let recovery = ContinuousClock.now - isOver
             watch.lap("recovery")
             violations += await system.fallen()
-            violations += try await system.spinning()
+            let idleness = try await system.idleness()
+            violations += idleness.violations
             let memory = await system.memory()
             violations += memory.growth(over: quiet)
             violations += await system.end([.relay, .consumer, .counter], within: Self.ending * patience)
@@ -49,7 +50,7 @@ struct Round {
             watch.lap("comparison")
             return RoundReport(
                 recovery: recovery,
-                figures: found.figures + [memory.text(over: quiet)],
+                figures: found.figures + [idleness.figure, memory.text(over: quiet)],
                 times: watch.text,
                 violations: violations + found.violations,
                 log: await system.log
