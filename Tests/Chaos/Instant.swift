@@ -45,7 +45,8 @@ extension System {
         places.replica = places.replica.replacing(":\(databaseProxy.port)/", with: ":\(database.port)/")
         places.counts = places.counts.replacing(":\(databaseProxy.port)/", with: ":\(database.port)/")
         if role == .relay { places.producerBroker = "127.0.0.1:\(broker.port)" }
-        let doomed = try await exchange(process, role, for: places)
+        try await remove(process, role, gracefully: true)
+        let doomed = try start(role, at: places)
         // It has to have begun its work: until then what passes is not about batches.
         try await pause(1500...3000, &random)
         database.change { $0.signsOfStandstill = instant.databaseSigns ?? [] }

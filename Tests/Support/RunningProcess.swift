@@ -72,8 +72,13 @@ package final class RunningProcess: Sendable {
     }
 
     /// Asks it to end, and waits until it has.
-    package func terminate() async -> Result {
+    /// - Parameter limit: After how long it is killed if it hasn't; nil waits for as long as it takes.
+    package func terminate(within limit: Duration? = nil) async -> Result {
         signal(SIGTERM)
+        let killing = limit.map { limit in
+            Task { [identifier] in if (try? await Task.sleep(for: limit)) != nil { kill(identifier, SIGKILL) } }
+        }
+        defer { killing?.cancel() }
         return await result()
     }
 

@@ -3,7 +3,7 @@ import TestSupport
 
 extension Fault {
     /// How long the broker keeps a place for a member that does not answer.
-    static let sessionTimeout = Duration.seconds(6)
+    static let sessionTimeout = Duration.seconds(4)
 
     static let processFaults = [
         Fault(name: "relay-kill", summary: "relays are killed every second", systems: .everywhere) { system, random in
