@@ -35,7 +35,13 @@ extension Fault {
                 try await pause(300...1500, &random)
             }
         },
-        Fault(name: "bulk", summary: "every record changes in one statement", systems: .everywhere) { system, random in
+        Fault(
+            name: "bulk",
+            summary: "every record changes in one statement",
+            systems: .everywhere,
+            blows: 0,
+            losesLanes: false
+        ) { system, random in
             for _ in 1...3 {
                 let statements: [SQL] = [
                     "UPDATE rentals SET price = price + 1", "UPDATE bookings_fees SET amount = amount + 1",
@@ -48,7 +54,9 @@ extension Fault {
         Fault(
             name: "re-creation",
             summary: "records are deleted and created again under their ids",
-            systems: .everywhere
+            systems: .everywhere,
+            blows: 0,
+            losesLanes: false
         ) {
             system,
             random in
@@ -72,7 +80,9 @@ extension Fault {
         Fault(
             name: "equal-times",
             summary: "records change again and again, and keep the same time",
-            systems: .everywhere
+            systems: .everywhere,
+            blows: 0,
+            losesLanes: false
         ) {
             system,
             random in
@@ -87,7 +97,13 @@ extension Fault {
                 try await pause(5...60, &random)
             }
         },
-        Fault(name: "clocks", summary: "the clocks of writers are an hour ahead, and behind", systems: .everywhere) {
+        Fault(
+            name: "clocks",
+            summary: "the clocks of writers are an hour ahead, and behind",
+            systems: .everywhere,
+            blows: 0,
+            losesLanes: false
+        ) {
             system,
             random in
             for _ in 1...15 {

@@ -57,7 +57,13 @@ extension Fault {
             try await pause(2000...5000, &random)
             system.databaseProxy?.change { $0.isDown = false }
         },
-        Fault(name: "database-slow", summary: "the way to PostgreSQL takes 20 ms and more", systems: .onServers) {
+        Fault(
+            name: "database-slow",
+            summary: "the way to PostgreSQL takes 20 ms and more",
+            systems: .onServers,
+            blows: 0,
+            losesLanes: false
+        ) {
             system,
             random in
             system.databaseProxy?
@@ -96,7 +102,13 @@ extension Fault {
             for database in [system.source, system.replica] { try await setTimeout("0", of: database) }
             system.databaseProxy?.cut()
         },
-        Fault(name: "old-snapshot", summary: "a transaction keeps its snapshot open", systems: .everywhere) {
+        Fault(
+            name: "old-snapshot",
+            summary: "a transaction keeps its snapshot open",
+            systems: .everywhere,
+            blows: 0,
+            losesLanes: false
+        ) {
             system,
             random in
             let database = try System.open(system.places.directSource)
@@ -110,7 +122,9 @@ extension Fault {
         Fault(
             name: "idle-transaction",
             summary: "a writer stands idle in its transaction while others go on, and commits then",
-            systems: .onServers
+            systems: .onServers,
+            blows: 0,
+            losesLanes: false
         ) {
             system,
             random in

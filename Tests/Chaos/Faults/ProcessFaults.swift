@@ -6,7 +6,9 @@ extension Fault {
     static let sessionTimeout = Duration.seconds(4)
 
     static let processFaults = [
-        Fault(name: "relay-kill", summary: "relays are killed every second", systems: .everywhere) { system, random in
+        Fault(name: "relay-kill", summary: "relays are killed every second", systems: .everywhere, blows: 6) {
+            system,
+            random in
             for _ in 1...6 {
                 if let relay = await system.any(.relay, &random) { try await system.replace(relay, .relay) }
                 try await pause(300...1500, &random)
@@ -16,7 +18,9 @@ extension Fault {
             name: "consumer-kill",
             summary: "consumers of both groups are killed every second",
             systems: .everywhere,
-            patience: sessionTimeout
+            patience: sessionTimeout,
+            blows: 0,
+            losesLanes: false
         ) { system, random in
             for _ in 1...6 {
                 let role: Role = Bool.random(using: &random) ? .consumer : .counter
@@ -27,7 +31,8 @@ extension Fault {
         Fault(
             name: "relay-kill-exact",
             summary: "relays are killed before they send, after the acknowledgement, and after the mark",
-            systems: .everywhere
+            systems: .everywhere,
+            blows: 4
         ) { system, random in
             if system.kind == .embedded { return try await killHoldingLocks(system, [.relay], &random) }
             for instant in [Instant.beforeSend, .afterSend, .afterMark, .afterSend].shuffled(using: &random) {
@@ -38,7 +43,9 @@ extension Fault {
             name: "consumer-kill-exact",
             summary: "consumers are killed before they commit, and between database and broker",
             systems: .everywhere,
-            patience: sessionTimeout
+            patience: sessionTimeout,
+            blows: 0,
+            losesLanes: false
         ) { system, random in
             if system.kind == .embedded { return try await killHoldingLocks(system, [.consumer, .counter], &random) }
             for (role, instant) in zip(
@@ -48,7 +55,12 @@ extension Fault {
                 try await kill(role, at: instant, system, &random)
             }
         },
-        Fault(name: "relay-freeze", summary: "a relay stands still for longer than its lease", systems: .everywhere) {
+        Fault(
+            name: "relay-freeze",
+            summary: "a relay stands still for longer than its lease",
+            systems: .everywhere,
+            blows: 1
+        ) {
             system,
             random in
             guard let relay = await system.any(.relay, &random) else { return }
@@ -60,7 +72,9 @@ extension Fault {
             name: "consumer-freeze",
             summary: "a consumer stands still for longer than its session",
             systems: .everywhere,
-            patience: sessionTimeout
+            patience: sessionTimeout,
+            blows: 0,
+            losesLanes: false
         ) { system, random in
             guard let consumer = await system.any(.consumer, &random), let counter = await system.any(.counter, &random)
             else { return }
@@ -70,7 +84,13 @@ extension Fault {
             consumer.signal(SIGCONT)
             counter.signal(SIGCONT)
         },
-        Fault(name: "terminate", summary: "processes are asked to end under load", systems: .everywhere) {
+        Fault(
+            name: "terminate",
+            summary: "processes are asked to end under load",
+            systems: .everywhere,
+            blows: 0,
+            losesLanes: false
+        ) {
             system,
             random in
             for role in [Role.relay, .consumer, .counter, .relay, .consumer] {
@@ -82,13 +102,24 @@ extension Fault {
                 try await pause(200...800, &random)
             }
         },
-        Fault(name: "relays-at-once", summary: "all relays are killed, and two start at once", systems: .everywhere) {
+        Fault(
+            name: "relays-at-once",
+            summary: "all relays are killed, and two start at once",
+            systems: .everywhere,
+            blows: 2
+        ) {
             system,
             random in
             for relay in await system.all(.relay) { try await system.replace(relay, .relay) }
             try await pause(500...1500, &random)
         },
-        Fault(name: "writer-kill", summary: "writers are killed inside transactions", systems: .everywhere) {
+        Fault(
+            name: "writer-kill",
+            summary: "writers are killed inside transactions",
+            systems: .everywhere,
+            blows: 0,
+            losesLanes: false
+        ) {
             system,
             random in
             for _ in 1...6 {
