@@ -246,25 +246,34 @@ extension Fault {
         }
     }
 
-    /// Has a session of the server take all connections that are left, and cuts those of others.
+    /// Has sessions of the server take all connections that are left, and cuts those of others.
     private static func takeConnections(_ system: System, for length: Duration) async throws {
         try await system.insist(["CREATE EXTENSION IF NOT EXISTS dblink"], on: system.source)
-        let database = try System.open(system.places.directSource)
-        do {
-            _ = try await database.transaction(.write) { transaction in
-                try transaction.run(
-                    """
-                    SELECT count(dblink_connect('taken ' || n, format('host=127.0.0.1 port=%s user=%s dbname=%s',
-                      current_setting('port'), current_user, current_database()))) FROM generate_series(1, 10000) AS n
-                    """
-                )
+        // One session can't have enough of them: the server limits the files that it has open.
+        let sessions = try (1...2).map { _ in try System.open(system.places.directSource) }
+        var refusal: DionysusError?
+        for session in sessions {
+            do {
+                _ = try await session.transaction(.write) { transaction in
+                    try transaction.run(
+                        """
+                        SELECT count(dblink_connect('taken ' || n, format('host=127.0.0.1 port=%s user=%s dbname=%s',
+                          current_setting('port'), current_user, current_database())))
+                        FROM generate_series(1, 10000) AS n
+                        """
+                    )
+                }
+            } catch let error as DionysusError where error.code == .databaseUnavailable {
+                // It ends at the first connection that is refused, and keeps the others.
+                refusal = error
             }
-        } catch let error as DionysusError where error.code == .databaseUnavailable || error.code == .statement {
-            // It ends at the first connection that is refused, and keeps the others.
+        }
+        guard refusal.map({ $0.debugDescription.contains("too many clients") }) == true else {
+            throw ChaosError("not all connections were taken: \(refusal?.description ?? "none was refused")")
         }
         system.databaseProxy?.cut()
         try await Task.sleep(for: length)
-        await database.close()
+        for session in sessions { await session.close() }
     }
 
     // MARK: Failures
