@@ -88,6 +88,7 @@ extension Fault {
             name: "terminate",
             summary: "processes are asked to end under load",
             systems: .everywhere,
+            patience: sessionTimeout,
             blows: 0,
             losesLanes: false
         ) {
