@@ -115,6 +115,7 @@ struct ShortCommand: AsyncParsableCommand {
         (.bouncer, ["terminate", "re-creation", "database-cut"]),
     ]
 
+    @Option(help: "Only on this system: embedded, servers or bouncer.") var system: SystemKind?
     @OptionGroup var options: RoundOptions
 
     func run() async throws {
@@ -134,6 +135,7 @@ struct ShortCommand: AsyncParsableCommand {
                     command: "script/chaos short"
                 )
             }
-        try await Campaign(options).run(plans.filter { SystemKind.available.contains($0.kind) })
+        try await Campaign(options)
+            .run(plans.filter { SystemKind.available.contains($0.kind) && (system ?? $0.kind) == $0.kind })
     }
 }

@@ -43,10 +43,7 @@ struct Settling {
 
     /// What is still to be done; nil if there is nothing.
     private func openWork() async throws -> String? {
-        let pending = try await system.source.transaction(.snapshot) { transaction in
-            try transaction.run("SELECT count(*) FROM dionysus_outboxes WHERE published_at IS NULL").first?.integer(0)
-        }
-        if let pending, pending > 0 { return "\(pending) rows to publish" }
+        if let pending = try await pendingRows() { return pending }
         let broker = try system.openBroker()
         defer { Task { await broker.close() } }
         let topics = try await broker.describeTopics(Counting.topics)
@@ -59,6 +56,24 @@ struct Settling {
             if behind > 0 { return "\(behind) messages to apply by the \(reader.what)" }
         }
         return nil
+    }
+
+    /// The rows that are not published, and where the lanes begin to look.
+    private func pendingRows() async throws -> String? {
+        try await system.source.transaction(.snapshot) { transaction in
+            let rows =
+                try transaction.run(
+                    """
+                    SELECT id, resource_class || ':' || resource_id, event_name, coalesce(partition_key, '-'), attempts,
+                      coalesce(origin, '-')
+                    FROM dionysus_outboxes WHERE published_at IS NULL ORDER BY id
+                    """
+                )
+                .rows
+            guard !rows.isEmpty else { return nil }
+            let marks = try transaction.run("SELECT low_water FROM dionysus_lanes ORDER BY lane").rows
+            return "\(rows.count) rows to publish: \(rows.prefix(10)), low-water marks \(marks)"
+        }
     }
 
     private var readers: [(database: String, what: String, leavesOut: String)] {

@@ -13,7 +13,7 @@ extension Fault {
             losesLanes: false
         ) { system, random in
             try system.cluster?.stopBroker(1)
-            try await pause(2000...6000, &random)
+            try await pause(2000...12_000, &random)
             try system.cluster?.startBroker(1)
         },
         Fault(
@@ -93,6 +93,22 @@ extension Fault {
                 try await pause(100...500, &random)
             }
             system.cluster?.clearFailures(.produce)
+        },
+        Fault(
+            name: "fetch-errors",
+            summary: "the broker answers consumers with errors",
+            systems: .onServers,
+            blows: 0,
+            losesLanes: false
+        ) { system, random in
+            // Offset out of range, although it has it; unknown topic, not leader, request timed out.
+            let codes: [Int32] = [1, 3, 6, 7]
+            for _ in 1...10 {
+                let count = Int.random(in: 1...4, using: &random)
+                system.cluster?.fail(.fetch, with: (0..<count).map { _ in codes.randomElement(using: &random) ?? 6 })
+                try await pause(100...500, &random)
+            }
+            system.cluster?.clearFailures(.fetch)
         },
         Fault(
             name: "message-too-large",
