@@ -249,29 +249,40 @@ extension Fault {
     /// Has sessions of the server take all connections that are left, and cuts those of others.
     private static func takeConnections(_ system: System, for length: Duration) async throws {
         try await system.insist(["CREATE EXTENSION IF NOT EXISTS dblink"], on: system.source)
+        // Otherwise those whose connections are cut find their places free.
+        system.databaseProxy?.change { $0.isDown = true }
+        system.databaseProxy?.cut()
+        defer { system.databaseProxy?.change { $0.isDown = false } }
         // One session can't have enough of them: the server limits the files that it has open.
         let sessions = try (1...2).map { _ in try System.open(system.places.directSource) }
-        var refusal: DionysusError?
-        for session in sessions {
-            do {
-                _ = try await session.transaction(.write) { transaction in
-                    try transaction.run(
+        var isFull = false
+        // Those that were cut go away one by one.
+        for (number, session) in (1...10).flatMap({ _ in sessions }).enumerated() where !isFull {
+            isFull = try await session.transaction(.write) { transaction in
+                // It ends at the first connection that is refused, and keeps the others.
+                try transaction.run(
+                    """
+                    DO $$ BEGIN
+                      FOR n IN 1..10000 LOOP
+                        PERFORM dblink_connect(\(raw: "'taken \(number) '") || n, format('host=127.0.0.1 port=%s user=%s dbname=%s',
+                          current_setting('port'), current_user, current_database()));
+                      END LOOP;
+                    EXCEPTION WHEN OTHERS THEN NULL; END $$
+                    """
+                )
+                return try transaction
+                    .run(
                         """
-                        SELECT count(dblink_connect('taken ' || n, format('host=127.0.0.1 port=%s user=%s dbname=%s',
-                          current_setting('port'), current_user, current_database())))
-                        FROM generate_series(1, 10000) AS n
+                        SELECT current_setting('max_connections')::int - count(*) FROM pg_stat_activity
+                        WHERE backend_type = 'client backend'
                         """
                     )
-                }
-            } catch let error as DionysusError where error.code == .databaseUnavailable {
-                // It ends at the first connection that is refused, and keeps the others.
-                refusal = error
+                    .first?
+                    .integer(0) == 0
             }
         }
-        guard refusal.map({ $0.debugDescription.contains("too many clients") }) == true else {
-            throw ChaosError("not all connections were taken: \(refusal?.description ?? "none was refused")")
-        }
-        system.databaseProxy?.cut()
+        guard isFull else { throw ChaosError("not all connections were taken") }
+        system.databaseProxy?.change { $0.isDown = false }
         try await Task.sleep(for: length)
         for session in sessions { await session.close() }
     }
