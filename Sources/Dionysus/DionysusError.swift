@@ -26,6 +26,8 @@ public struct DionysusError: Error, Sendable, CustomStringConvertible, CustomDeb
         public static let constraint = Code("constraint")
         /// The database asks for the transaction to be run again: deadlock, serialization failure, busy.
         public static let transactionConflict = Code("transaction_conflict")
+        /// A statement took longer than the database lets it take, or somebody cancelled it.
+        public static let timeout = Code("timeout")
         /// A value does not have the type that was asked for.
         public static let typeMismatch = Code("type_mismatch")
         /// The broker can't be reached or does not answer.

@@ -104,6 +104,27 @@ public final class EmbeddedBroker: MessageBroker {
         watch.notify()
     }
 
+    /// Adds partitions to a topic, while it is written and read.
+    ///
+    /// Keys are spread anew from then on, and messages that are there stay where they are. So the messages of a record
+    /// may stand in two partitions, which consumers read side by side: their versions tell which is the more recent.
+    /// - Parameters:
+    ///   - topic: The topic's name.
+    ///   - count: How many partitions it has then; with fewer than it has already, nothing changes.
+    /// - Throws: ``DionysusError``: `unknownTopic` if it doesn't exist; `brokerUnavailable` if the log can't be written.
+    public func addPartitions(to topic: String, upTo count: Int32) async throws {
+        let grown = try await log.write { [catalogue] in try catalogue.grow(topic, to: count, in: $0) }
+        guard let grown else {
+            throw DionysusError(
+                .unknownTopic,
+                "the topic \(topic) does not exist in the embedded log \(path)",
+                advice: "create it, or correct its name"
+            )
+        }
+        catalogue.remember([grown])
+        watch.notify()
+    }
+
     public func describeTopics(_ topics: [String]?) async throws -> [TopicDescription] {
         let wanted = topics.map(Set.init)
         return try await log.read { connection in

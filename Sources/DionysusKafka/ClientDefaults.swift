@@ -1,12 +1,16 @@
 import Dionysus
 
 extension ClientSettings {
+    /// librdkafka's own default lets 15 s pass before it finds out that a broker is back that was away for a minute.
+    private static let longestReconnectPause = "2000"
+
     /// The settings of a producer.
     static func producer(_ options: ProducerOptions, cluster: [String: String]) throws -> ClientSettings {
         try ClientSettings(
             defaults: [
                 // librdkafka's own default delays small requests by tens of milliseconds.
                 "socket.nagle.disable": "true",
+                "reconnect.backoff.max.ms": longestReconnectPause,
                 // A batch comes as a whole, so there is little to wait for.
                 "linger.ms": "1",
                 // How long a message waits for a topic that does not exist, and how soon new partitions are seen.
@@ -49,6 +53,7 @@ extension ClientSettings {
         try ClientSettings(
             defaults: [
                 "socket.nagle.disable": "true",
+                "reconnect.backoff.max.ms": longestReconnectPause,
                 "partition.assignment.strategy": "cooperative-sticky",
                 // librdkafka's threads keep the membership alive, so that only a dead process is silent this long.
                 "session.timeout.ms": "10000",

@@ -1,5 +1,7 @@
 import CRdkafka
 import Dionysus
+import Dispatch
+import Foundation
 import Logging
 
 /// One consuming client, from its first poll to its end, on a thread of its own.
@@ -10,6 +12,9 @@ import Logging
 /// read at once, so that the member stays alive however slow its user is.
 final class ConsumerSession {
     static let closedError = DionysusError(.closed, "the Kafka consumer has been closed")
+
+    /// How long the end of a client is waited for, in seconds; it takes milliseconds.
+    private static let destructionLimit = 3.0
 
     private let client: Client
     private let inbox: ConsumerInbox
@@ -135,7 +140,23 @@ final class ConsumerSession {
         queues.closeAll()
         rd_kafka_queue_destroy(client.queue)
         rd_kafka_consumer_close(client.pointer)
-        if canBeDestroyed { rd_kafka_destroy(client.pointer) }
+        if canBeDestroyed { destroy() }
+    }
+
+    /// Ends the client on another thread, and waits for that only so long.
+    ///
+    /// A client whose topic was deleted can wait for itself forever (librdkafka issue 4362). It has left its group by then;
+    /// its memory and its threads are given up for the process's life.
+    private func destroy() {
+        let isDestroyed = DispatchSemaphore(value: 0)
+        let thread = Thread { [client] in
+            rd_kafka_destroy(client.pointer)
+            isDestroyed.signal()
+        }
+        thread.name = "dionysus-kafka-ending"
+        thread.start()
+        guard isDestroyed.wait(timeout: .now() + Self.destructionLimit) == .timedOut else { return }
+        events.logger.warning("a Kafka consumer has left its group, but its client does not end; the process goes on")
     }
 
     /// Before version 2.3.0 librdkafka aborts the process when a cooperative member is destroyed that has joined its

@@ -34,7 +34,7 @@ struct ServerError: Error, CustomStringConvertible {
             code,
             "PostgreSQL at \(location) refused \(command) (\(state)): \(safeMessage)",
             advice: advice,
-            isRetriable: code == .databaseUnavailable || code == .transactionConflict,
+            isRetriable: [.databaseUnavailable, .transactionConflict, .timeout].contains(code),
             underlying: self
         )
     }
@@ -43,9 +43,11 @@ struct ServerError: Error, CustomStringConvertible {
         if isOfPreparation { return .transactionConflict }
         return switch state {
         case "40001", "40P01", "55P03": .transactionConflict
+        // A busy server takes longer: what it ended says nothing about the statement.
+        case "57014": .timeout
         case "25P03", "57P01", "57P02", "57P03", "57P05": .databaseUnavailable
-        // The connection, or a resource that the server has run out of.
-        case _ where state.hasPrefix("08") || state.hasPrefix("53"): .databaseUnavailable
+        // The connection, a resource that the server has run out of, or its disk.
+        case _ where ["08", "53", "58"].contains(state.prefix(2)): .databaseUnavailable
         case _ where state.hasPrefix("23"): .constraint
         case _ where state.hasPrefix("22"): .typeMismatch
         default: .statement

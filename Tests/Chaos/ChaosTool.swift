@@ -1,6 +1,4 @@
 import ArgumentParser
-import Dispatch
-import Foundation
 import TestSupport
 
 /// Attacks a running system with faults, and checks that nothing is lost, repeated or reordered.
@@ -12,9 +10,9 @@ struct ChaosTool: AsyncParsableCommand {
         discussion: """
             Each round starts relays, consumers and writers as processes, lets faults strike while they work, waits until \
             everything has been applied, and compares. A seed gives the same rounds again: the same system, faults and \
-            pauses, though not the same instants.
+            pauses, though not the same instants; and only as long as the list of faults stays the same.
             """,
-        subcommands: [RunCommand.self, ListCommand.self, CountCommand.self],
+        subcommands: [RunCommand.self, ShortCommand.self, ListCommand.self, CountCommand.self],
         defaultSubcommand: RunCommand.self
     )
 }
@@ -30,16 +28,38 @@ struct ListCommand: ParsableCommand {
     }
 }
 
+/// What the commands that run rounds have in common.
+struct RoundOptions: ParsableArguments {
+    @Option(
+        help: """
+            How many times as long things may take: more than 1 where other work goes on, or the machine is slow.
+            """
+    )
+    var patience = 1.0
+    @Option(help: "Write what the processes said into this directory when a round is not clean.") var logs: String?
+    @Option(help: "Begin no round after so many minutes.") var minutes: Double?
+
+    func validate() throws {
+        guard patience >= 1 else { throw ValidationError("--patience must be at least 1.") }
+    }
+}
+
 struct RunCommand: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "run", abstract: "Runs rounds.")
+    static let configuration = CommandConfiguration(
+        commandName: "run",
+        abstract: "Runs rounds with random faults.",
+        discussion: """
+            For each round it says which faults struck which system, how long recovery took from the end of the last one, \
+            what was counted, where the time went, and what is wrong. It ends with 1 if anything was.
+            """
+    )
 
     @Option(help: "How many rounds.") var rounds = 10
     @Option(help: "Where the random numbers of the first round begin; the next round has the next seed.")
     var seed: UInt64 = 1
     @Option(help: "Only this fault; may be repeated.") var only: [String] = []
     @Option(help: "Only on this system: embedded, servers or bouncer.") var system: SystemKind?
-    @Option(help: "Write what the processes said into this directory when a round is not clean.") var logs: String?
-    @Option(help: "Begin no round after so many minutes.") var minutes: Double?
+    @OptionGroup var options: RoundOptions
 
     func validate() throws {
         guard rounds > 0 else { throw ValidationError("--rounds must be positive.") }
@@ -50,41 +70,15 @@ struct RunCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let interruptions = Self.endTogether()
-        defer { interruptions.forEach { $0.cancel() } }
-        let start = ContinuousClock.now
-        var failures: [UInt64] = []
-        for number in 0..<rounds {
-            if let minutes, ContinuousClock.now - start > .seconds(minutes * 60) { break }
-            let roundSeed = seed + UInt64(number)
-            if try await !runRound(seed: roundSeed) { failures.append(roundSeed) }
-        }
-        guard failures.isEmpty else {
-            print("FAILED: seeds \(failures.map(String.init).joined(separator: ", "))")
-            throw ExitCode.failure
-        }
-        print("all rounds are clean")
-    }
-
-    /// Lets all processes of a round end with this one when it is interrupted.
-    private static func endTogether() -> [any DispatchSourceSignal] {
-        setpgid(0, 0)
-        return [SIGINT, SIGTERM]
-            .map { number in
-                signal(number, SIG_IGN)
-                let source = DispatchSource.makeSignalSource(signal: number)
-                source.setEventHandler { kill(0, SIGKILL) }
-                source.resume()
-                return source
-            }
+        try await Campaign(options).run((0..<rounds).map { try plan(seed: seed + UInt64($0)) })
     }
 
     private func faults(on kind: SystemKind) -> [Fault] {
         Fault.all.filter { $0.systems.contains(kind) && (only.isEmpty || only.contains($0.name)) }
     }
 
-    /// - Returns: Whether the round was clean.
-    private func runRound(seed: UInt64) async throws -> Bool {
+    /// What a seed stands for.
+    private func plan(seed: UInt64) throws -> Campaign.Plan {
         var random = SeededGenerator(seed: seed)
         let kinds = (system.map { [$0] } ?? SystemKind.available).filter { !faults(on: $0).isEmpty }
         guard let kind = kinds.randomElement(using: &random) else {
@@ -92,15 +86,56 @@ struct RunCommand: AsyncParsableCommand {
         }
         let candidates = faults(on: kind).shuffled(using: &random)
         let chosen = Array(candidates.prefix(Int.random(in: 1...3, using: &random)))
-        print("seed \(seed): \(kind.rawValue): \(chosen.map(\.name).joined(separator: ", "))")
-        fflush(nil)
-        let report = try await Round(kind: kind, faults: chosen, random: random).run()
-        print(report.description)
-        fflush(nil)
-        if let logs, !report.violations.isEmpty {
-            let file = URL(filePath: logs).appending(path: "seed-\(seed).log")
-            try report.log.write(to: file, atomically: true, encoding: .utf8)
-        }
-        return report.violations.isEmpty
+        let again =
+            ["--seed \(seed) --rounds 1"] + (system.map { ["--system \($0.rawValue)"] } ?? [])
+            + only.map { "--only \($0)" }
+        return Campaign.Plan(
+            seed: seed,
+            kind: kind,
+            faults: chosen,
+            random: random,
+            command: "script/chaos \(again.joined(separator: " "))"
+        )
+    }
+}
+
+struct ShortCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "short",
+        abstract: "Runs a few rounds that are always the same, with faults of every group on every system."
+    )
+
+    /// Faults of all groups, as many as fit into ten minutes.
+    private static let selection: [(SystemKind, [String])] = [
+        (.embedded, ["relay-kill", "locked-file"]),
+        (.servers, ["backend-kill", "broker-errors", "relays-at-once"]),
+        (.bouncer, ["consumer-kill", "lost-commit"]),
+        (.embedded, ["genesis", "poison"]),
+        (.servers, ["lost-ack", "members"]),
+        (.bouncer, ["terminate", "re-creation", "database-cut"]),
+    ]
+
+    @Option(help: "Only on this system: embedded, servers or bouncer.") var system: SystemKind?
+    @OptionGroup var options: RoundOptions
+
+    func run() async throws {
+        let plans = try Self.selection.enumerated()
+            .map { index, round in
+                let seed = UInt64(index + 1)
+                return Campaign.Plan(
+                    seed: seed,
+                    kind: round.0,
+                    faults: try round.1.map { name in
+                        guard let fault = Fault.all.first(where: { $0.name == name }) else {
+                            throw ChaosError("there is no fault named \(name)")
+                        }
+                        return fault
+                    },
+                    random: SeededGenerator(seed: seed),
+                    command: "script/chaos short"
+                )
+            }
+        try await Campaign(options)
+            .run(plans.filter { SystemKind.available.contains($0.kind) && (system ?? $0.kind) == $0.kind })
     }
 }

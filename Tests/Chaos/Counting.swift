@@ -3,18 +3,28 @@ import Dionysus
 import DionysusConsumer
 import DionysusEmbedded
 import DionysusKafka
+import Foundation
 import Logging
 import ServiceLifecycle
 
 /// A consumer that counts how often each event takes effect, in the transaction of its offset.
 struct Counting: Consumer {
+    /// How long a handler takes over every hundredth event of its partition.
+    var slowness = Duration.zero
+
     static let topics = ["v3_accounts", "v3_accounts_genesis", "v3_rentals", "v3_bookings"]
 
     var namespaces: [Namespace] {
         Namespace("v3") {
             for name in ["accounts", "accounts_genesis", "rentals", "bookings"] {
                 // Several lanes, so that the offsets of lanes are attacked too.
-                Topic(name).onFailure(.skip).concurrency(name == "rentals" ? 3 : 1).handling(Self.count)
+                Topic(name).onFailure(.skip).concurrency(name == "rentals" ? 3 : 1)
+                    .handling { event, transaction in
+                        if slowness > .zero, event.message.offset % 100 == 0 {
+                            usleep(UInt32(slowness / .microseconds(1)))
+                        }
+                        return try Self.count(event, in: &transaction)
+                    }
             }
         }
     }
@@ -54,6 +64,8 @@ struct CountCommand: AsyncParsableCommand {
 
     @Argument(help: "The database's URL.") var database: String
     @Argument(help: "The broker.") var broker: String
+    @Option(help: "How long, in ms, a handler takes over some events.") var slowness = 0
+    @Option(help: "Kafka's max.poll.interval.ms.") var pollInterval = 300_000
 
     func run() async throws {
         var settings = ConsumerSettings()
@@ -61,14 +73,25 @@ struct CountCommand: AsyncParsableCommand {
         var logger = Logger(label: "counter") { StreamLogHandler.standardError(label: $0) }
         logger.logLevel = .warning
         let log: any MessageBroker
+        let session = "\(Int(Fault.sessionTimeout / .milliseconds(1)))"
         if broker.hasPrefix("embedded:") {
+            settings.brokerSettings = ["session.timeout.ms": session]
             log = try EmbeddedBroker(path: String(broker.dropFirst("embedded:".count)))
         } else {
-            settings.brokerSettings = ["session.timeout.ms": "6000", "heartbeat.interval.ms": "500"]
+            settings.brokerSettings = [
+                "session.timeout.ms": session, "heartbeat.interval.ms": "500",
+                "max.poll.interval.ms": "\(pollInterval)",
+            ]
             log = try KafkaBroker(bootstrapServers: broker, logger: logger)
         }
         let replica = try System.open(database)
-        let service = ConsumerService(Counting(), database: replica, broker: log, settings: settings, logger: logger)
+        let service = ConsumerService(
+            Counting(slowness: .milliseconds(slowness)),
+            database: replica,
+            broker: log,
+            settings: settings,
+            logger: logger
+        )
         try await ServiceGroup(services: [service], gracefulShutdownSignals: [.sigterm], logger: logger).run()
         await log.close()
         await replica.close()

@@ -10,11 +10,18 @@ struct Fault: Sendable {
     let systems: Set<SystemKind>
     /// How long recovery may take beyond the usual: a member that was killed is missed only after its session's timeout.
     var patience = Duration.zero
+    /// Whether it fills the file systems of an embedded system.
+    var needsSmallDisks = false
+    /// How often it strikes: whatever all relays have under way at such a moment may be published again.
+    var blows = 20
+    /// Whether a relay may lose a lane while its messages are under way, so that they come late.
+    var losesLanes = true
     /// Lets it happen, and ends when it is over.
     let strike: @Sendable (System, inout SeededGenerator) async throws -> Void
 
     /// All faults.
-    static let all = processFaults + postgresFaults + sqliteFaults + brokerFaults + groupFaults + dataFaults
+    static let all =
+        processFaults + postgresFaults + sqliteFaults + brokerFaults + groupFaults + logFaults + dataFaults
 }
 
 extension Set<SystemKind> {

@@ -6,7 +6,49 @@ import TestSupport
 /// What has to hold when a round is over.
 struct Invariants {
     let system: System
+    let faults: [Fault]
 
+    func check() async throws -> (figures: [String], violations: [String]) {
+        async let verification = system.run("verify")
+        let log = try await LogContent(of: system)
+        let rows = try await OutboxContent(of: system)
+        var violations = rows.missing(in: log, after: await system.lastLostRow)
+        violations += rows.unknown(in: log)
+        violations += log.order(mayHaveLate: faults.contains(where: \.losesLanes))
+        violations += log.repetition(allowed: faults.reduce(0) { $0 + $1.blows } * System.workers)
+        violations += try await FinalState(of: system).differences(from: log, isComplete: system.lastLostRow == 0)
+        violations += try await effects(of: log)
+        let verified = try await verification
+        if verified.status != 0 { violations.append("the replica differs: \(verified.output) \(verified.errors)") }
+        let figures = [
+            "\(rows.count) rows", "\(log.messages.count) messages",
+            "\(log.duplicates) duplicates of \(log.repeatedBatches) batches", "\(log.late) late",
+        ]
+        return (figures, violations)
+    }
+
+    /// Every message that can be read has taken effect once.
+    private func effects(of log: LogContent) async throws -> [String] {
+        let database = try System.open(system.places.directCounts)
+        let counted = try await database.transaction(.snapshot) { transaction in
+            try transaction.run("SELECT topic, part, place, n FROM effects").rows
+                .map { row in
+                    (
+                        "\(TopicPartition(try row.text(0) ?? "", Int32(try row.integer(1) ?? 0))) \(try row.integer(2) ?? 0)",
+                        try row.integer(3) ?? 0
+                    )
+                }
+        }
+        await database.close()
+        let counts = Dictionary(counted, uniquingKeysWith: { $1 })
+        let wrong = log.messages.map(\.place).filter { counts[$0] != 1 }
+        guard let first = wrong.first else { return [] }
+        return ["\(wrong.count) events took effect not once, the first \(counts[first] ?? 0) times: \(first)"]
+    }
+}
+
+/// The outbox as it stands at the end.
+struct OutboxContent {
     private struct Row: Sendable {
         let id: Int64
         let record: String
@@ -14,35 +56,12 @@ struct Invariants {
         let hasNote: Bool
     }
 
-    func check() async throws -> (figures: [String], violations: [String]) {
-        var violations: [String] = []
-        let verification = try await system.run("verify")
-        if verification.status != 0 {
-            violations.append("the replica differs: \(verification.output) \(verification.errors)")
-        }
-        let rows = try await outbox()
-        let broker = try system.openBroker()
-        var messages: [String: [PublishedMessage]] = [:]
-        var raw: [ConsumedMessage] = []
-        for topic in Counting.topics {
-            let sound = try await readRaw(topic, from: broker).filter { $0.key != Poison.key }
-            messages[topic] = try sound.map { try PublishedMessage($0) }
-            raw += sound
-        }
-        await broker.close()
-        let log = messages.values.flatMap(\.self)
-        violations += missing(rows, messages)
-        violations += unknown(rows, log)
-        violations += messages.values.flatMap { order($0) }
-        violations += try await effects(of: raw)
-        let duplicates = messages.values.reduce(0) { sum, messages in
-            sum + messages.count - Set(messages.compactMap { $0.headers[HeaderName.eventID] }).count
-        }
-        return (["\(rows.count) rows", "\(log.count) messages", "\(duplicates) duplicates"], violations)
-    }
+    private let rows: [Row]
 
-    private func outbox() async throws -> [Row] {
-        try await system.source.transaction(.snapshot) { transaction in
+    var count: Int { rows.count }
+
+    init(of system: System) async throws {
+        rows = try await system.source.transaction(.snapshot) { transaction in
             try transaction.run(
                 """
                 SELECT id, resource_class || ':' || resource_id, topic, error_message FROM dionysus_outboxes
@@ -62,55 +81,21 @@ struct Invariants {
     }
 
     /// Every row has its message, or a note that says why it needs none.
-    private func missing(_ rows: [Row], _ messages: [String: [PublishedMessage]]) -> [String] {
-        let published = messages.mapValues { Set($0.compactMap(\.rowID)) }
+    /// - Parameter lost: The last row whose message may have been lost with the log.
+    func missing(in log: LogContent, after lost: Int64) -> [String] {
+        let published = Dictionary(grouping: log.messages, by: \.topic).mapValues { Set($0.compactMap(\.rowID)) }
         let missing = rows.filter { row in
-            !row.hasNote && published[row.topic].map { !$0.contains(row.id) } == true
+            row.id > lost && !row.hasNote && Counting.topics.contains(row.topic)
+                && published[row.topic]?.contains(row.id) != true
         }
         return missing.isEmpty ? [] : ["\(missing.count) rows without a message: \(missing.prefix(3))"]
     }
 
     /// Nothing was published for what was rolled back.
-    private func unknown(_ rows: [Row], _ messages: [PublishedMessage]) -> [String] {
+    func unknown(in log: LogContent) -> [String] {
         let known = Set(rows.map(\.id))
-        let unknown = messages.filter { message in message.rowID.map { !known.contains($0) } == true }
+        let unknown = log.messages.filter { message in message.rowID.map { !known.contains($0) } ?? false }
         return unknown.isEmpty
-            ? [] : ["\(unknown.count) messages of rows that don't exist: \(unknown.prefix(3).map(\.key))"]
+            ? [] : ["\(unknown.count) messages of rows that don't exist: \(unknown.prefix(3).map(\.content.key))"]
     }
-
-    /// The last message of each record is its most recent.
-    private func order(_ messages: [PublishedMessage]) -> [String] {
-        Dictionary(grouping: messages, by: { "\($0.partition) \($0.key)" })
-            .compactMap { place, messages in
-                guard let last = messages.last, let newest = messages.map(\.version).max() else { return nil }
-                return last.version < newest ? "the last message of \(place) is older than another" : nil
-            }
-    }
-
-    /// Every message that can be read has taken effect once.
-    private func effects(of messages: [ConsumedMessage]) async throws -> [String] {
-        let database = try System.open(system.places.directCounts)
-        let counted = try await database.transaction(.snapshot) { transaction in
-            try transaction.run("SELECT topic, part, place, n FROM effects").rows
-                .map { row in
-                    (
-                        "\(TopicPartition(try row.text(0) ?? "", Int32(try row.integer(1) ?? 0))) \(try row.integer(2) ?? 0)",
-                        try row.integer(3) ?? 0
-                    )
-                }
-        }
-        await database.close()
-        let counts = Dictionary(counted, uniquingKeysWith: { $1 })
-        let wrong = messages.filter { message in
-            message.value != nil && counts["\(message.source) \(message.offset)"] != 1
-        }
-        guard let first = wrong.first else { return [] }
-        let times = counts["\(first.source) \(first.offset)"] ?? 0
-        return ["\(wrong.count) events took effect not once, the first \(times) times: \(first.source) \(first.offset)"]
-    }
-}
-
-extension PublishedMessage {
-    /// The outbox id in the event's id.
-    fileprivate var rowID: Int64? { headers[HeaderName.eventID]?.split(separator: "-").last.flatMap { Int64($0) } }
 }

@@ -7,42 +7,61 @@ struct Round {
     let kind: SystemKind
     let faults: [Fault]
     var random: SeededGenerator
+    /// How much slower than on an idle machine of two cores things may go.
+    let patience: Double
 
     func run() async throws -> RoundReport {
         var random = random
-        return try await System.with(kind) { system in
+        return try await System.with(kind, onSmallDisks: faults.contains(where: \.needsSmallDisks)) { system in
+            var watch = Watch()
             try await prepare(system)
+            watch.lap("preparation")
             for role in [Role.relay, .relay, .consumer, .consumer, .counter, .counter, .writer, .writer, .writer] {
                 try await system.start(role)
             }
-            try await pause(1500...3000, &random)
+            var violations = try await Settling(system: system).begin(within: .seconds(30) * patience)
+            try await pause(500...1500, &random)
+            watch.lap("start")
+            let quiet = await system.memory()
+
+            var deadline = ContinuousClock.now
+            var isOver = deadline
             for fault in faults {
                 try await fault.strike(system, &random)
-                try await pause(200...1000, &random)
+                isOver = .now
+                deadline = max(deadline, isOver + (Self.recovery + fault.patience) * patience)
+                if fault.name != faults.last?.name { try await pause(200...1000, &random) }
             }
-            _ = await system.end(.writer)
-            let settled = try await Settling(system: system)
-                .wait(
-                    atMost: .seconds(60) + (faults.map(\.patience).max() ?? .zero)
-                )
-            var violations = await system.fallen()
-            violations += settled.violations
-            for role in [Role.relay, .consumer, .counter] {
-                for result in await system.end(role) where result.status != 0 {
-                    violations.append(
-                        "a \(role.rawValue) ended with status \(result.status): \(result.errors.suffix(600))"
-                    )
-                }
-            }
-            let found = try await Invariants(system: system).check()
+            violations += await system.end([.writer], within: Self.ending * patience)
+            watch.lap("faults")
+
+            violations += try await Settling(system: system).end(by: deadline)
+            let recovery = ContinuousClock.now - isOver
+            watch.lap("recovery")
+            violations += await system.fallen()
+            let idleness = try await system.idleness()
+            violations += idleness.violations
+            let memory = await system.memory()
+            violations += memory.growth(over: quiet)
+            violations += await system.end([.relay, .consumer, .counter], within: Self.ending * patience)
+            watch.lap("ending")
+
+            let found = try await Invariants(system: system, faults: faults).check()
+            watch.lap("comparison")
             return RoundReport(
-                recovery: settled.duration,
-                figures: found.figures,
+                recovery: recovery,
+                figures: found.figures + [idleness.figure, memory.text(over: quiet)],
+                times: watch.text,
                 violations: violations + found.violations,
                 log: await system.log
             )
         }
     }
+
+    /// How long everything may take to be published and applied, from the end of a fault.
+    private static let recovery = Duration.seconds(10)
+    /// How long a process may take to end when it is asked to: a batch waits for the broker for at most four seconds.
+    private static let ending = Duration.seconds(15)
 
     private func prepare(_ system: System) async throws {
         try await system.succeed("migrate")
@@ -51,67 +70,35 @@ struct Round {
     }
 }
 
+/// Where a round's time goes.
+private struct Watch {
+    private var start = ContinuousClock.now
+    private(set) var text = ""
+
+    mutating func lap(_ name: String) {
+        text += (text.isEmpty ? "" : ", ") + "\(name) \((.now - start).inSeconds)"
+        start = .now
+    }
+}
+
 /// What came of a round.
 struct RoundReport: CustomStringConvertible {
     /// From the end of the faults until everything had been applied.
     let recovery: Duration
     let figures: [String]
+    /// Where the round's time went.
+    let times: String
     let violations: [String]
     /// What the processes said.
     let log: String
 
     var description: String {
-        let seconds = (recovery / .seconds(1)).formatted(.number.precision(.fractionLength(1)))
-        let lines = ["  settled after \(seconds) s; \(figures.joined(separator: ", "))"]
+        let lines = ["  recovered after \(recovery.inSeconds) s; \(figures.joined(separator: ", "))", "  s: \(times)"]
         return (lines + violations.map { "  VIOLATION: \($0)" }).joined(separator: "\n")
     }
 }
 
-/// Waits until everything that was written has been published and applied.
-struct Settling {
-    let system: System
-
-    func wait(atMost limit: Duration) async throws -> (duration: Duration, violations: [String]) {
-        let start = ContinuousClock.now
-        while true {
-            var open: String?
-            do { open = try await openWork() } catch { open = "a state that can't be read: \(error)" }
-            let duration = ContinuousClock.now - start
-            guard let open else { return (duration, []) }
-            if duration > limit { return (duration, ["after \(limit.components.seconds) s there is still \(open)"]) }
-            try await Task.sleep(for: .milliseconds(250))
-        }
-    }
-
-    /// What is still to be done; nil if there is nothing.
-    private func openWork() async throws -> String? {
-        let pending = try await system.source.transaction(.snapshot) { transaction in
-            try transaction.run("SELECT count(*) FROM dionysus_outboxes WHERE published_at IS NULL").first?.integer(0)
-        }
-        if let pending, pending > 0 { return "\(pending) rows to publish" }
-        let broker = try system.openBroker()
-        defer { Task { await broker.close() } }
-        let topics = try await broker.describeTopics(Counting.topics)
-        let partitions = topics.flatMap { topic in (0..<topic.partitions).map { TopicPartition(topic.name, $0) } }
-        let ranges = try await broker.offsets(of: partitions)
-        let readers = [
-            (database: system.places.directReplica, what: "replica", leavesOut: "v3_accounts_genesis"),
-            (database: system.places.directCounts, what: "counter", leavesOut: ""),
-        ]
-        for (database, what, leftOut) in readers {
-            let database = try System.open(database)
-            let stored = try await database.transaction(.snapshot) { transaction in
-                try transaction.run("SELECT topic, \"partition\", next_offset FROM dionysus_offsets").rows
-                    .map {
-                        (TopicPartition(try $0.text(0) ?? "", Int32(try $0.integer(1) ?? 0)), try $0.integer(2) ?? 0)
-                    }
-            }
-            await database.close()
-            let positions = Dictionary(stored, uniquingKeysWith: { $1 })
-            let behind = ranges.filter { $0.key.topic != leftOut }
-                .reduce(0) { $0 + $1.value.next - max(positions[$1.key] ?? 0, $1.value.first) }
-            if behind > 0 { return "\(behind) messages to apply by the \(what)" }
-        }
-        return nil
-    }
+extension Duration {
+    /// The seconds with one digit behind the point.
+    var inSeconds: String { (self / .seconds(1)).formatted(.number.precision(.fractionLength(1)).grouping(.never)) }
 }

@@ -6,6 +6,7 @@ import DionysusPostgres
 import DionysusSQLite
 import FaultProxy
 import Foundation
+import Synchronization
 import TestSupport
 
 /// What the application runs on.
@@ -57,6 +58,12 @@ actor System {
         var directBroker: String
     }
 
+    /// How many batches both relays can have under way.
+    static let workers = 8
+    private static let session = "session.timeout.ms=\(Int(Fault.sessionTimeout / .milliseconds(1)))"
+    /// After how long a process is killed that was asked to end in the middle of a round.
+    private static let ending = Duration.seconds(30)
+
     nonisolated let kind: SystemKind
     nonisolated let places: Places
     /// The proxy before PostgreSQL or PgBouncer.
@@ -65,7 +72,11 @@ actor System {
     nonisolated let producerProxy: FaultProxy?
     /// The proxy between consumers and the Kafka cluster.
     nonisolated let consumerProxy: FaultProxy?
-    nonisolated let cluster: MockCluster?
+    /// The proxy between this tool and the Kafka cluster, which disturbs nothing.
+    private nonisolated let logProxy: FaultProxy?
+    private nonisolated let clusters: Mutex<[MockCluster]>
+    /// The file systems of the embedded system's files, each of its own, where they are small ones.
+    nonisolated let disks: [SmallDisk]
     nonisolated let source: any CapturingDatabase
     nonisolated let replica: any CapturingDatabase
 
@@ -73,6 +84,8 @@ actor System {
     private var writerSeed: UInt64 = 1
     /// What the processes said that were ended.
     private(set) var log = ""
+    /// The last row of the outbox whose message may have been lost with the log; 0 if none was.
+    private(set) var lastLostRow: Int64 = 0
 
     private init(
         kind: SystemKind,
@@ -80,40 +93,72 @@ actor System {
         databaseProxy: FaultProxy? = nil,
         producerProxy: FaultProxy? = nil,
         consumerProxy: FaultProxy? = nil,
-        cluster: MockCluster? = nil
+        logProxy: FaultProxy? = nil,
+        cluster: MockCluster? = nil,
+        disks: [SmallDisk] = []
     ) throws {
         self.kind = kind
         self.places = places
         self.databaseProxy = databaseProxy
         self.producerProxy = producerProxy
         self.consumerProxy = consumerProxy
-        self.cluster = cluster
+        self.logProxy = logProxy
+        clusters = Mutex([cluster].compactMap(\.self))
+        self.disks = disks
         source = try Self.open(places.directSource)
         replica = try Self.open(places.directReplica)
     }
 
     // MARK: A system for a round
 
-    static func with<T: Sendable>(_ kind: SystemKind, _ body: (System) async throws -> T) async throws -> T {
+    /// Runs a body on a new system.
+    /// - Parameters:
+    ///   - kind: What it runs on.
+    ///   - onSmallDisks: Whether the embedded system's files are to stand on file systems that can be filled.
+    static func with<T: Sendable>(
+        _ kind: SystemKind,
+        onSmallDisks: Bool = false,
+        _ body: (System) async throws -> T
+    ) async throws -> T {
         try await withTemporaryDirectory { directory in
             switch kind {
-            case .embedded:
-                let databases = ["source", "replica", "counts"].map { "sqlite:\(directory)/\($0).sqlite" }
-                let log = "embedded:\(directory)/log.sqlite"
-                let places = Places(
-                    source: databases[0],
-                    replica: databases[1],
-                    counts: databases[2],
-                    producerBroker: log,
-                    consumerBroker: log,
-                    directSource: databases[0],
-                    directReplica: databases[1],
-                    directCounts: databases[2],
-                    directBroker: log
-                )
-                return try await run(try System(kind: kind, places: places), body)
+            case .embedded: return try await withFiles(in: directory, onSmallDisks: onSmallDisks, body)
             case .servers, .bouncer: return try await withServers(kind, body)
             }
+        }
+    }
+
+    private static func withFiles<T: Sendable>(
+        in directory: String,
+        onSmallDisks: Bool,
+        _ body: (System) async throws -> T
+    ) async throws -> T {
+        let names = ["source", "replica", "counts", "log"]
+        var disks: [SmallDisk] = []
+        for name in names where onSmallDisks {
+            if let disk = try await SmallDisk.mounted(at: "\(directory)/\(name)", megabytes: 128) { disks.append(disk) }
+        }
+        let files = names.map { "\(directory)/\($0)/\($0).sqlite" }
+        let databases = files.dropLast().map { "sqlite:\($0)" }
+        let log = "embedded:\(files[3])"
+        let places = Places(
+            source: databases[0],
+            replica: databases[1],
+            counts: databases[2],
+            producerBroker: log,
+            consumerBroker: log,
+            directSource: databases[0],
+            directReplica: databases[1],
+            directCounts: databases[2],
+            directBroker: log
+        )
+        do {
+            let result = try await run(try System(kind: .embedded, places: places, disks: disks), body)
+            for disk in disks { try await disk.unmount() }
+            return result
+        } catch {
+            for disk in disks { try await disk.unmount() }
+            throw error
         }
     }
 
@@ -122,15 +167,14 @@ actor System {
         _ body: (System) async throws -> T
     ) async throws -> T {
         let cluster = try MockCluster(brokers: 1)
-        defer { cluster.close() }
         let name = kind == .bouncer ? "DIONYSUS_TEST_PGBOUNCER_URL" : "DIONYSUS_TEST_POSTGRES_URL"
         guard let server = ProcessInfo.processInfo.environment[name].flatMap({ URLComponents(string: $0) }),
-            let host = server.host, let port = server.port, let colon = cluster.bootstrapServers.lastIndex(of: ":"),
-            let brokerPort = Int(cluster.bootstrapServers[colon...].dropFirst())
+            let host = server.host, let port = server.port, let brokerPort = cluster.port
         else { throw ChaosError("\(name) names no server with a port") }
         let databaseProxy = try await FaultProxy(host: host, port: port)
         let producerProxy = try await FaultProxy(host: "127.0.0.1", port: brokerPort, advertisesItself: true)
         let consumerProxy = try await FaultProxy(host: "127.0.0.1", port: brokerPort, advertisesItself: true)
+        let logProxy = try await FaultProxy(host: "127.0.0.1", port: brokerPort, advertisesItself: true)
         func proxied(_ url: String) -> String {
             var components = URLComponents(string: url)
             components?.host = "127.0.0.1"
@@ -149,7 +193,7 @@ actor System {
                         directSource: source,
                         directReplica: replica,
                         directCounts: counts,
-                        directBroker: "127.0.0.1:\(brokerPort)"
+                        directBroker: "127.0.0.1:\(logProxy.port)"
                     )
                     return try await run(
                         try System(
@@ -158,6 +202,7 @@ actor System {
                             databaseProxy: databaseProxy,
                             producerProxy: producerProxy,
                             consumerProxy: consumerProxy,
+                            logProxy: logProxy,
                             cluster: cluster
                         ),
                         body
@@ -168,6 +213,7 @@ actor System {
         await databaseProxy.close()
         await producerProxy.close()
         await consumerProxy.close()
+        await logProxy.close()
         return result
     }
 
@@ -187,6 +233,7 @@ actor System {
         processes = [:]
         await source.close()
         await replica.close()
+        for cluster in clusters.withLock(\.self) { cluster.close() }
     }
 
     static func open(_ url: String) throws -> any CapturingDatabase {
@@ -202,6 +249,36 @@ actor System {
             : try KafkaBroker(bootstrapServers: seed)
     }
 
+    /// The Kafka cluster.
+    nonisolated var cluster: MockCluster? { clusters.withLock { $0.last } }
+
+    /// Loses the log with all topics and groups; a new one takes its place.
+    ///
+    /// No process may have the embedded log open.
+    func loseLog() async throws {
+        if let path = places.directBroker.split(separator: ":", maxSplits: 1).last, kind == .embedded {
+            for suffix in ["", "-wal", "-shm"] where FileManager.default.fileExists(atPath: path + suffix) {
+                try FileManager.default.removeItem(atPath: path + suffix)
+            }
+            let broker = try openBroker()
+            try await broker.createTopics(Counting.topics.map { TopicSpecification(name: $0, partitions: 4) })
+            await broker.close()
+        } else {
+            let cluster = try MockCluster(brokers: 1)
+            guard let port = cluster.port else { throw ChaosError("the new cluster has no port") }
+            clusters.withLock { $0.append(cluster) }
+            for proxy in [producerProxy, consumerProxy, logProxy] { proxy?.lead(to: port) }
+        }
+        try await noteLoss()
+    }
+
+    /// Messages of rows that are there now may have been lost with the log.
+    func noteLoss() async throws {
+        lastLostRow = try await source.transaction(.snapshot) { transaction in
+            try transaction.run("SELECT max(id) FROM dionysus_outboxes").first?.integer(0) ?? 0
+        }
+    }
+
     /// Writes into the source, unless the writers or another fault are in the way.
     nonisolated func disturb(_ statements: [SQL], _ database: (any CapturingDatabase)? = nil) async throws {
         do {
@@ -211,46 +288,82 @@ actor System {
         }
     }
 
+    /// Does something to a database as soon as writers and other faults let it.
+    nonisolated func insist(_ statements: [SQL], on database: any Database) async throws {
+        let end = ContinuousClock.now + .seconds(30)
+        try await Backoff(initial: .milliseconds(50), maximum: .milliseconds(500))
+            .retrying(while: { .now < end }) {
+                _ = try await database.transaction(.write) { try $0.run(statements) }
+            }
+    }
+
     // MARK: Processes
 
     /// The environment of the processes.
-    nonisolated func environment(of role: Role) -> [String: String] {
+    nonisolated func environment(of role: Role, _ places: Places) -> [String: String] {
         [
             "SOURCE_DATABASE_URL": places.source, "REPLICA_DATABASE_URL": places.replica,
             "DIONYSUS_SEED_BROKER": role == .consumer ? places.consumerBroker : places.producerBroker,
+            "DIONYSUS_WORKERS": "\(Self.workers / 2)",
             "DIONYSUS_LEASE_TIMEOUT_MS": "6000",
             "DIONYSUS_MESSAGE_TIMEOUT_MS": "4000",
             "DIONYSUS_CONSUMER_SETTINGS": kind == .embedded
-                ? "session.timeout.ms=6000" : "session.timeout.ms=6000;heartbeat.interval.ms=500",
+                ? Self.session : "\(Self.session);heartbeat.interval.ms=500",
             "DIONYSUS_HEARTBEAT_DIRECTORY": NSTemporaryDirectory(),
         ]
     }
 
     /// Starts a process.
-    func start(_ role: Role) throws { processes[role, default: []].append(try launch(role)) }
+    /// - Parameters:
+    ///   - role: What it does.
+    ///   - options: More arguments for it.
+    ///   - settings: More settings for it.
+    ///   - places: Where it connects to; by default where all do.
+    @discardableResult
+    func start(
+        _ role: Role,
+        _ options: [String] = [],
+        settings: [String: String] = [:],
+        at places: Places? = nil
+    ) throws -> RunningProcess {
+        let process = try launch(role, options, settings, places)
+        processes[role, default: []].append(process)
+        return process
+    }
 
-    private func launch(_ role: Role) throws -> RunningProcess {
+    private func launch(
+        _ role: Role,
+        _ options: [String],
+        _ settings: [String: String],
+        _ otherPlaces: Places?
+    ) throws -> RunningProcess {
+        let places = otherPlaces ?? places
+        func process(_ program: String, _ arguments: [String]) throws -> RunningProcess {
+            try self.process(program, arguments + options, role, places, settings)
+        }
         switch role {
-        case .relay: return try process("rentals", ["relay"], role)
-        case .consumer: return try process("rentals", ["consume"], role)
-        case .counter: return try process("Chaos", ["count", places.counts, places.consumerBroker], role)
+        case .relay: return try process("rentals", ["relay"])
+        case .consumer: return try process("rentals", ["consume"])
+        case .counter: return try process("Chaos", ["count", places.counts, places.consumerBroker])
         case .writer:
             writerSeed += 1
-            return try process(
-                "rentals",
-                ["traffic", "--rate", "60", "--seconds", "600", "--seed", "\(writerSeed)"],
-                role
-            )
+            return try process("rentals", ["traffic", "--rate", "60", "--seconds", "600", "--seed", "\(writerSeed)"])
         }
     }
 
     /// Starts a program that stands beside this one.
-    private nonisolated func process(_ program: String, _ arguments: [String], _ role: Role) throws -> RunningProcess {
+    private nonisolated func process(
+        _ program: String,
+        _ arguments: [String],
+        _ role: Role,
+        _ places: Places? = nil,
+        _ settings: [String: String] = [:]
+    ) throws -> RunningProcess {
         let directory = URL(filePath: CommandLine.arguments[0]).deletingLastPathComponent()
         return try RunningProcess(
             directory.appending(path: program).path,
             arguments,
-            environment: environment(of: role)
+            environment: environment(of: role, places ?? self.places).merging(settings) { $1 }
         )
     }
 
@@ -275,38 +388,58 @@ actor System {
     /// Kills a process and starts another in its place, as whatever keeps processes running does.
     func replace(_ process: RunningProcess, _ role: Role) async throws {
         await process.killAndWait()
-        try exchange(process, role)
+        try await exchange(process, role)
     }
 
     /// Ends a process for good.
     func remove(_ process: RunningProcess, _ role: Role, gracefully: Bool) async throws {
         processes[role]?.removeAll { $0 === process }
-        if gracefully { _ = await process.terminate() } else { await process.killAndWait() }
+        if gracefully { _ = await process.terminate(within: Self.ending) } else { await process.killAndWait() }
+        note(process, role, await process.result())
     }
 
     /// Asks a process to end, and starts another in its place.
     /// - Returns: How it ended.
     func replaceGracefully(_ process: RunningProcess, _ role: Role) async throws -> RunningProcess.Result {
-        let result = await process.terminate()
-        try exchange(process, role)
+        let result = await process.terminate(within: Self.ending)
+        try await exchange(process, role)
         return result
     }
 
-    private func exchange(_ process: RunningProcess, _ role: Role) throws {
-        processes[role]?.removeAll { $0 === process }
+    private func exchange(_ process: RunningProcess, _ role: Role) async throws {
+        await forget(process, role)
         try start(role)
     }
 
-    /// Ends all processes of a role.
-    /// - Returns: How they ended.
-    func end(_ role: Role) async -> [RunningProcess.Result] {
-        var results: [RunningProcess.Result] = []
-        for process in processes.removeValue(forKey: role) ?? [] {
-            let result = await process.terminate()
-            log += "=== \(role.rawValue) \(process.identifier), status \(result.status)\n\(result.errors)"
-            results.append(result)
+    /// Leaves a process out that has ended.
+    private func forget(_ process: RunningProcess, _ role: Role) async {
+        processes[role]?.removeAll { $0 === process }
+        note(process, role, await process.result())
+    }
+
+    /// Asks all processes of some roles to end.
+    /// - Returns: What is wrong with how they ended, and with how long they took.
+    func end(_ roles: [Role], within limit: Duration) async -> [String] {
+        let ending = roles.flatMap { role in (processes.removeValue(forKey: role) ?? []).map { (role, $0) } }
+        return await withTaskGroup(of: (Role, RunningProcess, RunningProcess.Result).self) { group in
+            for (role, process) in ending {
+                group.addTask { (role, process, await process.terminate(within: limit)) }
+            }
+            var faults: [String] = []
+            for await (role, process, result) in group {
+                note(process, role, result)
+                // What a writer is in the middle of may fail.
+                guard role != .writer, result.status != 0 else { continue }
+                let isKilled = result.status == 128 + SIGKILL
+                let how = isKilled ? "did not end within \(limit.inSeconds) s" : "ended with status \(result.status)"
+                faults.append("a \(role.rawValue) \(how): \(result.errors.suffix(600))")
+            }
+            return faults
         }
-        return results
+    }
+
+    private func note(_ process: RunningProcess, _ role: Role, _ result: RunningProcess.Result) {
+        log += "=== \(role.rawValue) \(process.identifier), status \(result.status)\n\(result.errors)"
     }
 
     /// Those that have ended by themselves, with what they said last.
@@ -322,6 +455,11 @@ actor System {
         }
         return fallen
     }
+}
+
+extension MockCluster {
+    /// The port of its only broker.
+    fileprivate var port: Int? { bootstrapServers.split(separator: ":").last.flatMap { Int($0) } }
 }
 
 /// Why a round could not be run.

@@ -85,6 +85,34 @@ import Testing
         }
     }
 
+    @Test(arguments: TestDatabaseKind.available.filter { $0 == .postgres })
+    func `a batch that takes too long is divided, and a message alone is tried until it gets through`(
+        _ kind: TestDatabaseKind
+    ) async throws {
+        try await ReplicaHarness.run(kind) { replica in
+            // As a statement timeout ends them: all attempts with several records, and the first three with one.
+            try await replica.define(
+                "CREATE SEQUENCE attempts",
+                """
+                CREATE FUNCTION take_long() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                  IF (SELECT count(*) FROM written) > 1 OR nextval('attempts') <= 3 THEN
+                    RAISE EXCEPTION 'canceling statement' USING ERRCODE = '57014';
+                  END IF;
+                  RETURN NULL;
+                END $$
+                """,
+                """
+                CREATE TRIGGER take_long AFTER INSERT ON rentals REFERENCING NEW TABLE AS written
+                FOR EACH STATEMENT EXECUTE FUNCTION take_long()
+                """
+            )
+            try await replica.publish((1...4).map { .rental(.created, $0, name: "number \($0)") })
+            try await replica.consume()
+            #expect(try await replica.rows("SELECT synced_id FROM rentals ORDER BY synced_id") == ["1", "2", "3", "4"])
+            #expect(try await replica.failures == [])
+        }
+    }
+
     @Test(arguments: TestDatabaseKind.available.filter { $0 == .sqlite })
     func `a batch waits while another program keeps SQLite busy`(_ kind: TestDatabaseKind) async throws {
         try await ReplicaHarness.run(kind) { replica in

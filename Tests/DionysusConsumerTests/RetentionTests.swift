@@ -178,6 +178,29 @@ import Testing
     }
 
     @Test(arguments: TestDatabaseKind.available)
+    func `a broker that doesn't know an offset for a moment, although it has it, is asked again`(
+        _ kind: TestDatabaseKind
+    ) async throws {
+        try await ReplicaHarness.run(kind) { harness in
+            let cluster = try MockCluster(brokers: 1)
+            let broker = try KafkaBroker(bootstrapServers: cluster.bootstrapServers)
+            try await broker.createTopics(
+                ["v3_accounts", "v3_rentals", "v3_bookings"].map { TopicSpecification(name: $0) }
+            )
+            let replica = ReplicaHarness(database: harness.database, broker: broker)
+            try await replica.publish(Self.rentals(1...3))
+            try await replica.consume()
+            try await replica.publish(Self.rentals(4...7))
+            let offsetOutOfRange: Int32 = 1
+            cluster.fail(.fetch, with: [offsetOutOfRange, offsetOutOfRange])
+            try await replica.consume()
+            #expect(try await replica.rows(Self.names) == (1...7).map(String.init))
+            await broker.close()
+            cluster.close()
+        }
+    }
+
+    @Test(arguments: TestDatabaseKind.available)
     func `Kafka's retention is found out as well`(_ kind: TestDatabaseKind) async throws {
         try await ReplicaHarness.run(kind) { harness in
             let cluster = try MockCluster(brokers: 1)

@@ -73,4 +73,37 @@ import Testing
             #expect(try await replica.rows("SELECT name FROM rentals") == ["one"])
         }
     }
+
+    @Test(arguments: TestDatabaseKind.available)
+    func `a broker that is away when a member gives partitions back is waited for`(
+        _ kind: TestDatabaseKind
+    ) async throws {
+        try await ReplicaHarness.run(kind) { replica in
+            try await replica.publish(.rental(.created, 1, name: "one"))
+            let broker = WatchedBroker(replica.broker, refusedReleases: 2)
+            let (first, second) = (Assignments(), Assignments())
+            try await replica.whileConsuming(first.instrumentation, broker: broker) {
+                await first.wait()
+                try await replica.whileConsuming(second.instrumentation) { await second.wait() }
+            }
+            broker.finish()
+            let notes = await broker.notes.reduce(into: []) { $0.append($1) }
+            #expect(notes.contains { if case .released = $0 { true } else { false } })
+            #expect(!notes.contains { if case .lost = $0 { true } else { false } })
+        }
+    }
+}
+
+/// Waits until a consumer has been given partitions.
+private struct Assignments {
+    let instrumentation = Instrumentation()
+    private let stream: AsyncStream<Void>
+
+    init() {
+        let (stream, continuation) = AsyncStream.makeStream(of: Void.self)
+        self.stream = stream
+        instrumentation.monitor.subscribe(to: ReplicaConsumer.PartitionsAssigned.self) { _ in continuation.yield() }
+    }
+
+    func wait() async { for await _ in stream { break } }
 }

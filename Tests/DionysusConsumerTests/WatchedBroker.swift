@@ -7,6 +7,7 @@ struct WatchedBroker: BrokerWrapper {
         case pause([TopicPartition])
         case resume([TopicPartition])
         case revoked([TopicPartition])
+        case released([TopicPartition])
         case lost([TopicPartition])
     }
 
@@ -15,12 +16,15 @@ struct WatchedBroker: BrokerWrapper {
     let base: any MessageBroker
     private let continuation: AsyncStream<Note>.Continuation
     private let refusals: Countdown
+    private let refusedReleases: Countdown
 
     /// - Parameters:
     ///   - base: What it passes everything on to.
     ///   - refusals: How often it is away when somebody joins a group.
-    init(_ base: any MessageBroker, refusals: Int = 0) {
+    ///   - refusedReleases: How often it is away when a member gives partitions back.
+    init(_ base: any MessageBroker, refusals: Int = 0, refusedReleases: Int = 0) {
         self.base = base
+        self.refusedReleases = Countdown(refusedReleases)
         self.refusals = Countdown(refusals)
         (notes, continuation) = AsyncStream.makeStream()
     }
@@ -30,17 +34,23 @@ struct WatchedBroker: BrokerWrapper {
 
     func makeConsumer(_ options: ConsumerOptions) async throws -> any MessageConsumer {
         guard !refusals.next() else {
-            throw DionysusError(.brokerUnavailable, "the broker is away", isRetriable: true)
+            throw WatchedConsumer.away
         }
         return WatchedConsumer(
             base: try await base.makeConsumer(options),
+            refusedReleases: refusedReleases,
             note: { [continuation] in continuation.yield($0) }
         )
     }
 }
 
 private struct WatchedConsumer: ConsumerWrapper {
+    static var away: DionysusError {
+        DionysusError(.brokerUnavailable, "the broker is away", isRetriable: true)
+    }
+
     let base: any MessageConsumer
+    let refusedReleases: Countdown
     let note: @Sendable (WatchedBroker.Note) -> Void
 
     func next(maxMessages: Int, timeout: Duration) async throws -> ConsumerEvent? {
@@ -51,6 +61,12 @@ private struct WatchedConsumer: ConsumerWrapper {
         default: break
         }
         return event
+    }
+
+    func release(_ partitions: [TopicPartition]) async throws {
+        guard !refusedReleases.next() else { throw Self.away }
+        try await base.release(partitions)
+        note(.released(partitions))
     }
 
     func pause(_ partitions: [TopicPartition]) async throws {

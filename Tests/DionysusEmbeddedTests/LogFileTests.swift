@@ -143,6 +143,24 @@ struct LogFileTests {
     }
 
     @Test
+    func `A log can be opened and read while another process keeps it locked`() async throws {
+        try await withLogPath { path in
+            let options = EmbeddedLogOptions(busyTimeout: .milliseconds(50))
+            let first = try EmbeddedBroker(path: path, options: options)
+            for result in try await first.makeProducer().send(messages(0..<1, for: "rentals")) { _ = try result.get() }
+            var configuration = Configuration()
+            configuration.allowsUnsafeTransactions = true
+            let locker = try DatabaseQueue(path: path, configuration: configuration)
+            try locker.inDatabase { try $0.execute(sql: "BEGIN IMMEDIATE") }
+            let second = try EmbeddedBroker(path: path, options: options)
+            #expect(try await second.describeTopics(nil).map(\.name) == ["rentals"])
+            try locker.inDatabase { try $0.execute(sql: "ROLLBACK") }
+            await second.close()
+            await first.close()
+        }
+    }
+
+    @Test
     func `Settings that the log doesn't know are named`() async throws {
         try await withLogPath { path in
             let broker = try EmbeddedBroker(path: path)

@@ -1,5 +1,6 @@
 import Dionysus
 import DionysusKafka
+import Synchronization
 import Testing
 
 @Suite("Groups on Kafka")
@@ -42,6 +43,34 @@ struct GroupTests {
                 seen.formUnion(try await survivor.read(1).compactMap(\.text))
             }
             #expect(seen == Set((0..<200).map { "value \($0)" }))
+        }
+    }
+
+    @Test func `members whose topic is unknown for a while get it back, and can leave`() async throws {
+        try await Fixture.run { fixture in
+            try fixture.cluster.createTopic("a")
+            try fixture.cluster.createTopic("b")
+            let members = try await [fixture.member(topics: ["a", "b"]), fixture.member(topics: ["a", "b"])]
+            let ledger = Ledger()
+            let reading = members.map { member in
+                Task {
+                    while let event = try await member.consumer.next(maxMessages: 100, timeout: .seconds(60)) {
+                        try await member.answer(event)
+                        ledger.note(event)
+                    }
+                }
+            }
+            let unknownTopic: Int32 = 3
+            try await ledger.wait { $0.values.count { $0 > 0 } == 8 }
+            fixture.cluster.setError(unknownTopic, of: "b")
+            try await ledger.wait { $0.filter { $0.key.topic == "b" }.values.allSatisfy { $0 == 0 } }
+            fixture.cluster.setError(0, of: "b")
+            try await ledger.wait { $0.values.count { $0 > 0 } == 8 }
+            let producer = try await fixture.producer()
+            for result in await producer.send((0..<100).map { .numbered($0, topic: "b") }) { _ = try result.get() }
+            try await ledger.wait(untilRead: 100)
+            for member in members { await member.consumer.close() }
+            for task in reading { _ = try? await task.value }
         }
     }
 
@@ -105,5 +134,35 @@ struct GroupTests {
             await #expect { _ = try await waiting.value } throws: { ($0 as? DionysusError)?.code == .closed }
             await #expect { try await consumer.pause([]) } throws: { ($0 as? DionysusError)?.code == .closed }
         }
+    }
+}
+
+/// How many members believe to own each partition.
+private final class Ledger: Sendable {
+    private let owners = Mutex<[TopicPartition: Int]>([:])
+    private let messages = Atomic<Int>(0)
+    private let changes = AsyncStream<Void>.makeStream()
+
+    func note(_ event: ConsumerEvent) {
+        owners.withLock { owners in
+            switch event {
+            case .assigned(let partitions): for partition in partitions { owners[partition, default: 0] += 1 }
+            case .revoked(let partitions), .lost(let partitions):
+                for partition in partitions { owners[partition, default: 0] -= 1 }
+            case .messages(let batch): messages.add(batch.count, ordering: .relaxed)
+            case .outOfRange: return
+            }
+        }
+        changes.continuation.yield()
+    }
+
+    func wait(untilRead count: Int) async throws {
+        var iterator = changes.stream.makeAsyncIterator()
+        while messages.load(ordering: .relaxed) < count { await iterator.next() }
+    }
+
+    func wait(until isReached: ([TopicPartition: Int]) -> Bool) async throws {
+        var iterator = changes.stream.makeAsyncIterator()
+        while !owners.withLock({ isReached($0) }) { await iterator.next() }
     }
 }

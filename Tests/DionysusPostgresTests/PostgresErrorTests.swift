@@ -85,15 +85,32 @@ struct PostgresErrorTests {
         await database.close()
     }
 
-    @Test func `A statement that takes too long is ended`() async throws {
+    @Test func `A statement that takes too long is ended, and may be run again`() async throws {
         var options = PostgresOptions()
         options.statementTimeout = .milliseconds(20)
         let database = try SharedDatabase.open(options)
         let error = await #expect(throws: DionysusError.self) {
             try await database.transaction(.write) { try $0.run("SELECT pg_sleep(600)") }
         }
-        #expect(error?.code == .statement)
+        #expect(error?.code == .timeout)
+        #expect(error?.isRetriable == true)
         #expect(error?.advice != nil)
+        await database.close()
+    }
+
+    @Test func `A disk that fails the server is waited for`() async throws {
+        let database = try SharedDatabase.open()
+        for state in ["53100", "58030"] {
+            let error = await #expect(throws: DionysusError.self) {
+                try await database.transaction(.write) { transaction in
+                    try transaction.run(
+                        "DO $$ BEGIN RAISE EXCEPTION 'could not extend file' USING ERRCODE = \(raw: "'\(state)'"); END $$"
+                    )
+                }
+            }
+            #expect(error?.code == .databaseUnavailable)
+            #expect(error?.isRetriable == true)
+        }
         await database.close()
     }
 

@@ -1,3 +1,4 @@
+import Foundation
 import NIOCore
 import NIOPosix
 import Synchronization
@@ -20,9 +21,26 @@ public final class FaultProxy: Sendable {
         public var losesReplies = false
         /// The next piece of a reply that has these bytes is lost, and its connection cut; then this is nil again.
         public var lostReply: [UInt8]?
+        /// What has to pass, one after the other, until a connection stands still: the piece that has the last of these is
+        /// lost, and so is everything behind it, while the connection stands.
+        public var signsOfStandstill: [Sign] = []
 
         /// No faults.
         public init() {}
+    }
+
+    /// Something that is sent.
+    public struct Sign: Sendable {
+        /// Bytes of it.
+        public var bytes: [UInt8]
+        /// Whether the server sends it.
+        public var isReply: Bool
+
+        /// What a client sends.
+        public static func request(_ text: String) -> Sign { Sign(bytes: Array(text.utf8), isReply: false) }
+
+        /// What the server sends.
+        public static func reply(_ text: String) -> Sign { Sign(bytes: Array(text.utf8), isReply: true) }
     }
 
     /// The port on 127.0.0.1 that clients connect to.
@@ -39,19 +57,17 @@ public final class FaultProxy: Sendable {
     ///     tells its clients where to connect to.
     public init(host: String, port: Int, advertisesItself: Bool = false) async throws {
         group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-        let traffic = Traffic()
+        let traffic = Traffic(host: host, port: port)
         self.traffic = traffic
         listener = try await ServerBootstrap(group: group)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(.autoRead, value: false)
-            .childChannelInitializer { client in traffic.connect(client, to: host, port) }
+            .childChannelInitializer { client in traffic.connect(client) }
             .bind(host: "127.0.0.1", port: 0)
             .get()
         let ownPort = listener.localAddress?.port ?? 0
         self.port = ownPort
-        if advertisesItself {
-            traffic.advertise(Self.address(host, ownPort), insteadOf: Self.address(host, port))
-        }
+        if advertisesItself { traffic.advertise(host, ownPort) }
     }
 
     /// Changes what the proxy does from now on.
@@ -60,19 +76,23 @@ public final class FaultProxy: Sendable {
     /// Cuts all connections, in the middle of whatever they are doing.
     public func cut() { traffic.cut() }
 
+    /// Cuts all connections, and leads new ones to another port of the server's host.
+    public func lead(to port: Int) {
+        traffic.lead(to: port)
+        traffic.cut()
+    }
+
     /// How many replies have been lost by ``Faults/lostReply``.
     public var lostReplies: Int { traffic.lostReplies }
+
+    /// Whether a connection stands still because of ``Faults/signsOfStandstill``.
+    public var hasStandstill: Bool { traffic.hasStandstill }
 
     /// Ends the proxy and its connections.
     public func close() async {
         try? await listener.close()
         traffic.cut()
         try? await group.shutdownGracefully()
-    }
-
-    /// An address as Kafka's protocol writes it: the host, then the port in four bytes.
-    private static func address(_ host: String, _ port: Int) -> [UInt8] {
-        Array(host.utf8) + withUnsafeBytes(of: UInt32(port).bigEndian) { Array($0) }
     }
 }
 
@@ -82,22 +102,38 @@ private final class Traffic: Sendable {
         case pass(after: Duration)
         case drop
         case cut
+        case standStill
     }
 
     private struct State {
         var faults = FaultProxy.Faults()
         var channels: [ObjectIdentifier: any Channel] = [:]
         var lostReplies = 0
-        var address: (own: [UInt8], server: [UInt8])?
+        var hasStandstill = false
+        var host: String
+        var port: Int
+        /// What stands in replies instead of the server's address.
+        var address: [UInt8]?
     }
 
-    private let state = Mutex(State())
+    private let state: Mutex<State>
+
+    init(host: String, port: Int) { state = Mutex(State(host: host, port: port)) }
 
     var lostReplies: Int { state.withLock { $0.lostReplies } }
 
+    var hasStandstill: Bool { state.withLock { $0.hasStandstill } }
+
     func change(_ change: (inout FaultProxy.Faults) -> Void) { state.withLock { change(&$0.faults) } }
 
-    func advertise(_ own: [UInt8], insteadOf server: [UInt8]) { state.withLock { $0.address = (own, server) } }
+    func advertise(_ host: String, _ port: Int) { state.withLock { $0.address = Self.address(host, port) } }
+
+    func lead(to port: Int) { state.withLock { $0.port = port } }
+
+    /// An address as Kafka's protocol writes it: the host, then the port in four bytes.
+    private static func address(_ host: String, _ port: Int) -> [UInt8] {
+        Array(host.utf8) + withUnsafeBytes(of: UInt32(port).bigEndian) { Array($0) }
+    }
 
     func cut() {
         let channels = state.withLock { state in
@@ -108,8 +144,9 @@ private final class Traffic: Sendable {
     }
 
     /// Connects a client to the server, and joins the two.
-    func connect(_ client: any Channel, to host: String, _ port: Int) -> EventLoopFuture<Void> {
-        guard !state.withLock({ $0.faults.isDown }) else { return client.close() }
+    func connect(_ client: any Channel) -> EventLoopFuture<Void> {
+        let (isDown, host, port) = state.withLock { ($0.faults.isDown, $0.host, $0.port) }
+        guard !isDown else { return client.close() }
         return ClientBootstrap(group: client.eventLoop)
             .channelOption(.autoRead, value: false)
             .connect(host: host, port: port)
@@ -131,14 +168,25 @@ private final class Traffic: Sendable {
     /// What becomes of some bytes.
     func verdict(on bytes: inout [UInt8], isReply: Bool) -> Verdict {
         state.withLock { state in
+            if let sign = state.faults.signsOfStandstill.first, sign.isReply == isReply,
+                bytes.place(of: sign.bytes, from: 0) != nil
+            {
+                state.faults.signsOfStandstill.removeFirst()
+                if state.faults.signsOfStandstill.isEmpty {
+                    state.hasStandstill = true
+                    return .standStill
+                }
+            }
             if isReply {
                 if state.faults.losesReplies { return .drop }
-                if let lost = state.faults.lostReply, bytes.firstRange(of: lost) != nil {
+                if let lost = state.faults.lostReply, bytes.place(of: lost, from: 0) != nil {
                     state.faults.lostReply = nil
                     state.lostReplies += 1
                     return .cut
                 }
-                if let address = state.address { bytes.replace(address.server, with: address.own) }
+                if let address = state.address {
+                    bytes.exchange(Self.address(state.host, state.port), with: address)
+                }
             }
             let jitter = state.faults.jitter * Double.random(in: 0...1)
             return .pass(after: state.faults.delay + jitter)
@@ -155,6 +203,7 @@ private final class Forwarder: ChannelInboundHandler {
     private let traffic: Traffic
     /// Bytes arrive in their order, however they are delayed.
     private var due = NIODeadline.now()
+    private var standsStill = false
 
     init(to partner: any Channel, isReply: Bool, _ traffic: Traffic) {
         self.partner = partner
@@ -167,9 +216,11 @@ private final class Forwarder: ChannelInboundHandler {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard !standsStill else { return }
         var bytes = Array(buffer: unwrapInboundIn(data))
         switch traffic.verdict(on: &bytes, isReply: isReply) {
         case .drop: return
+        case .standStill: standsStill = true
         case .cut:
             partner.close(promise: nil)
             context.close(promise: nil)
@@ -186,4 +237,33 @@ private final class Forwarder: ChannelInboundHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+}
+
+extension [UInt8] {
+    /// Where some bytes begin, at a place or behind it: by the C library, since all traffic is searched.
+    fileprivate func place(of bytes: [UInt8], from start: Int) -> Int? {
+        withUnsafeBytes { all in
+            bytes.withUnsafeBytes { wanted in
+                guard let base = all.baseAddress, let pattern = wanted.baseAddress else { return nil }
+                var place = start
+                while place + wanted.count <= all.count,
+                    let found = memchr(base + place, Int32(wanted[0]), all.count - wanted.count - place + 1)
+                {
+                    place = UnsafeRawPointer(found) - base
+                    if memcmp(found, pattern, wanted.count) == 0 { return place }
+                    place += 1
+                }
+                return nil
+            }
+        }
+    }
+
+    /// Replaces bytes, wherever they stand, by as many others.
+    fileprivate mutating func exchange(_ bytes: [UInt8], with others: [UInt8]) {
+        var start = 0
+        while let place = place(of: bytes, from: start) {
+            replaceSubrange(place..<place + bytes.count, with: others)
+            start = place + others.count
+        }
+    }
 }

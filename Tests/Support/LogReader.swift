@@ -45,13 +45,18 @@ public func readAll(_ topic: String, from broker: any MessageBroker) async throw
 
 /// Reads a topic as ``readAll(_:from:)``, and leaves the messages as they are.
 public func readRaw(_ topic: String, from broker: any MessageBroker) async throws -> [ConsumedMessage] {
-    guard let description = try await broker.describeTopics([topic]).first else { return [] }
-    let partitions = (0..<description.partitions).map { TopicPartition(topic, $0) }
+    try await readRaw([topic], from: broker)
+}
+
+/// Reads several topics at once, which takes a group but one first assignment.
+public func readRaw(_ topics: [String], from broker: any MessageBroker) async throws -> [ConsumedMessage] {
+    let partitions = try await broker.describeTopics(topics)
+        .flatMap { topic in (0..<topic.partitions).map { TopicPartition(topic.name, $0) } }
     var rest = try await broker.offsets(of: partitions).filter { $1.next > $1.first }
     guard !rest.isEmpty else { return [] }
     let group = "reader-\(Timestamp.now.microseconds)-\(Int.random(in: 0..<1_000_000))"
     let consumer = try await broker.makeConsumer(
-        ConsumerOptions(clientID: "reader", groupID: group, topics: [topic])
+        ConsumerOptions(clientID: "reader", groupID: group, topics: Set(partitions.map(\.topic)).sorted())
     )
     var messages: [ConsumedMessage] = []
     while !rest.isEmpty {

@@ -72,8 +72,13 @@ package final class RunningProcess: Sendable {
     }
 
     /// Asks it to end, and waits until it has.
-    package func terminate() async -> Result {
+    /// - Parameter limit: After how long it is killed if it hasn't; nil waits for as long as it takes.
+    package func terminate(within limit: Duration? = nil) async -> Result {
         signal(SIGTERM)
+        let killing = limit.map { limit in
+            Task { [identifier] in if (try? await Task.sleep(for: limit)) != nil { kill(identifier, SIGKILL) } }
+        }
+        defer { killing?.cancel() }
         return await result()
     }
 
@@ -89,8 +94,10 @@ package final class RunningProcess: Sendable {
     ) throws -> pid_t {
         #if canImport(Darwin)
         var actions: posix_spawn_file_actions_t?
+        var attributes: posix_spawnattr_t?
         #else
         var actions = posix_spawn_file_actions_t()
+        var attributes = posix_spawnattr_t()
         #endif
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
@@ -98,13 +105,22 @@ package final class RunningProcess: Sendable {
         let create = O_WRONLY | O_CREAT | O_TRUNC
         posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "\(directory)/output", create, 0o600)
         posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "\(directory)/errors", create, 0o600)
-        // What this process has open stays its own: a socket that another has too is not closed with it.
-        for descriptor in 3..<getdtablesize() { _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC) }
+        posix_spawnattr_init(&attributes)
+        defer { posix_spawnattr_destroy(&attributes) }
+        // What this process has open stays its own, also what it opens just now: a socket that another has too is not
+        // closed with it.
+        #if canImport(Darwin)
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_CLOEXEC_DEFAULT))
+        #else
+        for descriptor in (STDERR_FILENO + 1)..<min(getdtablesize(), 4_096) {
+            posix_spawn_file_actions_addclose(&actions, descriptor)
+        }
+        #endif
         var vector = ([program] + arguments).map { strdup($0) } + [nil]
         var variables = environment.map { strdup("\($0)=\($1)") } + [nil]
         defer { for text in vector + variables { free(text) } }
         var identifier: pid_t = 0
-        let code = posix_spawnp(&identifier, program, &actions, nil, &vector, &variables)
+        let code = posix_spawnp(&identifier, program, &actions, &attributes, &vector, &variables)
         guard code == 0 else { throw POSIXError(.init(rawValue: code) ?? .EIO) }
         return identifier
     }

@@ -17,7 +17,7 @@ public protocol Database: Sendable {
     /// - Returns: What the body returns.
     /// - Throws: What the body throws, and ``DionysusError``: `databaseUnavailable` (retriable) when the connection
     ///   can't be made or is lost, also when the commit's outcome is unknown; `transactionConflict` (retriable) after
-    ///   a deadlock, a serialization failure or a busy timeout.
+    ///   a deadlock, a serialization failure or a busy timeout; `timeout` (retriable) after a statement timeout.
     func transaction<T: Sendable>(
         _ kind: TransactionKind,
         _ body: @escaping @Sendable (inout Transaction) throws -> T

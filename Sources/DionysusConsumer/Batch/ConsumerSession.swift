@@ -57,7 +57,8 @@ struct ConsumerSession {
             logger.info("giving back \(partitions.list)")
             await end(partitions)
             telemetry.revoked(partitions)
-            try await member.release(partitions)
+            // A log that can't be written for the moment must not end the consumer.
+            try await pipeline.retry.run("give partitions back") { try await member.release(partitions) }
         case .lost(let partitions):
             logger.warning("lost \(partitions.list)")
             abandon(partitions)
@@ -149,7 +150,9 @@ struct ConsumerSession {
         from stored: StoredPosition?,
         at position: StartPosition
     ) async throws {
-        try await member.seek(partition, to: position)
+        try await pipeline.retry.run("go on reading", for: partition) { [member] in
+            try await member.seek(partition, to: position)
+        }
         telemetry.moved(partition, to: position)
         run(partition, from: stored)
         try await member.resume([partition])
@@ -158,6 +161,14 @@ struct ConsumerSession {
     private mutating func reposition(_ partition: TopicPartition, _ range: OffsetRange) async throws {
         guard let worker = running[partition]?.worker else { return }
         let stored = try await load([partition])[partition]
+        if let stored, (range.first...range.next).contains(stored.next) {
+            // A broker that has just become the leader may not know at once how far its log goes.
+            logger.warning("the broker did not know offset \(stored.next) of \(partition), but has it: asking again")
+            await end([partition])
+            // What was under way has moved the offset meanwhile.
+            let now = try await load([partition])[partition]
+            return try await restart(partition, from: now, at: start(at: now))
+        }
         let error = DionysusError(
             .offsetOutOfRange,
             "the log of \(partition) holds the offsets from \(range.first) up to \(range.next), "

@@ -113,7 +113,9 @@ extension ConsumerPipeline {
             ),
             completion: .advance(progress.cursor, to: batch.next)
         )
-        let persisted = try await retry.run("write a batch", for: batch.partition) {
+        // What takes too long together is divided, and by itself tried until it gets through.
+        let fault: DionysusError.Code? = batch.messages.count > 1 ? .timeout : nil
+        let persisted = try await retry.run("write a batch", for: batch.partition, unless: fault) {
             let timing = telemetry.metrics.begin(.persist)
             defer { timing.end() }
             return try await handlers.locked { try await persister.persist(write) }

@@ -15,12 +15,14 @@ struct RetryLoop: Sendable {
     /// - Parameters:
     ///   - activity: What is done, to stand after "could not": `look up the replicas`.
     ///   - partition: The partition that it is done for, if it is for one.
+    ///   - fault: What it is not run again for, because something else can be done.
     ///   - operation: The operation.
     /// - Returns: What the operation returns.
-    /// - Throws: An error that isn't retriable; `CancellationError` when the service is to stop.
+    /// - Throws: An error that isn't retriable, or has that code; `CancellationError` when the service is to stop.
     func run<T: Sendable>(
         _ activity: String,
         for partition: TopicPartition? = nil,
+        unless fault: DionysusError.Code? = nil,
         _ operation: () async throws -> T
     ) async throws -> T {
         var failures = 0
@@ -29,7 +31,7 @@ struct RetryLoop: Sendable {
         while true {
             do {
                 return try await operation()
-            } catch let error as DionysusError where error.isRetriable {
+            } catch let error as DionysusError where error.isRetriable && error.code != fault {
                 failures += 1
                 telemetry.failed(error, to: activity, partition, attempt: failures, &trouble)
                 try await pause(afterFailures: failures)

@@ -87,7 +87,7 @@ final class LogFile: Sendable {
         let configuration = makeConfiguration(options)
         // A pool changes the file's journal mode at once, so another application's file must not get that far.
         let inspection = try DatabaseQueue(path: path, configuration: configuration)
-        _ = try inspection.read { try LogSchema.check($0, path: path) }
+        let hasTables = try inspection.read { try LogSchema.check($0, path: path) }
         try inspection.close()
         let pool = try DatabasePool(path: path, configuration: configuration)
         try pool.writeWithoutTransaction { connection in
@@ -103,7 +103,8 @@ final class LogFile: Sendable {
             try connection.execute(sql: "PRAGMA journal_size_limit = 67108864")
             try connection.execute(sql: "PRAGMA wal_autocheckpoint = 4000")
         }
-        try pool.write { try LogSchema.prepare($0, path: path) }
+        // Another process may keep a log that is there locked for longer than anybody waits.
+        if !hasTables { try pool.write { try LogSchema.prepare($0, path: path) } }
         return pool
     }
 

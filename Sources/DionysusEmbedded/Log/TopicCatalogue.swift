@@ -16,13 +16,19 @@ struct TopicLayout: Sendable {
 
 /// The topics of a log.
 ///
-/// Topics are never changed or deleted, so what was once read stays true.
+/// Topics are never deleted, and partitions only added, so what was once read stays true as long as a topic has as many
+/// partitions.
 final class TopicCatalogue: Sendable {
     private let known = Mutex<[String: TopicLayout]>([:])
 
     /// Finds a topic.
     func layout(of name: String, in connection: Connection) throws -> TopicLayout? {
-        if let layout = known.withLock({ $0[name] }) { return layout }
+        let count = try Int32.fetchOne(
+            connection.cachedStatement(sql: "SELECT partitions FROM topics WHERE name = ?"),
+            arguments: [name]
+        )
+        guard let count else { return nil }
+        if let layout = known.withLock({ $0[name] }), layout.partitionCount == count { return layout }
         let partitionIDs = try Int64.fetchAll(
             connection.cachedStatement(
                 sql: """
@@ -32,7 +38,6 @@ final class TopicCatalogue: Sendable {
             ),
             arguments: [name]
         )
-        guard !partitionIDs.isEmpty else { return nil }
         return TopicLayout(name: name, partitionIDs: partitionIDs)
     }
 
@@ -43,23 +48,43 @@ final class TopicCatalogue: Sendable {
         }
     }
 
-    func isKnown(_ name: String) -> Bool { known.withLock { $0[name] != nil } }
-
     /// Creates a topic that doesn't exist.
     func create(_ name: String, partitions: Int32, in connection: Connection) throws -> TopicLayout {
         try connection.execute(
             sql: "INSERT INTO topics (name, partitions) VALUES (?, ?)",
             arguments: [name, partitions]
         )
-        let topicID = connection.lastInsertedRowID
-        let partitionIDs = try (0..<partitions)
-            .map { number in
-                try connection.execute(
-                    sql: "INSERT INTO partitions (topic_id, number) VALUES (?, ?)",
-                    arguments: [topicID, number]
-                )
-                return connection.lastInsertedRowID
-            }
+        return try add(0..<partitions, to: name, topicID: connection.lastInsertedRowID, in: connection)
+    }
+
+    /// Adds partitions to a topic, which groups find when they next look.
+    /// - Returns: The topic as it is then; nil if it doesn't exist.
+    func grow(_ name: String, to partitions: Int32, in connection: Connection) throws -> TopicLayout? {
+        guard let layout = try layout(of: name, in: connection) else { return nil }
+        guard layout.partitionCount < partitions else { return layout }
+        let topicID = try Int64.fetchOne(connection, sql: "SELECT id FROM topics WHERE name = ?", arguments: [name])
+        let added = try add(layout.partitionCount..<partitions, to: name, topicID: topicID ?? 0, in: connection)
+        try connection.execute(
+            sql: "UPDATE topics SET partitions = ? WHERE name = ?",
+            arguments: [partitions, name]
+        )
+        try GroupMember.announceNewPartitions(in: connection)
+        return TopicLayout(name: name, partitionIDs: layout.partitionIDs + added.partitionIDs)
+    }
+
+    private func add(
+        _ numbers: Range<Int32>,
+        to name: String,
+        topicID: Int64,
+        in connection: Connection
+    ) throws -> TopicLayout {
+        let partitionIDs = try numbers.map { number in
+            try connection.execute(
+                sql: "INSERT INTO partitions (topic_id, number) VALUES (?, ?)",
+                arguments: [topicID, number]
+            )
+            return connection.lastInsertedRowID
+        }
         return TopicLayout(name: name, partitionIDs: partitionIDs)
     }
 

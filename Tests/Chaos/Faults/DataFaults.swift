@@ -15,7 +15,33 @@ extension Fault {
                 if let relay = await system.any(.relay, &random) { try await system.replace(relay, .relay) }
             }
         },
-        Fault(name: "bulk", summary: "every record changes in one statement", systems: .everywhere) { system, random in
+        Fault(
+            name: "genesis-pause",
+            summary: "a genesis run that is spread over seconds is paused and resumed, and relays are killed",
+            systems: .everywhere
+        ) {
+            system,
+            random in
+            let started = try await system.run("genesis", "start", "v3_rentals", "Rental", "--over", "0.0001", "--json")
+            guard case .object(let report) = try JSON(parsing: Array(started.output.utf8)), let id = report["id"] else {
+                throw ChaosError("the run was not started: \(started.errors)")
+            }
+            for _ in 1...3 {
+                // A run that has come to its end can't be paused.
+                _ = try await system.run("genesis", "pause", id.text)
+                if let relay = await system.any(.relay, &random) { try await system.replace(relay, .relay) }
+                try await pause(300...1000, &random)
+                _ = try await system.run("genesis", "resume", id.text)
+                try await pause(300...1500, &random)
+            }
+        },
+        Fault(
+            name: "bulk",
+            summary: "every record changes in one statement",
+            systems: .everywhere,
+            blows: 0,
+            losesLanes: false
+        ) { system, random in
             for _ in 1...3 {
                 let statements: [SQL] = [
                     "UPDATE rentals SET price = price + 1", "UPDATE bookings_fees SET amount = amount + 1",
@@ -28,7 +54,9 @@ extension Fault {
         Fault(
             name: "re-creation",
             summary: "records are deleted and created again under their ids",
-            systems: .everywhere
+            systems: .everywhere,
+            blows: 0,
+            losesLanes: false
         ) {
             system,
             random in
@@ -49,7 +77,33 @@ extension Fault {
                 try await pause(10...200, &random)
             }
         },
-        Fault(name: "clocks", summary: "the clocks of writers are an hour ahead, and behind", systems: .everywhere) {
+        Fault(
+            name: "equal-times",
+            summary: "records change again and again, and keep the same time",
+            systems: .everywhere,
+            blows: 0,
+            losesLanes: false
+        ) {
+            system,
+            random in
+            let time = Timestamp.now
+            let value: DatabaseValue = system.kind == .embedded ? .text(time.description) : .timestamp(time)
+            for round in 1...40 {
+                let id = Int.random(in: 1...5, using: &random)
+                try await system.disturb([
+                    "UPDATE rentals SET name = \("change \(round)"), updated_at = \(value) WHERE id = \(id)",
+                    "UPDATE accounts SET default_check_in_time = \(round % 24), updated_at = \(value) WHERE id = \(id)",
+                ])
+                try await pause(5...60, &random)
+            }
+        },
+        Fault(
+            name: "clocks",
+            summary: "the clocks of writers are an hour ahead, and behind",
+            systems: .everywhere,
+            blows: 0,
+            losesLanes: false
+        ) {
             system,
             random in
             for _ in 1...15 {

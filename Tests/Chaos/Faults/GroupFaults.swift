@@ -7,7 +7,9 @@ extension Fault {
             name: "members",
             summary: "members join and leave every other second",
             systems: .everywhere,
-            patience: sessionTimeout
+            patience: sessionTimeout,
+            blows: 0,
+            losesLanes: false
         ) { system, random in
             for _ in 1...4 {
                 let role: Role = Bool.random(using: &random) ? .consumer : .counter
@@ -18,9 +20,25 @@ extension Fault {
                 try await pause(200...800, &random)
             }
         },
-        Fault(name: "poison", summary: "messages that nobody can read stand among the others", systems: .everywhere) {
-            system,
-            random in
+        Fault(
+            name: "slow-handler",
+            summary: "a handler takes longer than the poll interval",
+            systems: .everywhere,
+            patience: sessionTimeout,
+            blows: 0,
+            losesLanes: false
+        ) { system, random in
+            let counter = try await system.start(.counter, ["--slowness", "7000", "--poll-interval", "6000"])
+            try await pause(9000...11_000, &random)
+            try await system.remove(counter, .counter, gracefully: true)
+        },
+        Fault(
+            name: "poison",
+            summary: "messages that nobody can read stand among the others",
+            systems: .everywhere,
+            blows: 0,
+            losesLanes: false
+        ) { system, random in
             let broker = try system.openBroker()
             let producer = try await broker.makeProducer(ProducerOptions(clientID: "poison"))
             for _ in 1...20 {

@@ -1,4 +1,5 @@
 import Dionysus
+import DionysusPostgres
 import Foundation
 import TestSupport
 
@@ -56,7 +57,13 @@ extension Fault {
             try await pause(2000...5000, &random)
             system.databaseProxy?.change { $0.isDown = false }
         },
-        Fault(name: "database-slow", summary: "the way to PostgreSQL takes 20 ms and more", systems: .onServers) {
+        Fault(
+            name: "database-slow",
+            summary: "the way to PostgreSQL takes 20 ms and more",
+            systems: .onServers,
+            blows: 0,
+            losesLanes: false
+        ) {
             system,
             random in
             system.databaseProxy?
@@ -95,17 +102,209 @@ extension Fault {
             for database in [system.source, system.replica] { try await setTimeout("0", of: database) }
             system.databaseProxy?.cut()
         },
-        Fault(name: "old-snapshot", summary: "a transaction keeps its snapshot open", systems: .onServers) {
+        Fault(
+            name: "old-snapshot",
+            summary: "a transaction keeps its snapshot open",
+            systems: .everywhere,
+            blows: 0,
+            losesLanes: false
+        ) {
             system,
             random in
             let database = try System.open(system.places.directSource)
-            let length = Int.random(in: 4...7, using: &random)
+            let length = UInt32.random(in: 4...7, using: &random)
             _ = try await database.transaction(.snapshot) { transaction in
-                try transaction.run(["SELECT count(*) FROM rentals", "SELECT pg_sleep(\(length))"])
+                try transaction.run("SELECT count(*) FROM rentals")
+                sleep(length)
             }
             await database.close()
         },
+        Fault(
+            name: "idle-transaction",
+            summary: "a writer stands idle in its transaction while others go on, and commits then",
+            systems: .onServers,
+            blows: 0,
+            losesLanes: false
+        ) {
+            system,
+            random in
+            let database = try System.open(system.places.directSource)
+            let length = UInt32.random(in: 6...9, using: &random)
+            let id = Int.random(in: 1...100, using: &random)
+            do {
+                try await database.transaction(.write) { transaction in
+                    try transaction.run([
+                        "INSERT INTO rentals (account_id, name, price) SELECT min(id), 'late', 10 FROM accounts",
+                        "UPDATE rentals SET price = price + 1 WHERE id = \(id)",
+                    ])
+                    sleep(length)
+                }
+            } catch let error as DionysusError where error.isRetriable {
+                // A writer that waited for the same record was the other half of a deadlock.
+            }
+            await database.close()
+        },
+        Fault(
+            name: "no-connections",
+            summary: "all connections are taken: those of PostgreSQL, or those that PgBouncer has",
+            systems: .onServers
+        ) {
+            system,
+            random in
+            let length = Int.random(in: 3...6, using: &random)
+            if system.kind == .bouncer {
+                await takePool(system.places.source, for: length)
+            } else {
+                try await takeConnections(system, for: .seconds(length))
+            }
+        },
+        Fault(name: "serialization", summary: "transactions fail to serialize, at random", systems: .onServers) {
+            system,
+            random in
+            let tables = [
+                (system.source, ["dionysus_outboxes", "dionysus_lanes"]),
+                (system.replica, ["dionysus_offsets", "rentals", "bookings"]),
+            ]
+            for (database, names) in tables {
+                try await system.insist([failingFunction] + names.map(failingTrigger), on: database)
+            }
+            try await pause(3000...5000, &random)
+            for (database, _) in tables {
+                try await system.insist(["DROP FUNCTION chaos_fail() CASCADE"], on: database)
+            }
+        },
+        Fault(
+            name: "disk-full",
+            summary: "no space is left for the tables of source and replica",
+            systems: .onServers
+        ) {
+            system,
+            random in
+            let length = Duration.milliseconds(Int.random(in: 3000...6000, using: &random))
+            try await withTemporaryDirectory { directory in
+                let path = try await serverDirectory(system)
+                let owner = try FileManager.default.attributesOfItem(atPath: path)[.ownerAccountID] as? UInt32
+                let place = directory + "/tables"
+                guard let disk = try await SmallDisk.mounted(at: place, megabytes: 64, owner: owner ?? getuid()) else {
+                    return print("  disk-full is left out: a small file system can't be mounted here")
+                }
+                try await fill(disk, with: system, for: length)
+                try await disk.unmount()
+            }
+        },
     ]
+
+    // MARK: Space
+
+    private static func serverDirectory(_ system: System) async throws -> String {
+        try await system.source.transaction(.snapshot) { transaction in
+            try transaction.run("SELECT current_setting('data_directory')").first?.text(0) ?? ""
+        }
+    }
+
+    /// Moves all tables to a disk, fills it, makes room again, and moves the tables back.
+    private static func fill(_ disk: SmallDisk, with system: System, for length: Duration) async throws {
+        let server = try PostgresDatabase(url: system.places.directSource)
+        try await server.outsideTransaction("CREATE TABLESPACE chaos_small LOCATION \(raw: "'\(disk.path)'")")
+        for database in [system.source, system.replica] { try await move(database, to: "chaos_small", system) }
+        try await SmallDisk.keepFull([disk], for: length)
+        for database in [system.source, system.replica] { try await move(database, to: "pg_default", system) }
+        // Files that were left are removed by a checkpoint.
+        try await server.outsideTransaction("CHECKPOINT")
+        try await server.outsideTransaction("DROP TABLESPACE chaos_small")
+        await server.close()
+    }
+
+    private static func move(_ database: any Database, to space: String, _ system: System) async throws {
+        let names = try await database.transaction(.snapshot) { transaction in
+            try transaction.run("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").rows
+                .compactMap { try $0.text(0) }
+        }
+        for name in names {
+            try await system.insist(
+                [
+                    "SET LOCAL lock_timeout TO '2s'",
+                    "ALTER TABLE \(identifier: name) SET TABLESPACE \(identifier: space)",
+                ],
+                on: database
+            )
+        }
+    }
+
+    // MARK: Connections
+
+    /// Has so many transactions open that PgBouncer keeps everybody else waiting.
+    private static func takePool(_ url: String, for seconds: Int) async {
+        await withTaskGroup(of: Void.self) { group in
+            for _ in 1...40 {
+                group.addTask {
+                    guard let database = try? System.open(url) else { return }
+                    _ = try? await database.transaction(.write) { try $0.run("SELECT pg_sleep(\(seconds))") }
+                    await database.close()
+                }
+            }
+        }
+    }
+
+    /// Has sessions of the server take all connections that are left, and cuts those of others.
+    private static func takeConnections(_ system: System, for length: Duration) async throws {
+        try await system.insist(["CREATE EXTENSION IF NOT EXISTS dblink"], on: system.source)
+        // Otherwise those whose connections are cut find their places free.
+        system.databaseProxy?.change { $0.isDown = true }
+        system.databaseProxy?.cut()
+        defer { system.databaseProxy?.change { $0.isDown = false } }
+        // One session can't have enough of them: the server limits the files that it has open.
+        let sessions = try (1...2).map { _ in try System.open(system.places.directSource) }
+        var isFull = false
+        // Those that were cut go away one by one.
+        for (number, session) in (1...10).flatMap({ _ in sessions }).enumerated() where !isFull {
+            isFull = try await session.transaction(.write) { transaction in
+                // It ends at the first connection that is refused, and keeps the others.
+                try transaction.run(
+                    """
+                    DO $$ BEGIN
+                      FOR n IN 1..10000 LOOP
+                        PERFORM dblink_connect(\(raw: "'taken \(number) '") || n, format('host=127.0.0.1 port=%s user=%s dbname=%s',
+                          current_setting('port'), current_user, current_database()));
+                      END LOOP;
+                    EXCEPTION WHEN OTHERS THEN NULL; END $$
+                    """
+                )
+                return try transaction
+                    .run(
+                        """
+                        SELECT current_setting('max_connections')::int - count(*) FROM pg_stat_activity
+                        WHERE backend_type = 'client backend'
+                        """
+                    )
+                    .first?
+                    .integer(0) == 0
+            }
+        }
+        guard isFull else { throw ChaosError("not all connections were taken") }
+        system.databaseProxy?.change { $0.isDown = false }
+        try await Task.sleep(for: length)
+        for session in sessions { await session.close() }
+    }
+
+    // MARK: Failures
+
+    private static let failingFunction: SQL = """
+        CREATE FUNCTION chaos_fail() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+          IF random() < 0.2 THEN
+            RAISE EXCEPTION 'could not serialize access' USING ERRCODE = 'serialization_failure';
+          END IF;
+          RETURN NULL;
+        END $$
+        """
+
+    private static func failingTrigger(on table: String) -> SQL {
+        """
+        CREATE TRIGGER chaos_fail AFTER INSERT OR UPDATE ON \(identifier: table)
+        FOR EACH STATEMENT EXECUTE FUNCTION chaos_fail()
+        """
+    }
 
     /// Restarts the test's server.
     private static func restart(_ mode: String) async throws {
