@@ -29,10 +29,12 @@ struct Campaign {
         let interruptions = Self.endTogether()
         defer { interruptions.forEach { $0.cancel() } }
         let start = ContinuousClock.now
+        var begun = 0
         var failures: [Plan] = []
         var recoveries: [Duration] = []
         for plan in plans {
             if let minutes = options.minutes, ContinuousClock.now - start > .seconds(minutes * 60) { break }
+            begun += 1
             Self.say(plan.description)
             do {
                 let report = try await Round(
@@ -53,7 +55,7 @@ struct Campaign {
         }
         let time = (ContinuousClock.now - start).inSeconds
         let slowest = recoveries.max()?.inSeconds ?? "-"
-        Self.say("\(recoveries.count) rounds in \(time) s, slowest recovery \(slowest) s")
+        Self.say("\(begun) rounds in \(time) s, slowest recovery \(slowest) s")
         guard failures.isEmpty else {
             Self.say("\(failures.count) rounds were not clean:")
             for plan in failures { Self.say("  \(plan.description)\n    again: \(plan.command)") }

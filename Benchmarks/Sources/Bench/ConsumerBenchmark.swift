@@ -45,9 +45,17 @@ extension Benchmark {
     static let consumerBookings = Benchmark(
         name: "consumer-bookings",
         figures: [
-            Figure(name: "20,000 booking_created with 3 fees each, one partition", unit: "bookings/s", targets: [.atLeast(10_000)]),
+            Figure(
+                name: "20,000 booking_created with 3 fees each, one partition",
+                unit: "bookings/s",
+                targets: [.atLeast(10_000)]
+            ),
             Figure(name: "floor: the upserts alone", unit: "bookings/s"),
-            Figure(name: "20,000 booking_updated with 3 fees each, one partition", unit: "bookings/s", targets: [.atLeast(10_000)]),
+            Figure(
+                name: "20,000 booking_updated with 3 fees each, one partition",
+                unit: "bookings/s",
+                targets: [.atLeast(10_000)]
+            ),
             Figure(name: "floor: the upserts alone", unit: "bookings/s"),
         ],
         run: {

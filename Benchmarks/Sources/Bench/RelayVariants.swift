@@ -31,7 +31,9 @@ extension Benchmark {
                 var rates = [Double(records) / seconds(spent)]
                 for connections in [1, fixture.settings.workers] {
                     try await fixture.fillOutbox()
-                    rates.append(Double(records) / seconds(try await RelayFloor(fixture, connections: connections).run()))
+                    rates.append(
+                        Double(records) / seconds(try await RelayFloor(fixture, connections: connections).run())
+                    )
                 }
                 return rates
             }

@@ -126,9 +126,12 @@ struct PostgresOutbox: OutboxSupport {
 
     /// An id is decided once every transaction that could have drawn it has ended.
     ///
-    /// The mark remembers the last id drawn and, looked up after it, the next transaction id; once all transactions
-    /// before that one have ended, the low-water mark may move up to the marked id, though not past a row that is still
-    /// to be published.
+    /// The mark remembers the last id drawn. A later transaction of the lane, whose own id is above those of all that may
+    /// have drawn such an id, adds that. Once all transactions before that one have ended, the low-water mark may move up
+    /// to the marked id, though not past a row that is still to be published.
+    ///
+    /// A snapshot's upper end would not do: it lies behind the last transaction that has *ended*, and so before younger
+    /// ones that are open.
     func advanceLowWaterMark(ofLane lane: Int, lanes: Int, in transaction: inout Transaction) throws -> Bool {
         let isLane: SQL =
             "\(raw: dialect.laneExpression("coalesce(o.partition_key, o.resource_class || ':' || o.resource_id)", lanes: lanes)) = \(lane)"
@@ -142,12 +145,16 @@ struct PostgresOutbox: OutboxSupport {
             WHERE lane = \(lane) AND mark_xid::xid8 <= pg_snapshot_xmin(pg_current_snapshot())
             """
         )
+        let dated = try transaction.run(
+            """
+            UPDATE dionysus_lanes SET mark_xid = pg_current_xact_id()::text
+            WHERE lane = \(lane) AND mark_id IS NOT NULL AND mark_xid IS NULL
+            """
+        )
+        guard dated.affectedRows == 0 else { return true }
         let last = try transaction.run(lastID()).first?.integer(0) ?? 0
         let state = try transaction.run(
-            """
-            UPDATE dionysus_lanes SET mark_id = \(last), mark_xid = pg_snapshot_xmax(pg_current_snapshot())::text
-            WHERE lane = \(lane) AND mark_id IS NULL AND low_water < \(last)
-            """
+            "UPDATE dionysus_lanes SET mark_id = \(last) WHERE lane = \(lane) AND mark_id IS NULL AND low_water < \(last)"
         )
         guard state.affectedRows == 0 else { return true }
         let rest = try transaction.run("SELECT 1 FROM dionysus_lanes WHERE lane = \(lane) AND low_water < \(last)")
