@@ -12,7 +12,7 @@ extension ClientSettings {
                 "socket.nagle.disable": "true",
                 "reconnect.backoff.max.ms": longestReconnectPause,
                 // A batch comes as a whole, so there is little to wait for.
-                "linger.ms": "1",
+                "linger.ms": "0.2",
                 // How long a message waits for a topic that does not exist, and how soon new partitions are seen.
                 "topic.metadata.propagation.max.ms": "5000",
                 "topic.metadata.refresh.interval.ms": "10000",

@@ -53,7 +53,7 @@ struct Parameter {
     }
 
     private static func storable(_ text: String) throws -> String {
-        guard !text.utf8.contains(0) else { throw zeroByte }
+        guard !text.hasZeroByte else { throw zeroByte }
         return text
     }
 

@@ -84,33 +84,41 @@ public final class PostgresDatabase: CapturingDatabase {
     }
 
     public func lease(_ resource: LeasedResource, idleTimeout: Duration) async throws -> (any Lease)? {
+        try await lease(resource, idleTimeout: idleTimeout, running: [])?.lease
+    }
+
+    public func lease(
+        _ resource: LeasedResource,
+        idleTimeout: Duration,
+        running statements: [SQL]
+    ) async throws -> (lease: any Lease, results: [ResultSet])? {
         let connection = try await leases.acquire()
         do {
-            let isLocked = try await connection.run { session in
+            let results = try await connection.run { session -> [ResultSet]? in
                 try session.begin(.write)
                 let milliseconds = String(idleTimeout.milliseconds)
-                let results = try session.run([
+                let locking: [SQL] = [
                     "SELECT set_config('idle_in_transaction_session_timeout', \(milliseconds), true)",
                     resource.lockingQuery,
-                ])
-                guard results.last?.isEmpty == false else {
+                ]
+                let results = try session.run(locking + statements)
+                guard !results[locking.count - 1].isEmpty else {
                     session.rollback()
-                    return false
+                    return nil
                 }
-                return true
+                return Array(results.dropFirst(locking.count))
             }
-            guard isLocked else {
+            guard let results else {
                 await leases.giveBack(connection)
                 return nil
             }
-            return PostgresLease(connection: connection, pool: leases)
+            return (PostgresLease(connection: connection, pool: leases), results)
         } catch {
             await connection.run { $0.rollback() }
             await leases.giveBack(connection)
             throw error
         }
     }
-
     /// Closes all connections once the transactions under way have ended.
     ///
     /// A lease that is still held keeps its connection until it ends.

@@ -19,7 +19,7 @@ extension Dionysus.DatabaseValue {
     /// Whether it has no text with a zero byte.
     var isStorable: Bool {
         switch self {
-        case .text(let text), .json(let text): !text.utf8.contains(0)
+        case .text(let text), .json(let text): !text.hasZeroByte
         case .array(_, let values): values.allSatisfy(\.isStorable)
         default: true
         }

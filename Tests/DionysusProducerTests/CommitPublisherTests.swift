@@ -79,12 +79,16 @@ import Testing
         arguments: TestDatabaseKind.available
     )
     func perModel(_ kind: TestDatabaseKind) async throws {
-        try await ProducerHarness.run(kind, producer: OnlyAccounts()) { harness in
+        var settings = ProducerSettings()
+        // So many that the two records are in different ones: what shares a lane is published together.
+        settings.lanes = 16
+        try await ProducerHarness.run(kind, settings: settings, producer: OnlyAccounts()) { harness in
             let (batches, continuation) = AsyncStream.makeStream(of: PublishedBatch.self)
             let publisher = CommitPublisher(
                 harness.registry,
                 database: harness.database,
                 broker: harness.broker,
+                settings: settings,
                 onPublished: { continuation.yield($0) }
             )
             try await harness.withService(publisher) {

@@ -33,8 +33,37 @@ public protocol Database: Sendable {
     /// - Throws: ``DionysusError`` as for ``transaction(_:_:)``.
     func lease(_ resource: LeasedResource, idleTimeout: Duration) async throws -> (any Lease)?
 
+    /// Takes a lock, and runs statements under it, in the same round trip where the database can.
+    /// - Parameters:
+    ///   - resource: What to lock.
+    ///   - idleTimeout: How long the server lets the lease stand idle before it ends it.
+    ///   - statements: The statements, which must do no harm where the lock was not to be had.
+    /// - Returns: The lease and a result per statement, or nil if somebody else holds the lock.
+    /// - Throws: ``DionysusError`` as for ``transaction(_:_:)``.
+    func lease(
+        _ resource: LeasedResource,
+        idleTimeout: Duration,
+        running statements: [SQL]
+    ) async throws -> (lease: any Lease, results: [ResultSet])?
+
     /// Closes all connections, after the work under way has ended.
     func close() async
+}
+
+extension Database {
+    public func lease(
+        _ resource: LeasedResource,
+        idleTimeout: Duration,
+        running statements: [SQL]
+    ) async throws -> (lease: any Lease, results: [ResultSet])? {
+        guard let lease = try await lease(resource, idleTimeout: idleTimeout) else { return nil }
+        do {
+            return (lease, try await lease.perform { try $0.run(statements) })
+        } catch {
+            await lease.abandon()
+            throw error
+        }
+    }
 }
 
 /// What a transaction is for.

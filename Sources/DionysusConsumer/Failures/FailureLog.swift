@@ -84,7 +84,7 @@ struct FailureSubject {
 extension String {
     /// The text as every database can hold it: without zero bytes, and of a limited length.
     func storable(upTo limit: Int) -> String {
-        let clean = utf8.contains(0) ? replacing("\0", with: "\u{fffd}") : self
+        let clean = hasZeroByte ? replacing("\0", with: "\u{fffd}") : self
         return clean.unicodeScalars.count > limit
             ? String(String.UnicodeScalarView(clean.unicodeScalars.prefix(limit))) + "…" : clean
     }

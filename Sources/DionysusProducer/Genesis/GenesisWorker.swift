@@ -8,8 +8,8 @@ import struct Foundation.UUID
 /// Each step is a short transaction that either happened or didn't: a chunk is marked in the transaction that writes
 /// its rows. Any number of workers may be at it, in one process or many; they pass over what another has locked.
 struct GenesisWorker: Sendable {
-    /// New runs and chunks that become due are looked for less often than new rows: nobody waits for that second.
-    private static let pauseWithoutWork = Duration.seconds(1)
+    /// New runs and chunks that become due are looked for less often than new rows: nobody waits for these seconds.
+    private static let pauseWithoutWork = Duration.seconds(2)
     /// Until the relay has published enough for the next chunk, or what is left of a run.
     private static let pauseUnderPressure = Duration.milliseconds(50)
     /// How many chunks of a run are taken before the next run has its turn.

@@ -72,12 +72,22 @@ struct RelayPipeline: Sendable {
     }
 
     /// Takes a lane and its next rows; nil if somebody else has the lane.
+    ///
+    /// The rows are taken before the version is drawn: so what is loaded afterwards is at least as recent as the version
+    /// says.
     private func claim(_ lane: Int) async throws -> (lease: any Lease, batch: Batch)? {
         let start = ContinuousClock.now
-        let lock = outbox.lock(ofLane: lane)
-        guard let lease = try await database.lease(lock, idleTimeout: settings.leaseTimeout) else { return nil }
+        let leased = try await database.lease(
+            outbox.lock(ofLane: lane),
+            idleTimeout: settings.leaseTimeout,
+            running: [
+                outbox.claim(lane: lane, limit: settings.batchSize, onFailure: settings.onFailure),
+                outbox.support.drawVersion(),
+            ]
+        )
+        guard let (lease, taken) = leased else { return nil }
         do {
-            var batch = try await nextRows(lane, under: lease)
+            var batch = try await batch(rows: taken[0], version: taken[1], lane, under: lease)
             batch.start = start
             telemetry.metrics.took(.now - start, .claim)
             telemetry.claimed(batch.rows, lane: lane)
@@ -88,35 +98,33 @@ struct RelayPipeline: Sendable {
         }
     }
 
-    /// Takes the next rows, then draws the version: in this order, so that what is loaded afterwards is at least as recent
-    /// as the version says.
-    private func nextRows(_ lane: Int, under lease: any Lease) async throws -> Batch {
-        try await lease.perform { [self] transaction in
-            if housekeeping.isSweepDue(lane, isIdle: false) { try transaction.run(outbox.sweep(lane: lane)) }
-            let results = try transaction.run([
-                outbox.claim(lane: lane, limit: settings.batchSize, onFailure: settings.onFailure),
-                outbox.support.drawVersion(),
-            ])
-            let found = try results[0].rows.map { try OutboxRow($0) }
-            let claimed = found.oldEnough
-            let moves = claimed.filter { row in
-                registry.publication(topic: row.topic, modelName: row.resourceClass).map(row.mayBeMove) ?? false
-            }
-            let waiting =
-                moves.isEmpty
-                ? []
-                : try transaction.run(outbox.waitingForAnotherLane(moves, lane: lane)).rows
-                    .compactMap { try $0.integer(0) }
-            let kinds = claimed.map { ($0, expansions.kind(of: $0)) }
-            return Batch(
-                rows: kinds.filter { $1 != .replaced }.map(\.0),
-                replaced: kinds.filter { $1 == .replaced }.map(\.0),
-                withParents: kinds.filter { $1 == .publishedWithParents }.map(\.0),
-                waiting: Set(waiting),
-                version: try results[1].first?.integer(0) ?? 0,
-                isFull: found.count == settings.batchSize && !claimed.isEmpty
-            )
+    private func batch(
+        rows: ResultSet,
+        version: ResultSet,
+        _ lane: Int,
+        under lease: any Lease
+    ) async throws -> Batch {
+        let found = try rows.rows.map { try OutboxRow($0) }
+        let claimed = found.oldEnough
+        let moves = claimed.filter { row in
+            registry.publication(topic: row.topic, modelName: row.resourceClass).map(row.mayBeMove) ?? false
         }
+        let waiting =
+            moves.isEmpty
+            ? []
+            : try await lease.perform { [outbox] transaction in
+                try transaction.run(outbox.waitingForAnotherLane(moves, lane: lane)).rows
+                    .compactMap { try $0.integer(0) }
+            }
+        let kinds = claimed.map { ($0, expansions.kind(of: $0)) }
+        return Batch(
+            rows: kinds.filter { $1 != .replaced }.map(\.0),
+            replaced: kinds.filter { $1 == .replaced }.map(\.0),
+            withParents: kinds.filter { $1 == .publishedWithParents }.map(\.0),
+            waiting: Set(waiting),
+            version: try version.first?.integer(0) ?? 0,
+            isFull: found.count == settings.batchSize && !claimed.isEmpty
+        )
     }
 
     /// Replaces rows by rows of the records that they affect.
@@ -213,13 +221,15 @@ struct RelayPipeline: Sendable {
     private func settle(_ settlement: Settlement, _ lane: Int, _ lease: any Lease) async throws {
         let statements = settlement.statements(outbox, deleting: settings.deletesPublishedRows)
         let isAdvanceDue = housekeeping.isAdvanceDue(lane, settled: settlement.settled.count)
+        let isSweepDue = housekeeping.isSweepDue(lane, isIdle: false)
         try await lease.release { [self] transaction in
-            guard isAdvanceDue else {
+            guard isAdvanceDue || isSweepDue else {
                 try transaction.runLast(statements)
                 return
             }
             try transaction.run(statements)
-            try housekeeping.advance(lane, outbox, in: &transaction)
+            if isSweepDue { try transaction.run(outbox.sweep(lane: lane)) }
+            if isAdvanceDue { try housekeeping.advance(lane, outbox, in: &transaction) }
         }
         expansionMemory.forget(settlement.settled)
     }

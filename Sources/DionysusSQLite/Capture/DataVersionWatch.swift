@@ -5,11 +5,14 @@ import Synchronization
 import class Foundation.Thread
 import func Foundation.usleep
 
-/// Notices changes by asking SQLite for the file's data version, some microseconds every few milliseconds.
+/// Notices changes by asking SQLite for the file's data version, some microseconds every few milliseconds, and less often
+/// the longer nothing changes.
 ///
 /// It asks only while it is armed, on a thread and a connection of its own.
 final class DataVersionWatch: ChangeSignal {
-    private static let interval: UInt32 = 5_000
+    /// In microseconds.
+    private static let shortestPause: UInt32 = 5_000
+    private static let longestPause: UInt32 = 20_000
 
     private struct State {
         var connection: DatabaseQueue?
@@ -55,14 +58,19 @@ final class DataVersionWatch: ChangeSignal {
 
     private func start() {
         let thread = Thread { [self] in
-            repeat { usleep(Self.interval) } while tick()
+            var pause = Self.shortestPause
+            while true {
+                usleep(pause)
+                guard let hasChanged = tick() else { return }
+                pause = hasChanged ? Self.shortestPause : min(pause + pause / 8, Self.longestPause)
+            }
         }
         thread.name = "dionysus-sqlite-watch"
         thread.start()
     }
 
-    /// - Returns: Whether to go on.
-    private func tick() -> Bool {
+    /// - Returns: Whether something has changed; nil if nobody wants to know any more.
+    private func tick() -> Bool? {
         let (hasChanged, goesOn) = state.withLock { state -> (Bool, Bool) in
             guard state.isArmed, let connection = state.connection else {
                 state.isTicking = false
@@ -74,7 +82,7 @@ final class DataVersionWatch: ChangeSignal {
             return (version != state.version, true)
         }
         if hasChanged { onChange() }
-        return goesOn
+        return goesOn ? hasChanged : nil
     }
 
     private static func version(_ connection: DatabaseQueue) throws -> Int64 {

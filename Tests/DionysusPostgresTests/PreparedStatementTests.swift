@@ -1,0 +1,67 @@
+import Dionysus
+import DionysusPostgres
+import Testing
+
+@Suite(.needsPostgres, .sharedDatabase)
+struct PreparedStatementTests {
+    private static let prepared: SQL =
+        "SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE 'SELECT count(*) FROM pg_prepared_statements%'"
+
+    /// How many statements like this one the connection has prepared at most, while it asks several times.
+    ///
+    /// After some seconds all are forgotten, which can happen in between.
+    private func mostPrepared(in database: PostgresDatabase) async throws -> Int64 {
+        var most: Int64 = 0
+        for _ in 0..<12 {
+            let count = try await database.transaction(.snapshot) { try $0.run(Self.prepared).first?.integer(0) }
+            most = max(most, count ?? 0)
+        }
+        return most
+    }
+
+    @Test func `What is run again and again is prepared where the session is the connection's own`() async throws {
+        let database = try SharedDatabase.open(PostgresOptions(maxConnections: 1))
+        #expect(try await mostPrepared(in: database) == 1)
+        await database.close()
+    }
+
+    @Test(.needsBouncer) func `Behind PgBouncer nothing is prepared`() async throws {
+        let database = try SharedDatabase.openThroughBouncer()
+        #expect(try await mostPrepared(in: database) == 0)
+        await database.close()
+    }
+
+    @Test func `A statement whose table has changed asks at most once for the transaction to be run again`()
+        async throws
+    {
+        let database = try SharedDatabase.open(PostgresOptions(maxConnections: 1))
+        _ = try await database.transaction(.write) { try $0.run("CREATE TABLE changing (id bigint)") }
+        for _ in 0..<4 { _ = try await database.transaction(.write) { try $0.run("SELECT * FROM changing") } }
+        _ = try await database.transaction(.write) { try $0.run("ALTER TABLE changing ADD COLUMN name text") }
+        do {
+            _ = try await database.transaction(.write) { try $0.run("SELECT * FROM changing") }
+        } catch let error as DionysusError {
+            #expect(error.code == .transactionConflict && error.isRetriable)
+        }
+        let columns = try await database.transaction(.write) { try $0.run("SELECT * FROM changing").columns }
+        #expect(columns == ["id", "name"])
+        await database.close()
+    }
+
+    @Test func `Statements that commit with their transaction do, and after an error nothing lasts`() async throws {
+        let database = try SharedDatabase.open(PostgresOptions(maxConnections: 1))
+        _ = try await database.transaction(.write) { transaction in
+            try transaction.runLast(["CREATE TABLE lasting (id bigint UNIQUE)", "INSERT INTO lasting VALUES (1)"])
+        }
+        await #expect(throws: DionysusError.self) {
+            try await database.transaction(.write) { transaction in
+                try transaction.runLast(["INSERT INTO lasting VALUES (2)", "INSERT INTO lasting VALUES (1)"])
+            }
+        }
+        let count = try await database.transaction(.write) { transaction in
+            try transaction.runLast(["SELECT count(*) FROM lasting"])[0].first?.integer(0)
+        }
+        #expect(count == 1)
+        await database.close()
+    }
+}
