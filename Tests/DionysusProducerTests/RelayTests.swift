@@ -95,6 +95,29 @@ import Testing
         }
     }
 
+    @Test(
+        "an update that finds its record soft-deleted is told as its destruction",
+        arguments: TestDatabaseKind.available
+    )
+    func lateUpdate(_ kind: TestDatabaseKind) async throws {
+        try await ProducerHarness.run(kind) { harness in
+            try await harness.write(
+                CaptureTests.account,
+                CaptureTests.rental,
+                "UPDATE rentals SET canceled_at = '2026-01-01T00:00:00Z'",
+                "DELETE FROM dionysus_outboxes",
+                // As a part's change leaves one that was expanded before the record was soft-deleted.
+                """
+                INSERT INTO dionysus_outboxes
+                  (resource_class, resource_id, event_name, topic, partition_key, created_at, updated_at)
+                VALUES ('Rental', '1', 'rental_updated', 'v3_rentals', '1', CURRENT_TIMESTAMP, CURRENT_TIMESTAMP)
+                """
+            )
+            try await harness.relay()
+            #expect(try await harness.events(in: "v3_rentals") == ["rental_destroyed Rental:1"])
+        }
+    }
+
     @Test("versions rise from batch to batch", arguments: TestDatabaseKind.available)
     func versions(_ kind: TestDatabaseKind) async throws {
         try await ProducerHarness.run(kind) { harness in

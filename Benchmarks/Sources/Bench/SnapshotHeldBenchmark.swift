@@ -10,7 +10,7 @@ extension Benchmark {
         Benchmark(
             name: "snapshot-held",
             figures: [
-                Figure(name: "relay, 20,000 rental_updated, as a REPEATABLE READ reader begins", unit: "records/s"),
+                Figure(name: "relay, 14,000 rental_updated, as a REPEATABLE READ reader begins", unit: "records/s"),
                 Figure(
                     name: "the same after \(minutes.formatted()) min of 1,000 changes/s, the reader still open",
                     unit: "records/s"
@@ -22,9 +22,9 @@ extension Benchmark {
                 try await SourceFixture.with(rentals: 200_000) { fixture in
                     try await withKafka { broker in
                         let reader = try await Reader(of: fixture)
-                        let start = try await fixture.drains(to: broker)
+                        let start = try await fixture.drains(to: broker, afterRental: 0)
                         try await fixture.change(for: .seconds(minutes * 60), besideRelayTo: broker)
-                        let end = try await fixture.drains(to: broker)
+                        let end = try await fixture.drains(to: broker, afterRental: 100_000)
                         reader.end()
                         return [start.median, end.median, start.median / end.median]
                     }
@@ -57,12 +57,19 @@ struct Reader {
 
 extension SourceFixture {
     /// How many records a second a relay publishes, several times.
-    fileprivate func drains(to broker: any MessageBroker) async throws -> [Double] {
-        let count = 20_000
+    ///
+    /// Each time they are other records: the reader keeps all versions of a row, and reading through those of the
+    /// application's own tables is not what is measured.
+    fileprivate func drains(to broker: any MessageBroker, afterRental last: Int) async throws -> [Double] {
+        let count = 14_000
         var rates: [Double] = []
-        for _ in 1...7 {
+        for round in 0..<7 {
+            let first = last + round * count + 1
             try await run(
-                "UPDATE rentals SET price = price + 1, updated_at = clock_timestamp() WHERE id <= \(count)"
+                """
+                UPDATE rentals SET price = price + 1, updated_at = clock_timestamp()
+                WHERE id BETWEEN \(first) AND \(first + count - 1)
+                """
             )
             try await database.outsideTransaction("CHECKPOINT")
             let spent = try await ContinuousClock().measure { try await relay(to: broker) }

@@ -62,7 +62,8 @@ struct Composer: Sendable {
                 continue
             }
             let state = loaded.state(of: row.resourceID)
-            guard let change = reconciled(row.change, with: state) else {
+            let staysDestroyed = !publication.model.publishesUpdatesAfterSoftDelete
+            guard let change = reconciled(row.change, with: state, staysDestroyed: staysDestroyed) else {
                 verdicts.append(.superfluous("not published: the record no longer exists"))
                 continue
             }
@@ -137,9 +138,17 @@ struct Composer: Sendable {
     }
 
     /// The change that fits the record's state now; nil if there is nothing to say.
-    private func reconciled(_ change: EventName.Change?, with state: LoadedRecords.State) -> EventName.Change? {
+    ///
+    /// A row that comes of a part's change can follow its record's soft deletion: told as an update it would bring the
+    /// record back wherever replicas are deleted.
+    private func reconciled(
+        _ change: EventName.Change?,
+        with state: LoadedRecords.State,
+        staysDestroyed: Bool
+    ) -> EventName.Change? {
         switch (change, state) {
         case (.destroyed, .gone), (.destroyed, .softDeleted): .destroyed
+        case (.updated, .softDeleted) where staysDestroyed: .destroyed
         case (.destroyed, .visible): .updated
         case (_, .gone): nil
         case (let change, _): change ?? .updated
