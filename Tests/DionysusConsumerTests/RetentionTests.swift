@@ -181,13 +181,7 @@ import Testing
     func `a broker that doesn't know an offset for a moment, although it has it, is asked again`(
         _ kind: TestDatabaseKind
     ) async throws {
-        try await ReplicaHarness.run(kind) { harness in
-            let cluster = try MockCluster(brokers: 1)
-            let broker = try KafkaBroker(bootstrapServers: cluster.bootstrapServers)
-            try await broker.createTopics(
-                ["v3_accounts", "v3_rentals", "v3_bookings"].map { TopicSpecification(name: $0) }
-            )
-            let replica = ReplicaHarness(database: harness.database, broker: broker)
+        try await onMockCluster(kind) { replica, cluster in
             try await replica.publish(Self.rentals(1...3))
             try await replica.consume()
             try await replica.publish(Self.rentals(4...7))
@@ -195,20 +189,12 @@ import Testing
             cluster.fail(.fetch, with: [offsetOutOfRange, offsetOutOfRange])
             try await replica.consume()
             #expect(try await replica.rows(Self.names) == (1...7).map(String.init))
-            await broker.close()
-            cluster.close()
         }
     }
 
     @Test(arguments: TestDatabaseKind.available)
     func `Kafka's retention is found out as well`(_ kind: TestDatabaseKind) async throws {
-        try await ReplicaHarness.run(kind) { harness in
-            let cluster = try MockCluster(brokers: 1)
-            let broker = try KafkaBroker(bootstrapServers: cluster.bootstrapServers)
-            try await broker.createTopics(
-                ["v3_accounts", "v3_rentals", "v3_bookings"].map { TopicSpecification(name: $0) }
-            )
-            let replica = ReplicaHarness(database: harness.database, broker: broker)
+        try await onMockCluster(kind) { replica, _ in
             try await replica.publish(Self.rentals(1...1))
             try await replica.consume()
             // The cluster keeps about 5 MiB of a partition.
@@ -218,7 +204,7 @@ import Testing
                 try await replica.publish(.event("rental_created", "Rental", payload))
             }
             let first = try #require(
-                try await broker.offsets(of: [TopicPartition("v3_rentals", 0)]).values.first?.first
+                try await replica.broker.offsets(of: [TopicPartition("v3_rentals", 0)]).values.first?.first
             )
             #expect(first > 1)
             let error = await #expect(throws: DionysusError.self) { try await replica.consume() }
@@ -228,6 +214,22 @@ import Testing
             try await replica.consume(settings: settings)
             let kept = (Int(first) + 1)...20
             #expect(try await replica.rows(Self.names) == ([1] + Array(kept)).map(String.init))
+        }
+    }
+
+    /// Consumes from a mock cluster that has the topics.
+    private func onMockCluster(
+        _ kind: TestDatabaseKind,
+        _ body: (ReplicaHarness, MockCluster) async throws -> Void
+    ) async throws {
+        try await ReplicaHarness.run(kind) { harness in
+            let cluster = try MockCluster(brokers: 1)
+            let broker = try KafkaBroker(bootstrapServers: cluster.bootstrapServers)
+            try await broker.createTopics(
+                ["v3_accounts", "v3_rentals", "v3_bookings"].map { TopicSpecification(name: $0) }
+            )
+            let replica = ReplicaHarness(database: harness.database, broker: broker)
+            try await body(replica, cluster)
             await broker.close()
             cluster.close()
         }

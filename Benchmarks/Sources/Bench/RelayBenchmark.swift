@@ -17,22 +17,24 @@ extension Benchmark {
             Figure(name: "floor: claim, load and mark alone, on one connection", unit: "records/s"),
             Figure(name: "floor: the same, on as many connections as the relay has workers", unit: "records/s"),
         ],
-        run: {
-            let records = 50_000
-            return try await SourceFixture.with(rentals: records) { fixture in
-                try await fixture.fillOutbox()
-                let spent = try await withKafka { broker in
-                    try await ContinuousClock().measure { try await fixture.relay(to: broker) }
-                }
-                var rates = [Double(records) / seconds(spent)]
-                for connections in [1, fixture.settings.workers] {
-                    try await fixture.fillOutbox()
-                    rates.append(
-                        Double(records) / seconds(try await RelayFloor(fixture, connections: connections).run())
-                    )
-                }
-                return rates
-            }
-        }
+        run: { try await drainBacklog(ProducerSettings()) }
     )
+}
+
+/// How many records a second the relay publishes, and its statements alone settle: on one connection, and on as many as
+/// it has workers.
+func drainBacklog(_ settings: ProducerSettings) async throws -> [Double] {
+    let records = 50_000
+    return try await SourceFixture.with(rentals: records, settings: settings) { fixture in
+        try await fixture.fillOutbox()
+        let spent = try await withKafka { broker in
+            try await ContinuousClock().measure { try await fixture.relay(to: broker) }
+        }
+        var rates = [Double(records) / seconds(spent)]
+        for connections in [1, settings.workers] {
+            try await fixture.fillOutbox()
+            rates.append(Double(records) / seconds(try await RelayFloor(fixture, connections: connections).run()))
+        }
+        return rates
+    }
 }

@@ -23,20 +23,7 @@ extension Benchmark {
         run: {
             var settings = ProducerSettings()
             settings.deletesPublishedRows = true
-            return try await SourceFixture.with(rentals: records, settings: settings) { fixture in
-                try await fixture.fillOutbox()
-                let spent = try await withKafka { broker in
-                    try await ContinuousClock().measure { try await fixture.relay(to: broker) }
-                }
-                var rates = [Double(records) / seconds(spent)]
-                for connections in [1, fixture.settings.workers] {
-                    try await fixture.fillOutbox()
-                    rates.append(
-                        Double(records) / seconds(try await RelayFloor(fixture, connections: connections).run())
-                    )
-                }
-                return rates
-            }
+            return try await drainBacklog(settings)
         }
     )
 

@@ -88,7 +88,7 @@ package final class MemberEncoder {
     }
 
     fileprivate func put<T: Encodable>(_ value: T, _ name: String) throws {
-        if !writer.write(scalar: value, values) { writer.write(try values.encode(value)) }
+        try write(value, scaledTo: nil, into: &writer)
         end(name)
     }
 }
@@ -119,6 +119,11 @@ private struct MemberContainer<Key: CodingKey>: KeyedEncodingContainerProtocol {
         members.end(key.stringValue)
     }
 
+    private func number(_ value: some BinaryFloatingPoint & LosslessStringConvertible, _ key: Key) {
+        if value.isFinite { members.writer.write(number: value.description) } else { members.writer.literal("null") }
+        members.end(key.stringValue)
+    }
+
     private func optional<T: Encodable>(_ value: T?, _ key: Key, _ encode: (T, Key) throws -> Void) rethrows {
         if let value { try encode(value, key) } else { encodeNil(forKey: key) }
     }
@@ -135,14 +140,8 @@ private struct MemberContainer<Key: CodingKey>: KeyedEncodingContainerProtocol {
         members.writer.write(value)
         members.end(key.stringValue)
     }
-    func encode(_ value: Double, forKey key: Key) {
-        if value.isFinite { members.writer.write(number: "\(value)") } else { members.writer.literal("null") }
-        members.end(key.stringValue)
-    }
-    func encode(_ value: Float, forKey key: Key) {
-        if value.isFinite { members.writer.write(number: "\(value)") } else { members.writer.literal("null") }
-        members.end(key.stringValue)
-    }
+    func encode(_ value: Double, forKey key: Key) { number(value, key) }
+    func encode(_ value: Float, forKey key: Key) { number(value, key) }
     func encode(_ value: Int, forKey key: Key) { integer(value, key) }
     func encode(_ value: Int8, forKey key: Key) { integer(value, key) }
     func encode(_ value: Int16, forKey key: Key) { integer(value, key) }

@@ -14,7 +14,7 @@ public struct EventName: Sendable, Hashable, CustomStringConvertible {
             self = change
         }
 
-        private var ending: String {
+        fileprivate var ending: String {
             switch self {
             case .created: "_created"
             case .updated: "_updated"
@@ -40,10 +40,8 @@ public struct EventName: Sendable, Hashable, CustomStringConvertible {
     /// Reads a name.
     /// - Parameter text: The name on the wire; nil is returned for one that ends in none of the three changes.
     public init?(_ text: String) {
-        guard let separator = text.lastIndex(of: "_"), separator > text.startIndex,
-            let change = Change(rawValue: String(text[text.index(after: separator)...]))
-        else { return nil }
-        self.init(String(text[..<separator]), change)
+        guard let change = Change(ofEvent: text) else { return nil }
+        self.init(String(text.dropLast(change.ending.count)), change)
     }
 
     public var description: String { "\(singular)_\(change.rawValue)" }

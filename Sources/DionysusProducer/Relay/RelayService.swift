@@ -124,7 +124,7 @@ public struct RelayService: Service {
             // Lanes whose rows all wait behind a failed one are looked at again and again: they don't count as work.
             if mode == .untilEmpty, queue.isIdle, try await isEmpty(pipeline, queue) { queue.close() }
             queue.offerIdle(lanes + pipeline.housekeeping.lanesToAdvance())
-            if !lanes.isEmpty || !queue.isIdle {
+            if !lanes.isEmpty || isBusy && !queue.isIdle {
                 if !isBusy { await changes.disarm() }
                 // A lane may get rows after it was claimed, as others may.
                 await doorbell.wait(atMost: hasProgressed ? Self.pauseUnderWork : settings.pollInterval)
