@@ -92,15 +92,15 @@ public final class PostgresDatabase: CapturingDatabase {
         idleTimeout: Duration,
         running statements: [SQL]
     ) async throws -> (lease: any Lease, results: [ResultSet])? {
+        let milliseconds = String(idleTimeout.milliseconds)
+        let locking: [SQL] = [
+            "SELECT set_config('idle_in_transaction_session_timeout', \(milliseconds), true)",
+            resource.lockingQuery,
+        ]
         let connection = try await leases.acquire()
         do {
             let results = try await connection.run { session -> [ResultSet]? in
                 try session.begin(.write)
-                let milliseconds = String(idleTimeout.milliseconds)
-                let locking: [SQL] = [
-                    "SELECT set_config('idle_in_transaction_session_timeout', \(milliseconds), true)",
-                    resource.lockingQuery,
-                ]
                 let results = try session.run(locking + statements)
                 guard !results[locking.count - 1].isEmpty else {
                     session.rollback()
@@ -112,13 +112,14 @@ public final class PostgresDatabase: CapturingDatabase {
                 await leases.giveBack(connection)
                 return nil
             }
-            return (PostgresLease(connection: connection, pool: leases), results)
+            return (PostgresLease(connection: connection, pool: leases, locking: locking), results)
         } catch {
             await connection.run { $0.rollback() }
             await leases.giveBack(connection)
             throw error
         }
     }
+
     /// Closes all connections once the transactions under way have ended.
     ///
     /// A lease that is still held keeps its connection until it ends.

@@ -12,11 +12,14 @@ final class PostgresLease: Lease {
 
     private let connection: PooledConnection
     private let pool: ConnectionPool
+    /// What takes the lock: the last of them returns a row if it was to be had.
+    private let locking: [SQL]
     private let state = Mutex(State.held)
 
-    init(connection: PooledConnection, pool: ConnectionPool) {
+    init(connection: PooledConnection, pool: ConnectionPool, locking: [SQL]) {
         self.connection = connection
         self.pool = pool
+        self.locking = locking
     }
 
     func perform<T: Sendable>(_ body: @escaping @Sendable (inout Transaction) throws -> T) async throws -> T {
@@ -35,6 +38,17 @@ final class PostgresLease: Lease {
         }
         if end() { await pool.giveBack(connection) }
         return result
+    }
+
+    func renew(ending last: [SQL], running next: [SQL]) async throws -> (last: [ResultSet], next: [ResultSet]?) {
+        let (ended, renewed) = try await run { [locking] session in
+            try session.runLast(last, beginningAnotherWith: locking + next)
+        }
+        guard case .success(let results) = renewed, !results[locking.count - 1].isEmpty else {
+            await abandon()
+            return (ended, nil)
+        }
+        return (ended, Array(results.dropFirst(locking.count)))
     }
 
     func abandon() async {

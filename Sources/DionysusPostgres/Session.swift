@@ -38,12 +38,16 @@ final class Session: DatabaseConnection {
         try connectIfNeeded()
         hasFailed = false
         isCommitted = false
+        pendingBegin = beginning(kind)
+    }
+
+    private func beginning(_ kind: TransactionKind) -> [SQL] {
         let begin: SQL =
             switch kind {
             case .write: "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
             case .snapshot: "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
             }
-        pendingBegin = [begin] + localSettings
+        return [begin] + localSettings
     }
 
     func commit() throws {
@@ -55,24 +59,30 @@ final class Session: DatabaseConnection {
         guard isInTransaction else { throw lost("it was closed before the commit") }
         guard !hasFailed else {
             rollback()
-            throw DionysusError(
-                .statement,
-                "PostgreSQL at \(target.location) can't commit: a statement of the transaction failed before",
-                advice: "put what may fail into a savepoint, or let its error end the transaction"
-            )
+            throw hasFailedBefore
         }
         // Over, whatever the answer is.
         isInTransaction = false
-        _ = try send(end)
+        _ = try send(end("COMMIT"))
     }
 
-    private var end: [SQL] { preparedStatements.expire() ? ["COMMIT", "DEALLOCATE ALL"] : ["COMMIT"] }
+    private var hasFailedBefore: DionysusError {
+        DionysusError(
+            .statement,
+            "PostgreSQL at \(target.location) can't commit: a statement of the transaction failed before",
+            advice: "put what may fail into a savepoint, or let its error end the transaction"
+        )
+    }
+
+    private func end(_ statement: SQL) -> [SQL] {
+        preparedStatements.expire() ? [statement, "DEALLOCATE ALL"] : [statement]
+    }
 
     func rollback() {
         pendingBegin = []
         guard isInTransaction else { return }
         isInTransaction = false
-        do { _ = try send(["ROLLBACK"]) } catch { close() }
+        do { _ = try send(end("ROLLBACK")) } catch { close() }
     }
 
     func run(_ statements: [SQL]) throws -> [ResultSet] { try run(statements, followedBy: []) }
@@ -80,10 +90,28 @@ final class Session: DatabaseConnection {
     func runLast(_ statements: [SQL]) throws -> [ResultSet] {
         // After a failure the server would turn the commit into a rollback.
         guard !hasFailed, !statements.isEmpty else { return try run(statements) }
-        let results = try run(statements, followedBy: end)
+        let results = try run(statements, followedBy: end("COMMIT"))
         isInTransaction = false
         isCommitted = true
         return results
+    }
+
+    /// Ends the transaction with its last statements, and begins another that writes, in the same round trip.
+    /// - Returns: What the last statements gave, and what the next ones did: a failure of theirs does not undo the commit.
+    /// - Throws: ``DionysusError`` when nothing was committed, or nobody knows.
+    func runLast(
+        _ last: [SQL],
+        beginningAnotherWith next: [SQL]
+    ) throws -> (last: [ResultSet], next: Result<[ResultSet], DionysusError>) {
+        guard isInTransaction else { throw lost("it was closed before the commit") }
+        guard !hasFailed else { throw hasFailedBefore }
+        let (results, failure) = try exchange(last + ["COMMIT"] + beginning(.write) + next)
+        hasFailed = failure != nil
+        if let failure {
+            guard results.count > last.count else { throw failure }
+            return (Array(results.prefix(last.count)), .failure(failure))
+        }
+        return (Array(results.prefix(last.count)), .success(Array(results.suffix(next.count))))
     }
 
     private func run(_ statements: [SQL], followedBy end: [SQL]) throws -> [ResultSet] {
@@ -172,6 +200,13 @@ final class Session: DatabaseConnection {
     // MARK: Pipeline
 
     private func send(_ statements: [SQL]) throws -> [ResultSet] {
+        let (results, failure) = try exchange(statements)
+        if let failure { throw failure }
+        return results
+    }
+
+    /// - Returns: The results, and the failure that has ended them early.
+    private func exchange(_ statements: [SQL]) throws -> (results: [ResultSet], failure: DionysusError?) {
         guard let connection else { throw lost("it has been closed") }
         // All of them first: one that can't be sent must not leave the others in the pipeline.
         let commands = try statements.map { try Command($0.rendered(for: dialect)) }
@@ -216,7 +251,10 @@ final class Session: DatabaseConnection {
     }
 
     /// Takes everything that comes back, also after a failure, so that the next statements find an empty pipeline.
-    private func collect(_ steps: [Step], from connection: OpaquePointer) throws -> [ResultSet] {
+    private func collect(
+        _ steps: [Step],
+        from connection: OpaquePointer
+    ) throws -> (results: [ResultSet], failure: DionysusError?) {
         var results: [ResultSet] = []
         results.reserveCapacity(steps.count)
         var failure: DionysusError?
@@ -233,9 +271,7 @@ final class Session: DatabaseConnection {
             defer { PQclear(result) }
             let step = done < steps.count ? steps[done] : nil
             switch PQresultStatus(result) {
-            case PGRES_PIPELINE_SYNC:
-                if let failure { throw failure }
-                return results
+            case PGRES_PIPELINE_SYNC: return (results, failure)
             case PGRES_TUPLES_OK, PGRES_COMMAND_OK, PGRES_EMPTY_QUERY:
                 if case .preparation(let command, let name) = step {
                     preparedStatements.confirm(command, as: name)

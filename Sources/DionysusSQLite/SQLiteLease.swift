@@ -102,5 +102,9 @@ final class SQLiteLease: Lease {
         return result
     }
 
+    func renew(ending last: [SQL], running next: [SQL]) async throws -> (last: [ResultSet], next: [ResultSet]?) {
+        try await perform { (try $0.run(last), try $0.run(next)) }
+    }
+
     func abandon() async { lock.release() }
 }

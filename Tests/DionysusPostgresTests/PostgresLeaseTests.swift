@@ -14,6 +14,23 @@ struct PostgresLeaseTests {
         }
     }
 
+    @Test func `What a lease could not begin after it was renewed does not undo what it had ended`() async throws {
+        try await withLock { database, resource, table in
+            let lease = try #require(try await database.lease(resource, idleTimeout: .seconds(600)))
+            let (_, next) = try await lease.renew(
+                ending: ["UPDATE \(identifier: table) SET n = 1"],
+                running: ["SELECT * FROM no_such_table"]
+            )
+            #expect(next == nil)
+            let n = try await database.transaction(.snapshot) {
+                try $0.run("SELECT n FROM \(identifier: table)").first?.integer(0)
+            }
+            #expect(n == 1)
+            let again = try #require(try await database.lease(resource, idleTimeout: .seconds(600)))
+            await again.abandon()
+        }
+    }
+
     @Test func `A lease that nobody keeps is given back`() async throws {
         try await withLock { database, resource, table in
             do {

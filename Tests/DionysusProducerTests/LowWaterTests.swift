@@ -31,7 +31,7 @@ struct LowWaterTests {
                 for await _ in begun { break }
                 for _ in 1...4 {
                     _ = try await harness.database.transaction(.write) { transaction in
-                        try harness.database.outbox.advanceLowWaterMark(ofLane: 0, lanes: 1, in: &transaction)
+                        try transaction.run(harness.database.outbox.advanceLowWaterMark(ofLane: 0, lanes: 1))
                     }
                 }
                 end.signal()

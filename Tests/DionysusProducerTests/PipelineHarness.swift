@@ -20,6 +20,7 @@ extension ProducerHarness {
             logger: logger,
             onPublished: { _ in },
             onExpanded: { _ in },
+            onPending: nil,
             telemetry: RelayTelemetry(
                 Instrumentation(),
                 system: broker.messagingSystem,

@@ -90,6 +90,12 @@ private struct WatchedLease: Lease {
         try await base.release { [watch] in try watch.run($0.connection, body) }
     }
 
+    func renew(ending last: [SQL], running next: [SQL]) async throws -> (last: [ResultSet], next: [ResultSet]?) {
+        guard watch.beforeEach == nil else { return (try await release { try $0.run(last) }, nil) }
+        watch.database.note((last + next).map { $0.rendered(for: watch.database.dialect).text })
+        return try await base.renew(ending: last, running: next)
+    }
+
     func abandon() async { await base.abandon() }
 }
 

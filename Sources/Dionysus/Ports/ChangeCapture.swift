@@ -51,13 +51,14 @@ public protocol OutboxSupport: Sendable {
     /// What it draws never goes back, even when the transaction does.
     func drawVersion() -> SQL
 
-    /// Moves a lane's low-water mark past the ids that are settled and whose transactions have all ended.
+    /// The statements that move a lane's low-water mark past the ids that are settled and whose transactions have all
+    /// ended; none where there is no such mark.
+    ///
+    /// The last of them returns a row while the mark may have to move further without new rows.
     /// - Parameters:
-    ///   - lane: The lane, whose lock the caller holds.
+    ///   - lane: The lane, whose lock the caller holds in the transaction.
     ///   - lanes: How many lanes there are.
-    ///   - transaction: The transaction of the lane's lock.
-    /// - Returns: Whether the mark may have to move further without new rows.
-    func advanceLowWaterMark(ofLane lane: Int, lanes: Int, in transaction: inout Transaction) throws -> Bool
+    func advanceLowWaterMark(ofLane lane: Int, lanes: Int) -> [SQL]
 
     /// The statement that tells waiting relays of rows which were inserted without a trigger, in their transaction;
     /// nil where nobody has to be told.

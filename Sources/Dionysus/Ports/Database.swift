@@ -111,6 +111,23 @@ public protocol Lease: Sendable {
     /// - Throws: As ``perform(_:)``.
     func release<T: Sendable>(_ body: @escaping @Sendable (inout Transaction) throws -> T) async throws -> T
 
+    /// Runs the last statements, makes everything durable, takes the lock once more and runs statements under it, in one
+    /// round trip where the database can.
+    ///
+    /// In between others may take the lock, and the lease has ended then. So it has where it can't be renewed.
+    /// - Parameters:
+    ///   - last: The last statements, none of which needs the result of another.
+    ///   - next: The statements under the lock, which must do no harm where it was not to be had.
+    /// - Returns: A result for each of the last statements, and one for each of the next, or nil if the lease has ended.
+    /// - Throws: As ``perform(_:)``.
+    func renew(ending last: [SQL], running next: [SQL]) async throws -> (last: [ResultSet], next: [ResultSet]?)
+
     /// Gives the lock back and rolls back what was not made durable.
     func abandon() async
+}
+
+extension Lease {
+    public func renew(ending last: [SQL], running next: [SQL]) async throws -> (last: [ResultSet], next: [ResultSet]?) {
+        (try await release { try $0.runLast(last) }, nil)
+    }
 }

@@ -122,7 +122,9 @@ struct PostgresOutbox: OutboxSupport {
 
     private static let sequence: SQL = "pg_get_serial_sequence('dionysus_outboxes', 'id')::regclass"
 
-    func lastID() -> SQL { "SELECT coalesce(pg_sequence_last_value(\(Self.sequence)), 0)" }
+    private static let lastID: SQL = "coalesce(pg_sequence_last_value(\(sequence)), 0)"
+
+    func lastID() -> SQL { "SELECT \(Self.lastID)" }
 
     /// An id is decided once every transaction that could have drawn it has ended.
     ///
@@ -132,10 +134,10 @@ struct PostgresOutbox: OutboxSupport {
     ///
     /// A snapshot's upper end would not do: it lies behind the last transaction that has *ended*, and so before younger
     /// ones that are open.
-    func advanceLowWaterMark(ofLane lane: Int, lanes: Int, in transaction: inout Transaction) throws -> Bool {
+    func advanceLowWaterMark(ofLane lane: Int, lanes: Int) -> [SQL] {
         let isLane: SQL =
             "\(raw: dialect.laneExpression("coalesce(o.partition_key, o.resource_class || ':' || o.resource_id)", lanes: lanes)) = \(lane)"
-        try transaction.run(
+        return [
             """
             UPDATE dionysus_lanes SET mark_id = NULL, mark_xid = NULL, low_water = greatest(low_water, least(mark_id, (
               SELECT min(o.id) - 1 FROM dionysus_outboxes o
@@ -143,22 +145,17 @@ struct PostgresOutbox: OutboxSupport {
                 AND (o.failed_at IS NULL OR o.retry_at IS NOT NULL)
             )))
             WHERE lane = \(lane) AND mark_xid::xid8 <= pg_snapshot_xmin(pg_current_snapshot())
-            """
-        )
-        let dated = try transaction.run(
+            """,
             """
             UPDATE dionysus_lanes SET mark_xid = pg_current_xact_id()::text
             WHERE lane = \(lane) AND mark_id IS NOT NULL AND mark_xid IS NULL
+            """,
             """
-        )
-        guard dated.affectedRows == 0 else { return true }
-        let last = try transaction.run(lastID()).first?.integer(0) ?? 0
-        let state = try transaction.run(
-            "UPDATE dionysus_lanes SET mark_id = \(last) WHERE lane = \(lane) AND mark_id IS NULL AND low_water < \(last)"
-        )
-        guard state.affectedRows == 0 else { return true }
-        let rest = try transaction.run("SELECT 1 FROM dionysus_lanes WHERE lane = \(lane) AND low_water < \(last)")
-        return !rest.isEmpty
+            UPDATE dionysus_lanes SET mark_id = \(Self.lastID)
+            WHERE lane = \(lane) AND mark_id IS NULL AND low_water < \(Self.lastID)
+            """,
+            "SELECT 1 FROM dionysus_lanes WHERE lane = \(lane) AND (mark_id IS NOT NULL OR low_water < \(Self.lastID))",
+        ]
     }
 
     func wakeUp() -> SQL? {

@@ -11,6 +11,32 @@ final class LaneHousekeeping: Sendable {
         var behind: Set<Int> = []
         /// How many rows have been settled since the mark was moved.
         var settled: [Int: Int] = [:]
+
+        /// Whether rows below the mark have to be looked for.
+        ///
+        /// It is so for a lane's first idle moment: a sweep passes everything that an old snapshot keeps, which would hold
+        /// up a relay that has much to publish.
+        mutating func isSweepDue(_ lane: Int, at now: ContinuousClock.Instant, isIdle: Bool) -> Bool {
+            let isFirst = isIdle && !hasBeenSwept.contains(lane)
+            guard isFirst || now - (swept[lane] ?? start) >= LaneHousekeeping.sweepInterval else { return false }
+            swept[lane] = now
+            hasBeenSwept.insert(lane)
+            return true
+        }
+
+        /// Whether the mark has to be moved: that was not done just before, or many rows have been settled since.
+        mutating func isAdvanceDue(_ lane: Int, at now: ContinuousClock.Instant, settled rows: Int) -> Bool {
+            behind.insert(lane)
+            settled[lane, default: 0] += rows
+            if let last = advanced[lane], now - last < LaneHousekeeping.advanceInterval,
+                settled[lane, default: 0] < LaneHousekeeping.advanceAfterRows
+            {
+                return false
+            }
+            advanced[lane] = now
+            settled[lane] = 0
+            return true
+        }
     }
 
     private static let advanceInterval = Duration.seconds(1)
@@ -20,41 +46,33 @@ final class LaneHousekeeping: Sendable {
 
     private let state = Mutex(State())
 
-    /// Whether rows below the mark have to be looked for.
-    ///
-    /// It is so for a lane's first idle moment: a sweep passes everything that an old snapshot keeps, which would hold up
-    /// a relay that has much to publish.
-    func isSweepDue(_ lane: Int, isIdle: Bool) -> Bool {
-        state.withLock { state in
-            let now = ContinuousClock.now
-            let isFirst = isIdle && !state.hasBeenSwept.contains(lane)
-            guard isFirst || now - (state.swept[lane] ?? state.start) >= Self.sweepInterval else { return false }
-            state.swept[lane] = now
-            state.hasBeenSwept.insert(lane)
-            return true
-        }
+    /// What a lane is due besides its rows.
+    struct Care: Sendable {
+        var statements: [SQL] = []
+        fileprivate var movesMark = false
     }
 
-    /// Whether the mark has to be moved: that was not done just before, or many rows have been settled since.
-    func isAdvanceDue(_ lane: Int, settled rows: Int = 0) -> Bool {
-        state.withLock { state in
+    /// What is due now, and counts as done.
+    /// - Parameters:
+    ///   - lane: The lane.
+    ///   - outbox: The outbox.
+    ///   - rows: How many rows are being settled.
+    ///   - isIdle: Whether the lane has nothing to publish.
+    func due(_ lane: Int, _ outbox: Outbox, settled rows: Int, isIdle: Bool) -> Care {
+        let (isSweepDue, isAdvanceDue) = state.withLock { state in
             let now = ContinuousClock.now
-            state.behind.insert(lane)
-            state.settled[lane, default: 0] += rows
-            if let last = state.advanced[lane], now - last < Self.advanceInterval,
-                state.settled[lane, default: 0] < Self.advanceAfterRows
-            {
-                return false
-            }
-            state.advanced[lane] = now
-            state.settled[lane] = 0
-            return true
+            return (state.isSweepDue(lane, at: now, isIdle: isIdle), state.isAdvanceDue(lane, at: now, settled: rows))
         }
+        var care = Care(statements: isSweepDue ? [outbox.sweep(lane: lane)] : [], movesMark: isAdvanceDue)
+        if isAdvanceDue { care.statements += outbox.support.advanceLowWaterMark(ofLane: lane, lanes: outbox.lanes) }
+        return care
     }
 
-    /// Moves the mark.
-    func advance(_ lane: Int, _ outbox: Outbox, in transaction: inout Transaction) throws {
-        let isBehind = try outbox.support.advanceLowWaterMark(ofLane: lane, lanes: outbox.lanes, in: &transaction)
+    /// Notes what was due has given.
+    /// - Parameter results: Those of its statements at the end.
+    func took(_ care: Care, of lane: Int, _ results: [ResultSet]) {
+        guard care.movesMark else { return }
+        let isBehind = !care.statements.isEmpty && results.last.map { !$0.isEmpty } ?? false
         if !isBehind { state.withLock { _ = $0.behind.remove(lane) } }
     }
 

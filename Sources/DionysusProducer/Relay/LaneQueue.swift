@@ -72,6 +72,14 @@ final class LaneQueue: Sendable {
         }
     }
 
+    /// Whether a worker may keep its lane: no other lane waits for one.
+    func mayKeep() -> Bool {
+        state.withLock { state in !state.isClosed && state.waiting.allSatisfy(state.underWay.contains) }
+    }
+
+    /// Something was settled in a lane that is still worked on.
+    func progressed() { state.withLock { $0.hasProgressed = true } }
+
     /// A worker is done with a lane, for now or with more to come.
     func finished(_ lane: Int, hasMore: Bool, hasProgressed: Bool) {
         change { state in

@@ -35,9 +35,14 @@ struct RelayContext: Sendable {
     }
 
     /// Prepares the way of batches from the outbox to the broker.
-    /// - Parameter onExpanded: Called with the lanes that rows have been replaced into.
+    /// - Parameters:
+    ///   - onExpanded: Called with the lanes that rows have been replaced into.
+    ///   - onPending: Called with the lanes that had something to publish when a lane was taken; nil not to look for them.
     /// - Throws: ``DionysusError``: `configuration` or `declaration` when it can't be.
-    func pipeline(onExpanded: @escaping @Sendable ([Int]) -> Void) async throws -> RelayPipeline {
+    func pipeline(
+        onExpanded: @escaping @Sendable ([Int]) -> Void,
+        onPending: (@Sendable ([Int]) -> Void)? = nil
+    ) async throws -> RelayPipeline {
         try await RelayPipeline(
             registry,
             database: database,
@@ -46,6 +51,7 @@ struct RelayContext: Sendable {
             logger: logger,
             onPublished: onPublished,
             onExpanded: onExpanded,
+            onPending: onPending,
             telemetry: telemetry
         )
     }

@@ -31,30 +31,51 @@ struct RelayPipeline: Sendable {
     let onPublished: @Sendable (PublishedBatch) -> Void
     /// Called with the lanes that rows have been replaced into.
     let onExpanded: @Sendable ([Int]) -> Void
+    /// Called with the lanes that had something to publish when a lane was taken; nil if nobody wants to know.
+    let onPending: (@Sendable ([Int]) -> Void)?
     let telemetry: RelayTelemetry
     let logger: Logger
 
     /// Publishes the next rows of a lane.
     ///
     /// This is the relay.
-    func publishBatch(ofLane lane: Int) async throws -> Outcome {
-        guard let (lease, batch) = try await claim(lane) else { return .busy }
+    /// - Parameters:
+    ///   - lane: The lane.
+    ///   - claim: The lane's next rows, if it is held; otherwise it is taken.
+    ///   - goesOn: Whether the lane may be kept for its next rows.
+    /// - Returns: How it ended, and the lane's next rows if it is kept.
+    func publishBatch(
+        ofLane lane: Int,
+        _ claim: Claim? = nil,
+        goesOn: () -> Bool = { false }
+    ) async throws -> (outcome: Outcome, next: Claim?) {
+        guard let claim = if let claim { claim } else { try await take(lane) } else { return (.busy, nil) }
+        let lease = claim.lease
         do {
+            let batch = try await batch(of: claim, lane)
             try await expand(batch)
-            guard !batch.rows.isEmpty else { return try await finish(lane, batch, lease) }
+            guard !batch.rows.isEmpty else { return (try await finish(lane, batch, lease), nil) }
             let records = try await load(batch.rows)
             let span = telemetry.sending(batch.rows)
             let (messages, verdicts) = compose(batch, records, span)
             let results = await send(messages, span)
             let acknowledgedAt = Timestamp.now
             let settlement = Settlement(batch.rows, verdicts, results, settings: settings)
-            try await settle(settlement, of: batch, lane, lease)
+            let next = try await settle(settlement, of: batch, lane, lease, goesOn: goesOn)
             await telemetry.respond(batch.rows, messages, verdicts, results)
-            return report(settlement, of: batch, acknowledgedAt)
+            return (report(settlement, of: batch, acknowledgedAt), next)
         } catch {
             await lease.abandon()
             throw error
         }
+    }
+
+    /// A lane that is held, and what was found in it.
+    struct Claim: Sendable {
+        fileprivate let lease: any Lease
+        /// What ``RelayPipeline/claiming(_:)`` gave.
+        fileprivate let found: [ResultSet]
+        fileprivate let start: ContinuousClock.Instant
     }
 
     private struct Batch: Sendable {
@@ -68,43 +89,36 @@ struct RelayPipeline: Sendable {
         var version: Int64
         var isFull: Bool
         /// When the work on it began.
-        var start = ContinuousClock.now
+        var start: ContinuousClock.Instant
     }
 
     /// Takes a lane and its next rows; nil if somebody else has the lane.
-    ///
-    /// The rows are taken before the version is drawn: so what is loaded afterwards is at least as recent as the version
-    /// says.
-    private func claim(_ lane: Int) async throws -> (lease: any Lease, batch: Batch)? {
+    private func take(_ lane: Int) async throws -> Claim? {
         let start = ContinuousClock.now
         let leased = try await database.lease(
             outbox.lock(ofLane: lane),
             idleTimeout: settings.leaseTimeout,
-            running: [
-                outbox.claim(lane: lane, limit: settings.batchSize, onFailure: settings.onFailure),
-                outbox.support.drawVersion(),
-            ]
+            running: claiming(lane)
         )
-        guard let (lease, taken) = leased else { return nil }
-        do {
-            var batch = try await batch(rows: taken[0], version: taken[1], lane, under: lease)
-            batch.start = start
-            telemetry.metrics.took(.now - start, .claim)
-            telemetry.claimed(batch.rows, lane: lane)
-            return (lease, batch)
-        } catch {
-            await lease.abandon()
-            throw error
-        }
+        guard let (lease, found) = leased else { return nil }
+        telemetry.metrics.took(.now - start, .claim)
+        return Claim(lease: lease, found: found, start: start)
     }
 
-    private func batch(
-        rows: ResultSet,
-        version: ResultSet,
-        _ lane: Int,
-        under lease: any Lease
-    ) async throws -> Batch {
-        let found = try rows.rows.map { try OutboxRow($0) }
+    /// What finds a lane's next rows.
+    ///
+    /// The rows are taken before the version is drawn: so what is loaded afterwards is at least as recent as the version
+    /// says.
+    private func claiming(_ lane: Int) -> [SQL] {
+        [
+            outbox.claim(lane: lane, limit: settings.batchSize, onFailure: settings.onFailure),
+            outbox.support.drawVersion(),
+        ] + (onPending == nil ? [] : [outbox.pendingLanes()])
+    }
+
+    private func batch(of claim: Claim, _ lane: Int) async throws -> Batch {
+        if let onPending { onPending(try claim.found[2].lanes()) }
+        let found = try claim.found[0].rows.map { try OutboxRow($0) }
         let claimed = found.oldEnough
         let moves = claimed.filter { row in
             registry.publication(topic: row.topic, modelName: row.resourceClass).map(row.mayBeMove) ?? false
@@ -112,19 +126,22 @@ struct RelayPipeline: Sendable {
         let waiting =
             moves.isEmpty
             ? []
-            : try await lease.perform { [outbox] transaction in
+            : try await claim.lease.perform { [outbox] transaction in
                 try transaction.run(outbox.waitingForAnotherLane(moves, lane: lane)).rows
                     .compactMap { try $0.integer(0) }
             }
         let kinds = claimed.map { ($0, expansions.kind(of: $0)) }
-        return Batch(
+        let batch = Batch(
             rows: kinds.filter { $1 != .replaced }.map(\.0),
             replaced: kinds.filter { $1 == .replaced }.map(\.0),
             withParents: kinds.filter { $1 == .publishedWithParents }.map(\.0),
             waiting: Set(waiting),
-            version: try version.first?.integer(0) ?? 0,
-            isFull: found.count == settings.batchSize && !claimed.isEmpty
+            version: try claim.found[1].first?.integer(0) ?? 0,
+            isFull: found.count == settings.batchSize && !claimed.isEmpty,
+            start: claim.start
         )
+        telemetry.claimed(batch.rows, lane: lane)
+        return batch
     }
 
     /// Replaces rows by rows of the records that they affect.
@@ -205,39 +222,43 @@ struct RelayPipeline: Sendable {
         return results
     }
 
-    /// Marks what has become of the rows, and gives the lane back.
-    private func settle(_ settlement: Settlement, of batch: Batch, _ lane: Int, _ lease: any Lease) async throws {
-        let timing = telemetry.metrics.begin(.settle)
+    /// Marks what has become of the rows, and gives the lane back, or goes on with its next rows in the same round trip.
+    private func settle(
+        _ settlement: Settlement,
+        of batch: Batch,
+        _ lane: Int,
+        _ lease: any Lease,
+        goesOn: () -> Bool
+    ) async throws -> Claim? {
+        let start = ContinuousClock.now
+        let statements = settlement.statements(outbox, deleting: settings.deletesPublishedRows)
+        let care = housekeeping.due(lane, outbox, settled: settlement.settled.count, isIdle: false)
+        let mayGoOn = settlement.hasSettledRows && settlement.brokerError == nil && goesOn()
+        let (results, next): ([ResultSet], [ResultSet]?)
         do {
-            try await settle(settlement, lane, lease)
+            if mayGoOn {
+                (results, next) = try await lease.renew(ending: statements + care.statements, running: claiming(lane))
+            } else {
+                (results, next) = (try await lease.release { try $0.runLast(statements + care.statements) }, nil)
+            }
         } catch {
             try await refresh(settlement.published, because: error)
             throw error
         }
-        timing.end()
-        telemetry.settled(settlement, batch.rows, lane: lane, duration: .now - batch.start)
-    }
-
-    private func settle(_ settlement: Settlement, _ lane: Int, _ lease: any Lease) async throws {
-        let statements = settlement.statements(outbox, deleting: settings.deletesPublishedRows)
-        let isAdvanceDue = housekeeping.isAdvanceDue(lane, settled: settlement.settled.count)
-        let isSweepDue = housekeeping.isSweepDue(lane, isIdle: false)
-        try await lease.release { [self] transaction in
-            guard isAdvanceDue || isSweepDue else {
-                try transaction.runLast(statements)
-                return
-            }
-            try transaction.run(statements)
-            if isSweepDue { try transaction.run(outbox.sweep(lane: lane)) }
-            if isAdvanceDue { try housekeeping.advance(lane, outbox, in: &transaction) }
-        }
+        housekeeping.took(care, of: lane, results)
         expansionMemory.forget(settlement.settled)
+        telemetry.metrics.took(.now - start, .settle)
+        telemetry.settled(settlement, batch.rows, lane: lane, duration: .now - batch.start)
+        return next.map { Claim(lease: lease, found: $0, start: .now) }
     }
 
     private func finish(_ lane: Int, _ batch: Batch, _ lease: any Lease) async throws -> Outcome {
-        try await lease.release { [self] transaction in
-            if housekeeping.isSweepDue(lane, isIdle: true) { try transaction.run(outbox.sweep(lane: lane)) }
-            if housekeeping.isAdvanceDue(lane) { try housekeeping.advance(lane, outbox, in: &transaction) }
+        let care = housekeeping.due(lane, outbox, settled: 0, isIdle: true)
+        if care.statements.isEmpty {
+            // Nothing was written, so that there is nothing to be made durable.
+            await lease.abandon()
+        } else {
+            housekeeping.took(care, of: lane, try await lease.release { try $0.runLast(care.statements) })
         }
         return batch.isFull ? .full : batch.replaced.isEmpty ? .empty : .settled
     }

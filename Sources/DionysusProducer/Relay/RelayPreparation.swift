@@ -11,6 +11,7 @@ extension RelayPipeline {
         logger: Logger,
         onPublished: @escaping @Sendable (PublishedBatch) -> Void,
         onExpanded: @escaping @Sendable ([Int]) -> Void,
+        onPending: (@Sendable ([Int]) -> Void)?,
         telemetry: RelayTelemetry
     ) async throws {
         let catalogue = try await Catalogue.read(for: registry, from: database)
@@ -46,6 +47,7 @@ extension RelayPipeline {
             housekeeping: LaneHousekeeping(),
             onPublished: onPublished,
             onExpanded: onExpanded,
+            onPending: onPending,
             telemetry: telemetry,
             logger: logger
         )

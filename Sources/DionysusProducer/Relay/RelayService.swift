@@ -71,7 +71,7 @@ public struct RelayService: Service {
         let queue = LaneQueue(onFinished: doorbell.ring)
         try await withGracefulShutdownHandler {
             let prepared = try await queue.patiently("prepare the relay", telemetry) {
-                try await context.pipeline(onExpanded: queue.offer)
+                try await context.pipeline(onExpanded: queue.offer, onPending: queue.offerIdle)
             }
             guard let pipeline = prepared else { return }
             logger.info("the relay has started", metadata: ["lanes": "\(pipeline.outbox.lanes)"])

@@ -93,7 +93,7 @@ struct SQLiteOutbox: OutboxSupport {
         """
     }
 
-    func advanceLowWaterMark(ofLane lane: Int, lanes: Int, in transaction: inout Transaction) -> Bool { false }
+    func advanceLowWaterMark(ofLane lane: Int, lanes: Int) -> [SQL] { [] }
 
     func wakeUp() -> SQL? { nil }
 

@@ -37,6 +37,48 @@ extension DatabaseConformance {
             }
         },
 
+        Check("A renewed lease has made durable what came before, and is held as before, or else has ended") { trial in
+            try await trial.withLocks { lock in
+                let lease = try await lock.mustTake(1, on: trial.database)
+                let (last, next) = try await lease.renew(
+                    ending: ["UPDATE \(identifier: lock.table) SET n = n + 1 WHERE id = 1 RETURNING n"],
+                    running: ["SELECT n + 100 FROM \(identifier: lock.table) WHERE id = 1"]
+                )
+                try expectEqual(try last.first?.first?.integer(0), 1, "what the last part sees")
+                let kept = try await trial.run("SELECT n FROM \(identifier: lock.table) WHERE id = 1").first?.integer(0)
+                try expectEqual(kept, 1, "what is there while the lease is held on")
+                if let next {
+                    try expectEqual(try next.first?.first?.integer(0), 101, "what the next part sees")
+                    try expect(try await lock.take(1, on: trial.database) == nil, "no second lease", "there was one")
+                    await lease.abandon()
+                }
+                let other = try await lock.mustTake(1, on: trial.database)
+                await other.abandon()
+                let end = try await trial.run("SELECT n FROM \(identifier: lock.table) WHERE id = 1").first?.integer(0)
+                try expectEqual(end, 1, "what is there in the end")
+            }
+        },
+
+        Check("A lease that fails to make the last part durable can only be abandoned") { trial in
+            try await trial.withLocks { lock in
+                let lease = try await lock.mustTake(1, on: trial.database)
+                _ = try await trial.expectFailure(code: .statement, "a wrong statement") {
+                    try await lease.renew(
+                        ending: [
+                            "UPDATE \(identifier: lock.table) SET n = 1 WHERE id = 1",
+                            "SELECT * FROM conformance_no_such_table",
+                        ],
+                        running: []
+                    )
+                }
+                await lease.abandon()
+                let kept = try await trial.run("SELECT n FROM \(identifier: lock.table) WHERE id = 1").first?.integer(0)
+                try expectEqual(kept, 0, "what is there afterwards")
+                let next = try await lock.mustTake(1, on: trial.database)
+                await next.abandon()
+            }
+        },
+
         Check("An abandoned lease can be taken again, and abandoning twice is nothing") { trial in
             try await trial.withLocks { lock in
                 let lease = try await lock.mustTake(1, on: trial.database)
