@@ -45,6 +45,9 @@ struct HandlerWork: Sendable {
         lock = topic.sharing?.lock(of: sound, errorHandler)
     }
 
+    /// Whether nothing is done before the data are written.
+    var areCalledLast: Bool { middleware.isEmpty && lock == nil && log == nil }
+
     /// Does work while nobody else works on the same records.
     func locked<T: Sendable>(_ work: () async throws -> T) async throws -> T {
         guard let lock else { return try await work() }

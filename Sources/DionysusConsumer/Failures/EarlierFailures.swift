@@ -13,16 +13,21 @@ struct EarlierFailures: Sendable {
     ///
     /// Retries hold a lock against this, so that no message comes to wait behind one that is being applied. A partition
     /// without failures, as nearly all are, costs one small query.
-    /// - Throws: ``WaitingChanged``, or what the database throws.
-    func settle(in transaction: inout Transaction) throws {
-        let dialect = transaction.dialect
+    /// ``WaitingChanged`` is thrown if others wait.
+    func settle(_ dialect: any SQLDialect, in opening: inout Opening) {
         let failures = RecordedPartition(group: group, partition: partition)
         let lock = waiting == nil ? [] : failures.lock(dialect, shared: true)
-        let found = try transaction.run(lock + [failures.any])
-        guard found.last?.isEmpty == false else {
-            try waiting?.compare(with: [:], in: messages)
-            return
+        opening.add(lock + [failures.any]) { found, transaction in
+            if found.last?.isEmpty == false {
+                try settle(failures, in: &transaction)
+            } else {
+                try waiting?.compare(with: [:], in: messages)
+            }
         }
+    }
+
+    private func settle(_ failures: RecordedPartition, in transaction: inout Transaction) throws {
+        let dialect = transaction.dialect
         try transaction.run(failures.delete(messages.map(\.offset), dialect))
         guard let waiting else { return }
         let keys = Set(messages.compactMap(\.key))

@@ -49,10 +49,10 @@ struct OffsetStore: Sendable {
         return moves
     }
 
-    /// Moves an offset, if it is still where it was.
-    /// - Throws: ``PositionLost`` if somebody else has moved it.
-    func advance(_ cursor: OffsetCursor, to next: Int64, in transaction: inout Transaction) throws {
-        let now = transaction.dialect.now
+    /// Moves an offset, if it is still where it was; otherwise ``PositionLost`` is thrown, because somebody else has moved
+    /// it.
+    func advance(_ cursor: OffsetCursor, to next: Int64, _ dialect: any SQLDialect, in opening: inout Opening) {
+        let now = dialect.now
         let isPartition = isPartition(cursor.partition)
         let statement: SQL =
             switch (cursor.lane, cursor.stored) {
@@ -68,7 +68,7 @@ struct OffsetStore: Sendable {
                 """
             case (nil, nil): insertion(cursor.partition, at: next, lanes: 1, now)
             }
-        try run(statement, about: cursor.partition, in: &transaction)
+        opening.add([statement]) { results, _ in try Self.checkMove(results[0], of: cursor.partition) }
     }
 
     /// Moves a partition's offset up to where all of its lanes are finished.
@@ -151,7 +151,11 @@ struct OffsetStore: Sendable {
     }
 
     private func run(_ statement: SQL, about partition: TopicPartition, in transaction: inout Transaction) throws {
-        guard try transaction.run(statement).affectedRows == 1 else { throw PositionLost(partition: partition) }
+        try Self.checkMove(transaction.run(statement), of: partition)
+    }
+
+    private static func checkMove(_ result: ResultSet, of partition: TopicPartition) throws {
+        guard result.affectedRows == 1 else { throw PositionLost(partition: partition) }
     }
 }
 

@@ -17,6 +17,11 @@ struct BatchWrite: Sendable {
     var earlier: EarlierFailures?
     /// What keeps the same messages from being applied again.
     let completion: Completion
+
+    /// Whether loading the rows of records is the first that is done after the offset has been moved.
+    var beginsWithRows: Bool {
+        failures.isEmpty && handlers.areCalledLast && batch.parts.first?.events.isEmpty == false
+    }
 }
 
 /// What a transaction changes together with the data, so that a message takes effect exactly once.
@@ -72,19 +77,21 @@ struct Persister: Sendable {
     private func persist(_ write: BatchWrite, exclusive: Set<String>) async throws -> PersistedBatch {
         try await database.transaction(.write) { [offsets, failureLog] transaction in
             let dialect = transaction.dialect
+            var opening = Opening()
             switch write.completion {
-            case .advance(let cursor, let next): try offsets.advance(cursor, to: next, in: &transaction)
+            case .advance(let cursor, let next): offsets.advance(cursor, to: next, dialect, in: &opening)
             case .resolve(let resolution): try resolution.resolve(in: &transaction)
-            case .replay(let place, let next, let places): try places.advance(place, to: next, in: &transaction)
+            case .replay(let place, let next, let places): places.advance(place, to: next, dialect, in: &opening)
             case .nothing: break
             }
-            try write.earlier?.settle(in: &transaction)
+            write.earlier?.settle(dialect, in: &opening)
+            if !write.beginsWithRows { _ = try opening.run(in: &transaction) }
             try write.handlers.begin(in: &transaction)
             try Self.run(failureLog.statements(for: write.failures, dialect), in: &transaction)
             let repeated = try write.handlers.admit(in: &transaction)
             var applied: [AppliedEvent] = []
             for part in write.batch.parts {
-                applied += try Self.apply(part.without(repeated), exclusive: exclusive, in: &transaction)
+                applied += try Self.apply(part.without(repeated), exclusive: exclusive, &opening, in: &transaction)
             }
             try write.handlers.run(except: repeated, in: &transaction)
             return PersistedBatch(applied: applied)
@@ -94,13 +101,14 @@ struct Persister: Sendable {
     private static func apply(
         _ batch: BoundBatch,
         exclusive: Set<String>,
+        _ opening: inout Opening,
         in transaction: inout Transaction
     ) throws -> [AppliedEvent] {
         let dialect = transaction.dialect
         guard !batch.events.isEmpty else {
             return try OwnActions(set: nil, handovers: batch.handovers).run(after: [], in: &transaction)
         }
-        var set = try load(batch, exclusive: exclusive, in: &transaction)
+        var set = try load(batch, exclusive: exclusive, &opening, in: &transaction)
         let applied = set.apply(batch.events)
         let undecided = undecided(set).subtracting(exclusive)
         if !undecided.isEmpty, dialect.excludesByLocks { throw Undecided(tables: exclusive.union(undecided)) }
@@ -111,11 +119,12 @@ struct Persister: Sendable {
     private static func load(
         _ batch: BoundBatch,
         exclusive: Set<String>,
+        _ opening: inout Opening,
         in transaction: inout Transaction
     ) throws -> WorkingSet {
         let statements = LoadStatements(batch: batch, dialect: transaction.dialect)
         let locks = statements.locks(exclusive: exclusive)
-        let results = try transaction.run(locks + statements.rows())
+        let results = try opening.run(before: locks + statements.rows(), in: &transaction)
         var set = WorkingSet(batch, rows: Array(results.dropFirst(locks.count)))
         let unknown = set.unknownRecords + set.undatedDestructions(batch.events)
         guard let query = statements.tombstones(of: unknown) else { return set }
