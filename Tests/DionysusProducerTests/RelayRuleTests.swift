@@ -53,6 +53,7 @@ import Testing
                 }
             }
             try await failing.relay()
+            try await harness.postponeRetries()
             try await harness.write("UPDATE rentals SET bedrooms = 2")
             try await harness.relay()
             let keys = try await harness.messages(in: "v3_rentals").map(\.key).sorted()

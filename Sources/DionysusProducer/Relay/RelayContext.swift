@@ -37,7 +37,7 @@ struct RelayContext: Sendable {
     /// Prepares the way of batches from the outbox to the broker.
     /// - Parameters:
     ///   - onExpanded: Called with the lanes that rows have been replaced into.
-    ///   - onPending: Called with the lanes that had something to publish when a lane was taken; nil not to look for them.
+    ///   - onPending: Called with the lanes that had something to publish when a lane was settled; nil not to look for them.
     /// - Throws: ``DionysusError``: `configuration` or `declaration` when it can't be.
     func pipeline(
         onExpanded: @escaping @Sendable ([Int]) -> Void,

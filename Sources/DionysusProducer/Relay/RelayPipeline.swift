@@ -31,7 +31,7 @@ struct RelayPipeline: Sendable {
     let onPublished: @Sendable (PublishedBatch) -> Void
     /// Called with the lanes that rows have been replaced into.
     let onExpanded: @Sendable ([Int]) -> Void
-    /// Called with the lanes that had something to publish when a lane was taken; nil if nobody wants to know.
+    /// Called with the lanes that had something to publish when a lane was settled; nil if nobody wants to know.
     let onPending: (@Sendable ([Int]) -> Void)?
     let telemetry: RelayTelemetry
     let logger: Logger
@@ -98,7 +98,7 @@ struct RelayPipeline: Sendable {
         let leased = try await database.lease(
             outbox.lock(ofLane: lane),
             idleTimeout: settings.leaseTimeout,
-            running: claiming(lane)
+            running: claiming(lane, looksAround: false)
         )
         guard let (lease, found) = leased else { return nil }
         telemetry.metrics.took(.now - start, .claim)
@@ -109,15 +109,16 @@ struct RelayPipeline: Sendable {
     ///
     /// The rows are taken before the version is drawn: so what is loaded afterwards is at least as recent as the version
     /// says.
-    private func claiming(_ lane: Int) -> [SQL] {
+    /// - Parameter looksAround: Whether to look for other lanes that have something to publish, too.
+    private func claiming(_ lane: Int, looksAround: Bool) -> [SQL] {
         [
             outbox.claim(lane: lane, limit: settings.batchSize, onFailure: settings.onFailure),
             outbox.support.drawVersion(),
-        ] + (onPending == nil ? [] : [outbox.pendingLanes()])
+        ] + (looksAround ? [outbox.pendingLanes()] : [])
     }
 
     private func batch(of claim: Claim, _ lane: Int) async throws -> Batch {
-        if let onPending { onPending(try claim.found[2].lanes()) }
+        if let onPending, claim.found.count > 2 { onPending(try claim.found[2].lanes()) }
         let found = try claim.found[0].rows.map { try OutboxRow($0) }
         let claimed = found.oldEnough
         let moves = claimed.filter { row in
@@ -234,12 +235,15 @@ struct RelayPipeline: Sendable {
         let statements = settlement.statements(outbox, deleting: settings.deletesPublishedRows)
         let care = housekeeping.due(lane, outbox, settled: settlement.settled.count, isIdle: false)
         let mayGoOn = settlement.hasSettledRows && settlement.brokerError == nil && goesOn()
-        let (results, next): ([ResultSet], [ResultSet]?)
+        // Where much is to be done, the service's own polls are often enough, and looking past dead rows costs.
+        let looksAround = onPending != nil && batch.rows.count < settings.batchSize / 2
+        let (results, found): ([ResultSet], [ResultSet]?)
         do {
             if mayGoOn {
-                (results, next) = try await lease.renew(ending: statements + care.statements, running: claiming(lane))
+                let next = claiming(lane, looksAround: looksAround)
+                (results, found) = try await lease.renew(ending: statements + care.statements, running: next)
             } else {
-                (results, next) = (try await lease.release { try $0.runLast(statements + care.statements) }, nil)
+                (results, found) = (try await lease.release { try $0.runLast(statements + care.statements) }, nil)
             }
         } catch {
             try await refresh(settlement.published, because: error)
@@ -249,7 +253,7 @@ struct RelayPipeline: Sendable {
         expansionMemory.forget(settlement.settled)
         telemetry.metrics.took(.now - start, .settle)
         telemetry.settled(settlement, batch.rows, lane: lane, duration: .now - batch.start)
-        return next.map { Claim(lease: lease, found: $0, start: .now) }
+        return found.map { Claim(lease: lease, found: $0, start: .now) }
     }
 
     private func finish(_ lane: Int, _ batch: Batch, _ lease: any Lease) async throws -> Outcome {
