@@ -89,7 +89,10 @@ let package = Package(
         ),
         .target(
             name: "DionysusSQLite",
-            dependencies: ["Dionysus", .product(name: "GRDB", package: "GRDB.swift")],
+            dependencies: [
+                "Dionysus", .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "GRDBSQLite", package: "GRDB.swift"),
+            ],
             swiftSettings: strict
         ),
         .target(

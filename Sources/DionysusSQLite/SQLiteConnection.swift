@@ -1,5 +1,6 @@
 import Dionysus
 import GRDB
+import GRDBSQLite
 
 import struct Foundation.Data
 
@@ -8,10 +9,16 @@ final class SQLiteConnection: DatabaseConnection {
     private let database: GRDB.Database
     private let path: String
     private var hasMarker = false
+    private var hasLists: Bool
 
-    init(database: GRDB.Database, path: String) {
+    /// - Parameters:
+    ///   - database: The connection, in a transaction.
+    ///   - path: Where the database is, for messages.
+    ///   - hasLists: Whether the connection is known to have the ``ListTable``s.
+    init(database: GRDB.Database, path: String, hasLists: Bool = true) {
         self.database = database
         self.path = path
+        self.hasLists = hasLists
     }
 
     var dialect: any SQLDialect { SQLiteDialect() }
@@ -26,6 +33,11 @@ final class SQLiteConnection: DatabaseConnection {
 
     private func run(_ sql: Dionysus.SQL) throws -> ResultSet {
         let (text, values) = sql.rendered(for: dialect)
+        let lists = values.map(BoundLists.init)
+        if !hasLists, lists.contains(where: { $0 != nil }) {
+            try ListTable.addIfMissing(to: database)
+            hasLists = true
+        }
         // Statements that define something are not run again.
         let defines = ["CREATE", "DROP", "ALTER"].contains { text.hasPrefix($0) }
         let statement = defines ? try database.makeStatement(sql: text) : try database.cachedStatement(sql: text)
@@ -36,12 +48,22 @@ final class SQLiteConnection: DatabaseConnection {
                 advice: "use a transaction of kind write"
             )
         }
-        try statement.setArguments(StatementArguments(values.map { try $0.bound() }))
+        guard values.allSatisfy(\.isStorable) else {
+            throw DionysusError(
+                .typeMismatch,
+                "text with a zero byte can't be stored in SQLite",
+                advice: "remove the byte, or use a column of bytes"
+            )
+        }
+        try statement.setArguments(StatementArguments(zip(values, lists).map { $1 == nil ? $0.bound : .null }))
+        // A statement is kept to be run again, but not what it was run with.
+        defer { sqlite3_clear_bindings(statement.sqliteStatement) }
+        for (index, lists) in lists.enumerated() { try lists?.bind(to: statement, at: index + 1) }
         let width = statement.columnCount
         var cells: [Dionysus.DatabaseValue] = []
         let rows = try GRDB.Row.fetchCursor(statement)
-        while let row = try rows.next() {
-            for column in 0..<width { cells.append(Dionysus.DatabaseValue(row[column] as GRDB.DatabaseValue)) }
+        while try rows.next() != nil {
+            for column in 0..<width { cells.append(DatabaseValue(in: statement.sqliteStatement, at: CInt(column))) }
         }
         // Asked after a query, SQLite still tells what the last statement before it changed.
         let affectedRows =
@@ -73,16 +95,17 @@ final class SQLiteConnection: DatabaseConnection {
 }
 
 extension Dionysus.DatabaseValue {
-    /// - Throws: ``DionysusError`` with code `typeMismatch` for text with a zero byte, where SQLite would end the text.
-    fileprivate func bound() throws -> GRDB.DatabaseValue {
-        guard isStorable else {
-            throw DionysusError(
-                .typeMismatch,
-                "text with a zero byte can't be stored in SQLite",
-                advice: "remove the byte, or use a column of bytes"
-            )
+    /// Whether it has no text with a zero byte, where SQLite would end the text.
+    fileprivate var isStorable: Bool {
+        switch self {
+        case .text(let text), .json(let text): !text.hasZeroByte
+        case .array(_, let values): values.allSatisfy(\.isStorable)
+        default: true
         }
-        return switch self {
+    }
+
+    fileprivate var bound: GRDB.DatabaseValue {
+        switch self {
         case .null: .null
         case .bool(let value): value.databaseValue
         case .integer(let value): value.databaseValue
@@ -96,13 +119,35 @@ extension Dionysus.DatabaseValue {
         }
     }
 
-    fileprivate init(_ value: GRDB.DatabaseValue) {
-        switch value.storage {
-        case .null: self = .null
-        case .int64(let integer): self = .integer(integer)
-        case .double(let double): self = .double(double)
-        case .string(let text): self = .text(text)
-        case .blob(let data): self = .bytes(Array(data))
+    /// A cell of the row that a statement is at.
+    fileprivate init(in statement: OpaquePointer, at column: CInt) {
+        switch sqlite3_column_type(statement, column) {
+        case SQLITE_INTEGER: self = .integer(sqlite3_column_int64(statement, column))
+        case SQLITE_FLOAT: self = .double(sqlite3_column_double(statement, column))
+        case SQLITE_TEXT:
+            let text = UnsafeBufferPointer(
+                start: sqlite3_column_text(statement, column),
+                count: Int(sqlite3_column_bytes(statement, column))
+            )
+            self = .text(String(decoding: text, as: UTF8.self))
+        case SQLITE_BLOB:
+            let bytes = UnsafeRawBufferPointer(
+                start: sqlite3_column_blob(statement, column),
+                count: Int(sqlite3_column_bytes(statement, column))
+            )
+            self = .bytes(Array(bytes))
+        default: self = .null
+        }
+    }
+}
+
+extension JSON {
+    /// A value in a list that stands alone, as JSON; documents stay the text that they are.
+    init(listing value: Dionysus.DatabaseValue) {
+        switch value {
+        case .json(let text): self = .string(text)
+        case .double(let value) where value.isInfinite: self = .number(value > 0 ? "9e999" : "-9e999")
+        default: self.init(databaseValue: value)
         }
     }
 }

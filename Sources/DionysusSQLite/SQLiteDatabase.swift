@@ -26,7 +26,7 @@ public final class SQLiteDatabase: CapturingDatabase {
         configuration.busyMode = .timeout(options.busyTimeout / .seconds(1))
         configuration.maximumReaderCount = options.maxReaders
         configuration.label = "dionysus.sqlite"
-        configuration.prepareDatabase { $0.add(function: ListedBytes.function) }
+        configuration.prepareDatabase { try ListTable.add(to: $0) }
         do {
             let directory = URL(filePath: path).deletingLastPathComponent()
             try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
@@ -100,7 +100,7 @@ extension SQLiteDatabase {
 
     /// A transaction that GRDB has begun and will end.
     package static func transaction(on database: GRDB.Database) -> Transaction {
-        Transaction(on: SQLiteConnection(database: database, path: database.description))
+        Transaction(on: SQLiteConnection(database: database, path: database.description, hasLists: false))
     }
 }
 

@@ -38,43 +38,23 @@ public struct SQLiteDialect: SQLDialect {
     }
 
     public func isAny(_ expression: SQL, of values: [DatabaseValue], type: DatabaseType) -> SQL {
-        "\(expression) IN (SELECT \(raw: stored("value", type)) FROM json_each(\(values, as: type)))"
+        "\(expression) IN (SELECT \(raw: stored("c0", type)) FROM \(ListTable.sql([(type, values)])))"
     }
 
-    /// All columns travel as one JSON list of rows: one parameter, however many rows.
+    /// All columns travel as one value, however many rows there are.
     public func rows(_ columns: [BulkColumn], alias: String) -> SQL {
-        // In the list a zero byte would be an escape that SQLite cuts the text at. As it is, binding refuses it.
-        let isStorable = columns.allSatisfy { $0.values.allSatisfy(\.isStorable) }
-        let text = isStorable ? list(columns) : "\0"
         let fields = columns.enumerated()
-            .map { index, column in
-                "\(stored("value ->> '$[\(index)]'", column.type)) AS \(quoted(column.name))"
-            }
-        return "(SELECT \(raw: fields.joined(separator: ", ")) FROM json_each(\(text))) AS \(raw: quoted(alias))"
+            .map { index, column in "\(stored("c\(index)", column.type)) AS \(quoted(column.name))" }
+        let lists = ListTable.sql(columns.map { ($0.type, $0.values) })
+        return "(SELECT \(raw: fields.joined(separator: ", ")) FROM \(lists)) AS \(raw: quoted(alias))"
     }
 
-    /// The rows as a list of lists, written without making them.
-    private func list(_ columns: [BulkColumn]) -> String {
-        let count = columns.first?.values.count ?? 0
-        var writer = JSONWriter(capacity: 2 + count * columns.count * 16)
-        for row in 0..<count {
-            writer.literal(row == 0 ? "[[" : "],[")
-            for index in columns.indices {
-                if index > 0 { writer.literal(",") }
-                writer.write(JSON(listing: columns[index].values[row]))
-            }
-        }
-        writer.literal(count == 0 ? "[]" : "]]")
-        return String(decoding: writer.bytes, as: UTF8.self)
-    }
-
-    /// What stands in a list as JSON, as a column of the type has it.
+    /// An element of a list as a column of the type has it.
     private func stored(_ value: String, _ type: DatabaseType) -> String {
         switch type {
         case .decimal: "CAST(\(value) AS NUMERIC)"
         case .double: "CAST(\(value) AS REAL)"
-        case .bytes: "\(ListedBytes.functionName)(\(value))"
-        case .bool, .integer, .text, .timestamp, .uuid, .json: value
+        case .bool, .integer, .text, .timestamp, .uuid, .json, .bytes: value
         }
     }
 

@@ -48,4 +48,38 @@ struct SQLiteValueTests {
             await database.close()
         }
     }
+
+    @Test(arguments: [1, 8, 9, 64, 65, 1_999])
+    func `Rows have as many columns as are given`(_ width: Int) async throws {
+        try await withTemporaryDirectory { directory in
+            let database = try SQLiteDatabase(path: "\(directory)/test.sqlite")
+            let columns = (0..<width)
+                .map { column in
+                    BulkColumn("n\(column)", .integer, (0..<3).map { .integer(Int64(column * 10 + $0)) })
+                }
+            let rows = database.dialect.rows(columns, alias: "v")
+            let result = try await database.transaction(.snapshot) { try $0.run("SELECT * FROM \(rows)") }
+            #expect(result.columns == columns.map(\.name))
+            #expect(result.count == 3)
+            #expect(result[2, width - 1] == .integer(Int64((width - 1) * 10 + 2)))
+            await database.close()
+        }
+    }
+
+    @Test func `A statement that is run again takes other lists, also beside each other`() async throws {
+        try await withTemporaryDirectory { directory in
+            let database = try SQLiteDatabase(path: "\(directory)/test.sqlite")
+            let sums = try await database.transaction(.snapshot) { transaction in
+                try [[1, 2], [], [5, 6]]
+                    .map { (numbers: [Int64]) in
+                        let values = numbers.map { DatabaseValue.integer($0) }
+                        let rows = database.dialect.rows([BulkColumn("n", .integer, values)], alias: "v")
+                        let isFive = database.dialect.isAny("v.n", of: [.integer(5)], type: .integer)
+                        return try transaction.run("SELECT total(n) + 100 * total(\(isFive)) FROM \(rows)").first?[0]
+                    }
+            }
+            #expect(sums == [.double(3), .double(0), .double(111)])
+            await database.close()
+        }
+    }
 }
