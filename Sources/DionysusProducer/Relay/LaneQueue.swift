@@ -40,7 +40,7 @@ final class LaneQueue: Sendable {
     private let onFinished: @Sendable () -> Void
 
     /// Creates a queue.
-    /// - Parameter onFinished: Called when it is time to look for more: a lane has been emptied, or none is left.
+    /// - Parameter onFinished: Called when it is time to look for more, because no lane is left.
     init(onFinished: @escaping @Sendable () -> Void = {}) { self.onFinished = onFinished }
 
     /// Whether a lane waits or is worked on.
@@ -87,7 +87,7 @@ final class LaneQueue: Sendable {
             if hasMore, !state.waiting.contains(lane) { state.waiting.append(lane) }
             if hasProgressed { state.hasProgressed = true }
         }
-        if hasProgressed && !hasMore || isIdle { onFinished() }
+        if isIdle { onFinished() }
     }
 
     /// Whether anything was settled since this was last asked.

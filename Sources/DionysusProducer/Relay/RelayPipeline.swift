@@ -10,9 +10,9 @@ struct RelayPipeline: Sendable {
         case busy
         /// There was nothing to do.
         case empty
-        /// Rows were settled, fewer than a batch holds.
+        /// Rows were settled, and there were no more.
         case settled
-        /// A full batch was settled; there is probably more.
+        /// Rows were settled; there are probably more.
         case full
         /// The broker did not take the messages, or not all of them.
         case brokerUnavailable(DionysusError, hasProgressed: Bool)
@@ -42,12 +42,12 @@ struct RelayPipeline: Sendable {
     /// - Parameters:
     ///   - lane: The lane.
     ///   - claim: The lane's next rows, if it is held; otherwise it is taken.
-    ///   - goesOn: Whether the lane may be kept for its next rows.
+    ///   - mayKeep: Whether the lane may be kept for its next rows.
     /// - Returns: How it ended, and the lane's next rows if it is kept.
     func publishBatch(
         ofLane lane: Int,
         _ claim: Claim? = nil,
-        goesOn: () -> Bool = { false }
+        mayKeep: () -> Bool = { false }
     ) async throws -> (outcome: Outcome, next: Claim?) {
         guard let claim = if let claim { claim } else { try await take(lane) } else { return (.busy, nil) }
         let lease = claim.lease
@@ -61,9 +61,9 @@ struct RelayPipeline: Sendable {
             let results = await send(messages, span)
             let acknowledgedAt = Timestamp.now
             let settlement = Settlement(batch.rows, verdicts, results, settings: settings)
-            let next = try await settle(settlement, of: batch, lane, lease, goesOn: goesOn)
+            let settled = try await settle(settlement, of: batch, lane, lease, mayKeep: mayKeep)
             await telemetry.respond(batch.rows, messages, verdicts, results)
-            return (report(settlement, of: batch, acknowledgedAt), next)
+            return (report(settlement, hasMore: settled.hasMore, acknowledgedAt), settled.next)
         } catch {
             await lease.abandon()
             throw error
@@ -98,7 +98,7 @@ struct RelayPipeline: Sendable {
         let leased = try await database.lease(
             outbox.lock(ofLane: lane),
             idleTimeout: settings.leaseTimeout,
-            running: claiming(lane, looksAround: false)
+            running: claiming(lane)
         )
         guard let (lease, found) = leased else { return nil }
         telemetry.metrics.took(.now - start, .claim)
@@ -109,16 +109,14 @@ struct RelayPipeline: Sendable {
     ///
     /// The rows are taken before the version is drawn: so what is loaded afterwards is at least as recent as the version
     /// says.
-    /// - Parameter looksAround: Whether to look for other lanes that have something to publish, too.
-    private func claiming(_ lane: Int, looksAround: Bool) -> [SQL] {
+    private func claiming(_ lane: Int) -> [SQL] {
         [
             outbox.claim(lane: lane, limit: settings.batchSize, onFailure: settings.onFailure),
             outbox.support.drawVersion(),
-        ] + (looksAround ? [outbox.pendingLanes()] : [])
+        ]
     }
 
     private func batch(of claim: Claim, _ lane: Int) async throws -> Batch {
-        if let onPending, claim.found.count > 2 { onPending(try claim.found[2].lanes()) }
         let found = try claim.found[0].rows.map { try OutboxRow($0) }
         let claimed = found.oldEnough
         let moves = claimed.filter { row in
@@ -223,37 +221,56 @@ struct RelayPipeline: Sendable {
         return results
     }
 
-    /// Marks what has become of the rows, and gives the lane back, or goes on with its next rows in the same round trip.
+    /// Where a batch leaves its lane.
+    private struct Settled {
+        /// The lane's next rows, if it is kept.
+        var next: Claim?
+        /// Whether the lane has more to publish, as far as is known.
+        var hasMore = false
+    }
+
+    /// Marks what has become of the rows.
+    ///
+    /// A lane that has much to publish is kept, and its next rows are taken in the same round trip. Otherwise it is given
+    /// back, and the same round trip finds out which lanes have something to publish.
     private func settle(
         _ settlement: Settlement,
         of batch: Batch,
         _ lane: Int,
         _ lease: any Lease,
-        goesOn: () -> Bool
-    ) async throws -> Claim? {
+        mayKeep: () -> Bool
+    ) async throws -> Settled {
         let start = ContinuousClock.now
-        let statements = settlement.statements(outbox, deleting: settings.deletesPublishedRows)
         let care = housekeeping.due(lane, outbox, settled: settlement.settled.count, isIdle: false)
-        let mayGoOn = settlement.hasSettledRows && settlement.brokerError == nil && goesOn()
-        // Where much is to be done, the service's own polls are often enough, and looking past dead rows costs.
-        let looksAround = onPending != nil && batch.rows.count < settings.batchSize / 2
-        let (results, found): ([ResultSet], [ResultSet]?)
+        let last = settlement.statements(outbox, deleting: settings.deletesPublishedRows) + care.statements
+        let hasMore = batch.isFull && settlement.hasSettledRows
+        var settled = Settled(hasMore: hasMore)
         do {
-            if mayGoOn {
-                let next = claiming(lane, looksAround: looksAround)
-                (results, found) = try await lease.renew(ending: statements + care.statements, running: next)
+            let results: [ResultSet]
+            if hasMore, settlement.brokerError == nil, mayKeep() {
+                let found: [ResultSet]?
+                (results, found) = try await lease.renew(ending: last, running: claiming(lane))
+                settled.next = found.map { Claim(lease: lease, found: $0, start: .now) }
+            } else if let onPending {
+                let pending: [Int]
+                (results, pending) = try await lease.release { [outbox] transaction in
+                    let results = try transaction.runLast(last + [outbox.pendingLanes()])
+                    return (Array(results.dropLast()), try results.last?.lanes() ?? [])
+                }
+                settled.hasMore = pending.contains(lane)
+                onPending(pending)
             } else {
-                (results, found) = (try await lease.release { try $0.runLast(statements + care.statements) }, nil)
+                results = try await lease.release { try $0.runLast(last) }
             }
+            housekeeping.took(care, of: lane, results)
         } catch {
             try await refresh(settlement.published, because: error)
             throw error
         }
-        housekeeping.took(care, of: lane, results)
         expansionMemory.forget(settlement.settled)
         telemetry.metrics.took(.now - start, .settle)
         telemetry.settled(settlement, batch.rows, lane: lane, duration: .now - batch.start)
-        return found.map { Claim(lease: lease, found: $0, start: .now) }
+        return settled
     }
 
     private func finish(_ lane: Int, _ batch: Batch, _ lease: any Lease) async throws -> Outcome {
@@ -284,7 +301,7 @@ struct RelayPipeline: Sendable {
         }
     }
 
-    private func report(_ settlement: Settlement, of batch: Batch, _ acknowledgedAt: Timestamp) -> Outcome {
+    private func report(_ settlement: Settlement, hasMore: Bool, _ acknowledgedAt: Timestamp) -> Outcome {
         for (note, rows) in settlement.notes {
             logger.info("\(rows.count) rows of the outbox: \(note)")
         }
@@ -301,7 +318,6 @@ struct RelayPipeline: Sendable {
         if let error = settlement.brokerError {
             return .brokerUnavailable(error, hasProgressed: settlement.hasSettledRows)
         }
-        let hasMore = batch.isFull && settlement.hasSettledRows
         return hasMore ? .full : .settled
     }
 }
