@@ -4,7 +4,7 @@ import Synchronization
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(2))) struct ConcurrencyTests {
+@Suite(.timeLimit(.minutes(10))) struct ConcurrencyTests {
     @Test(arguments: TestDatabaseKind.available)
     func `a slow partition does not hold up another, even for messages that come later`(
         _ kind: TestDatabaseKind

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// The metrics of a consumer, by the names that operators use.
-@Suite(.timeLimit(.minutes(2))) struct ConsumerMetricsTests {
+@Suite(.timeLimit(.minutes(10))) struct ConsumerMetricsTests {
     private static func instrumentation(_ metrics: TestMetrics) -> Instrumentation {
         var instrumentation = Instrumentation()
         instrumentation.metricsFactory = metrics

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// Monitor events of a consumer, each in its situation, and what the error handler is told.
-@Suite(.timeLimit(.minutes(2))) struct ConsumerMonitorTests {
+@Suite(.timeLimit(.minutes(10))) struct ConsumerMonitorTests {
     private static let names = [
         "assigned", "error", "heartbeat", "lost", "message_failed", "processed_batch", "processing_batch", "revoked",
         "shutting_down", "started", "stopped",

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// What a consumer tells its heartbeat.
-@Suite(.timeLimit(.minutes(2))) struct ConsumerVitalsTests {
+@Suite(.timeLimit(.minutes(10))) struct ConsumerVitalsTests {
     private struct Watch: Heartbeat {
         let onRecord: @Sendable (VitalSign) -> Void
 

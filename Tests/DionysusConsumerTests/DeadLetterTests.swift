@@ -3,7 +3,7 @@ import DionysusConsumer
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(5))) struct DeadLetterTests {
+@Suite(.timeLimit(.minutes(10))) struct DeadLetterTests {
     private static let mirror = Mirror.rentals { $0.deadLetterQueue("dead", maxRetries: 0) }
     private static let names: SQL = "SELECT synced_id, name FROM rentals WHERE synced_id < 1000000 ORDER BY synced_id"
 

@@ -4,7 +4,7 @@ import Synchronization
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(5))) struct FailureRetryTests {
+@Suite(.timeLimit(.minutes(10))) struct FailureRetryTests {
     private static let names: SQL = "SELECT synced_id, name FROM rentals WHERE synced_id < 1000000 ORDER BY synced_id"
     private static let waiting = Mirror.rentals { $0.onFailure(.record(.wait)) }
     /// Every message is written by itself; in a batch, what a later one changes again is never written.

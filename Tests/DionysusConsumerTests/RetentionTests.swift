@@ -7,7 +7,7 @@ import TestSupport
 import Testing
 
 /// Positions that are not in the log, and partitions that have none.
-@Suite(.timeLimit(.minutes(5))) struct RetentionTests {
+@Suite(.timeLimit(.minutes(10))) struct RetentionTests {
     private static let names: SQL = "SELECT synced_id FROM rentals ORDER BY synced_id"
 
     private static func rentals(_ ids: ClosedRange<Int>) -> [WireMessage] {

@@ -4,7 +4,7 @@ import Synchronization
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(5))) struct RetryPolicyTests {
+@Suite(.timeLimit(.minutes(10))) struct RetryPolicyTests {
     /// Handles events, but each only after a number of tries.
     private static func handler(succeedingAt tries: Int, _ count: Shared<Int>) -> EventHandler {
         { _, _ in

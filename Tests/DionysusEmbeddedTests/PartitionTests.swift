@@ -2,7 +2,7 @@ import Dionysus
 import DionysusEmbedded
 import Testing
 
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct PartitionTests {
     @Test
     func `Partitions that are added are written and read by those who have the log open already`() async throws {

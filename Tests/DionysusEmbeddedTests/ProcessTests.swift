@@ -3,7 +3,7 @@ import DionysusEmbedded
 import Foundation
 import Testing
 
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct ProcessTests {
     @Test
     func `Processes that create a log at once all append, and SIGKILL neither tears a batch nor loses one`()

@@ -3,7 +3,7 @@ import DionysusKafka
 import Testing
 
 /// What a member of a group knows about a broker that is away.
-@Suite(.serialized, .timeLimit(.minutes(2))) struct OutageTests {
+@Suite(.serialized, .timeLimit(.minutes(10))) struct OutageTests {
     private func wait(_ consumer: any MessageConsumer, until isSo: (DionysusError?) -> Bool) async throws {
         while !isSo(consumer.outage) { _ = try await consumer.next(maxMessages: 10, timeout: .milliseconds(100)) }
     }

@@ -6,7 +6,7 @@ import Testing
 @testable import Rentals
 
 /// Publishing in the process that commits.
-@Suite(.timeLimit(.minutes(2))) struct CommitPublisherTests {
+@Suite(.timeLimit(.minutes(10))) struct CommitPublisherTests {
     @Test(
         "what a process commits it publishes at once, and nothing of a rollback",
         arguments: TestDatabaseKind.available

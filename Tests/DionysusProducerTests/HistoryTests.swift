@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 /// Histories that break simpler designs.
-@Suite(.timeLimit(.minutes(2))) struct HistoryTests {
+@Suite(.timeLimit(.minutes(10))) struct HistoryTests {
     private static let fees: SQL =
         "INSERT INTO bookings_fees (id, booking_id, name, amount) VALUES (1, 1, 'tax', 3), (2, 1, 'cleaning', 4)"
 

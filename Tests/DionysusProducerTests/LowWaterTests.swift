@@ -4,7 +4,7 @@ import Dispatch
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct LowWaterTests {
     @Test(arguments: TestDatabaseKind.available.filter { $0 == .postgres })
     func `the mark does not pass the row of a transaction that is still open, the youngest there is`(

@@ -112,7 +112,7 @@ import Testing
 
     @Test(
         "a relay whose polling fails for good ends with the error, although its workers wait for lanes",
-        .timeLimit(.minutes(2)),
+        .timeLimit(.minutes(10)),
         arguments: TestDatabaseKind.available
     )
     func failedPoll(_ kind: TestDatabaseKind) async throws {

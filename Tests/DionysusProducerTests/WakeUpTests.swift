@@ -9,7 +9,7 @@ import Testing
 /// How soon a relay learns of changes, and who publishes them.
 ///
 /// Where a test needs something to happen by itself, the poll interval is an hour: only an announcement can be in time.
-@Suite(.timeLimit(.minutes(2))) struct WakeUpTests {
+@Suite(.timeLimit(.minutes(10))) struct WakeUpTests {
     private static let rarely: ProducerSettings = {
         var settings = ProducerSettings()
         settings.pollInterval = .seconds(3_600)

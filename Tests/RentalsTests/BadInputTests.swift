@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// What goes wrong is told in one clear line, and what can resume does.
-@Suite(.serialized, .timeLimit(.minutes(5)))
+@Suite(.serialized, .timeLimit(.minutes(10)))
 struct BadInputTests {
     @Test("wrong usage ends with 64, wrong settings with 1 and all their names")
     func usage() async throws {

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// The commands that look into the log of handled events and handle events of it once more.
-@Suite(.serialized, .timeLimit(.minutes(5)))
+@Suite(.serialized, .timeLimit(.minutes(10)))
 struct EventCommandTests {
     @Test("handled events are listed, shown and handled once more", arguments: InstallationKind.all)
     func story(_ kind: InstallationKind) async throws {

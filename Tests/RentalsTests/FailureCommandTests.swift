@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// The commands that look into messages which could not be applied, and mend them.
-@Suite(.serialized, .timeLimit(.minutes(5)))
+@Suite(.serialized, .timeLimit(.minutes(10)))
 struct FailureCommandTests {
     private static let account = #"{"id":7,"name":"Acme","default_check_in_time":"noon","links":{}}"#
     private static let rental = #"{"id":8,"name":"By the sea","check_in_time":"noon","links":{"account":7}}"#

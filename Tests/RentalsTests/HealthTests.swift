@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// `rentals health` beside running processes.
-@Suite(.serialized, .timeLimit(.minutes(5)))
+@Suite(.serialized, .timeLimit(.minutes(10)))
 struct HealthTests {
     @Test(
         "health follows a service from before its start to after its end",

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// The commands that look into the outbox and mend it.
-@Suite(.serialized, .timeLimit(.minutes(5)))
+@Suite(.serialized, .timeLimit(.minutes(10)))
 struct OutboxCommandTests {
     private static let ghost = """
         INSERT INTO dionysus_outboxes (resource_class, resource_id, event_name, topic, created_at, updated_at)

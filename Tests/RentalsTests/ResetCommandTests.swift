@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 /// `rentals reset` and `rentals backfill` beside running processes.
-@Suite(.serialized, .timeLimit(.minutes(5)))
+@Suite(.serialized, .timeLimit(.minutes(10)))
 struct ResetCommandTests {
     @Test("a replay of every topic leaves the replica equal to the source", arguments: InstallationKind.all)
     func replay(_ kind: InstallationKind) async throws {

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// The commands about topics and tombstones.
-@Suite(.serialized, .timeLimit(.minutes(5)))
+@Suite(.serialized, .timeLimit(.minutes(10)))
 struct TopicCommandTests {
     @Test("topics are shown, created once, and compared with their declaration", arguments: InstallationKind.available)
     func topics(_ kind: InstallationKind) async throws {
