@@ -110,7 +110,10 @@ let package = Package(
         ),
         .target(
             name: "DionysusEmbedded",
-            dependencies: ["Dionysus", .product(name: "GRDB", package: "GRDB.swift")],
+            dependencies: [
+                "Dionysus", .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "GRDBSQLite", package: "GRDB.swift"),
+            ],
             swiftSettings: strict
         ),
         .target(

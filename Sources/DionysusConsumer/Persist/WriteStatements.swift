@@ -72,7 +72,7 @@ struct WriteStatements {
                 }
                 for column in [replica.localCreatedAt, replica.localUpdatedAt].compactMap(\.self) {
                     columns.append("\(identifier: column.name)")
-                    values.append(dialect.assignable(dialect.now, to: column.description))
+                    values.append(dialect.assignable(now, to: column.description))
                 }
                 // SQLite takes ON for a part of the FROM clause where no WHERE stands between.
                 return Statement(
@@ -88,8 +88,11 @@ struct WriteStatements {
     }
 
     private func assignment(of column: ReplicaColumn) -> SQL {
-        "\(identifier: column.name) = \(dialect.assignable(dialect.now, to: column.description))"
+        "\(identifier: column.name) = \(dialect.assignable(now, to: column.description))"
     }
+
+    /// A query of its own, so that the database looks at the clock once and not for each row.
+    private var now: SQL { "(SELECT \(dialect.now))" }
 
     /// The records' values as the columns `id`, `c0`, `c1` and so on.
     private func columns(of records: [RecordState], _ slots: [Int], _ table: WorkingSet.Table) -> [BulkColumn] {
@@ -120,7 +123,7 @@ struct WriteStatements {
                     INSERT INTO dionysus_tombstones
                       (replica, record_id, version, record_time, topic, "partition", "offset", written_at, created_at)
                     SELECT \(replica), v.id, v.version, v.record_time, v.topic, v.part, v.place, v.written_at,
-                      \(dialect.now)
+                      \(now)
                     FROM \(dialect.rows(columns, alias: "v")) WHERE true
                     ON CONFLICT (replica, record_id) DO UPDATE SET version = excluded.version,
                       record_time = excluded.record_time, topic = excluded.topic, "partition" = excluded."partition",

@@ -1,5 +1,4 @@
 import Dionysus
-import Foundation
 import GRDB
 
 /// What one call of a producer appends.
@@ -35,9 +34,7 @@ struct Appender {
     /// Appends batches in their order.
     /// - Returns: A result per message of each batch, and the topics to be remembered once this is committed.
     mutating func append(_ batches: [AppendBatch]) throws -> (results: [Results], topics: [TopicLayout]) {
-        let insertion = try connection.cachedStatement(
-            sql: "INSERT INTO messages (id, timestamp, key, value, headers) VALUES (?, ?, ?, ?, ?)"
-        )
+        let insertion = try MessageInsertion(connection)
         let results = try batches.map { batch in
             try batch.messages.map { try append($0, with: batch.partitioner, insertion) }
         }
@@ -53,7 +50,7 @@ struct Appender {
     private mutating func append(
         _ message: OutgoingMessage,
         with partitioner: Partitioner,
-        _ insertion: Statement
+        _ insertion: MessageInsertion
     ) throws -> Result<Acknowledgement, DionysusError> {
         let headers = HeaderCoding.encode(message.headers)
         let size = (message.key?.count ?? 0) + (message.value?.count ?? 0) + (headers?.count ?? 0)
@@ -68,25 +65,12 @@ struct Appender {
 
         var tail = try tails[partitionID] ?? Tail(nextOffset: nextOffset(of: partitionID))
         let offset = tail.nextOffset
-        try insertion.execute(arguments: [
-            MessageID.make(partitionID: partitionID, offset: offset),
-            timestamp.microseconds,
-            column(message.key),
-            column(message.value),
-            headers,
-        ])
+        let id = MessageID.make(partitionID: partitionID, offset: offset)
+        try insertion.insert(id, timestamp.microseconds, message.key, message.value, headers)
         tail.nextOffset += 1
         tail.bytes += Int64(size)
         tails[partitionID] = tail
         return .success(Acknowledgement(partition: number, offset: offset))
-    }
-
-    /// Bytes for a column.
-    ///
-    /// Empty bytes would be bound as null, so they are stored as an empty text.
-    private func column(_ bytes: [UInt8]?) -> (any GRDB.DatabaseValueConvertible)? {
-        guard let bytes else { return nil }
-        return bytes.isEmpty ? "" : Data(bytes)
     }
 
     private mutating func layout(of topic: String) throws -> TopicLayout? {

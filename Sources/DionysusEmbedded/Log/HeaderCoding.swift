@@ -3,14 +3,15 @@ import Foundation
 
 /// Headers as one column: for each its name and its value, both after their lengths (32 bits, little-endian).
 enum HeaderCoding {
-    static func encode(_ headers: [MessageHeader]) -> Data? {
+    static func encode(_ headers: [MessageHeader]) -> [UInt8]? {
         guard !headers.isEmpty else { return nil }
-        var data = Data()
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(headers.reduce(0) { $0 + 8 + $1.name.utf8.count + $1.value.count })
         for header in headers {
-            append(header.name.utf8, to: &data)
-            append(header.value, to: &data)
+            append(header.name.utf8, to: &bytes)
+            append(header.value, to: &bytes)
         }
-        return data
+        return bytes
     }
 
     static func decode(_ data: Data) throws -> [MessageHeader] {
@@ -33,9 +34,9 @@ enum HeaderCoding {
         }
     }
 
-    private static func append(_ bytes: some Collection<UInt8>, to data: inout Data) {
-        withUnsafeBytes(of: UInt32(bytes.count).littleEndian) { data.append(contentsOf: $0) }
-        data.append(contentsOf: bytes)
+    private static func append(_ field: some Collection<UInt8>, to bytes: inout [UInt8]) {
+        withUnsafeBytes(of: UInt32(field.count).littleEndian) { bytes.append(contentsOf: $0) }
+        bytes.append(contentsOf: field)
     }
 
     private static func damaged() -> DionysusError {

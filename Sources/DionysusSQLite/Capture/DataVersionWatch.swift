@@ -5,10 +5,11 @@ import Synchronization
 import class Foundation.Thread
 import func Foundation.usleep
 
-/// Notices changes by asking SQLite for the file's data version, some microseconds every few milliseconds, and less often
-/// the longer nothing changes.
+/// Notices changes by asking SQLite for the file's data version every few milliseconds, and less often the longer nothing
+/// changes.
 ///
-/// It asks only while it is armed, on a thread and a connection of its own.
+/// Asking takes a lock on the file. So where nothing has been committed for a while, the file system is asked whether
+/// anything has been written since. It asks only while it is armed, on a thread and a connection of its own.
 final class DataVersionWatch: ChangeSignal {
     /// In microseconds.
     private static let shortestPause: UInt32 = 5_000
@@ -19,6 +20,8 @@ final class DataVersionWatch: ChangeSignal {
         var isArmed = false
         var isTicking = false
         var version: Int64 = -1
+        /// Where the version was read from; nil if that may have been changed since without being seen there.
+        var source: WriteAheadLog?
     }
 
     private let path: String
@@ -35,7 +38,10 @@ final class DataVersionWatch: ChangeSignal {
             let mustStart = try state.withLock { state in
                 let connection = try state.connection ?? DatabaseQueue(path: path)
                 state.connection = connection
-                if !state.isArmed { state.version = try Self.version(connection) }
+                if !state.isArmed {
+                    state.source = nil
+                    state.version = try Self.version(connection)
+                }
                 state.isArmed = true
                 defer { state.isTicking = true }
                 return !state.isTicking
@@ -76,6 +82,9 @@ final class DataVersionWatch: ChangeSignal {
                 state.isTicking = false
                 return (false, false)
             }
+            let source = WriteAheadLog(ofDatabaseAt: path)
+            if let source, source == state.source { return (false, true) }
+            state.source = source?.isSettled == true ? source : nil
             // A failure is found by those who then read the outbox themselves.
             let version = (try? Self.version(connection)) ?? state.version &+ 1
             defer { state.version = version }

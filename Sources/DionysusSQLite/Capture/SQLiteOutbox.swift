@@ -6,9 +6,10 @@ import Dionysus
 struct SQLiteOutbox: OutboxSupport {
     let dialect = SQLiteDialect()
 
+    /// A query of its own, so that SQLite looks at the clock once and not for each row.
     func time(shiftedBy seconds: Double) -> SQL {
-        if seconds == 0 { return SQL(raw: SQLiteCaptureTriggers.now) }
-        return "strftime('%Y-%m-%dT%H:%M:%f000Z', 'now', \(String(seconds) + " seconds"))"
+        if seconds == 0 { return "(SELECT \(raw: SQLiteCaptureTriggers.now))" }
+        return "(SELECT strftime('%Y-%m-%dT%H:%M:%f000Z', 'now', \(String(seconds) + " seconds")))"
     }
 
     /// SQLite's own `now` may be another for each row that is fetched.
