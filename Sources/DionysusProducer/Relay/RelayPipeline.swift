@@ -257,7 +257,8 @@ struct RelayPipeline: Sendable {
                     let results = try transaction.runLast(last + [outbox.pendingLanes()])
                     return (Array(results.dropLast()), try results.last?.lanes() ?? [])
                 }
-                settled.hasMore = pending.contains(lane)
+                // Rows that all wait for others are left to the service's polls.
+                settled.hasMore = settlement.hasSettledRows && pending.contains(lane)
                 onPending(pending)
             } else {
                 results = try await lease.release { try $0.runLast(last) }
