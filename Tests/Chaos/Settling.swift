@@ -70,7 +70,11 @@ struct Settling {
                     """
                 )
                 .rows
-            guard !rows.isEmpty else { return nil }
+            guard !rows.isEmpty else {
+                // A run that has just been started has written no rows yet.
+                let runs = try transaction.run("SELECT id FROM dionysus_genesis_runs WHERE state = 'running'").count
+                return runs == 0 ? nil : "\(runs) genesis runs to be finished"
+            }
             let marks = try transaction.run("SELECT low_water FROM dionysus_lanes ORDER BY lane").rows
             return "\(rows.count) rows to publish: \(rows.prefix(10)), low-water marks \(marks)"
         }

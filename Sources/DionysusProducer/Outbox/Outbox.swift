@@ -207,7 +207,7 @@ struct Outbox: Sendable {
         let columns = [
             BulkColumn("resource_class", .text, rows.map { .text($0.resourceClass) }),
             BulkColumn("resource_id", .text, rows.map { .text($0.resourceID) }),
-            BulkColumn("event_name", .text, rows.map { .text($0.eventName) }),
+            BulkColumn("event_name", .text, rows.map { .text(eventTellingAgain($0)) }),
             BulkColumn("topic", .text, rows.map { .text($0.topic) }),
             BulkColumn("partition_key", .text, rows.map { $0.partitionKey.databaseValue }),
         ]
@@ -217,6 +217,13 @@ struct Outbox: Sendable {
             SELECT resource_class, resource_id, event_name, topic, partition_key, \(now), \(now)
             FROM \(dialect.rows(columns, alias: "fresh"))
             """
+    }
+
+    /// A creation is told again as an update: the record may have been soft-deleted since, and what told so may stand before
+    /// this in the log.
+    private func eventTellingAgain(_ row: OutboxRow) -> String {
+        guard let name = EventName(row.eventName), name.change == .created else { return row.eventName }
+        return EventName(name.singular, .updated).description
     }
 
     // MARK: Asking

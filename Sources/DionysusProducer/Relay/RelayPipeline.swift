@@ -265,7 +265,7 @@ struct RelayPipeline: Sendable {
             }
             housekeeping.took(care, of: lane, results)
         } catch {
-            try await refresh(settlement.published, because: error)
+            try await refresh(settlement.sent, because: error)
             throw error
         }
         expansionMemory.forget(settlement.settled)
