@@ -11,7 +11,8 @@ import TestSupport
 /// Relays of their own process, to a broker that fails a random tenth of what it is given.
 ///
 ///     OrderTool migrate DATABASE            creates the tables, the outbox and the triggers
-///     OrderTool relay DATABASE LOG FAILED   relays until SIGTERM, and appends the event ids of what failed to a file
+///     OrderTool relay DATABASE LOG FAILED   relays until SIGTERM, and appends the event ids and versions of what failed
+///                                           to a file
 @main
 struct OrderTool {
     static func main() async throws {
@@ -133,8 +134,7 @@ struct UnreliableProducer: MessageProducer {
         return messages.indices.map { index in
             let result = faults[index] == nil || faults[index] == .unacknowledged ? sent.next() : nil
             if faults[index] == nil, case .success? = result, let result { return result }
-            let eventID = messages[index].headers.first { $0.name == HeaderName.eventID }?.value ?? []
-            onFailure(String(decoding: eventID, as: UTF8.self))
+            onFailure("\(messages[index].header(HeaderName.eventID)) \(messages[index].header(HeaderName.version))")
             return .failure(
                 faults[index] == .refused
                     ? DionysusError(.messageRejected, "refused")
@@ -154,4 +154,10 @@ struct UnreliableProducer: MessageProducer {
 
     func purge() { base.purge() }
     func close(deadline: Duration) async { await base.close(deadline: deadline) }
+}
+
+extension OutgoingMessage {
+    fileprivate func header(_ name: String) -> String {
+        String(decoding: headers.first { $0.name == name }?.value ?? [], as: UTF8.self)
+    }
 }

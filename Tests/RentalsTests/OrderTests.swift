@@ -35,9 +35,10 @@ import Testing
             let broker = try EmbeddedBroker(path: log)
             let published = try await readAll("v1_shared", from: broker)
             await broker.close()
-            let failed = try Set(
+            let failed = try Dictionary(
                 failures.flatMap { try String(contentsOfFile: $0, encoding: .utf8).split(separator: "\n") }
-                    .compactMap { rowID(String($0)) }
+                    .compactMap { failure(String($0)) },
+                uniquingKeysWith: max
             )
             let rows = try await outboxRows(of: database)
             #expect(rows.count >= Self.changes)
@@ -161,23 +162,26 @@ import Testing
     }
 
     /// Of two rows with one partition key the lower id is first, unless its record was held when the other's batch was
-    /// claimed: a row of it, this one or an earlier, had failed and was still to be published.
-    private func expectOrderOfPartitionKeys(_ rows: [OutboxRow], _ log: Log, failed: Set<Int64>) {
+    /// claimed: a row of it, this one or an earlier, had failed and was still to be settled.
+    /// - Parameter failed: The version of each failed row's last failure.
+    private func expectOrderOfPartitionKeys(_ rows: [OutboxRow], _ log: Log, failed: [Int64: Int64]) {
         var overtaken = 0
         for (key, rows) in Dictionary(grouping: rows, by: \.partitionKey) {
             // Up to which batch each record has been held.
             var heldUntil: [String: Int64] = [:]
-            // Those with a failed row that a later one has made superfluous: they are held until that one's batch.
+            // Those with a row whose last attempt failed, and that a later one has made superfluous: they are held until that
+            // one's batch.
             var isHeld: Set<String> = []
             for (index, row) in rows.enumerated() {
-                let hasFailed = failed.contains(row.id)
+                let lastFailure = failed[row.id]
                 guard let entry = log.places[row.id] else {
-                    if hasFailed { isHeld.insert(row.record) }
+                    if lastFailure != nil { isHeld.insert(row.record) }
                     continue
                 }
-                if isHeld.remove(row.record) != nil || hasFailed {
+                if isHeld.remove(row.record) != nil || lastFailure != nil {
                     heldUntil[row.record] = max(heldUntil[row.record] ?? 0, entry.lastVersion)
                 }
+                if let lastFailure, lastFailure >= entry.lastVersion { isHeld.insert(row.record) }
                 let overtakers = rows[index...].filter { $0.record != row.record }.compactMap { log.places[$0.id] }
                     .filter { $0.place < entry.place }
                 guard let last = overtakers.map(\.firstVersion).max() else { continue }
@@ -211,6 +215,13 @@ import Testing
             }
         }
     }
+}
+
+/// The outbox id and the version in a relay's line about what failed.
+private func failure(_ line: String) -> (Int64, Int64)? {
+    let parts = line.split(separator: " ")
+    guard parts.count == 2, let id = rowID(String(parts[0])), let version = Int64(parts[1]) else { return nil }
+    return (id, version)
 }
 
 /// The outbox id in an event's id.
