@@ -245,8 +245,6 @@ let package = Package(
                 "Dionysus", "DionysusEmbedded", "DionysusGRDB", "DionysusPostgres", "DionysusProducer",
                 "DionysusSQLite", "Rentals", "TestSupport",
                 .product(name: "GRDB", package: "GRDB.swift"),
-                .product(name: "Logging", package: "swift-log"),
-                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "InMemoryTracing", package: "swift-distributed-tracing"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "MetricsTestKit", package: "swift-metrics"),
@@ -284,7 +282,7 @@ let package = Package(
         .testTarget(
             name: "DionysusKafkaTests",
             dependencies: [
-                "Dionysus", "DionysusKafka", "DionysusTesting",
+                "Dionysus", "DionysusKafka", "DionysusTesting", "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict

@@ -103,7 +103,7 @@ import Testing
     @Test(arguments: TestDatabaseKind.available)
     func `on Kafka a topic that is created while the consumer runs is read`(_ kind: TestDatabaseKind) async throws {
         var settings = ConsumerSettings.forTests
-        settings.brokerSettings = ["topic.metadata.refresh.interval.ms": "500", "session.timeout.ms": "6000"]
+        settings.brokerSettings = .quickOnMockCluster
         try await ReplicaHarness.run(kind) { [settings] replica in
             let cluster = try MockCluster()
             defer { cluster.close() }

@@ -2,6 +2,7 @@ import Dionysus
 import DionysusKafka
 import DionysusTesting
 import Foundation
+import TestSupport
 import Testing
 
 @Suite("Kafka among brokers")
@@ -15,7 +16,7 @@ struct ConformanceTests {
         let harness = BrokerHarness(
             // The mock cluster takes a while over each rebalance.
             patience: .seconds(60),
-            consumerSettings: ["session.timeout.ms": "6000", "topic.metadata.refresh.interval.ms": "500"],
+            consumerSettings: .quickOnMockCluster,
             makeBroker: { try KafkaBroker(bootstrapServers: cluster.bootstrapServers, logger: .silent) },
             makeTopic: { partitions in
                 let name = BrokerHarness.freshName()
@@ -36,7 +37,7 @@ struct ConformanceTests {
         let servers = try #require(Self.seedBroker)
         let harness = BrokerHarness(
             patience: .seconds(60),
-            consumerSettings: ["session.timeout.ms": "6000", "topic.metadata.refresh.interval.ms": "500"],
+            consumerSettings: .quickOnMockCluster,
             makeBroker: { try KafkaBroker(bootstrapServers: servers, logger: .silent) },
             makeTopic: { partitions in
                 let name = BrokerHarness.freshName()

@@ -1,6 +1,7 @@
 import Dionysus
 import DionysusKafka
 import Logging
+import TestSupport
 
 /// A mock cluster with one broker, and an adapter for it.
 struct Fixture {
@@ -60,10 +61,7 @@ struct Fixture {
                 groupID: group,
                 topics: topics,
                 topicPatterns: patterns,
-                settings: [
-                    "session.timeout.ms": "6000", "topic.metadata.refresh.interval.ms": "500",
-                ]
-                .merging(settings) { $1 }
+                settings: .quickOnMockCluster.merging(settings) { $1 }
             )
         )
         return Member(consumer: consumer, position: position)
