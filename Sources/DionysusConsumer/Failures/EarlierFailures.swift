@@ -12,8 +12,7 @@ struct EarlierFailures: Sendable {
     /// messages wait that were assumed to.
     ///
     /// Retries hold a lock against this, so that no message comes to wait behind one that is being applied. A partition
-    /// without failures, as nearly all are, costs one small query.
-    /// ``WaitingChanged`` is thrown if others wait.
+    /// without failures, as nearly all are, costs one small query. If others wait, the opening throws ``WaitingChanged``.
     func settle(_ dialect: any SQLDialect, in opening: inout Opening) {
         let failures = RecordedPartition(group: group, partition: partition)
         let lock = waiting == nil ? [] : failures.lock(dialect, shared: true)

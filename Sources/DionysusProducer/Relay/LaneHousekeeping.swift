@@ -68,8 +68,8 @@ final class LaneHousekeeping: Sendable {
         return care
     }
 
-    /// Notes what was due has given.
-    /// - Parameter results: Those of its statements at the end.
+    /// Notes whether a lane's mark has to move further, as its statements have found.
+    /// - Parameter results: The last are those of its statements.
     func took(_ care: Care, of lane: Int, _ results: [ResultSet]) {
         guard care.movesMark else { return }
         let isBehind = !care.statements.isEmpty && results.last.map { !$0.isEmpty } ?? false
