@@ -41,7 +41,10 @@ struct GenesisWorker: Sendable {
         }
         guard isInstalled == true else { return }
         while !queue.isClosed {
-            switch try await queue.patiently("work on genesis runs", telemetry, step) {
+            let progress = try await queue.patiently("work on genesis runs", telemetry) {
+                try await step(onQueued: onQueued)
+            }
+            switch progress {
             case .worked: onQueued()
             case .waitsForRelay: await queue.pause(Self.pauseUnderPressure)
             case .idle, nil: await queue.pause(max(settings.pollInterval, Self.pauseWithoutWork))
@@ -90,12 +93,13 @@ struct GenesisWorker: Sendable {
     }
 
     /// Does what can be done now.
-    func step() async throws -> Progress {
+    /// - Parameter onQueued: Called when a chunk has been written to the outbox.
+    func step(onQueued: @Sendable () -> Void = {}) async throws -> Progress {
         var hasWorked = false
         let situations = try await database.transaction(.snapshot) { try self.situations(in: &$0) }
         for situation in situations where situation.hasWork(settings) {
             do {
-                if try await advance(situation) { hasWorked = true }
+                if try await advance(situation, onQueued) { hasWorked = true }
             } catch let error as DionysusError where error.isRetriable {
                 throw error
             } catch is CancellationError {
@@ -140,7 +144,7 @@ struct GenesisWorker: Sendable {
         return situations
     }
 
-    private func advance(_ situation: Situation) async throws -> Bool {
+    private func advance(_ situation: Situation, _ onQueued: () -> Void) async throws -> Bool {
         let run = situation.run
         var hasWorked = try await settle(situation)
         guard let publication = registry.publication(topic: run.topic, modelName: run.model) else {
@@ -152,6 +156,7 @@ struct GenesisWorker: Sendable {
             for _ in 0..<Self.chunksPerTurn where pressure < Int64(settings.genesisMaxPendingRows) {
                 guard !Task.isShuttingDownGracefully, let rows = try await queue(run, publication) else { break }
                 pressure += Int64(rows)
+                onQueued()
                 hasWorked = true
             }
         }
