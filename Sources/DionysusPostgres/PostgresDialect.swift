@@ -37,7 +37,12 @@ public struct PostgresDialect: SQLDialect {
     public func now(minus seconds: Double) -> SQL { "(clock_timestamp() - make_interval(secs => \(seconds)))" }
 
     public func isAny(_ expression: SQL, of values: [DatabaseValue], type: DatabaseType) -> SQL {
-        "\(expression) = ANY(\(values, as: type)::\(raw: Self.arrayElement(type))[])"
+        "\(expression) = ANY(\(array(values, type)))"
+    }
+
+    /// The planner takes the list that a subquery returns for a short one.
+    public func isAnyKey(_ key: SQL, of values: [DatabaseValue], type: DatabaseType) -> SQL {
+        "\(key) IN (SELECT unnest((SELECT \(array(values, type)))))"
     }
 
     public func rows(_ columns: [BulkColumn], alias: String) -> SQL { rows(arrays(columns), columns, alias) }
@@ -60,10 +65,11 @@ public struct PostgresDialect: SQLDialect {
     }
 
     private func arrays(_ columns: [BulkColumn]) -> [SQL] {
-        columns.map { column in
-            let type = column.type == .json ? DatabaseType.text : column.type
-            return "\(column.values, as: type)::\(raw: Self.arrayElement(type))[]"
-        }
+        columns.map { array($0.values, $0.type == .json ? .text : $0.type) }
+    }
+
+    private func array(_ values: [DatabaseValue], _ type: DatabaseType) -> SQL {
+        "\(values, as: type)::\(raw: Self.arrayElement(type))[]"
     }
 
     /// A timestamp without time zone is taken as UTC whatever the session's zone is, and other types, such as

@@ -23,6 +23,10 @@ public protocol SQLDialect: Sendable {
     /// A condition that holds where `expression` is one of `values`, which are bound as one array.
     func isAny(_ expression: SQL, of values: [DatabaseValue], type: DatabaseType) -> SQL
 
+    /// A condition as ``isAny(_:of:type:)``, alone, on a key: rows are found through the key's index, although the database
+    /// may think that so many are found sooner by reading the whole table.
+    func isAnyKey(_ key: SQL, of values: [DatabaseValue], type: DatabaseType) -> SQL
+
     /// A table expression with one row per element of the columns, which are bound as one array each.
     ///
     /// It is meant to stand in a `FROM` clause: `\(rows) AS v(a, b)`. The alias is part of what is returned.
@@ -60,6 +64,10 @@ public protocol SQLDialect: Sendable {
 }
 
 extension SQLDialect {
+    public func isAnyKey(_ key: SQL, of values: [DatabaseValue], type: DatabaseType) -> SQL {
+        isAny(key, of: values, type: type)
+    }
+
     public func lookupRows(_ columns: [BulkColumn], alias: String) -> SQL { rows(columns, alias: alias) }
     public func assignable(_ expression: SQL, to column: ColumnDescription) -> SQL { expression }
     public func comparableTime(_ expression: SQL) -> SQL { expression }

@@ -20,7 +20,8 @@ struct LoadStatements {
             .map { index, touched in
                 let (layout, ids) = touched
                 let id: SQL = "\(identifier: layout.table.id.name)"
-                var conditions = [dialect.isAny(id, of: ids, type: layout.table.id.type)]
+                let isAny = layout.foreignKeys.isEmpty ? dialect.isAnyKey : dialect.isAny
+                var conditions = [isAny(id, ids, layout.table.id.type)]
                 for foreignKey in layout.foreignKeys.sorted() {
                     let column = layout.columns[foreignKey]
                     let parents = parents(of: index, foreignKey)

@@ -22,7 +22,7 @@ struct WriteStatements {
         let gone = table.records.filter { $0.original != nil && ($0.row == nil || $0.isNew) }
         guard !gone.isEmpty else { return [] }
         let replica = table.layout.table
-        let condition = dialect.isAny("\(identifier: replica.id.name)", of: gone.map(\.id), type: replica.id.type)
+        let condition = dialect.isAnyKey("\(identifier: replica.id.name)", of: gone.map(\.id), type: replica.id.type)
         return [
             Statement(sql: "DELETE FROM \(identifier: replica.name) WHERE \(condition)", expectedRows: nil)
         ]

@@ -169,7 +169,7 @@ struct Outbox: Sendable {
 
     /// Marks rows as published, or deletes them.
     func settle(_ ids: [Int64], deleting: Bool) -> SQL {
-        let isOne = dialect.isAny("id", of: ids.map { .integer($0) }, type: .integer)
+        let isOne = dialect.isAnyKey("id", of: ids.map { .integer($0) }, type: .integer)
         if deleting { return "DELETE FROM dionysus_outboxes WHERE \(isOne)" }
         return "UPDATE dionysus_outboxes SET published_at = \(now), updated_at = \(now) WHERE \(isOne)"
     }
@@ -183,7 +183,7 @@ struct Outbox: Sendable {
     func settle(_ ids: [Int64], note: String) -> SQL {
         """
         UPDATE dionysus_outboxes SET published_at = \(now), updated_at = \(now), error_message = \(note)
-        WHERE \(dialect.isAny("id", of: ids.map { .integer($0) }, type: .integer))
+        WHERE \(dialect.isAnyKey("id", of: ids.map { .integer($0) }, type: .integer))
         """
     }
 

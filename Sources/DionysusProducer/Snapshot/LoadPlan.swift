@@ -101,7 +101,7 @@ struct LoadPlan: Sendable {
     /// The queries of the whole tree, a parent before its children.
     func queries(ids: [DatabaseValue], dialect: any SQLDialect) -> [SQL] {
         let isWanted = { (alias: String) in
-            dialect.isAny("\(raw: alias).\(identifier: model.primaryKey)", of: ids, type: primaryKeyType)
+            dialect.isAnyKey("\(raw: alias).\(identifier: model.primaryKey)", of: ids, type: primaryKeyType)
         }
         let own: SQL =
             "SELECT \(Self.list(columns, of: "t")) FROM \(identifier: model.table) t WHERE \(isWanted("t"))"

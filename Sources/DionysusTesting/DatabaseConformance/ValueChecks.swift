@@ -72,9 +72,11 @@ extension DatabaseConformance {
                         )
                         try expectEqual(result.affectedRows, 0, "the number of rows")
                         guard samples.type != .json else { return }
-                        let isAny = trial.dialect.isAny("value", of: [], type: samples.type)
-                        let found = try await trial.run("SELECT id FROM \(identifier: table) WHERE \(isAny)")
-                        try expectEqual(found.count, 0, "the number of rows found")
+                        for isAny in [trial.dialect.isAny, trial.dialect.isAnyKey] {
+                            let isListed = isAny("value", [], samples.type)
+                            let found = try await trial.run("SELECT id FROM \(identifier: table) WHERE \(isListed)")
+                            try expectEqual(found.count, 0, "the number of rows found")
+                        }
                     }
                 }
             },
@@ -113,9 +115,11 @@ extension DatabaseConformance {
                     }
                 }
                 let wanted = samples.values.indices.filter { $0.isMultiple(of: 2) }
-                let isAny = trial.dialect.isAny("value", of: wanted.map { samples.values[$0] }, type: samples.type)
-                let found = try await trial.run("SELECT id FROM \(identifier: table) WHERE \(isAny) ORDER BY id")
-                try expectEqual(try found.rows.map { try $0.integer(0) }, wanted.map(Int64.init), "the ids found")
+                for isAny in [trial.dialect.isAny, trial.dialect.isAnyKey] {
+                    let isWanted = isAny("value", wanted.map { samples.values[$0] }, samples.type)
+                    let found = try await trial.run("SELECT id FROM \(identifier: table) WHERE \(isWanted) ORDER BY id")
+                    try expectEqual(try found.rows.map { try $0.integer(0) }, wanted.map(Int64.init), "the ids found")
+                }
             }
         }
     }
