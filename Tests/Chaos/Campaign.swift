@@ -26,15 +26,12 @@ struct Campaign {
     /// Runs rounds, and says what came of each and of all.
     /// - Throws: `ExitCode.failure` if a round was not clean.
     func run(_ plans: [Plan]) async throws {
-        let interruptions = Self.endTogether()
+        let tally = Tally()
+        let interruptions = Self.endTogether(tally)
         defer { interruptions.forEach { $0.cancel() } }
         let start = ContinuousClock.now
-        var begun = 0
-        var failures: [Plan] = []
-        var recoveries: [Duration] = []
         for plan in plans {
             if let minutes = options.minutes, ContinuousClock.now - start > .seconds(minutes * 60) { break }
-            begun += 1
             Self.say(plan.description)
             do {
                 let report = try await Round(
@@ -45,23 +42,15 @@ struct Campaign {
                 )
                 .run()
                 Self.say(report.description)
-                recoveries.append(report.recovery)
-                guard !report.violations.isEmpty else { continue }
-                try keep(report.log, of: plan)
+                if !report.violations.isEmpty { try keep(report.log, of: plan) }
+                tally.add(plan, recovery: report.recovery, isClean: report.violations.isEmpty)
             } catch {
                 Self.say("  VIOLATION: the round broke off: \(error)")
+                tally.add(plan, recovery: nil, isClean: false)
             }
-            failures.append(plan)
         }
-        let time = (ContinuousClock.now - start).inSeconds
-        let slowest = recoveries.max()?.inSeconds ?? "-"
-        Self.say("\(begun) rounds in \(time) s, slowest recovery \(slowest) s")
-        guard failures.isEmpty else {
-            Self.say("\(failures.count) rounds were not clean:")
-            for plan in failures { Self.say("  \(plan.description)\n    again: \(plan.command)") }
-            throw ExitCode.failure
-        }
-        Self.say("all rounds are clean")
+        Self.say(tally.summary)
+        if !tally.isClean { throw ExitCode.failure }
     }
 
     private func keep(_ log: String, of plan: Plan) throws {
@@ -76,14 +65,18 @@ struct Campaign {
         fflush(nil)
     }
 
-    /// Lets all processes of a round end with this one when it is interrupted.
-    private static func endTogether() -> [any DispatchSourceSignal] {
+    /// Lets all processes of a round end with this one when it is interrupted, after it has said what has come of the rounds
+    /// before.
+    private static func endTogether(_ tally: Tally) -> [any DispatchSourceSignal] {
         setpgid(0, 0)
         return [SIGINT, SIGTERM]
             .map { number in
                 signal(number, SIG_IGN)
                 let source = DispatchSource.makeSignalSource(signal: number)
-                source.setEventHandler { kill(0, SIGKILL) }
+                source.setEventHandler {
+                    say(tally.summary)
+                    kill(0, SIGKILL)
+                }
                 source.resume()
                 return source
             }

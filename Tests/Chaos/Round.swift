@@ -11,51 +11,60 @@ struct Round {
     let patience: Double
 
     func run() async throws -> RoundReport {
-        var random = random
-        return try await System.with(kind, onSmallDisks: faults.contains(where: \.needsSmallDisks)) { system in
-            var watch = Watch()
-            try await prepare(system)
-            watch.lap("preparation")
-            for role in [Role.relay, .relay, .consumer, .consumer, .counter, .counter, .writer, .writer, .writer] {
-                try await system.start(role)
+        try await System.with(kind, onSmallDisks: faults.contains(where: \.needsSmallDisks)) { system in
+            do {
+                return try await attack(system)
+            } catch {
+                _ = await system.end(Role.allCases, within: Self.ending * patience)
+                return RoundReport(violations: ["the round broke off: \(error)"], log: await system.log)
             }
-            var violations = try await Settling(system: system).begin(within: .seconds(30) * patience)
-            try await pause(500...1500, &random)
-            watch.lap("start")
-            let quiet = await system.memory()
-
-            var deadline = ContinuousClock.now
-            var isOver = deadline
-            for fault in faults {
-                try await fault.strike(system, &random)
-                isOver = .now
-                deadline = max(deadline, isOver + (Self.recovery + fault.patience) * patience)
-                if fault.name != faults.last?.name { try await pause(200...1000, &random) }
-            }
-            violations += await system.end([.writer], within: Self.ending * patience)
-            watch.lap("faults")
-
-            violations += try await Settling(system: system).end(by: deadline)
-            let recovery = ContinuousClock.now - isOver
-            watch.lap("recovery")
-            violations += await system.fallen()
-            let idleness = try await system.idleness()
-            violations += idleness.violations
-            let memory = await system.memory()
-            violations += memory.growth(over: quiet)
-            violations += await system.end([.relay, .consumer, .counter], within: Self.ending * patience)
-            watch.lap("ending")
-
-            let found = try await Invariants(system: system, faults: faults).check()
-            watch.lap("comparison")
-            return RoundReport(
-                recovery: recovery,
-                figures: found.figures + [idleness.figure, memory.text(over: quiet)],
-                times: watch.text,
-                violations: violations + found.violations,
-                log: await system.log
-            )
         }
+    }
+
+    private func attack(_ system: System) async throws -> RoundReport {
+        var random = random
+        var watch = Watch()
+        try await prepare(system)
+        watch.lap("preparation")
+        for role in [Role.relay, .relay, .consumer, .consumer, .counter, .counter, .writer, .writer, .writer] {
+            try await system.start(role)
+        }
+        var violations = try await Settling(system: system).begin(within: .seconds(30) * patience)
+        try await pause(500...1500, &random)
+        watch.lap("start")
+        let quiet = await system.memory()
+
+        var deadline = ContinuousClock.now
+        var isOver = deadline
+        for fault in faults {
+            try await fault.strike(system, &random)
+            isOver = .now
+            deadline = max(deadline, isOver + (Self.recovery + fault.patience) * patience)
+            if fault.name != faults.last?.name { try await pause(200...1000, &random) }
+        }
+        violations += await system.end([.writer], within: Self.ending * patience)
+        watch.lap("faults")
+
+        violations += try await Settling(system: system).end(by: deadline)
+        let recovery = ContinuousClock.now - isOver
+        watch.lap("recovery")
+        violations += await system.fallen()
+        let idleness = try await system.idleness()
+        violations += idleness.violations
+        let memory = await system.memory()
+        violations += memory.growth(over: quiet)
+        violations += await system.end([.relay, .consumer, .counter], within: Self.ending * patience)
+        watch.lap("ending")
+
+        let found = try await Invariants(system: system, faults: faults).check()
+        watch.lap("comparison")
+        return RoundReport(
+            recovery: recovery,
+            figures: found.figures + [idleness.figure, memory.text(over: quiet)],
+            times: watch.text,
+            violations: violations + found.violations,
+            log: await system.log
+        )
     }
 
     /// How long everything may take to be published and applied, from the end of a fault.
@@ -83,18 +92,20 @@ private struct Watch {
 
 /// What came of a round.
 struct RoundReport: CustomStringConvertible {
-    /// From the end of the faults until everything had been applied.
-    let recovery: Duration
-    let figures: [String]
+    /// From the end of the faults until everything had been applied; nil if the round broke off.
+    var recovery: Duration?
+    var figures: [String] = []
     /// Where the round's time went.
-    let times: String
+    var times = ""
     let violations: [String]
     /// What the processes said.
     let log: String
 
     var description: String {
-        let lines = ["  recovered after \(recovery.inSeconds) s; \(figures.joined(separator: ", "))", "  s: \(times)"]
-        return (lines + violations.map { "  VIOLATION: \($0)" }).joined(separator: "\n")
+        let lines = recovery.map { recovery in
+            ["  recovered after \(recovery.inSeconds) s; \(figures.joined(separator: ", "))", "  s: \(times)"]
+        }
+        return ((lines ?? []) + violations.map { "  VIOLATION: \($0)" }).joined(separator: "\n")
     }
 }
 

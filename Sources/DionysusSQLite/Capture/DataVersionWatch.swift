@@ -13,7 +13,7 @@ import func Foundation.usleep
 final class DataVersionWatch: ChangeSignal {
     /// In microseconds.
     private static let shortestPause: UInt32 = 5_000
-    private static let longestPause: UInt32 = 20_000
+    private static let longestPause: UInt32 = 25_000
 
     private struct State {
         var connection: DatabaseQueue?

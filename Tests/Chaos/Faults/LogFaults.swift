@@ -75,6 +75,9 @@ extension System {
     /// How long consumers may take to find out that messages are missing: they have to join their group first.
     private static let noticing = Duration.seconds(40)
 
+    /// Where a Kafka cluster deletes messages that are no longer kept.
+    static let forgettingPartition = TopicPartition("v3_rentals", 0)
+
     fileprivate func endAll(_ roles: [Role]) async throws {
         let faults = await end(roles, within: .seconds(20))
         guard faults.isEmpty else { throw ChaosError(faults.joined(separator: "; ")) }
@@ -91,8 +94,8 @@ extension System {
             let broker = try openBroker()
             let producer = try await broker.makeProducer(ProducerOptions(clientID: "flood"))
             let message = OutgoingMessage(
-                topic: "v3_rentals",
-                destination: .partition(0),
+                topic: Self.forgettingPartition.topic,
+                destination: .partition(Self.forgettingPartition.partition),
                 key: Poison.key,
                 value: Array(repeating: UInt8(ascii: "x"), count: 900_000)
             )
