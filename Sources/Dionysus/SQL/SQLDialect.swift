@@ -23,8 +23,10 @@ public protocol SQLDialect: Sendable {
     /// A condition that holds where `expression` is one of `values`, which are bound as one array.
     func isAny(_ expression: SQL, of values: [DatabaseValue], type: DatabaseType) -> SQL
 
-    /// A condition as ``isAny(_:of:type:)``, alone, on a key: rows are found through the key's index, although the database
-    /// may think that so many are found sooner by reading the whole table.
+    /// A condition as ``isAny(_:of:type:)`` on a key: rows are found through the key's index, although the database may think
+    /// that so many are found sooner by reading the whole table.
+    ///
+    /// As an alternative, beside an `OR`, it may keep the database from using any index.
     func isAnyKey(_ key: SQL, of values: [DatabaseValue], type: DatabaseType) -> SQL
 
     /// A table expression with one row per element of the columns, which are bound as one array each.

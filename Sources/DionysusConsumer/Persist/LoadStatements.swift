@@ -20,6 +20,7 @@ struct LoadStatements {
             .map { index, touched in
                 let (layout, ids) = touched
                 let id: SQL = "\(identifier: layout.table.id.name)"
+                // Beside alternatives, only a plain list is looked up in an index.
                 let isAny = layout.foreignKeys.isEmpty ? dialect.isAnyKey : dialect.isAny
                 var conditions = [isAny(id, ids, layout.table.id.type)]
                 for foreignKey in layout.foreignKeys.sorted() {

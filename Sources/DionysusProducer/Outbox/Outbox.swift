@@ -165,13 +165,17 @@ struct Outbox: Sendable {
             """
     }
 
+    /// Whether a row has one of some ids.
+    func isAny(_ ids: [Int64], alias: String = "") -> SQL {
+        dialect.isAnyKey("\(raw: alias)id", of: ids.map { .integer($0) }, type: .integer)
+    }
+
     // MARK: Settling
 
     /// Marks rows as published, or deletes them.
     func settle(_ ids: [Int64], deleting: Bool) -> SQL {
-        let isOne = dialect.isAnyKey("id", of: ids.map { .integer($0) }, type: .integer)
-        if deleting { return "DELETE FROM dionysus_outboxes WHERE \(isOne)" }
-        return "UPDATE dionysus_outboxes SET published_at = \(now), updated_at = \(now) WHERE \(isOne)"
+        if deleting { return "DELETE FROM dionysus_outboxes WHERE \(isAny(ids))" }
+        return "UPDATE dionysus_outboxes SET published_at = \(now), updated_at = \(now) WHERE \(isAny(ids))"
     }
 
     /// Settles rows that are still to be published, so that the number of changed rows tells whether all of them were.
@@ -183,7 +187,7 @@ struct Outbox: Sendable {
     func settle(_ ids: [Int64], note: String) -> SQL {
         """
         UPDATE dionysus_outboxes SET published_at = \(now), updated_at = \(now), error_message = \(note)
-        WHERE \(dialect.isAnyKey("id", of: ids.map { .integer($0) }, type: .integer))
+        WHERE \(isAny(ids))
         """
     }
 

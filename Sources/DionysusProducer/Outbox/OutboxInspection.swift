@@ -40,7 +40,7 @@ extension Outbox {
 
     /// Rows by their ids.
     func entries(_ ids: [Int64]) -> SQL {
-        "SELECT \(entryColumns) FROM dionysus_outboxes o WHERE \(isAny("o.id", ids)) ORDER BY o.id"
+        "SELECT \(entryColumns) FROM dionysus_outboxes o WHERE \(isAny(ids, alias: "o.")) ORDER BY o.id"
     }
 
     /// Takes the lanes of rows from the relays until the transaction ends.
@@ -49,7 +49,7 @@ extension Outbox {
     func lockLanes(of ids: [Int64]) -> SQL {
         """
         SELECT l.lane FROM dionysus_lanes l
-        WHERE l.lane IN (SELECT \(lane(of: "o.")) FROM dionysus_outboxes o WHERE \(isAny("o.id", ids)))
+        WHERE l.lane IN (SELECT \(lane(of: "o.")) FROM dionysus_outboxes o WHERE \(isAny(ids, alias: "o.")))
         ORDER BY l.lane \(raw: dialect.forUpdate)
         """
     }
@@ -58,7 +58,7 @@ extension Outbox {
     func retry(_ ids: [Int64]) -> SQL {
         """
         UPDATE dionysus_outboxes SET retry_at = \(now), attempts = 0, updated_at = \(now)
-        WHERE \(isAny("id", ids)) AND published_at IS NULL AND failed_at IS NOT NULL
+        WHERE \(isAny(ids)) AND published_at IS NULL AND failed_at IS NOT NULL
         """
     }
 
@@ -69,11 +69,11 @@ extension Outbox {
         """
         UPDATE dionysus_lanes SET low_water = (
           SELECT min(o.id) - 1 FROM dionysus_outboxes o
-          WHERE \(isAny("o.id", ids)) AND \(lane(of: "o.")) = dionysus_lanes.lane AND o.published_at IS NULL
+          WHERE \(isAny(ids, alias: "o.")) AND \(lane(of: "o.")) = dionysus_lanes.lane AND o.published_at IS NULL
         )
         WHERE low_water >= (
           SELECT min(o.id) FROM dionysus_outboxes o
-          WHERE \(isAny("o.id", ids)) AND \(lane(of: "o.")) = dionysus_lanes.lane AND o.published_at IS NULL
+          WHERE \(isAny(ids, alias: "o.")) AND \(lane(of: "o.")) = dionysus_lanes.lane AND o.published_at IS NULL
         )
         """
     }
@@ -83,11 +83,7 @@ extension Outbox {
         """
         UPDATE dionysus_outboxes SET published_at = \(now), updated_at = \(now),
           error_message = \(note) || coalesce(': ' || error_message, '')
-        WHERE \(isAny("id", ids)) AND published_at IS NULL
+        WHERE \(isAny(ids)) AND published_at IS NULL
         """
-    }
-
-    private func isAny(_ column: SQL, _ ids: [Int64]) -> SQL {
-        dialect.isAny(column, of: ids.map { .integer($0) }, type: .integer)
     }
 }
