@@ -9,12 +9,6 @@ public struct SQLiteDialect: SQLDialect {
 
     public func placeholder(_ number: Int) -> String { "?\(number)" }
 
-    public func quoted(_ identifier: String) -> String {
-        identifier.split(separator: ".", omittingEmptySubsequences: false)
-            .map { "\"" + $0.replacing("\"", with: "\"\"").replacing("\0", with: "") + "\"" }
-            .joined(separator: ".")
-    }
-
     public func columnType(_ type: ColumnType) -> String {
         switch type {
         case .identity: "INTEGER PRIMARY KEY AUTOINCREMENT"

@@ -31,6 +31,29 @@ import Testing
     }
 
     @Test(
+        "a lane whose rows all wait does not keep changes from being announced",
+        arguments: TestDatabaseKind.available
+    )
+    func waitingLane(_ kind: TestDatabaseKind) async throws {
+        try await ProducerHarness.run(kind, settings: Self.rarely) { harness in
+            // The second waits behind the first, which has failed, and which no attempt is made to publish.
+            try await harness.write(
+                "INSERT INTO accounts (id, name) VALUES (1, 'Acme')",
+                "UPDATE dionysus_outboxes SET failed_at = created_at, attempts = 1, retry_at = '2999-01-01'",
+                "UPDATE accounts SET name = 'Acme Inc.' WHERE id = 1"
+            )
+            try await harness.withRelay { published in
+                var batches = published.makeAsyncIterator()
+                for number in 2...20 {
+                    try await harness.write("INSERT INTO accounts (id, name) VALUES (\(number), 'Other')")
+                    #expect(await batches.next()?.changes.count == 1)
+                }
+            }
+            #expect(try await harness.pending().count == 2)
+        }
+    }
+
+    @Test(
         "a transaction that began before the relay waited does not go unnoticed",
         .enabled(if: TestDatabaseKind.available.contains(.postgres), "needs PostgreSQL")
     )
@@ -69,7 +92,7 @@ import Testing
         for (isRetriable, expected) in [(false, 1), (true, 3)] {
             let signal = RefusingSignal(isRetriable: isRetriable)
             var waiting = ChangeWaiting(
-                signal,
+                { _ in signal },
                 Doorbell(),
                 pollInterval: .milliseconds(1),
                 logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }

@@ -66,6 +66,23 @@ public protocol SQLDialect: Sendable {
 }
 
 extension SQLDialect {
+    public func quoted(_ identifier: String) -> String {
+        // Byte by byte: each statement quotes a dozen names each time it is run.
+        var quoted: [UInt8] = []
+        quoted.reserveCapacity(identifier.utf8.count + 8)
+        quoted.append(UInt8(ascii: "\""))
+        for byte in identifier.utf8 {
+            switch byte {
+            case 0: break
+            case UInt8(ascii: "."): quoted += "\".\"".utf8
+            case UInt8(ascii: "\""): quoted += "\"\"".utf8
+            default: quoted.append(byte)
+            }
+        }
+        quoted.append(UInt8(ascii: "\""))
+        return String(decoding: quoted, as: UTF8.self)
+    }
+
     public func isAnyKey(_ key: SQL, of values: [DatabaseValue], type: DatabaseType) -> SQL {
         isAny(key, of: values, type: type)
     }

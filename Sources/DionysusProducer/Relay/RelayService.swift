@@ -108,7 +108,7 @@ public struct RelayService: Service {
 
     /// Finds lanes that have something to publish.
     private func poll(_ pipeline: RelayPipeline, _ queue: LaneQueue, _ doorbell: Doorbell) async throws {
-        let signal = settings.wakesUp ? database.changeSignal(doorbell.ring) : nil
+        let signal = settings.wakesUp ? database.changeSignal : nil
         var changes = ChangeWaiting(signal, doorbell, pollInterval: settings.pollInterval, logger: logger)
         var (isBusy, hasProgressed) = (false, false)
         while !queue.isClosed, !Task.isCancelled {
@@ -124,19 +124,18 @@ public struct RelayService: Service {
             // Lanes whose rows all wait behind a failed one are looked at again and again: they don't count as work.
             if mode == .untilEmpty, queue.isIdle, try await isEmpty(pipeline, queue) { queue.close() }
             queue.offerIdle(lanes + pipeline.housekeeping.lanesToAdvance())
+            let isArmed = !isBusy
             if !lanes.isEmpty || isBusy && !queue.isIdle {
-                if !isBusy { await changes.disarm() }
                 // A lane may get rows after it was claimed, as others may.
                 await doorbell.wait(atMost: hasProgressed ? Self.pauseUnderWork : settings.pollInterval)
                 hasProgressed = queue.takeProgress()
                 isBusy = hasProgressed || !queue.isIdle
-                if isBusy { continue }
-            } else if isBusy {
-                // Nothing is announced yet, so that it has to be looked once more.
+                if isBusy && isArmed { await changes.disarm() }
+            } else {
                 isBusy = false
-                continue
             }
-            await changes.wait()
+            // What came while nothing was announced has to be looked for first.
+            if !isBusy && isArmed { await changes.wait() }
         }
         await changes.close()
     }
