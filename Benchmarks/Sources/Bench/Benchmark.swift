@@ -15,6 +15,7 @@ struct Benchmark: Sendable {
             consumerCreated, consumerUpdated, consumerBookings, consumerSQLite,
             captureInsert, captureBulk,
             latency,
+            latencyAtRest,
             relayMemory, consumerMemory,
             idle, idleSQLite,
         ]

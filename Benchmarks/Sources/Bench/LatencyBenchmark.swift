@@ -5,68 +5,91 @@ import ServiceLifecycle
 import Synchronization
 
 extension Benchmark {
-    /// How long a change takes at 500 changes a second.
-    static let latency = Benchmark(
-        name: "latency",
-        figures: [
-            Figure(name: "commit to acknowledgement, p50", unit: "ms", targets: [.atMost(5)]),
-            Figure(name: "commit to acknowledgement, p99", unit: "ms", targets: [.atMost(25)]),
-            Figure(name: "commit to replica, p50", unit: "ms", targets: [.atMost(15)]),
-            Figure(name: "commit to replica, p99", unit: "ms", targets: [.atMost(60)]),
-        ],
-        run: {
-            try await SourceFixture.with(rentals: 1_000) { fixture in
-                try await withReplica { replica in
-                    try await withKafka { broker in
-                        let times = Times()
-                        // The mock cluster lets an empty fetch wait for its whole time, also when messages come.
-                        var settings = ConsumerSettings()
-                        settings.brokerSettings = ["fetch.wait.max.ms": "5"]
-                        let relay = RelayService(
-                            fixture.registry,
-                            database: fixture.database,
-                            broker: broker,
-                            settings: fixture.settings,
-                            logger: quiet,
-                            onPublished: times.published
-                        )
-                        let consumer = ConsumerService(
-                            RentalMirror(onConsumed: times.consumed),
-                            database: replica,
-                            broker: broker,
-                            settings: settings,
+    /// How long a change takes at 500 changes a second, which keep the machine busy.
+    static let latency = latency(
+        "latency",
+        changesPerSecond: 500,
+        acknowledgement: [[.atMost(5)], [.atMost(25)]],
+        replica: [[.atMost(15)], [.atMost(60)]]
+    )
+
+    /// The same where the relay waits between changes, and has to be woken.
+    static let latencyAtRest = latency("latency-at-rest", changesPerSecond: 100)
+
+    private static func latency(
+        _ name: String,
+        changesPerSecond: Int,
+        acknowledgement: [[Target]] = [[], []],
+        replica: [[Target]] = [[], []]
+    ) -> Benchmark {
+        Benchmark(
+            name: name,
+            figures: [
+                Figure(
+                    name: "commit to acknowledgement at \(changesPerSecond) changes/s, p50",
+                    unit: "ms",
+                    targets: acknowledgement[0]
+                ),
+                Figure(name: "commit to acknowledgement, p99", unit: "ms", targets: acknowledgement[1]),
+                Figure(name: "commit to replica, p50", unit: "ms", targets: replica[0]),
+                Figure(name: "commit to replica, p99", unit: "ms", targets: replica[1]),
+            ],
+            run: { try await latencies(changesPerSecond: changesPerSecond, count: 10 * changesPerSecond) }
+        )
+    }
+
+    private static func latencies(changesPerSecond: Int, count: Int) async throws -> [Double] {
+        try await SourceFixture.with(rentals: 1_000) { fixture in
+            try await withReplica { replica in
+                try await withKafka { broker in
+                    let times = Times()
+                    // The mock cluster lets an empty fetch wait for its whole time, also when messages come.
+                    var settings = ConsumerSettings()
+                    settings.brokerSettings = ["fetch.wait.max.ms": "5"]
+                    let relay = RelayService(
+                        fixture.registry,
+                        database: fixture.database,
+                        broker: broker,
+                        settings: fixture.settings,
+                        logger: quiet,
+                        onPublished: times.published
+                    )
+                    let consumer = ConsumerService(
+                        RentalMirror(onConsumed: times.consumed),
+                        database: replica,
+                        broker: broker,
+                        settings: settings,
+                        logger: quiet
+                    )
+                    let group = ServiceGroup(
+                        configuration: .init(
+                            services: [.init(service: relay), .init(service: consumer)],
                             logger: quiet
                         )
-                        let group = ServiceGroup(
-                            configuration: .init(
-                                services: [.init(service: relay), .init(service: consumer)],
-                                logger: quiet
+                    )
+                    return try await withThrowingTaskGroup(of: Void.self) { tasks in
+                        tasks.addTask { try await group.run() }
+                        // The group has been joined once a first change has arrived.
+                        try await fixture.run("UPDATE rentals SET price = price + 1 WHERE id = 1")
+                        await times.firstArrival()
+                        let clock = ContinuousClock()
+                        var due = clock.now
+                        for number in 0..<count {
+                            try await fixture.run(
+                                "UPDATE rentals SET price = price + 1 WHERE id = \(1 + number % 1_000)"
                             )
-                        )
-                        return try await withThrowingTaskGroup(of: Void.self) { tasks in
-                            tasks.addTask { try await group.run() }
-                            // The group has been joined once a first change has arrived.
-                            try await fixture.run("UPDATE rentals SET price = price + 1 WHERE id = 1")
-                            await times.firstArrival()
-                            let clock = ContinuousClock()
-                            var due = clock.now
-                            for number in 0..<5_000 {
-                                try await fixture.run(
-                                    "UPDATE rentals SET price = price + 1 WHERE id = \(1 + number % 1_000)"
-                                )
-                                due += .milliseconds(2)
-                                try await clock.sleep(until: due)
-                            }
-                            await times.arrivals(atLeast: 5_001)
-                            await group.triggerGracefulShutdown()
-                            try await tasks.waitForAll()
-                            return times.percentiles
+                            due += .seconds(1) / changesPerSecond
+                            try await clock.sleep(until: due)
                         }
+                        await times.arrivals(atLeast: count + 1)
+                        await group.triggerGracefulShutdown()
+                        try await tasks.waitForAll()
+                        return times.percentiles
                     }
                 }
             }
         }
-    )
+    }
 }
 
 /// When changes were recorded, acknowledged and applied.
