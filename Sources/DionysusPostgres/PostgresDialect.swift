@@ -34,9 +34,10 @@ public struct PostgresDialect: SQLDialect {
         "\(expression) = ANY(\(array(values, type)))"
     }
 
-    /// The planner takes the list that a subquery returns for a short one.
+    /// The planner takes the list that a subquery returns for a short one, and any list for several keys.
     public func isAnyKey(_ key: SQL, of values: [DatabaseValue], type: DatabaseType) -> SQL {
-        "\(key) IN (SELECT unnest((SELECT \(array(values, type)))))"
+        if values.count == 1 { return "\(key) = \(values[0])::\(raw: Self.arrayElement(type))" }
+        return "\(key) IN (SELECT unnest((SELECT \(array(values, type)))))"
     }
 
     public func rows(_ columns: [BulkColumn], alias: String) -> SQL { rows(arrays(columns), columns, alias) }

@@ -43,6 +43,20 @@ struct KeyLookupTests {
         }
     }
 
+    @Test func `one key is looked up in its index also in a table of a few pages`() async throws {
+        try await withTable { database, table in
+            try await database.transaction(.write) { transaction in
+                try transaction.run("DELETE FROM \(identifier: table) WHERE id > 500")
+                try transaction.run("CREATE TABLE \(identifier: "few_" + table) AS SELECT * FROM \(identifier: table)")
+                try transaction.run("ALTER TABLE \(identifier: "few_" + table) ADD PRIMARY KEY (id)")
+                try transaction.run("ANALYZE \(identifier: "few_" + table)")
+            }
+            let isAny = PostgresDialect().isAnyKey("t.id", of: [.integer(7)], type: .integer)
+            let plan = try await plan("SELECT name FROM \(identifier: "few_" + table) t WHERE \(isAny)", on: database)
+            #expect(plan.contains("Index Scan using few_\(table)_pkey"), "\(plan)")
+        }
+    }
+
     @Test func `a key without an index is found by one pass over the table`() async throws {
         try await withTable { database, table in
             let names = keys.indices.map { DatabaseValue.text("number \($0)") }

@@ -119,6 +119,11 @@ extension DatabaseConformance {
                     let isWanted = isAny("value", wanted.map { samples.values[$0] }, samples.type)
                     let found = try await trial.run("SELECT id FROM \(identifier: table) WHERE \(isWanted) ORDER BY id")
                     try expectEqual(try found.rows.map { try $0.integer(0) }, wanted.map(Int64.init), "the ids found")
+                    for value in samples.values {
+                        let isWanted = isAny("value", [value], samples.type)
+                        let found = try await trial.run("SELECT id FROM \(identifier: table) WHERE \(isWanted)")
+                        try expectEqual(found.count, samples.values.count { $0 == value }, "the number of rows found")
+                    }
                 }
             }
         }
