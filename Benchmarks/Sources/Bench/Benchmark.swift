@@ -14,8 +14,7 @@ struct Benchmark: Sendable {
             snapshot, snapshotHeld(minutes: minutes), genesis,
             consumerCreated, consumerUpdated, consumerBookings, consumerSQLite,
             captureInsert, captureBulk,
-            latency,
-            latencyAtRest,
+            latency, latencyConsumed, latencyAtRest,
             relayMemory, consumerMemory,
             idle, idleSQLite,
         ]

@@ -5,44 +5,59 @@ import ServiceLifecycle
 import Synchronization
 
 extension Benchmark {
-    /// How long a change takes at 500 changes a second, which keep the machine busy.
-    static let latency = latency(
-        "latency",
-        changesPerSecond: 500,
-        acknowledgement: [[.atMost(5)], [.atMost(25)]],
-        replica: [[.atMost(15)], [.atMost(60)]]
+    /// How long a change takes to the broker at 500 changes a second.
+    static let latency = Benchmark(
+        name: "latency",
+        figures: acknowledgementFigures,
+        run: { try await latencies(changesPerSecond: 500, consumed: false).acknowledgement }
     )
 
-    /// The same where the relay waits between changes, and has to be woken.
-    static let latencyAtRest = latency("latency-at-rest", changesPerSecond: 100)
+    /// How long it takes to the replica, where the consumer shares the machine.
+    static let latencyConsumed = Benchmark(
+        name: "latency-consumed",
+        figures: acknowledgementFigures + [
+            Figure(name: "commit to replica, p50", unit: "ms", targets: [.atMost(15)]),
+            Figure(name: "commit to replica, p99", unit: "ms", targets: [.atMost(60)]),
+        ],
+        run: {
+            let times = try await latencies(changesPerSecond: 500, consumed: true)
+            return times.acknowledgement + times.replica
+        }
+    )
 
-    private static func latency(
-        _ name: String,
+    /// The same at 100 changes a second, between which the relay waits and has to be woken.
+    static let latencyAtRest = Benchmark(
+        name: "latency-at-rest",
+        figures: [
+            Figure(name: "commit to acknowledgement at 100 changes/s, p50", unit: "ms"),
+            Figure(name: "commit to acknowledgement, p99", unit: "ms"),
+            Figure(name: "commit to replica, p50", unit: "ms"),
+            Figure(name: "commit to replica, p99", unit: "ms"),
+        ],
+        run: {
+            let times = try await latencies(changesPerSecond: 100, consumed: true)
+            return times.acknowledgement + times.replica
+        }
+    )
+
+    private static let acknowledgementFigures = [
+        Figure(name: "commit to acknowledgement at 500 changes/s, p50", unit: "ms", targets: [.atMost(5)]),
+        Figure(name: "commit to acknowledgement, p99", unit: "ms", targets: [.atMost(25)]),
+    ]
+
+    /// - Parameters:
+    ///   - changesPerSecond: How many transactions of one row the writer commits.
+    ///   - consumed: Whether a replica follows.
+    /// - Returns: Of ten seconds, the median and the 99th percentile of each time.
+    private static func latencies(
         changesPerSecond: Int,
-        acknowledgement: [[Target]] = [[], []],
-        replica: [[Target]] = [[], []]
-    ) -> Benchmark {
-        Benchmark(
-            name: name,
-            figures: [
-                Figure(
-                    name: "commit to acknowledgement at \(changesPerSecond) changes/s, p50",
-                    unit: "ms",
-                    targets: acknowledgement[0]
-                ),
-                Figure(name: "commit to acknowledgement, p99", unit: "ms", targets: acknowledgement[1]),
-                Figure(name: "commit to replica, p50", unit: "ms", targets: replica[0]),
-                Figure(name: "commit to replica, p99", unit: "ms", targets: replica[1]),
-            ],
-            run: { try await latencies(changesPerSecond: changesPerSecond, count: 10 * changesPerSecond) }
-        )
-    }
-
-    private static func latencies(changesPerSecond: Int, count: Int) async throws -> [Double] {
-        try await SourceFixture.with(rentals: 1_000) { fixture in
+        consumed: Bool
+    ) async throws -> (acknowledgement: [Double], replica: [Double]) {
+        let count = 10 * changesPerSecond
+        return try await SourceFixture.with(rentals: 1_000) { fixture in
             try await withReplica { replica in
                 try await withKafka { broker in
-                    let times = Times()
+                    let times = Times(consumed: consumed)
                     // The mock cluster lets an empty fetch wait for its whole time, also when messages come.
                     var settings = ConsumerSettings()
                     settings.brokerSettings = ["fetch.wait.max.ms": "5"]
@@ -61,9 +76,10 @@ extension Benchmark {
                         settings: settings,
                         logger: quiet
                     )
+                    let services: [any Service] = consumed ? [relay, consumer] : [relay]
                     let group = ServiceGroup(
                         configuration: .init(
-                            services: [.init(service: relay), .init(service: consumer)],
+                            services: services.map { .init(service: $0) },
                             logger: quiet
                         )
                     )
@@ -71,13 +87,15 @@ extension Benchmark {
                         tasks.addTask { try await group.run() }
                         // The group has been joined once a first change has arrived.
                         try await fixture.run("UPDATE rentals SET price = price + 1 WHERE id = 1")
-                        await times.firstArrival()
+                        times.committed()
+                        await times.arrivals(atLeast: 1)
                         let clock = ContinuousClock()
                         var due = clock.now
                         for number in 0..<count {
                             try await fixture.run(
                                 "UPDATE rentals SET price = price + 1 WHERE id = \(1 + number % 1_000)"
                             )
+                            times.committed()
                             due += .seconds(1) / changesPerSecond
                             try await clock.sleep(until: due)
                         }
@@ -92,33 +110,45 @@ extension Benchmark {
     }
 }
 
-/// When changes were recorded, acknowledged and applied.
+/// When changes were committed, acknowledged and applied.
 private final class Times: Sendable {
+    private struct Publication {
+        let recordedAt: Timestamp
+        let acknowledgedAt: Timestamp
+    }
+
     private struct State {
-        var recorded: [String: Timestamp] = [:]
+        /// Whether what is published is also awaited in the replica.
+        let consumed: Bool
+        var commits: [Timestamp] = []
+        /// By the ids of the events, as what follows.
+        var publications: [String: Publication] = [:]
         var applied: [String: Timestamp] = [:]
-        var acknowledgement: [Double] = []
-        var replica: [Double] = []
         var waiting: [(count: Int, continuation: CheckedContinuation<Void, Never>)] = []
 
         mutating func arrived() -> [CheckedContinuation<Void, Never>] {
-            let ready = waiting.filter { $0.count <= replica.count }
-            waiting.removeAll { $0.count <= replica.count }
-            return ready.map(\.continuation)
+            let count = arrivals
+            defer { waiting.removeAll { $0.count <= count } }
+            return waiting.filter { $0.count <= count }.map(\.continuation)
         }
+
+        var arrivals: Int { consumed ? min(publications.count, applied.count) : publications.count }
     }
 
-    private let state = Mutex(State())
+    private let state: Mutex<State>
+
+    init(consumed: Bool) { state = Mutex(State(consumed: consumed)) }
+
+    /// The writer's transaction has ended.
+    func committed() { state.withLock { $0.commits.append(.now) } }
 
     func published(_ batch: PublishedBatch) {
         let ready = state.withLock { state in
             for change in batch.changes {
-                state.acknowledgement.append(Self.milliseconds(change.recordedAt, batch.acknowledgedAt))
-                if let applied = state.applied.removeValue(forKey: change.eventID) {
-                    state.replica.append(Self.milliseconds(change.recordedAt, applied))
-                } else {
-                    state.recorded[change.eventID] = change.recordedAt
-                }
+                state.publications[change.eventID] = Publication(
+                    recordedAt: change.recordedAt,
+                    acknowledgedAt: batch.acknowledgedAt
+                )
             }
             return state.arrived()
         }
@@ -127,28 +157,17 @@ private final class Times: Sendable {
 
     func consumed(_ event: ConsumedEvent) {
         guard let id = event.eventID else { return }
-        let now = Timestamp.now
         let ready = state.withLock { state in
-            if let recorded = state.recorded.removeValue(forKey: id) {
-                state.replica.append(Self.milliseconds(recorded, now))
-            } else {
-                state.applied[id] = now
-            }
+            state.applied[id] = .now
             return state.arrived()
         }
         for continuation in ready { continuation.resume() }
     }
 
-    private static func milliseconds(_ start: Timestamp, _ end: Timestamp) -> Double {
-        Double(end.microseconds - start.microseconds) / 1_000
-    }
-
-    func firstArrival() async { await arrivals(atLeast: 1) }
-
     func arrivals(atLeast count: Int) async {
         await withCheckedContinuation { continuation in
             let isThere = state.withLock { state in
-                guard state.replica.count < count else { return true }
+                guard state.arrivals < count else { return true }
                 state.waiting.append((count, continuation))
                 return false
             }
@@ -156,15 +175,32 @@ private final class Times: Sendable {
         }
     }
 
-    /// Of both, the median and the 99th percentile, without the change that waited for the group.
-    var percentiles: [Double] {
+    /// Of the time to the acknowledgement and of that to the replica, the median and the 99th percentile, without the
+    /// change that waited for the group.
+    ///
+    /// There is one writer, so that changes were recorded in the order in which they were committed.
+    var percentiles: (acknowledgement: [Double], replica: [Double]) {
         state.withLock { state in
-            [state.acknowledgement, state.replica]
-                .flatMap { times -> [Double] in
-                    let sorted = times.dropFirst().sorted()
-                    guard !sorted.isEmpty else { return [0, 0] }
-                    return [sorted[sorted.count / 2], sorted[sorted.count * 99 / 100]]
-                }
+            let changes = state.publications.sorted { $0.value.recordedAt < $1.value.recordedAt }
+            let times = zip(state.commits, changes).dropFirst()
+            return (
+                Self.percentiles(times.map { Self.milliseconds($0, $1.value.acknowledgedAt) }),
+                Self.percentiles(
+                    times.compactMap { commit, change in
+                        state.applied[change.key].map { Self.milliseconds(commit, $0) }
+                    }
+                )
+            )
         }
+    }
+
+    private static func percentiles(_ times: [Double]) -> [Double] {
+        guard !times.isEmpty else { return [] }
+        let sorted = times.sorted()
+        return [sorted[sorted.count / 2], sorted[sorted.count * 99 / 100]]
+    }
+
+    private static func milliseconds(_ start: Timestamp, _ end: Timestamp) -> Double {
+        Double(end.microseconds - start.microseconds) / 1_000
     }
 }
