@@ -92,7 +92,7 @@ import Testing
         for (isRetriable, expected) in [(false, 1), (true, 3)] {
             let signal = RefusingSignal(isRetriable: isRetriable)
             var waiting = ChangeWaiting(
-                { _ in signal },
+                signal,
                 Doorbell(),
                 pollInterval: .milliseconds(1),
                 logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }

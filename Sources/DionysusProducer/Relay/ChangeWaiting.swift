@@ -1,10 +1,7 @@
 import Dionysus
 import Logging
-import Synchronization
 
 /// How an idle relay waits: until changes are announced, if the database can do that, and no longer than the poll interval.
-///
-/// The doorbell rings for other things too; a change that was announced while these were waited for is not forgotten.
 struct ChangeWaiting: Sendable {
     private enum Readiness {
         /// Every change rings.
@@ -18,7 +15,6 @@ struct ChangeWaiting: Sendable {
     private static let firstTry = Duration.milliseconds(1)
 
     private let signal: (any ChangeSignal)?
-    private let announcement: Announcement
     private let doorbell: Doorbell
     private let pollInterval: Duration
     private let logger: Logger
@@ -28,19 +24,8 @@ struct ChangeWaiting: Sendable {
     /// Whether the database has said that it can't announce changes here: it is not asked again.
     private var isImpossible = false
 
-    /// - Parameter signal: Makes the signal of what it is to call for every change; nil if changes are not announced.
-    init(
-        _ signal: ((@escaping @Sendable () -> Void) -> any ChangeSignal)?,
-        _ doorbell: Doorbell,
-        pollInterval: Duration,
-        logger: Logger
-    ) {
-        let announcement = Announcement()
-        self.announcement = announcement
-        self.signal = signal? {
-            announcement.hasCome.store(true, ordering: .sequentiallyConsistent)
-            doorbell.ring()
-        }
+    init(_ signal: (any ChangeSignal)?, _ doorbell: Doorbell, pollInterval: Duration, logger: Logger) {
+        self.signal = signal
         self.doorbell = doorbell
         self.pollInterval = pollInterval
         self.logger = logger
@@ -48,7 +33,7 @@ struct ChangeWaiting: Sendable {
 
     /// Has changes announced that come after this.
     mutating func arm() async {
-        announcement.hasCome.store(false, ordering: .sequentiallyConsistent)
+        doorbell.forgetAnnouncements()
         guard let signal, !isImpossible else { return }
         do {
             readiness = try await signal.arm() ? .armed : .tryAgain
@@ -64,7 +49,7 @@ struct ChangeWaiting: Sendable {
 
     /// Waits for the next change since changes have been announced.
     func wait() async {
-        if announcement.hasCome.load(ordering: .sequentiallyConsistent) { return }
+        if doorbell.hasAnnouncement { return }
         switch readiness {
         case .armed, .silent: await doorbell.wait(atMost: pollInterval)
         case .tryAgain: await doorbell.wait(atMost: min(Self.firstTry * (1 << min(tries, 16)), pollInterval))
@@ -75,9 +60,4 @@ struct ChangeWaiting: Sendable {
     func disarm() async { await signal?.disarm() }
 
     func close() async { await signal?.close() }
-}
-
-/// Whether a change has been announced.
-private final class Announcement: Sendable {
-    let hasCome = Atomic(false)
 }

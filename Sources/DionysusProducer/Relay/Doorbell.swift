@@ -1,9 +1,13 @@
 import Synchronization
 
 /// Wakes one task that waits; any number of rings before it waits are one.
+///
+/// It rings for several reasons. That there is something new to look for is remembered also if the ring was taken for
+/// another reason.
 final class Doorbell: Sendable {
     private struct State {
         var hasRung = false
+        var hasAnnouncement = false
         var isCancelled = false
         var waiter: CheckedContinuation<Void, Never>?
     }
@@ -19,6 +23,18 @@ final class Doorbell: Sendable {
         }
         waiter?.resume()
     }
+
+    /// Rings because there is something new to look for.
+    func announce() {
+        state.withLock { $0.hasAnnouncement = true }
+        ring()
+    }
+
+    /// Whether there is something new since announcements were forgotten.
+    var hasAnnouncement: Bool { state.withLock { $0.hasAnnouncement } }
+
+    /// Forgets that there was something new, because it is going to be looked for.
+    func forgetAnnouncements() { state.withLock { $0.hasAnnouncement = false } }
 
     /// Waits for a ring, at most for a time.
     func wait(atMost duration: Duration) async {

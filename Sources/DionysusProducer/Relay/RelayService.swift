@@ -89,7 +89,7 @@ public struct RelayService: Service {
                 }
                 group.addTask {
                     do {
-                        try await genesisWorker(pipeline).run(queue, onQueued: doorbell.ring)
+                        try await genesisWorker(pipeline).run(queue, onQueued: doorbell.announce)
                     } catch {
                         queue.close()
                         throw error
@@ -108,7 +108,7 @@ public struct RelayService: Service {
 
     /// Finds lanes that have something to publish.
     private func poll(_ pipeline: RelayPipeline, _ queue: LaneQueue, _ doorbell: Doorbell) async throws {
-        let signal = settings.wakesUp ? database.changeSignal : nil
+        let signal = settings.wakesUp ? database.changeSignal(doorbell.announce) : nil
         var changes = ChangeWaiting(signal, doorbell, pollInterval: settings.pollInterval, logger: logger)
         var (isBusy, hasProgressed) = (false, false)
         while !queue.isClosed, !Task.isCancelled {
