@@ -2,6 +2,7 @@ import Dionysus
 import DionysusProducer
 import Dispatch
 import ServiceLifecycle
+import Synchronization
 
 extension Benchmark {
     /// Whether a relay becomes slower while a transaction holds its snapshot and changes go on.
@@ -22,11 +23,14 @@ extension Benchmark {
                 try await SourceFixture.with(rentals: 200_000) { fixture in
                     try await withKafka { broker in
                         let reader = try await Reader(of: fixture)
-                        let start = try await fixture.drains(to: broker, afterRental: 0)
-                        try await fixture.change(for: .seconds(minutes * 60), besideRelayTo: broker)
-                        let end = try await fixture.drains(to: broker, afterRental: 100_000)
-                        reader.end()
-                        return [start.median, end.median, start.median / end.median]
+                        defer { reader.end() }
+                        return try await fixture.withRelay(to: broker) { published in
+                            let start = try await fixture.drains(published, afterRental: 0)
+                            let count = try await fixture.change(for: .seconds(minutes * 60))
+                            await published.wait(for: count)
+                            let end = try await fixture.drains(published, afterRental: 100_000)
+                            return [start.median, end.median, start.median / end.median]
+                        }
                     }
                 }
             }
@@ -55,53 +59,105 @@ struct Reader {
     func end() { isOver.signal() }
 }
 
+/// Counts what a relay publishes.
+private final class Published: Sendable {
+    private struct State {
+        var count = 0
+        var waiter: CheckedContinuation<Void, Never>?
+    }
+
+    private let state = Mutex(State())
+
+    func add(_ batch: PublishedBatch) {
+        let waiter = state.withLock { state -> CheckedContinuation<Void, Never>? in
+            state.count += batch.changes.count
+            guard state.count >= 0 else { return nil }
+            defer { state.waiter = nil }
+            return state.waiter
+        }
+        waiter?.resume()
+    }
+
+    /// Waits until so many more have been published than were waited for before.
+    func wait(for count: Int) async {
+        await withCheckedContinuation { continuation in
+            let isThere = state.withLock { state in
+                state.count -= count
+                guard state.count < 0 else { return true }
+                state.waiter = continuation
+                return false
+            }
+            if isThere { continuation.resume() }
+        }
+    }
+}
+
 extension SourceFixture {
-    /// How many records a second a relay publishes, several times.
+    /// Runs a relay beside a body.
+    fileprivate func withRelay(
+        to broker: any MessageBroker,
+        _ body: (Published) async throws -> [Double]
+    ) async throws -> [Double] {
+        let published = Published()
+        let relay = RelayService(
+            registry,
+            database: database,
+            broker: broker,
+            settings: settings,
+            logger: quiet,
+            onPublished: published.add
+        )
+        let group = ServiceGroup(configuration: .init(services: [.init(service: relay)], logger: quiet))
+        return try await withThrowingTaskGroup(of: Void.self) { tasks in
+            tasks.addTask { try await group.run() }
+            let figures = try await body(published)
+            await group.triggerGracefulShutdown()
+            try await tasks.waitForAll()
+            return figures
+        }
+    }
+
+    /// How many records a second the relay publishes, several times.
     ///
     /// Each time they are other records: the reader keeps all versions of a row, and reading through those of the
     /// application's own tables is not what is measured.
-    fileprivate func drains(to broker: any MessageBroker, afterRental last: Int) async throws -> [Double] {
+    fileprivate func drains(_ published: Published, afterRental last: Int) async throws -> [Double] {
         let count = 14_000
         var rates: [Double] = []
         for round in 0..<7 {
             let first = last + round * count + 1
+            try await database.outsideTransaction("CHECKPOINT")
             try await run(
                 """
                 UPDATE rentals SET price = price + 1, updated_at = clock_timestamp()
                 WHERE id BETWEEN \(first) AND \(first + count - 1)
                 """
             )
-            try await database.outsideTransaction("CHECKPOINT")
-            let spent = try await ContinuousClock().measure { try await relay(to: broker) }
+            let spent = await ContinuousClock().measure { await published.wait(for: count) }
             rates.append(Double(count) / seconds(spent))
         }
         return rates
     }
 
-    /// Makes a thousand changes a second, ten in a transaction, beside a relay that publishes them.
-    fileprivate func change(for duration: Duration, besideRelayTo broker: any MessageBroker) async throws {
-        let relay = RelayService(registry, database: database, broker: broker, settings: settings, logger: quiet)
-        let group = ServiceGroup(configuration: .init(services: [.init(service: relay)], logger: quiet))
-        try await withThrowingTaskGroup(of: Void.self) { tasks in
-            tasks.addTask { try await group.run() }
-            let clock = ContinuousClock()
-            let end = clock.now + duration
-            var due = clock.now
-            var first = 1
-            while due < end {
-                try await run(
-                    """
-                    UPDATE rentals SET price = price + 1, updated_at = clock_timestamp()
-                    WHERE id BETWEEN \(first) AND \(first + 9)
-                    """
-                )
-                first = first > 199_980 ? 1 : first + 10
-                due += .milliseconds(10)
-                try await clock.sleep(until: due)
-            }
-            await group.triggerGracefulShutdown()
-            try await tasks.waitForAll()
+    /// Makes a thousand changes a second, ten in a transaction.
+    /// - Returns: How many.
+    fileprivate func change(for duration: Duration) async throws -> Int {
+        let clock = ContinuousClock()
+        let end = clock.now + duration
+        var due = clock.now
+        var (count, first) = (0, 1)
+        while due < end {
+            try await run(
+                """
+                UPDATE rentals SET price = price + 1, updated_at = clock_timestamp()
+                WHERE id BETWEEN \(first) AND \(first + 9)
+                """
+            )
+            count += 10
+            first = first > 99_980 ? 1 : first + 10
+            due += .milliseconds(10)
+            try await clock.sleep(until: due)
         }
-        try await self.relay(to: broker)
+        return count
     }
 }

@@ -41,7 +41,7 @@ final class LaneHousekeeping: Sendable {
 
     private static let advanceInterval = Duration.seconds(1)
     /// While an old snapshot keeps dead index entries from being removed, every claim passes those above the mark.
-    private static let advanceAfterRows = 1_000
+    private static let advanceAfterRows = 250
     private static let sweepInterval = Duration.seconds(600)
 
     private let state = Mutex(State())
