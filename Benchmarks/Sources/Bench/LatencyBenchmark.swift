@@ -1,7 +1,6 @@
 import Dionysus
 import DionysusConsumer
 import DionysusProducer
-import ServiceLifecycle
 import Synchronization
 
 extension Benchmark {
@@ -76,19 +75,11 @@ extension Benchmark {
                         settings: settings,
                         logger: quiet
                     )
-                    let services: [any Service] = consumed ? [relay, consumer] : [relay]
-                    let group = ServiceGroup(
-                        configuration: .init(
-                            services: services.map { .init(service: $0) },
-                            logger: quiet
-                        )
-                    )
-                    return try await withThrowingTaskGroup(of: Void.self) { tasks in
-                        tasks.addTask { try await group.run() }
+                    let write = {
                         // The group has been joined once a first change has arrived.
                         try await fixture.run("UPDATE rentals SET price = price + 1 WHERE id = 1")
                         times.committed()
-                        await times.arrivals(atLeast: 1)
+                        await times.arrivals(of: 1)
                         let clock = ContinuousClock()
                         var due = clock.now
                         for number in 0..<count {
@@ -99,11 +90,14 @@ extension Benchmark {
                             due += .seconds(1) / changesPerSecond
                             try await clock.sleep(until: due)
                         }
-                        await times.arrivals(atLeast: count + 1)
-                        await group.triggerGracefulShutdown()
-                        try await tasks.waitForAll()
-                        return times.percentiles
+                        await times.arrivals(of: count)
                     }
+                    if consumed {
+                        try await withServices(relay, consumer, body: write)
+                    } else {
+                        try await withServices(relay, body: write)
+                    }
+                    return times.percentiles
                 }
             }
         }
@@ -118,61 +112,45 @@ private final class Times: Sendable {
     }
 
     private struct State {
-        /// Whether what is published is also awaited in the replica.
-        let consumed: Bool
         var commits: [Timestamp] = []
         /// By the ids of the events, as what follows.
         var publications: [String: Publication] = [:]
         var applied: [String: Timestamp] = [:]
-        var waiting: [(count: Int, continuation: CheckedContinuation<Void, Never>)] = []
-
-        mutating func arrived() -> [CheckedContinuation<Void, Never>] {
-            let count = arrivals
-            defer { waiting.removeAll { $0.count <= count } }
-            return waiting.filter { $0.count <= count }.map(\.continuation)
-        }
-
-        var arrivals: Int { consumed ? min(publications.count, applied.count) : publications.count }
     }
 
-    private let state: Mutex<State>
+    private let state = Mutex(State())
+    private let publications = Arrivals()
+    private let applications = Arrivals()
+    /// Whether what is published is also awaited in the replica.
+    private let consumed: Bool
 
-    init(consumed: Bool) { state = Mutex(State(consumed: consumed)) }
+    init(consumed: Bool) { self.consumed = consumed }
 
     /// The writer's transaction has ended.
     func committed() { state.withLock { $0.commits.append(.now) } }
 
     func published(_ batch: PublishedBatch) {
-        let ready = state.withLock { state in
+        state.withLock { state in
             for change in batch.changes {
                 state.publications[change.eventID] = Publication(
                     recordedAt: change.recordedAt,
                     acknowledgedAt: batch.acknowledgedAt
                 )
             }
-            return state.arrived()
         }
-        for continuation in ready { continuation.resume() }
+        publications.add(batch.changes.count)
     }
 
     func consumed(_ event: ConsumedEvent) {
         guard let id = event.eventID else { return }
-        let ready = state.withLock { state in
-            state.applied[id] = .now
-            return state.arrived()
-        }
-        for continuation in ready { continuation.resume() }
+        state.withLock { $0.applied[id] = .now }
+        applications.add(1)
     }
 
-    func arrivals(atLeast count: Int) async {
-        await withCheckedContinuation { continuation in
-            let isThere = state.withLock { state in
-                guard state.arrivals < count else { return true }
-                state.waiting.append((count, continuation))
-                return false
-            }
-            if isThere { continuation.resume() }
-        }
+    /// Waits for so many more changes.
+    func arrivals(of count: Int) async {
+        await publications.wait(for: count)
+        if consumed { await applications.wait(for: count) }
     }
 
     /// Of the time to the acknowledgement and of that to the replica, the median and the 99th percentile, without the

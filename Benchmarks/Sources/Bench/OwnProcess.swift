@@ -7,7 +7,6 @@ import DionysusPostgres
 import DionysusProducer
 import DionysusSQLite
 import Foundation
-import ServiceLifecycle
 import Synchronization
 
 // Whose memory or processor time is measured runs in a process of its own: this program again, with a subcommand.
@@ -96,17 +95,13 @@ struct IdleProcess: AsyncParsableCommand {
             try self.broker.hasPrefix("/")
             ? EmbeddedBroker(path: self.broker) : KafkaBroker(bootstrapServers: self.broker)
         let relay = RelayService(Registry(RentalSync()), database: counting, broker: broker, logger: quiet)
-        let group = ServiceGroup(configuration: .init(services: [.init(service: relay)], logger: quiet))
-        try await withThrowingTaskGroup(of: Void.self) { tasks in
-            tasks.addTask { try await group.run() }
+        try await withServices(relay) {
             // What it does at its start is over by then.
             try await Task.sleep(for: .seconds(3))
             let (time, count) = (Usage.processorTime, counting.count)
             let spent = try await ContinuousClock().measure { try await Task.sleep(for: .seconds(seconds)) }
             let (share, calls) = (Usage.processorTime - time, Double(counting.count - count))
             print(share / (spent / .seconds(1)) * 100, calls / (spent / .seconds(1)))
-            await group.triggerGracefulShutdown()
-            try await tasks.waitForAll()
         }
     }
 }

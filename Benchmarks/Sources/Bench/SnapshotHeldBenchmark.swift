@@ -1,8 +1,6 @@
 import Dionysus
 import DionysusProducer
 import Dispatch
-import ServiceLifecycle
-import Synchronization
 
 extension Benchmark {
     /// Whether a relay becomes slower while a transaction holds its snapshot and changes go on.
@@ -59,69 +57,29 @@ struct Reader {
     func end() { isOver.signal() }
 }
 
-/// Counts what a relay publishes.
-private final class Published: Sendable {
-    private struct State {
-        var count = 0
-        var waiter: CheckedContinuation<Void, Never>?
-    }
-
-    private let state = Mutex(State())
-
-    func add(_ batch: PublishedBatch) {
-        let waiter = state.withLock { state -> CheckedContinuation<Void, Never>? in
-            state.count += batch.changes.count
-            guard state.count >= 0 else { return nil }
-            defer { state.waiter = nil }
-            return state.waiter
-        }
-        waiter?.resume()
-    }
-
-    /// Waits until so many more have been published than were waited for before.
-    func wait(for count: Int) async {
-        await withCheckedContinuation { continuation in
-            let isThere = state.withLock { state in
-                state.count -= count
-                guard state.count < 0 else { return true }
-                state.waiter = continuation
-                return false
-            }
-            if isThere { continuation.resume() }
-        }
-    }
-}
-
 extension SourceFixture {
     /// Runs a relay beside a body.
     fileprivate func withRelay(
         to broker: any MessageBroker,
-        _ body: (Published) async throws -> [Double]
+        _ body: (Arrivals) async throws -> [Double]
     ) async throws -> [Double] {
-        let published = Published()
+        let published = Arrivals()
         let relay = RelayService(
             registry,
             database: database,
             broker: broker,
             settings: settings,
             logger: quiet,
-            onPublished: published.add
+            onPublished: { published.add($0.changes.count) }
         )
-        let group = ServiceGroup(configuration: .init(services: [.init(service: relay)], logger: quiet))
-        return try await withThrowingTaskGroup(of: Void.self) { tasks in
-            tasks.addTask { try await group.run() }
-            let figures = try await body(published)
-            await group.triggerGracefulShutdown()
-            try await tasks.waitForAll()
-            return figures
-        }
+        return try await withServices(relay) { try await body(published) }
     }
 
     /// How many records a second the relay publishes, several times.
     ///
     /// Each time they are other records: the reader keeps all versions of a row, and reading through those of the
     /// application's own tables is not what is measured.
-    fileprivate func drains(_ published: Published, afterRental last: Int) async throws -> [Double] {
+    fileprivate func drains(_ published: Arrivals, afterRental last: Int) async throws -> [Double] {
         let count = 14_000
         var rates: [Double] = []
         for round in 0..<7 {
