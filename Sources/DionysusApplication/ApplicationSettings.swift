@@ -1,5 +1,4 @@
 public import DionysusConsumer
-import DionysusHealth
 public import DionysusProducer
 public import Logging
 
@@ -17,8 +16,8 @@ public struct ApplicationSettings: Sendable {
     public var logLevel = Logger.Level.notice
     /// The directory of the files by which the relay and the consumer show that they are at work.
     ///
-    /// Default: a folder of the user's among the system's temporary files.
-    public var heartbeatDirectory = HeartbeatFile.defaultDirectory
+    /// Default nil: the user's runtime directory, or a directory of the user's among the system's temporary files.
+    public var heartbeatDirectory: String?
     /// How the producer's side works.
     public var producer = ProducerSettings()
     /// How the consumer's side works.

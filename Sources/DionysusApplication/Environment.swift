@@ -8,6 +8,8 @@ public import DionysusProducer
 import DionysusSQLite
 public import Logging
 
+import struct Foundation.URL
+
 /// An application with its settings, and what it connects to.
 public struct ApplicationEnvironment<App: DionysusApplication>: Sendable {
     /// The application.
@@ -56,7 +58,9 @@ public struct ApplicationEnvironment<App: DionysusApplication>: Sendable {
     func heartbeat(of role: ServiceRole) throws -> HeartbeatFile {
         try HeartbeatFile(
             role,
-            clientID: settings.producer.clientID,
+            clientID: settings.clientID(of: role),
+            application: App.name,
+            place: settings.place(of: role),
             directory: settings.heartbeatDirectory,
             logger: logger
         )
@@ -82,6 +86,27 @@ public struct ApplicationEnvironment<App: DionysusApplication>: Sendable {
 /// Log messages go to standard error, so that reports on standard output can be piped.
 private enum LoggingStart {
     static let once: Void = LoggingSystem.bootstrap { label in StreamLogHandler.standardError(label: label) }
+}
+
+extension ApplicationSettings {
+    /// The name under which a service is known to the broker.
+    func clientID(of role: ServiceRole) -> String {
+        switch role {
+        case .relay: producer.clientID
+        case .consumer: consumer.clientID
+        }
+    }
+
+    /// The database that a service works on, without its secrets: what tells it from others of its name on the machine.
+    func place(of role: ServiceRole) throws -> String {
+        let url =
+            switch role {
+            case .relay: sourceDatabaseURL
+            case .consumer: replicaDatabaseURL
+            }
+        if let path = url.suffix(after: "sqlite:") { return URL(filePath: path).standardizedFileURL.path }
+        return try PostgresDatabase(url: url).location
+    }
 }
 
 extension String {

@@ -44,10 +44,10 @@ struct Setting: Sendable {
         .text("DIONYSUS_SEED_BROKER", \.seedBroker, "embedded:PATH, or host:port;host:port of a Kafka cluster"),
         .text("DIONYSUS_CLIENT_ID", \.producer.clientID, "names this application to the broker"),
         .choice("DIONYSUS_LOG_LEVEL", \.logLevel, "the least severe messages that are logged"),
-        .text(
+        .optional(
             "DIONYSUS_HEARTBEAT_DIRECTORY",
             \.heartbeatDirectory,
-            "where relay and consumer show that they are at work"
+            "where relay and consumer show that they are at work; empty: a directory of the user's own"
         ),
         .pairs("DIONYSUS_BROKER_SETTINGS", \.brokerSettings, "settings of the broker's client, for both sides"),
         .text("DIONYSUS_TOPIC_PREFIX", \.producer.topicPrefix, "stands before every topic's name"),

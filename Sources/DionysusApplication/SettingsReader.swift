@@ -31,7 +31,6 @@ struct ResolvedSettings: Sendable {
         }
         values.consumer.clientID = values.producer.clientID
         values.consumer.topicPrefix = values.producer.topicPrefix
-        if values.heartbeatDirectory.isEmpty { faults.append("heartbeatDirectory must not be empty") }
         faults += values.producer.faults
         faults += values.consumer.faults
         guard faults.isEmpty else {

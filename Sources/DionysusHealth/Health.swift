@@ -1,5 +1,5 @@
 import Dionysus
-import Foundation
+public import Foundation
 
 /// Tells from their heartbeats how services are.
 ///
@@ -27,15 +27,32 @@ public struct Health: Sendable {
         public var isHealthy: Bool { reason == nil }
     }
 
-    private let clientID: String
-    private let directory: String
+    /// How far in the future a heartbeat may be, because the clock was set back.
+    private static let clockSkew = Duration.seconds(5)
 
-    /// Creates a view of the heartbeats in a directory.
+    private let clientID: String
+    private let application: String
+    private let place: String
+    private let directory: String?
+
+    /// Creates a view of heartbeats.
+    ///
+    /// It has to be created with what the heartbeats were created with, by the user under whom the services run: reports
+    /// of other users' processes don't count.
     /// - Parameters:
     ///   - clientID: The name under which the services are known to the broker.
-    ///   - directory: Where the heartbeats are.
-    public init(clientID: String, directory: String = HeartbeatFile.defaultDirectory) {
+    ///   - application: The application that they belong to.
+    ///   - place: What tells them from others of the same names. The working directory by default.
+    ///   - directory: Where the heartbeats are. By default where ``HeartbeatFile`` puts them.
+    public init(
+        clientID: String,
+        application: String = "",
+        place: String = FileManager.default.currentDirectoryPath,
+        directory: String? = nil
+    ) {
         self.clientID = clientID
+        self.application = application
+        self.place = place
         self.directory = directory
     }
 
@@ -50,16 +67,33 @@ public struct Health: Sendable {
         _ question: Question = .ready,
         maxAge: Duration = .seconds(30)
     ) -> Report {
-        let location = HeartbeatFile.location(of: role, clientID: clientID, in: directory)
-        guard let bytes = try? Data(contentsOf: location) else {
-            return Report(reason: "there is no heartbeat at \(location.path)", heartbeat: nil, age: nil)
+        let identity = HeartbeatIdentity(role: role, application: application, clientID: clientID, place: place)
+        let name = identity.fileName
+        let directories = HeartbeatDirectory.existing(chosen: directory)
+        let found = directories.compactMap { directory in
+            HeartbeatStorage.read(name, in: directory).map { (path: "\(directory.path)/\(name)", bytes: $0) }
         }
-        guard let heartbeat = HeartbeatRecord(Array(bytes)), heartbeat.role == role else {
-            return Report(reason: "\(location.path) is no heartbeat of a \(role.rawValue)", heartbeat: nil, age: nil)
+        guard let first = found.first else {
+            let places = directories.isEmpty ? [directory ?? NSTemporaryDirectory()] : directories.map(\.path)
+            let reason = "there is no heartbeat of a \(role.rawValue) in \(places.joined(separator: " or "))"
+            return Report(reason: reason, heartbeat: nil, age: nil)
         }
-        let age = Duration.microseconds(max(0, Timestamp.now.microseconds - heartbeat.time.microseconds))
-        let reason = Self.reason(heartbeat, age, question, maxAge)
-        return Report(reason: reason, heartbeat: heartbeat, age: age)
+        let reports = found.compactMap { HeartbeatRecord($0.bytes) }.filter { $0.role == role }
+            .map { Self.report(on: $0, question, maxAge) }
+        // Of several, which a service has left in other places, the last to have been written.
+        guard let latest = reports.max(by: { ($0.heartbeat?.time ?? .now) < ($1.heartbeat?.time ?? .now) }) else {
+            return Report(reason: "\(first.path) is no heartbeat of a \(role.rawValue)", heartbeat: nil, age: nil)
+        }
+        return reports.first(where: \.isHealthy) ?? latest
+    }
+
+    private static func report(on heartbeat: HeartbeatRecord, _ question: Question, _ maxAge: Duration) -> Report {
+        let age = Duration.microseconds(Timestamp.now.microseconds - heartbeat.time.microseconds)
+        return Report(
+            reason: reason(heartbeat, age, question, maxAge),
+            heartbeat: heartbeat,
+            age: max(.zero, age)
+        )
     }
 
     private static func reason(
@@ -72,8 +106,14 @@ public struct Health: Sendable {
         let why = heartbeat.problem.map { ": \($0)" } ?? ""
         if heartbeat.state == .stopped { return "\(service) has stopped\(why)" }
         let seconds = age.components.seconds
-        if !isRunning(heartbeat.processID) {
+        guard age >= .zero - clockSkew else {
+            return "\(service)'s last heartbeat is \(-seconds) s in the future: the clock was set back, or it is forged"
+        }
+        guard let process = ServiceProcess(heartbeat.processID), process.start == heartbeat.processStart else {
             return "\(service)'s process \(heartbeat.processID) is gone, \(seconds) s after its last heartbeat\(why)"
+        }
+        guard process.user == geteuid() else {
+            return "process \(heartbeat.processID), which \(service)'s heartbeat names, is another user's"
         }
         if age > maxAge {
             return "\(service)'s last heartbeat is \(seconds) s old, more than \(maxAge.components.seconds) s\(why)"
@@ -85,7 +125,4 @@ public struct Health: Sendable {
         case .ready, .stopped: return heartbeat.problem
         }
     }
-
-    /// Signal 0 asks only whether the process exists; that it belongs to somebody else is an answer too.
-    private static func isRunning(_ processID: Int32) -> Bool { kill(processID, 0) == 0 || errno != ESRCH }
 }

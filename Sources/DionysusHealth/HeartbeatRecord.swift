@@ -12,6 +12,8 @@ public enum ServiceRole: String, Sendable, Hashable, CaseIterable {
 public struct HeartbeatRecord: Sendable, Hashable {
     /// The process that wrote it.
     public let processID: Int32
+    /// When that process began, in whatever the system counts.
+    let processStart: String?
     /// What kind of service it is.
     public let role: ServiceRole
     /// When it last got on.
@@ -21,8 +23,16 @@ public struct HeartbeatRecord: Sendable, Hashable {
     /// What keeps it from doing its work, if something does.
     public let problem: String?
 
-    init(processID: Int32, role: ServiceRole, time: Timestamp, state: VitalSign.State, problem: String?) {
+    init(
+        processID: Int32,
+        processStart: String?,
+        role: ServiceRole,
+        time: Timestamp,
+        state: VitalSign.State,
+        problem: String?
+    ) {
         self.processID = processID
+        self.processStart = processStart
         self.role = role
         self.time = time
         self.state = state
@@ -37,14 +47,23 @@ public struct HeartbeatRecord: Sendable, Hashable {
             case .string(let time)? = json["time"], let time = Timestamp(time),
             case .string(let state)? = json["state"], let state = VitalSign.State(rawValue: state)
         else { return nil }
-        var problem: String?
-        if case .string(let text)? = json["reason"] { problem = text }
-        self.init(processID: processID, role: role, time: time, state: state, problem: problem)
+        func text(_ member: String) -> String? {
+            if case .string(let text)? = json[member] { text } else { nil }
+        }
+        self.init(
+            processID: processID,
+            processStart: text("started"),
+            role: role,
+            time: time,
+            state: state,
+            problem: text("reason")
+        )
     }
 
     var json: JSON {
         .object([
             "pid": .integer(Int64(processID)),
+            "started": processStart.map(JSON.string) ?? .null,
             "role": .string(role.rawValue),
             "time": .string(time.description),
             "state": .string(state.rawValue),

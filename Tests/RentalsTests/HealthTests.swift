@@ -142,7 +142,7 @@ struct HealthTests {
 extension Installation {
     /// Runs a command until it ends with a status and says something, or a minute is over.
     @discardableResult
-    fileprivate func wait(
+    func wait(
         for status: Int32,
         _ arguments: String...,
         saying text: String = "",

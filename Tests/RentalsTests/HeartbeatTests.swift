@@ -11,7 +11,7 @@ import Testing
         try await withTemporaryDirectory { directory in
             for question in Health.Question.allCases {
                 let report = Health(clientID: "shop", directory: directory).report(on: .relay, question)
-                #expect(report.reason?.hasPrefix("there is no heartbeat at \(directory)") == true)
+                #expect(report.reason == "there is no heartbeat of a relay in \(directory)")
                 #expect(!report.isHealthy && report.heartbeat == nil)
             }
         }
@@ -56,27 +56,99 @@ import Testing
 
     @Test("a process that is gone is neither live nor ready, however young its heartbeat")
     func gone() async throws {
-        try await withTemporaryDirectory { directory in
-            let process = try RunningProcess("true", [], environment: [:])
-            _ = await process.result()
-            let content = JSON.object([
-                "pid": .integer(Int64(process.identifier)), "role": .string("consumer"),
-                "time": .string(Timestamp.now.description), "state": .string("ready"), "reason": .null,
-            ])
-            try Data(content.bytes).write(to: URL(filePath: "\(directory)/consumer-shop.json"))
-            for question in Health.Question.allCases {
-                let report = Health(clientID: "shop", directory: directory).report(on: .consumer, question)
-                #expect(report.reason?.contains("process \(process.identifier) is gone") == true)
-            }
+        let process = try RunningProcess("true", [], environment: [:])
+        _ = await process.result()
+        let reason = try await reason(changing: ["pid": .integer(Int64(process.identifier))])
+        #expect(reason?.contains("process \(process.identifier) is gone") == true)
+    }
+
+    @Test("a number that another process has since is not the service's")
+    func reused() async throws {
+        #expect(try await reason(changing: [:]) == nil)
+        for start: JSON in [.string("12345"), .string(""), .null, .integer(0)] {
+            #expect(try await reason(changing: ["started": start])?.contains("is gone") == true)
         }
+        let other = try RunningProcess("sleep", ["60"], environment: [:])
+        #expect(
+            try await reason(changing: ["pid": .integer(Int64(other.identifier))])?.contains("is gone") == true
+        )
+        await other.killAndWait()
+    }
+
+    @Test("a heartbeat from the future does not count", arguments: [60.0, 86_400, 40_000_000])
+    func future(_ seconds: Double) async throws {
+        let time = (Timestamp.now + seconds).description
+        #expect(try await reason(changing: ["time": .string(time)])?.contains("in the future") == true)
     }
 
     @Test("what is no heartbeat is told to be none", arguments: ["", "{}", "not json", #"{"pid":-1,"role":"relay"}"#])
     func malformed(_ content: String) async throws {
+        #expect(
+            try await reason { _ in Array(content.utf8) }?.hasSuffix("is no heartbeat of a relay") == true
+        )
+    }
+
+    @Test("services of other applications, clients, places and roles are others")
+    func identities() async throws {
         try await withTemporaryDirectory { directory in
-            try Data(content.utf8).write(to: URL(filePath: "\(directory)/relay-shop.json"))
-            let report = Health(clientID: "shop", directory: directory).report(on: .relay, .live)
-            #expect(report.reason?.hasSuffix("is no heartbeat of a relay") == true)
+            let heartbeat = try HeartbeatFile(
+                .relay,
+                clientID: "shop",
+                application: "bookings",
+                place: "/a",
+                directory: directory
+            )
+            heartbeat.record(VitalSign(.ready))
+            func isHealthy(_ role: ServiceRole, _ client: String, _ application: String, _ place: String) -> Bool {
+                Health(clientID: client, application: application, place: place, directory: directory)
+                    .report(on: role).isHealthy
+            }
+            #expect(isHealthy(.relay, "shop", "bookings", "/a"))
+            #expect(!isHealthy(.consumer, "shop", "bookings", "/a"))
+            #expect(!isHealthy(.relay, "shop2", "bookings", "/a"))
+            #expect(!isHealthy(.relay, "shop", "booking", "s/a"))
+            #expect(!isHealthy(.relay, "shop", "bookings", "/b"))
+        }
+    }
+
+    @Test("files are the user's alone, whatever the umask; a directory that others can write to gets one within it")
+    func modes() async throws {
+        try await withTemporaryDirectory { directory in
+            let open = "\(directory)/open"
+            mkdir(open, 0o777)
+            chmod(open, 0o777)
+            for (chosen, expected) in [
+                ("\(directory)/a/b", "\(directory)/a/b"), (open, "\(open)/dionysus-\(geteuid())"),
+            ] {
+                let heartbeat = try HeartbeatFile(.relay, clientID: "shop", directory: chosen)
+                heartbeat.record(VitalSign(.ready))
+                #expect(Health(clientID: "shop", directory: chosen).report(on: .relay).isHealthy)
+                #expect(try mode(of: expected) == 0o700)
+                let names = try FileManager.default.contentsOfDirectory(atPath: expected)
+                #expect(names.count == 1)
+                for name in names { #expect(try mode(of: "\(expected)/\(name)") == 0o600) }
+            }
+            #expect(try mode(of: open) == 0o777)
+        }
+    }
+
+    @Test("a link in the place of the file is replaced, and what it leads to stays; one is not read either")
+    func links() async throws {
+        try await withTemporaryDirectory { directory in
+            let heartbeat = try HeartbeatFile(.relay, clientID: "shop", directory: directory)
+            let file = try "\(directory)/" + #require(FileManager.default.contentsOfDirectory(atPath: directory).first)
+            let victim = "\(directory)/victim"
+            try FileManager.default.moveItem(atPath: file, toPath: victim)
+            let content = try Data(contentsOf: URL(filePath: victim))
+            symlink(victim, file)
+            let health = Health(clientID: "shop", directory: directory)
+            #expect(!health.report(on: .relay, .live).isHealthy)
+            heartbeat.record(VitalSign(.ready))
+            #expect(health.report(on: .relay).isHealthy)
+            #expect(try Data(contentsOf: URL(filePath: victim)) == content)
+            unlink(file)
+            mkfifo(file, 0o600)
+            #expect(!health.report(on: .relay, .live).isHealthy)
         }
     }
 
@@ -100,4 +172,29 @@ import Testing
         #expect(error?.code == .configuration)
         #expect(error?.description.contains("heartbeatDirectory") == true)
     }
+
+    /// What is said of a running relay's heartbeat of which somebody has changed members.
+    private func reason(changing members: [String: JSON]) async throws -> String? {
+        try await reason { bytes in
+            guard case .object(var object) = try JSON(parsing: bytes) else { return [] }
+            for (name, value) in members { object[name] = value }
+            return JSON.object(object).bytes
+        }
+    }
+
+    private func reason(changing change: ([UInt8]) throws -> [UInt8]) async throws -> String? {
+        try await withTemporaryDirectory { directory in
+            _ = try HeartbeatFile(.relay, clientID: "shop", directory: directory)
+            let name = try #require(FileManager.default.contentsOfDirectory(atPath: directory).first)
+            let file = URL(filePath: "\(directory)/\(name)")
+            try Data(change(Array(Data(contentsOf: file)))).write(to: file)
+            return Health(clientID: "shop", directory: directory).report(on: .relay, .live).reason
+        }
+    }
+}
+
+/// The permissions of a file.
+func mode(of path: String) throws -> Int {
+    let attributes = try FileManager.default.attributesOfItem(atPath: path)
+    return (attributes[.posixPermissions] as? NSNumber)?.intValue ?? -1
 }

@@ -23,8 +23,13 @@ struct HealthCommand<App: DionysusApplication>: AsyncParsableCommand {
 
     func run() async throws {
         let settings = try ResolvedSettings.resolve(App().settings).values
-        let report = Health(clientID: settings.producer.clientID, directory: settings.heartbeatDirectory)
-            .report(on: service, question, maxAge: .seconds(maxAge))
+        let health = Health(
+            clientID: settings.clientID(of: service),
+            application: App.name,
+            place: try settings.place(of: service),
+            directory: settings.heartbeatDirectory
+        )
+        let report = health.report(on: service, question, maxAge: .seconds(maxAge))
         if json { print(Self.json(report, service).text) }
         if let reason = report.reason {
             printError(reason)
