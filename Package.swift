@@ -55,6 +55,7 @@ let package = Package(
             ],
             swiftSettings: strict
         ),
+        .target(name: "PrivateFiles", swiftSettings: strict),
         .target(
             name: "DionysusProducer",
             dependencies: [
@@ -90,7 +91,7 @@ let package = Package(
         .target(
             name: "DionysusSQLite",
             dependencies: [
-                "Dionysus", .product(name: "GRDB", package: "GRDB.swift"),
+                "Dionysus", "PrivateFiles", .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "GRDBSQLite", package: "GRDB.swift"),
             ],
             swiftSettings: strict
@@ -111,14 +112,14 @@ let package = Package(
         .target(
             name: "DionysusEmbedded",
             dependencies: [
-                "Dionysus", .product(name: "GRDB", package: "GRDB.swift"),
+                "Dionysus", "PrivateFiles", .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "GRDBSQLite", package: "GRDB.swift"),
             ],
             swiftSettings: strict
         ),
         .target(
             name: "DionysusHealth",
-            dependencies: ["Dionysus", .product(name: "Logging", package: "swift-log")],
+            dependencies: ["Dionysus", "PrivateFiles", .product(name: "Logging", package: "swift-log")],
             swiftSettings: strict
         ),
         .target(

@@ -1,4 +1,5 @@
 import Foundation
+import PrivateFiles
 
 #if canImport(Glibc)
 import Glibc
@@ -58,7 +59,7 @@ struct HeartbeatDirectory: Sendable {
 
     /// The directory itself if nobody else can write to it, else one of the user's own within it.
     private static func own(in chosen: String, creating: Bool) throws -> String {
-        if creating { try makeDirectory(chosen, withParents: true) }
+        if creating { try makeDirectory(chosen) }
         var link = stat()
         guard lstat(chosen, &link) == 0 else { throw Refusal(reason: "\(chosen): \(lastError)") }
         // A link counts if it is the user's own or the administrator's, such as systemd makes one.
@@ -167,13 +168,12 @@ struct HeartbeatDirectory: Sendable {
         return descriptor
     }
 
-    /// Makes a directory for the user alone; what is there already stays as it is.
-    private static func makeDirectory(_ path: String, withParents: Bool = false) throws {
-        if mkdir(path, 0o700) == 0 || errno == EEXIST { return }
-        let parent = URL(filePath: path).deletingLastPathComponent().path
-        guard withParents, errno == ENOENT, parent != path else { throw Refusal(reason: "\(path): \(lastError)") }
-        try makeDirectory(parent, withParents: true)
-        try makeDirectory(path)
+    private static func makeDirectory(_ path: String) throws {
+        do {
+            try PrivateFiles.createDirectory(path)
+        } catch let error as POSIXError {
+            throw Refusal(reason: "\(path): \(String(cString: strerror(error.code.rawValue)))")
+        }
     }
 
     private static var lastError: String { String(cString: strerror(errno)) }

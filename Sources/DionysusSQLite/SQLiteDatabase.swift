@@ -1,8 +1,6 @@
 public import Dionysus
 package import GRDB
-
-import class Foundation.FileManager
-import struct Foundation.URL
+import PrivateFiles
 
 /// An SQLite database in a file, shared with any other program that writes to it.
 ///
@@ -13,7 +11,7 @@ public final class SQLiteDatabase: CapturingDatabase {
     private let path: String
     private let laneLocks: LaneLocks
 
-    /// Opens a database, and creates the file and its directory if they are missing.
+    /// Opens a database, and creates the file and its directory if they are missing, for this user alone (0600, 0700).
     /// - Parameters:
     ///   - path: The file.
     ///   - options: Durability and timeouts.
@@ -28,8 +26,8 @@ public final class SQLiteDatabase: CapturingDatabase {
         configuration.label = "dionysus.sqlite"
         configuration.prepareDatabase { try ListTable.add(to: $0) }
         do {
-            let directory = URL(filePath: path).deletingLastPathComponent()
-            try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+            // SQLite gives the files that it writes beside this one the same permissions.
+            try PrivateFiles.createFile(path)
             pool = try DatabasePool(path: path, configuration: configuration)
             // The pool has set NORMAL, under which a power failure may lose transactions that were committed.
             let synchronous = options.isDurable ? 2 : 1

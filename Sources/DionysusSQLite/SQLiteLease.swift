@@ -21,8 +21,8 @@ struct LaneLocks: Sendable {
         guard name.utf8.allSatisfy(Self.isAllowed) else {
             throw DionysusError(.declaration, "the name of a lock has letters, digits, dashes and underscores only")
         }
-        guard mkdir(directory, 0o755) == 0 || errno == EEXIST else { throw failure() }
-        let descriptor = open("\(directory)/\(name)", O_CREAT | O_RDWR | O_CLOEXEC, 0o644)
+        guard mkdir(directory, 0o700) == 0 || errno == EEXIST else { throw failure() }
+        let descriptor = open("\(directory)/\(name)", O_CREAT | O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw failure() }
         guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
             let isHeld = errno == EWOULDBLOCK

@@ -1,6 +1,7 @@
 import Dionysus
 import Foundation
 import GRDB
+import PrivateFiles
 
 // Both modules have a type of this name.
 typealias Connection = GRDB.Database
@@ -16,9 +17,13 @@ final class LogFile: Sendable {
         self.path = path
         self.options = options
         pool = try Self.mappingErrors(path) {
-            try Self.createDirectory(of: path)
+            try Self.create(path) {
+                try PrivateFiles.createDirectory(URL(fileURLWithPath: path).deletingLastPathComponent().path)
+            }
             return try DirectoryLock.withLock(onDirectoryOf: path) {
-                try Self.openPool(path: path, options: options)
+                // SQLite gives the files that it writes beside this one the same permissions.
+                try Self.create(path) { try PrivateFiles.createFile(path) }
+                return try Self.openPool(path: path, options: options)
             }
         }
     }
@@ -56,14 +61,13 @@ final class LogFile: Sendable {
         try? pool.close()
     }
 
-    private static func createDirectory(of path: String) throws {
-        let directory = URL(fileURLWithPath: path).deletingLastPathComponent()
+    private static func create(_ path: String, _ body: () throws -> Void) throws {
         do {
-            try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+            try body()
         } catch {
             throw DionysusError(
                 .brokerUnavailable,
-                "the directory of the embedded log \(path) can't be created",
+                "the embedded log \(path) or its directory can't be created",
                 advice: "check the path and the permissions of its parent directory",
                 underlying: error
             )

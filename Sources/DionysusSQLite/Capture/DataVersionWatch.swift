@@ -1,5 +1,6 @@
 import Dionysus
 import GRDB
+import PrivateFiles
 import Synchronization
 
 import class Foundation.Thread
@@ -36,6 +37,7 @@ final class DataVersionWatch: ChangeSignal {
     func arm() async throws -> Bool {
         do {
             let mustStart = try state.withLock { state in
+                if state.connection == nil { try PrivateFiles.createFile(path) }
                 let connection = try state.connection ?? DatabaseQueue(path: path)
                 state.connection = connection
                 if !state.isArmed {
