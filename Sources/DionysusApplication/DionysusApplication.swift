@@ -42,9 +42,13 @@ public protocol DionysusApplication: Sendable {
 
     /// Creates the application's own tables in the source database, before the outbox; for those that have no
     /// migrations of their own. It must be safe to repeat.
+    ///
+    /// Only one process runs it at a time; the transaction begins again where a lock was held for seconds.
     func migrateSource(_ transaction: inout Transaction) throws
     /// Creates the replica's tables, before the consumer's own; for those that have no migrations of their own. It
     /// must be safe to repeat.
+    ///
+    /// Only one process runs it at a time; the transaction begins again where a lock was held for seconds.
     func migrateReplica(_ transaction: inout Transaction) throws
 }
 

@@ -84,12 +84,6 @@ public struct PostgresDialect: SQLDialect {
 
     public var forUpdate: String { "FOR UPDATE" }
 
-    public func transactionLock(_ name: String, shared: Bool) -> [SQL] {
-        shared
-            ? ["SELECT pg_advisory_xact_lock_shared(hashtext(\(name)))"]
-            : ["SELECT pg_advisory_xact_lock(hashtext(\(name)))"]
-    }
-
     static func arrayElement(_ type: DatabaseType) -> String {
         switch type {
         case .bool: "boolean"

@@ -58,6 +58,7 @@ struct ServerError: Error, CustomStringConvertible {
         switch state {
         case "42P01": "run migrate, or check the table's name and the search path"
         case "42501": "grant the right, or connect as another user"
+        case "55P03": "another transaction holds a lock that is needed; pg_blocking_pids() shows which, if it lasts"
         case "57014": "it took longer than the statement timeout, or somebody cancelled it"
         case "53100": "free some space on the server's disk"
         case "53300": "raise max_connections, or lower the pools' sizes"

@@ -71,5 +71,7 @@ public struct SQLiteDialect: SQLDialect {
 
     public var forUpdate: String { "" }
 
+    public func transactionLock(_ name: String) -> [SQL] { [] }
+
     public func transactionLock(_ name: String, shared: Bool) -> [SQL] { [] }
 }

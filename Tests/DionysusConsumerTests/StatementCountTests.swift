@@ -46,7 +46,7 @@ import Testing
 
     /// Whether a statement is one of the batch, and no housekeeping.
     private static func isWork(_ statement: String) -> Bool {
-        statement.contains("\"bookings") || statement.contains("_xact_lock")
+        statement.contains("\"bookings") || statement.contains("dionysus_locks")
             || statement.contains("dionysus_tombstones") && !statement.hasPrefix("DELETE")
     }
 

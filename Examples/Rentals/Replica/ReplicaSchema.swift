@@ -9,7 +9,6 @@ enum ReplicaSchema {
             synced_id \(types.reference) NOT NULL UNIQUE, synced_created_at \(types.timestamp),
             synced_updated_at \(types.timestamp), synced_version \(types.reference), synced_data \(json)
             """
-        try transaction.run(transaction.dialect.transactionLock("rentals:migrate", shared: false))
         try transaction.run([
             """
             CREATE TABLE IF NOT EXISTS accounts (

@@ -6,7 +6,6 @@ import Dionysus
 enum SourceSchema {
     static func create(in transaction: inout Transaction) throws {
         let types = TableTypes(transaction.dialect)
-        try transaction.run(transaction.dialect.transactionLock("rentals:migrate", shared: false))
         try transaction.run([
             """
             CREATE TABLE IF NOT EXISTS accounts (

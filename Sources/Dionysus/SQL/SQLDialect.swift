@@ -60,10 +60,31 @@ public protocol SQLDialect: Sendable {
     /// A lock clause for rows that the transaction is going to change, or nothing where writers exclude each other anyhow.
     var forUpdate: String { get }
 
-    /// Statements that hold off other transactions which hold the lock `name` in a conflicting mode, until this one ends.
-    /// Empty where writers exclude each other anyhow.
+    /// Statements that take the lock `name`, which one transaction holds at a time, until it ends.
+    ///
+    /// Empty where writers exclude each other anyhow. Else the locks are rows of the table that ``lockCreation`` makes, so that only a role with
+    /// rights on that table can hold them up. The statements, and those that follow in the transaction, wait a few seconds
+    /// for a lock and then fail with `transactionConflict`. Who takes several locks takes them in the order of their names.
+    /// - Parameter name: The name, which is not used with ``transactionLock(_:shared:)``.
+    func transactionLock(_ name: String) -> [SQL]
+
+    /// Statements that take the lock `name`, which either one transaction holds alone or several share.
+    ///
+    /// As ``transactionLock(_:)``; who asks first gets it first, so that those who share can't starve the one who waits.
+    /// - Parameters:
+    ///   - name: The name, which is not used with ``transactionLock(_:)``.
+    ///   - shared: Whether others may share it.
     func transactionLock(_ name: String, shared: Bool) -> [SQL]
+
+    /// The statement that makes the table of locks if it isn't there, or nil where locks need none.
+    var lockCreation: SQL? { get }
+
+    /// Statements that remove the table of locks unless another table of Dionysus is left that may need it.
+    var lockRemoval: [SQL] { get }
 }
+
+/// The table of locks, where there is one.
+package let lockTable = "dionysus_locks"
 
 extension SQLDialect {
     public func quoted(_ identifier: String) -> String {
@@ -90,6 +111,8 @@ extension SQLDialect {
     public func lookupRows(_ columns: [BulkColumn], alias: String) -> SQL { rows(columns, alias: alias) }
     public func assignable(_ expression: SQL, to column: ColumnDescription) -> SQL { expression }
     public func comparableTime(_ expression: SQL) -> SQL { expression }
+    public var lockCreation: SQL? { nil }
+    public var lockRemoval: [SQL] { [] }
 }
 
 /// The types of column in tables that Dionysus itself creates.

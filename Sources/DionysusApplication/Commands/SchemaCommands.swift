@@ -70,9 +70,9 @@ extension ApplicationEnvironment {
     public func migrate() async throws {
         let (source, replica) = (try source(), try replica())
         let application = application
-        try await source.transaction(.write) { try application.migrateSource(&$0) }
+        try await source.exclusively("application:migrate") { try application.migrateSource(&$0) }
         try await OutboxSchema(database: source, registry: registry).migrate(lanes: settings.producer.lanes)
-        try await replica.transaction(.write) { try application.migrateReplica(&$0) }
+        try await replica.exclusively("application:migrate") { try application.migrateReplica(&$0) }
         try await ConsumerSchema(database: replica).migrate()
         await source.close()
         await replica.close()

@@ -10,7 +10,7 @@ struct LoadStatements {
     func locks(exclusive: Set<String>) -> [SQL] {
         Set(batch.layouts.map(\.table.name)).sorted()
             .flatMap { table in
-                dialect.transactionLock("dionysus:\(table)", shared: !exclusive.contains(table))
+                dialect.transactionLock("dionysus:replica:\(table)", shared: !exclusive.contains(table))
             }
     }
 

@@ -27,21 +27,21 @@ extension MutexProvider {
     public func lock(_ keys: [String], in transaction: inout Transaction) throws {}
 }
 
-/// Locks of the replica's database: advisory locks on PostgreSQL; on SQLite transactions that write exclude each other
-/// anyhow.
+/// Locks of the replica's database: rows of `dionysus_locks` on PostgreSQL; on SQLite transactions that write exclude each
+/// other anyhow.
 public struct DatabaseMutex: MutexProvider {
     private let stripes: Int
 
     /// Creates a provider.
-    /// - Parameter stripes: On how many locks the keys are spread, at least one; 64 by default. A transaction with thousands
-    ///   of keys would exhaust the server's table of locks if each had its own.
+    /// - Parameter stripes: On how many locks the keys are spread, at least one; 64 by default. Each
+    ///   lock is a row that stays in `dionysus_locks`.
     public init(stripes: Int = 64) { self.stripes = max(stripes, 1) }
 
     public func lock(_ keys: [String], in transaction: inout Transaction) throws {
         let count = Int32(clamping: stripes)
         let numbers = Set(keys.map { Partitioner.crc32.partition(of: Array($0.utf8), partitions: count) })
         let dialect = transaction.dialect
-        let locks = numbers.sorted().flatMap { dialect.transactionLock("dionysus:mutex:\($0)", shared: false) }
+        let locks = numbers.sorted().flatMap { dialect.transactionLock("dionysus:mutex:\($0)") }
         guard !locks.isEmpty else { return }
         try transaction.run(locks)
     }

@@ -164,7 +164,7 @@ struct Persister: Sendable {
 
 extension SQLDialect {
     /// Whether transactions that write can run at the same time, so that locks have to keep them apart.
-    fileprivate var excludesByLocks: Bool { !transactionLock("dionysus", shared: false).isEmpty }
+    fileprivate var excludesByLocks: Bool { !transactionLock("dionysus").isEmpty }
 }
 
 extension WorkingSet {

@@ -10,16 +10,14 @@ public struct ConsumerSchema: Sendable {
 
     /// Creates or upgrades the tables; safe to repeat, and when several processes do it at once.
     public func migrate() async throws {
-        try await database.transaction(.write) { transaction in
+        try await database.exclusively("dionysus:migrate") { transaction in
             let dialect = transaction.dialect
             try transaction.run(
-                dialect.transactionLock("dionysus:migrate", shared: false) + [
-                    """
-                    CREATE TABLE IF NOT EXISTS \(identifier: ConsumerMigrations.journal)
-                      (number \(raw: dialect.columnType(.bigint)) PRIMARY KEY,
-                      applied_at \(raw: dialect.columnType(.timestamp)) NOT NULL)
-                    """
-                ]
+                """
+                CREATE TABLE IF NOT EXISTS \(identifier: ConsumerMigrations.journal)
+                  (number \(raw: dialect.columnType(.bigint)) PRIMARY KEY,
+                  applied_at \(raw: dialect.columnType(.timestamp)) NOT NULL)
+                """
             )
             let journal = try transaction.run("SELECT number FROM \(identifier: ConsumerMigrations.journal)")
             let taken = Set(try journal.rows.compactMap { try $0.integer(0) })
@@ -40,11 +38,10 @@ public struct ConsumerSchema: Sendable {
     ///
     /// Those of the replica stay.
     public func uninstall() async throws {
-        try await database.transaction(.write) { transaction in
+        try await database.exclusively("dionysus:migrate") { transaction in
             let tables = ConsumerMigrations.tables + [ConsumerMigrations.journal]
             try transaction.run(
-                transaction.dialect.transactionLock("dionysus:migrate", shared: false)
-                    + tables.map { "DROP TABLE IF EXISTS \(identifier: $0)" }
+                tables.map { "DROP TABLE IF EXISTS \(identifier: $0)" } + transaction.dialect.lockRemoval
             )
         }
     }
@@ -57,7 +54,8 @@ public struct ConsumerSchema: Sendable {
     public func validate(_ consumer: some Consumer, settings: ConsumerSettings) async throws -> [String] {
         let check = ReplicaCheck(consumer, settings: settings)
         let found = try await database.transaction(.snapshot) { transaction in
-            let missing = try ConsumerMigrations.tables.filter { try transaction.describe(table: $0) == nil }
+            let tables = ConsumerMigrations.tables + (transaction.dialect.lockCreation == nil ? [] : [lockTable])
+            let missing = try tables.filter { try transaction.describe(table: $0) == nil }
             let faults = missing.map { "there is no table \($0): run migrate" }
             return try faults + check.faults(in: &transaction)
         }

@@ -107,7 +107,7 @@ struct PostgresOutbox: OutboxSupport {
 
     /// Only ever raised, and by whole seconds at least, so that a version drawn meanwhile can't be drawn again.
     func raiseVersion(in transaction: inout Transaction) throws {
-        try transaction.run(dialect.transactionLock("dionysus:version", shared: false))
+        try transaction.run(dialect.transactionLock("dionysus:version"))
         try transaction.run(
             """
             SELECT setval('dionysus_version', clock.version) FROM (

@@ -21,8 +21,7 @@ public struct OutboxSchema: Sendable {
         let catalogue = try await Catalogue.read(for: registry, from: database)
         try throwFaults(registry.faults(in: catalogue))
         let outbox = database.outbox
-        try await database.transaction(.write) { transaction in
-            try transaction.run(transaction.dialect.transactionLock("dionysus:migrate", shared: false))
+        try await database.exclusively("dionysus:migrate") { transaction in
             try transaction.run(outbox.creation())
             try transaction.run(GenesisSchema.creation(transaction.dialect))
             let current = try Self.lanes(in: &transaction)
@@ -41,12 +40,11 @@ public struct OutboxSchema: Sendable {
     /// Removes the triggers, the outbox and everything else that ``migrate(lanes:)`` made.
     public func uninstall() async throws {
         let outbox = database.outbox
-        try await database.transaction(.write) { transaction in
-            try transaction.run(transaction.dialect.transactionLock("dionysus:migrate", shared: false))
+        try await database.exclusively("dionysus:migrate") { transaction in
             for table in try outbox.capturedTables(in: &transaction) {
                 try transaction.run(outbox.triggerRemoval(table: table))
             }
-            try transaction.run(outbox.removal() + GenesisSchema.removal)
+            try transaction.run(outbox.removal() + GenesisSchema.removal + transaction.dialect.lockRemoval)
         }
     }
 

@@ -45,21 +45,45 @@ extension DatabaseConformance {
             try expectEqual(row[2], .text("12"), "the number as text")
         },
 
-        Check("A transaction's lock is given back with it") { trial in
-            for _ in 0..<3 {
+        Check("Who holds a transaction's lock is alone, and those who share one exclude who doesn't") { trial in
+            let name = DatabaseTrial.freshName("lock")
+            try await trial.withTable("id BIGINT PRIMARY KEY, number BIGINT") { table in
+                try await trial.run("INSERT INTO \(identifier: table) VALUES (1, 0), (2, 0)")
+                let database = trial.database
                 try await withThrowingTaskGroup(of: Void.self) { group in
-                    for number in 0..<8 {
+                    for number in 0..<16 {
                         group.addTask {
-                            _ = try await trial.database.transaction(.write) { transaction in
-                                try transaction.run(
-                                    transaction.dialect.transactionLock("conformance", shared: number.isMultiple(of: 2))
-                                )
-                            }
+                            try await database.exclusively(name) { try Self.count(1, in: table, &$0) }
+                            _ = try await Backoff(initial: .milliseconds(10), maximum: .seconds(1))
+                                .retrying {
+                                    try await database.transaction(.write) { transaction in
+                                        let isShared = number.isMultiple(of: 2)
+                                        try transaction.runAll(
+                                            transaction.dialect.transactionLock("\(name)-shared", shared: isShared)
+                                        )
+                                        if !isShared { try Self.count(2, in: table, &transaction) }
+                                    }
+                                }
                         }
                     }
                     try await group.waitForAll()
                 }
+                let numbers = try await trial.run("SELECT number FROM \(identifier: table) ORDER BY id").rows
+                try expectEqual(try numbers.map { try $0.integer(0) }, [16, 8], "the counts")
             }
         },
     ]
+
+    /// Reads a number and writes the next one, which loses counts unless the others wait.
+    private static func count(_ id: Int, in table: String, _ transaction: inout Transaction) throws {
+        let found = try transaction.run("SELECT number FROM \(identifier: table) WHERE id = \(id)").first
+        let next = (try found?.integer(0) ?? 0) + 1
+        try transaction.run("UPDATE \(identifier: table) SET number = \(next) WHERE id = \(id)")
+    }
+}
+
+extension Transaction {
+    fileprivate mutating func runAll(_ statements: [SQL]) throws {
+        if !statements.isEmpty { try run(statements) }
+    }
 }
