@@ -59,6 +59,9 @@ package final class RunningProcess: Sendable {
         return Result(status: status, output: text("output"), errors: text("errors"))
     }
 
+    /// What it has written so far to its standard output.
+    package var output: String { text("output") }
+
     /// Whether it has not ended yet; a zombie counts as ended.
     package var isRunning: Bool { kill(identifier, 0) == 0 }
 

@@ -33,6 +33,8 @@ struct SerializerPlan: Sendable {
     let relationships: [Relationship]
     /// The attributes that are properties; nil if all are.
     let properties: [Property]?
+    /// The names of all attributes in payloads, those that are computed too; nil if they are the model's.
+    let attributeNames: [String]?
     /// Writes a record's attributes as JSON members, each followed by a comma.
     let writeAttributes: @Sendable (any Model, Targets, MemberEncoder, inout JSONWriter) throws -> Void
 
@@ -45,6 +47,7 @@ struct SerializerPlan: Sendable {
         loads = []
         relationships = []
         properties = nil
+        attributeNames = nil
         writeAttributes = { record, _, encoder, writer in
             try encoder.encode(record)
             for index in 0..<encoder.count {
@@ -81,6 +84,9 @@ struct SerializerPlan: Sendable {
         let attributes = fields.compactMap { field -> (name: [UInt8], field: Field<S.Record>)? in
             if case .relationship = field.content { return nil }
             return (JSONWriter.memberName(field.name), field)
+        }
+        attributeNames = fields.compactMap { field in
+            if case .relationship = field.content { nil } else { field.name }
         }
         writeAttributes = { record, targets, encoder, writer in
             guard let record = record as? S.Record else { return }

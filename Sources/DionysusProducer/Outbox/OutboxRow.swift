@@ -51,6 +51,24 @@ final class OutboxRow: Sendable {
         isYoung = try row.integer(12) == 1
     }
 
+    /// The row that an update of a record would write now; it has no id and no changeset.
+    init(updating id: String, of model: ModelDescription, in topic: String, partitionKey: String?) {
+        self.id = 0
+        resourceClass = model.name
+        resourceID = id
+        eventName = EventName(model.singular, .updated).description
+        change = .updated
+        self.topic = topic
+        self.partitionKey = partitionKey
+        attempts = 0
+        changeset = nil
+        createdAt = nil
+        traceparent = nil
+        tracestate = nil
+        origin = nil
+        isYoung = false
+    }
+
     /// Whether the row's record may have moved here from another partition key.
     ///
     /// A record that was restored may have, while its changes were not captured: its two values are the same.

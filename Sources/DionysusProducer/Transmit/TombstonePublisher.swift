@@ -82,9 +82,9 @@ public struct TombstonePublisher: Sendable {
         partitionKey: String? = nil,
         force: Bool = false
     ) async throws -> [Tombstone] {
-        let publication = try publication(of: modelName, in: topic)
+        let publication = try registry.publishing(modelName, in: topic)
         let catalogue = try await Catalogue.read(for: registry, from: database)
-        let key = try primaryKey(id, of: publication.model, catalogue)
+        let key = try catalogue.primaryKey(id, of: publication.model)
         let reference = RecordReference(topic: topic, modelName: modelName, id: key.primaryKeyText)
         // Drawn before the record is looked for, so that whatever changes afterwards has a higher version.
         let (outbox, sourceID, version) = try await database.transaction(.write) { transaction in
@@ -110,43 +110,6 @@ public struct TombstonePublisher: Sendable {
                 )
             }
         )
-    }
-
-    private func publication(of modelName: String, in topic: String) throws -> Registry.Publication {
-        if let publication = registry.publication(topic: topic, modelName: modelName) { return publication }
-        let topics = Set(registry.publications.map(\.topic)).sorted()
-        guard topics.contains(topic) else {
-            throw DionysusError(
-                .notFound,
-                "there is no declared topic \(topic)",
-                advice: "the topics are \(topics.joined(separator: ", "))"
-            )
-        }
-        let parents = registry.parents(ofDependency: modelName, in: topic)
-        let models = registry.publications.filter { $0.topic == topic }.map(\.model.name).sorted()
-        throw DionysusError(
-            .notFound,
-            parents.isEmpty
-                ? "topic \(topic) does not publish a model \(modelName)"
-                : "topic \(topic) publishes \(modelName) only as a part of \(parents.joined(separator: " and "))",
-            advice: "its models are \(models.joined(separator: ", "))"
-        )
-    }
-
-    private func primaryKey(_ id: String, of model: ModelDescription, _ catalogue: Catalogue) throws -> DatabaseValue {
-        guard catalogue[model.table] != nil else {
-            throw DionysusError(.declaration, "there is no table \(model.table)", advice: "run validate")
-        }
-        let type = catalogue.primaryKeyType(of: model)
-        let key = DatabaseValue(primaryKey: id, type: type)
-        switch (type, key) {
-        case (.integer, .integer), (.uuid, .uuid): return key
-        case (.integer, _), (.uuid, _):
-            throw DionysusError(.malformed, "'\(id)' can't be a primary key of \(model.name), which is of type \(type)")
-        default:
-            guard !id.isEmpty else { throw DionysusError(.malformed, "the primary key of \(model.name) is empty") }
-            return key
-        }
     }
 
     /// A record that is visible, or has rows that would be published behind the tombstone.

@@ -1,0 +1,123 @@
+import Dionysus
+import DionysusConsumer
+import DionysusProducer
+
+/// An application's declaration, for people and for tools.
+struct DeclarationOutline: Sendable {
+    let published: [PublishedTopicOutline]
+    let consumed: ConsumerOutline
+
+    // MARK: Text
+
+    var text: String {
+        var blocks: [String] = []
+        if !published.isEmpty {
+            blocks.append("PUBLISHED")
+            blocks += published.map { topic in
+                let head = topic.name + (topic.genesisTopic.map { " (and \($0))" } ?? "")
+                return ([head] + topic.models.flatMap(Self.lines)).joined(separator: "\n")
+            }
+        }
+        if !consumed.topics.isEmpty {
+            blocks.append("CONSUMED")
+            blocks.append(
+                tableText(
+                    ["TOPIC", "STARTS AT", "MESSAGES THAT FAIL", "OPTIONS"],
+                    consumed.topics.map { topic in
+                        [
+                            topic.isPattern ? "/\(topic.name)/" : topic.name, topic.start.defaultValueDescription,
+                            topic.onFailure, topic.options.isEmpty ? "-" : topic.options.joined(separator: ", "),
+                        ]
+                    }
+                )
+            )
+            blocks.append("REPLICAS")
+            let rows = consumed.replicas.map { replica in
+                [
+                    replica.model, replica.namespace ?? "all", replica.table ?? "-", replica.storage,
+                    replica.options.isEmpty ? "-" : replica.options.joined(separator: ", "),
+                ]
+            }
+            blocks.append(
+                tableText(
+                    ["MODEL", "NAMESPACE", "TABLE", "STORAGE", "OPTIONS"],
+                    rows + [["any other", "all", "its plural", "table, if it exists", "-"]]
+                )
+            )
+        }
+        return blocks.joined(separator: "\n\n")
+    }
+
+    private static func lines(_ model: PublishedModelOutline) -> [String] {
+        var lines = [
+            "  \(model.model) (table \(model.table)), partitioned by \(model.partitionKey)",
+            "    attributes: \(model.attributes.joined(separator: ", "))",
+        ]
+        if !model.links.isEmpty { lines.append("    links: \(model.links.joined(separator: ", "))") }
+        lines += model.parts.flatMap { Self.lines($0, indent: "    ") }
+        lines += model.observations.map { observation in
+            "    observes \(observation.model) (\(observation.attributes.joined(separator: ", "))) by \(observation.path)"
+        }
+        return lines
+    }
+
+    private static func lines(_ part: PublishedModelOutline.Part, indent: String) -> [String] {
+        ["\(indent)with \(part.model) by \(part.path)"] + part.parts.flatMap { lines($0, indent: indent + "  ") }
+    }
+
+    // MARK: JSON
+
+    var json: JSON {
+        .object([
+            "published": .array(published.map(Self.json)), "consumed": .array(consumed.topics.map(Self.json)),
+            "replicas": .array(consumed.replicas.map(Self.json)),
+        ])
+    }
+
+    private static func json(_ topic: PublishedTopicOutline) -> JSON {
+        .object([
+            "topic": .string(topic.name), "genesis_topic": topic.genesisTopic.map(JSON.string) ?? .null,
+            "models": .array(topic.models.map(json)),
+        ])
+    }
+
+    private static func json(_ model: PublishedModelOutline) -> JSON {
+        .object([
+            "model": .string(model.model), "table": .string(model.table), "partition_key": .string(model.partitionKey),
+            "attributes": .array(model.attributes.map(JSON.string)), "links": .array(model.links.map(JSON.string)),
+            "with": .array(model.parts.map(json)),
+            "observes": .array(
+                model.observations.map { observation in
+                    .object([
+                        "model": .string(observation.model),
+                        "attributes": .array(observation.attributes.map(JSON.string)),
+                        "through": .string(observation.path),
+                    ])
+                }
+            ),
+        ])
+    }
+
+    private static func json(_ part: PublishedModelOutline.Part) -> JSON {
+        .object([
+            "model": .string(part.model), "through": .string(part.path), "with": .array(part.parts.map(json)),
+        ])
+    }
+
+    private static func json(_ topic: ConsumerOutline.Topic) -> JSON {
+        .object([
+            "topic": .string(topic.name), "pattern": .bool(topic.isPattern),
+            "start": .string(topic.start.defaultValueDescription), "on_failure": .string(topic.onFailure),
+            "dead_letters": topic.deadLetters.map(JSON.string) ?? .null,
+            "options": .array(topic.options.map(JSON.string)),
+        ])
+    }
+
+    private static func json(_ replica: ConsumerOutline.Replica) -> JSON {
+        .object([
+            "model": .string(replica.model), "namespace": replica.namespace.map(JSON.string) ?? .null,
+            "table": replica.table.map(JSON.string) ?? .null, "storage": .string(replica.storage),
+            "options": .array(replica.options.map(JSON.string)),
+        ])
+    }
+}

@@ -1,0 +1,178 @@
+import ArgumentParser
+import Dionysus
+import DionysusConsumer
+import ServiceLifecycle
+
+import class Foundation.FileHandle
+
+struct MessagesCommand<App: DionysusApplication>: AsyncParsableCommand {
+    static var configuration: CommandConfiguration {
+        CommandConfiguration(
+            commandName: "messages",
+            abstract: "Shows the messages of a topic, decoded.",
+            discussion: """
+                It reads as nobody else does: the consumer's group, its offsets and its partitions are left alone. It ends \
+                at the end that the topic had when it began, or with --follow on SIGTERM or Ctrl-C, and then says how far \
+                it looked in each partition. Messages of different partitions come in no particular order.
+
+                Bytes that aren't the wire format are shown with the reason, as text if they are UTF-8.
+
+                JSON: an object with messages, a list of objects with topic, partition, offset, timestamp, key, headers \
+                (a list of objects with name and value), tombstone, events (a list of objects with event, model_name and \
+                data; null if the value isn't the wire format), problem (the reason, or null) and raw (the value then, or \
+                null), with looked, a list of objects with topic, partition, from, to, end and messages, and with shown.
+                """
+        )
+    }
+
+    @Argument(help: "The full name of the topic: v3_rentals.") var topic: String
+    @Option(help: "Only messages with this key: Rental:42.") var key: String?
+    @Option(help: "Only this partition.") var partition: Int32?
+    @Option(
+        help: ArgumentHelp(
+            "Where to begin: earliest, latest, an offset, an ISO 8601 time, or latest-N for the last N of each partition.",
+            valueName: "place"
+        )
+    )
+    var from: ReadingStart = .place(.earliest)
+    @Option(help: "The most messages to show.") var limit: Int?
+    @Flag(help: "Go on with the messages that come.") var follow = false
+    @Flag(help: "Print the report as JSON.") var json = false
+
+    func validate() throws {
+        if let limit, limit < 1 { throw ValidationError("--limit must be at least 1") }
+        if let partition, partition < 0 { throw ValidationError("--partition must be at least 0") }
+    }
+
+    func run() async throws {
+        let environment = try ApplicationEnvironment<App>()
+        let broker = try environment.broker()
+        let reading = TopicReading(
+            topic: topic,
+            partition: partition,
+            start: from,
+            follows: follow,
+            broker: broker,
+            settings: environment.settings.consumer
+        )
+        do {
+            try await environment.run(MessagePrinting(reading: reading, key: key, limit: limit, isJSON: json))
+        } catch {
+            await broker.close()
+            throw error
+        }
+        await broker.close()
+    }
+}
+
+/// Prints messages as they are read, and at the end how far that was.
+private struct MessagePrinting: Service {
+    let reading: TopicReading
+    let key: String?
+    let limit: Int?
+    let isJSON: Bool
+
+    func run() async throws {
+        var shown = 0
+        var isBegun = false
+        let spans = try await reading.run { messages in
+            let wanted = messages.filter { message in key.map { message.keyText == $0 } ?? true }
+            let taken = wanted.prefix(limit.map { $0 - shown } ?? wanted.count)
+            if isJSON {
+                if !isBegun { write("{\"messages\":[") }
+                isBegun = true
+                for (index, message) in taken.enumerated() {
+                    write((shown + index == 0 ? "\n" : ",\n") + message.json.text.printable)
+                }
+            } else {
+                for message in taken { write(message.report + "\n") }
+            }
+            shown += taken.count
+            return limit.map { shown < $0 } ?? true
+        }
+        if isJSON {
+            let looked = JSON.array(spans.map(\.json)).text.printable
+            write("\(isBegun ? "" : "{\"messages\":[")\n],\"looked\":\(looked),\"shown\":\(shown)}\n")
+        } else {
+            let table = tableText(
+                ["PARTITION", "FROM", "TO", "END", "MESSAGES"],
+                spans.map { ["\($0.partition.partition)", "\($0.first)", "\($0.next)", "\($0.end)", "\($0.count)"] }
+            )
+            write("\(shown) messages shown; looked at in \(reading.topic.printable):\n\(table)\n")
+        }
+    }
+
+    /// Writes at once, so that whoever reads the other end of a pipe sees a message when it comes.
+    private func write(_ text: String) {
+        FileHandle.standardOutput.write(Array(text.utf8).withUnsafeBufferPointer { .init(buffer: $0) })
+    }
+}
+
+extension TopicReading.Span {
+    fileprivate var json: JSON {
+        .object([
+            "topic": .string(partition.topic), "partition": .integer(Int64(partition.partition)),
+            "from": .integer(first), "to": .integer(next), "end": .integer(end), "messages": .integer(Int64(count)),
+        ])
+    }
+}
+
+extension TopicMessage {
+    /// The message on a few lines of text.
+    fileprivate var report: String {
+        var lines = [
+            "\(source) offset \(offset) at \(timestamp.description) key \(keyText ?? "-")".printable
+        ]
+        for header in headers {
+            lines.append("  \(header.name): \(String(decoding: header.value, as: UTF8.self))".printable)
+        }
+        switch content {
+        case .tombstone: lines.append("  tombstone")
+        case .events(let events):
+            if events.isEmpty { lines.append("  no event") }
+            for event in events {
+                lines.append("  \(event.name) \(event.model) \(JSON.array(event.data).text)".printable)
+            }
+        case .other(let reason):
+            lines.append("  not the wire format: \(reason); \(value?.count ?? 0) bytes: \(raw.text)".printable)
+        }
+        return lines.joined(separator: "\n")
+    }
+
+    fileprivate var json: JSON {
+        var object: JSON.Object = [
+            "topic": .string(source.topic), "partition": .integer(Int64(source.partition)),
+            "offset": .integer(offset), "timestamp": .string(timestamp.description),
+            "key": keyText.map(JSON.string) ?? .null,
+            "headers": .array(
+                headers.map { header in
+                    let value = String(decoding: header.value, as: UTF8.self)
+                    return .object(["name": .string(header.name), "value": .string(value)])
+                }
+            ),
+            "tombstone": .bool(content == .tombstone), "events": .null, "problem": .null, "raw": .null,
+        ]
+        switch content {
+        case .tombstone: break
+        case .events(let events): object["events"] = .array(events.map(\.json))
+        case .other(let reason):
+            object["problem"] = .string(reason)
+            object["raw"] = raw
+        }
+        return .object(object)
+    }
+
+    /// The value as text, or as an object with its bytes in hexadecimal where it is no text.
+    private var raw: JSON {
+        let bytes = value ?? []
+        if let text = String(validating: bytes, as: UTF8.self) { return .string(text) }
+        let digits = Array("0123456789abcdef")
+        return .object(["hex": .string(String(bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }))])
+    }
+}
+
+extension TopicMessage.Event {
+    fileprivate var json: JSON {
+        .object(["event": .string(name), "model_name": .string(model), "data": .array(data)])
+    }
+}

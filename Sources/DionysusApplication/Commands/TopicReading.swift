@@ -1,0 +1,190 @@
+import ArgumentParser
+import Dionysus
+import DionysusConsumer
+import ServiceLifecycle
+
+import struct Foundation.UUID
+
+/// Where the reading of a topic begins.
+enum ReadingStart: Sendable, Hashable, ExpressibleByArgument {
+    /// A place in every partition.
+    case place(StartPosition)
+    /// So many offsets before the end of every partition.
+    case last(Int64)
+
+    init?(argument: String) {
+        if let suffix = argument.wholeMatch(of: /latest-([0-9]+)/)?.1 {
+            guard let count = Int64(suffix) else { return nil }
+            self = .last(count)
+        } else if let position = StartPosition(argument: argument) {
+            self = .place(position)
+        } else {
+            return nil
+        }
+    }
+
+    var defaultValueDescription: String {
+        switch self {
+        case .place(let position): position.defaultValueDescription
+        case .last(let count): "latest-\(count)"
+        }
+    }
+}
+
+/// Reads a topic without taking part in the consumer's group.
+struct TopicReading: Sendable {
+    /// What was looked at in a partition.
+    struct Span: Sendable {
+        let partition: TopicPartition
+        /// The offset that reading began at.
+        let first: Int64
+        /// The offset that would have been read next.
+        var next: Int64
+        /// The end of the partition when reading began.
+        let end: Int64
+        /// How many messages were read.
+        var count = 0
+    }
+
+    /// How long nothing may come before what is left counts as offsets without messages: compaction and transactions
+    /// leave such gaps.
+    private static let patience = Duration.seconds(15)
+    /// How long a first message is waited for: a Kafka cluster takes its time to let somebody read.
+    private static let firstPatience = Duration.seconds(60)
+
+    let topic: String
+    let partition: Int32?
+    let start: ReadingStart
+    let follows: Bool
+    let broker: any MessageBroker
+    let settings: ConsumerSettings
+
+    /// Reads until the end, or until it is enough.
+    /// - Parameter body: Takes messages, and says whether more are wanted.
+    /// - Returns: What was looked at, by partition.
+    /// - Throws: ``DionysusError``: `unknownTopic` for a topic or partition that isn't there, and as the broker does.
+    func run(_ body: ([TopicMessage]) -> Bool) async throws -> [Span] {
+        var spans = try await spans()
+        guard follows || spans.values.contains(where: { $0.next < $0.end }) else { return spans.sorted }
+        // A group of its own, for this one reading: the consumer's stays as it is.
+        let member = try await broker.makeConsumer(
+            ConsumerOptions(
+                clientID: settings.clientID,
+                groupID: "\(settings.effectiveGroupID)-messages-\(UUID().uuidString.lowercased())",
+                topics: [topic],
+                settings: settings.brokerSettings
+            )
+        )
+        do {
+            try await read(from: member, &spans, body)
+        } catch is CancellationError where Task.isShuttingDownGracefully {
+            // What was read so far is told.
+        } catch {
+            await member.close()
+            throw error
+        }
+        await member.close()
+        return spans.sorted
+    }
+
+    private func read(
+        from member: any MessageConsumer,
+        _ spans: inout [TopicPartition: Span],
+        _ body: ([TopicMessage]) -> Bool
+    ) async throws {
+        var hasRead = false
+        while follows || spans.values.contains(where: { $0.next < $0.end }) {
+            let patience = hasRead ? Self.patience : Self.firstPatience
+            let event = try await cancelWhenGracefulShutdown {
+                try await member.next(maxMessages: 500, timeout: patience)
+            }
+            switch event {
+            case .assigned(let partitions):
+                var starts: [TopicPartition: StartPosition] = [:]
+                for partition in partitions {
+                    starts[partition] = spans[partition].map { .offset($0.next) } ?? .latest
+                }
+                try await member.start(starts)
+            case .messages(let messages):
+                hasRead = true
+                guard take(messages, &spans, body) else { return }
+            case .revoked(let partitions): try await member.release(partitions)
+            case .outOfRange(let partition, let range):
+                spans[partition]?.next = range.first
+                try await member.seek(partition, to: .offset(range.first))
+            case .lost: break
+            case nil:
+                if let outage = member.outage { throw outage }
+                if follows { continue }
+                guard hasRead else {
+                    throw DionysusError(
+                        .brokerUnavailable,
+                        "no message of \(topic) came within \(Self.firstPatience.components.seconds) s, though there "
+                            + "should be some",
+                        advice: "try again, and look at the broker",
+                        isRetriable: true
+                    )
+                }
+                return
+            }
+        }
+    }
+
+    /// Hands messages on one by one, so that what was looked at ends where it was enough.
+    private func take(
+        _ messages: [ConsumedMessage],
+        _ spans: inout [TopicPartition: Span],
+        _ body: ([TopicMessage]) -> Bool
+    ) -> Bool {
+        for message in messages {
+            guard var span = spans[message.source], message.offset >= span.next,
+                follows || message.offset < span.end
+            else { continue }
+            span.next = message.offset + 1
+            span.count += 1
+            spans[message.source] = span
+            guard body([TopicMessage(message)]) else { return false }
+        }
+        return true
+    }
+
+    private func spans() async throws -> [TopicPartition: Span] {
+        guard let description = try await broker.describeTopics([topic]).first else {
+            throw DionysusError(
+                .unknownTopic,
+                "the broker has no topic \(topic)",
+                advice: "`topics` shows those that the application declares"
+            )
+        }
+        if let partition, partition >= description.partitions {
+            throw DionysusError(
+                .unknownTopic,
+                "there is no partition \(partition) in \(topic), which has \(description.partitions)",
+                advice: "partitions are counted from 0"
+            )
+        }
+        let partitions = (partition.map { [$0] } ?? Array(0..<description.partitions)).map { TopicPartition(topic, $0) }
+        let ranges = try await broker.offsets(of: partitions)
+        let starts = try await starts(ranges)
+        return ranges.reduce(into: [:]) { spans, entry in
+            let (partition, range) = entry
+            let first = min(max(starts[partition] ?? range.next, range.first), range.next)
+            spans[partition] = Span(partition: partition, first: first, next: first, end: range.next)
+        }
+    }
+
+    /// The offset to begin at, which may lie outside of the partition.
+    private func starts(_ ranges: [TopicPartition: OffsetRange]) async throws -> [TopicPartition: Int64] {
+        switch start {
+        case .place(.earliest): ranges.mapValues(\.first)
+        case .place(.latest): ranges.mapValues(\.next)
+        case .place(.offset(let offset)): ranges.mapValues { _ in offset }
+        case .place(.time(let time)): try await broker.offsets(of: Array(ranges.keys), at: time)
+        case .last(let count): ranges.mapValues { $0.next.subtractingReportingOverflow(count).partialValue }
+        }
+    }
+}
+
+extension [TopicPartition: TopicReading.Span] {
+    fileprivate var sorted: [TopicReading.Span] { values.sorted { $0.partition < $1.partition } }
+}

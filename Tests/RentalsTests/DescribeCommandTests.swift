@@ -1,0 +1,114 @@
+import Dionysus
+import TestSupport
+import Testing
+
+/// The command that shows the declaration.
+@Suite(.timeLimit(.minutes(5)))
+struct DescribeCommandTests {
+    @Test("the declaration is told with what each model is published with, observes and is partitioned by")
+    func text() async throws {
+        try await Installation.with(.embedded) { installation in
+            let text = try await installation.succeed("describe")
+            #expect(text.contains("v3_accounts (and v3_accounts_genesis)"))
+            #expect(text.contains("Rental (table rentals), partitioned by account_id"))
+            #expect(
+                text.contains("observes Account (default_check_in_time) by accounts.id → rentals.account_id")
+            )
+            #expect(text.contains("with BookingsFee by bookings.id → bookings_fees.booking_id"))
+            #expect(text.contains("sent to dead_messages after 2 retries"))
+            #expect(text.contains("replaces bookings_fees by synced_booking_id"))
+        }
+    }
+
+    @Test("the report as JSON has the same")
+    func json() async throws {
+        try await Installation.with(.embedded) { installation in
+            let output = try await installation.succeed("describe", "--json")
+            let report = try JSON(parsing: Array(output.utf8))
+            guard case .array(let topics)? = report["published"], case .array(let consumed)? = report["consumed"],
+                case .array(let replicas)? = report["replicas"]
+            else {
+                Issue.record("no report: \(output)")
+                return
+            }
+            #expect(
+                topics.map { $0["topic"] } == [.string("v3_accounts"), .string("v3_rentals"), .string("v3_bookings")]
+            )
+            #expect(topics.map { $0["genesis_topic"] } == [.string("v3_accounts_genesis"), .null, .null])
+            let rental = topics[1].models.first
+            #expect(rental?["partition_key"] == .string("account_id"))
+            #expect(
+                rental?["attributes"]
+                    == .array(
+                        ["id", "name", "price", "bedrooms", "check_in_time", "canceled_at", "created_at", "updated_at"]
+                            .map(JSON.string)
+                    )
+            )
+            #expect(
+                rental?["observes"]
+                    == .array([
+                        .object([
+                            "model": .string("Account"), "attributes": .array([.string("default_check_in_time")]),
+                            "through": .string("accounts.id → rentals.account_id"),
+                        ])
+                    ])
+            )
+            let booking = topics[2].models.first
+            #expect(booking?["partition_key"] == .string("rental_id"))
+            #expect(
+                booking?["with"]
+                    == .array([
+                        .object([
+                            "model": .string("BookingsFee"),
+                            "through": .string("bookings.id → bookings_fees.booking_id"), "with": .array([]),
+                        ])
+                    ])
+            )
+            #expect(consumed.map { $0["dead_letters"] } == [.null, .string("dead_messages"), .string("dead_messages")])
+            #expect(replicas.map { $0["table"] } == [.string("bookings")])
+        }
+    }
+
+    @Test("the chart for Mermaid has an edge for each publication, part and observation")
+    func mermaid() async throws {
+        try await Installation.with(.embedded) { installation in
+            let chart = try await installation.succeed("describe", "--mermaid")
+            let lines = chart.split(separator: "\n").map { $0.trimmingPrefix { $0 == " " } }
+            #expect(lines.first == "flowchart LR")
+            func node(_ label: String) -> String {
+                lines.first { $0.contains("\"\(label)\"") && !$0.contains("--") && !$0.contains("-.") }
+                    .map { String($0.prefix { $0.isLetter || $0.isNumber }) } ?? "none"
+            }
+            let (account, rental) = (node("Account"), node("Rental"))
+            #expect(lines.contains("\(rental) -->|\"by account_id\"| \(node("v3_rentals"))"))
+            #expect(lines.contains("\(account) -.->|\"changes of default_check_in_time\"| \(rental)"))
+            #expect(lines.contains("\(node("BookingsFee")) -->|\"part of\"| \(node("Booking"))"))
+            #expect(lines.contains("\(account) --> \(node("v3_accounts_genesis"))"))
+            #expect(lines.contains("\(node("v3_bookings")) --> \(node("consumer"))"))
+        }
+    }
+
+    @Test("it needs neither databases nor a broker, and tells wrong usage")
+    func usage() async throws {
+        try await Installation.with(.embedded) { installation in
+            var away = installation
+            away.environment["SOURCE_DATABASE_URL"] = "postgres://nobody@127.0.0.1:1/none"
+            away.environment["REPLICA_DATABASE_URL"] = "postgres://nobody@127.0.0.1:1/none"
+            away.environment["DIONYSUS_SEED_BROKER"] = "127.0.0.1:1"
+            away.environment["DIONYSUS_TOPIC_PREFIX"] = "east_"
+            let text = try await away.succeed("describe")
+            #expect(text.contains("east_v3_rentals"))
+            let both = try await installation.run("describe", "--json", "--mermaid")
+            #expect(both.status == 64)
+            let help = try await installation.succeed("describe", "--help")
+            #expect(help.contains("JSON: an object"))
+        }
+    }
+}
+
+extension JSON {
+    fileprivate var models: [JSON] {
+        guard case .array(let models)? = self["models"] else { return [] }
+        return models
+    }
+}
