@@ -1,5 +1,7 @@
 import Configuration
 import Dionysus
+import DionysusKafka
+import DionysusPostgres
 import DionysusProducer
 import Logging
 
@@ -41,7 +43,7 @@ struct Setting: Sendable {
     static let all: [Setting] = [
         .url("SOURCE_DATABASE_URL", \.sourceDatabaseURL, "the database whose changes are published"),
         .url("REPLICA_DATABASE_URL", \.replicaDatabaseURL, "the database that holds the replica"),
-        .text("DIONYSUS_SEED_BROKER", \.seedBroker, "embedded:PATH, or host:port;host:port of a Kafka cluster"),
+        .broker("DIONYSUS_SEED_BROKER", \.seedBroker, "embedded:PATH, or host:port;host:port of a Kafka cluster"),
         .text("DIONYSUS_CLIENT_ID", \.producer.clientID, "names this application to the broker"),
         .choice("DIONYSUS_LOG_LEVEL", \.logLevel, "the least severe messages that are logged"),
         .optional(
@@ -49,7 +51,11 @@ struct Setting: Sendable {
             \.heartbeatDirectory,
             "where relay and consumer show that they are at work; empty: a directory of the user's own"
         ),
-        .pairs("DIONYSUS_BROKER_SETTINGS", \.brokerSettings, "settings of the broker's client, for both sides"),
+        .clientSettings(
+            "DIONYSUS_BROKER_SETTINGS",
+            \.brokerSettings,
+            "settings of the broker's client, for both sides"
+        ),
         .text("DIONYSUS_TOPIC_PREFIX", \.producer.topicPrefix, "stands before every topic's name"),
         .optional(
             "DIONYSUS_DEFAULT_PARTITION_KEY",
@@ -94,7 +100,11 @@ struct Setting: Sendable {
             \.producer.topics.replicationFactor,
             "replicas of topics that declare none; empty: as the broker has it"
         ),
-        .pairs("DIONYSUS_TOPIC_SETTINGS", \.producer.topics.values, "the broker's settings for topics, when created"),
+        .topicSettings(
+            "DIONYSUS_TOPIC_SETTINGS",
+            \.producer.topics.values,
+            "the broker's settings for topics, when created"
+        ),
         .age("DIONYSUS_RETENTION", \.producer.retention, "how long published rows are kept; empty: for ever"),
         .choice("DIONYSUS_CAPTURE", \.producer.capture, "whether changes are captured, applied by migrate"),
         .changesetKeys("DIONYSUS_CHANGESET_KEYS", \.producer.changesetKeys, "encrypt changesets: ID:BASE64;ID:BASE64"),
@@ -143,8 +153,16 @@ struct Setting: Sendable {
             "pause between measurements of the lag"
         ),
         .choice("DIONYSUS_ON_OUT_OF_RANGE", \.consumer.onOutOfRange, "what to do when messages were missed"),
-        .pairs("DIONYSUS_CONSUMER_SETTINGS", \.consumer.brokerSettings, "settings of the broker's client, to consume"),
-        .pairs("DIONYSUS_PRODUCER_SETTINGS", \.producer.brokerSettings, "settings of the broker's client, to produce"),
+        .clientSettings(
+            "DIONYSUS_CONSUMER_SETTINGS",
+            \.consumer.brokerSettings,
+            "settings of the broker's client, to consume"
+        ),
+        .clientSettings(
+            "DIONYSUS_PRODUCER_SETTINGS",
+            \.producer.brokerSettings,
+            "settings of the broker's client, to produce"
+        ),
     ]
 
     static func text(
@@ -160,7 +178,15 @@ struct Setting: Sendable {
         _ path: SettingPath<String>,
         _ summary: String
     ) -> Setting {
-        Setting(name, path, summary, expects: "a URL", show: maskingPassword, parse: { $0 })
+        Setting(name, path, summary, expects: "a URL", show: shownURL, parse: { $0 })
+    }
+
+    static func broker(
+        _ name: String,
+        _ path: SettingPath<String>,
+        _ summary: String
+    ) -> Setting {
+        Setting(name, path, summary, expects: "text", show: shownBroker, parse: { $0 })
     }
 
     static func optional(
@@ -261,7 +287,27 @@ struct Setting: Sendable {
         )
     }
 
-    static func pairs(
+    /// Settings of the broker's client.
+    static func clientSettings(
+        _ name: String,
+        _ path: SettingPath<[String: String]>,
+        _ summary: String
+    ) -> Setting {
+        Setting(
+            name,
+            path,
+            summary,
+            // A name that is none isn't told: it may be a piece of a password.
+            expects: "settings of the broker's client, name=value;name=value, with \\; for a ; in a value",
+            show: { SettingsDisplay.shown($0).joined(separator: ";") },
+            parse: { text in
+                let pairs = parsePairs(text)
+                return pairs?.keys.allSatisfy(SettingsDisplay.exists) == true ? pairs : nil
+            }
+        )
+    }
+
+    static func topicSettings(
         _ name: String,
         _ path: SettingPath<[String: String]>,
         _ summary: String
@@ -271,10 +317,7 @@ struct Setting: Sendable {
             path,
             summary,
             expects: "pairs: name=value;name=value",
-            show: { pairs in
-                pairs.sorted { $0.key < $1.key }
-                    .map { "\($0.key)=\(isSecretName($0.key) ? "***" : $0.value)" }.joined(separator: ";")
-            },
+            show: { pairs in pairs.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: ";") },
             parse: parsePairs
         )
     }
@@ -301,24 +344,29 @@ struct Setting: Sendable {
 
     private static func parsePairs(_ text: String) -> [String: String]? {
         var pairs: [String: String] = [:]
-        for pair in text.split(separator: ";") {
+        // A separator that is part of a value stands behind a backslash; no text has the character that stands in for it.
+        for pair in text.replacing("\\;", with: "\0").split(separator: ";") {
             guard let separator = pair.firstIndex(of: "="), separator > pair.startIndex else { return nil }
-            pairs[String(pair[..<separator])] = String(pair[pair.index(after: separator)...])
+            let value = pair[pair.index(after: separator)...].replacing("\0", with: ";")
+            pairs[pair[..<separator].trimmingBlanks] = value.trimmingBlanks
         }
         return pairs
     }
+}
 
-    private static func isSecretName(_ name: String) -> Bool {
-        ["password", "secret", "key.pem", "jaas", "token"].contains { name.lowercased().contains($0) }
+extension StringProtocol {
+    fileprivate var trimmingBlanks: String {
+        String(drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
     }
 }
 
-/// A URL without its passwords, which stand before the host or among the parameters.
-func maskingPassword(_ url: String) -> String {
-    var url = url.replacing(/(password=)[^&]*/.ignoresCase()) { "\($0.1)***" }
-    guard let scheme = url.range(of: "://"), let at = url[scheme.upperBound...].lastIndex(of: "@"),
-        let colon = url[scheme.upperBound..<at].firstIndex(of: ":")
-    else { return url }
-    url.replaceSubrange(url.index(after: colon)..<at, with: "***")
-    return url
+/// A database's address without its secrets; nothing of it if nobody knows which part is secret.
+func shownURL(_ url: String) -> String {
+    if url.hasPrefix("sqlite:") || url.isEmpty { return url }
+    return (try? ConnectionString(url))?.shown ?? "***"
+}
+
+/// The broker's address; nothing of it if it seems to have credentials.
+func shownBroker(_ address: String) -> String {
+    address.hasPrefix("embedded:") || !address.contains("@") ? address : "***"
 }

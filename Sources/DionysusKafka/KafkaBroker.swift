@@ -45,12 +45,20 @@ public final class KafkaBroker: MessageBroker {
         logger: Logger = Logger(label: "dionysus.kafka"),
         onStatistics: (@Sendable (KafkaStatistics) -> Void)? = nil
     ) throws {
-        let servers = bootstrapServers.split { $0 == "," || $0 == ";" || $0 == " " }.joined(separator: ",")
+        let servers = SettingsDisplay.serverList(bootstrapServers).joined(separator: ",")
         guard !servers.isEmpty else {
             throw DionysusError(
                 .configuration,
                 "no Kafka broker is named",
                 advice: "give at least one as host:port"
+            )
+        }
+        // Kafka takes credentials as settings; librdkafka would look them up as a part of the host's name, and log them.
+        guard !servers.contains("@") else {
+            throw DionysusError(
+                .configuration,
+                "the list of Kafka brokers has an @, as if it had credentials",
+                advice: "give each broker as host:port, and credentials as sasl.username and sasl.password"
             )
         }
         let events = ClientEvents(logger: logger, onStatistics: onStatistics)

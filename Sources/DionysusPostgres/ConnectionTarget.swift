@@ -14,7 +14,7 @@ struct ConnectionTarget: Sendable {
     let logger: Logger
 
     init(url: String, options: PostgresOptions, logger: Logger) throws {
-        let parts = try Self.parts(of: url)
+        let connection = try ConnectionString(url)
         // Of two values for a keyword libpq takes the later: the URL can change what stands before it. A connection
         // to a host that vanished without a word is given up after a minute, not after the system's two hours.
         parameters =
@@ -28,31 +28,9 @@ struct ConnectionTarget: Sendable {
                 ("dbname", url),
                 ("client_encoding", "UTF8"),
             ]
-        let host = parts["host"] ?? parts["hostaddr"] ?? "localhost"
-        location = "\(host):\(parts["port"] ?? "5432")/\(parts["dbname"] ?? "")"
+        location = connection.location
         statementTimeout = options.statementTimeout
         self.logger = logger
-    }
-
-    private static func parts(of url: String) throws -> [String: String] {
-        let isConnectionString = url.contains("=") || url.hasPrefix("postgres://") || url.hasPrefix("postgresql://")
-        // libpq's own message may quote the password.
-        guard isConnectionString, let options = PQconninfoParse(url, nil) else {
-            throw DionysusError(
-                .configuration,
-                "the PostgreSQL URL can't be understood",
-                advice: "write it as postgres://user:password@host:port/database?sslmode=…, "
-                    + "and %XX for characters that mean something in a URL"
-            )
-        }
-        defer { PQconninfoFree(options) }
-        var parts: [String: String] = [:]
-        var option = options
-        while let keyword = option.pointee.keyword {
-            if let value = option.pointee.val { parts[String(cString: keyword)] = String(cString: value) }
-            option += 1
-        }
-        return parts
     }
 
     /// Makes a connection.

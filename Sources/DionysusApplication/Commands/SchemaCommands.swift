@@ -54,7 +54,7 @@ struct ValidateCommand<App: DionysusApplication>: AsyncParsableCommand {
             print("the declaration fits both databases")
         }
         guard faults.isEmpty else {
-            if !json { printError(faults.map { "- \($0)" }.joined(separator: "\n")) }
+            if !json { for fault in faults { printError("- \(fault)") } }
             throw ExitCode.failure
         }
     }
@@ -63,7 +63,7 @@ struct ValidateCommand<App: DionysusApplication>: AsyncParsableCommand {
 extension ApplicationEnvironment {
     /// Where both databases are, for messages.
     var locations: String {
-        "\(maskingPassword(settings.sourceDatabaseURL)) and \(maskingPassword(settings.replicaDatabaseURL))"
+        "\(shownURL(settings.sourceDatabaseURL)) and \(shownURL(settings.replicaDatabaseURL))"
     }
 
     /// Creates or upgrades tables and triggers in both databases; safe to repeat.
