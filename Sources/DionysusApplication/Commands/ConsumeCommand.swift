@@ -23,6 +23,7 @@ struct ConsumeCommand<App: DionysusApplication>: AsyncParsableCommand {
             stopsWhenCaughtUp: untilCaughtUp,
             heartbeat: untilCaughtUp ? nil : try environment.heartbeat(of: .consumer)
         )
+        environment.announce(.consumer)
         try await environment.run(service)
         await broker.close()
         await replica.close()

@@ -33,6 +33,7 @@ struct RelayCommand<App: DionysusApplication>: AsyncParsableCommand {
             instrumentation: instrumentation,
             logger: environment.logger
         )
+        environment.announce(.relay)
         try await environment.run(relay)
         await broker.close()
         await source.close()

@@ -1,0 +1,55 @@
+import DionysusHealth
+import DionysusKafka
+import DionysusPostgres
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#else
+import Darwin
+#endif
+
+extension ApplicationEnvironment {
+    /// Says once, at the start of a service, what works on what, and which of its connections and files aren't protected.
+    func announce(_ role: ServiceRole) {
+        let (database, direction) =
+            switch role {
+            case .relay: (settings.sourceDatabaseURL, "to")
+            case .consumer: (settings.replicaDatabaseURL, "from")
+            }
+        let client = "as \(settings.clientID(of: role))"
+        logger.notice(
+            "\(App.name) \(App.version): \(role.rawValue) of \(shownURL(database)) \(direction) \(shownBroker(settings.seedBroker)) \(client)"
+        )
+        for caution in settings.cautions(role, database: database) { logger.warning("\(caution)") }
+    }
+}
+
+extension ApplicationSettings {
+    fileprivate func cautions(_ role: ServiceRole, database: String) -> [String] {
+        let own =
+            switch role {
+            case .relay: producer.brokerSettings
+            case .consumer: consumer.brokerSettings
+            }
+        let cautions = [
+            Self.path(of: database, scheme: "sqlite:").map(Self.caution(file:))
+                ?? (try? ConnectionString(database))?.caution,
+            Self.path(of: seedBroker, scheme: "embedded:").map(Self.caution(file:))
+                ?? SettingsDisplay.caution(brokerSettings.merging(own) { $1 }, servers: seedBroker),
+        ]
+        return cautions.compactMap(\.self)
+    }
+
+    private static func path(of url: String, scheme: String) -> String? {
+        url.hasPrefix(scheme) ? String(url.dropFirst(scheme.count)) : nil
+    }
+
+    /// What is to be said of a file that holds records.
+    private static func caution(file path: String) -> String? {
+        var file = stat()
+        guard stat(path, &file) == 0, file.st_mode & 0o007 != 0 else { return nil }
+        return "\(path) is open to every user of this machine who can reach it: chmod o-rwx it if that isn't meant"
+    }
+}
