@@ -14,6 +14,10 @@ public struct ApplicationSettings: Sendable {
     ///
     /// Default `notice`.
     public var logLevel = Logger.Level.notice
+    /// How the default log handler writes them.
+    ///
+    /// Default `text`.
+    public var logFormat = LogFormat.text
     /// The directory of the files by which the relay and the consumer show that they are at work.
     ///
     /// Default nil: the user's runtime directory, or a directory of the user's among the system's temporary files.

@@ -2,7 +2,7 @@ public import ArgumentParser
 public import Dionysus
 public import DionysusConsumer
 public import DionysusProducer
-import Logging
+public import Logging
 
 /// An application that publishes models, consumes them, or both, as a command line.
 ///
@@ -28,6 +28,13 @@ public protocol DionysusApplication: Sendable {
     static var name: String { get }
     /// The application's version. `0.1.0` by default.
     static var version: String { get }
+    /// Makes the handlers of the library's log messages.
+    ///
+    /// By default the application's own, if it has called `LoggingSystem.bootstrap` with another than
+    /// `StreamLogHandler`; else one that writes to standard error, in the format that the settings name. The library
+    /// itself never calls `LoggingSystem.bootstrap`.
+    static func logHandler(label: String, settings: ApplicationSettings) -> any LogHandler
+
     /// Commands of the application's own.
     static var commands: [any ParsableCommand.Type] { get }
 
@@ -63,7 +70,26 @@ extension DionysusApplication {
 
     /// Runs the command line.
     public static func main() async {
-        await RootCommand<Self>.main()
+        do {
+            var command = try RootCommand<Self>.parseAsRoot()
+            if var command = command as? any AsyncParsableCommand {
+                try await command.run()
+            } else {
+                try command.run()
+            }
+        } catch {
+            // What the parser has to say it says itself; an error can quote what came from outside.
+            guard !(error is ExitCode), RootCommand<Self>.exitCode(for: error) == .failure else {
+                RootCommand<Self>.exit(withError: error)
+            }
+            printError("Error: \(error)")
+            RootCommand<Self>.exit(withError: ExitCode.failure)
+        }
+    }
+
+    public static func logHandler(label: String, settings: ApplicationSettings) -> any LogHandler {
+        let own = Logger(label: label).handler
+        return own is StreamLogHandler ? makeLogHandler(label: label, format: settings.logFormat) : own
     }
 }
 

@@ -26,9 +26,8 @@ public struct ApplicationEnvironment<App: DionysusApplication>: Sendable {
     public init() throws {
         application = App()
         settings = try ResolvedSettings.resolve(application.settings).values
-        Self.startLogging()
         instrumentation = application.instrumentation
-        var logger = Logger(label: App.name)
+        var logger = Logger(label: App.name) { [settings] in App.logHandler(label: $0, settings: settings) }
         logger.logLevel = settings.logLevel
         self.logger = logger
     }
@@ -77,15 +76,6 @@ public struct ApplicationEnvironment<App: DionysusApplication>: Sendable {
         }
         return try PostgresDatabase(url: url, logger: logger)
     }
-
-    private static func startLogging() {
-        LoggingStart.once
-    }
-}
-
-/// Log messages go to standard error, so that reports on standard output can be piped.
-private enum LoggingStart {
-    static let once: Void = LoggingSystem.bootstrap { label in StreamLogHandler.standardError(label: label) }
 }
 
 extension ApplicationSettings {

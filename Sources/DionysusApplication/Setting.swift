@@ -46,6 +46,7 @@ struct Setting: Sendable {
         .broker("DIONYSUS_SEED_BROKER", \.seedBroker, "embedded:PATH, or host:port;host:port of a Kafka cluster"),
         .text("DIONYSUS_CLIENT_ID", \.producer.clientID, "names this application to the broker"),
         .choice("DIONYSUS_LOG_LEVEL", \.logLevel, "the least severe messages that are logged"),
+        .choice("DIONYSUS_LOG_FORMAT", \.logFormat, "how messages are logged"),
         .optional(
             "DIONYSUS_HEARTBEAT_DIRECTORY",
             \.heartbeatDirectory,

@@ -123,7 +123,7 @@ struct FailuresShowCommand<App: DionysusApplication>: AsyncParsableCommand {
     private static func text(_ value: JSON) -> String {
         switch value {
         case .null: "-"
-        case .string(let text): text.shown()
+        case .string(let text): text
         case .array(let elements): elements.isEmpty ? "-" : elements.map(header).joined(separator: ", ")
         default: value.text
         }
@@ -133,7 +133,7 @@ struct FailuresShowCommand<App: DionysusApplication>: AsyncParsableCommand {
         guard case .string(let name)? = value["name"], case .string(let text)? = value["value"] else {
             return value.text
         }
-        return "\(name.shown())=\(text.shown())"
+        return "\(name)=\(text)"
     }
 }
 
@@ -158,16 +158,8 @@ extension [UInt8] {
 }
 
 extension String {
-    /// The text for a terminal: bytes from outside must not control it.
-    func shown(upTo limit: Int = .max) -> String {
-        var text = String.UnicodeScalarView()
-        for scalar in unicodeScalars.prefix(limit) {
-            let isControl = scalar.properties.generalCategory == .control && scalar != "\n"
-            text.append(isControl ? "\u{fffd}" : scalar)
-        }
-        let result = String(text)
-        return limit == .max ? result : result.replacing("\n", with: " ")
-    }
+    /// The beginning of the text, for a column of a list.
+    func shown(upTo limit: Int) -> String { String(String.UnicodeScalarView(unicodeScalars.prefix(limit))) }
 }
 
 extension ApplicationEnvironment {

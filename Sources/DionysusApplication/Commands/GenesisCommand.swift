@@ -211,21 +211,21 @@ extension GenesisRun {
     /// The run for people.
     fileprivate var text: String {
         var lines = [
-            "genesis run \(id): \(model) to \(topic), \(state.rawValue)",
+            "genesis run \(id): \(model) to \(topic), \(state.rawValue)".printable(),
             "started    \(createdAt.iso8601(fractionDigits: 0))",
         ]
         if let spread { lines.append("over       \(spread.inSeconds / 86_400) days") }
         if let from = selection.from { lines.append("from       \(from)") }
         if let to = selection.to { lines.append("to         \(to)") }
         for condition in selection.conditions {
-            lines.append("where      \(condition.column) = \(condition.value ?? "null")")
+            lines.append("where      \(condition.column) = \(condition.value ?? "null")".printable())
         }
         if selection.visibleOnly { lines.append("only       visible records") }
         lines.append("done       \(percentText)\(isSplit ? ", \(chunksDone) of \(chunks) chunks" : "")")
         lines.append("records    \(recordsPublished) published of \(recordsQueued) queued")
         if let estimatedEnd { lines.append("expected   \(estimatedEnd.iso8601(fractionDigits: 0))") }
         if let finishedAt { lines.append("ended      \(finishedAt.iso8601(fractionDigits: 0))") }
-        if let error { lines.append("error      \(error)") }
+        if let error { lines.append("error      \(error)".printable()) }
         return lines.joined(separator: "\n")
     }
 }
