@@ -82,7 +82,7 @@ private struct MessagePrinting: Service {
                 if !isBegun { write("{\"messages\":[") }
                 isBegun = true
                 for (index, message) in taken.enumerated() {
-                    write((shown + index == 0 ? "\n" : ",\n") + message.json.text.printable)
+                    write((shown + index == 0 ? "\n" : ",\n") + message.json.text.printable())
                 }
             } else {
                 for message in taken { write(message.report + "\n") }
@@ -91,14 +91,14 @@ private struct MessagePrinting: Service {
             return limit.map { shown < $0 } ?? true
         }
         if isJSON {
-            let looked = JSON.array(spans.map(\.json)).text.printable
+            let looked = JSON.array(spans.map(\.json)).text.printable()
             write("\(isBegun ? "" : "{\"messages\":[")\n],\"looked\":\(looked),\"shown\":\(shown)}\n")
         } else {
             let table = tableText(
                 ["PARTITION", "FROM", "TO", "END", "MESSAGES"],
                 spans.map { ["\($0.partition.partition)", "\($0.first)", "\($0.next)", "\($0.end)", "\($0.count)"] }
             )
-            write("\(shown) messages shown; looked at in \(reading.topic.printable):\n\(table)\n")
+            write("\(shown) messages shown; looked at in \(reading.topic.printable()):\n\(table)\n")
         }
     }
 
@@ -121,20 +121,20 @@ extension TopicMessage {
     /// The message on a few lines of text.
     fileprivate var report: String {
         var lines = [
-            "\(source) offset \(offset) at \(timestamp.description) key \(keyText ?? "-")".printable
+            "\(source) offset \(offset) at \(timestamp.description) key \(keyText ?? "-")".printable()
         ]
         for header in headers {
-            lines.append("  \(header.name): \(String(decoding: header.value, as: UTF8.self))".printable)
+            lines.append("  \(header.name): \(String(decoding: header.value, as: UTF8.self))".printable())
         }
         switch content {
         case .tombstone: lines.append("  tombstone")
         case .events(let events):
             if events.isEmpty { lines.append("  no event") }
             for event in events {
-                lines.append("  \(event.name) \(event.model) \(JSON.array(event.data).text)".printable)
+                lines.append("  \(event.name) \(event.model) \(JSON.array(event.data).text)".printable())
             }
         case .other(let reason):
-            lines.append("  not the wire format: \(reason); \(value?.count ?? 0) bytes: \(raw.text)".printable)
+            lines.append("  not the wire format: \(reason); \(value?.count ?? 0) bytes: \(raw.text)".printable())
         }
         return lines.joined(separator: "\n")
     }

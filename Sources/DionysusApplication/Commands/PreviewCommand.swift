@@ -52,16 +52,16 @@ struct PreviewCommand<App: DionysusApplication>: AsyncParsableCommand {
                 advice: "check the key and the database; a record that is gone can't be previewed"
             )
         }
-        print(try json ? Self.json(preview).text.printable : Self.text(preview))
+        print(try json ? Self.json(preview).text : Self.text(preview))
     }
 
     private static func text(_ preview: MessagePreview) -> String {
         var rows = [
-            ["topic", preview.topics.joined(separator: ", ")], ["key", preview.key.printable],
-            ["partition key", preview.partitionKey?.printable ?? "- (the message key decides)"],
+            ["topic", preview.topics.joined(separator: ", ")], ["key", preview.key],
+            ["partition key", preview.partitionKey ?? "- (the message key decides)"],
         ]
         rows += preview.headers.map { ["header \($0.name)", $0.value ?? "- (given when it is published)"] }
-        rows.append(["value", String(decoding: preview.value, as: UTF8.self).printable])
+        rows.append(["value", String(decoding: preview.value, as: UTF8.self)])
         return tableText(["FIELD", "VALUE"], rows)
     }
 
