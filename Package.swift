@@ -22,6 +22,8 @@ let package = Package(
         .library(name: "DionysusHealth", targets: ["DionysusHealth"]),
         .library(name: "DionysusApplication", targets: ["DionysusApplication"]),
         .library(name: "DionysusTesting", targets: ["DionysusTesting"]),
+        .library(name: "DionysusKafkaTesting", targets: ["DionysusKafkaTesting"]),
+        .library(name: "DionysusConformance", targets: ["DionysusConformance"]),
         .executable(name: "rentals", targets: ["Rentals"]),
     ],
     dependencies: [
@@ -136,9 +138,14 @@ let package = Package(
         ),
         .target(
             name: "DionysusTesting",
-            dependencies: ["Dionysus", "DionysusProducer", "DionysusConsumer"],
+            dependencies: [
+                "Dionysus", "DionysusProducer", "DionysusConsumer", "DionysusPostgres", "DionysusSQLite",
+                .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: strict
         ),
+        .target(name: "DionysusKafkaTesting", dependencies: ["Dionysus", "CRdkafka"], swiftSettings: strict),
+        .target(name: "DionysusConformance", dependencies: ["Dionysus"], swiftSettings: strict),
         .executableTarget(
             name: "Rentals",
             dependencies: [
@@ -150,7 +157,7 @@ let package = Package(
         ),
         .executableTarget(
             name: "MockKafka",
-            dependencies: ["DionysusKafka"],
+            dependencies: ["DionysusKafkaTesting"],
             path: "Tests/MockKafka",
             swiftSettings: strict
         ),
@@ -165,7 +172,8 @@ let package = Package(
         .executableTarget(
             name: "Chaos",
             dependencies: [
-                "Dionysus", "DionysusConsumer", "DionysusEmbedded", "DionysusKafka", "DionysusPostgres",
+                "Dionysus", "DionysusConsumer", "DionysusEmbedded", "DionysusKafka", "DionysusKafkaTesting",
+                "DionysusPostgres",
                 "DionysusSQLite",
                 "FaultProxy", "Rentals", "TestSupport",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -194,6 +202,7 @@ let package = Package(
             name: "RentalsTests",
             dependencies: [
                 "Dionysus", "DionysusApplication", "DionysusEmbedded", "DionysusHealth", "DionysusKafka",
+                "DionysusKafkaTesting",
                 "DionysusPostgres", "DionysusSQLite",
                 "OrderTool", "CounterTool",
                 "TestSupport", "Rentals",
@@ -223,13 +232,13 @@ let package = Package(
         ),
         .testTarget(
             name: "DionysusPostgresTests",
-            dependencies: ["Dionysus", "DionysusPostgres", "DionysusTesting", "TestSupport"],
+            dependencies: ["Dionysus", "DionysusConformance", "DionysusPostgres", "TestSupport"],
             swiftSettings: strict
         ),
         .testTarget(
             name: "DionysusSQLiteTests",
             dependencies: [
-                "Dionysus", "DionysusSQLite", "DionysusTesting", "SQLiteLeaseTool", "TestSupport",
+                "Dionysus", "DionysusSQLite", "DionysusConformance", "SQLiteLeaseTool", "TestSupport",
                 .product(name: "GRDB", package: "GRDB.swift"),
             ],
             swiftSettings: strict
@@ -257,7 +266,8 @@ let package = Package(
         .testTarget(
             name: "DionysusConsumerTests",
             dependencies: [
-                "Dionysus", "DionysusConsumer", "DionysusEmbedded", "DionysusKafka", "TestSupport",
+                "Dionysus", "DionysusConsumer", "DionysusEmbedded", "DionysusKafka", "DionysusKafkaTesting",
+                "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "MetricsTestKit", package: "swift-metrics"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -275,7 +285,7 @@ let package = Package(
         .testTarget(
             name: "DionysusEmbeddedTests",
             dependencies: [
-                "Dionysus", "DionysusEmbedded", "DionysusTesting", "EmbeddedLogTool",
+                "Dionysus", "DionysusEmbedded", "DionysusConformance", "EmbeddedLogTool",
                 .product(name: "GRDB", package: "GRDB.swift"),
             ],
             swiftSettings: strict
@@ -283,9 +293,17 @@ let package = Package(
         .testTarget(
             name: "DionysusKafkaTests",
             dependencies: [
-                "Dionysus", "DionysusKafka", "DionysusTesting", "TestSupport",
+                "CRdkafka", "Dionysus", "DionysusConformance", "DionysusKafka", "DionysusKafkaTesting", "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
             ],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "DionysusTestingTests",
+            dependencies: [
+                "Dionysus", "DionysusConformance", "DionysusConsumer", "DionysusProducer", "DionysusTesting", "Rentals",
+            ],
+            resources: [.copy("Golden")],
             swiftSettings: strict
         ),
     ],

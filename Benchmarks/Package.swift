@@ -21,6 +21,7 @@ let package = Package(
                 .product(name: "DionysusPostgres", package: "dionysus"),
                 .product(name: "DionysusSQLite", package: "dionysus"),
                 .product(name: "DionysusKafka", package: "dionysus"),
+                .product(name: "DionysusKafkaTesting", package: "dionysus"),
                 .product(name: "DionysusEmbedded", package: "dionysus"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),

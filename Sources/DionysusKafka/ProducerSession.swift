@@ -9,7 +9,7 @@ import Synchronization
 /// A thread of its own takes the delivery reports, many at a time, from the client's queue, where it sleeps until
 /// librdkafka wakes it. That thread also ends the client, when nobody uses it and nothing is under way.
 final class ProducerSession: Sendable {
-    private let client: Client
+    let client: Client
     private let events: ClientEvents
     private let partitioner: Partitioner
     private let table = Mutex(DeliveryTable())
@@ -176,13 +176,6 @@ final class ProducerSession: Sendable {
 
     private func drop(_ what: Int32) {
         rd_kafka_purge(client.pointer, what | RD_KAFKA_PURGE_F_NON_BLOCKING)
-    }
-
-    /// Makes the client fail for good, as a broker's answer can, so that a test needn't wait for one.
-    func provokeFatalError() {
-        guard table.withLock({ $0.enter() }) else { return }
-        rd_kafka_test_fatal_error(client.pointer, RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER, "provoked")
-        leave()
     }
 
     // MARK: The thread

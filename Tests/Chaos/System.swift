@@ -2,6 +2,7 @@ import ArgumentParser
 import Dionysus
 import DionysusEmbedded
 import DionysusKafka
+import DionysusKafkaTesting
 import DionysusPostgres
 import DionysusSQLite
 import FaultProxy

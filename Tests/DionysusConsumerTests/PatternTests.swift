@@ -1,6 +1,7 @@
 import Dionysus
 import DionysusConsumer
 import DionysusKafka
+import DionysusKafkaTesting
 import Logging
 import ServiceLifecycle
 import TestSupport

@@ -2,6 +2,7 @@ import Dionysus
 import DionysusConsumer
 import DionysusEmbedded
 import DionysusKafka
+import DionysusKafkaTesting
 import Logging
 import TestSupport
 import Testing

@@ -1,6 +1,6 @@
 import Dionysus
+import DionysusConformance
 import DionysusEmbedded
-import DionysusTesting
 import Testing
 
 @Suite

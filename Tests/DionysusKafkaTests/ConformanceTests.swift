@@ -1,6 +1,7 @@
 import Dionysus
+import DionysusConformance
 import DionysusKafka
-import DionysusTesting
+import DionysusKafkaTesting
 import Foundation
 import TestSupport
 import Testing

@@ -1,5 +1,6 @@
 import Dionysus
 import DionysusKafka
+import DionysusKafkaTesting
 import Logging
 import TestSupport
 

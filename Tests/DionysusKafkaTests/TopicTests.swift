@@ -1,5 +1,5 @@
 import Dionysus
-import DionysusKafka
+import DionysusKafkaTesting
 import Testing
 
 @Suite("Topics on Kafka")

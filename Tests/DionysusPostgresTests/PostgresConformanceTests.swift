@@ -1,5 +1,5 @@
+import DionysusConformance
 import DionysusPostgres
-import DionysusTesting
 import Testing
 
 @Suite(.needsPostgres, .sharedDatabase)

@@ -1,6 +1,6 @@
 import Dionysus
+import DionysusConformance
 import DionysusPostgres
-import DionysusTesting
 import TestSupport
 import Testing
 

@@ -1,5 +1,5 @@
+import DionysusConformance
 import DionysusSQLite
-import DionysusTesting
 import TestSupport
 import Testing
 

@@ -1,4 +1,4 @@
-import DionysusKafka
+import DionysusKafkaTesting
 import Foundation
 
 /// Runs librdkafka's mock cluster until its standard input ends, so that it never outlives who started it.

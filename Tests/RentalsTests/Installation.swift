@@ -1,6 +1,7 @@
 import Dionysus
 import DionysusEmbedded
 import DionysusKafka
+import DionysusKafkaTesting
 import Foundation
 import TestSupport
 import Testing

@@ -1,6 +1,7 @@
 import Dionysus
 import DionysusEmbedded
 import DionysusKafka
+import DionysusKafkaTesting
 import Foundation
 
 /// The broker that is measured with: the cluster of `DIONYSUS_SEED_BROKER`, or librdkafka's mock cluster in this process.

@@ -108,3 +108,9 @@ extension JSON {
     /// The document as text, without white space.
     public var text: String { String(decoding: bytes, as: UTF8.self) }
 }
+
+// Tests show a value by its debug description.
+extension JSON: CustomDebugStringConvertible {
+    /// The document as text, payload and all.
+    public var debugDescription: String { text }
+}

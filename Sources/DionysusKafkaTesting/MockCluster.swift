@@ -111,7 +111,7 @@ public final class MockCluster: Sendable {
     /// - Throws: ``DionysusError`` with code `notFound` if there is no such broker.
     public func setRoundTrip(_ duration: Duration, of broker: Int32) throws {
         try perform("set the round trip of broker \(broker)") {
-            rd_kafka_mock_broker_set_rtt($0, broker, duration.milliseconds)
+            rd_kafka_mock_broker_set_rtt($0, broker, Int32(clamping: Int64(duration / .milliseconds(1))))
         }
     }
 
@@ -141,8 +141,10 @@ public final class MockCluster: Sendable {
         switch code {
         case RD_KAFKA_RESP_ERR_NO_ERROR: return
         case RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS:
-            throw DionysusError(.conflict, "the mock cluster could not \(action): \(code.text)")
-        default: throw DionysusError(.notFound, "the mock cluster could not \(action): \(code.text)")
+            throw DionysusError(.conflict, "the mock cluster could not \(action): \(text(of: code))")
+        default: throw DionysusError(.notFound, "the mock cluster could not \(action): \(text(of: code))")
         }
     }
+
+    private func text(of code: rd_kafka_resp_err_t) -> String { String(cString: rd_kafka_err2str(code)) }
 }

@@ -1,0 +1,61 @@
+import Dionysus
+import Synchronization
+
+/// A database that fails when it is told to, and otherwise passes everything on to another.
+final class FaultyDatabase: CapturingDatabase {
+    struct Faults: Sendable {
+        var isAway = false
+        /// How many of the next transactions fail.
+        var failing = 0
+    }
+
+    let base: any CapturingDatabase
+    let faults = Mutex(Faults())
+
+    init(_ base: any CapturingDatabase) { self.base = base }
+
+    var dialect: any SQLDialect { base.dialect }
+    var location: String { base.location }
+    var outbox: any OutboxSupport { base.outbox }
+
+    func transaction<T: Sendable>(
+        _ kind: TransactionKind,
+        _ body: @escaping @Sendable (inout Transaction) throws -> T
+    ) async throws -> T {
+        try fail()
+        return try await base.transaction(kind, body)
+    }
+
+    func lease(_ resource: LeasedResource, idleTimeout: Duration) async throws -> (any Lease)? {
+        try fail()
+        return try await base.lease(resource, idleTimeout: idleTimeout)
+    }
+
+    func lease(
+        _ resource: LeasedResource,
+        idleTimeout: Duration,
+        running statements: [SQL]
+    ) async throws -> (lease: any Lease, results: [ResultSet])? {
+        try fail()
+        return try await base.lease(resource, idleTimeout: idleTimeout, running: statements)
+    }
+
+    func changeSignal(_ onChange: @escaping @Sendable () -> Void) -> any ChangeSignal { base.changeSignal(onChange) }
+
+    func close() async { await base.close() }
+
+    private func fail() throws {
+        let fails = faults.withLock { faults in
+            if faults.isAway { return true }
+            guard faults.failing > 0 else { return false }
+            faults.failing -= 1
+            return true
+        }
+        guard fails else { return }
+        throw DionysusError(
+            .databaseUnavailable,
+            "the database at \(location) was told to be away",
+            isRetriable: true
+        )
+    }
+}

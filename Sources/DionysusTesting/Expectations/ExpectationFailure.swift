@@ -1,0 +1,20 @@
+/// Something that a test expected and that did not happen.
+///
+/// It is thrown, so that any test framework shows it. It shows payloads, because a test has to.
+public struct ExpectationFailure: Error, Sendable, CustomStringConvertible {
+    /// What should have happened.
+    public var expected: String
+    /// What happened instead.
+    public var actual: String
+
+    /// Creates a failure.
+    /// - Parameters:
+    ///   - expected: What should have happened.
+    ///   - actual: What happened instead.
+    public init(expected: String, actual: String) {
+        self.expected = expected
+        self.actual = actual
+    }
+
+    public var description: String { "expected \(expected), but \(actual)" }
+}

@@ -1,0 +1,163 @@
+public import Dionysus
+public import DionysusConsumer
+public import DionysusProducer
+import Logging
+
+/// A producer and a consumer together, without a server: databases that are gone afterwards, and a log in memory.
+///
+///     @Test func aRentalArrives() async throws {
+///         try await ReplicationTest(BookingSync(), RentalMirror(), source: createSource, replica: createReplica) { test in
+///             try await test.source.write { try $0.insert(Rental(…)) }
+///             try await test.settle()
+///             #expect(test.messages(in: "v3_rentals").map(\.event) == ["rental_created"])
+///             #expect(try await test.replica.rows("rentals").count == 1)
+///         }
+///     }
+///
+/// Relay and consumer are the real ones, and run when the test says so: in ``settle(allowingFailures:)``, ``relay()`` and
+/// ``consume()``. Nothing waits for a time to pass. An application of one side is tested with one declaration. No test
+/// framework is needed: what goes wrong is thrown.
+public struct ReplicationTest: Sendable {
+    /// The database whose changes are published.
+    public let source: TestDatabase
+    /// The database that holds the replica.
+    public let replica: TestDatabase
+    /// The broker between them.
+    public let broker = InMemoryBroker()
+    /// What is published, looked up; nil if there is no producer.
+    public let registry: Registry?
+    let consumer: (any Consumer)?
+    let settings: ReplicationSettings
+
+    /// Runs a body with a producer and a consumer.
+    /// - Parameters:
+    ///   - producer: What is published.
+    ///   - consumer: What is kept.
+    ///   - database: Which databases there are. SQLite by default.
+    ///   - settings: How both sides work.
+    ///   - source: Creates the application's tables in the source.
+    ///   - replica: Creates the tables of the replica.
+    ///   - body: The test.
+    /// - Throws: What the body throws; ``Dionysus/DionysusError`` with code `declaration` when a declaration does not
+    ///   fit its database, and as databases do.
+    @discardableResult
+    public init(
+        _ producer: some Producer,
+        _ consumer: some Consumer,
+        on database: ThrowAwayDatabase = .sqlite,
+        settings: ReplicationSettings = ReplicationSettings(),
+        source: @escaping @Sendable (inout Transaction) throws -> Void,
+        replica: @escaping @Sendable (inout Transaction) throws -> Void,
+        _ body: (ReplicationTest) async throws -> Void
+    ) async throws {
+        try await self.init(producer, consumer, database, settings)
+        try await run(source: source, replica: replica, body)
+    }
+
+    /// Runs a body with a producer alone.
+    /// - Parameters:
+    ///   - producer: What is published.
+    ///   - database: Which database there is. SQLite by default.
+    ///   - settings: How it works.
+    ///   - source: Creates the application's tables in the source.
+    ///   - body: The test.
+    /// - Throws: What the body throws, and as with both sides.
+    @discardableResult
+    public init(
+        producer: some Producer,
+        on database: ThrowAwayDatabase = .sqlite,
+        settings: ReplicationSettings = ReplicationSettings(),
+        source: @escaping @Sendable (inout Transaction) throws -> Void,
+        _ body: (ReplicationTest) async throws -> Void
+    ) async throws {
+        try await self.init(producer, nil, database, settings)
+        try await run(source: source, replica: { _ in }, body)
+    }
+
+    /// Runs a body with a consumer alone, which reads what the test delivers.
+    /// - Parameters:
+    ///   - consumer: What is kept.
+    ///   - database: Which database there is. SQLite by default.
+    ///   - settings: How it works.
+    ///   - replica: Creates the tables of the replica.
+    ///   - body: The test.
+    /// - Throws: What the body throws, and as with both sides.
+    @discardableResult
+    public init(
+        consumer: some Consumer,
+        on database: ThrowAwayDatabase = .sqlite,
+        settings: ReplicationSettings = ReplicationSettings(),
+        replica: @escaping @Sendable (inout Transaction) throws -> Void,
+        _ body: (ReplicationTest) async throws -> Void
+    ) async throws {
+        try await self.init(nil, consumer, database, settings)
+        try await run(source: { _ in }, replica: replica, body)
+    }
+
+    private init(
+        _ producer: (any Producer)?,
+        _ consumer: (any Consumer)?,
+        _ database: ThrowAwayDatabase,
+        _ settings: ReplicationSettings
+    ) async throws {
+        source = try await database.make()
+        do {
+            replica = try await database.make()
+        } catch {
+            try? await source.end()
+            throw error
+        }
+        registry = producer.map { Registry($0, settings: settings.producer) }
+        self.consumer = consumer
+        self.settings = settings
+    }
+
+    private func run(
+        source createSource: @escaping @Sendable (inout Transaction) throws -> Void,
+        replica createReplica: @escaping @Sendable (inout Transaction) throws -> Void,
+        _ body: (ReplicationTest) async throws -> Void
+    ) async throws {
+        do {
+            try await source.write(createSource)
+            try await replica.write(createReplica)
+            if let registry {
+                let schema = OutboxSchema(database: source.faulty.base, registry: registry)
+                try await schema.migrate(lanes: settings.producer.lanes)
+            }
+            if consumer != nil { try await ConsumerSchema(database: replica.faulty.base).migrate() }
+            try await body(self)
+        } catch {
+            await end()
+            throw error
+        }
+        await end()
+    }
+
+    /// What is left behind can't make a test fail.
+    private func end() async {
+        await broker.close()
+        try? await source.end()
+        try? await replica.end()
+    }
+}
+
+/// How both sides of a test work.
+public struct ReplicationSettings: Sendable {
+    /// The producer's settings: the defaults, but for a shorter pause between looks at the outbox.
+    public var producer: ProducerSettings
+    /// The consumer's settings: the defaults, but for shorter pauses, and no retries of messages that fail.
+    public var consumer: ConsumerSettings
+
+    /// Creates settings.
+    public init() {
+        producer = ProducerSettings()
+        producer.clientID = "test"
+        producer.pollInterval = .milliseconds(1)
+        producer.wakesUp = false
+        consumer = ConsumerSettings()
+        consumer.clientID = "test"
+        consumer.pollTimeout = .milliseconds(1)
+        consumer.maxRetries = 0
+        consumer.maxRetryDelay = .milliseconds(1)
+    }
+}
