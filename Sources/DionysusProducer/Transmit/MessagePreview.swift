@@ -5,7 +5,7 @@ public import Dionysus
 ///     let preview = try await MessagePreview.of("Rental", id: "42", in: "v3_rentals", registry, database: database)
 ///
 /// It is loaded and composed as the relay does it, and nothing is written or sent.
-public struct MessagePreview: Sendable {
+public struct MessagePreview: Sendable, Hashable {
     /// A header; the value of one that only publication decides, such as an id, is nil.
     public struct Header: Sendable, Hashable {
         /// The header's name.
