@@ -28,6 +28,8 @@ public struct ReplicationTest: Sendable {
     public let registry: Registry?
     let consumer: (any Consumer)?
     let settings: ReplicationSettings
+    /// What has to be left at the end, if the test had to wait for its turn.
+    private let turnstile: Turnstile?
 
     /// Runs a body with a producer and a consumer.
     /// - Parameters:
@@ -100,11 +102,19 @@ public struct ReplicationTest: Sendable {
         _ database: ThrowAwayDatabase,
         _ settings: ReplicationSettings
     ) async throws {
-        source = try await database.make()
+        turnstile = Turnstile.isInside ? nil : database.turnstile
+        await turnstile?.enter()
+        do {
+            source = try await database.make()
+        } catch {
+            await turnstile?.leave()
+            throw error
+        }
         do {
             replica = try await database.make()
         } catch {
             try? await source.end()
+            await turnstile?.leave()
             throw error
         }
         registry = producer.map { Registry($0, settings: settings.producer) }
@@ -125,7 +135,7 @@ public struct ReplicationTest: Sendable {
                 try await schema.migrate(lanes: settings.producer.lanes)
             }
             if consumer != nil { try await ConsumerSchema(database: replica.faulty.base).migrate() }
-            try await body(self)
+            try await Turnstile.$isInside.withValue(true) { try await body(self) }
         } catch {
             await end()
             throw error
@@ -138,6 +148,7 @@ public struct ReplicationTest: Sendable {
         await broker.close()
         try? await source.end()
         try? await replica.end()
+        await turnstile?.leave()
     }
 }
 

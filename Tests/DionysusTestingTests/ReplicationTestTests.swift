@@ -71,6 +71,28 @@ import Testing
     }
 
     @Test(arguments: ThrowAwayDatabase.available)
+    func `more tests than a server has room for wait for their turn, and a test within a test doesn't`(
+        _ database: ThrowAwayDatabase
+    ) async throws {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for number in 0..<9 {
+                group.addTask {
+                    try await withRentals(database) { outer in
+                        guard number < 1 else { return }
+                        try await withRentals(database) { inner in
+                            try await inner.source.write { try $0.insert(Account.sample()) }
+                            try await inner.relay()
+                            #expect(inner.messages(in: "v3_accounts").count == 1)
+                        }
+                        #expect(outer.messages(in: "v3_accounts").isEmpty)
+                    }
+                }
+            }
+            try await group.waitForAll()
+        }
+    }
+
+    @Test(arguments: ThrowAwayDatabase.available)
     func `records that can't be published are told`(_ database: ThrowAwayDatabase) async throws {
         try await withRentals(database, producer: FailingSync()) { test in
             try await test.source.write { try $0.insert(Account.sample()) }

@@ -33,6 +33,14 @@ public enum ThrowAwayDatabase: Sendable, Hashable, CustomStringConvertible {
         }
     }
 
+    /// What limits how many tests have such databases at a time; nil if nothing has to.
+    var turnstile: Turnstile? {
+        switch self {
+        case .sqlite: nil
+        case .postgres: .postgres
+        }
+    }
+
     /// Makes an empty database.
     func make() async throws -> TestDatabase {
         let name = "dionysus_test_\(UUID().uuidString.lowercased().replacing("-", with: ""))"
