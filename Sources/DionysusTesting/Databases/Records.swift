@@ -1,10 +1,11 @@
 public import Dionysus
+import DionysusConsumer
 
 extension Transaction {
     /// Inserts a record into its model's table.
     /// - Parameter record: The record, with its primary key.
-    /// - Throws: ``Dionysus/DionysusError``: `notFound` if there is no such table, `typeMismatch` for a value that its
-    ///   column can't hold, and as for a statement.
+    /// - Throws: ``Dionysus/DionysusError``: `notFound` if there is no such table or column, `typeMismatch` for a value
+    ///   that its column can't hold, and as for a statement.
     public mutating func insert<Record: Model>(_ record: Record) throws {
         let values = try values(of: record)
         let columns = values.map { "\(identifier: $0.column)" as SQL }.joined(separator: ", ")
@@ -47,12 +48,16 @@ extension Transaction {
     private mutating func values<Record: Model>(of record: Record) throws -> [(column: String, value: DatabaseValue)] {
         let table = try existing(Record.tableName)
         guard case .object(let object) = try JSONTreeEncoder().encode(record) else { return [] }
-        return try object.members
-            .map { member in
-                let type = table.column(member.name)?.type
-                let plain = DatabaseValue(member.value)
-                return (member.name, try type.map { try plain.converted(to: $0) } ?? plain)
+        return try object.members.map { member in
+            guard let column = table.column(member.name) else {
+                throw DionysusError(
+                    .notFound,
+                    "table \(table.name) has no column \(member.name), which \(Record.modelName) names",
+                    advice: "create it in the closure that creates the tables"
+                )
             }
+            return (member.name, try column.value(for: member.value))
+        }
     }
 
     private func noKey(_ model: any Model.Type) -> DionysusError {
@@ -69,18 +74,5 @@ extension Transaction {
             "table \(model.tableName) has no row of this record",
             advice: "insert the record first"
         )
-    }
-}
-
-extension DatabaseValue {
-    fileprivate init(_ json: JSON) {
-        self =
-            switch json {
-            case .null: .null
-            case .bool(let flag): .bool(flag)
-            case .integer(let integer): .integer(integer)
-            case .number(let text), .string(let text): .text(text)
-            case .array, .object: .json(json.text)
-            }
     }
 }
