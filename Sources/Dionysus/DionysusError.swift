@@ -40,6 +40,8 @@ public struct DionysusError: Error, Sendable, CustomStringConvertible, CustomDeb
         public static let offsetOutOfRange = Code("offset_out_of_range")
         /// Bytes from outside are not the format they should be.
         public static let malformed = Code("malformed")
+        /// A message says that it comes from a time that hasn't come yet.
+        public static let aheadOfClock = Code("ahead_of_clock")
         /// An event was left out because a filter does not accept it.
         public static let filtered = Code("filtered")
         /// A serializer or another part of the application failed.

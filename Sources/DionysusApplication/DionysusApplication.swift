@@ -12,9 +12,10 @@ public import Logging
 ///         let consumer = RentalMirror()
 ///     }
 ///
-/// Its commands are `migrate`, `uninstall`, `validate`, `relay`, `consume`, `lag`, `reset`, `backfill`, `describe`,
-/// `preview`, `messages`, `topics`, `genesis`, `tombstone`, `outbox`, `failures`, `events`, `health`, `config`, `version`
-/// and those that the application adds. Settings come from code, from the environment over it, and from flags over that.
+/// Its commands are `migrate`, `uninstall`, `validate`, `relay`, `consume`, `lag`, `reset`, `backfill`, `replica`,
+/// `describe`, `preview`, `messages`, `topics`, `genesis`, `tombstone`, `outbox`, `failures`, `events`, `health`, `config`,
+/// `version` and those that the application adds. Settings come from code, from the environment over it, and from flags
+/// over that.
 public protocol DionysusApplication: Sendable {
     /// What the application publishes.
     associatedtype ProducerDeclaration: Producer
@@ -102,7 +103,7 @@ struct RootCommand<App: DionysusApplication>: AsyncParsableCommand {
             subcommands: [
                 MigrateCommand<App>.self, UninstallCommand<App>.self, ValidateCommand<App>.self,
                 RelayCommand<App>.self, ConsumeCommand<App>.self, LagCommand<App>.self,
-                ResetCommand<App>.self, BackfillCommand<App>.self,
+                ResetCommand<App>.self, BackfillCommand<App>.self, ReplicaCommand<App>.self,
                 DescribeCommand<App>.self, PreviewCommand<App>.self, MessagesCommand<App>.self,
                 TopicsCommand<App>.self, GenesisCommand<App>.self, TombstoneCommand<App>.self, OutboxCommand<App>.self,
                 FailuresCommand<App>.self, EventsCommand<App>.self,

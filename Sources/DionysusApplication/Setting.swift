@@ -139,6 +139,11 @@ struct Setting: Sendable {
         .number("DIONYSUS_CONSUMER_CONCURRENCY", \.consumer.concurrency, "batches that are worked on at once"),
         .number("DIONYSUS_CONSUMER_MAX_RETRIES", \.consumer.maxRetries, "tries of a message that fails"),
         .age(
+            "DIONYSUS_MAX_CLOCK_SKEW",
+            \.consumer.maxClockSkew,
+            "how far ahead of the replica's clock messages may be; empty: any time"
+        ),
+        .age(
             "DIONYSUS_EVENT_RETENTION",
             \.consumer.eventRetention,
             "how long handled events stay in the event log; empty: for ever"

@@ -56,6 +56,12 @@ public struct ConsumerSettings: Sendable {
     ///
     /// Default 30 days.
     public var tombstoneRetention = Duration.seconds(30 * 86_400)
+    /// How far ahead of the clock of the replica's database the version of a message may be, which is a time in
+    /// microseconds; nil for any.
+    ///
+    /// A message that is further ahead fails: it would win over every later one. So does one whose record has a time that
+    /// is further ahead by another 14 hours, as much as a source may be ahead that keeps local times. Default 1 h.
+    public var maxClockSkew: Duration? = .seconds(3_600)
     /// How long handled events stay in the event log; nil for ever.
     ///
     /// Default 30 days.
@@ -98,6 +104,7 @@ public struct ConsumerSettings: Sendable {
         if stuckAfter <= .zero { faults.append("stuckAfter must be longer than zero") }
         if lagInterval <= .zero { faults.append("lagInterval must be longer than zero") }
         if tombstoneRetention <= .zero { faults.append("tombstoneRetention must be longer than zero") }
+        if let maxClockSkew, maxClockSkew <= .zero { faults.append("maxClockSkew must be longer than zero") }
         if let eventRetention, eventRetention <= .zero { faults.append("eventRetention must be longer than zero") }
         if softDeleteAttribute.isEmpty { faults.append("softDeleteAttribute must not be empty") }
         return faults + columns.faults

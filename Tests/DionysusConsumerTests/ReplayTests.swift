@@ -44,7 +44,7 @@ import Testing
     }
 
     private static func time(_ minute: Int) -> String {
-        Timestamp(microseconds: 1_800_000_000_000_000 + Int64(minute) * 60_000_000).iso8601()
+        Timestamp(microseconds: 1_700_000_000_000_000 + Int64(minute) * 60_000_000).iso8601()
     }
 
     /// The messages of all records, mixed at random; those of a record keep their order.

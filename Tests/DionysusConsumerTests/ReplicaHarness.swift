@@ -108,14 +108,14 @@ extension ExactDecimal {
 
 /// A replica of the example's models.
 struct Mirror: Consumer {
-    var rentals = ConsumerTopic("rentals")
-    var bookings = ConsumerTopic("bookings")
+    var rentals = ConsumerTopic("rentals", accepting: .any)
+    var bookings = ConsumerTopic("bookings", accepting: .any)
     var replicas: [ReplicaModel] = [Persist("Booking", table: "bookings").replacing("bookings_fees").element]
     var onConsume: @Sendable (ConsumedEvent) async throws -> Void = { _ in }
 
     var namespaces: [Namespace] {
         Namespace("v3") {
-            Topic("accounts")
+            Topic("accounts", accepting: .any)
             rentals
             bookings
         }

@@ -140,6 +140,34 @@ struct ResetCommandTests {
     }
 
     /// An installation with a replica that has caught up.
+    @Test("a record's version is forgotten, and what can't be found is said", arguments: InstallationKind.available)
+    func forgetVersion(_ kind: InstallationKind) async throws {
+        try await Self.withReplica(kind) { installation in
+            try await installation.withReplicaDatabase { database in
+                try await database.transaction(.write) { transaction in
+                    _ = try transaction.run("UPDATE rentals SET synced_version = 9223372036854775807, name = 'forged'")
+                }
+            }
+            let report = try await installation.succeed("replica", "forget-version", "Rental", "1", "--json")
+            let members = #""records":1,"members":0,"destructions":0}"#
+            #expect(report == #"{"model":"Rental","id":"1",\#(members)\#n"#)
+            try await installation.write("UPDATE rentals SET bedrooms = bedrooms + 1")
+            try await installation.succeed("relay", "--until-empty")
+            try await installation.succeed("consume", "--until-caught-up")
+            try await installation.withReplicaDatabase { database in
+                let healed = try await database.transaction(.snapshot) { transaction in
+                    try transaction.run("SELECT synced_id FROM rentals WHERE name <> 'forged'")
+                }
+                #expect(try healed.rows.map { try $0.integer(0) } == [1])
+            }
+            for arguments in [["Castle", "1"], ["Rental", "0"], ["Rental", "x"], ["Rental", "\u{1b}[31m"]] {
+                let refused = try await installation.run(["replica", "forget-version"] + arguments)
+                #expect(refused.status == 64 && refused.errors.hasPrefix("Error: "), "\(arguments): \(refused.errors)")
+                #expect(!refused.errors.contains("\u{1b}"))
+            }
+        }
+    }
+
     private static func withReplica(
         _ kind: InstallationKind,
         rentals: Int = 50,

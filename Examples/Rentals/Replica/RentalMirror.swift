@@ -10,9 +10,10 @@ struct RentalMirror: Consumer {
 
     var namespaces: [Namespace] {
         Namespace("v3") {
-            Topic("accounts").eventLog()
-            Topic("rentals").deadLetterQueue("dead_messages", maxRetries: 2)
-            Topic("bookings").deadLetterQueue("dead_messages", maxRetries: 2)
+            Topic("accounts", accepting: ["Account"]).eventLog()
+            Topic("rentals", accepting: ["Rental"]).deadLetterQueue("dead_messages", maxRetries: 2)
+            Topic("bookings", accepting: ["Booking", "BookingsFee"])
+                .deadLetterQueue("dead_messages", maxRetries: 2)
         }
     }
 

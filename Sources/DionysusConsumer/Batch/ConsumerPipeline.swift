@@ -4,7 +4,9 @@ import Dionysus
 struct ConsumerPipeline: Sendable {
     let topics: TopicPlan
     let naming: Naming
+    let clock: ReplicaClock
     let catalogue: ReplicaCatalogue
+    let skippedModels: SkippedModels
     let persister: Persister
     let parking: Parking
     let reactor: Reactor
@@ -44,7 +46,7 @@ struct ConsumerPipeline: Sendable {
 
     /// Reads messages and turns them into values of columns; nothing is written.
     func prepare(_ messages: [ConsumedMessage], of topic: ConsumerTopic) async throws -> PreparedMessages {
-        let decoded = decode(messages, of: topic)
+        let decoded = try await decode(messages, of: topic)
         let accepted = try topic.filters.accept(decoded.messages)
         let transformed = try topic.transform(accepted.messages)
         let bound = try await bind(transformed, of: topic)
@@ -70,7 +72,7 @@ struct ConsumerPipeline: Sendable {
         let middleware = middleware(of: topic)
         try await middleware.handle(batch) {
             let received = try await middleware.receive(batch.messages)
-            let decoded = decode(received, of: topic)
+            let decoded = try await decode(received, of: topic)
             if let failure = decoded.failures.first { throw failure.error }
             try await apply(decoded.messages, of: batch, log(of: topic), completing: completion)
         }

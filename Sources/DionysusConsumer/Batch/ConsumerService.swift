@@ -72,6 +72,7 @@ public struct ConsumerService: Service {
             let member = try await retry.run("join the group") {
                 try await broker.makeConsumer(options(for: pipeline.topics))
             }
+            for line in pipeline.topics.acceptances { logger.info("\(line)") }
             telemetry.started()
             var session = ConsumerSession(
                 member: member,

@@ -15,6 +15,8 @@ struct ConsumerSession {
     private let logger: Logger
     private let reports = WorkerReports()
     private let slots: BatchSlots
+    /// What the messages of all partitions may take that nobody works on yet, in bytes: as they came, and read ahead.
+    private let budgets = (queued: WeightBudget(256 << 20), prepared: WeightBudget(128 << 20))
     private var running: [TopicPartition: RunningWorker] = [:]
     /// Workers of partitions that were lost, which end by themselves.
     private var leaving: [RunningWorker] = []
@@ -126,6 +128,7 @@ struct ConsumerSession {
             database: database,
             offsets: offsets,
             slots: slots,
+            budgets: budgets,
             settings: settings,
             reports: reports
         )

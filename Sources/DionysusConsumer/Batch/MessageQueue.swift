@@ -22,15 +22,24 @@ final class MessageQueue: Sendable {
     private let limit: Int
     /// Large messages are few at a time.
     private let byteLimit: Int
+    /// What it may hold together with others.
+    private let budget: WeightBudget?
     private let onDrained: @Sendable () async -> Void
 
     /// - Parameters:
     ///   - limit: How many messages make it full.
     ///   - byteLimit: How many bytes make it full.
+    ///   - budget: What all queues may hold together; once that is spent, each that holds anything is full.
     ///   - onDrained: Called when reading, which was stopped, is to go on, because half of the queue is empty.
-    init(limit: Int, byteLimit: Int = 16 << 20, onDrained: @escaping @Sendable () async -> Void = {}) {
+    init(
+        limit: Int,
+        byteLimit: Int = 16 << 20,
+        budget: WeightBudget? = nil,
+        onDrained: @escaping @Sendable () async -> Void = {}
+    ) {
         self.limit = limit
         self.byteLimit = byteLimit
+        self.budget = budget
         self.onDrained = onDrained
     }
 
@@ -54,12 +63,13 @@ final class MessageQueue: Sendable {
 
     /// Waits for messages, and takes the first of them.
     ///
-    /// Only one may take at a time. Cancelling the task that takes closes the queue.
+    /// Only one may take at a time. Cancelling the task that takes closes the queue. What is taken is bounded by what it
+    /// will be when it is read, so that many small records in few messages are worked on in parts.
     /// - Returns: At least one message; nil once the queue is closed.
     func take(atMost count: Int) async -> [ConsumedMessage]? {
         while true {
             let (taken, isClosed) = change { state in
-                let taken = Array(state.messages.prefix(count))
+                let taken = Array(state.messages.prefix(state.messages.batchCount(atMost: count)))
                 state.messages.removeFirst(taken.count)
                 state.bytes -= taken.reduce(0) { $0 + $1.size }
                 return (taken, state.isClosed)
@@ -67,25 +77,32 @@ final class MessageQueue: Sendable {
             if isClosed { return nil }
             if resumes() { await onDrained() }
             if !taken.isEmpty { return taken }
-            await withTaskCancellationHandler {
-                await withCheckedContinuation { continuation in change { $0.taker = continuation } }
-            } onCancel: {
-                close()
-            }
+            await orClosed { continuation in change { $0.taker = continuation } }
         }
     }
 
     /// Waits until the queue is not full or is closed.
+    ///
+    /// Cancelling the task closes the queue.
     func room() async {
         while state.withLock({ isFull($0) && !$0.isClosed }) {
-            await withCheckedContinuation { continuation in change { $0.fillers.append(continuation) } }
+            await orClosed { continuation in change { $0.fillers.append(continuation) } }
         }
     }
 
     /// Waits until what was in the queue has been worked on, or the queue is closed.
+    ///
+    /// Cancelling the task closes the queue.
     func drained() async {
-        while !isIdle {
-            await withCheckedContinuation { continuation in change { $0.drainers.append(continuation) } }
+        while !isIdle { await orClosed { continuation in change { $0.drainers.append(continuation) } } }
+    }
+
+    /// Waits for a continuation that a change of the queue resumes.
+    private func orClosed(_ wait: (CheckedContinuation<Void, Never>) -> Void) async {
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { wait($0) }
+        } onCancel: {
+            close()
         }
     }
 
@@ -124,12 +141,17 @@ final class MessageQueue: Sendable {
         }
     }
 
-    private func isFull(_ state: State) -> Bool { state.messages.count >= limit || state.bytes >= byteLimit }
+    private func isFull(_ state: State) -> Bool {
+        state.messages.count >= limit || state.bytes >= byteLimit
+            || !state.messages.isEmpty && budget?.isSpent == true
+    }
 
     /// Changes the state and wakes those who wait for what has come of it.
     private func change<T: Sendable>(_ body: (inout State) -> T) -> T {
         let (result, waiting) = state.withLock { state -> (T, [CheckedContinuation<Void, Never>]) in
+            let before = state.bytes
             let result = body(&state)
+            if state.bytes != before { budget?.take(state.bytes - before) }
             var waiting: [CheckedContinuation<Void, Never>] = []
             if state.isClosed || !state.messages.isEmpty, let taker = state.taker {
                 waiting.append(taker)
@@ -147,12 +169,5 @@ final class MessageQueue: Sendable {
         }
         for continuation in waiting { continuation.resume() }
         return result
-    }
-}
-
-extension ConsumedMessage {
-    /// About how much memory the message takes, in bytes.
-    fileprivate var size: Int {
-        (value?.count ?? 0) + (key?.count ?? 0) + headers.reduce(0) { $0 + $1.name.utf8.count + $1.value.count } + 100
     }
 }

@@ -12,6 +12,8 @@ final class PartitionWorker: Sendable {
         let database: any Database
         let offsets: OffsetStore
         let slots: BatchSlots
+        /// What all workers may hold of messages that nobody works on yet: as they came, and read ahead.
+        let budgets: (queued: WeightBudget, prepared: WeightBudget)
         let settings: ConsumerSettings
         /// Takes note of workers that have ended by themselves.
         let reports: WorkerReports
@@ -31,7 +33,9 @@ final class PartitionWorker: Sendable {
         self.start = start
         self.context = context
         // A member that can't read on says so by its next event.
-        queue = MessageQueue(limit: 2 * context.settings.batchSize) { try? await context.member.resume([partition]) }
+        queue = MessageQueue(limit: 2 * context.settings.batchSize, budget: context.budgets.queued) {
+            try? await context.member.resume([partition])
+        }
     }
 
     /// Whether there is nothing to be done, and the partition's offset says so.
@@ -70,21 +74,30 @@ final class PartitionWorker: Sendable {
     private func applyInOrder(from stored: Int64?) async throws {
         var cursor = OffsetCursor(partition, stored: stored)
         var next = await nextBatch()
-        while let (batch, prepared) = next, !queue.isClosed {
+        while let batch = next, !queue.isClosed {
             isWriting.withLock { $0 = true }
             async let following = nextBatch()
-            cursor.stored = try await process(batch, cursor, prepared)
+            cursor.stored = try await process(batch.batch, cursor, batch.prepared)
             if let offset = cursor.stored { await tell(offset) }
             isWriting.withLock { $0 = false }
             next = await following
         }
     }
 
-    /// Waits for messages, and prepares them.
-    private func nextBatch() async -> (PartitionBatch, PreparedMessages?)? {
+    private struct NextBatch {
+        let batch: PartitionBatch
+        let prepared: PreparedMessages?
+        /// What keeps others from preparing too much, as long as the batch is there.
+        let weight: WeightBudget.Share?
+    }
+
+    /// Waits for messages, and prepares them if all workers together don't hold too much already.
+    private func nextBatch() async -> NextBatch? {
         while let messages = await queue.take(atMost: context.settings.batchSize) {
             guard let batch = PartitionBatch(partition, messages) else { continue }
-            return (batch, await context.pipeline.prepareAhead(batch))
+            let weight = context.budgets.prepared.share(of: messages.decodedSize)
+            let prepared = weight == nil ? nil : await context.pipeline.prepareAhead(batch)
+            return NextBatch(batch: batch, prepared: prepared, weight: weight)
         }
         return nil
     }

@@ -28,12 +28,14 @@ extension ConsumerPipeline {
         self.init(
             topics: topics,
             naming: Naming(settings),
+            clock: ReplicaClock(database: database, skew: settings.maxClockSkew),
             catalogue: ReplicaCatalogue(
                 database: database,
                 factory: ModelFactory(consumer, inflection: settings.inflection),
                 settings: settings,
                 logger: logger
             ),
+            skippedModels: SkippedModels(logger),
             persister: Persister(
                 database: database,
                 offsets: OffsetStore(group: group),

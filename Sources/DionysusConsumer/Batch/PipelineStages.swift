@@ -11,10 +11,12 @@ extension ConsumerPipeline {
     func decode(
         _ messages: [ConsumedMessage],
         of topic: ConsumerTopic
-    ) -> (messages: [DecodedMessage], failures: [FailedMessage]) {
+    ) async throws -> (messages: [DecodedMessage], failures: [FailedMessage]) {
+        let horizon = try await retry.run("ask for the time") { try await clock.horizon() }
         let timing = telemetry.metrics.begin(.decode)
         defer { timing.end() }
-        return MessageDecoder(naming: naming, tombstonesDelete: topic.tombstonesDelete).decode(messages)
+        return MessageDecoder(naming: naming, tombstonesDelete: topic.tombstonesDelete, horizon: horizon)
+            .decode(messages)
     }
 
     /// Turns payloads into values of columns, once more with a fresh look at the tables if something does not fit, because
@@ -36,9 +38,14 @@ extension ConsumerPipeline {
         of topic: ConsumerTopic
     ) async throws -> (batch: BoundBatch, failures: [FailedMessage]) {
         let models = messages.modelNames
-        let replicas = try await retry.run("look up the replicas") {
-            try await catalogue.replicas(of: models, in: topic.namespace)
+        let refused = Set(topic.acceptance.map { rule in models.filter { !rule.accepts($0) } } ?? [])
+        if let source = messages.first?.message.source, !refused.isEmpty {
+            for model in refused { skippedModels.refused(model, from: source.topic) }
         }
+        var replicas = try await retry.run("look up the replicas") {
+            try await catalogue.replicas(of: models.subtracting(refused), in: topic.namespace)
+        }
+        replicas.refused = refused
         return try Binder.bind(messages, replicas: replicas, imports: topic.imports)
     }
 

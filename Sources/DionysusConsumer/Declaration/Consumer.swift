@@ -119,16 +119,21 @@ public struct ConsumerTopic: Sendable {
     /// Whether the name is a regular expression.
     var isPattern = false
     var imports = false
+    var models = TopicModels.unclaimed
     /// The namespace that it was declared in.
     var namespace: String?
+    /// What it may write; nil for one that isn't declared.
+    var acceptance: TopicAcceptance?
 
     /// Declares a topic.
     /// - Parameters:
     ///   - name: Its name without the namespace: `rentals`.
+    ///   - models: The models that it may write, by their names on the wire; by default all that no other topic claims.
     ///   - imports: Whether created and destroyed events are handed over to replicas that import them
     ///     (``Persist/importRecords(_:)``).
-    public init(_ name: String, imports: Bool = false) {
+    public init(_ name: String, accepting models: TopicModels = .unclaimed, imports: Bool = false) {
         self.name = name
+        self.models = models
         self.imports = imports
     }
 

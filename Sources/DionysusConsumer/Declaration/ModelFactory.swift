@@ -45,6 +45,16 @@ struct ModelFactory: Sendable {
         return chosen.table == nil && chosen.ownPersistence == nil ? nil : chosen
     }
 
+    /// The table of a model that is listed, or else that of the convention, whether it is there or not.
+    ///
+    /// It doesn't ask the application, which answers for each name once.
+    func expectedTable(of model: String, in namespace: String?) -> String? {
+        if let listed = namespace.flatMap({ byName[$0]?[model] }) ?? byName[nil]?[model], !listed.isConventional {
+            return listed.table
+        }
+        return conventional(.conventional(model))?.table
+    }
+
     /// Whether a name can be a model's: names come from messages, which may hold anything.
     static func isPlausible(_ name: String) -> Bool {
         (1...128).contains(name.utf8.count)

@@ -7,7 +7,7 @@ struct TopicPlan: Sendable {
     private let patternTopics: TopicPatterns
 
     init(_ consumer: some Consumer, settings: ConsumerSettings) {
-        let all = consumer.namespaces.flatMap { namespace in
+        var all = consumer.namespaces.flatMap { namespace in
             namespace.topics.map { topic in
                 var topic = topic
                 topic.namespace = namespace.name
@@ -15,6 +15,14 @@ struct TopicPlan: Sendable {
                 topic.middleware = consumer.middleware + topic.middleware
                 return (prefix: "\(settings.topicPrefix)\(namespace.name)_", topic: topic)
             }
+        }
+        let claims = ModelClaims(
+            all.map(\.topic),
+            factory: ModelFactory(consumer, inflection: settings.inflection),
+            inflection: settings.inflection
+        )
+        for number in all.indices {
+            all[number].topic.acceptance = claims.acceptance(ofTopic: number, all[number].topic.models)
         }
         declared = all.filter { !$0.topic.isPattern }.map { ("\($0.prefix)\($0.topic.name)", $0.topic) }
         patternTopics = TopicPatterns(all.filter(\.topic.isPattern))
@@ -29,6 +37,12 @@ struct TopicPlan: Sendable {
 
     /// Every declaration, in their order, those by name first.
     var all: [ConsumerTopic] { declared.map(\.topic) + patternTopics.topics }
+
+    /// What each topic may write, a line each.
+    var acceptances: [String] {
+        (declared + zip(patterns, patternTopics.topics))
+            .map { name, topic in "\(name) may write \(topic.acceptance?.description ?? "any model")" }
+    }
 
     /// The declaration of a topic: that of its name, else of the first pattern that it matches.
     subscript(name: String) -> ConsumerTopic {

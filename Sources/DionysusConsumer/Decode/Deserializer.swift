@@ -10,12 +10,16 @@ struct Deserializer {
     private static let maximumNewModels = 100
 
     private let naming: Naming
+    private let horizon: Horizon
     private var shapes: [String: [RecordShape]] = [:]
     private var nesting = 0
     /// The models that the message under way has brought into the batch.
     private var newModels: Set<String> = []
 
-    init(naming: Naming) { self.naming = naming }
+    init(naming: Naming, horizon: Horizon) {
+        self.naming = naming
+        self.horizon = horizon
+    }
 
     /// Begins with another message.
     mutating func start() { newModels.removeAll() }
@@ -25,7 +29,7 @@ struct Deserializer {
     ///   - object: The payload.
     ///   - model: The model's name on the wire.
     ///   - number: The record's number among all of its message; nil for one that came along in another's payload.
-    /// - Throws: ``DionysusError`` with code `malformed`.
+    /// - Throws: ``DionysusError`` with code `malformed`, or `aheadOfClock` for a record of the far future.
     mutating func record(_ object: JSON.Object, model: String, number: Int? = nil) throws -> RecordPayload {
         guard nesting <= Self.maximumNesting else {
             throw DionysusError(.malformed, "records are sideloaded in more than \(Self.maximumNesting) levels")
@@ -70,7 +74,10 @@ struct Deserializer {
         switch values[index] {
         case .null: return nil
         case .string(let text):
-            if let time = Timestamp(text) { return time }
+            if let time = Timestamp(text) {
+                try horizon.check(time, "\(name) of a payload of \(model.inMessage)")
+                return time
+            }
             fallthrough
         default: throw DionysusError(.malformed, "\(name) of a payload of \(model.inMessage) is not an ISO 8601 time")
         }

@@ -7,9 +7,11 @@ struct MessageDecoder: Sendable {
     let naming: Naming
     /// Whether a message without a value tells of its record's end.
     let tombstonesDelete: Bool
+    /// How far ahead messages may be.
+    let horizon: Horizon
 
     func decode(_ messages: [ConsumedMessage]) -> (messages: [DecodedMessage], failures: [FailedMessage]) {
-        var deserializer = Deserializer(naming: naming)
+        var deserializer = Deserializer(naming: naming, horizon: horizon)
         var decoded: [DecodedMessage] = []
         var failures: [FailedMessage] = []
         decoded.reserveCapacity(messages.count)
@@ -27,6 +29,7 @@ struct MessageDecoder: Sendable {
         deserializer.start()
         guard let value = message.value, !message.isTombstone else {
             let events = tombstonesDelete ? try end(of: message, &deserializer) : []
+            try checkTime(of: message, events)
             return DecodedMessage(message: message, version: try version(of: message), events: events)
         }
         guard case .array(let events)? = try JSON(parsing: value)["message"] else {
@@ -34,11 +37,15 @@ struct MessageDecoder: Sendable {
         }
         let version = try version(of: message)
         var count = 0
-        return DecodedMessage(
-            message: message,
-            version: version,
-            events: try events.compactMap { try event($0, &count, &deserializer) }
-        )
+        let decoded = try events.compactMap { try event($0, &count, &deserializer) }
+        try checkTime(of: message, decoded)
+        return DecodedMessage(message: message, version: version, events: decoded)
+    }
+
+    /// The message's own time says when a record was destroyed if the record doesn't.
+    private func checkTime(of message: ConsumedMessage, _ events: [DecodedEvent]) throws {
+        let isUndated = events.contains { $0.name.change == .destroyed && $0.records.contains { $0.time == nil } }
+        if isUndated { try horizon.check(message.timestamp, "the message's time") }
     }
 
     /// An event, or nil for one whose name says nothing about a record.
@@ -80,6 +87,7 @@ struct MessageDecoder: Sendable {
         guard let version = Int64(String(decoding: header.value, as: UTF8.self)) else {
             throw DionysusError(.malformed, "the header \(HeaderName.version) is not a number")
         }
+        try horizon.check(version: version)
         return version
     }
 }

@@ -13,7 +13,7 @@ extension ConsumerPipeline {
         var isHandled = false
         try await middleware(of: topic)
             .handle(batch) {
-                let decoded = decode(batch.messages, of: topic)
+                let decoded = try await decode(batch.messages, of: topic)
                 if let failure = decoded.failures.first { throw failure.error }
                 let messages = decoded.messages.map { $0.numbered(event.number) }
                 isHandled = try await apply(messages, of: batch, log, completing: .nothing)

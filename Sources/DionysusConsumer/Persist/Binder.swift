@@ -124,7 +124,11 @@ struct Binder {
                 continue
             }
             guard let layout = layout(of: event.model) else {
-                batch.withoutReplica += event.records.count
+                if replicas.refused.contains(event.model) {
+                    batch.refused += event.records.count
+                } else {
+                    batch.withoutReplica += event.records.count
+                }
                 continue
             }
             for payload in event.records {
@@ -268,6 +272,7 @@ struct Binder {
         _ owner: ReplicaTable,
         _ moment: Moment
     ) throws -> BoundSideload? {
+        if replicas.refused.contains(sideload.model) { batch.refused += sideload.records.count }
         let resolution = try ownResolution(of: sideload, of: parent, owner, moment)
         let handovers = handovers(of: sideload)
         let kept = try keptSideload(sideload, of: parent, owner, moment)

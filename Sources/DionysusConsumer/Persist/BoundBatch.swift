@@ -13,6 +13,8 @@ struct BoundBatch: Sendable {
     var following: [BoundBatch] = []
     /// How many further events are of models that are not kept.
     var withoutReplica = 0
+    /// How many records are of models that their topic may not write.
+    var refused = 0
 
     /// What is written one after the other.
     var parts: [BoundBatch] { [self] + following }

@@ -140,4 +140,6 @@ struct Replicas: Sendable {
     var joinTables: [String: TableDescription] = [:]
     /// The closures that take all events of a model, by the models' names.
     var handlers: [String: RecordHandler] = [:]
+    /// The models that the topic may not write.
+    var refused: Set<String> = []
 }

@@ -12,6 +12,8 @@ struct EventTally: Sendable, Hashable {
         case collapsed
         /// Its model is not kept here.
         case noReplica = "no_replica"
+        /// Its topic may not write its model.
+        case refusedModel = "refused_model"
         /// A message without a value, where that changes nothing.
         case tombstone
         /// A message none of whose events is known.
@@ -37,6 +39,7 @@ struct EventTally: Sendable, Hashable {
             .filtered: counts.0 - counts.1,
             .collapsed: counts.1 - counts.2,
             .noReplica: bound.parts.reduce(0) { $0 + $1.withoutReplica },
+            .refusedModel: bound.parts.reduce(0) { $0 + $1.refused },
             .tombstone: tombstones,
             .unknownEvent: silent.count - tombstones,
         ]
