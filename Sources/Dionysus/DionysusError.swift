@@ -50,6 +50,8 @@ public struct DionysusError: Error, Sendable, CustomStringConvertible, CustomDeb
         public static let conflict = Code("conflict")
         /// Something that was asked for by name or id does not exist.
         public static let notFound = Code("not_found")
+        /// The replica of a model can't be read or written, whatever the message.
+        public static let replicaUnavailable = Code("replica_unavailable")
         /// The thing has been closed.
         public static let closed = Code("closed")
     }
@@ -62,6 +64,11 @@ public struct DionysusError: Error, Sendable, CustomStringConvertible, CustomDeb
     public var advice: String?
     /// Whether doing the same again later may succeed without anybody's help.
     public var isRetriable: Bool
+    /// Whether the database refused a statement whatever its values are: a table, a column or a right is missing, or it
+    /// takes no writes.
+    ///
+    /// The same statement succeeds once somebody has mended that.
+    public var isRefusalOfAll = false
     /// The error this one was made from.
     public var underlying: (any Error)?
 

@@ -30,14 +30,19 @@ struct ServerError: Error, CustomStringConvertible {
     ///   - command: The statement's first words.
     func error(at location: String, in command: String) -> DionysusError {
         let code = code
-        return DionysusError(
+        var error = DionysusError(
             code,
             "PostgreSQL at \(location) refused \(command) (\(state)): \(safeMessage)",
             advice: advice,
             isRetriable: [.databaseUnavailable, .transactionConflict, .timeout].contains(code),
             underlying: self
         )
+        error.isRefusalOfAll = Self.refusalsOfAll.contains(state)
+        return error
     }
+
+    /// No such table, column, schema or type; no right; a server or transaction that only reads.
+    private static let refusalsOfAll: Set<String> = ["42P01", "42703", "3F000", "42704", "42501", "25006"]
 
     private var code: DionysusError.Code {
         if isOfPreparation { return .transactionConflict }
@@ -57,6 +62,8 @@ struct ServerError: Error, CustomStringConvertible {
     private var advice: String? {
         switch state {
         case "42P01": "run migrate, or check the table's name and the search path"
+        case "42703": "run migrate, or check the column's name"
+        case "25006": "connect to the server that takes writes"
         case "42501": "grant the right, or connect as another user"
         case "55P03": "another transaction holds a lock that is needed; pg_blocking_pids() shows which, if it lasts"
         case "57014": "it took longer than the statement timeout, or somebody cancelled it"

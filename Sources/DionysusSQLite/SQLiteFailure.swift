@@ -11,13 +11,24 @@ struct SQLiteFailure {
             return
         }
         let (code, advice, isRetriable) = Self.classified(failure)
-        error = DionysusError(
+        var told = DionysusError(
             code,
             "SQLite at \(path): \(failure.message ?? "error \(failure.resultCode.rawValue)")",
             advice: advice,
             isRetriable: isRetriable,
             underlying: failure
         )
+        told.isRefusalOfAll = Self.isRefusalOfAll(failure)
+        error = told
+    }
+
+    /// No such table or column, or a file that can't be written.
+    private static func isRefusalOfAll(_ failure: GRDB.DatabaseError) -> Bool {
+        if failure.resultCode == .SQLITE_READONLY { return true }
+        let message = failure.message ?? ""
+        return failure.resultCode == .SQLITE_ERROR
+            && (message.hasPrefix("no such table") || message.hasPrefix("no such column")
+                || message.contains(" has no column named "))
     }
 
     private static func unreachable(_ failure: any Error, _ path: String) -> DionysusError {

@@ -42,14 +42,19 @@ extension ConsumerPipeline {
     ///   - cursor: The offset that is to be moved.
     ///   - prepared: What has been made of the messages ahead of their turn, if anything.
     /// - Returns: The offset that is stored afterwards.
-    /// - Throws: ``PositionLost``, `CancellationError` when the service is to stop, or an error that stops it.
+    /// - Throws: ``PositionLost``, ``ReplicaOutage``, `CancellationError` when the service is to stop, or an error that
+    ///   stops it.
     func process(
         _ batch: PartitionBatch,
         from cursor: OffsetCursor,
         prepared: PreparedMessages? = nil
     ) async throws -> Int64? {
         var progress = BatchProgress(cursor: cursor, prepared: prepared)
-        try await telemetry.follow(batch, &progress) { try await process(batch, &$0) }
+        do {
+            try await telemetry.follow(batch, &progress) { try await process(batch, &$0) }
+        } catch let error as DionysusError where error.code == .replicaUnavailable {
+            throw ReplicaOutage(cursor: progress.cursor, error: error)
+        }
         return progress.cursor.stored
     }
 

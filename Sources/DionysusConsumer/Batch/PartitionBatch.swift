@@ -18,6 +18,12 @@ struct PartitionBatch: Sendable {
     /// The same for code of the application.
     var messageBatch: MessageBatch { MessageBatch(partition: partition, messages: messages) }
 
+    /// The messages that a stored offset leaves to be applied; nil if there are none.
+    func following(_ cursor: OffsetCursor) -> PartitionBatch? {
+        guard let stored = cursor.stored else { return self }
+        return PartitionBatch(partition, messages.filter { $0.offset >= stored })
+    }
+
     /// The two halves; nil for a single message.
     var halves: (PartitionBatch, PartitionBatch)? {
         guard messages.count > 1, let first = PartitionBatch(partition, messages[..<(messages.count / 2)]),

@@ -131,7 +131,40 @@ final class PartitionWorker: Sendable {
         _ cursor: OffsetCursor,
         _ prepared: PreparedMessages? = nil
     ) async throws -> Int64? {
-        try await context.slots.use { try await context.pipeline.process(batch, from: cursor, prepared: prepared) }
+        do {
+            return try await context.slots.use {
+                try await context.pipeline.process(batch, from: cursor, prepared: prepared)
+            }
+        } catch let outage as ReplicaOutage {
+            return try await process(batch, after: outage)
+        }
+    }
+
+    /// Waits until the replica can be written, and holds no slot meanwhile, so that other partitions go on.
+    private func process(_ batch: PartitionBatch, after outage: ReplicaOutage) async throws -> Int64? {
+        let pipeline = context.pipeline
+        var outage = outage
+        var failures = 0
+        var trouble: ConsumerVitals.Trouble?
+        defer { pipeline.telemetry.recovered(from: trouble) }
+        while !queue.isClosed {
+            failures += 1
+            pipeline.catalogue.forget()
+            let error = outage.error.waitedFor
+            pipeline.telemetry.failed(error, to: "write a batch", partition, attempt: failures, &trouble)
+            try await pipeline.retry.pause(afterFailures: failures)
+            guard let rest = batch.following(outage.cursor) else { return outage.cursor.stored }
+            do {
+                let stored = try await context.slots.use { [outage] in
+                    try await pipeline.process(rest, from: outage.cursor)
+                }
+                pipeline.telemetry.written(partition, after: outage.error)
+                return stored
+            } catch let another as ReplicaOutage {
+                outage = another
+            }
+        }
+        return outage.cursor.stored
     }
 
     private func restart(from stored: StoredPosition?, at position: StoredPosition) async throws {

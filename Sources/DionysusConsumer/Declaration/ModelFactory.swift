@@ -45,6 +45,12 @@ struct ModelFactory: Sendable {
         return chosen.table == nil && chosen.ownPersistence == nil ? nil : chosen
     }
 
+    /// Whether a model is listed as one that is not kept.
+    func ignores(_ model: String, in namespace: String?) -> Bool {
+        guard let listed = namespace.flatMap({ byName[$0]?[model] }) ?? byName[nil]?[model] else { return false }
+        return listed.table == nil && listed.ownPersistence == nil && !listed.isConventional
+    }
+
     /// The table of a model that is listed, or else that of the convention, whether it is there or not.
     ///
     /// It doesn't ask the application, which answers for each name once.

@@ -39,6 +39,17 @@ public struct ReplicaModel: Sendable {
     }
 }
 
+/// Declares that a remote model is not kept at all, also if a table follows the convention.
+///
+///     Ignore("Product")
+public struct Ignore: ListElement, Sendable {
+    public var element: ReplicaModel
+
+    /// Declares it.
+    /// - Parameter remoteName: The model's name on the wire.
+    public init(_ remoteName: String) { element = .ignored(remoteName) }
+}
+
 /// Declares the table that a remote model is kept in.
 ///
 ///     Persist("Booking", table: "bookings").replacing("bookings_fees")

@@ -85,9 +85,17 @@ struct Persister: Sendable {
             case .nothing: break
             }
             write.earlier?.settle(dialect, in: &opening)
-            if !write.beginsWithRows { _ = try opening.run(in: &transaction) }
+            do {
+                if !write.beginsWithRows { _ = try opening.run(in: &transaction) }
+            } catch {
+                throw DionysusError.ofReplicas(error, [])
+            }
             try write.handlers.begin(in: &transaction)
-            try Self.run(failureLog.statements(for: write.failures, dialect), in: &transaction)
+            do {
+                try Self.run(failureLog.statements(for: write.failures, dialect), in: &transaction)
+            } catch {
+                throw DionysusError.ofReplicas(error, [])
+            }
             let repeated = try write.handlers.admit(in: &transaction)
             var applied: [AppliedEvent] = []
             for part in write.batch.parts {
@@ -108,11 +116,17 @@ struct Persister: Sendable {
         guard !batch.events.isEmpty else {
             return try OwnActions(set: nil, handovers: batch.handovers).run(after: [], in: &transaction)
         }
-        var set = try load(batch, exclusive: exclusive, &opening, in: &transaction)
-        let applied = set.apply(batch.events)
-        let undecided = undecided(set).subtracting(exclusive)
-        if !undecided.isEmpty, dialect.excludesByLocks { throw Undecided(tables: exclusive.union(undecided)) }
-        try write(WriteStatements(set: set, dialect: dialect).all(), in: &transaction)
+        var set: WorkingSet
+        let applied: [AppliedEvent]
+        do {
+            set = try load(batch, exclusive: exclusive, &opening, in: &transaction)
+            applied = set.apply(batch.events)
+            let undecided = undecided(set).subtracting(exclusive)
+            if !undecided.isEmpty, dialect.excludesByLocks { throw Undecided(tables: exclusive.union(undecided)) }
+            try write(WriteStatements(set: set, dialect: dialect).all(), in: &transaction)
+        } catch {
+            throw DionysusError.ofReplicas(error, [batch])
+        }
         return try OwnActions(set: set, handovers: batch.handovers).run(after: applied, in: &transaction)
     }
 

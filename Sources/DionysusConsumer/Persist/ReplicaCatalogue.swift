@@ -10,6 +10,10 @@ final class ReplicaCatalogue: Sendable {
     private let logger: Logger
     /// How models are kept, by their names in each scope; nil for models that are not kept.
     private let found = Mutex<[Key: Replica?]>([:])
+    /// The tables that models were kept in when they were first found, which must not go away silently.
+    private let kept = Mutex<[Key: ReplicaTable]>([:])
+    /// Models that are not kept, and when that was found: a table may be made later.
+    private let absent = Mutex<[Key: ContinuousClock.Instant]>([:])
     private let foundJoinTables = Mutex<[String: TableDescription]>([:])
 
     private struct Key: Hashable {
@@ -17,6 +21,9 @@ final class ReplicaCatalogue: Sendable {
         let scope: String?
         let model: String
     }
+
+    /// How long it is believed that a model is not kept.
+    private static let lookInterval = Duration.seconds(10)
 
     private enum Replica: Sendable {
         case table(ReplicaTable)
@@ -62,22 +69,34 @@ final class ReplicaCatalogue: Sendable {
     /// Somebody else may have forgotten everything meanwhile, so the answer is not read from what is kept.
     private func find(_ models: Set<String>, _ scope: String?) async throws -> [Key: Replica?] {
         let known = found.withLock { $0 }
-        let unknown = models.filter { known[Key(scope: scope, model: $0)] == nil }.sorted()
+        let unknown = models.filter { isUnknown(Key(scope: scope, model: $0), known) }.sorted()
         guard !unknown.isEmpty else { return known }
         let declarations = unknown.compactMap { factory.replica(of: $0, in: scope) }
         let columns = naming.columns
         var replicas = try await tables(of: declarations.filter { $0.ownPersistence == nil })
         for declaration in declarations {
             if let handler = declaration.ownPersistence { replicas[declaration.remoteName] = .own(handler) }
-            guard replicas[declaration.remoteName] == nil, !declaration.isConventional else { continue }
+            let isKept = kept.withLock { $0[Key(scope: scope, model: declaration.remoteName)] != nil }
+            guard replicas[declaration.remoteName] == nil, !declaration.isConventional, !isKept else { continue }
             throw DionysusError(
                 .declaration,
                 "the replica of \(declaration.remoteName) is no table with a column \(declaration.columnNames(columns).id)",
                 advice: "create the table or change the declaration"
             )
         }
-        for model in unknown where replicas[model] == nil && ModelFactory.isPlausible(model) {
-            logger.info("events of the model \(model) are skipped: it has no replica here")
+        for model in unknown {
+            let (key, replica) = (Key(scope: scope, model: model), replicas[model])
+            try compare(replica, key)
+            if replica == nil, ModelFactory.isPlausible(model) {
+                note(absenceOf: key, table: declarations.first { $0.remoteName == model }?.table)
+            } else if absent.withLock({ $0.removeValue(forKey: key) }) != nil {
+                logger.warning(
+                    """
+                    the model \(model) is kept from now on. What came before was left out: reset its topic, or publish it \
+                    again
+                    """
+                )
+            }
         }
         let new = Dictionary(uniqueKeysWithValues: unknown.map { (Key(scope: scope, model: $0), replicas[$0]) })
         found.withLock { found in
@@ -86,6 +105,57 @@ final class ReplicaCatalogue: Sendable {
             found.merge(new.filter { $0.value != nil || ModelFactory.isPlausible($0.key.model) }) { $1 }
         }
         return known.merging(new) { $1 }
+    }
+
+    /// What isn't kept is looked for again after a while.
+    private func isUnknown(_ key: Key, _ known: [Key: Replica?]) -> Bool {
+        guard let replica = known[key] else { return true }
+        guard replica == nil, let since = absent.withLock({ $0[key] }) else { return false }
+        return ContinuousClock.now - since > Self.lookInterval
+    }
+
+    /// - Parameter table: The table that would keep the model; nil if the application wants none.
+    private func note(absenceOf key: Key, table: String?) {
+        let isNew = absent.withLock { absent in
+            if absent.count > 10_000 { absent.removeAll() }
+            return absent.updateValue(.now, forKey: key) == nil
+        }
+        guard isNew else { return }
+        guard let table else {
+            if !factory.ignores(key.model, in: key.scope) {
+                logger.info("events of the model \(key.model) are skipped: it is not kept here")
+            }
+            return
+        }
+        logger.warning(
+            """
+            events of the model \(key.model) are left out: there is no table \(table) with a column for its ids. Create it, \
+            or declare Ignore("\(key.model)")
+            """
+        )
+    }
+
+    /// Makes sure that what was kept still is: a table may be renamed for a moment, or a column dropped too early.
+    private func compare(_ replica: Replica?, _ key: Key) throws {
+        guard let old = kept.withLock({ $0[key] }) else {
+            if case .table(let table)? = replica { kept.withLock { $0[key] = table } }
+            return
+        }
+        guard case .table(let table)? = replica, table.name == old.name else {
+            throw Self.gone("table \(old.name)", of: key.model)
+        }
+        for name in old.columns.keys.sorted() where table.columns[name] == nil {
+            throw Self.gone("column \(name) of table \(old.name)", of: key.model)
+        }
+        kept.withLock { $0[key] = table }
+    }
+
+    private static func gone(_ what: String, of model: String) -> DionysusError {
+        DionysusError(
+            .replicaUnavailable,
+            "the replica of \(model) can't be written: \(what) is gone",
+            advice: "restore it, or start the consumer again if it is to go"
+        )
     }
 
     private func tables(of declarations: [ReplicaModel]) async throws -> [String: Replica] {

@@ -3,21 +3,31 @@ import Dionysus
 /// Forgets destructions that were long ago.
 struct TombstoneRetention {
     private static let interval = Duration.seconds(3_600)
+    /// How many are forgotten at once, so that neither the reading nor the replica has to wait for long.
+    private static let limit = 5_000
 
     let retention: Duration
     private var lastRun: ContinuousClock.Instant?
 
     init(retention: Duration) { self.retention = retention }
 
-    /// Removes what is old enough, if that was not done lately.
+    /// Removes some of what is old enough, if there may be any.
     mutating func run(in database: any Database) async throws {
         let now = ContinuousClock.now
         if let lastRun, now - lastRun < Self.interval { return }
-        lastRun = now
         let seconds = Double(retention.components.seconds)
-        try await database.transaction(.write) { transaction in
-            let limit = transaction.dialect.now(minus: seconds)
-            try transaction.run("DELETE FROM dionysus_tombstones WHERE created_at < \(limit)")
+        let removed = try await database.transaction(.write) { transaction in
+            let end = transaction.dialect.now(minus: seconds)
+            return
+                try transaction.run(
+                    """
+                    DELETE FROM dionysus_tombstones WHERE created_at < \(end) AND (replica, record_id) IN (
+                      SELECT replica, record_id FROM dionysus_tombstones WHERE created_at < \(end) ORDER BY created_at
+                      LIMIT \(Self.limit))
+                    """
+                )
+                .affectedRows
         }
+        if removed < Self.limit { lastRun = now }
     }
 }

@@ -172,6 +172,11 @@ struct ConsumerTelemetry: Sendable {
         beat()
     }
 
+    /// A partition is written again whose replica could not be.
+    func written(_ partition: TopicPartition, after error: DionysusError) {
+        logger.notice("\(partition) goes on, after: \(error.message)")
+    }
+
     private func tell(_ error: any Error, _ context: ErrorContext) {
         metrics.failed(error)
         errorHandler.handle(error, context)
