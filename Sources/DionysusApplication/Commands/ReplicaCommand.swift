@@ -41,8 +41,7 @@ struct ForgetVersionCommand<App: DionysusApplication>: AsyncParsableCommand {
         let records = ReplicaRecords(
             environment.application.consumer,
             database: replica,
-            settings: environment.settings.consumer,
-            logger: environment.logger
+            settings: environment.settings.consumer
         )
         let result: ForgottenVersions
         do {

@@ -36,7 +36,7 @@ public struct Backfill: Sendable {
             database: database,
             factory: ModelFactory(consumer, inflection: settings.inflection),
             settings: settings,
-            logger: logger
+            logger: nil
         )
         names = settings.columns
         retry = RetryLoop(settings, ConsumerTelemetry(Instrumentation(), settings: settings, logger: logger))

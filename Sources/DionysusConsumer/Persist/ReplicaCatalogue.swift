@@ -7,7 +7,8 @@ final class ReplicaCatalogue: Sendable {
     private let database: any Database
     private let factory: ModelFactory
     private let naming: Naming
-    private let logger: Logger
+    /// Where it is told what is left out of messages; nil where none are read.
+    private let logger: Logger?
     /// How models are kept, by their names in each scope; nil for models that are not kept.
     private let found = Mutex<[Key: Replica?]>([:])
     /// The tables that models were kept in when they were first found, which must not go away silently.
@@ -30,7 +31,7 @@ final class ReplicaCatalogue: Sendable {
         case own(RecordHandler)
     }
 
-    init(database: any Database, factory: ModelFactory, settings: ConsumerSettings, logger: Logger) {
+    init(database: any Database, factory: ModelFactory, settings: ConsumerSettings, logger: Logger?) {
         self.database = database
         self.factory = factory
         self.logger = logger
@@ -90,12 +91,13 @@ final class ReplicaCatalogue: Sendable {
             if replica == nil, ModelFactory.isPlausible(model) {
                 note(absenceOf: key, table: declarations.first { $0.remoteName == model }?.table)
             } else if absent.withLock({ $0.removeValue(forKey: key) }) != nil {
-                logger.warning(
-                    """
-                    the model \(model) is kept from now on. What came before was left out: reset its topic, or publish it \
-                    again
-                    """
-                )
+                logger?
+                    .warning(
+                        """
+                        the model \(model) is kept from now on. What came before was left out: reset its topic, or publish it \
+                        again
+                        """
+                    )
             }
         }
         let new = Dictionary(uniqueKeysWithValues: unknown.map { (Key(scope: scope, model: $0), replicas[$0]) })
@@ -123,16 +125,17 @@ final class ReplicaCatalogue: Sendable {
         guard isNew else { return }
         guard let table else {
             if !factory.ignores(key.model, in: key.scope) {
-                logger.info("events of the model \(key.model) are skipped: it is not kept here")
+                logger?.info("events of the model \(key.model) are skipped: it is not kept here")
             }
             return
         }
-        logger.warning(
-            """
-            events of the model \(key.model) are left out: there is no table \(table) with a column for its ids. Create it, \
-            or declare Ignore("\(key.model)")
-            """
-        )
+        logger?
+            .warning(
+                """
+                events of the model \(key.model) are left out: there is no table \(table) with a column for its ids. Create it, \
+                or declare Ignore("\(key.model)")
+                """
+            )
     }
 
     /// Makes sure that what was kept still is: a table may be renamed for a moment, or a column dropped too early.

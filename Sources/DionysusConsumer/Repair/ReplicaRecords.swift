@@ -1,5 +1,4 @@
 public import Dionysus
-public import Logging
 
 /// Mends records of a replica that no longer take what their source says.
 ///
@@ -18,17 +17,15 @@ public struct ReplicaRecords: Sendable {
     ///   - consumer: The declaration.
     ///   - database: The replica's database.
     ///   - settings: The settings, which name the columns that Dionysus fills.
-    ///   - logger: Where it logs to.
     public init(
         _ consumer: some Consumer,
         database: any Database,
-        settings: ConsumerSettings = ConsumerSettings(),
-        logger: Logger = Logger(label: "dionysus.replica")
+        settings: ConsumerSettings = ConsumerSettings()
     ) {
         self.database = database
         factory = ModelFactory(consumer, inflection: settings.inflection)
         inflection = settings.inflection
-        catalogue = ReplicaCatalogue(database: database, factory: factory, settings: settings, logger: logger)
+        catalogue = ReplicaCatalogue(database: database, factory: factory, settings: settings, logger: nil)
     }
 
     /// Forgets how recent a record is, and that it was destroyed, so that it takes the next message about it whatever its
