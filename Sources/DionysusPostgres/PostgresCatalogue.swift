@@ -6,8 +6,17 @@ extension Session {
         let results = try run([
             """
             SELECT a.attname, format_type(a.atttypid, a.atttypmod), t.typcategory, t.typname, NOT a.attnotnull,
-              a.atthasdef OR a.attidentity <> '', a.attgenerated <> '' OR a.attidentity = 'a'
-            FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+              a.atthasdef OR a.attidentity <> '', a.attgenerated <> '' OR a.attidentity = 'a',
+              t.typname = 'citext' OR c.collisdeterministic IS FALSE
+            FROM pg_attribute a JOIN pg_type d ON d.oid = a.atttypid
+            JOIN pg_type t ON t.oid = CASE WHEN d.typtype <> 'd' THEN d.oid ELSE (
+              WITH RECURSIVE base(oid, kind, next) AS (
+                SELECT d.oid, d.typtype, d.typbasetype
+                UNION ALL SELECT b.oid, b.typtype, b.typbasetype FROM base JOIN pg_type b ON b.oid = base.next
+                  WHERE base.kind = 'd'
+              ) SELECT oid FROM base WHERE kind <> 'd'
+            ) END
+            LEFT JOIN pg_collation c ON c.oid = a.attcollation
             WHERE a.attrelid = to_regclass(\(name)) AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
             """,
             """
@@ -35,7 +44,8 @@ extension Session {
                     declaredType: try row.text(1) ?? "",
                     isNullable: row[4] == .bool(true),
                     hasDefault: row[5] == .bool(true),
-                    isGenerated: isGenerated
+                    isGenerated: isGenerated,
+                    ignoresSpelling: row[7] == .bool(true)
                 )
             }
         guard !columns.isEmpty else { return nil }

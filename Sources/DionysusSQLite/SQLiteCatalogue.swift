@@ -17,9 +17,10 @@ struct SQLiteCatalogue {
             if place > 0 { places.append((place, try row.text(0) ?? "")) }
         }
         let primaryKey = places.sorted { $0.place < $1.place }.map(\.name)
+        let loose = try columnsIgnoringSpelling(table)
         return TableDescription(
             name: table,
-            columns: try columns.rows.map { try column($0, primaryKey: primaryKey) },
+            columns: try columns.rows.map { try column($0, primaryKey: primaryKey, loose: loose) },
             primaryKey: primaryKey,
             uniqueKeys: try uniqueKeys(table, primaryKey),
             conditionalUniqueKeys: try namedUniqueKeys(table, partial: true),
@@ -32,7 +33,20 @@ struct SQLiteCatalogue {
         )
     }
 
-    private func column(_ row: Row, primaryKey: [String]) throws -> ColumnDescription {
+    /// The columns of the primary key under another collation than the exact one.
+    private func columnsIgnoringSpelling(_ table: String) throws -> Set<String> {
+        let columns =
+            try
+            connection.run([
+                """
+                SELECT c.name FROM pragma_index_list(\(table)) i, pragma_index_xinfo(i.name) c
+                WHERE i.origin = 'pk' AND c.key = 1 AND c.coll <> 'BINARY'
+                """
+            ])[0]
+        return Set(try columns.rows.compactMap { try $0.text(0) })
+    }
+
+    private func column(_ row: Row, primaryKey: [String], loose: Set<String>) throws -> ColumnDescription {
         let name = try row.text(0) ?? ""
         let declared = try row.text(1) ?? ""
         let isRowID = primaryKey == [name] && declared.uppercased() == "INTEGER"
@@ -42,7 +56,8 @@ struct SQLiteCatalogue {
             declaredType: declared,
             isNullable: try row.integer(2) == 0 && !primaryKey.contains(name),
             hasDefault: !row[3].isNull || isRowID,
-            isGenerated: try row.integer(5) ?? 0 > 1
+            isGenerated: try row.integer(5) ?? 0 > 1,
+            ignoresSpelling: loose.contains(name)
         )
     }
 

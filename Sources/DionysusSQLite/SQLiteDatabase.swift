@@ -10,6 +10,8 @@ public final class SQLiteDatabase: CapturingDatabase {
     private let pool: DatabasePool
     private let path: String
     private let laneLocks: LaneLocks
+    /// The file that was opened.
+    private let file: FileIdentity?
 
     /// Opens a database, and creates the file and its directory if they are missing, for this user alone (0600, 0700).
     /// - Parameters:
@@ -29,6 +31,7 @@ public final class SQLiteDatabase: CapturingDatabase {
             // SQLite gives the files that it writes beside this one the same permissions.
             try PrivateFiles.createFile(path)
             pool = try DatabasePool(path: path, configuration: configuration)
+            file = FileIdentity(ofFileAt: path)
             // The pool has set NORMAL, under which a power failure may lose transactions that were committed.
             let synchronous = options.isDurable ? 2 : 1
             let isSet = try pool.writeWithoutTransaction { database in
@@ -56,6 +59,7 @@ public final class SQLiteDatabase: CapturingDatabase {
         _ body: @escaping @Sendable (inout Transaction) throws -> T
     ) async throws -> T {
         let path = path
+        try requireFile()
         @Sendable func run(_ database: GRDB.Database) throws -> T {
             let connection = SQLiteConnection(database: database, path: path)
             var transaction = Transaction(on: connection)
@@ -71,6 +75,17 @@ public final class SQLiteDatabase: CapturingDatabase {
         } catch let error as GRDB.DatabaseError {
             throw SQLiteFailure(error, at: path).error
         }
+    }
+
+    /// What was opened must still be what stands at the path: whoever puts another file there writes to that one.
+    private func requireFile() throws {
+        guard let file, FileIdentity(ofFileAt: path) != file else { return }
+        throw DionysusError(
+            .databaseUnavailable,
+            "the SQLite file at \(path) has been replaced or removed since it was opened",
+            advice: "start the process again, so that it uses the file that is there now",
+            isRetriable: true
+        )
     }
 
     public func lease(_ resource: LeasedResource, idleTimeout: Duration) async throws -> (any Lease)? {

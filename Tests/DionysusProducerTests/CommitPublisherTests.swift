@@ -7,6 +7,30 @@ import Testing
 
 /// Publishing in the process that commits.
 @Suite(.timeLimit(.minutes(10))) struct CommitPublisherTests {
+    @Test("it ends when its task is cancelled, before and while it works", arguments: TestDatabaseKind.available)
+    func cancelled(_ kind: TestDatabaseKind) async throws {
+        try await ProducerHarness.run(kind) { harness in
+            let publisher = CommitPublisher(harness.registry, database: harness.database, broker: harness.broker)
+            let early = Task { try await publisher.run() }
+            early.cancel()
+            _ = await early.result
+
+            let (batches, continuation) = AsyncStream.makeStream(of: PublishedBatch.self)
+            let working = CommitPublisher(
+                harness.registry,
+                database: harness.database,
+                broker: harness.broker,
+                onPublished: { continuation.yield($0) }
+            )
+            let task = Task { try await working.run() }
+            try await harness.write(CaptureTests.account)
+            try await working.publishPending()
+            for await _ in batches { break }
+            task.cancel()
+            _ = await task.result
+        }
+    }
+
     @Test(
         "what a process commits it publishes at once, and nothing of a rollback",
         arguments: TestDatabaseKind.available

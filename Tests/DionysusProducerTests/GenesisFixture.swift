@@ -64,6 +64,7 @@ extension ProducerHarness {
             database: database,
             outbox: outbox,
             registry: registry,
+            refused: RefusedModels(),
             settings: settings,
             hooks: hooks,
             telemetry: RelayTelemetry(

@@ -174,3 +174,30 @@ extension ProducerHarness {
         return try #require(OutboxRetention(try await outbox(), database, settings, logger))
     }
 }
+
+extension OutboxRetentionTests {
+    @Test(
+        "the right to delete ends by the database's clock, whatever the clock of the process says",
+        arguments: TestDatabaseKind.available
+    )
+    func clock(_ kind: TestDatabaseKind) async throws {
+        try await ProducerHarness.run(kind) { harness in
+            let lease = OutboxRetention.Lease(owner: "a", interval: .seconds(60))
+            #expect(try await harness.database.transaction(.write) { try lease.take(in: &$0) })
+            let (end, now) = try await harness.database.transaction(.snapshot) { transaction in
+                (
+                    try transaction.run("SELECT value FROM dionysus_meta WHERE name = 'retention'").first?.text(0)
+                        ?? "",
+                    try transaction.run("SELECT \(transaction.dialect.now)").first?.timestamp(0) ?? .now
+                )
+            }
+            let time = try #require(Timestamp(String(end.prefix { $0 != " " })))
+            #expect(time > now && time <= now + 120)
+            #expect(
+                !(try await harness.database.transaction(.write) {
+                    try OutboxRetention.Lease(owner: "b", interval: .seconds(60)).take(in: &$0)
+                })
+            )
+        }
+    }
+}

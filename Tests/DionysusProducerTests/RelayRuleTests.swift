@@ -152,3 +152,46 @@ import Testing
         }
     }
 }
+
+extension RelayRuleTests {
+    @Test("what was expanded is forgotten in the end, though another relay has settled it", arguments: [1, 30_000])
+    func expansionMemory(_ count: Int) throws {
+        let memory = ExpansionMemory()
+        let columns = OutboxRow.columns + OutboxRow.contextColumns + ["is_young"]
+        let rows = try (1...count)
+            .map { number in
+                let cells: [DatabaseValue] =
+                    [.integer(Int64(number))] + Array(repeating: .null, count: columns.count - 1)
+                return try OutboxRow(
+                    try #require(ResultSet(columns: columns, cells: cells, affectedRows: 1).first)
+                )
+            }
+        for row in rows { memory.note([row]) }
+        #expect(memory.count <= 20_000)
+        #expect(memory.new([rows[count - 1]]).isEmpty)
+        memory.forget(rows)
+        #expect(memory.count == 0)
+    }
+
+    @Test("many rows that fail are settled by a statement, not by one each", arguments: TestDatabaseKind.available)
+    func failuresTogether(_ kind: TestDatabaseKind) async throws {
+        try await ProducerHarness.run(kind) { harness in
+            let outbox = try await harness.database.transaction(.write) { transaction in
+                try Outbox.open(of: harness.database, in: &transaction)
+            }
+            try await harness.write(
+                CaptureTests.account,
+                "INSERT INTO accounts (id, name) VALUES (2, 'b')"
+            )
+            let failures = (1...2)
+                .map { number in
+                    let error = DionysusError(.application, "failure\u{0} \(number)")
+                    return Outbox.Failure(id: Int64(number), error: error, attempts: Int64(number))
+                }
+            try await harness.write(outbox.fail(failures, retryAfter: nil))
+            let entries = try await OutboxInspector(database: harness.database).entries(OutboxFilter(scope: .parked))
+            #expect(entries.map(\.attempts) == [1, 2])
+            #expect(entries.map(\.errorMessage) == ["failure\u{FFFD} 1", "failure\u{FFFD} 2"])
+        }
+    }
+}

@@ -128,3 +128,44 @@ import Tracing
         #expect(TraceContext(traceparent: Self.parent)?.traceparent == Self.parent)
     }
 }
+
+extension TraceTests {
+    @Test(
+        "a trace that is no trace, or that the broker does not take, holds no record up",
+        arguments: TestDatabaseKind.available
+    )
+    func hostile(_ kind: TestDatabaseKind) async throws {
+        let states = ["a=\u{1B}[31m", "a=1\r\nx-evil: 1", String(repeating: "a", count: 513), "é=1", ""]
+        try await ProducerHarness.run(kind) { harness in
+            for (number, state) in states.enumerated() {
+                try await harness.write("INSERT INTO accounts (id, name) VALUES (\(number + 1), 'x')")
+                try await harness.write(
+                    """
+                    UPDATE dionysus_outboxes SET traceparent = \(Self.parent), tracestate = \(state)
+                    WHERE resource_id = \("\(number + 1)")
+                    """
+                )
+            }
+            try await harness.write(
+                "INSERT INTO accounts (id, name) VALUES (10, 'x'), (11, 'x')",
+                """
+                UPDATE dionysus_outboxes SET traceparent = \(String(repeating: "0", count: 2_000_000)), tracestate = 'a=1'
+                WHERE resource_id = '10'
+                """,
+                "UPDATE dionysus_outboxes SET traceparent = \(Self.parent), tracestate = 'a=1' WHERE resource_id = '11'"
+            )
+            var refusing = harness
+            refusing.broker = RefusingBroker(base: harness.broker) { message in
+                guard message.headers.contains(where: { $0.name == "tracestate" }) else { return nil }
+                return DionysusError(.messageRejected, "the message is too large")
+            }
+            try await refusing.relay()
+            let messages = try await harness.messages(in: "v3_accounts")
+            #expect(messages.count == 7)
+            #expect(messages.allSatisfy { $0.headers["tracestate"] == nil })
+            let withParent = messages.filter { $0.headers["traceparent"] == Self.parent }.map(\.key).sorted()
+            #expect(withParent == (1...5).map { "Account:\($0)" })
+            #expect(try await harness.pending().isEmpty)
+        }
+    }
+}

@@ -6,6 +6,8 @@ import struct Foundation.UUID
 package struct ModelColumn: Sendable, Hashable {
     /// The column's name.
     package let name: String
+    /// Whether the property is a UUID, which is the same in whatever case it is written.
+    package let isUUID: Bool
 
     /// Finds out what `init(from:)` asks for, by handing it a decoder that writes the questions down and answers
     /// each with a value that means nothing.
@@ -29,9 +31,9 @@ package struct ModelColumn: Sendable, Hashable {
 private final class ColumnRecorder {
     var columns: [ModelColumn] = []
 
-    func record(_ key: any CodingKey) {
+    func record(_ key: any CodingKey, isUUID: Bool = false) {
         guard !columns.contains(where: { $0.name == key.stringValue }) else { return }
-        columns.append(ModelColumn(name: key.stringValue))
+        columns.append(ModelColumn(name: key.stringValue, isUUID: isUUID))
     }
 }
 
@@ -60,12 +62,12 @@ private struct RecordingContainer<Key: CodingKey>: KeyedDecodingContainerProtoco
     func decodeNil(forKey key: Key) -> Bool { false }
 
     func decode<T: Decodable>(_ type: T.Type, forKey key: Key) throws -> T {
-        recorder.record(key)
+        recorder.record(key, isUUID: type == UUID.self)
         return try meaningless(type)
     }
 
     func decodeIfPresent<T: Decodable>(_ type: T.Type, forKey key: Key) throws -> T? {
-        recorder.record(key)
+        recorder.record(key, isUUID: type == UUID.self)
         return nil
     }
 

@@ -43,6 +43,20 @@ public protocol OutboxSupport: Sendable {
     /// Raises the version counter to the clock, so that a restored database goes on above what it had published.
     func raiseVersion(in transaction: inout Transaction) throws
 
+    /// The statements after which the transaction's queries fail, should the database hide any rows from its role.
+    ///
+    /// What isn't found there is gone. By default none, where no rows are hidden.
+    func seeingAllRows() -> [SQL]
+
+    /// Those of some tables of which the database hides rows from this role.
+    func tablesHidingRows(among tables: [String], in transaction: inout Transaction) throws -> [String]
+
+    /// Whether the database stores every text, in whatever script. By default true.
+    func holdsUnicode(in transaction: inout Transaction) throws -> Bool
+
+    /// What keeps rows of the outbox from being found or written, a line each with what to do.
+    func outboxFaults(in transaction: inout Transaction) throws -> [String]
+
     /// The statement that tells the highest id which any row of the outbox has had; its first row's first column.
     func lastID() -> SQL
 
@@ -94,6 +108,14 @@ public protocol OutboxSupport: Sendable {
 }
 
 extension OutboxSupport {
+    public func seeingAllRows() -> [SQL] { [] }
+
+    public func tablesHidingRows(among tables: [String], in transaction: inout Transaction) throws -> [String] { [] }
+
+    public func holdsUnicode(in transaction: inout Transaction) throws -> Bool { true }
+
+    public func outboxFaults(in transaction: inout Transaction) throws -> [String] { [] }
+
     public func claimOrder(lane: SQL, id: SQL) -> SQL { "\(lane), \(id)" }
 
     public func essence(of capture: TableCapture, on table: TableDescription, outbox: TableDescription) -> [SQL] {

@@ -180,6 +180,8 @@ public struct ColumnDescription: Sendable, Hashable {
     public var hasDefault: Bool
     /// Whether the database computes it, so that it can't be assigned.
     public var isGenerated: Bool
+    /// Whether texts count as equal that are written differently: a collation that ignores case, `citext`.
+    public var ignoresSpelling: Bool
 
     /// Creates a description.
     public init(
@@ -188,7 +190,8 @@ public struct ColumnDescription: Sendable, Hashable {
         declaredType: String,
         isNullable: Bool,
         hasDefault: Bool,
-        isGenerated: Bool
+        isGenerated: Bool,
+        ignoresSpelling: Bool = false
     ) {
         self.name = name
         self.type = type
@@ -196,5 +199,6 @@ public struct ColumnDescription: Sendable, Hashable {
         self.isNullable = isNullable
         self.hasDefault = hasDefault
         self.isGenerated = isGenerated
+        self.ignoresSpelling = ignoresSpelling
     }
 }

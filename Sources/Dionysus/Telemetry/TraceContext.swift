@@ -10,11 +10,18 @@ public struct TraceContext: Sendable, Hashable {
     /// Creates a trace context.
     /// - Parameters:
     ///   - traceparent: Version, trace, span and flags; nil is returned for text of another form.
-    ///   - tracestate: What tracing systems have added of their own.
+    ///   - tracestate: What tracing systems have added of their own; left out if it is longer than 512 characters, or has
+    ///     others than printable ones of ASCII.
     public init?(traceparent: String, tracestate: String? = nil) {
         guard Self.isWellFormed(traceparent) else { return nil }
         self.traceparent = traceparent
-        self.tracestate = tracestate?.isEmpty == true ? nil : tracestate
+        self.tracestate = tracestate.flatMap { Self.isSendable($0) ? $0 : nil }
+    }
+
+    /// What doesn't fit the standard is left out, as it says: at most 512 printable characters of ASCII.
+    private static func isSendable(_ state: String) -> Bool {
+        let bytes = state.utf8
+        return !bytes.isEmpty && bytes.count <= 512 && bytes.allSatisfy { (0x20...0x7E).contains($0) }
     }
 
     /// The form that every version shares: two, 32, 16 and two hexadecimal digits, where neither id is all zeros.

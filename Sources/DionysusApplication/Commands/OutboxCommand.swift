@@ -29,7 +29,8 @@ struct OutboxStatsCommand<App: DionysusApplication>: AsyncParsableCommand {
                 The whole table is read, published rows that are kept included.
 
                 JSON: an object with topics, a list of objects with topic, pending, retrying, parked, published and \
-                oldest_age (in seconds, or null), and with total, the same of all topics.
+                oldest_age (in seconds, or null), with total, the same of all topics, and with models, a list of objects \
+                with topic, model and reason: those of which a relay can publish nothing for now.
                 """
         )
     }
@@ -37,7 +38,8 @@ struct OutboxStatsCommand<App: DionysusApplication>: AsyncParsableCommand {
     @Flag(help: "Print the report as JSON.") var json = false
 
     func run() async throws {
-        let topics = try await ApplicationEnvironment<App>().inspectingOutbox { try await $0.statistics() }
+        let (topics, refused) = try await ApplicationEnvironment<App>()
+            .inspectingOutbox { (try await $0.statistics(), try await $0.refusedModels()) }
         let total = Counts(
             name: "total",
             pending: topics.map(\.pending).reduce(0, +),
@@ -48,9 +50,18 @@ struct OutboxStatsCommand<App: DionysusApplication>: AsyncParsableCommand {
         )
         let rows = topics.map(Counts.init)
         if json {
+            let models = refused.map { refusal in
+                JSON.object([
+                    "topic": .string(refusal.topic), "model": .string(refusal.modelName),
+                    "reason": .string(refusal.reason),
+                ])
+            }
             print(
-                JSON.object(["topics": .array(rows.map { $0.json(named: true) }), "total": total.json(named: false)])
-                    .text
+                JSON.object([
+                    "topics": .array(rows.map { $0.json(named: true) }), "total": total.json(named: false),
+                    "models": .array(models),
+                ])
+                .text
             )
         } else {
             print(
@@ -59,6 +70,9 @@ struct OutboxStatsCommand<App: DionysusApplication>: AsyncParsableCommand {
                     (rows + [total]).map(\.cells)
                 )
             )
+            for refusal in refused {
+                print("\(refusal.modelName) is not published in \(refusal.topic): \(refusal.reason)")
+            }
         }
     }
 

@@ -69,6 +69,16 @@ struct PostgresOutbox: OutboxSupport {
             ON CONFLICT (name) DO NOTHING
             """,
             "CREATE SEQUENCE IF NOT EXISTS dionysus_version",
+            // A session that keeps ids for later would write rows below those that others have written and published.
+            """
+            DO $dionysus$
+            DECLARE sequence regclass := pg_catalog.pg_get_serial_sequence('dionysus_outboxes', 'id');
+            BEGIN
+              IF EXISTS (SELECT 1 FROM pg_catalog.pg_sequence s WHERE s.seqrelid = sequence AND s.seqcache > 1) THEN
+                EXECUTE pg_catalog.format('ALTER SEQUENCE %s CACHE 1', sequence);
+              END IF;
+            END $dionysus$
+            """,
         ]
     }
 
@@ -106,8 +116,14 @@ struct PostgresOutbox: OutboxSupport {
     }
 
     /// Only ever raised, and by whole seconds at least, so that a version drawn meanwhile can't be drawn again.
+    ///
+    /// The lock is a row of a table of ours, which nobody can take without a right to change it, and it is not waited for
+    /// without end.
     func raiseVersion(in transaction: inout Transaction) throws {
-        try transaction.run(dialect.transactionLock("dionysus:version"))
+        try transaction.run([
+            "SELECT set_config('lock_timeout', '5s', true)",
+            "SELECT value FROM dionysus_meta WHERE name = 'source_id' FOR UPDATE",
+        ])
         try transaction.run(
             """
             SELECT setval('dionysus_version', clock.version) FROM (
@@ -124,6 +140,52 @@ struct PostgresOutbox: OutboxSupport {
 
     private static let lastID: SQL = "coalesce(pg_sequence_last_value(\(sequence)), 0)"
 
+    func seeingAllRows() -> [SQL] { ["SELECT set_config('row_security', 'off', true)"] }
+
+    func holdsUnicode(in transaction: inout Transaction) throws -> Bool {
+        try transaction.run("SELECT current_setting('server_encoding') = 'UTF8'").first?[0] == .bool(true)
+    }
+
+    func tablesHidingRows(among tables: [String], in transaction: inout Transaction) throws -> [String] {
+        let names = tables.map { DatabaseValue.text(dialect.quoted($0)) }
+        let rows = dialect.rows(
+            [BulkColumn("name", .text, tables.map { .text($0) }), BulkColumn("quoted", .text, names)],
+            alias: "asked"
+        )
+        let hidden = try transaction.run(
+            "SELECT asked.name FROM \(rows) WHERE row_security_active(to_regclass(asked.quoted)) ORDER BY asked.name"
+        )
+        return try hidden.rows.compactMap { try $0.text(0) }
+    }
+
+    func outboxFaults(in transaction: inout Transaction) throws -> [String] {
+        let row =
+            try transaction.run(
+                """
+                SELECT s.seqrelid::regclass::text, s.seqcache, coalesce(pg_sequence_last_value(s.seqrelid), 0), o.highest
+                FROM pg_sequence s, (SELECT coalesce(max(id), 0) AS highest FROM dionysus_outboxes) o
+                WHERE s.seqrelid = \(Self.sequence)
+                """
+            )
+            .first
+        guard let row, let name = try row.text(0), let cache = try row.integer(1), let last = try row.integer(2),
+            let highest = try row.integer(3)
+        else { return [] }
+        var faults: [String] = []
+        if last < highest {
+            faults.append(
+                "the sequence \(name) stands at \(last) and dionysus_outboxes has ids up to \(highest), so that ids come "
+                    + "again: run SELECT setval('\(name)', (SELECT max(id) FROM dionysus_outboxes))"
+            )
+        }
+        if cache > 1 {
+            faults.append(
+                "the sequence \(name) has CACHE \(cache), so that rows appear below those published: run migrate"
+            )
+        }
+        return faults
+    }
+
     func lastID() -> SQL { "SELECT \(Self.lastID)" }
 
     /// An id is decided once every transaction that could have drawn it has ended.
@@ -138,6 +200,11 @@ struct PostgresOutbox: OutboxSupport {
         let isLane: SQL =
             "\(raw: dialect.laneExpression("coalesce(o.partition_key, o.resource_class || ':' || o.resource_id)", lanes: lanes)) = \(lane)"
         return [
+            // The sequence may have been set back. What has been passed by then, a sweep finds.
+            """
+            UPDATE dionysus_lanes SET mark_id = NULL, mark_xid = NULL, low_water = least(low_water, \(Self.lastID))
+            WHERE lane = \(lane) AND greatest(low_water, mark_id) > \(Self.lastID) AND \(Self.sequence) IS NOT NULL
+            """,
             """
             UPDATE dionysus_lanes SET mark_id = NULL, mark_xid = NULL, low_water = greatest(low_water, least(mark_id, (
               SELECT min(o.id) - 1 FROM dionysus_outboxes o

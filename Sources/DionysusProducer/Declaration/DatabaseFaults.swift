@@ -82,14 +82,35 @@ extension ModelDescription {
         guard let description = catalogue[table] else { return ["model \(self): there is no table \(table)"] }
         do {
             var faults = catalogue.missing(try columns().map(\.name) + [primaryKey], in: table)
-            let type = description.column(primaryKey)?.type
-            if let type, ![.integer, .text, .uuid].contains(type) {
-                faults.append("the primary key \(primaryKey) is neither integer, text nor uuid")
-            }
+            if let key = description.column(primaryKey) { faults += try keyFaults(key, catalogue) }
             return faults.map { "model \(self): \($0)" }
         } catch {
             return ["model \(self): \(error)"]
         }
+    }
+}
+
+extension ModelDescription {
+    /// A key that has several texts, or none that is the same everywhere, tells no records apart.
+    private func keyFaults(_ key: ColumnDescription, _ catalogue: Catalogue) throws -> [String] {
+        let isUUID = try columns().contains { $0.name == key.name && $0.isUUID }
+        let declared = key.declaredType.uppercased()
+        // SQLite turns what has another name into the numbers and texts that it finds again.
+        let isKnown = catalogue.hasUUIDs ? key.type != nil : !["", "ANY"].contains(declared)
+        if let type = key.type, ![.integer, .text, .uuid].contains(type) { return [unsupported(key)] }
+        guard isKnown else { return [unsupported(key)] }
+        guard key.ignoresSpelling, !isUUID, key.type != .integer else { return [] }
+        return [
+            "the primary key \(key.name) takes differently written texts for equal, and its messages would not: give the "
+                + "column a type and collation that compare exactly, and a unique index on lower(\(key.name)) if you need it"
+        ]
+    }
+
+    private func unsupported(_ key: ColumnDescription) -> String {
+        let type = key.declaredType.isEmpty ? "has no type" : "is of type \(key.declaredType)"
+        return
+            "the primary key \(key.name) \(type), which is neither integer, text nor uuid: publish the model by a key of "
+            + "one of these types"
     }
 }
 

@@ -26,21 +26,21 @@ extension Registry {
 }
 
 extension Catalogue {
-    /// A primary key from its text.
+    /// How a model's records are told apart, of which a text is to name one.
     /// - Throws: ``DionysusError`` with code `malformed` for a text that no record can have as its key.
-    func primaryKey(_ id: String, of model: ModelDescription) throws -> DatabaseValue {
+    func recordKey(_ id: String, of model: ModelDescription) throws -> RecordKey {
         guard self[model.table] != nil else {
             throw DionysusError(.declaration, "there is no table \(model.table)", advice: "run validate")
         }
-        let type = primaryKeyType(of: model)
-        let key = DatabaseValue(primaryKey: id, type: type)
-        switch (type, key) {
-        case (.integer, .integer), (.uuid, .uuid): return key
-        case (.integer, _), (.uuid, _):
-            throw DionysusError(.malformed, "'\(id)' can't be a primary key of \(model.name), which is of type \(type)")
-        default:
-            guard !id.isEmpty else { throw DionysusError(.malformed, "the primary key of \(model.name) is empty") }
-            return key
+        let key = RecordKey(of: model, self)
+        guard key.accepts(id) else {
+            throw DionysusError(
+                .malformed,
+                id.isEmpty && key.type == .text
+                    ? "the primary key of \(model.name) is empty"
+                    : "'\(id)' can't be a primary key of \(model.name), which is of type \(key.name)"
+            )
         }
+        return key
     }
 }

@@ -51,8 +51,9 @@ public struct Genesis: Sendable {
             throw DionysusError(.configuration, "a run can't be spread over no time", advice: "give a time above zero")
         }
         let chunkSize = settings.genesisChunkSize
-        return try await database.transaction(.write) { [statements] transaction in
+        return try await database.transaction(.write) { [statements, registry, database] transaction in
             try Self.requireTables(in: &transaction)
+            try throwFaults(hiddenRows(registry, database, in: &transaction))
             _ = try GenesisRecords(publication, selection, in: &transaction)
             let start = statements.start(
                 topic: topic,

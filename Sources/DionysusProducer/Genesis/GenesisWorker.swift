@@ -24,6 +24,8 @@ struct GenesisWorker: Sendable {
     let database: any CapturingDatabase
     let outbox: Outbox
     let registry: Registry
+    /// Models of which no chunk can be read for now.
+    let refused: RefusedModels
     let settings: ProducerSettings
     let hooks: GenesisHooks
     let telemetry: RelayTelemetry
@@ -79,7 +81,9 @@ struct GenesisWorker: Sendable {
     /// Whether a run could go on now, without anything else being published before.
     func hasWork(in transaction: inout Transaction) throws -> Bool {
         guard try transaction.describe(table: GenesisSchema.chunks) != nil else { return false }
-        return try situations(in: &transaction).contains { $0.hasWork(settings) }
+        let waiting = Set(refused.waiting)
+        return try situations(in: &transaction)
+            .contains { $0.hasWork(settings) && !waiting.contains(RecordGroup($0.run)) }
     }
 
     /// What a step has come to.
@@ -97,11 +101,18 @@ struct GenesisWorker: Sendable {
     func step(onQueued: @Sendable () -> Void = {}) async throws -> Progress {
         var hasWorked = false
         let situations = try await database.transaction(.snapshot) { try self.situations(in: &$0) }
+        let waiting = Set(refused.waiting)
         for situation in situations where situation.hasWork(settings) {
+            guard !waiting.contains(RecordGroup(situation.run)) else { continue }
             do {
                 if try await advance(situation, onQueued) { hasWorked = true }
+                let accepted = refused.accept([RecordGroup(situation.run)])
+                if !accepted.isEmpty { telemetry.acceptedRuns(accepted, problem: refused.problem) }
             } catch let error as DionysusError where error.isRetriable {
                 throw error
+            } catch let error as DionysusError where error.isOfStatement && error.code != .declaration {
+                // What is missing may come back: the run waits for it, and others go on.
+                wait(situation.run, error)
             } catch is CancellationError {
                 break
             } catch {
@@ -184,7 +195,8 @@ struct GenesisWorker: Sendable {
 
     private func split(_ run: ActiveRun, _ publication: Registry.Publication) async throws -> Bool {
         let splitter = GenesisSplitter(statements: statements)
-        return try await database.transaction(.write) { transaction in
+        return try await database.transaction(.write) { [outbox] transaction in
+            try transaction.run(outbox.support.seeingAllRows())
             let records = try GenesisRecords(publication, run.selection, in: &transaction)
             return try splitter.split(run.id, records, in: &transaction)
         }
@@ -195,6 +207,7 @@ struct GenesisWorker: Sendable {
     private func queue(_ run: ActiveRun, _ publication: Registry.Publication) async throws -> Int? {
         try await database.transaction(.write) { [self] transaction in
             guard let row = try transaction.run(statements.claim(run.id, due: run.due)).first else { return nil }
+            try transaction.run(outbox.support.seeingAllRows())
             let records = try GenesisRecords(publication, run.selection, in: &transaction)
             let key = { (text: String) in DatabaseValue(primaryKey: text, type: records.keyType) }
             let chunk = GenesisChunk(
@@ -239,6 +252,17 @@ struct GenesisWorker: Sendable {
         return true
     }
 
+    private func wait(_ run: ActiveRun, _ error: DionysusError) {
+        let reason = DionysusError(
+            .statement,
+            "genesis run \(run.id) of \(run.model) in topic \(run.topic) waits: \(error.message)",
+            advice: RelayPipeline.remedy(error),
+            underlying: error
+        )
+        guard refused.note(RecordGroup(run), reason.description) == .begun else { return }
+        telemetry.refusedRun(reason, topic: run.topic, problem: refused.problem)
+    }
+
     private func fail(_ run: ActiveRun, _ error: any Error) async throws {
         let text = (error as? DionysusError)?.description ?? "\(type(of: error))"
         telemetry.logger.error("genesis run \(run.id) of \(run.model) in \(run.topic) has failed: \(text)")
@@ -255,4 +279,8 @@ struct GenesisWorker: Sendable {
             advice: "declare it and resume the run, or cancel the run"
         )
     }
+}
+
+extension RecordGroup {
+    fileprivate init(_ run: ActiveRun) { self.init(topic: run.topic, modelName: run.model) }
 }

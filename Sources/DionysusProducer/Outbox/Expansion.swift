@@ -33,14 +33,13 @@ struct Expansion: Sendable {
         _ catalogue: Catalogue
     ) {
         let table = catalogue[publication.model.table]
-        let start = path.first.flatMap { catalogue[changed.table]?.column($0.column)?.type }
         self.publication = publication
         self.changed = changed
         self.topic = topic
         self.path = path
         self.columns = columns
         keyType = catalogue.primaryKeyType(of: changed)
-        startType = start ?? .text
+        startType = path.first.map { catalogue.keyType(changed.table, $0.column) } ?? .text
         partitionKeyColumn = publication.partitionKey.column(in: table)
         partitionKeyConstant = publication.partitionKey.constant(forTopic: publication.topic)
         hidingColumn =

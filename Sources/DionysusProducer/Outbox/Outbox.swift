@@ -11,6 +11,8 @@ struct Outbox: Sendable {
     let hasContext: Bool
     /// Whether the table has changesets: dionysus-rb's has, where its application observes anything.
     let hasChangeset: Bool
+    /// Whether the database stores every text, in whatever script.
+    let holdsUnicode: Bool
     /// How old a row must be to be published.
     var publishingDelay = Duration.zero
 
@@ -27,7 +29,8 @@ struct Outbox: Sendable {
             dialect: database.dialect,
             lanes: try OutboxSchema.lanes(in: &transaction),
             hasContext: OutboxRow.contextColumns.allSatisfy { table.column($0) != nil },
-            hasChangeset: table.column("changeset") != nil
+            hasChangeset: table.column("changeset") != nil,
+            holdsUnicode: try database.outbox.holdsUnicode(in: &transaction)
         )
     }
 
@@ -69,15 +72,50 @@ struct Outbox: Sendable {
     // MARK: Claiming
 
     /// The lanes that have rows to be published now.
-    func pendingLanes() -> SQL {
+    /// - Parameter refused: Models that can't be published for now.
+    func pendingLanes(without refused: [RecordGroup] = []) -> SQL {
         """
         SELECT l.lane FROM dionysus_lanes l WHERE (
           SELECT 1 FROM dionysus_outboxes o
           WHERE \(isOfLane) AND o.published_at IS NULL AND o.id > l.low_water AND \(isDue(at: moment))
-            AND NOT \(isYoung)
+            AND NOT \(isYoung)\(isNot(refused))
           LIMIT 1
         ) = 1
         """
+    }
+
+    /// The lanes whose mark has passed rows that are not settled.
+    func passedLanes() -> SQL {
+        """
+        SELECT l.lane FROM dionysus_lanes l WHERE (
+          SELECT 1 FROM dionysus_outboxes o
+          WHERE \(isOfLane) AND o.published_at IS NULL AND o.id <= l.low_water AND \(Self.isNotParked) LIMIT 1
+        ) = 1
+        """
+    }
+
+    /// The highest low-water mark, and the highest id that any row has had.
+    func marks() -> [SQL] { ["SELECT max(low_water) FROM dionysus_lanes", support.lastID()] }
+
+    /// A row is of none of these models, from `AND` on.
+    private func isNot(_ refused: [RecordGroup], alias: String = "o") -> SQL {
+        refused.map { " AND NOT \(isOf($0, alias))" as SQL }.joined(separator: "")
+    }
+
+    private func isOf(_ group: RecordGroup, _ alias: String) -> SQL {
+        "(\(raw: alias).resource_class = \(group.modelName) AND \(raw: alias).topic = \(group.topic))"
+    }
+
+    /// A row stands behind none of a model that can't be published for now, from `AND` on.
+    private func isNotBehind(_ refused: [RecordGroup], lane number: Int) -> SQL {
+        guard !refused.isEmpty else { return "" }
+        let isRefused = refused.map { isOf($0, "b") }.joined(separator: " OR ")
+        return """
+             AND NOT EXISTS (SELECT 1 FROM dionysus_outboxes b
+              WHERE \(lane(of: "b.")) = \(number) AND b.published_at IS NULL AND b.id < o.id AND (\(isRefused))
+                AND (b.failed_at IS NULL OR b.retry_at IS NOT NULL)
+                AND \(raw: Self.laneText(of: "b.")) = \(raw: Self.laneText(of: "o.")))
+            """
     }
 
     /// The lanes, models and topics of pending rows above an id.
@@ -118,17 +156,21 @@ struct Outbox: Sendable {
     /// What ``OutboxRow/init(_:)`` reads.
     private var columns: SQL {
         let own = OutboxRow.columns.map { $0 == "changeset" && !hasChangeset ? "NULL" : "o.\($0)" }
-        let context = OutboxRow.contextColumns.map { hasContext ? "o.\($0)" : "NULL" }
+        // Whatever somebody has put there: what is longer than a header may be is none.
+        let context = OutboxRow.contextColumns.map { hasContext ? "substr(o.\($0), 1, 1024)" : "NULL" }
         return SQL(raw: (own + context).joined(separator: ", "))
     }
 
     /// The next rows of a lane, in their order, without those that wait behind a failed one.
-    func claim(lane number: Int, limit: Int, onFailure: FailurePolicy) -> SQL {
+    /// - Parameter refused: Models that can't be published for now.
+    func claim(lane number: Int, limit: Int, onFailure: FailurePolicy, without refused: [RecordGroup] = []) -> SQL {
         let moment = moment
+        let waits = onFailure == .holdPartitionKey ? isNotBehind(refused, lane: number) : ""
+
         return """
             SELECT \(columns), CASE WHEN \(isYoung) THEN 1 ELSE 0 END FROM dionysus_outboxes o
             WHERE \(lane(of: "o.")) = \(number) AND o.published_at IS NULL AND \(isAboveLowWater("o.", number))
-              AND \(isDue(at: moment))\(isNotHeld(onFailure, at: moment))
+              AND \(isDue(at: moment))\(isNotHeld(onFailure, at: moment))\(isNot(refused))\(waits)
             ORDER BY \(support.claimOrder(lane: lane(of: "o."), id: "o.id")) LIMIT \(limit)
             """
     }
@@ -191,19 +233,38 @@ struct Outbox: Sendable {
         """
     }
 
-    /// Notes that a row failed: it is tried again after the delay, or parked without one.
+    /// What is noted of a row that failed.
+    struct Failure: Sendable {
+        let id: Int64
+        let error: DionysusError
+        /// How often the row has been tried, this time included if it counts.
+        let attempts: Int64
+    }
+
+    /// Notes that rows failed: they are tried again after the delay, or parked without one.
     /// - Parameters:
-    ///   - row: The row.
-    ///   - error: Why it failed.
-    ///   - attempts: How often it has been tried, this time included if it counts.
-    ///   - seconds: The delay, or nil to park it.
-    func fail(_ row: OutboxRow, _ error: DionysusError, attempts: Int64, retryAfter seconds: Double?) -> SQL {
+    ///   - failures: The rows, and why they failed.
+    ///   - seconds: The delay, or nil to park them.
+    func fail(_ failures: [Failure], retryAfter seconds: Double?) -> SQL {
         let retryAt: SQL = seconds.map { support.time(shiftedBy: $0) } ?? "NULL"
+        let columns = [
+            BulkColumn("id", .integer, failures.map { .integer($0.id) }),
+            BulkColumn("attempts", .integer, failures.map { .integer($0.attempts) }),
+            BulkColumn("class", .text, failures.map { .text($0.error.code.description) }),
+            BulkColumn("message", .text, failures.map { .text(storable($0.error.description)) }),
+        ]
         return """
-            UPDATE dionysus_outboxes SET failed_at = \(now), updated_at = \(now), attempts = \(attempts),
-              error_class = \(error.code.description), error_message = \(error.description), retry_at = \(retryAt)
-            WHERE id = \(row.id)
+            UPDATE dionysus_outboxes SET failed_at = \(now), updated_at = \(now), attempts = f.attempts,
+              error_class = f.class, error_message = f.message, retry_at = \(retryAt)
+            FROM \(dialect.lookupRows(columns, alias: "f")) WHERE dionysus_outboxes.id = f.id
             """
+    }
+
+    /// A text of bounded length without what the database can't store as text, which is escaped.
+    func storable(_ text: String) -> String {
+        let scalars = text.unicodeScalars.prefix(4_000)
+        if holdsUnicode { return String(scalars.map { $0.value == 0 ? "\u{FFFD}" : Character($0) }) }
+        return scalars.map { $0.isASCII && $0.value != 0 ? String($0) : "\\u{\(String($0.value, radix: 16))}" }.joined()
     }
 
     /// Records an update of records, so that their last message becomes current again.
@@ -233,13 +294,13 @@ struct Outbox: Sendable {
     // MARK: Asking
 
     /// A lane with a row that could be published now, if there is any.
-    func somePublishable(onFailure: FailurePolicy) -> SQL {
+    func somePublishable(onFailure: FailurePolicy, without refused: [RecordGroup] = []) -> SQL {
         let moment = moment
         return """
             SELECT l.lane FROM dionysus_lanes l WHERE (
               SELECT 1 FROM dionysus_outboxes o
               WHERE \(isOfLane) AND o.published_at IS NULL AND o.id > l.low_water
-                AND \(isDue(at: moment))\(isNotHeld(onFailure, at: moment))
+                AND \(isDue(at: moment))\(isNotHeld(onFailure, at: moment))\(isNot(refused))
               LIMIT 1
             ) = 1 LIMIT 1
             """

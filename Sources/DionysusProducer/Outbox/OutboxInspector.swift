@@ -38,6 +38,18 @@ public struct OutboxInspector: Sendable {
         }
     }
 
+    /// Lists the models of which relays can publish nothing for now.
+    ///
+    /// A relay forgets what an earlier one has found when it starts.
+    /// - Returns: The models, in the order of their topics.
+    /// - Throws: ``DionysusError``: `declaration` if there is no outbox, and as for a transaction.
+    public func refusedModels() async throws -> [ModelRefusal] {
+        try await database.transaction(.snapshot) { [database] transaction in
+            let outbox = try Outbox.open(of: database, in: &transaction)
+            return try transaction.run(outbox.refusals()).rows.compactMap { try ModelRefusal($0) }
+        }
+    }
+
     /// Lists rows that are not published, in the order of their ids.
     /// - Parameter filter: Which ones.
     /// - Returns: The rows.

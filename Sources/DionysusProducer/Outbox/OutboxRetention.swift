@@ -65,8 +65,11 @@ struct OutboxRetention: Sendable {
 
         /// Takes or renews the lease.
         /// - Returns: Whether nobody else has it.
+        ///
+        /// Its end is told by the database's clock, which is the same for all relays.
         func take(in transaction: inout Transaction) throws -> Bool {
-            let now = Timestamp.now
+            let clock = try transaction.run("SELECT \(transaction.dialect.now)").first
+            guard let now = try clock?.timestamp(0) else { return false }
             let value = "\(now + 2 * interval.seconds) \(owner)"
             let results = try transaction.run([
                 "INSERT INTO dionysus_meta (name, value) VALUES (\(Self.name), '') ON CONFLICT (name) DO NOTHING",

@@ -9,7 +9,10 @@ final class OutboxRow: Sendable {
 
     let id: Int64
     let resourceClass: String
+    /// The record's primary key as it was recorded.
     let resourceID: String
+    /// The record's primary key as messages have it.
+    let recordID: String
     let change: EventName.Change?
     let eventName: String
     let topic: String
@@ -34,10 +37,14 @@ final class OutboxRow: Sendable {
     /// The columns that an outbox which dionysus-rb created does not have.
     static let contextColumns = ["traceparent", "tracestate", "origin"]
 
-    init(_ row: Row) throws {
+    /// - Parameters:
+    ///   - row: The row.
+    ///   - keys: The keys of those models whose records may have been recorded under several spellings of theirs.
+    init(_ row: Row, keys: [String: RecordKey] = [:]) throws {
         id = try row.integer(0) ?? 0
         resourceClass = try row.text(1) ?? ""
         resourceID = try row.text(2) ?? ""
+        recordID = keys[resourceClass]?.canonical(resourceID) ?? resourceID
         eventName = try row.text(3) ?? ""
         change = EventName.Change(ofEvent: eventName)
         topic = try row.text(4) ?? ""
@@ -56,6 +63,7 @@ final class OutboxRow: Sendable {
         self.id = 0
         resourceClass = model.name
         resourceID = id
+        recordID = id
         eventName = EventName(model.singular, .updated).description
         change = .updated
         self.topic = topic
@@ -93,15 +101,15 @@ final class OutboxRow: Sendable {
     var laneText: String { partitionKey ?? record.messageKey }
 
     /// The record that the row is about, in its topic.
-    var record: RecordReference { RecordReference(topic: topic, modelName: resourceClass, id: resourceID) }
+    var record: RecordReference { RecordReference(topic: topic, modelName: resourceClass, id: recordID) }
 
     /// The key of its record's messages.
     var messageKey: [UInt8] {
         var key: [UInt8] = []
-        key.reserveCapacity(resourceClass.utf8.count + resourceID.utf8.count + 1)
+        key.reserveCapacity(resourceClass.utf8.count + recordID.utf8.count + 1)
         key += resourceClass.utf8
         key.append(UInt8(ascii: ":"))
-        key += resourceID.utf8
+        key += recordID.utf8
         return key
     }
 }

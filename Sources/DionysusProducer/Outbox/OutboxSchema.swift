@@ -54,7 +54,11 @@ public struct OutboxSchema: Sendable {
         let catalogue = try await Catalogue.read(for: registry, from: database)
         let installed = installation(catalogue)
         return try await registry.faults(in: catalogue)
-            + database.transaction(.snapshot) { transaction in try installed.faults(in: &transaction) }
+            + database.transaction(.snapshot) { [database, registry] transaction in
+                try installed.faults(in: &transaction) + hiddenRows(registry, database, in: &transaction)
+                    + (try transaction.describe(table: "dionysus_outboxes") == nil
+                        ? [] : database.outbox.outboxFaults(in: &transaction))
+            }
     }
 
     private func installation(_ catalogue: Catalogue) -> CaptureInstallation {

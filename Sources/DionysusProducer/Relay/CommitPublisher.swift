@@ -60,7 +60,11 @@ public final class CommitPublisher: Service {
                 try await context.pipeline(onExpanded: queue.offer)
             }
             guard let pipeline else { return }
-            await LaneWorkers(pipeline: pipeline, queue: queue, count: context.settings.workers).run()
+            await withTaskCancellationHandler {
+                await LaneWorkers(pipeline: pipeline, queue: queue, count: context.settings.workers).run()
+            } onCancel: {
+                queue.close()
+            }
             await pipeline.producer.close(deadline: context.settings.messageTimeout)
         } onGracefulShutdown: { [queue] in
             queue.close()

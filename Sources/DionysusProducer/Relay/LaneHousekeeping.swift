@@ -7,6 +7,10 @@ final class LaneHousekeeping: Sendable {
         var advanced: [Int: ContinuousClock.Instant] = [:]
         var swept: [Int: ContinuousClock.Instant] = [:]
         var hasBeenSwept: Set<Int> = []
+        /// Lanes below whose mark there may be rows, as something has told.
+        var suspects: Set<Int> = []
+        /// The highest id that any row had when it was last asked for.
+        var lastID: Int64 = 0
         let start = ContinuousClock.now
         var behind: Set<Int> = []
         /// How many rows have been settled since the mark was moved.
@@ -17,11 +21,16 @@ final class LaneHousekeeping: Sendable {
         /// It is so for a lane's first idle moment: a sweep passes everything that an old snapshot keeps, which would hold
         /// up a relay that has much to publish.
         mutating func isSweepDue(_ lane: Int, at now: ContinuousClock.Instant, isIdle: Bool) -> Bool {
-            let isFirst = isIdle && !hasBeenSwept.contains(lane)
-            guard isFirst || now - (swept[lane] ?? start) >= LaneHousekeeping.sweepInterval else { return false }
+            guard mustBeSwept(lane, at: now, isIdle: isIdle) else { return false }
+            suspects.remove(lane)
             swept[lane] = now
             hasBeenSwept.insert(lane)
             return true
+        }
+
+        func mustBeSwept(_ lane: Int, at now: ContinuousClock.Instant, isIdle: Bool) -> Bool {
+            let isFirst = isIdle && !hasBeenSwept.contains(lane)
+            return isFirst || suspects.contains(lane) || now - (swept[lane] ?? start) >= LaneHousekeeping.sweepInterval
         }
 
         /// Whether the mark has to be moved: that was not done just before, or many rows have been settled since.
@@ -76,13 +85,35 @@ final class LaneHousekeeping: Sendable {
         if !isBehind { state.withLock { _ = $0.behind.remove(lane) } }
     }
 
-    /// Lanes without new rows whose mark has yet to move.
-    func lanesToAdvance() -> [Int] {
+    /// Lanes that need care although they may have no new rows: whose mark has yet to move, or which have to be swept.
+    func lanesInNeed(of lanes: Int) -> [Int] {
         state.withLock { state in
             let now = ContinuousClock.now
-            return state.behind.filter { lane in
-                state.advanced[lane].map { now - $0 >= Self.advanceInterval } ?? true
-            }
+            return (0..<lanes)
+                .filter { lane in
+                    state.mustBeSwept(lane, at: now, isIdle: true)
+                        || state.behind.contains(lane)
+                            && (state.advanced[lane].map { now - $0 >= Self.advanceInterval } ?? true)
+                }
+        }
+    }
+
+    /// Has lanes swept next time, because there may be rows below their mark.
+    func suspect(_ lanes: some Sequence<Int>) { state.withLock { $0.suspects.formUnion(lanes) } }
+
+    /// Takes note of how far ids have come, and has all lanes swept when they have gone back.
+    /// - Parameter results: Those of ``Outbox/marks()``.
+    /// - Returns: Whether ids have gone back.
+    func noteMarks(_ results: ArraySlice<ResultSet>, lanes: Int) throws -> Bool {
+        guard let highest = try results.first?.first?.integer(0), let last = try results.last?.first?.integer(0) else {
+            return false
+        }
+        return state.withLock { state in
+            defer { state.lastID = last }
+            // A sequence that can't be asked says 0.
+            guard last < state.lastID || last > 0 && highest > last else { return false }
+            state.suspects.formUnion(0..<lanes)
+            return true
         }
     }
 }

@@ -17,45 +17,44 @@ struct LaneWorkers: Sendable {
     }
 
     private func work() async {
-        var failures = 0
+        // A lane without rows shows that the database is there, and nothing of the broker.
+        var (failures, brokerFailures) = (0, 0)
         while let lane = await queue.next() {
             let end = ContinuousClock.now + Self.longestTurn
             var next: RelayPipeline.Claim?
             var (hasMore, hasProgressed) = (false, false)
+            var delay: Duration?
             repeat {
                 pipeline.telemetry.began(lane)
-                (hasMore, hasProgressed) = (false, false)
+                (hasMore, hasProgressed, delay) = (false, false, nil)
                 do {
                     let outcome: RelayPipeline.Outcome
                     (outcome, next) = try await pipeline.publishBatch(ofLane: lane, next) {
                         queue.mayKeep() && .now < end
                     }
+                    failures = 0
                     switch outcome {
-                    case .busy:
-                        failures = 0
-                        pipeline.telemetry.laneIsHeld(lane)
-                    case .empty: failures = 0
-                    case .settled:
-                        failures = 0
-                        hasProgressed = true
-                    case .full:
-                        failures = 0
-                        (hasMore, hasProgressed) = (true, true)
+                    case .busy: pipeline.telemetry.laneIsHeld(lane)
+                    case .empty: break
+                    case .settled: (hasProgressed, brokerFailures) = (true, 0)
+                    case .full: (hasMore, hasProgressed, brokerFailures) = (true, true, 0)
                     case .brokerUnavailable(let error, let isPartial):
                         // What takes some messages is there: the others need not wait longer and longer.
-                        failures = isPartial ? 1 : failures + 1
+                        brokerFailures = isPartial ? 1 : brokerFailures + 1
                         hasProgressed = isPartial
-                        pipeline.telemetry.brokerFailed(error, lane: lane, attempt: failures)
+                        delay = Backoff.relay.delay(afterFailures: brokerFailures)
+                        pipeline.telemetry.brokerFailed(error, lane: lane, attempt: brokerFailures)
                     }
                 } catch {
                     next = nil
                     failures += 1
+                    delay = Backoff.relay.delay(afterFailures: failures)
                     pipeline.telemetry.failed(error, lane: lane, attempt: failures)
                 }
                 pipeline.telemetry.ended(lane)
                 if hasProgressed { queue.progressed() }
             } while next != nil
-            if failures > 0 { await queue.pause(Backoff.relay.delay(afterFailures: failures)) }
+            if let delay { await queue.pause(delay) }
             queue.finished(lane, hasMore: hasMore, hasProgressed: hasProgressed)
         }
     }

@@ -1,14 +1,14 @@
 import Dionysus
 
 extension LaneQueue {
-    /// Tries until it succeeds, fails for good, or the queue is closed (then nil is returned).
+    /// Tries until it succeeds, fails for good, or the queue is closed or the task cancelled (then nil is returned).
     func patiently<T: Sendable>(
         _ purpose: String,
         _ telemetry: RelayTelemetry,
         _ operation: () async throws -> T
     ) async throws -> T? {
         var failures = 0
-        while !isClosed {
+        while !isClosed, !Task.isCancelled {
             do {
                 let result = try await operation()
                 if failures > 0 { telemetry.logger.info("could \(purpose) again after \(failures) failures") }

@@ -27,7 +27,13 @@ struct RelayPipeline: Sendable {
     let expansionMemory = ExpansionMemory()
     let plans: [RecordGroup: LoadPlan]
     let composer: Composer
+    /// The keys of models whose records the outbox may know under several spellings.
+    let keys: [String: RecordKey]
     let housekeeping: LaneHousekeeping
+    let refused = RefusedModels()
+    /// The same of genesis runs.
+    let refusedRuns = RefusedModels()
+    let missing = MissingRecords()
     let onPublished: @Sendable (PublishedBatch) -> Void
     /// Called with the lanes that rows have been replaced into.
     let onExpanded: @Sendable ([Int]) -> Void
@@ -52,15 +58,19 @@ struct RelayPipeline: Sendable {
         guard let claim = if let claim { claim } else { try await take(lane) } else { return (.busy, nil) }
         let lease = claim.lease
         do {
-            let batch = try await batch(of: claim, lane)
-            try await expand(batch)
-            guard !batch.rows.isEmpty else { return (try await finish(lane, batch, lease), nil) }
+            var batch = try await batch(of: claim, lane)
+            try await expand(&batch)
+            guard !batch.rows.isEmpty || !batch.unexpanded.isEmpty else {
+                return (try await finish(lane, batch, lease), nil)
+            }
             let records = try await load(batch.rows)
+            try await noteRefusals(records, batch)
             let span = telemetry.sending(batch.rows)
             let (messages, verdicts) = compose(batch, records, span)
             let results = await send(messages, span)
             let acknowledgedAt = Timestamp.now
-            let settlement = Settlement(batch.rows, verdicts, results, settings: settings)
+            var settlement = Settlement(batch.rows, verdicts, results, settings: settings)
+            settlement.fail(batch.failedReplacements, settings)
             let settled = try await settle(settlement, of: batch, lane, lease, mayKeep: mayKeep)
             await telemetry.respond(batch.rows, messages, verdicts, results)
             return (report(settlement, hasMore: settled.hasMore, acknowledgedAt), settled.next)
@@ -78,7 +88,7 @@ struct RelayPipeline: Sendable {
         fileprivate let start: ContinuousClock.Instant
     }
 
-    private struct Batch: Sendable {
+    struct Batch: Sendable {
         var rows: [OutboxRow]
         /// Rows about something observed or a dependency, which rows of other records replace.
         var replaced: [OutboxRow]
@@ -86,10 +96,18 @@ struct RelayPipeline: Sendable {
         var withParents: [OutboxRow]
         /// The ids of rows that wait for earlier rows of their record in another lane.
         var waiting: Set<Int64>
+        /// Why rows could not be replaced, or those they are a part of could not be found.
+        var unexpanded: [Int64: DionysusError] = [:]
+        /// Models whose changes can't be told for now.
+        var refusedGroups: Set<RecordGroup> = []
         var version: Int64
         var isFull: Bool
         /// When the work on it began.
         var start: ContinuousClock.Instant
+
+        var failedReplacements: [(row: OutboxRow, error: DionysusError)] {
+            unexpanded.isEmpty ? [] : replaced.compactMap { row in unexpanded[row.id].map { (row, $0) } }
+        }
     }
 
     /// Takes a lane and its next rows; nil if somebody else has the lane.
@@ -111,13 +129,18 @@ struct RelayPipeline: Sendable {
     /// says.
     private func claiming(_ lane: Int) -> [SQL] {
         [
-            outbox.claim(lane: lane, limit: settings.batchSize, onFailure: settings.onFailure),
+            outbox.claim(
+                lane: lane,
+                limit: settings.batchSize,
+                onFailure: settings.onFailure,
+                without: refused.waiting
+            ),
             outbox.support.drawVersion(),
         ]
     }
 
     private func batch(of claim: Claim, _ lane: Int) async throws -> Batch {
-        let found = try claim.found[0].rows.map { try OutboxRow($0) }
+        let found = try claim.found[0].rows.map { try OutboxRow($0, keys: keys) }
         let claimed = found.oldEnough
         let moves = claimed.filter { row in
             registry.publication(topic: row.topic, modelName: row.resourceClass).map(row.mayBeMove) ?? false
@@ -143,58 +166,21 @@ struct RelayPipeline: Sendable {
         return batch
     }
 
-    /// Replaces rows by rows of the records that they affect.
-    ///
-    /// This is a short transaction of its own and not a part of the lane's, which lasts until the broker has answered: the
-    /// ids it draws become visible at once, hardly later than those that writers draw beside it.
-    private func expand(_ batch: Batch) async throws {
-        let timing = telemetry.metrics.begin(.expand)
-        defer { timing.end() }
-        let parts = expansionMemory.new(batch.withParents)
-        let rows = batch.replaced + parts
-        guard !rows.isEmpty else { return }
-        let lanes = try await database.transaction(.write) { [self] transaction in
-            let ids = batch.replaced.map(\.id)
-            let taken = try transaction.run(outbox.take(ids, deleting: settings.deletesPublishedRows))
-            guard taken.affectedRows == ids.count else { throw takenOver }
-            return try expansions.ways(from: rows).flatMap { try insert(rows, by: $0, in: &transaction) }
-        }
-        expansionMemory.note(parts)
-        onExpanded(lanes.withoutRepetitions)
-    }
-
-    /// Inserts the rows of one publication, or leaves them to a genesis run if they are too many for one transaction.
-    /// - Returns: Their lanes.
-    private func insert(
-        _ rows: [OutboxRow],
-        by ways: [Expansion],
-        in transaction: inout Transaction
-    ) throws -> [Int] {
-        let maximum = settings.observersInlineMaximumSize
-        let count = try Genesis.countObservers(rows, by: ways, upTo: maximum, in: &transaction)
-        guard count <= maximum else {
-            try Genesis.observerRun(rows, by: ways, chunkSize: settings.genesisChunkSize, in: &transaction)
-            return []
-        }
-        guard count > 0 else { return [] }
-        return try transaction.run(outbox.expand(rows, by: ways)).lanes()
-    }
-
-    private var takenOver: DionysusError {
+    var takenOver: DionysusError {
         DionysusError(.transactionConflict, "another relay has the lane's rows by now", isRetriable: true)
     }
 
     /// Loads the current state of all records and what belongs to them, as one snapshot of the database has it.
-    private func load(_ rows: [OutboxRow]) async throws -> [RecordGroup: LoadedRecords] {
+    private func load(_ rows: [OutboxRow]) async throws -> LoadedBatch {
         let timing = telemetry.metrics.begin(.load)
         defer { timing.end() }
         return try await SnapshotLoader(database: database, plans: plans, fractionDigits: settings.timeFractionDigits)
-            .load(Dictionary(grouping: rows, by: RecordGroup.init).mapValues { $0.map(\.resourceID) })
+            .loadWhatCanBe(Dictionary(grouping: rows, by: RecordGroup.init).mapValues { $0.map(\.resourceID) })
     }
 
     private func compose(
         _ batch: Batch,
-        _ records: [RecordGroup: LoadedRecords],
+        _ records: LoadedBatch,
         _ span: SendSpan?
     ) -> (messages: [OutgoingMessage], verdicts: [Composer.Verdict]) {
         let timing = telemetry.metrics.begin(.serialize)
@@ -204,6 +190,7 @@ struct RelayPipeline: Sendable {
             waiting: batch.waiting,
             superseded: settings.removesConsecutiveDuplicates ? batch.rows.consecutiveDuplicates : [],
             records,
+            unexpanded: batch.unexpanded,
             version: batch.version,
             onFailure: settings.onFailure,
             trace: span?.traceContext
@@ -215,7 +202,7 @@ struct RelayPipeline: Sendable {
     >] {
         let timing = telemetry.metrics.begin(.send)
         defer { timing.end() }
-        let results = await producer.send(messages)
+        let results = await resendingWithoutTrace(messages, await producer.send(messages))
         span?.end(results)
         telemetry.sent(messages, results)
         return results
@@ -253,8 +240,9 @@ struct RelayPipeline: Sendable {
                 settled.next = found.map { Claim(lease: lease, found: $0, start: .now) }
             } else if let onPending {
                 let pending: [Int]
+                let refused = refused.waiting
                 (results, pending) = try await lease.release { [outbox] transaction in
-                    let results = try transaction.runLast(last + [outbox.pendingLanes()])
+                    let results = try transaction.runLast(last + [outbox.pendingLanes(without: refused)])
                     return (Array(results.dropLast()), try results.last?.lanes() ?? [])
                 }
                 // Rows that all wait for others are left to the service's polls.
@@ -306,6 +294,7 @@ struct RelayPipeline: Sendable {
         for (note, rows) in settlement.notes {
             logger.info("\(rows.count) rows of the outbox: \(note)")
         }
+        tellMissing(settlement)
         if !settlement.published.isEmpty {
             onPublished(
                 PublishedBatch(

@@ -20,7 +20,9 @@ extension RelayPipeline {
         let (outbox, sourceID) = try await database.transaction(.write) { transaction in
             var outbox = try Outbox.open(of: database, in: &transaction)
             outbox.publishingDelay = settings.publishingDelay
-            try throwFaults(capture.faults(in: &transaction))
+            try throwFaults(capture.faults(in: &transaction) + hiddenRows(registry, database, in: &transaction))
+            try transaction.run(outbox.forgetAllRefusals())
+            for fault in try outbox.support.outboxFaults(in: &transaction) { logger.warning("\(fault)") }
             try outbox.support.raiseVersion(in: &transaction)
             let sourceID = try transaction.run(SQL(raw: "SELECT value FROM dionysus_meta WHERE name = 'source_id'"))
             return (outbox, try sourceID.first?.text(0) ?? "")
@@ -44,6 +46,7 @@ extension RelayPipeline {
             expansions: Expansions(registry, catalogue, outbox),
             plans: Dictionary(plans, uniquingKeysWith: { first, _ in first }),
             composer: Composer(sourceID: sourceID, registry: registry),
+            keys: RecordKey.spelled(registry, catalogue),
             housekeeping: LaneHousekeeping(),
             onPublished: onPublished,
             onExpanded: onExpanded,
@@ -52,6 +55,19 @@ extension RelayPipeline {
             logger: logger
         )
     }
+}
+
+/// Tables of the declaration of which the database hides rows: what isn't found there counts as gone.
+func hiddenRows(
+    _ registry: Registry,
+    _ database: any CapturingDatabase,
+    in transaction: inout Transaction
+) throws -> [String] {
+    try database.outbox.tablesHidingRows(among: registry.tables, in: &transaction)
+        .map { table in
+            "row-level security hides rows of table \(table) from this role, and what the relay doesn't see would count as "
+                + "deleted: let the role bypass it (ALTER ROLE … BYPASSRLS), or connect as the table's owner"
+        }
 }
 
 extension RecordGroup {

@@ -108,22 +108,42 @@ public struct RelayService: Service {
 
     /// Finds lanes that have something to publish.
     private func poll(_ pipeline: RelayPipeline, _ queue: LaneQueue, _ doorbell: Doorbell) async throws {
+        // A listening connection must not outlast this.
         let signal = settings.wakesUp ? database.changeSignal(doorbell.announce) : nil
         var changes = ChangeWaiting(signal, doorbell, pollInterval: settings.pollInterval, logger: logger)
+        do {
+            try await poll(pipeline, queue, doorbell, &changes)
+        } catch {
+            await changes.close()
+            throw error
+        }
+        await changes.close()
+    }
+
+    private func poll(
+        _ pipeline: RelayPipeline,
+        _ queue: LaneQueue,
+        _ doorbell: Doorbell,
+        _ changes: inout ChangeWaiting
+    ) async throws {
+        let (outbox, housekeeping) = (pipeline.outbox, pipeline.housekeeping)
         var (isBusy, hasProgressed) = (false, false)
         while !queue.isClosed, !Task.isCancelled {
             if !isBusy { await changes.arm() }
-            let lanes = try await queue.patiently("look for new rows", telemetry) {
-                try await database.transaction(.snapshot) { transaction in
-                    try transaction.runLast([pipeline.outbox.pendingLanes()])[0].lanes()
-                }
+            let look = [outbox.pendingLanes(without: pipeline.refused.waiting)] + outbox.marks()
+            let found = try await queue.patiently("look for new rows", telemetry) {
+                try await database.transaction(.snapshot) { try $0.runLast(look) }
             }
-            guard let lanes else { break }
+            guard let found else { break }
+            let lanes = try found[0].lanes()
+            if try housekeeping.noteMarks(found[1...], lanes: outbox.lanes) {
+                logger.warning("ids of the outbox have gone back: rows that were passed are looked for")
+            }
             telemetry.polled(pendingLanes: lanes.count)
-            await telemetry.measureIfDue(pipeline.outbox, in: database)
+            await telemetry.measureIfDue(outbox, in: database)
             // Lanes whose rows all wait behind a failed one are looked at again and again: they don't count as work.
             if mode == .untilEmpty, queue.isIdle, try await isEmpty(pipeline, queue) { queue.close() }
-            queue.offerIdle(lanes + pipeline.housekeeping.lanesToAdvance())
+            queue.offerIdle(lanes + housekeeping.lanesInNeed(of: outbox.lanes))
             let isArmed = !isBusy
             if !lanes.isEmpty || isBusy && !queue.isIdle {
                 // A lane may get rows after it was claimed, as others may.
@@ -137,7 +157,6 @@ public struct RelayService: Service {
             // What came while nothing was announced has to be looked for first.
             if !isBusy && isArmed { await changes.wait() }
         }
-        await changes.close()
     }
 
     /// Whether nothing can be published now.
@@ -146,9 +165,14 @@ public struct RelayService: Service {
     private func isEmpty(_ pipeline: RelayPipeline, _ queue: LaneQueue) async throws -> Bool {
         let outbox = pipeline.outbox
         let genesis = genesisWorker(pipeline)
+        let refused = pipeline.refused
         let counts = try await queue.patiently("look for publishable rows", telemetry) { [settings] in
             try await database.transaction(.snapshot) { transaction -> (waiting: Int64, parked: Int64)? in
-                guard try transaction.run(outbox.somePublishable(onFailure: settings.onFailure)).isEmpty else {
+                let publishable = outbox.somePublishable(onFailure: settings.onFailure, without: refused.waiting)
+                guard try transaction.run(publishable).isEmpty else { return nil }
+                let passed = try transaction.run(outbox.passedLanes()).lanes()
+                guard passed.isEmpty else {
+                    pipeline.housekeeping.suspect(passed)
                     return nil
                 }
                 // In the same snapshot: otherwise rows could move from one side to the other unseen.
@@ -159,6 +183,7 @@ public struct RelayService: Service {
         }
         guard let counts = counts ?? nil else { return false }
         if counts.waiting > 0 { logger.warning("\(counts.waiting) failed rows wait for their next attempt") }
+        if let problem = refused.problem { logger.warning("rows wait: \(problem)") }
         if counts.parked > 0 { logger.warning("\(counts.parked) rows are parked, after their last attempt") }
         return true
     }
@@ -168,6 +193,7 @@ public struct RelayService: Service {
             database: database,
             outbox: pipeline.outbox,
             registry: context.registry,
+            refused: pipeline.refusedRuns,
             settings: settings,
             hooks: genesis,
             telemetry: telemetry

@@ -20,7 +20,7 @@ struct Settlement: Sendable {
         var superseded: [OutboxRow] = []
         for (row, verdict) in zip(rows, verdicts) {
             switch verdict {
-            case .held: break
+            case .held, .refused: break
             case .superfluous(let note): notes[note, default: []].append(row)
             case .superseded: superseded.append(row)
             case .failed(let error): unsettled.append((row, error))
@@ -66,6 +66,11 @@ struct Settlement: Sendable {
         return nil
     }
 
+    /// Adds rows that were to be replaced and couldn't be.
+    mutating func fail(_ rows: [(row: OutboxRow, error: DionysusError)], _ settings: ProducerSettings) {
+        for (row, error) in rows { fail(row, error, settings) }
+    }
+
     private mutating func fail(_ row: OutboxRow, _ error: DionysusError, _ settings: ProducerSettings) {
         failures.append((row, error))
         // What may succeed without anybody's help is no attempt: it is never parked.
@@ -83,10 +88,9 @@ struct Settlement: Sendable {
             let ids = rows.map(\.id)
             statements.append(deleting ? outbox.settle(ids, deleting: true) : outbox.settle(ids, note: note))
         }
-        for failure in failureStatements {
-            statements.append(
-                outbox.fail(failure.row, failure.error, attempts: failure.attempts, retryAfter: failure.delay)
-            )
+        for (delay, failures) in Dictionary(grouping: failureStatements, by: \.delay) {
+            let rows = failures.map { Outbox.Failure(id: $0.row.id, error: $0.error, attempts: $0.attempts) }
+            statements.append(outbox.fail(rows, retryAfter: delay))
         }
         return statements
     }

@@ -15,9 +15,13 @@ struct LoadPlan: Sendable {
     let columns: [String]
     /// The types of the model's columns, as far as they are known.
     let columnTypes: [String: DatabaseType]
-    let primaryKeyType: DatabaseType
+    let key: RecordKey
+    /// The keys of linked records, where the payload writes them otherwise than the row does.
+    let linkedKeys: [AssociationDescription: RecordKey]
     /// The column, if the table has it.
     let softDeleteColumn: String?
+    /// The columns whose texts the database fills with blanks.
+    private let padded: Set<String>
     let edges: [Edge]
     /// The associations whose records are published as payloads, too.
     let sideloads: Set<AssociationDescription>
@@ -66,13 +70,37 @@ struct LoadPlan: Sendable {
             columns: columns + keys.flatMap(\.hops[0].sourceColumns),
             edges: edges,
             sideloads: sideloads,
+            linkedKeys: Self.linkedKeys(relationships.flatMap(\.branches), catalogue),
             catalogue
         )
     }
 
+    private static func linkedKeys(
+        _ associations: [AssociationDescription],
+        _ catalogue: Catalogue
+    ) -> [AssociationDescription: RecordKey] {
+        var keys: [AssociationDescription: RecordKey] = [:]
+        for association in associations {
+            let target = association.target
+            guard association.hops.last?.otherColumn == target.primaryKey || !association.isBelongsTo else { continue }
+            let key = RecordKey(of: target, catalogue)
+            if key.hasSpellings { keys[association] = key }
+        }
+        return keys
+    }
+
     /// The plan of records that are only asked for their own columns.
     private init(leaf model: ModelDescription, columns: [String], _ catalogue: Catalogue) {
-        self.init(model, SerializerPlan(encoding: model), columns: columns, edges: [], sideloads: [], catalogue)
+        self.init(
+            model,
+            SerializerPlan(encoding: model),
+            columns: columns,
+            edges: [],
+            sideloads: [],
+            linkedKeys: [:],
+            catalogue,
+            isLinkedOnly: columns.isEmpty
+        )
     }
 
     private init(
@@ -81,30 +109,37 @@ struct LoadPlan: Sendable {
         columns: [String],
         edges: [Edge],
         sideloads: Set<AssociationDescription>,
-        _ catalogue: Catalogue
+        linkedKeys: [AssociationDescription: RecordKey],
+        _ catalogue: Catalogue,
+        isLinkedOnly: Bool = false
     ) {
         let table = catalogue[model.table]
         self.model = model
         self.serializer = serializer
         self.edges = edges
         self.sideloads = sideloads
-        primaryKeyType = catalogue.primaryKeyType(of: model)
-        softDeleteColumn = table?.column(model.softDeleteColumn)?.name
+        self.linkedKeys = linkedKeys
+        key = RecordKey(of: model, catalogue)
+        softDeleteColumn = isLinkedOnly ? nil : table?.column(model.softDeleteColumn)?.name
         let types = (table?.columns ?? []).compactMap { column in column.type.map { (column.name, $0) } }
         columnTypes = Dictionary(types, uniquingKeysWith: { first, _ in first })
         let own = [model.primaryKey] + (softDeleteColumn.map { [$0] } ?? [])
-        self.columns = (columns + own).withoutRepetitions
+        let all = (columns + own).withoutRepetitions
+        self.columns = all
+        padded = Set(all.filter { catalogue.isPadded(model.table, $0) })
     }
 
     // MARK: Queries
 
     /// The queries of the whole tree, a parent before its children.
-    func queries(ids: [DatabaseValue], dialect: any SQLDialect) -> [SQL] {
+    /// - Parameter ids: The primary keys, as the outbox has them.
+    func queries(ids: [String], dialect: any SQLDialect) -> [SQL] {
+        let (type, ids) = (key.type, ids.flatMap(key.candidates))
         let isWanted = { (alias: String) in
-            dialect.isAnyKey("\(raw: alias).\(identifier: model.primaryKey)", of: ids, type: primaryKeyType)
+            dialect.isAnyKey("\(raw: alias).\(identifier: model.primaryKey)", of: ids, type: type)
         }
         let own: SQL =
-            "SELECT \(Self.list(columns, of: "t")) FROM \(identifier: model.table) t WHERE \(isWanted("t"))"
+            "SELECT \(list(of: "t")) FROM \(identifier: model.table) t WHERE \(isWanted("t"))"
         return [own] + edgeQueries(isWanted)
     }
 
@@ -122,16 +157,16 @@ struct LoadPlan: Sendable {
     /// The rows at the end of an association; each begins with the key that tells to which record it belongs,
     /// under a name that hides no column of the row.
     private func query(_ edge: Edge, _ isWanted: (String) -> SQL) -> SQL {
-        let (target, columns) = (edge.target.model, Self.list(edge.target.columns, of: "t"))
+        let (target, columns) = (edge.target.model, edge.target.list(of: "t"))
         if edge.association.isBelongsTo {
             return """
-                SELECT t.\(identifier: target.primaryKey) AS dionysus_source, \(columns)
+                SELECT \(edge.target.value(target.primaryKey, of: "t")) AS dionysus_source, \(columns)
                 FROM \(identifier: target.table) t
                 WHERE t.\(identifier: target.primaryKey) IN (\(keys(edge, isWanted)))
                 """
         }
         return """
-            SELECT s.\(identifier: model.primaryKey) AS dionysus_source, \(columns)
+            SELECT \(value(model.primaryKey, of: "s")) AS dionysus_source, \(columns)
             FROM \(path(edge.association)) WHERE \(isWanted("s")) ORDER BY t.\(identifier: target.primaryKey)
             """
     }
@@ -166,8 +201,15 @@ struct LoadPlan: Sendable {
         return from
     }
 
-    private static func list(_ columns: [String], of alias: String) -> SQL {
-        columns.map { "\(raw: alias).\(identifier: $0)" as SQL }.joined(separator: ", ")
+    private func list(of alias: String) -> SQL {
+        columns.map { padded.contains($0) ? "\(value($0, of: alias)) AS \(identifier: $0)" : value($0, of: alias) }
+            .joined(separator: ", ")
+    }
+
+    /// A column as it is read: without the blanks that a `char(n)` is filled with.
+    private func value(_ column: String, of alias: String) -> SQL {
+        let name: SQL = "\(raw: alias).\(identifier: column)"
+        return padded.contains(column) ? "CAST(\(name) AS text)" : name
     }
 }
 

@@ -28,14 +28,18 @@ final class LoadedRecords {
         case visible
     }
 
+    private func place(of id: String) -> Int? {
+        rowByID[id] ?? (plan.key.hasSpellings ? rowByID[plan.key.canonical(id)] : nil)
+    }
+
     func state(of id: String) -> State {
-        guard let index = rowByID[id] else { return .gone }
+        guard let index = place(of: id) else { return .gone }
         guard let column = plan.softDeleteColumn else { return .visible }
         return rows.row(index)[column].isNull ? .visible : .softDeleted
     }
 
     /// The record; nil if it is gone.
-    func record(_ id: String) throws -> (any Model)? { try rowByID[id].map(rows.record) }
+    func record(_ id: String) throws -> (any Model)? { try place(of: id).map(rows.record) }
 
     /// The payload of a record.
     /// - Parameters:
@@ -50,7 +54,7 @@ final class LoadedRecords {
     ///   - id: The record's primary key, as the outbox has it.
     ///   - kept: What is known of the record if it is gone.
     func payload(of id: String, kept: @autoclosure () -> KeptValues = KeptValues()) throws -> [UInt8] {
-        guard let index = rowByID[id] else { return JSON.object(payloadOfGone(id, kept())).bytes }
+        guard let index = place(of: id) else { return JSON.object(payloadOfGone(id, kept())).bytes }
         if let payload = payloads[index] { return payload }
         var writer = JSONWriter(capacity: typicalSize)
         try rows.writePayload(index, into: &writer)
@@ -61,8 +65,7 @@ final class LoadedRecords {
 
     /// Its primary key, no links, and what is known of its declared attributes.
     private func payloadOfGone(_ id: String, _ kept: KeptValues) -> JSON.Object {
-        let key = DatabaseValue(primaryKey: id, type: plan.primaryKeyType)
-        var members = [JSON.Object.Member(plan.model.primaryKey, JSON(databaseValue: key))]
+        var members = [JSON.Object.Member(plan.model.primaryKey, plan.key.json(text: id))]
         let declared = plan.serializer.properties ?? plan.columns.map { .init(name: $0, scale: nil) }
         for property in declared where property.name != plan.model.primaryKey {
             guard let value = kept.values[property.name] else { continue }

@@ -10,6 +10,8 @@ final class LoadedRows {
     /// The rows by the key of the record they belong to; empty for the records themselves.
     private let bySource: [DatabaseValue: [Int]]
     private let targets: [(association: AssociationDescription, rows: LoadedRows)]
+    /// Whether the records are there for others that they are linked to.
+    private let isLinked: Bool
     private var decoded: [(any Model)?]
 
     /// Takes the results of ``LoadPlan/queries(ids:dialect:)``.
@@ -25,6 +27,7 @@ final class LoadedRows {
         hasSource: Bool
     ) {
         self.plan = plan
+        isLinked = hasSource
         self.encoder = MemberEncoder(encoder)
         rows = rest.popFirst() ?? ResultSet(columns: [], cells: [], affectedRows: 0)
         var bySource: [DatabaseValue: [Int]] = [:]
@@ -52,7 +55,7 @@ final class LoadedRows {
         let key = rows.index(of: plan.model.primaryKey) ?? 0
         var places: [String: Int] = [:]
         places.reserveCapacity(rows.count)
-        for index in 0..<rows.count { places[rows[index, key].primaryKeyText] = index }
+        for index in 0..<rows.count { places[plan.key.canonical(rows[index, key].primaryKeyText)] = index }
         return places
     }
 
@@ -60,9 +63,20 @@ final class LoadedRows {
 
     func record(_ index: Int) throws -> any Model {
         if let record = decoded[index] { return record }
-        let record = try plan.model.decode(row(index))
-        decoded[index] = record
-        return record
+        do {
+            let record = try plan.model.decode(row(index))
+            decoded[index] = record
+            return record
+        } catch {
+            throw isLinked ? failure(index, error) : error
+        }
+    }
+
+    /// An error of a linked record, which names that.
+    private func failure(_ index: Int, _ error: any Error) -> DionysusError {
+        let id = plan.key.canonical(row(index)[plan.model.primaryKey].primaryKeyText)
+        let summary = (error as? DionysusError)?.description ?? "\(type(of: error))"
+        return DionysusError(.application, "\(plan.model.name):\(id): \(summary)", underlying: error)
     }
 
     /// Writes the payload of a row's record: attributes, links, sideloads.
@@ -72,7 +86,9 @@ final class LoadedRows {
         let related = try related(to: row)
         let relationships = plan.serializer.relationships
         writer.literal("{")
-        try plan.serializer.writeAttributes(record, related, encoder, &writer)
+        do { try plan.serializer.writeAttributes(record, related, encoder, &writer) } catch {
+            throw isLinked ? failure(index, error) : error
+        }
         writer.literal("\"links\":{")
         var links: [JSON] = []
         for relationship in relationships {
@@ -108,9 +124,13 @@ final class LoadedRows {
         let hop = association.hops[0]
         if relationship.isPolymorphic {
             guard let column = hop.condition?.column, !row[column].isNull, !row[hop.column].isNull else { return .null }
-            return .object(["id": JSON(databaseValue: row[hop.column]), "type": JSON(databaseValue: row[column])])
+            let type = row[column]
+            let branch = relationship.branches.first { $0.hops[0].condition?.value == type.primaryKeyText }
+            return .object([
+                "id": linkedKey(branch ?? association, row[hop.column]), "type": JSON(databaseValue: type),
+            ])
         }
-        if association.isBelongsTo { return JSON(databaseValue: row[hop.column]) }
+        if association.isBelongsTo { return linkedKey(association, row[hop.column]) }
         let ids = targets(of: association)
             .map { targets in targetRows(of: row, association).map(targets.id) }
         return association.isToMany ? .array(ids ?? []) : ids?.first ?? .null
@@ -133,7 +153,11 @@ final class LoadedRows {
         }
     }
 
-    private func id(_ index: Int) -> JSON { JSON(databaseValue: row(index)[plan.model.primaryKey]) }
+    private func linkedKey(_ association: AssociationDescription, _ value: DatabaseValue) -> JSON {
+        plan.linkedKeys[association].map { $0.json(value) } ?? JSON(databaseValue: value)
+    }
+
+    private func id(_ index: Int) -> JSON { plan.key.json(row(index)[plan.model.primaryKey]) }
 
     private func targetRows(of row: Row, _ association: AssociationDescription) -> [Int] {
         guard let targets = targets(of: association) else { return [] }

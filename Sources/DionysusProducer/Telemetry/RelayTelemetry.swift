@@ -124,6 +124,34 @@ struct RelayTelemetry: Sendable {
         tell(error, ErrorContext("give messages to the broker", lane: lane, attempt: attempt))
     }
 
+    /// Nothing of a model can be published.
+    func refused(_ error: DionysusError, _ group: RecordGroup, problem: String?) {
+        vitals.noteModels(problem)
+        beat()
+        tell(error, ErrorContext("publish a model", topic: group.topic))
+    }
+
+    /// A genesis run can't read its records.
+    func refusedRun(_ error: DionysusError, topic: String, problem: String?) {
+        vitals.noteRuns(problem)
+        beat()
+        tell(error, ErrorContext("work on a genesis run", topic: topic))
+    }
+
+    /// Genesis runs can read their records again.
+    func acceptedRuns(_ groups: [RecordGroup], problem: String?) {
+        vitals.noteRuns(problem)
+        beat()
+        for group in groups { logger.info("genesis runs of \(group.modelName) in topic \(group.topic) go on") }
+    }
+
+    /// Models can be published again.
+    func accepted(_ groups: [RecordGroup], problem: String?) {
+        vitals.noteModels(problem)
+        beat()
+        for group in groups { logger.info("\(group.modelName) is published in topic \(group.topic) again") }
+    }
+
     private func tell(_ error: any Error, _ context: ErrorContext) {
         metrics.failed((error as? DionysusError)?.code.description ?? "\(type(of: error))")
         errorHandler.handle(error, context)

@@ -6,6 +6,8 @@ final class RelayVitals: Sendable {
     private struct State {
         var state = VitalSign.State.starting
         var brokerProblem: String?
+        var modelProblem: String?
+        var runProblem: String?
         var underWay: [Int: ContinuousClock.Instant] = [:]
     }
 
@@ -26,7 +28,10 @@ final class RelayVitals: Sendable {
                 let stuck = "a batch of lane \(oldest.key) has been under way for \(age) s"
                 return VitalSign(state.state, problem: stuck, madeProgress: false)
             }
-            return VitalSign(state.state, problem: problem ?? state.brokerProblem)
+            return VitalSign(
+                state.state,
+                problem: problem ?? state.brokerProblem ?? state.modelProblem ?? state.runProblem
+            )
         }
     }
 
@@ -47,6 +52,10 @@ final class RelayVitals: Sendable {
             return $0.underWay.count
         }
     }
+
+    func noteRuns(_ problem: String?) { state.withLock { $0.runProblem = problem } }
+
+    func noteModels(_ problem: String?) { state.withLock { $0.modelProblem = problem } }
 
     func noteBroker(_ problem: String?) { state.withLock { $0.brokerProblem = problem } }
 }

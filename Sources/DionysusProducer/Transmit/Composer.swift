@@ -14,7 +14,12 @@ struct Composer: Sendable {
         case superseded
         /// An earlier row of its record has failed in this batch, or waits in another lane.
         case held
+        /// No record of its model can be loaded.
+        case refused
     }
+
+    /// Why nothing is sent for a record that isn't there.
+    static let gone = "not published: the record no longer exists"
 
     /// Names the outbox, so that event ids are unique over all of them.
     let sourceID: String
@@ -24,7 +29,8 @@ struct Composer: Sendable {
         _ rows: [OutboxRow],
         waiting: Set<Int64>,
         superseded: Set<Int64>,
-        _ records: [RecordGroup: LoadedRecords],
+        _ batch: LoadedBatch,
+        unexpanded: [Int64: DionysusError] = [:],
         version: Int64,
         onFailure: FailurePolicy,
         trace: TraceContext? = nil
@@ -54,17 +60,41 @@ struct Composer: Sendable {
                 verdicts.append(.superseded)
                 continue
             }
+            if !unexpanded.isEmpty, let error = unexpanded[row.id] {
+                verdicts.append(.failed(error))
+                held.insert(holdingKey(row, onFailure))
+                continue
+            }
             let group = RecordGroup(row)
-            if group != lastGroup?.group { lastGroup = self.group(group, records) }
-            guard let (_, publication, loaded) = lastGroup else {
-                verdicts.append(.failed(unknown(row)))
+            if group != lastGroup?.group { lastGroup = self.group(group, batch.records) }
+            if lastGroup == nil, batch.refused[group] != nil {
+                verdicts.append(.refused)
+                held.insert(holdingKey(row, onFailure))
+                continue
+            }
+            let publication: Registry.Publication
+            let loaded: LoadedRecords
+            do {
+                guard let found = try lastGroup ?? part(group, batch, row) else {
+                    verdicts.append(.failed(unknown(row)))
+                    held.insert(holdingKey(row, onFailure))
+                    continue
+                }
+                (publication, loaded) = (found.publication, found.loaded)
+            } catch {
+                verdicts.append(.failed(loadingFailure(row, error)))
                 held.insert(holdingKey(row, onFailure))
                 continue
             }
             let state = loaded.state(of: row.resourceID)
             let staysDestroyed = !publication.model.publishesUpdatesAfterSoftDelete
+            if state == .gone, row.resourceID.contains("\u{FFFD}") {
+                verdicts.append(.failed(keyOfBytes(row)))
+                held.insert(holdingKey(row, onFailure))
+                continue
+            }
             guard let change = reconciled(row.change, with: state, staysDestroyed: staysDestroyed) else {
-                verdicts.append(.superfluous("not published: the record no longer exists"))
+                verdicts.append(.superfluous(Self.gone))
                 continue
             }
             do {
@@ -108,6 +138,21 @@ struct Composer: Sendable {
             let loaded = records[group]
         else { return nil }
         return (group, publication, loaded)
+    }
+
+    /// A record of a group that was loaded in parts.
+    private func part(
+        _ group: RecordGroup,
+        _ batch: LoadedBatch,
+        _ row: OutboxRow
+    ) throws -> (group: RecordGroup, publication: Registry.Publication, loaded: LoadedRecords)? {
+        guard let publication = registry.publication(topic: group.topic, modelName: group.modelName),
+            let outcome = batch.apart[group]?[row.resourceID]
+        else { return nil }
+        switch outcome {
+        case .loaded(let records): return (group, publication, records)
+        case .failed(let error): throw error
+        }
     }
 
     /// What waits behind a failed row has the same.
@@ -172,6 +217,22 @@ struct Composer: Sendable {
             .declaration,
             "row \(row.id) of the outbox is for model \(row.resourceClass) in topic \(row.topic), which is not declared",
             advice: "declare it and retry the row, or discard the row"
+        )
+    }
+
+    private func loadingFailure(_ row: OutboxRow, _ error: any Error) -> DionysusError {
+        DionysusError(
+            .statement,
+            "\(row.record.messageKey) can't be loaded for topic \(row.topic): \(Self.summary(of: error))",
+            underlying: error
+        )
+    }
+
+    private func keyOfBytes(_ row: OutboxRow) -> DionysusError {
+        DionysusError(
+            .typeMismatch,
+            "row \(row.id) of the outbox is for a record of \(row.resourceClass) whose primary key is bytes and no text",
+            advice: "store the key as text, and publish the record again"
         )
     }
 

@@ -48,21 +48,24 @@ public struct MessagePreview: Sendable, Hashable {
         let publication = try registry.publishing(modelName, in: topic)
         let catalogue = try await Catalogue.read(for: registry, from: database)
         let model = publication.model
-        let id = try catalogue.primaryKey(id, of: model)
+        let key = try catalogue.recordKey(id, of: model)
         let table = catalogue[model.table]
         let columnValue = publication.partitionKey.column(in: table)
             .map { database.dialect.asText("t.\(identifier: $0)") }
         let isRecord = database.dialect.isAnyKey(
             "t.\(identifier: model.primaryKey)",
-            of: [id],
-            type: catalogue.primaryKeyType(of: model)
+            of: key.candidates(id),
+            type: key.type
         )
-        let found = try await database.transaction(.snapshot) { transaction in
-            try transaction.run("SELECT \(columnValue ?? "NULL") FROM \(identifier: model.table) t WHERE \(isRecord)")
+        let found = try await database.transaction(.snapshot) { [database] transaction in
+            try transaction.run(database.outbox.seeingAllRows())
+            return try transaction.run(
+                "SELECT \(columnValue ?? "NULL") FROM \(identifier: model.table) t WHERE \(isRecord)"
+            )
         }
         guard let record = found.first else { return nil }
         let row = OutboxRow(
-            updating: id.primaryKeyText,
+            updating: key.canonical(id),
             of: model,
             in: topic,
             partitionKey: try record.text(0) ?? publication.partitionKey.constant(forTopic: publication.topic)
@@ -79,7 +82,7 @@ public struct MessagePreview: Sendable, Hashable {
                 [row],
                 waiting: [],
                 superseded: [],
-                records,
+                LoadedBatch(records: records),
                 version: 0,
                 onFailure: settings.onFailure
             )

@@ -84,8 +84,8 @@ public struct TombstonePublisher: Sendable {
     ) async throws -> [Tombstone] {
         let publication = try registry.publishing(modelName, in: topic)
         let catalogue = try await Catalogue.read(for: registry, from: database)
-        let key = try catalogue.primaryKey(id, of: publication.model)
-        let reference = RecordReference(topic: topic, modelName: modelName, id: key.primaryKeyText)
+        let key = try catalogue.recordKey(id, of: publication.model)
+        let reference = RecordReference(topic: topic, modelName: modelName, id: key.canonical(id))
         // Drawn before the record is looked for, so that whatever changes afterwards has a higher version.
         let (outbox, sourceID, version) = try await database.transaction(.write) { transaction in
             let outbox = try Outbox.open(of: database, in: &transaction)
@@ -93,7 +93,7 @@ public struct TombstonePublisher: Sendable {
             let version = try transaction.run(outbox.support.drawVersion())
             return (outbox, try sourceID.first?.text(0) ?? "", try version.first?.integer(0) ?? 0)
         }
-        if !force { try await refuseIfAlive(reference, key, publication, catalogue, outbox) }
+        if !force { try await refuseIfAlive(reference, id, key, publication, catalogue, outbox) }
         let headers = [
             MessageHeader(HeaderName.eventID, Array("\(sourceID)-tombstone-\(UUID().uuidString.lowercased())".utf8)),
             MessageHeader(HeaderName.version, Array(String(version).utf8)),
@@ -115,19 +115,21 @@ public struct TombstonePublisher: Sendable {
     /// A record that is visible, or has rows that would be published behind the tombstone.
     private func refuseIfAlive(
         _ reference: RecordReference,
-        _ key: DatabaseValue,
+        _ id: String,
+        _ key: RecordKey,
         _ publication: Registry.Publication,
         _ catalogue: Catalogue,
         _ outbox: Outbox
     ) async throws {
         let model = publication.model
-        let type = catalogue.primaryKeyType(of: model)
         let softDelete = catalogue[model.table]?.column(model.softDeleteColumn)?.name
         let visible: SQL = softDelete.map { " AND \(identifier: $0) IS NULL" } ?? ""
-        let isRecord = outbox.dialect.isAny("\(identifier: model.primaryKey)", of: [key], type: type)
+        let isRecord = outbox.dialect.isAny("\(identifier: model.primaryKey)", of: key.candidates(id), type: key.type)
         let (exists, isPending) = try await database.transaction(.snapshot) { transaction in
+            try transaction.run(outbox.support.seeingAllRows())
             let results = try transaction.run([
-                "SELECT 1 FROM \(identifier: model.table) WHERE \(isRecord)\(visible)", outbox.unsettled(reference),
+                "SELECT 1 FROM \(identifier: model.table) WHERE \(isRecord)\(visible)",
+                outbox.unsettled(reference, as: key.spellings(id)),
             ])
             return (!results[0].isEmpty, !results[1].isEmpty)
         }
@@ -192,12 +194,13 @@ public struct TombstonePublisher: Sendable {
 
 extension Outbox {
     /// A row of a record that is yet to be published, if there is any.
-    fileprivate func unsettled(_ record: RecordReference) -> SQL {
-        """
-        SELECT o.id FROM dionysus_outboxes o
-        WHERE o.published_at IS NULL AND \(Self.isNotParked)
-          AND o.resource_class = \(record.modelName) AND o.resource_id = \(record.id) AND o.topic = \(record.topic)
-        LIMIT 1
-        """
+    fileprivate func unsettled(_ record: RecordReference, as ids: [String]) -> SQL {
+        let isRecord = dialect.isAny("o.resource_id", of: ids.map { .text($0) }, type: .text)
+        return """
+            SELECT o.id FROM dionysus_outboxes o
+            WHERE o.published_at IS NULL AND \(Self.isNotParked)
+              AND o.resource_class = \(record.modelName) AND \(isRecord) AND o.topic = \(record.topic)
+            LIMIT 1
+            """
     }
 }

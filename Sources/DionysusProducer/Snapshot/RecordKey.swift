@@ -1,0 +1,116 @@
+import Dionysus
+
+import struct Foundation.UUID
+
+/// How a model's records are told apart: by one text for each, however the database or a program writes it.
+///
+/// It is the text in message keys and payloads. A UUID is written in lower case, an integer without leading zeros, and
+/// any other text as it is.
+struct RecordKey: Sendable {
+    private enum Kind: Sendable {
+        case integer
+        /// A type of the database's own.
+        case uuid
+        /// A UUID that the database keeps as text, in any spelling.
+        case uuidText
+        case text
+    }
+
+    private let kind: Kind
+    /// Whether the database fills the text with blanks, which don't count: `char(5)`.
+    private let isPadded: Bool
+    /// The type by which rows are found.
+    let type: DatabaseType
+
+    init(of model: ModelDescription, _ catalogue: Catalogue) {
+        type = catalogue.primaryKeyType(of: model)
+        let isUUID = ((try? model.columns()) ?? []).contains { $0.name == model.primaryKey && $0.isUUID }
+        switch type {
+        case .integer: kind = .integer
+        case .uuid: kind = .uuid
+        case .text where isUUID: kind = .uuidText
+        default: kind = .text
+        }
+        isPadded = catalogue.isPadded(model.table, model.primaryKey)
+    }
+
+    /// The text of the record that a text stands for.
+    func canonical(_ text: String) -> String {
+        switch kind {
+        case .integer:
+            guard let first = text.utf8.first, !(49...57).contains(first) else { return text }
+            return Int64(text).map(String.init) ?? text
+        case .uuid, .uuidText:
+            return Self.isCanonicalUUID(text) ? text : UUID(uuidString: text)?.uuidString.lowercased() ?? text
+        case .text:
+            guard isPadded, text.utf8.last == UInt8(ascii: " ") else { return text }
+            return String(text.reversed().drop { $0 == " " }.reversed())
+        }
+    }
+
+    private static func isCanonicalUUID(_ text: String) -> Bool {
+        text.utf8.count == 36 && text.utf8.allSatisfy { (48...57).contains($0) || (97...102).contains($0) || $0 == 45 }
+    }
+
+    /// What is looked up to find a record: the text as it was recorded, and as it may be written otherwise.
+    func candidates(_ text: String) -> [DatabaseValue] {
+        guard kind == .uuidText else { return [DatabaseValue(primaryKey: text, type: type)] }
+        return spellings(text).map { .text($0) }
+    }
+
+    /// The texts under which the outbox may have a record.
+    func spellings(_ text: String) -> [String] {
+        let canonical = canonical(text)
+        let upper = kind == .uuidText ? [canonical.uppercased()] : []
+        return ([text, canonical] + upper).withoutRepetitions
+    }
+
+    /// Whether a record can have such a key.
+    func accepts(_ text: String) -> Bool {
+        switch kind {
+        case .integer: Int64(text) != nil
+        case .uuid, .uuidText: UUID(uuidString: text) != nil
+        case .text: !text.isEmpty
+        }
+    }
+
+    /// The key as a payload has it.
+    func json(_ value: DatabaseValue) -> JSON {
+        switch (kind, value) {
+        case (.uuidText, .text(let text)): .string(canonical(text))
+        case (.text, .text(let text)) where isPadded: .string(canonical(text))
+        default: JSON(databaseValue: value)
+        }
+    }
+
+    /// The key of a record that is gone, as a payload has it.
+    func json(text: String) -> JSON {
+        kind == .uuidText
+            ? .string(canonical(text)) : JSON(databaseValue: DatabaseValue(primaryKey: canonical(text), type: type))
+    }
+
+    /// The keys of those models whose records the outbox may know under several spellings, by the models' names.
+    static func spelled(_ registry: Registry, _ catalogue: Catalogue) -> [String: RecordKey] {
+        var keys: [String: RecordKey] = [:]
+        for model in registry.models {
+            let key = RecordKey(of: model, catalogue)
+            if key.hasSpellings { keys[model.name] = key }
+        }
+        return keys
+    }
+
+    /// The type, for messages.
+    var name: String { kind == .uuidText ? "uuid" : type.rawValue }
+
+    /// Whether texts of the outbox can differ from the one in messages.
+    var hasSpellings: Bool { kind != .text || isPadded }
+}
+
+extension Catalogue {
+    /// Whether the database fills a column's texts with blanks, which it leaves out of account itself.
+    func isPadded(_ table: String, _ column: String) -> Bool {
+        // SQLite takes such a type's name for text like any other.
+        guard hasUUIDs, let declared = self[table]?.column(column)?.declaredType else { return false }
+        return declared == "character" || declared.hasPrefix("character(")
+    }
+}
