@@ -71,14 +71,68 @@ import Testing
             Issue.record("nothing is encrypted")
             return
         }
-        #expect(envelope.hasPrefix("2025:"))
+        #expect(envelope.hasPrefix("2:2025:"))
+        let row = ChangesetCipher.Row(modelName: "Shop", recordID: "1", eventName: "shop_updated", topic: "v1_shops")
         let values = JSON.object(["name": .array([.string("Corner"), .string("Other")])])
-        #expect(try ChangesetCipher(keys: [new, old]).decrypt(update) == values)
-        #expect(throws: DionysusError.self) { try ChangesetCipher(keys: [new]).decrypt(update) }
+        #expect(try ChangesetCipher(keys: [new, old]).decrypt(update, of: row) == values)
+        #expect(throws: DionysusError.self) { try ChangesetCipher(keys: [new]).decrypt(update, of: row) }
         let forged = ChangesetKey(id: "2025", bytes: Array(repeating: 3, count: 32))
-        #expect(throws: DionysusError.self) { try ChangesetCipher(keys: [forged]).decrypt(update) }
+        #expect(throws: DionysusError.self) { try ChangesetCipher(keys: [forged]).decrypt(update, of: row) }
         // What the relay needs is not encrypted.
         #expect(changesets[2]?["account_id"] == Self.move)
+    }
+
+    @Test("what is encrypted can be read in its own row only, and no older envelope passes for it")
+    func bound() throws {
+        let key = ChangesetKey(id: "a", bytes: Array(repeating: 1, count: 32))
+        let cipher = ChangesetCipher(keys: [key])
+        let own = ChangesetCipher.Row(modelName: "Shop", recordID: "1", eventName: "shop_updated", topic: "v1_shops")
+        let values: JSON.Object = ["name": .array([.string("Corner"), .string("Other")])]
+        let sealed = JSON.object(try cipher.encrypt(values, of: own, except: []))
+        #expect(try cipher.decrypt(sealed, of: own) == .object(values))
+
+        var others = [own, own, own, own, own]
+        others[0].recordID = "2"
+        others[1].topic = "v2_shops"
+        others[2].eventName = "shop_destroyed"
+        others[3].modelName = "Shops"
+        // The same text in another division.
+        (others[4].modelName, others[4].recordID) = ("Shop1", "")
+        for other in others {
+            #expect(throws: DionysusError.self) { try cipher.decrypt(sealed, of: other) }
+            #expect(throws: DionysusError.self) { try cipher.decrypt(sealed, of: other, acceptsUnbound: true) }
+        }
+
+        // Without its version, it is an envelope of 0.1 and doesn't open as one.
+        guard case .string(let envelope)? = sealed["dionysus_encrypted"] else { return }
+        for text in [
+            String(envelope.dropFirst(2)), "1" + envelope.dropFirst(), "2:" + envelope, ":" + envelope, "2:a:", "",
+        ] {
+            let forged = JSON.object(["dionysus_encrypted": .string(text)])
+            for accepts in [false, true] {
+                #expect(throws: DionysusError.self) { try cipher.decrypt(forged, of: own, acceptsUnbound: accepts) }
+            }
+        }
+        #expect(throws: DionysusError.self) {
+            try cipher.decrypt(.object(["dionysus_encrypted": .integer(1)]), of: own)
+        }
+    }
+
+    @Test("what 0.1 has encrypted is read where that is asked for")
+    func unbound() throws {
+        let cipher = ChangesetCipher(keys: [ChangesetKey(id: "a", bytes: Array(repeating: 1, count: 32))])
+        let row = ChangesetCipher.Row(modelName: "Shop", recordID: "1", eventName: "shop_updated", topic: "v1_shops")
+        // {"name":["Corner","Other"]} under that key, with the key's id alone authenticated.
+        let old = JSON.object([
+            "dionysus_encrypted": .string(
+                "a:BwcHBwcHBwcHBwcH9tGExWLLk5tCuEdf1K4CuIWFo5YQA2orKX9O+g4f+hufeipHrUFdhATljw=="
+            ), "account_id": .integer(7),
+        ])
+        let error = #expect(throws: DionysusError.self) { try cipher.decrypt(old, of: row) }
+        #expect(error?.description.contains("acceptsUnbound") == true)
+        let read = try cipher.decrypt(old, of: row, acceptsUnbound: true)
+        #expect(read["name"] == .array([.string("Corner"), .string("Other")]))
+        #expect(read["account_id"] == .integer(7))
     }
 
     @Test("triggers can't encrypt: asking them for values while there are keys is a fault of the declaration")

@@ -68,14 +68,21 @@ struct RecordingPlan {
             // What happens to a soft-deleted record still concerns what it is a part of.
             let isDependency = !role.isPublished
             guard let event = change.change ?? (isDependency ? .updated : nil) else { continue }
+            let name = EventName(model.singular, event)
+            let place = ChangesetCipher.Row(
+                modelName: model.name,
+                recordID: change.id,
+                eventName: name.description,
+                topic: role.topic
+            )
             rows.append(
                 Row(
                     modelName: model.name,
                     id: change.id,
-                    event: EventName(model.singular, event),
+                    event: name,
                     topic: role.topic,
                     partitionKey: role.partitionKey.flatMap { change.text(of: $0) } ?? role.partitionKeyConstant,
-                    changeset: try changeset(of: change, role, cipher)
+                    changeset: try changeset(of: change, role, place, cipher)
                 )
             )
         }
@@ -99,6 +106,7 @@ struct RecordingPlan {
     private func changeset(
         of change: RecordChange,
         _ role: TopicRole,
+        _ place: ChangesetCipher.Row,
         _ cipher: ChangesetCipher
     ) throws -> JSON? {
         let changed = change.changedColumns
@@ -127,6 +135,6 @@ struct RecordingPlan {
         guard !members.members.isEmpty else { return nil }
         guard model.changeset == .values else { return .object(members) }
         let needed = Set(role.foreignKeys + role.keptColumns + [role.partitionKey].compactMap(\.self))
-        return .object(try cipher.encrypt(members, except: needed))
+        return .object(try cipher.encrypt(members, of: place, except: needed))
     }
 }
