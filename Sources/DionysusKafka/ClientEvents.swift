@@ -4,6 +4,7 @@ import Logging
 /// What every client reports about itself, whatever its kind.
 struct ClientEvents: Sendable {
     let logger: Logger
+    let outage: OutageLog
     let onStatistics: (@Sendable (KafkaStatistics) -> Void)?
 
     /// Handles log lines and statistics.
@@ -26,6 +27,10 @@ struct ClientEvents: Sendable {
         var text: UnsafePointer<CChar>?
         var severity: Int32 = 0
         guard rd_kafka_event_log(event, &facility, &text, &severity) == 0, let text else { return }
+        if let facility, OutageLog.facilities.contains(String(cString: facility)) {
+            outage.failed(String(cString: text))
+            return
+        }
         let metadata: Logger.Metadata? = facility.map { ["facility": "\(String(cString: $0))"] }
         logger.log(level: Self.level(ofSeverity: severity), "\(String(cString: text))", metadata: metadata)
     }

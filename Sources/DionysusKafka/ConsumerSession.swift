@@ -75,6 +75,7 @@ final class ConsumerSession {
         if let metadata { rd_kafka_metadata_destroy(metadata) }
         reachability.looked(code == RD_KAFKA_RESP_ERR_NO_ERROR ? nil : code.text, at: .now)
         inbox.outage.withLock { $0 = reachability.outage }
+        if reachability.outage == nil { events.outage.end() } else { events.outage.begin() }
     }
 
     private func handle(_ request: ConsumerInbox.Request) {

@@ -61,7 +61,8 @@ public final class KafkaBroker: MessageBroker {
                 advice: "give each broker as host:port, and credentials as sasl.username and sasl.password"
             )
         }
-        let events = ClientEvents(logger: logger, onStatistics: onStatistics)
+        let outage = OutageLog(location: "kafka://\(servers)", logger: logger)
+        let events = ClientEvents(logger: logger, outage: outage, onStatistics: onStatistics)
         let layers = [settings, ["bootstrap.servers": servers]]
         let administrative = try ClientSettings(
             defaults: ["client.id": "dionysus", "socket.nagle.disable": "true"],

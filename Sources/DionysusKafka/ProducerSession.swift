@@ -243,6 +243,12 @@ final class ProducerSession: Sendable {
     }
 
     private func settle(_ reports: [DeliveryTable.Report]) {
+        // One of those that came together tells how it is with the brokers.
+        switch reports.first?.code {
+        case RD_KAFKA_RESP_ERR_NO_ERROR: events.outage.end()
+        case RD_KAFKA_RESP_ERR__MSG_TIMED_OUT, RD_KAFKA_RESP_ERR__TRANSPORT: events.outage.begin()
+        default: break
+        }
         let (completions, waiting) = table.withLock { table in
             let completions = table.settle(reports)
             return (completions, table.makeRoom())
