@@ -204,7 +204,7 @@ let package = Package(
                 "Dionysus", "DionysusApplication", "DionysusEmbedded", "DionysusHealth", "DionysusKafka",
                 "DionysusKafkaTesting",
                 "DionysusPostgres", "DionysusSQLite",
-                "OrderTool", "CounterTool",
+                "OrderTool", "CounterTool", "PublisherTool", "KeeperTool",
                 "TestSupport", "Rentals",
             ],
             swiftSettings: strict
@@ -217,6 +217,20 @@ let package = Package(
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
             path: "Tests/OrderTool",
+            swiftSettings: strict
+        ),
+        .executableTarget(
+            name: "PublisherTool",
+            dependencies: ["Dionysus", "DionysusApplication", "DionysusProducer"],
+            path: "Tests/PublisherTool",
+            swiftSettings: strict
+        ),
+        .executableTarget(
+            name: "KeeperTool",
+            dependencies: [
+                "Dionysus", "DionysusApplication", "DionysusConsumer", .product(name: "Logging", package: "swift-log"),
+            ],
+            path: "Tests/KeeperTool",
             swiftSettings: strict
         ),
         .executableTarget(

@@ -5,11 +5,14 @@ public import Logging
 /// Everything that can be set, with its default.
 public struct ApplicationSettings: Sendable {
     /// The database whose changes are published: `sqlite:PATH` or `postgres://user:password@host:port/database`.
-    public var sourceDatabaseURL = "sqlite:dionysus-data/source.sqlite"
+    ///
+    /// Default empty, as for the other two addresses. If none of them is set, here or in the environment, files under
+    /// `NAME-data/` are used; if one is, those that a command needs must be set as well.
+    public var sourceDatabaseURL = ""
     /// The database that holds the replica.
-    public var replicaDatabaseURL = "sqlite:dionysus-data/replica.sqlite"
+    public var replicaDatabaseURL = ""
     /// The broker: `embedded:PATH`, or `host:port;host:port` of a Kafka cluster.
-    public var seedBroker = "embedded:dionysus-data/log.sqlite"
+    public var seedBroker = ""
     /// The least severe log messages that are written.
     ///
     /// Default `notice`.

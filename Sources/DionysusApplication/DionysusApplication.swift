@@ -18,9 +18,9 @@ public import Logging
 /// over that.
 public protocol DionysusApplication: Sendable {
     /// What the application publishes.
-    associatedtype ProducerDeclaration: Producer
+    associatedtype ProducerDeclaration: Producer = NoProducer
     /// What the application consumes.
-    associatedtype ConsumerDeclaration: Consumer
+    associatedtype ConsumerDeclaration: Consumer = NoConsumer
 
     /// Creates the application.
     init()
@@ -39,9 +39,9 @@ public protocol DionysusApplication: Sendable {
     /// Commands of the application's own.
     static var commands: [any ParsableCommand.Type] { get }
 
-    /// What the application publishes.
+    /// What the application publishes. Nothing by default: then it has no command, check or connection of a producer.
     var producer: ProducerDeclaration { get }
-    /// What the application consumes.
+    /// What the application consumes. Nothing by default: then it has no command, check or connection of a consumer.
     var consumer: ConsumerDeclaration { get }
     /// The settings where the environment has none.
     var settings: ApplicationSettings { get }
@@ -98,17 +98,35 @@ struct RootCommand<App: DionysusApplication>: AsyncParsableCommand {
     static var configuration: CommandConfiguration {
         CommandConfiguration(
             commandName: App.name,
-            abstract: "Publishes models whenever they change, and keeps copies of others'.",
+            abstract: abstract,
             version: App.version,
-            subcommands: [
-                MigrateCommand<App>.self, UninstallCommand<App>.self, ValidateCommand<App>.self,
-                RelayCommand<App>.self, ConsumeCommand<App>.self, LagCommand<App>.self,
-                ResetCommand<App>.self, BackfillCommand<App>.self, ReplicaCommand<App>.self,
-                DescribeCommand<App>.self, PreviewCommand<App>.self, MessagesCommand<App>.self,
-                TopicsCommand<App>.self, GenesisCommand<App>.self, TombstoneCommand<App>.self, OutboxCommand<App>.self,
-                FailuresCommand<App>.self, EventsCommand<App>.self,
-                HealthCommand<App>.self, ConfigCommand<App>.self, VersionCommand<App>.self,
-            ] + App.commands
+            subcommands: commands + App.commands
         )
+    }
+
+    private static var abstract: String {
+        switch (App.hasProducer, App.hasConsumer) {
+        case (true, false): "Publishes models whenever they change."
+        case (false, true): "Keeps copies of models that others publish."
+        default: "Publishes models whenever they change, and keeps copies of others'."
+        }
+    }
+
+    /// The library's commands that the application's sides have.
+    private static var commands: [any ParsableCommand.Type] {
+        let producer: [any ParsableCommand.Type] = [
+            RelayCommand<App>.self, PreviewCommand<App>.self, GenesisCommand<App>.self, TombstoneCommand<App>.self,
+            OutboxCommand<App>.self,
+        ]
+        let consumer: [any ParsableCommand.Type] = [
+            ConsumeCommand<App>.self, LagCommand<App>.self, ResetCommand<App>.self, BackfillCommand<App>.self,
+            ReplicaCommand<App>.self, FailuresCommand<App>.self, EventsCommand<App>.self,
+        ]
+        return [MigrateCommand<App>.self, UninstallCommand<App>.self, ValidateCommand<App>.self]
+            + (App.hasProducer ? producer : []) + (App.hasConsumer ? consumer : [])
+            + [
+                TopicsCommand<App>.self, DescribeCommand<App>.self, MessagesCommand<App>.self,
+                HealthCommand<App>.self, ConfigCommand<App>.self, VersionCommand<App>.self,
+            ]
     }
 }

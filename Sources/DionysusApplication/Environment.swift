@@ -25,7 +25,11 @@ public struct ApplicationEnvironment<App: DionysusApplication>: Sendable {
     /// - Throws: ``Dionysus/DionysusError`` with code `configuration`, all faults in one.
     public init() throws {
         application = App()
-        settings = try ResolvedSettings.resolve(application.settings).values
+        let resolved = try ResolvedSettings.resolve(of: application)
+        settings = resolved.values
+        if resolved.usesFiles {
+            printError("no address is set, so files under \(App.name)-data/ are used; `config` shows them")
+        }
         instrumentation = application.instrumentation
         var logger = Logger(label: App.name) { [settings] in App.logHandler(label: $0, settings: settings) }
         logger.logLevel = settings.logLevel
@@ -37,17 +41,23 @@ public struct ApplicationEnvironment<App: DionysusApplication>: Sendable {
 
     /// Opens the database whose changes are published.
     /// - Returns: The database.
-    public func source() throws -> any CapturingDatabase { try open(settings.sourceDatabaseURL, "SOURCE_DATABASE_URL") }
+    /// - Throws: ``Dionysus/DionysusError`` with code `configuration` if its address is not set or can't be understood.
+    public func source() throws -> any CapturingDatabase { try source(for: nil) }
+
+    func source(for role: ServiceRole?) throws -> any CapturingDatabase { try open(.source, role) }
 
     /// Opens the database that holds the replica.
     /// - Returns: The database.
-    public func replica() throws -> any CapturingDatabase {
-        try open(settings.replicaDatabaseURL, "REPLICA_DATABASE_URL")
-    }
+    /// - Throws: ``Dionysus/DionysusError`` with code `configuration` if its address is not set or can't be understood.
+    public func replica() throws -> any CapturingDatabase { try replica(for: nil) }
+
+    func replica(for role: ServiceRole?) throws -> any CapturingDatabase { try open(.replica, role) }
 
     /// Connects to the broker.
     /// - Returns: The broker.
+    /// - Throws: ``Dionysus/DionysusError`` with code `configuration` if its address is not set or can't be understood.
     public func broker() throws -> any MessageBroker {
+        try settings.require([.broker])
         let seed = settings.seedBroker
         if let path = seed.suffix(after: "embedded:") { return try EmbeddedBroker(path: path) }
         return try KafkaBroker(bootstrapServers: seed, settings: settings.brokerSettings, logger: logger)
@@ -65,16 +75,21 @@ public struct ApplicationEnvironment<App: DionysusApplication>: Sendable {
         )
     }
 
-    private func open(_ url: String, _ name: String) throws -> any CapturingDatabase {
+    private func open(_ address: Address, _ role: ServiceRole?) throws -> any CapturingDatabase {
+        try settings.require([address])
+        let url = settings[keyPath: address.path]
         if let path = url.suffix(after: "sqlite:"), !path.isEmpty { return try SQLiteDatabase(path: path) }
         guard url.hasPrefix("postgres://") || url.hasPrefix("postgresql://") else {
             throw DionysusError(
                 .configuration,
-                "\(name) is neither sqlite:PATH nor postgres://user:password@host:port/database",
+                "\(address.rawValue) is neither sqlite:PATH nor postgres://user:password@host:port/database",
                 advice: "correct the variable"
             )
         }
-        return try PostgresDatabase(url: url, logger: logger)
+        // The server's list of sessions shows who they belong to.
+        var options = PostgresOptions()
+        options.applicationName = ([App.name] + (role.map { [$0.rawValue] } ?? [])).joined(separator: " ")
+        return try PostgresDatabase(url: url, options: options, logger: logger)
     }
 }
 
@@ -89,11 +104,13 @@ extension ApplicationSettings {
 
     /// The database that a service works on, without its secrets: what tells it from others of its name on the machine.
     func place(of role: ServiceRole) throws -> String {
-        let url =
+        let address =
             switch role {
-            case .relay: sourceDatabaseURL
-            case .consumer: replicaDatabaseURL
+            case .relay: Address.source
+            case .consumer: Address.replica
             }
+        try require([address])
+        let url = self[keyPath: address.path]
         if let path = url.suffix(after: "sqlite:") { return URL(filePath: path).standardizedFileURL.path }
         return try PostgresDatabase(url: url).location
     }

@@ -37,6 +37,18 @@ struct Setting: Sendable {
         }
     }
 
+    /// The side that it is for; nil for both.
+    var side: Side? {
+        switch name {
+        case "SOURCE_DATABASE_URL": .producer
+        case "REPLICA_DATABASE_URL", "DIONYSUS_EVENT_RETENTION", "DIONYSUS_ON_OUT_OF_RANGE": .consumer
+        case "DIONYSUS_SEED_BROKER", "DIONYSUS_CLIENT_ID", "DIONYSUS_LOG_LEVEL", "DIONYSUS_LOG_FORMAT",
+            "DIONYSUS_HEARTBEAT_DIRECTORY", "DIONYSUS_BROKER_SETTINGS", "DIONYSUS_TOPIC_PREFIX":
+            nil
+        default: name.hasPrefix("DIONYSUS_CONSUMER_") ? .consumer : .producer
+        }
+    }
+
     /// The name as swift-configuration has it.
     var key: ConfigKey { ConfigKey(name.lowercased().replacing("_", with: ".")) }
 

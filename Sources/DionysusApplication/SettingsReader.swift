@@ -1,5 +1,7 @@
 import Configuration
 import Dionysus
+import DionysusConsumer
+import DionysusProducer
 
 import class Foundation.ProcessInfo
 
@@ -8,8 +10,12 @@ struct ResolvedSettings: Sendable {
     var values: ApplicationSettings
     var sources: [String: String]
 
+    /// Whether files are used because no address is set.
+    var usesFiles = false
+
     /// Reads the environment over an application's own settings; all faults come in one error.
-    static func resolve(_ application: ApplicationSettings) throws -> ResolvedSettings {
+    static func resolve<App: DionysusApplication>(of app: App) throws -> ResolvedSettings {
+        let application = app.settings
         let environment = ProcessInfo.processInfo.environment
         let reader = ConfigReader(provider: EnvironmentVariablesProvider(environmentVariables: environment))
         var values = application
@@ -29,13 +35,20 @@ struct ResolvedSettings: Sendable {
         where name.hasPrefix("DIONYSUS_") && !name.hasPrefix("DIONYSUS_TEST_") && !known.contains(name) {
             faults.append("\(name) is no setting; `config` lists those that exist")
         }
-        values.consumer.clientID = values.producer.clientID
-        values.consumer.topicPrefix = values.producer.topicPrefix
+        // The environment's names and prefix hold for both sides; else what code says of one side holds for that one.
+        values.consumer.clientID =
+            environment["DIONYSUS_CLIENT_ID"] != nil ? values.producer.clientID : application.consumer.clientID
+        if values.producer.clientID == ProducerSettings().clientID { values.producer.clientID = App.name }
+        if values.consumer.clientID == ConsumerSettings().clientID { values.consumer.clientID = App.name }
+        if environment["DIONYSUS_TOPIC_PREFIX"] != nil || application.consumer.topicPrefix.isEmpty {
+            values.consumer.topicPrefix = values.producer.topicPrefix
+        }
+        let usesFiles = values.useFilesIfNothingIsSet(Address.all(of: App.self), application: App.name)
         faults += values.producer.faults
         faults += values.consumer.faults
         guard faults.isEmpty else {
             throw DionysusError(.configuration, "the settings are wrong: \(faults.joined(separator: "; "))")
         }
-        return ResolvedSettings(values: values, sources: sources)
+        return ResolvedSettings(values: values, sources: sources, usesFiles: usesFiles)
     }
 }

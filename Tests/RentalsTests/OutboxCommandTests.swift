@@ -17,7 +17,8 @@ struct OutboxCommandTests {
             installation.environment["DIONYSUS_MAX_ATTEMPTS"] = "1"
             try await installation.succeed("migrate")
             try await installation.write(Self.ghost + "INSERT INTO accounts (id, name) VALUES (1, 'Acme');")
-            try await installation.succeed("relay", "--until-empty")
+            let left = try await installation.run("relay", "--until-empty")
+            #expect(left.status == 2 && left.errors.contains("1 rows are parked"), "\(left.errors)")
 
             let stats = try JSON(parsing: Array(try await installation.succeed("outbox", "stats", "--json").utf8))
             #expect(stats["total"]?["parked"] == .integer(1))
@@ -43,7 +44,7 @@ struct OutboxCommandTests {
             #expect(retried.contains(#"[{"id":\#(id),"outcome":"done"}]"#))
             let due = try await installation.succeed("outbox", "list", "--failed", "--model", "Ghost")
             #expect(due.contains("retrying"))
-            try await installation.succeed("relay", "--until-empty")
+            #expect(try await installation.run("relay", "--until-empty").status == 2)
             #expect(try await installation.succeed("outbox", "list", "--parked").contains("Ghost:1"))
 
             let discarded = try await installation.succeed("outbox", "discard", "\(id)", "--reason", "no such model")
@@ -56,6 +57,38 @@ struct OutboxCommandTests {
             #expect(again.status == 1)
             #expect(again.errors.contains("row \(id) has been published already"))
             #expect(again.errors.contains("row 999999 does not exist"))
+        }
+    }
+
+    @Test(
+        "a relay that ends when nothing is left to publish says what it leaves, and nothing is uninstalled over it",
+        arguments: InstallationKind.available
+    )
+    func leavings(_ kind: InstallationKind) async throws {
+        try await Installation.with(kind) { installation in
+            // Nothing to lose yet.
+            try await installation.succeed("uninstall")
+            try await installation.succeed("migrate")
+            try await installation.succeed("uninstall")
+            try await installation.succeed("migrate")
+            try await installation.write("INSERT INTO accounts (id, name) VALUES (1, 'Acme');")
+            let pending = try await installation.run("uninstall")
+            #expect(pending.status == 1)
+            #expect(pending.errors.contains("1 pending") && pending.errors.contains("--force"), "\(pending.errors)")
+            try await installation.succeed("relay", "--until-empty")
+
+            try await installation.write(Self.ghost)
+            let failed = try await installation.run("relay", "--until-empty")
+            #expect(failed.status == 1)
+            #expect(failed.errors.contains("1 failed rows wait"), "\(failed.errors)")
+            let retrying = try await installation.run("uninstall")
+            #expect(retrying.status == 1 && retrying.errors.contains("1 retrying"), "\(retrying.errors)")
+            // It is all still there.
+            try await installation.succeed("validate")
+            try await installation.write("INSERT INTO accounts (id, name) VALUES (2, 'Other');")
+            #expect(try await installation.succeed("outbox", "stats", "--json").contains(#""pending":1"#))
+            try await installation.succeed("uninstall", "--force")
+            #expect(try await installation.run("outbox", "stats").status == 1)
         }
     }
 

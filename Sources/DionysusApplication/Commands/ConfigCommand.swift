@@ -12,10 +12,11 @@ struct ConfigCommand<App: DionysusApplication>: AsyncParsableCommand {
     @Flag(help: "Print the report as JSON.") var json = false
 
     func run() async throws {
-        let resolved = try ResolvedSettings.resolve(App().settings)
-        let rows = Setting.all.map { setting in
-            (setting, setting.show(resolved.values), resolved.sources[setting.name] ?? "default")
-        }
+        let resolved = try ResolvedSettings.resolve(of: App())
+        let rows = Setting.all.filter { App.has($0.side) }
+            .map { setting in
+                (setting, setting.show(resolved.values), resolved.sources[setting.name] ?? "default")
+            }
         if json {
             let members = rows.map { setting, value, source in
                 JSON.Object.Member(setting.name, .object(["value": .string(value), "source": .string(source)]))

@@ -15,7 +15,8 @@ struct ConsumeCommand<App: DionysusApplication>: AsyncParsableCommand {
 
     func run() async throws {
         let environment = try ApplicationEnvironment<App>()
-        let (replica, broker) = (try environment.replica(), try environment.broker())
+        try environment.settings.require([.replica, .broker])
+        let (replica, broker) = (try environment.replica(for: .consumer), try environment.broker())
         let service = environment.consumerService(
             environment.application.consumer,
             replica,
@@ -79,6 +80,7 @@ struct LagCommand<App: DionysusApplication>: AsyncParsableCommand {
 
     func run() async throws {
         let environment = try ApplicationEnvironment<App>()
+        try environment.settings.require([.replica, .broker])
         let (replica, broker) = (try environment.replica(), try environment.broker())
         let lag = ConsumerLag(
             environment.application.consumer,

@@ -27,7 +27,7 @@ struct DescribeCommand<App: DionysusApplication>: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let settings = try ResolvedSettings.resolve(App().settings).values
+        let settings = try ResolvedSettings.resolve(of: App()).values
         let application = App()
         let outline = DeclarationOutline(
             published: Registry(application.producer, settings: settings.producer).outline,

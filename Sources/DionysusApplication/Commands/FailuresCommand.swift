@@ -165,6 +165,7 @@ extension String {
 extension ApplicationEnvironment {
     /// Lends the consumer's failures, and closes database and broker afterwards.
     func withFailures<T>(_ body: (ConsumerFailures) async throws -> T) async throws -> T {
+        try settings.require([.replica, .broker])
         let (replica, broker) = (try replica(), try broker())
         let failures = ConsumerFailures(
             application.consumer,

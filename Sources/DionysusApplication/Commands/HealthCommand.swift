@@ -18,11 +18,13 @@ struct HealthCommand<App: DionysusApplication>: AsyncParsableCommand {
     @Flag(help: "Print the report as JSON.") var json = false
 
     func validate() throws {
+        let side = service == .relay ? Side.producer : .consumer
+        if !App.has(side) { throw ValidationError("\(App.name) has no \(service.rawValue)") }
         if maxAge < 1 { throw ValidationError("--max-age must be at least 1") }
     }
 
     func run() async throws {
-        let settings = try ResolvedSettings.resolve(App().settings).values
+        let settings = try ResolvedSettings.resolve(of: App()).values
         let health = Health(
             clientID: settings.clientID(of: service),
             application: App.name,

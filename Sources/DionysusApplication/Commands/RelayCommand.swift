@@ -8,7 +8,10 @@ struct RelayCommand<App: DionysusApplication>: AsyncParsableCommand {
         CommandConfiguration(
             commandName: "relay",
             abstract: "Publishes what the outbox holds: the outbox worker.",
-            discussion: "SIGTERM or Ctrl-C finishes the batches under way and ends with exit code 0."
+            discussion: """
+                SIGTERM or Ctrl-C finishes the batches under way and ends with exit code 0. With --until-empty it ends with \
+                1 if rows are left that have failed and wait for their next attempt, and with 2 if rows are parked.
+                """
         )
     }
 
@@ -21,7 +24,8 @@ struct RelayCommand<App: DionysusApplication>: AsyncParsableCommand {
         var settings = environment.settings.producer
         settings.workers = workers ?? settings.workers
         settings.batchSize = batchSize ?? settings.batchSize
-        let (source, broker) = (try environment.source(), try environment.broker())
+        try environment.settings.require([.source, .broker])
+        let (source, broker) = (try environment.source(for: .relay), try environment.broker())
         var instrumentation = environment.instrumentation
         if !untilEmpty { instrumentation.heartbeat = try environment.heartbeat(of: .relay) }
         let relay = RelayService(
@@ -36,7 +40,23 @@ struct RelayCommand<App: DionysusApplication>: AsyncParsableCommand {
         environment.announce(.relay)
         try await environment.run(relay)
         await broker.close()
+        let unpublished = untilEmpty ? try await OutboxInspector(database: source).unpublished() : nil
         await source.close()
+        if let unpublished { try Self.report(unpublished) }
+    }
+}
+
+extension RelayCommand {
+    /// Says what is left that nobody will publish soon.
+    private static func report(_ rows: UnpublishedRows) throws {
+        if rows.retrying > 0 {
+            printError("\(rows.retrying) failed rows wait for their next attempt: `outbox list --failed` shows them")
+        }
+        if rows.parked > 0 {
+            printError("\(rows.parked) rows are parked: `outbox list --parked` shows them")
+            throw ExitCode(2)
+        }
+        if rows.retrying > 0 { throw ExitCode.failure }
     }
 }
 

@@ -35,6 +35,7 @@ struct ResetCommand<App: DionysusApplication>: AsyncParsableCommand {
 
     func run() async throws {
         let environment = try ApplicationEnvironment<App>()
+        try environment.settings.require([.replica, .broker])
         let (replica, broker) = (try environment.replica(), try environment.broker())
         let positions = ConsumerPositions(
             environment.application.consumer,

@@ -7,7 +7,7 @@ struct MigrateCommand<App: DionysusApplication>: AsyncParsableCommand {
     static var configuration: CommandConfiguration {
         CommandConfiguration(
             commandName: "migrate",
-            abstract: "Creates or upgrades tables and triggers in both databases; safe to repeat."
+            abstract: "Creates or upgrades tables and triggers in the databases; safe to repeat."
         )
     }
 
@@ -23,13 +23,16 @@ struct UninstallCommand<App: DionysusApplication>: AsyncParsableCommand {
         CommandConfiguration(
             commandName: "uninstall",
             abstract:
-                "Removes the library's tables and triggers from both databases; the application's own tables stay."
+                "Removes the library's tables and triggers from the databases; the application's own tables stay.",
+            discussion: "It is refused while rows of the outbox are not published."
         )
     }
 
+    @Flag(help: "Also if rows of the outbox are not published: they are lost.") var force = false
+
     func run() async throws {
         let environment = try ApplicationEnvironment<App>()
-        try await environment.uninstall()
+        try await environment.uninstall(force: force)
         print("uninstalled from \(environment.locations)")
     }
 }
@@ -51,7 +54,7 @@ struct ValidateCommand<App: DionysusApplication>: AsyncParsableCommand {
             let list = JSON.array(faults.map(JSON.string))
             print(JSON.object(["valid": .bool(faults.isEmpty), "faults": list]).text)
         } else if faults.isEmpty {
-            print("the declaration fits both databases")
+            print("the declaration fits \(App.hasProducer && App.hasConsumer ? "both databases" : "the database")")
         }
         guard faults.isEmpty else {
             if !json { for fault in faults { printError("- \(fault)") } }
@@ -61,40 +64,65 @@ struct ValidateCommand<App: DionysusApplication>: AsyncParsableCommand {
 }
 
 extension ApplicationEnvironment {
-    /// Where both databases are, for messages.
+    /// Where the databases of the application's sides are, for messages.
     var locations: String {
-        "\(shownURL(settings.sourceDatabaseURL)) and \(shownURL(settings.replicaDatabaseURL))"
+        let addresses = Address.all(of: App.self).filter { $0 != .broker }
+        return addresses.map { shownURL(settings[keyPath: $0.path]) }.joined(separator: " and ")
     }
 
-    /// Creates or upgrades tables and triggers in both databases; safe to repeat.
+    /// Checks that the databases of the application's sides are named.
+    private func requireDatabases() throws {
+        try settings.require(Address.all(of: App.self).filter { $0 != .broker })
+    }
+
+    /// Creates or upgrades tables and triggers in the databases of the application's sides; safe to repeat.
     public func migrate() async throws {
-        let (source, replica) = (try source(), try replica())
+        try requireDatabases()
         let application = application
-        try await source.exclusively("application:migrate") { try application.migrateSource(&$0) }
-        try await OutboxSchema(database: source, registry: registry).migrate(lanes: settings.producer.lanes)
-        try await replica.exclusively("application:migrate") { try application.migrateReplica(&$0) }
-        try await ConsumerSchema(database: replica).migrate()
-        await source.close()
-        await replica.close()
+        if App.hasProducer {
+            let source = try source()
+            try await source.exclusively("application:migrate") { try application.migrateSource(&$0) }
+            try await OutboxSchema(database: source, registry: registry).migrate(lanes: settings.producer.lanes)
+            await source.close()
+        }
+        if App.hasConsumer {
+            let replica = try replica()
+            try await replica.exclusively("application:migrate") { try application.migrateReplica(&$0) }
+            try await ConsumerSchema(database: replica).migrate()
+            await replica.close()
+        }
     }
 
-    func uninstall() async throws {
-        let (source, replica) = (try source(), try replica())
-        try await OutboxSchema(database: source, registry: registry).uninstall()
-        try await ConsumerSchema(database: replica).uninstall()
-        await source.close()
-        await replica.close()
+    func uninstall(force: Bool) async throws {
+        try requireDatabases()
+        if App.hasProducer {
+            let source = try source()
+            try await OutboxSchema(database: source, registry: registry).uninstall(discardsUnpublished: force)
+            await source.close()
+        }
+        if App.hasConsumer {
+            let replica = try replica()
+            try await ConsumerSchema(database: replica).uninstall()
+            await replica.close()
+        }
     }
 
     func validate() async throws -> [String] {
-        let (source, replica) = (try source(), try replica())
-        var faults = try await OutboxSchema(database: source, registry: registry).validate().map { "source: \($0)" }
-        faults += application.producer.topicFaults(settings.producer).map { "source: \($0)" }
-        faults += try await ConsumerSchema(database: replica)
-            .validate(application.consumer, settings: settings.consumer)
-            .map { "replica: \($0)" }
-        await source.close()
-        await replica.close()
+        try requireDatabases()
+        var faults: [String] = []
+        if App.hasProducer {
+            let source = try source()
+            faults += try await OutboxSchema(database: source, registry: registry).validate().map { "source: \($0)" }
+            faults += application.producer.topicFaults(settings.producer).map { "source: \($0)" }
+            await source.close()
+        }
+        if App.hasConsumer {
+            let replica = try replica()
+            faults += try await ConsumerSchema(database: replica)
+                .validate(application.consumer, settings: settings.consumer)
+                .map { "replica: \($0)" }
+            await replica.close()
+        }
         return faults
     }
 }

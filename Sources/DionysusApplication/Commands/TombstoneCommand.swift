@@ -27,6 +27,7 @@ struct TombstoneCommand<App: DionysusApplication>: AsyncParsableCommand {
 
     func run() async throws {
         let environment = try ApplicationEnvironment<App>()
+        try environment.settings.require([.source, .broker])
         let (source, broker) = (try environment.source(), try environment.broker())
         let publisher = TombstonePublisher(
             environment.registry,

@@ -22,6 +22,17 @@ extension Outbox {
         """
     }
 
+    /// Rows that are not published, by state: pending, retrying, parked.
+    func unpublishedCounts() -> SQL { Self.unpublishedCounts }
+
+    static var unpublishedCounts: SQL {
+        """
+        SELECT count(CASE WHEN failed_at IS NULL AND retry_at IS NULL THEN 1 END), count(retry_at),
+          count(CASE WHEN failed_at IS NOT NULL AND retry_at IS NULL THEN 1 END)
+        FROM dionysus_outboxes WHERE published_at IS NULL
+        """
+    }
+
     /// The rows that a filter lets through.
     func entries(_ filter: OutboxFilter) -> SQL {
         var conditions: SQL = "o.published_at IS NULL"

@@ -50,6 +50,16 @@ public struct OutboxInspector: Sendable {
         }
     }
 
+    /// Counts the rows that are not published, of all topics together.
+    /// - Returns: The counts.
+    /// - Throws: ``DionysusError``: `declaration` if there is no outbox, and as for a transaction.
+    public func unpublished() async throws -> UnpublishedRows {
+        try await database.transaction(.snapshot) { [database] transaction in
+            let outbox = try Outbox.open(of: database, in: &transaction)
+            return try UnpublishedRows(transaction.run(outbox.unpublishedCounts()).first)
+        }
+    }
+
     /// Lists rows that are not published, in the order of their ids.
     /// - Parameter filter: Which ones.
     /// - Returns: The rows.

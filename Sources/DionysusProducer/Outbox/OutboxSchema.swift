@@ -38,14 +38,30 @@ public struct OutboxSchema: Sendable {
     }
 
     /// Removes the triggers, the outbox and everything else that ``migrate(lanes:)`` made.
-    public func uninstall() async throws {
+    /// - Parameter discardsUnpublished: Whether it does so although rows are not published, which then never are.
+    /// - Throws: ``DionysusError``: `conflict` if there are such rows and they are not to be lost.
+    public func uninstall(discardsUnpublished: Bool = true) async throws {
         let outbox = database.outbox
         try await database.exclusively("dionysus:migrate") { transaction in
             for table in try outbox.capturedTables(in: &transaction) {
                 try transaction.run(outbox.triggerRemoval(table: table))
             }
+            // Without triggers, so that no row can come any more.
+            if !discardsUnpublished, try transaction.describe(table: "dionysus_outboxes") != nil {
+                try Self.refuse(UnpublishedRows(transaction.run(Outbox.unpublishedCounts).first))
+            }
             try transaction.run(outbox.removal() + GenesisSchema.removal + transaction.dialect.lockRemoval)
         }
+    }
+
+    private static func refuse(_ rows: UnpublishedRows) throws {
+        guard rows.total > 0 else { return }
+        throw DionysusError(
+            .conflict,
+            "the outbox has rows that are not published: \(rows.pending) pending, \(rows.retrying) retrying, "
+                + "\(rows.parked) parked",
+            advice: "let a relay publish them, retry or discard those that failed, or lose them with --force"
+        )
     }
 
     /// What of the declaration does not fit the database, a line each.
