@@ -120,6 +120,11 @@ struct Setting: Sendable {
         ),
         .age("DIONYSUS_RETENTION", \.producer.retention, "how long published rows are kept; empty: for ever"),
         .choice("DIONYSUS_CAPTURE", \.producer.capture, "whether changes are captured, applied by migrate"),
+        .optional(
+            "DIONYSUS_CAPTURE_SUPPRESSION_ROLE",
+            \.producer.captureSuppressionRole,
+            "the PostgreSQL role whose members may suppress capture, applied by migrate; empty: the outbox's owner"
+        ),
         .changesetKeys("DIONYSUS_CHANGESET_KEYS", \.producer.changesetKeys, "encrypt changesets: ID:BASE64;ID:BASE64"),
         .optional(
             "DIONYSUS_PUBLISHER_SERVICE_NAME",

@@ -95,6 +95,10 @@ public struct ProducerSettings: Sendable {
     ///
     /// Applied by migrating. Default ``CaptureMode/enabled``.
     public var capture = CaptureMode.enabled
+    /// The PostgreSQL role whose members may suppress capture for a transaction.
+    ///
+    /// Applied by migrating. Default nil: members of the role that owns the outbox, which is the one that migrated first.
+    public var captureSuppressionRole: String?
     /// The keys by which the values in changesets are encrypted: the first encrypts, all decrypt.
     ///
     /// Triggers have no keys: only changesets that the application records are encrypted. Default none: values are

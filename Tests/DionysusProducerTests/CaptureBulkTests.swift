@@ -13,7 +13,7 @@ struct CaptureBulkTests {
         "CREATE TABLE inserts (id bigserial PRIMARY KEY, rows bigint NOT NULL)",
         """
         CREATE FUNCTION count_insert() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS
-        'BEGIN INSERT INTO inserts (rows) SELECT count(*) FROM written; RETURN NULL; END'
+        'BEGIN INSERT INTO public.inserts (rows) SELECT count(*) FROM written; RETURN NULL; END'
         """,
         """
         CREATE TRIGGER counting AFTER INSERT ON dionysus_outboxes REFERENCING NEW TABLE AS written

@@ -44,6 +44,8 @@ import Testing
             }
     }
 
+    static let traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
     @Test("rows carry the trace context of their transaction, and no other's", arguments: TestDatabaseKind.available)
     func traceContext(_ kind: TestDatabaseKind) async throws {
         func check<Choice: CaptureChoice>(_ choice: Choice.Type) async throws {
@@ -56,7 +58,7 @@ import Testing
                         if Choice.method == .application { try recorder.record(.created(shop), in: &transaction) }
                     }
                     try await trial.harness.database.transaction(.write) { transaction in
-                        try transaction.setTraceContext(traceparent: "00-aa-bb-01", tracestate: "vendor=x")
+                        try transaction.setTraceContext(traceparent: Self.traceparent, tracestate: "vendor=x")
                         try insert(1, &transaction)
                     }
                     try await trial.harness.database.transaction(.write) { try insert(2, &$0) }
@@ -64,7 +66,7 @@ import Testing
                         try transaction.run("SELECT traceparent, tracestate FROM dionysus_outboxes ORDER BY id").rows
                             .map { [try $0.text(0), try $0.text(1)] }
                     }
-                    #expect(contexts == [["00-aa-bb-01", "vendor=x"], [nil, nil]])
+                    #expect(contexts == [[Self.traceparent, "vendor=x"], [nil, nil]])
                 }
         }
         try await check(ByTriggers.self)

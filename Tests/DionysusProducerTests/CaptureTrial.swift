@@ -195,6 +195,13 @@ extension Row {
 }
 
 extension ProducerHarness {
+    /// Runs statements, each in a transaction of its own.
+    func run(_ statements: String...) async throws {
+        for statement in statements {
+            _ = try await database.transaction(.write) { try $0.run(SQL(raw: statement)) }
+        }
+    }
+
     /// Runs a body on a database with tables of its own.
     static func run(
         _ kind: TestDatabaseKind,

@@ -35,12 +35,9 @@ import Testing
             try await trial.harness.database.transaction(.write) { transaction in
                 for table in tables { try transaction.run(SQL(raw: table)) }
                 let support = trial.harness.database.outbox
-                for table in try support.capturedTables(in: &transaction) {
-                    try transaction.run(support.triggerRemoval(table: table))
-                }
-                let outbox = try #require(try transaction.describe(table: "dionysus_outboxes"))
-                let table = try #require(try transaction.describe(table: capture.table))
-                try transaction.run(support.triggers(for: capture, on: table, outbox: outbox))
+                let report = try support.captureReport(CaptureRequest(tables: [capture]), in: &transaction)
+                #expect(report.faults == [])
+                for difference in report.differences { try transaction.run(difference.statements) }
             }
             try await body(trial)
         }

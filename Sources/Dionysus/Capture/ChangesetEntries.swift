@@ -107,7 +107,7 @@ package struct ChangesetEntries {
         record.keptColumns.map { ChangesetEntry(column: $0, condition: condition, values: (value($0, old), "NULL")) }
     }
 
-    /// All columns, as far as the model asks for them.
+    /// All columns that the record reads, as far as the model asks for them.
     private func wanted(
         by record: RecordCapture,
         except: Set<String>,
@@ -115,7 +115,7 @@ package struct ChangesetEntries {
         values: (String) -> (String, String)
     ) -> [ChangesetEntry] {
         guard record.changeset != .minimal else { return [] }
-        return columns.filter { !except.contains($0) }
+        return (record.columns ?? columns).filter { !except.contains($0) }
             .map { column in
                 ChangesetEntry(
                     column: column,

@@ -79,6 +79,8 @@ public struct RecordCapture: Sendable, Hashable {
     public var keptColumns: [String]
     /// What a changeset says beyond what the relay needs.
     public var changeset: ChangesetContent
+    /// The columns of which one must change for an update to be captured; nil for any column of the table.
+    public var columns: [String]?
 
     /// Creates a capture.
     public init(
@@ -90,7 +92,8 @@ public struct RecordCapture: Sendable, Hashable {
         updatesAfterSoftDelete: Bool = false,
         topics: [Topic],
         keptColumns: [String] = [],
-        changeset: ChangesetContent = .minimal
+        changeset: ChangesetContent = .minimal,
+        columns: [String]? = nil
     ) {
         self.modelName = modelName
         self.singular = singular
@@ -101,6 +104,7 @@ public struct RecordCapture: Sendable, Hashable {
         self.topics = topics
         self.keptColumns = keptColumns
         self.changeset = changeset
+        self.columns = columns
     }
 }
 

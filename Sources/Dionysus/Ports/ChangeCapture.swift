@@ -33,12 +33,19 @@ public protocol OutboxSupport: Sendable {
     /// The statements that create the outbox's tables, without those for lanes.
     func creation() -> [SQL]
 
+    /// The statements that put right what may have been changed since ``creation()``; none of them waits for writers.
+    func upkeep() -> [SQL]
+
     /// The statements that (re)create what depends on the number of lanes.
     /// - Parameter lanes: How many lanes there are.
     func laneIndexes(lanes: Int) -> [SQL]
 
     /// The statements that remove everything that ``creation()`` and ``laneIndexes(lanes:)`` made.
     func removal() -> [SQL]
+
+    /// The statements that bound how long the statements after them wait for a table, in the same transaction; none where
+    /// writers exclude each other anyhow.
+    func lockTimeout(_ timeout: Duration) -> [SQL]
 
     /// Raises the version counter to the clock, so that a restored database goes on above what it had published.
     func raiseVersion(in transaction: inout Transaction) throws
@@ -75,8 +82,9 @@ public protocol OutboxSupport: Sendable {
     func advanceLowWaterMark(ofLane lane: Int, lanes: Int) -> [SQL]
 
     /// The statement that tells waiting relays of rows which were inserted without a trigger, in their transaction;
-    /// nil where nobody has to be told.
-    func wakeUp() -> SQL?
+    /// nil where nobody has to be told, or the role may not tell.
+    /// - Parameter transaction: A transaction of the role that inserts.
+    func wakeUp(in transaction: inout Transaction) throws -> SQL?
 
     /// Whether the transaction's changes are captured: a condition.
     var isCaptured: SQL { get }
@@ -84,27 +92,13 @@ public protocol OutboxSupport: Sendable {
     /// The trace context of the transaction: values of the outbox's columns `traceparent` and `tracestate`.
     var traceContext: (traceparent: SQL, tracestate: SQL) { get }
 
-    /// The statements that install the triggers of a table, in place of those that are there.
-    /// - Parameters:
-    ///   - capture: What a change writes.
-    ///   - table: The table as the catalogue has it.
-    ///   - outbox: The outbox as the catalogue has it.
-    func triggers(for capture: TableCapture, on table: TableDescription, outbox: TableDescription) -> [SQL]
-
-    /// What tells whether installed triggers still serve: statements that differ when they have to be replaced.
+    /// In what the triggers in the database differ from what is asked for.
     ///
-    /// By default the triggers themselves.
+    /// It looks only at what belongs to this library and this outbox: by owner, schema and name.
     /// - Parameters:
-    ///   - capture: What a change writes.
-    ///   - table: The table as the catalogue has it.
-    ///   - outbox: The outbox as the catalogue has it.
-    func essence(of capture: TableCapture, on table: TableDescription, outbox: TableDescription) -> [SQL]
-
-    /// The tables that have triggers of this library.
-    func capturedTables(in transaction: inout Transaction) throws -> [String]
-
-    /// The statements that remove this library's triggers from a table.
-    func triggerRemoval(table: String) -> [SQL]
+    ///   - request: What has to be captured.
+    ///   - transaction: A transaction that reads.
+    func captureReport(_ request: CaptureRequest, in transaction: inout Transaction) throws -> CaptureReport
 }
 
 extension OutboxSupport {
@@ -117,8 +111,67 @@ extension OutboxSupport {
     public func outboxFaults(in transaction: inout Transaction) throws -> [String] { [] }
 
     public func claimOrder(lane: SQL, id: SQL) -> SQL { "\(lane), \(id)" }
+}
 
-    public func essence(of capture: TableCapture, on table: TableDescription, outbox: TableDescription) -> [SQL] {
-        triggers(for: capture, on: table, outbox: outbox)
+/// What has to be captured.
+public struct CaptureRequest: Sendable {
+    /// The tables whose changes are captured.
+    public var tables: [TableCapture]
+    /// The database role whose members may suppress capture; nil for the role that owns the outbox.
+    public var suppressionRole: String?
+
+    /// Creates a request.
+    /// - Parameters:
+    ///   - tables: The tables whose changes are captured.
+    ///   - suppressionRole: The role whose members may suppress capture; nil for the role that owns the outbox.
+    public init(tables: [TableCapture], suppressionRole: String? = nil) {
+        self.tables = tables
+        self.suppressionRole = suppressionRole
+    }
+}
+
+/// What capture in the database is like, compared with what is asked for.
+public struct CaptureReport: Sendable {
+    /// What migrating has to change, in the order in which it does.
+    public var differences: [CaptureDifference]
+    /// What keeps tables from being captured, a line each; migrating can't mend it.
+    public var faults: [String]
+    /// What an administrator should know, a line each.
+    public var warnings: [String]
+
+    /// Creates a report.
+    /// - Parameters:
+    ///   - differences: What migrating has to change.
+    ///   - faults: What it can't mend.
+    ///   - warnings: What an administrator should know.
+    public init(differences: [CaptureDifference] = [], faults: [String] = [], warnings: [String] = []) {
+        self.differences = differences
+        self.faults = faults
+        self.warnings = warnings
+    }
+}
+
+/// Something about one table's capture that migrating has to change.
+public struct CaptureDifference: Sendable {
+    /// The table; empty for what concerns all.
+    public var table: String
+    /// What is wrong, and what to do about it.
+    public var fault: String
+    /// What migrating does, in the past tense, for its report.
+    public var change: String
+    /// The statements that change it, in one transaction.
+    public var statements: [SQL]
+
+    /// Creates a difference.
+    /// - Parameters:
+    ///   - table: The table; empty for what concerns all.
+    ///   - fault: What is wrong, and what to do about it.
+    ///   - change: What migrating does, in the past tense.
+    ///   - statements: The statements that change it, in one transaction.
+    public init(table: String, fault: String, change: String, statements: [SQL]) {
+        self.table = table
+        self.fault = fault
+        self.change = change
+        self.statements = statements
     }
 }

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Dionysus
 import DionysusConsumer
-import DionysusProducer
+public import DionysusProducer
 
 struct MigrateCommand<App: DionysusApplication>: AsyncParsableCommand {
     static var configuration: CommandConfiguration {
@@ -11,10 +11,19 @@ struct MigrateCommand<App: DionysusApplication>: AsyncParsableCommand {
         )
     }
 
+    @Flag(help: "Print what would change in the source database's outbox and triggers, and change nothing.")
+    var dryRun = false
+
     func run() async throws {
         let environment = try ApplicationEnvironment<App>()
-        try await environment.migrate()
-        print("migrated \(environment.locations)")
+        let report = dryRun ? try await environment.plannedMigration() : try await environment.migrate()
+        for warning in report.warnings { printError("warning: \(warning)") }
+        for change in report.changes { print(dryRun ? "would have \(change)" : change) }
+        if dryRun {
+            if report.changes.isEmpty { print("nothing would change") }
+        } else {
+            print("migrated \(environment.locations)")
+        }
     }
 }
 
@@ -76,13 +85,17 @@ extension ApplicationEnvironment {
     }
 
     /// Creates or upgrades tables and triggers in the databases of the application's sides; safe to repeat.
-    public func migrate() async throws {
+    /// - Returns: What was changed in the source database's outbox and triggers.
+    @discardableResult
+    public func migrate() async throws -> OutboxSchema.Report {
         try requireDatabases()
         let application = application
+        var report = OutboxSchema.Report()
         if App.hasProducer {
             let source = try source()
             try await source.exclusively("application:migrate") { try application.migrateSource(&$0) }
-            try await OutboxSchema(database: source, registry: registry).migrate(lanes: settings.producer.lanes)
+            report = try await OutboxSchema(database: source, registry: registry)
+                .migrate(lanes: settings.producer.lanes)
             await source.close()
         }
         if App.hasConsumer {
@@ -91,6 +104,18 @@ extension ApplicationEnvironment {
             try await ConsumerSchema(database: replica).migrate()
             await replica.close()
         }
+        return report
+    }
+
+    /// What ``migrate()`` would change in the source database's outbox and triggers.
+    func plannedMigration() async throws -> OutboxSchema.Report {
+        try requireDatabases()
+        guard App.hasProducer else { return OutboxSchema.Report() }
+        let source = try source()
+        let report = try await OutboxSchema(database: source, registry: registry)
+            .plannedMigration(lanes: settings.producer.lanes)
+        await source.close()
+        return report
     }
 
     func uninstall(force: Bool) async throws {

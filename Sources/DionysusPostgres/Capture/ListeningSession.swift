@@ -9,6 +9,8 @@ final class ListeningSession {
     private var connection: OpaquePointer?
     private var isArmed = false
     private var isLost = false
+    /// The number of the lock, in SQL.
+    private var lock = ""
 
     init(target: ConnectionTarget) { self.target = target }
 
@@ -20,7 +22,7 @@ final class ListeningSession {
     func arm() throws -> Bool {
         if isArmed { return true }
         let connection = try connected()
-        isArmed = try text("SELECT pg_try_advisory_lock(\(PostgresOutbox.wakeUpLock))", on: connection) == "t"
+        isArmed = try text("SELECT pg_try_advisory_lock(\(lock))", on: connection) == "t"
         return isArmed
     }
 
@@ -28,7 +30,7 @@ final class ListeningSession {
         guard isArmed, let connection else { return }
         isArmed = false
         // If this fails the connection is lost, and the lock with it.
-        _ = try? text("SELECT pg_advisory_unlock(\(PostgresOutbox.wakeUpLock))", on: connection)
+        _ = try? text("SELECT pg_advisory_unlock(\(lock))", on: connection)
     }
 
     func close() {
@@ -67,7 +69,23 @@ final class ListeningSession {
                 advice: "connect to the server directly, or turn the wake-up off"
             )
         }
-        _ = try text("LISTEN \(PostgresOutbox.wakeUpChannel)", on: opened)
+        // The channel is a secret of this outbox, so that nobody else keeps the relay busy.
+        let wakeUp =
+            try text(
+                "SELECT m.value || ' ' || w.channel FROM dionysus_wake_ups w, dionysus_meta m WHERE m.name = 'wake_up_lock'",
+                on: opened
+            ) ?? ""
+        let parts = wakeUp.split(separator: " ")
+        guard parts.count == 2, let number = Int64(parts[0]) else {
+            close()
+            throw DionysusError(
+                .declaration,
+                "the outbox of PostgreSQL at \(target.location) has no channel for announcements",
+                advice: "run migrate"
+            )
+        }
+        lock = String(number)
+        _ = try text("LISTEN \(quotedName(String(parts[1])))", on: opened)
         return opened
     }
 

@@ -5,11 +5,6 @@ import Dionysus
 /// The outbox's timestamps have no time zone and are UTC, as Rails creates them, so that either side can drain
 /// the other's table.
 struct PostgresOutbox: OutboxSupport {
-    /// The advisory lock that a waiting relay holds: "dionysus" in ASCII.
-    static let wakeUpLock: Int64 = 0x6469_6f6e_7973_7573
-    /// The channel on which changes are announced to a waiting relay.
-    static let wakeUpChannel = "dionysus_outbox"
-
     let dialect = PostgresDialect()
 
     func time(shiftedBy seconds: Double) -> SQL {
@@ -25,6 +20,13 @@ struct PostgresOutbox: OutboxSupport {
 
     func creation() -> [SQL] {
         [
+            // An outbox that the search path finds is this one, also if new tables would go elsewhere.
+            """
+            SELECT pg_catalog.set_config('search_path',
+              pg_catalog.quote_ident(n.nspname) || ', ' || pg_catalog.current_setting('search_path'), true)
+            FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+            WHERE c.oid = pg_catalog.to_regclass('dionysus_outboxes')
+            """,
             """
             CREATE TABLE IF NOT EXISTS dionysus_outboxes (
               id bigserial PRIMARY KEY,
@@ -69,6 +71,35 @@ struct PostgresOutbox: OutboxSupport {
             ON CONFLICT (name) DO NOTHING
             """,
             "CREATE SEQUENCE IF NOT EXISTS dionysus_version",
+            // The lock that a waiting relay holds. Whoever else holds it makes relays poll, and no more.
+            """
+            INSERT INTO dionysus_meta (name, value)
+            VALUES (
+              'wake_up_lock', ('x' || left(replace(gen_random_uuid()::text, '-', ''), 16))::bit(64)::bigint::text
+            ) ON CONFLICT (name) DO NOTHING
+            """,
+            // The channel on which a waiting relay is told of changes. Only relays and capture functions may read it:
+            // whoever knows it can keep relays busy.
+            """
+            CREATE TABLE IF NOT EXISTS dionysus_wake_ups (
+              id integer PRIMARY KEY DEFAULT 1 CHECK (id = 1), channel text NOT NULL
+            )
+            """,
+            """
+            INSERT INTO dionysus_wake_ups (channel)
+            VALUES ('dionysus_' || replace(gen_random_uuid()::text, '-', '')) ON CONFLICT (id) DO NOTHING
+            """,
+            // Transactions whose changes were left out of the outbox on demand.
+            """
+            CREATE TABLE IF NOT EXISTS dionysus_suppressions (
+              transaction_id text PRIMARY KEY, role_name text NOT NULL, suppressed_at timestamptz(6) NOT NULL
+            )
+            """,
+        ]
+    }
+
+    func upkeep() -> [SQL] {
+        [
             // A session that keeps ids for later would write rows below those that others have written and published.
             """
             DO $dionysus$
@@ -79,6 +110,7 @@ struct PostgresOutbox: OutboxSupport {
               END IF;
             END $dionysus$
             """,
+            "REVOKE ALL ON dionysus_wake_ups FROM PUBLIC",
         ]
     }
 
@@ -98,21 +130,28 @@ struct PostgresOutbox: OutboxSupport {
 
     func removal() -> [SQL] {
         [
-            "DROP TABLE IF EXISTS dionysus_outboxes, dionysus_lanes, dionysus_meta",
-            "DROP SEQUENCE IF EXISTS dionysus_version",
-            // Functions whose triggers are gone, with their table or by hand.
             """
-            DO $dionysus$
-            DECLARE unused record;
-            BEGIN
-              FOR unused IN SELECT oid::regprocedure AS name FROM pg_proc
-                WHERE proname LIKE 'dionysus\\_capture\\_%' AND pronamespace = current_schema()::regnamespace
-              LOOP
-                EXECUTE format('DROP FUNCTION %s', unused.name);
-              END LOOP;
+            DROP TABLE IF EXISTS dionysus_outboxes, dionysus_lanes, dionysus_meta, dionysus_wake_ups,
+              dionysus_suppressions
+            """,
+            "DROP SEQUENCE IF EXISTS dionysus_version",
+            // The role stays, since other databases of the server may use it, without its rights in this one.
+            """
+            DO $dionysus$ BEGIN
+              IF EXISTS (
+                SELECT 1 FROM pg_catalog.pg_roles r WHERE r.rolname = 'dionysus_capture'
+                  AND pg_catalog.pg_has_role(current_user, r.oid, 'USAGE')
+                  AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_proc p WHERE p.proowner = r.oid)
+              ) THEN
+                DROP OWNED BY dionysus_capture;
+              END IF;
             END $dionysus$
             """,
         ]
+    }
+
+    func lockTimeout(_ timeout: Duration) -> [SQL] {
+        [SQL(raw: "SET LOCAL lock_timeout TO \(timeout.milliseconds)")]
     }
 
     /// Only ever raised, and by whole seconds at least, so that a version drawn meanwhile can't be drawn again.
@@ -225,11 +264,19 @@ struct PostgresOutbox: OutboxSupport {
         ]
     }
 
-    func wakeUp() -> SQL? {
-        """
-        SELECT pg_notify('\(raw: Self.wakeUpChannel)', '')
-        WHERE NOT pg_try_advisory_xact_lock_shared(\(raw: "\(Self.wakeUpLock)"))
-        """
+    func wakeUp(in transaction: inout Transaction) throws -> SQL? {
+        let mayRead: SQL = """
+            SELECT pg_catalog.has_table_privilege(c.oid, 'SELECT')
+              AND pg_catalog.current_setting('max_prepared_transactions') = '0'
+            FROM pg_catalog.pg_class c WHERE c.oid = pg_catalog.to_regclass('dionysus_wake_ups')
+            """
+        guard try transaction.run(mayRead).first?[0] == .bool(true),
+            let channel = try transaction.run("SELECT channel FROM dionysus_wake_ups").first?.text(0)
+        else { return nil }
+        return """
+            SELECT pg_catalog.pg_notify(\(channel), '')
+            WHERE NOT pg_catalog.pg_try_advisory_xact_lock_shared(\(raw: String(try wakeUpLock(in: &transaction))))
+            """
     }
 
     var isCaptured: SQL { "current_setting('dionysus.capture', true) IS DISTINCT FROM 'off'" }
@@ -241,47 +288,30 @@ struct PostgresOutbox: OutboxSupport {
         )
     }
 
-    func triggers(for capture: TableCapture, on table: TableDescription, outbox: TableDescription) -> [SQL] {
-        CaptureTriggers(capture: capture, table: table, outbox: outbox, dialect: dialect).statements()
-    }
-
-    /// Rows are compared as a whole in the end, so that triggers serve on whatever columns are added to the table, as
-    /// long as they don't write them all into changesets.
-    func essence(of capture: TableCapture, on table: TableDescription, outbox: TableDescription) -> [SQL] {
-        var table = table
-        if capture.records.allSatisfy({ $0.changeset == .minimal }) { table.columns = [] }
-        return triggers(for: capture, on: table, outbox: outbox)
-    }
-
-    func capturedTables(in transaction: inout Transaction) throws -> [String] {
-        let result = try transaction.run(
-            """
-            SELECT DISTINCT CASE WHEN pg_table_is_visible(c.oid) THEN c.relname ELSE n.nspname || '.' || c.relname END
-            FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-            WHERE t.tgname LIKE 'dionysus\\_capture\\_%' AND NOT t.tgisinternal
-            """
+    func captureReport(_ request: CaptureRequest, in transaction: inout Transaction) throws -> CaptureReport {
+        let names = Set(request.tables.flatMap(\.tablesRead)).sorted()
+        guard let catalogue = try CaptureCatalogue.read(names, in: &transaction),
+            let description = try transaction.describe(table: "dionysus_outboxes")
+        else { return CaptureReport() }
+        let outbox = CaptureOutbox(
+            schema: catalogue.outboxSchema,
+            owner: catalogue.outboxOwnerName,
+            columns: description.columns,
+            wakeUpLock: try wakeUpLock(in: &transaction),
+            suppressionRole: request.suppressionRole
         )
-        return try result.rows.compactMap { try $0.text(0) }
+        return try transaction.withServerSearchPath { transaction in
+            CaptureReport(
+                differences: try CaptureDifferences(catalogue: catalogue, outbox: outbox, request: request)
+                    .all(in: &transaction),
+                faults: CaptureFaults(catalogue: catalogue, request: request).all(),
+                warnings: CaptureRole(catalogue: catalogue, outbox: outbox).warnings(request.tables)
+            )
+        }
     }
 
-    /// A function goes with the last of its triggers: a partitioned table shares its functions with its partitions.
-    func triggerRemoval(table: String) -> [SQL] {
-        let name = "'" + dialect.quoted(table).replacing("'", with: "''") + "'"
-        return [
-            """
-            DO $dionysus$
-            DECLARE installed record;
-            BEGIN
-              FOR installed IN SELECT tgname, tgfoid FROM pg_trigger
-                WHERE tgrelid = to_regclass(\(raw: name)) AND tgname LIKE 'dionysus\\_capture\\_%' AND NOT tgisinternal
-              LOOP
-                EXECUTE format('DROP TRIGGER %I ON %s', installed.tgname, \(raw: name));
-                IF NOT EXISTS (SELECT 1 FROM pg_trigger WHERE tgfoid = installed.tgfoid) THEN
-                  EXECUTE format('DROP FUNCTION %s', installed.tgfoid::regprocedure);
-                END IF;
-              END LOOP;
-            END $dionysus$
-            """
-        ]
+    private func wakeUpLock(in transaction: inout Transaction) throws -> Int64 {
+        let value = try transaction.run("SELECT value FROM dionysus_meta WHERE name = 'wake_up_lock'").first?.text(0)
+        return value.flatMap { Int64($0) } ?? 0
     }
 }

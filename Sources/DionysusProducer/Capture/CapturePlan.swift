@@ -42,8 +42,19 @@ struct CapturePlan: Sendable {
                 )
             },
             keptColumns: publications.flatMap(\.partitionKey.keptColumns).withoutRepetitions,
-            changeset: model.changeset
+            changeset: model.changeset,
+            columns: columns(of: model, publications)
         )
+    }
+
+    /// The columns that anything declared about a model reads: any other may change, come and go without notice.
+    private func columns(of model: ModelDescription, _ publications: [Registry.Publication]) -> [String]? {
+        guard let table = catalogue[model.table], let declared = try? model.columns().map(\.name) else { return nil }
+        let keys = publications.flatMap { publication in
+            publication.partitionKey.keptColumns + [publication.partitionKey.column(in: table)].compactMap(\.self)
+        }
+        return (declared + [model.primaryKey, model.softDeleteColumn] + keys).withoutRepetitions
+            .filter { table.column($0) != nil }
     }
 
     private mutating func change(_ table: String, _ body: (inout TableCapture) -> Void) {
@@ -72,8 +83,11 @@ struct CapturePlan: Sendable {
             path.insert(hop.reversed(to: table), at: 0)
             let isEnd = index == dependency.hops.count - 1
             // Of the tables between, only the columns that join matter.
-            let joins = isEnd ? nil : hop.targetColumns + dependency.hops[index + 1].sourceColumns
-            let affected = AffectedCapture(record: record, path: path, columns: joins?.withoutRepetitions)
+            let columns =
+                isEnd
+                ? columns(of: dependency.target, []).map { $0 + hop.targetColumns }
+                : hop.targetColumns + dependency.hops[index + 1].sourceColumns
+            let affected = AffectedCapture(record: record, path: path, columns: columns?.withoutRepetitions)
             add(affected, to: hop.otherTable)
             table = hop.otherTable
         }

@@ -17,8 +17,8 @@ public final class OutboxRecorder: Sendable {
     private let support: any OutboxSupport
     private let dialect: any SQLDialect
     private let cipher: ChangesetCipher
-    /// The outbox as it was found by the first change.
-    private let outbox = Mutex<TableDescription?>(nil)
+    /// The outbox as it was found by the first change, and the statement that tells waiting relays.
+    private let outbox = Mutex<(table: TableDescription, wakeUp: SQL?)?>(nil)
 
     /// Creates a recorder.
     /// - Parameters:
@@ -76,16 +76,18 @@ public final class OutboxRecorder: Sendable {
             for change in try RecordChange.all(of: change) { rows += try plan.rows(for: change, cipher) }
         }
         guard !rows.isEmpty else { return }
-        try transaction.run([insertion(of: rows, try outbox(in: &transaction))] + (support.wakeUp().map { [$0] } ?? []))
+        let (table, wakeUp) = try outbox(in: &transaction)
+        try transaction.run([insertion(of: rows, table)] + (wakeUp.map { [$0] } ?? []))
     }
 
-    private func outbox(in transaction: inout Transaction) throws -> TableDescription {
+    private func outbox(in transaction: inout Transaction) throws -> (table: TableDescription, wakeUp: SQL?) {
         if let known = outbox.withLock({ $0 }) { return known }
         guard let table = try transaction.describe(table: "dionysus_outboxes") else {
             throw DionysusError(.declaration, "there is no outbox in the database", advice: "run migrate first")
         }
-        outbox.withLock { $0 = table }
-        return table
+        let found = (table: table, wakeUp: try support.wakeUp(in: &transaction))
+        outbox.withLock { $0 = found }
+        return found
     }
 
     private func insertion(of rows: [RecordingPlan.Row], _ outbox: TableDescription) -> SQL {

@@ -27,6 +27,7 @@ public struct Registry: Sendable {
     let faults: [String]
     let capture: CaptureMode
     let changesetKeys: [ChangesetKey]
+    let captureSuppressionRole: String?
 
     /// Reads a declaration.
     /// - Parameters:
@@ -35,6 +36,7 @@ public struct Registry: Sendable {
     public init(_ producer: some Producer, settings: ProducerSettings = ProducerSettings()) {
         capture = settings.capture
         changesetKeys = settings.changesetKeys
+        captureSuppressionRole = settings.captureSuppressionRole
         let namespaces = producer.namespaces
         let prefix = settings.topicPrefix
         publications = namespaces.flatMap { namespace in

@@ -81,7 +81,7 @@ public struct GenesisChunk: Sendable {
             RETURNING id
             """
         )
-        if !result.isEmpty, let wakeUp = outbox.support.wakeUp() { try transaction.run(wakeUp) }
+        if !result.isEmpty, let wakeUp = try outbox.support.wakeUp(in: &transaction) { try transaction.run(wakeUp) }
         return GenesisRows(ids: try result.rows.compactMap { try $0.integer(0) })
     }
 }

@@ -93,9 +93,8 @@ public struct OutboxInspector: Sendable {
     @discardableResult
     public func retry(_ ids: [Int64]) async throws -> [(id: Int64, outcome: Outcome)] {
         try await change(ids, acceptsPending: false) { outbox, ids, transaction in
-            try transaction.run(
-                [outbox.retry(ids), outbox.lowerMarks(to: ids)] + (outbox.support.wakeUp().map { [$0] } ?? [])
-            )
+            let wakeUp = try outbox.support.wakeUp(in: &transaction)
+            try transaction.run([outbox.retry(ids), outbox.lowerMarks(to: ids)] + (wakeUp.map { [$0] } ?? []))
         }
     }
 

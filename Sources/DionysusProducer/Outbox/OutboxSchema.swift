@@ -1,40 +1,92 @@
 public import Dionysus
+public import Logging
 
 /// Creates, upgrades and removes the outbox and the triggers that fill it.
 public struct OutboxSchema: Sendable {
+    /// How long a statement waits for a table that writers or readers hold, before it lets them pass and tries again.
+    private static let lockTimeout = Duration.seconds(1)
+    /// The number of what ``OutboxSupport/creation()`` makes: it is raised with every change of that.
+    private static let version = "2"
+    private static let versionNote = "schema_version"
+
     let database: any CapturingDatabase
     let registry: Registry
+    private let logger: Logger
 
     /// Creates the schema of a producer.
     /// - Parameters:
     ///   - database: The database whose changes are captured.
     ///   - registry: What is published.
-    public init(database: any CapturingDatabase, registry: Registry) {
+    ///   - logger: Where it says that it waits for a table.
+    public init(
+        database: any CapturingDatabase,
+        registry: Registry,
+        logger: Logger = Logger(label: "dionysus.migrate")
+    ) {
         self.database = database
         self.registry = registry
+        self.logger = logger
     }
 
-    /// Creates or upgrades the outbox and installs the triggers, in one transaction; safe to repeat.
+    /// What migrating has changed, or would change.
+    public struct Report: Sendable, Hashable {
+        /// A line for each change, in the past tense; empty if everything was as it should be.
+        public var changes: [String] = []
+        /// What an administrator should know, a line each.
+        public var warnings: [String] = []
+
+        /// Creates a report.
+        /// - Parameters:
+        ///   - changes: A line for each change.
+        ///   - warnings: What an administrator should know.
+        public init(changes: [String] = [], warnings: [String] = []) {
+            self.changes = changes
+            self.warnings = warnings
+        }
+    }
+
+    /// Creates or upgrades the outbox and installs the triggers; safe to repeat.
+    ///
+    /// What fits already is not touched. Each table is migrated in a transaction of its own, in one order, and no
+    /// statement keeps writers waiting for longer than a second: it tries again later.
     /// - Parameter lanes: How many lanes the outbox gets.
+    /// - Returns: What was changed.
     /// - Throws: ``DionysusError`` with code `declaration` when the declaration does not fit the database.
-    public func migrate(lanes: Int) async throws {
+    @discardableResult
+    public func migrate(lanes: Int) async throws -> Report {
         let catalogue = try await Catalogue.read(for: registry, from: database)
         try throwFaults(registry.faults(in: catalogue))
-        let outbox = database.outbox
-        try await database.exclusively("dionysus:migrate") { transaction in
-            try transaction.run(outbox.creation())
-            try transaction.run(GenesisSchema.creation(transaction.dialect))
-            let current = try Self.lanes(in: &transaction)
-            if current != lanes {
-                try transaction.run([
-                    SQL(raw: "DELETE FROM dionysus_lanes"),
-                    "INSERT INTO dionysus_lanes (lane) SELECT lane FROM \(Self.numbers(lanes, transaction.dialect))",
-                ])
-                try transaction.run(outbox.laneIndexes(lanes: lanes))
-            }
-            try installation(catalogue).install(in: &transaction)
-            try outbox.raiseVersion(in: &transaction)
+        var report = Report()
+        if try await createOutbox(lanes: lanes) { report.changes.append("created or upgraded the outbox's tables") }
+        let capture = try await captureReport(catalogue)
+        try throwFaults(capture.faults)
+        report.warnings = capture.warnings
+        for difference in capture.differences {
+            try await change(difference.statements)
+            report.changes.append(difference.change)
         }
+        let outbox = database.outbox
+        try await database.exclusively("dionysus:migrate", logger: logger) { try outbox.raiseVersion(in: &$0) }
+        return report
+    }
+
+    /// What ``migrate(lanes:)`` would change; nothing is changed.
+    /// - Parameter lanes: How many lanes the outbox would get.
+    /// - Returns: The changes that would be made.
+    /// - Throws: As ``migrate(lanes:)``.
+    public func plannedMigration(lanes: Int) async throws -> Report {
+        let catalogue = try await Catalogue.read(for: registry, from: database)
+        try throwFaults(registry.faults(in: catalogue))
+        let isComplete = try await database.transaction(.snapshot) { transaction in
+            try Self.isComplete(lanes: lanes, in: &transaction)
+        }
+        let capture = try await captureReport(catalogue)
+        try throwFaults(capture.faults)
+        return Report(
+            changes: (isComplete ? [] : ["created or upgraded the outbox's tables"])
+                + capture.differences.map(\.change),
+            warnings: capture.warnings
+        )
     }
 
     /// Removes the triggers, the outbox and everything else that ``migrate(lanes:)`` made.
@@ -42,10 +94,11 @@ public struct OutboxSchema: Sendable {
     /// - Throws: ``DionysusError``: `conflict` if there are such rows and they are not to be lost.
     public func uninstall(discardsUnpublished: Bool = true) async throws {
         let outbox = database.outbox
-        try await database.exclusively("dionysus:migrate") { transaction in
-            for table in try outbox.capturedTables(in: &transaction) {
-                try transaction.run(outbox.triggerRemoval(table: table))
-            }
+        let timeout = outbox.lockTimeout(Self.lockTimeout)
+        try await database.exclusively("dionysus:migrate", logger: logger) { transaction in
+            if !timeout.isEmpty { try transaction.run(timeout) }
+            let installed = try outbox.captureReport(CaptureRequest(tables: []), in: &transaction)
+            for difference in installed.differences { try transaction.run(difference.statements) }
             // Without triggers, so that no row can come any more.
             if !discardsUnpublished, try transaction.describe(table: "dionysus_outboxes") != nil {
                 try Self.refuse(UnpublishedRows(transaction.run(Outbox.unpublishedCounts).first))
@@ -68,7 +121,7 @@ public struct OutboxSchema: Sendable {
     /// - Returns: All faults, also tables whose triggers are missing.
     public func validate() async throws -> [String] {
         let catalogue = try await Catalogue.read(for: registry, from: database)
-        let installed = installation(catalogue)
+        let installed = CaptureInstallation(registry, catalogue, database)
         return try await registry.faults(in: catalogue)
             + database.transaction(.snapshot) { [database, registry] transaction in
                 try installed.faults(in: &transaction) + hiddenRows(registry, database, in: &transaction)
@@ -77,8 +130,57 @@ public struct OutboxSchema: Sendable {
             }
     }
 
-    private func installation(_ catalogue: Catalogue) -> CaptureInstallation {
-        CaptureInstallation(registry, catalogue, database)
+    /// - Returns: Whether anything was created.
+    private func createOutbox(lanes: Int) async throws -> Bool {
+        let outbox = database.outbox
+        return try await database.exclusively("dionysus:migrate", logger: logger) { transaction in
+            // Creating what is there already would wait for those who use it.
+            if try Self.isComplete(lanes: lanes, in: &transaction) {
+                try transaction.run(outbox.upkeep())
+                return false
+            }
+            try transaction.run(outbox.creation())
+            try transaction.run(GenesisSchema.creation(transaction.dialect))
+            try transaction.run([
+                "DELETE FROM dionysus_meta WHERE name = \(Self.versionNote)",
+                "INSERT INTO dionysus_meta (name, value) VALUES (\(Self.versionNote), \(Self.version))",
+                // Notes of earlier versions.
+                "DELETE FROM dionysus_meta WHERE name LIKE 'capture:%'",
+            ])
+            let current = try Self.lanes(in: &transaction)
+            if current != lanes {
+                try transaction.run([
+                    SQL(raw: "DELETE FROM dionysus_lanes"),
+                    "INSERT INTO dionysus_lanes (lane) SELECT lane FROM \(Self.numbers(lanes, transaction.dialect))",
+                ])
+                try transaction.run(outbox.laneIndexes(lanes: lanes))
+            }
+            try transaction.run(outbox.upkeep())
+            return true
+        }
+    }
+
+    private func captureReport(_ catalogue: Catalogue) async throws -> CaptureReport {
+        let installation = CaptureInstallation(registry, catalogue, database)
+        return try await database.transaction(.snapshot) { try installation.report(in: &$0) }
+    }
+
+    /// Runs the statements about one table, however long others hold it.
+    private func change(_ statements: [SQL]) async throws {
+        let timeout = database.outbox.lockTimeout(Self.lockTimeout)
+        try await database.exclusively("dionysus:migrate", logger: logger) { transaction in
+            _ = try transaction.run(timeout + statements)
+        }
+    }
+
+    /// Whether all tables of the outbox are there, as this version makes them.
+    private static func isComplete(lanes: Int, in transaction: inout Transaction) throws -> Bool {
+        for table in ["dionysus_outboxes", "dionysus_lanes", "dionysus_meta", GenesisSchema.runs, GenesisSchema.chunks]
+        {
+            if try transaction.describe(table: table) == nil { return false }
+        }
+        let version = try transaction.run("SELECT value FROM dionysus_meta WHERE name = \(versionNote)")
+        return try version.first?.text(0) == Self.version && Self.lanes(in: &transaction) == lanes
     }
 
     static func lanes(in transaction: inout Transaction) throws -> Int {

@@ -13,6 +13,8 @@ struct ChangeWaiting: Sendable {
     }
 
     private static let firstTry = Duration.milliseconds(1)
+    /// A change that another relay has published meanwhile, or a transaction that was rolled back to a savepoint, is one.
+    private static let toleratedFalseAlarms = 8
 
     private let signal: (any ChangeSignal)?
     private let doorbell: Doorbell
@@ -23,6 +25,9 @@ struct ChangeWaiting: Sendable {
     private var hasFailed = false
     /// Whether the database has said that it can't announce changes here: it is not asked again.
     private var isImpossible = false
+    /// How often in a row an announcement has led to nothing.
+    private var falseAlarms = 0
+    private var wasAnnounced = false
 
     init(_ signal: (any ChangeSignal)?, _ doorbell: Doorbell, pollInterval: Duration, logger: Logger) {
         self.signal = signal
@@ -47,8 +52,26 @@ struct ChangeWaiting: Sendable {
         }
     }
 
+    /// Notes what was found since the last wait.
+    ///
+    /// Whoever announces what isn't there must not keep the relay busy: it looks less and less often, but never less often
+    /// than a relay that polls.
+    mutating func found(_ lanes: [Int]) {
+        falseAlarms = lanes.isEmpty && wasAnnounced ? falseAlarms + 1 : 0
+        wasAnnounced = false
+    }
+
     /// Waits for the next change since changes have been announced.
-    func wait() async {
+    mutating func wait() async {
+        if falseAlarms > Self.toleratedFalseAlarms {
+            let pause = Self.firstTry * (1 << min(falseAlarms - Self.toleratedFalseAlarms, 16))
+            try? await Task.sleep(for: min(pause, pollInterval))
+        }
+        await waitForAnnouncement()
+        wasAnnounced = doorbell.hasAnnouncement
+    }
+
+    private func waitForAnnouncement() async {
         if doorbell.hasAnnouncement { return }
         switch readiness {
         case .armed, .silent: await doorbell.wait(atMost: pollInterval)

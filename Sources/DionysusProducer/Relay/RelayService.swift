@@ -140,6 +140,7 @@ public struct RelayService: Service {
                 logger.warning("ids of the outbox have gone back: rows that were passed are looked for")
             }
             telemetry.polled(pendingLanes: lanes.count)
+            changes.found(lanes)
             await telemetry.measureIfDue(outbox, in: database)
             // Lanes whose rows all wait behind a failed one are looked at again and again: they don't count as work.
             if mode == .untilEmpty, queue.isIdle, try await isEmpty(pipeline, queue) { queue.close() }

@@ -6,8 +6,6 @@ import Dionysus
 /// insert or update record those rows. When the statement resolves the conflict in another way, their rows are
 /// superfluous, and the relay publishes the record's state.
 struct SQLiteCaptureTriggers {
-    static let operations = ["replace_insert", "replace_update", "insert", "update", "delete"]
-
     static let now = "strftime('%Y-%m-%dT%H:%M:%f000Z', 'now')"
 
     let capture: TableCapture
@@ -15,12 +13,13 @@ struct SQLiteCaptureTriggers {
     let outbox: TableDescription
     let dialect: SQLiteDialect
 
-    static func triggerName(_ table: String, _ operation: String) -> String {
-        "dionysus_capture_\(table.replacing(".", with: "_"))_\(operation)"
+    /// The text of each trigger, by its name.
+    func all() -> [String: String] {
+        Dictionary(uniqueKeysWithValues: triggers().map { ($0.name, $0.text) })
     }
 
-    func statements() -> [SQL] {
-        var statements = [trigger("update", "AFTER UPDATE", updateBody(), when: anyColumnDiffers)]
+    private func triggers() -> [(name: String, text: String)] {
+        var statements = [trigger("update", "AFTER UPDATE", updateBody(), when: differs(readColumns))]
         // Of a table that is only observed, inserts and deletes say nothing.
         guard !capture.records.isEmpty || !capture.affected.isEmpty else { return statements }
         statements += [
@@ -29,36 +28,47 @@ struct SQLiteCaptureTriggers {
         ]
         let replaced = conflicting()
         if !replaced.isEmpty {
-            let exists = "EXISTS (SELECT 1 FROM \(quoted(capture.table)) r WHERE \(replaced))"
-            let body = deleteBody(of: "r", from: "FROM \(quoted(capture.table)) r WHERE \(replaced)")
+            let exists = "EXISTS (SELECT 1 FROM \(dialect.quoted(capture.table)) dionysus_r WHERE \(replaced))"
+            let body = deleteBody(
+                of: "dionysus_r",
+                from: "FROM \(dialect.quoted(capture.table)) dionysus_r WHERE \(replaced)"
+            )
             statements.append(trigger("replace_insert", "BEFORE INSERT", body, when: exists))
             let keys = capture.records.isEmpty && !table.primaryKey.isEmpty ? table.primaryKey : [capture.primaryKey]
-            let isSame = keys.map { "r.\(quoted($0)) IS OLD.\(quoted($0))" }.joined(separator: " AND ")
+            let isSame = keys.map { "dionysus_r.\(quoted($0)) IS OLD.\(quoted($0))" }.joined(separator: " AND ")
             let others = "\(replaced) AND NOT (\(isSame))"
             statements.append(
                 trigger(
                     "replace_update",
                     "BEFORE UPDATE",
-                    deleteBody(of: "r", from: "FROM \(quoted(capture.table)) r WHERE \(others)"),
-                    when: "EXISTS (SELECT 1 FROM \(quoted(capture.table)) r WHERE \(others))"
+                    deleteBody(
+                        of: "dionysus_r",
+                        from: "FROM \(dialect.quoted(capture.table)) dionysus_r WHERE \(others)"
+                    ),
+                    when: "EXISTS (SELECT 1 FROM \(dialect.quoted(capture.table)) dionysus_r WHERE \(others))"
                 )
             )
         }
         return statements
     }
 
-    private func trigger(_ operation: String, _ event: String, _ body: String, when condition: String? = nil) -> SQL {
-        SQL(
-            raw: """
-                CREATE TRIGGER \(quoted(Self.triggerName(capture.table, operation))) \(event) ON \(quoted(capture.table))
-                FOR EACH ROW WHEN \(SQLiteTransactionMarker.isCaptured)\(condition.map { " AND (\($0))" } ?? "") BEGIN
-                \(body)
-                END
-                """
-        )
+    private func trigger(
+        _ operation: String,
+        _ event: String,
+        _ body: String,
+        when condition: String? = nil
+    ) -> (name: String, text: String) {
+        let name = "dionysus_capture_\(capture.table)_\(operation)"
+        let text = """
+            CREATE TRIGGER \(quoted(name)) \(event) ON \(dialect.quoted(capture.table))
+            FOR EACH ROW WHEN \(SQLiteTransactionMarker.isCaptured)\(condition.map { " AND (\($0))" } ?? "") BEGIN
+            \(body)
+            END
+            """
+        return (name, text)
     }
 
-    private func quoted(_ name: String) -> String { dialect.quoted(name) }
+    private func quoted(_ name: String) -> String { quotedName(name) }
 
     private func literal(_ text: String) -> String { "'" + text.replacing("'", with: "''") + "'" }
 
@@ -76,7 +86,14 @@ struct SQLiteCaptureTriggers {
         }
     }
 
-    private var anyColumnDiffers: String { differs(table.columns.filter { !$0.isGenerated }.map(\.name)) }
+    /// The columns of which one must change. The application can drop any other.
+    private var readColumns: [String] {
+        let all = table.columns.filter { !$0.isGenerated }.map(\.name)
+        let read = capture.records.map(\.columns) + capture.affected.map(\.columns)
+        var columns = read.reduce(into: Set(capture.observed?.columns ?? [])) { $0.formUnion($1 ?? all) }
+        if !capture.records.isEmpty || capture.observed != nil { columns.insert(capture.primaryKey) }
+        return columns.union(capture.affected.flatMap { $0.path.first?.sourceColumns ?? [] }).sorted()
+    }
 
     private func differs(_ columns: [String]) -> String {
         columns.map { "OLD.\(quoted($0)) IS NOT NEW.\(quoted($0))" }.joined(separator: " OR ")
@@ -87,7 +104,9 @@ struct SQLiteCaptureTriggers {
         let keys = table.uniqueKeys.isEmpty ? [table.primaryKey] : table.uniqueKeys
         // Whether a condition holds is not known; a row too many does no harm.
         return (keys + table.conditionalUniqueKeys).filter { !$0.isEmpty }
-            .map { key in "(" + key.map { "r.\(quoted($0)) = NEW.\(quoted($0))" }.joined(separator: " AND ") + ")" }
+            .map { key in
+                "(" + key.map { "dionysus_r.\(quoted($0)) = NEW.\(quoted($0))" }.joined(separator: " AND ") + ")"
+            }
             .joined(separator: " OR ")
             .wrapped
     }
@@ -209,13 +228,14 @@ struct SQLiteCaptureTriggers {
         var statements = destruction(of: "OLD", from: "WHERE OLD.\(key) IS NOT NEW.\(key)")
         for record in capture.records {
             let change = changeOfUpdate(record)
+            let columns = record.columns ?? table.columns.filter { !$0.isGenerated }.map(\.name)
             statements += record.topics.map { topic in
                 row(
                     record,
                     topic,
                     of: "NEW",
                     event: change,
-                    from: "WHERE \(change) IS NOT NULL",
+                    from: "WHERE \(change) IS NOT NULL AND (\(differs(columns)))",
                     changeset: changeset(entries().ofUpdate(record, topic))
                 )
             }
@@ -254,17 +274,19 @@ struct SQLiteCaptureTriggers {
     /// The records that are reached from a changed row.
     private func affected(_ affected: AffectedCapture, of alias: String, from: String) -> String {
         let record = affected.record
-        let end = "t\(affected.path.count)"
+        let end = "dionysus_t\(affected.path.count)"
         guard let first = affected.path.first else { return "" }
         let columns = first.sourceColumns.map { "\(alias).\(quoted($0)) AS \(quoted($0))" }
         let joins = affected.path.enumerated()
             .map { index, hop in
-                let (source, target) = (index == 0 ? "changed" : "t\(index)", "t\(index + 1)")
+                let (source, target) = (
+                    index == 0 ? "dionysus_changed" : "dionysus_t\(index)", "dionysus_t\(index + 1)"
+                )
                 let condition = hop.condition.map { condition in
                     let alias = condition.side == .source ? source : target
                     return " AND \(alias).\(quoted(condition.column)) = \(literal(condition.value))"
                 }
-                return "JOIN \(quoted(hop.otherTable)) \(target) "
+                return "JOIN \(dialect.quoted(hop.otherTable)) \(target) "
                     + "ON \(target).\(quoted(hop.otherColumn)) = \(source).\(quoted(hop.column))\(condition ?? "")"
             }
         let isVisible = record.softDeleteColumn.map { column in
@@ -276,7 +298,7 @@ struct SQLiteCaptureTriggers {
                 \(insert)
                 SELECT DISTINCT \(literal(record.modelName)), \(text(record.primaryKey, of: end)), \(event(record, .updated)),
                   \(literal(topic.name)), \(partitionKey(topic, of: end)), \(Self.now), \(Self.now)\(stored("NULL"))\(context)
-                FROM (SELECT \(columns.joined(separator: ", ")) \(from)) changed
+                FROM (SELECT \(columns.joined(separator: ", ")) \(from)) dionysus_changed
                 \(joins.joined(separator: "\n")) \(isVisible ?? "");
                 """
             }

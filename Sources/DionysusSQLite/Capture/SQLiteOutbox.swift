@@ -96,7 +96,11 @@ struct SQLiteOutbox: OutboxSupport {
 
     func advanceLowWaterMark(ofLane lane: Int, lanes: Int) -> [SQL] { [] }
 
-    func wakeUp() -> SQL? { nil }
+    func wakeUp(in transaction: inout Transaction) throws -> SQL? { nil }
+
+    func lockTimeout(_ timeout: Duration) -> [SQL] { [] }
+
+    func upkeep() -> [SQL] { [] }
 
     var isCaptured: SQL { SQL(raw: SQLiteTransactionMarker.isCaptured) }
 
@@ -104,20 +108,63 @@ struct SQLiteOutbox: OutboxSupport {
         ("(SELECT traceparent FROM dionysus_transaction)", "(SELECT tracestate FROM dionysus_transaction)")
     }
 
-    func triggers(for capture: TableCapture, on table: TableDescription, outbox: TableDescription) -> [SQL] {
-        SQLiteCaptureTriggers(capture: capture, table: table, outbox: outbox, dialect: dialect).statements()
+    func captureReport(_ request: CaptureRequest, in transaction: inout Transaction) throws -> CaptureReport {
+        guard let outbox = try transaction.describe(table: "dionysus_outboxes") else { return CaptureReport() }
+        var installed = try Self.installed(in: &transaction)
+        var differences: [CaptureDifference] = []
+        for capture in request.tables.sorted(by: { $0.table < $1.table }) {
+            guard let table = try transaction.describe(table: capture.table) else { continue }
+            let triggers = SQLiteCaptureTriggers(capture: capture, table: table, outbox: outbox, dialect: dialect)
+                .all()
+            let present = installed.removeValue(forKey: capture.table.lowercased()) ?? [:]
+            guard present != triggers else { continue }
+            let isMissing = present.isEmpty
+            differences.append(
+                CaptureDifference(
+                    table: capture.table,
+                    fault: isMissing
+                        ? "table \(capture.table) has no capture triggers: run migrate"
+                        : "the capture triggers of table \(capture.table) are not those of the declaration: run migrate",
+                    change: isMissing
+                        ? "installed capture triggers on \(capture.table)"
+                        : "replaced the capture triggers of table \(capture.table)",
+                    statements: Self.removal(of: present)
+                        + triggers.sorted { $0.key < $1.key }.map { SQL(raw: $0.value) }
+                )
+            )
+        }
+        differences += installed.sorted { $0.key < $1.key }
+            .map { table, triggers in
+                CaptureDifference(
+                    table: table,
+                    fault: "table \(table) has capture triggers, which the declaration does not ask for: run migrate",
+                    change: "removed the capture triggers of table \(table)",
+                    statements: Self.removal(of: triggers)
+                )
+            }
+        return CaptureReport(differences: differences)
     }
 
-    func capturedTables(in transaction: inout Transaction) throws -> [String] {
+    /// The text of each trigger, by table and name.
+    ///
+    /// A name's case says nothing in SQLite.
+    private static func installed(in transaction: inout Transaction) throws -> [String: [String: String]] {
         let result = try transaction.run(
-            #"SELECT DISTINCT tbl_name FROM sqlite_master WHERE type = 'trigger' AND name LIKE 'dionysus\_capture\_%' ESCAPE '\'"#
+            #"""
+            SELECT tbl_name, name, sql FROM sqlite_master
+            WHERE type = 'trigger' AND name LIKE 'dionysus\_capture\_%' ESCAPE '\'
+            """#
         )
-        return try result.rows.compactMap { try $0.text(0) }
-    }
-
-    func triggerRemoval(table: String) -> [SQL] {
-        SQLiteCaptureTriggers.operations.map { operation in
-            "DROP TRIGGER IF EXISTS \(identifier: SQLiteCaptureTriggers.triggerName(table, operation))"
+        return try result.rows.reduce(into: [:]) { tables, row in
+            let table = (try row.text(0) ?? "").lowercased()
+            tables[table, default: [:]][try row.text(1) ?? ""] = try row.text(2) ?? ""
         }
     }
+
+    private static func removal(of triggers: [String: String]) -> [SQL] {
+        triggers.keys.sorted().map { SQL(raw: "DROP TRIGGER IF EXISTS \(quotedName($0))") }
+    }
 }
+
+/// A quoted name, whatever is in it: a dot is a part of it.
+func quotedName(_ name: String) -> String { "\"" + name.replacing("\"", with: "\"\"") + "\"" }

@@ -1,0 +1,97 @@
+/// A table that capture reads, as the catalogue has it, and the expressions that read its rows.
+///
+/// Trigger functions run with their owner's rights, and the owner of a table decides of what types its columns are. A
+/// cast, an operator or a conversion to JSON may be that owner's own function. So a function reads a column in three
+/// ways only, none of which runs such code whatever the column's type becomes later: it asks whether the value is null,
+/// takes the text that the type's output function gives (`concat`), and compares images of rows (`*<>`).
+struct CapturedTable {
+    /// A column.
+    struct Column: Equatable {
+        let name: String
+        /// The column's type, quoted and with its schema.
+        let type: String
+        /// The type under a domain, as SQL names it, if it is PostgreSQL's own.
+        let builtInType: String?
+    }
+
+    /// A table whose triggers capture: the table itself, a partition, or a table that inherits from it.
+    struct Relation: Equatable {
+        let oid: Int64
+        /// The name, quoted and with its schema.
+        let name: String
+        /// The name for messages, without the schema where the search path finds it.
+        let displayName: String
+    }
+
+    let oid: Int64
+    let schema: String
+    /// The name without its schema.
+    let baseName: String
+    /// The name, quoted and with its schema.
+    let name: String
+    /// `r` for a table, `p` for a partitioned one.
+    let kind: String
+    let owner: Int64
+    let hasRowSecurity: Bool
+    let columns: [Column]
+    let primaryKey: [String]
+    /// Partitions and tables that inherit from this one, at any depth.
+    let children: [Relation]
+
+    func column(_ name: String) -> Column? { columns.first { $0.name == name } }
+
+    /// A column of a row under an alias.
+    static func value(_ column: String, _ alias: String) -> String { "\(alias).\(quotedName(column))" }
+
+    /// A column's value as text, or null.
+    func text(_ column: String, _ alias: String) -> String {
+        let value = Self.value(column, alias)
+        let output = "pg_catalog.concat(\(value))"
+        let text =
+            switch self.column(column)?.builtInType {
+            // What a cast to text gives, which the relay reads.
+            case "boolean": "CASE \(output) WHEN 't' THEN 'true' ELSE 'false' END"
+            case let type? where type.hasPrefix("character(") || type == "character": "pg_catalog.rtrim(\(output), ' ')"
+            default: output
+            }
+        return "(CASE WHEN NOT (\(value) IS NULL) THEN \(text) END)"
+    }
+
+    /// A column's value as a type of PostgreSQL's own that its text is read as, or as text.
+    func typed(_ column: String, _ alias: String) -> String {
+        let text = text(column, alias)
+        guard let type = self.column(column)?.builtInType, Self.isReadFromText(type) else { return text }
+        return "\(text)::\(type)"
+    }
+
+    /// A condition: some of the columns differ between the row as it was and as it is.
+    ///
+    /// The cast keeps PostgreSQL from comparing column by column, by the operators of their types.
+    func differ(_ columns: [String], _ old: String, _ new: String) -> String {
+        func row(_ alias: String) -> String {
+            "ROW(\(columns.map { Self.value($0, alias) }.joined(separator: ", ")))::pg_catalog.record"
+        }
+        return "(\(row(old)) OPERATOR(pg_catalog.*<>) \(row(new)))"
+    }
+
+    /// Whether a value's text depends on the settings of the session that writes, such as its time zone.
+    func textDependsOnSettings(_ column: String) -> Bool {
+        guard let type = self.column(column)?.builtInType else { return true }
+        let independent = ["smallint", "integer", "bigint", "uuid", "boolean", "text", "character", "numeric", "name"]
+        return !independent.contains { type == $0 || type.hasPrefix("\($0)(") || type.hasPrefix("\($0) varying") }
+    }
+
+    /// Bytes have two texts, and JSON is told from text.
+    private static func isReadFromText(_ type: String) -> Bool {
+        type != "bytea" && type != "text" && !type.hasPrefix("character") && type != "\"char\"" && type != "name"
+    }
+}
+
+/// A quoted name, whatever is in it: a dot is a part of it.
+func quotedName(_ name: String) -> String { "\"" + name.replacing("\"", with: "\"\"") + "\"" }
+
+/// A literal that means the same whatever `standard_conforming_strings` is.
+func quotedLiteral(_ text: String) -> String {
+    let quoted = "'" + text.replacing("'", with: "''") + "'"
+    return text.contains("\\") ? "E" + quoted.replacing("\\", with: "\\\\") : quoted
+}
