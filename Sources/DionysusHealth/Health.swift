@@ -88,7 +88,7 @@ public struct Health: Sendable {
     }
 
     private static func report(on heartbeat: HeartbeatRecord, _ question: Question, _ maxAge: Duration) -> Report {
-        let age = Duration.microseconds(Timestamp.now.microseconds - heartbeat.time.microseconds)
+        let age = Duration.microseconds(Timestamp.now.microseconds(since: heartbeat.time))
         return Report(
             reason: reason(heartbeat, age, question, maxAge),
             heartbeat: heartbeat,

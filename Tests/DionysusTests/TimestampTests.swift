@@ -55,4 +55,45 @@ import Testing
         let time = Timestamp(microseconds: 1_702_044_156_280_123)
         #expect(time.iso8601(fractionDigits: digits) == "2023-12-08T14:02:36\(fraction)Z")
     }
+
+    @Test(
+        "every point in time is written and read back, the first and the last too",
+        arguments: [
+            Int64.min, .min + 1, -62_167_219_200_000_001, -62_167_219_200_000_000, -1, 0, 253_402_300_800_000_000,
+            .max - 1, .max,
+        ]
+    )
+    func limits(_ microseconds: Int64) {
+        let time = Timestamp(microseconds: microseconds)
+        #expect(Timestamp(time.description) == time, "\(time)")
+    }
+
+    @Test(
+        "a year that 64 bits don't count is no time",
+        arguments: ["294248-01-01", "999999-12-31T00:00:00Z", "-290309-01-01", "-999999-01-01", "1234567-01-01"]
+    )
+    func farYears(_ text: String) {
+        #expect(Timestamp(text) == nil)
+    }
+
+    @Test(
+        "dates and distances beyond the last point in time end there",
+        arguments: [Double.infinity, 1e300, 1e15, 9_223_372_036_855]
+    )
+    func beyond(_ seconds: Double) {
+        #expect(Timestamp(Date(timeIntervalSince1970: seconds)).microseconds == .max)
+        #expect(Timestamp(Date(timeIntervalSince1970: -seconds)).microseconds == .min)
+        #expect(Timestamp(exactly: Date(timeIntervalSince1970: seconds)) == nil)
+        #expect((Timestamp(microseconds: 1) + seconds).microseconds == .max)
+        #expect((Timestamp(microseconds: -1_000_000) + -seconds).microseconds == .min)
+    }
+
+    @Test("a date that is no number becomes no time, and moves none")
+    func noNumber() {
+        #expect(Timestamp(exactly: Date(timeIntervalSince1970: .nan)) == nil)
+        #expect(Timestamp(Date(timeIntervalSince1970: .nan)).microseconds == .min)
+        #expect((Timestamp(microseconds: 5) + .nan).microseconds == 5)
+        #expect((Timestamp(microseconds: 5) + 0.1).microseconds == 100_005)
+        #expect((Timestamp(microseconds: 5) + -0.1).microseconds == -99_995)
+    }
 }

@@ -26,7 +26,7 @@ public final class LatencyTracker: Sendable {
         var second: Int64
         var minimum: Int64
         var maximum: Int64
-        var sum: Int64
+        var sum: Int128
         var count: Int
     }
 
@@ -66,10 +66,10 @@ public final class LatencyTracker: Sendable {
         var slot = Slot(second: second(of: instant), minimum: .max, maximum: 0, sum: 0, count: 0)
         for time in times {
             // The database's clock may be ahead of this machine's.
-            let latency = max(0, now.microseconds - time.microseconds)
+            let latency = max(0, now.microseconds(since: time))
             slot.minimum = min(slot.minimum, latency)
             slot.maximum = max(slot.maximum, latency)
-            slot.sum += latency
+            slot.sum += Int128(latency)
             slot.count += 1
         }
         guard slot.count > 0 else { return }
@@ -104,7 +104,7 @@ public final class LatencyTracker: Sendable {
         return Summary(
             minimum: .microseconds(minimum),
             maximum: .microseconds(maximum),
-            average: .microseconds(slots.reduce(0) { $0 + $1.sum } / Int64(count)),
+            average: .microseconds(Int64(slots.reduce(0) { $0 + $1.sum } / Int128(count))),
             count: count
         )
     }
@@ -114,5 +114,5 @@ public final class LatencyTracker: Sendable {
 
 extension Timestamp {
     /// How much later another time is; zero if it is earlier.
-    func duration(to other: Timestamp) -> Duration { .microseconds(max(0, other.microseconds - microseconds)) }
+    func duration(to other: Timestamp) -> Duration { .microseconds(max(0, other.microseconds(since: self))) }
 }

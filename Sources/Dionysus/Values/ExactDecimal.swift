@@ -3,77 +3,196 @@ public import struct Foundation.Decimal
 /// A decimal number of up to 38 digits that keeps its scale: `150.00` is not written as `150`.
 ///
 /// It stands for SQL's `numeric`. Two numbers are equal when their values are: `1.5 == 1.50`.
+///
+/// Arithmetic never traps. A result that needs more than 38 digits loses digits behind the point, rounded half away from
+/// zero; one with more than 38 digits before the point is ``notANumber``.
 public struct ExactDecimal: Sendable {
-    /// The number without its decimal point.
-    public var unscaled: Int128
-    /// How many of the digits are behind the point; zero or more.
-    public var scale: Int
+    /// The number without its decimal point; of at most 38 digits.
+    public let unscaled: Int128
+    /// How many of the digits are behind the point; from 0 to 16,383, as in PostgreSQL.
+    public let scale: Int
 
-    /// Creates a number from its digits.
+    /// What is too large for 38 digits.
+    ///
+    /// As PostgreSQL's `NaN`, it equals itself and is greater than every number, and what is computed from it is no number
+    /// either. It can't be published, and SQLite can't store it.
+    public static let notANumber = ExactDecimal(exactly: .min, scale: 0)
+
+    private static let largest: UInt128 = 99_999_999_999_999_999_999_999_999_999_999_999_999
+    private static let largestScale = 16_383
+
+    /// Creates a number from its digits, rounded where they are too many.
     /// - Parameters:
     ///   - unscaled: The number without its decimal point.
-    ///   - scale: How many of the digits are behind the point; zero or more.
+    ///   - scale: How many of the digits are behind the point; below zero, how many zeros follow the digits.
     public init(unscaled: Int128, scale: Int) {
+        if unscaled.magnitude <= Self.largest, (0...Self.largestScale).contains(scale) {
+            self.init(exactly: unscaled, scale: scale)
+        } else if scale >= 0 {
+            self = Wide(unscaled.magnitude).rounded(scale: scale, isNegative: unscaled < 0)
+        } else if unscaled == 0 {
+            self.init(exactly: 0, scale: 0)
+        } else if scale >= -38, let factor = powerOfTen(-scale) {
+            self = Wide(unscaled.magnitude, times: factor).rounded(scale: 0, isNegative: unscaled < 0)
+        } else {
+            self = .notANumber
+        }
+    }
+
+    /// Takes the digits as they are.
+    private init(exactly unscaled: Int128, scale: Int) {
         self.unscaled = unscaled
         self.scale = scale
     }
 
-    /// Creates a whole number.
+    /// Creates a whole number, or ``notANumber`` for one of more than 38 digits.
     /// - Parameter value: The number.
     public init(_ value: some BinaryInteger) {
-        self.init(unscaled: Int128(value), scale: 0)
+        guard let value = Int128(exactly: value) else {
+            self = .notANumber
+            return
+        }
+        self.init(unscaled: value, scale: 0)
     }
 
     /// Creates the shortest decimal number that reads back as the same binary number.
-    /// - Parameter value: The binary number; nil is returned for infinities and NaN.
+    /// - Parameter value: The binary number; nil is returned for infinities and NaN, and for what needs more than 38 digits.
     public init?(_ value: Double) { self.init("\(value)") }
 
     /// Creates a number from Foundation's.
-    /// - Parameter value: The number; nil is returned for NaN.
+    /// - Parameter value: The number; nil is returned for NaN, and for what needs more than 38 digits.
     public init?(_ value: Decimal) { self.init("\(value)") }
 
-    /// The number as Foundation has it.
-    public var decimal: Decimal { Decimal(string: description) ?? .nan }
+    /// The number as Foundation has it; NaN where Foundation has none like it.
+    public var decimal: Decimal { isNumber ? Decimal(string: description) ?? .nan : .nan }
+
+    /// Whether this is a number, and not ``notANumber``.
+    public var isNumber: Bool { unscaled != .min }
 
     /// The number with another scale, half away from zero where digits are lost.
-    /// - Parameter scale: How many digits are to be behind the point.
+    /// - Parameter scale: How many digits are to be behind the point; below zero counts as zero.
     /// - Returns: The number, or itself where it would need more than 38 digits.
     public func rounded(toScale scale: Int) -> ExactDecimal {
-        if scale >= self.scale {
+        let scale = min(max(scale, 0), Self.largestScale)
+        guard isNumber, scale != self.scale else { return self }
+        if scale > self.scale {
+            if unscaled == 0 { return ExactDecimal(exactly: 0, scale: scale) }
             guard let factor = powerOfTen(scale - self.scale) else { return self }
             let (product, overflow) = unscaled.multipliedReportingOverflow(by: factor)
-            return overflow ? self : ExactDecimal(unscaled: product, scale: scale)
+            return overflow || product.magnitude > Self.largest ? self : ExactDecimal(exactly: product, scale: scale)
         }
-        guard let factor = powerOfTen(self.scale - scale) else { return ExactDecimal(unscaled: 0, scale: scale) }
+        guard let factor = powerOfTen(self.scale - scale) else { return ExactDecimal(exactly: 0, scale: scale) }
         let (quotient, remainder) = unscaled.quotientAndRemainder(dividingBy: factor)
         let carry: Int128 = remainder.magnitude * 2 >= factor.magnitude ? (unscaled < 0 ? -1 : 1) : 0
-        return ExactDecimal(unscaled: quotient + carry, scale: scale)
+        return ExactDecimal(exactly: quotient + carry, scale: scale)
     }
 
     public static func + (lhs: ExactDecimal, rhs: ExactDecimal) -> ExactDecimal {
-        let scale = max(lhs.scale, rhs.scale)
-        return ExactDecimal(
-            unscaled: lhs.rounded(toScale: scale).unscaled + rhs.rounded(toScale: scale).unscaled,
-            scale: scale
-        )
+        guard lhs.isNumber, rhs.isNumber else { return .notANumber }
+        let (coarse, fine) = lhs.scale <= rhs.scale ? (lhs, rhs) : (rhs, lhs)
+        if coarse.unscaled == 0 { return fine }
+        // A digit that is 39 places behind the last of the other number is never seen in the result, but whether there is any
+        // may decide how the last digit is rounded.
+        let scale = min(fine.scale, coarse.scale + 39)
+        var tail = fine.unscaled.magnitude
+        if scale < fine.scale {
+            let (head, rest) = tail.quotientAndRemainder(dividingBy: powerOfTen(fine.scale - scale)?.magnitude ?? .max)
+            tail = head + (rest > 0 && head % 5 == 0 ? 1 : 0)
+        }
+        let places = scale - coarse.scale
+        guard let factor = powerOfTen(min(places, 38)) else { return .notANumber }
+        var head = Wide(coarse.unscaled.magnitude, times: factor)
+        if places > 38 { head.appendZero() }
+        let (coarseIsNegative, fineIsNegative) = (coarse.unscaled < 0, fine.unscaled < 0)
+        if coarseIsNegative == fineIsNegative {
+            return (head + Wide(tail)).rounded(scale: scale, isNegative: fineIsNegative)
+        }
+        return head < Wide(tail)
+            ? (Wide(tail) - head).rounded(scale: scale, isNegative: fineIsNegative)
+            : (head - Wide(tail)).rounded(scale: scale, isNegative: coarseIsNegative)
     }
 
-    public static func - (lhs: ExactDecimal, rhs: ExactDecimal) -> ExactDecimal {
-        lhs + ExactDecimal(unscaled: -rhs.unscaled, scale: rhs.scale)
+    public static func - (lhs: ExactDecimal, rhs: ExactDecimal) -> ExactDecimal { lhs + -rhs }
+
+    public static prefix func - (number: ExactDecimal) -> ExactDecimal {
+        number.isNumber ? ExactDecimal(exactly: -number.unscaled, scale: number.scale) : number
     }
 
     public static func * (lhs: ExactDecimal, rhs: ExactDecimal) -> ExactDecimal {
-        ExactDecimal(unscaled: lhs.unscaled * rhs.unscaled, scale: lhs.scale + rhs.scale)
+        guard lhs.isNumber, rhs.isNumber else { return .notANumber }
+        let isNegative = (lhs.unscaled < 0) != (rhs.unscaled < 0)
+        return Wide(lhs.unscaled.magnitude, times: rhs.unscaled.magnitude)
+            .rounded(scale: lhs.scale + rhs.scale, isNegative: isNegative)
     }
 
     /// The number without zeros at the end of its fraction.
     var normalized: ExactDecimal {
-        var result = self
-        while result.scale > 0, result.unscaled % 10 == 0 {
-            result.unscaled /= 10
-            result.scale -= 1
+        if unscaled == 0 { return ExactDecimal(exactly: 0, scale: 0) }
+        var (digits, places) = (unscaled, scale)
+        while places > 0, digits % 10 == 0 {
+            digits /= 10
+            places -= 1
         }
-        return result
+        return ExactDecimal(exactly: digits, scale: places)
+    }
+
+    /// A sum or a product before it is cut to 38 digits: a magnitude of 256 bits, which hold 10 to the power of 77.
+    private struct Wide {
+        var high: UInt128
+        var low: UInt128
+
+        init(_ value: UInt128) { (high, low) = (0, value) }
+
+        init(_ value: UInt128, times factor: some BinaryInteger) {
+            (high, low) = value.multipliedFullWidth(by: UInt128(factor))
+        }
+
+        static func < (lhs: Wide, rhs: Wide) -> Bool { (lhs.high, lhs.low) < (rhs.high, rhs.low) }
+
+        static func + (lhs: Wide, rhs: Wide) -> Wide {
+            let (low, carry) = lhs.low.addingReportingOverflow(rhs.low)
+            var sum = Wide(low)
+            sum.high = lhs.high &+ rhs.high &+ (carry ? 1 : 0)
+            return sum
+        }
+
+        /// - Parameter rhs: No more than `lhs`.
+        static func - (lhs: Wide, rhs: Wide) -> Wide {
+            let (low, borrow) = lhs.low.subtractingReportingOverflow(rhs.low)
+            var difference = Wide(low)
+            difference.high = lhs.high &- rhs.high &- (borrow ? 1 : 0)
+            return difference
+        }
+
+        /// Multiplies by ten.
+        mutating func appendZero() {
+            let (carry, product) = low.multipliedFullWidth(by: 10)
+            (high, low) = (high &* 10 &+ carry, product)
+        }
+
+        /// Takes off the last decimal digit.
+        mutating func dropDigit() -> UInt128 {
+            let (quotient, remainder) = high.quotientAndRemainder(dividingBy: 10)
+            let (lowQuotient, digit) = (10 as UInt128).dividingFullWidth((remainder, low))
+            (high, low) = (quotient, lowQuotient)
+            return digit
+        }
+
+        /// The nearest number of 38 digits.
+        func rounded(scale: Int, isNegative: Bool) -> ExactDecimal {
+            var (rest, scale) = (self, scale)
+            if high == 0, low == 0 { return ExactDecimal(exactly: 0, scale: min(scale, ExactDecimal.largestScale)) }
+            while rest.high > 0 || rest.low > ExactDecimal.largest || scale > ExactDecimal.largestScale {
+                guard scale > 0 else { return .notANumber }
+                if rest.high == 0, rest.low == 0 { return ExactDecimal(exactly: 0, scale: ExactDecimal.largestScale) }
+                let digit = rest.dropDigit()
+                scale -= 1
+                // The digits before it have been dropped without a carry, so that nothing is rounded twice.
+                let isLast = rest.high == 0 && rest.low <= ExactDecimal.largest && scale <= ExactDecimal.largestScale
+                if isLast, digit >= 5 { rest.low += 1 }
+            }
+            return ExactDecimal(exactly: Int128(rest.low) * (isNegative ? -1 : 1), scale: scale)
+        }
     }
 }
 
@@ -85,26 +204,26 @@ extension ExactDecimal: Hashable, Comparable {
     }
 
     public static func < (lhs: ExactDecimal, rhs: ExactDecimal) -> Bool {
-        if lhs.scale == rhs.scale { return lhs.unscaled < rhs.unscaled }
-        let (left, right) = (lhs.normalized, rhs.normalized)
-        if left.scale == right.scale { return left.unscaled < right.unscaled }
-        let (leftWhole, leftFraction) = left.parts
-        let (rightWhole, rightFraction) = right.parts
-        if leftWhole != rightWhole { return leftWhole < rightWhole }
-        let scale = max(left.scale, right.scale)
-        return leftFraction.rounded(toScale: scale).unscaled < rightFraction.rounded(toScale: scale).unscaled
+        guard lhs.isNumber, rhs.isNumber else { return lhs.isNumber && !rhs.isNumber }
+        let sign = lhs.unscaled.signum()
+        if lhs.scale == rhs.scale || sign == 0 || sign != rhs.unscaled.signum() { return lhs.unscaled < rhs.unscaled }
+        return lhs.unscaled < 0 ? isSmaller(rhs, lhs) : isSmaller(lhs, rhs)
+    }
+
+    /// Whether the magnitude of one number is less than the other's; neither is zero.
+    private static func isSmaller(_ lhs: ExactDecimal, _ rhs: ExactDecimal) -> Bool {
+        let places = rhs.scale - lhs.scale
+        // Where 38 zeros and more have to be added, the first digit of one stands before all of the other.
+        guard let factor = powerOfTen(abs(places)) else { return places < 0 }
+        return places > 0
+            ? Wide(lhs.unscaled.magnitude, times: factor) < Wide(rhs.unscaled.magnitude)
+            : Wide(lhs.unscaled.magnitude) < Wide(rhs.unscaled.magnitude, times: factor)
     }
 
     public func hash(into hasher: inout Hasher) {
         let value = normalized
         hasher.combine(value.unscaled)
         hasher.combine(value.scale)
-    }
-
-    private var parts: (whole: Int128, fraction: ExactDecimal) {
-        guard let factor = powerOfTen(scale) else { return (0, self) }
-        let (quotient, remainder) = unscaled.quotientAndRemainder(dividingBy: factor)
-        return (quotient, ExactDecimal(unscaled: remainder, scale: scale))
     }
 }
 
@@ -113,7 +232,9 @@ extension ExactDecimal: LosslessStringConvertible, ExpressibleByIntegerLiteral {
     /// - Parameter value: The number.
     public init(integerLiteral value: Int64) { self.init(unscaled: Int128(value), scale: 0) }
 
+    /// The digits with their point; `NaN` for ``notANumber``, which can't be read back.
     public var description: String {
+        guard isNumber else { return "NaN" }
         if scale == 0 { return String(unscaled) }
         var digits = String(unscaled.magnitude)
         if digits.utf8.count <= scale {
@@ -124,9 +245,12 @@ extension ExactDecimal: LosslessStringConvertible, ExpressibleByIntegerLiteral {
     }
 
     /// The number if it is a whole one of 64 bits.
-    package var wholeNumber: Int64? {
+    package var wholeNumber: Int64? { wholeNumber(as: Int64.self) }
+
+    /// The number if it is a whole one that the type has.
+    package func wholeNumber<T: FixedWidthInteger>(as type: T.Type) -> T? {
         let value = normalized
-        return value.scale == 0 ? Int64(exactly: value.unscaled) : nil
+        return isNumber && value.scale == 0 ? T(exactly: value.unscaled) : nil
     }
 
     /// Reads a decimal number, with an exponent if it has one.
@@ -172,7 +296,9 @@ extension ExactDecimal: LosslessStringConvertible, ExpressibleByIntegerLiteral {
                 let exponent = Int(text), (-76...76).contains(exponent)
             else { return nil }
             scale -= exponent
-            if scale < 0 {
+            if scale < 0, value == 0 {
+                scale = 0
+            } else if scale < 0 {
                 guard let factor = powerOfTen(-scale) else { return nil }
                 let (product, overflow) = value.multipliedReportingOverflow(by: factor)
                 if overflow { return nil }
@@ -180,7 +306,8 @@ extension ExactDecimal: LosslessStringConvertible, ExpressibleByIntegerLiteral {
                 scale = 0
             }
         }
-        self.init(unscaled: isNegative ? -value : value, scale: scale)
+        guard value.magnitude <= Self.largest, scale <= Self.largestScale else { return nil }
+        self.init(exactly: isNegative ? -value : value, scale: scale)
     }
 }
 
@@ -203,6 +330,10 @@ extension ExactDecimal: Codable {
 
     public func encode(to encoder: any Encoder) throws {
         var container = encoder.singleValueContainer()
+        guard isNumber else {
+            let context = EncodingError.Context(codingPath: encoder.codingPath, debugDescription: "no decimal number")
+            throw EncodingError.invalidValue(self, context)
+        }
         try container.encode(description)
     }
 }

@@ -21,9 +21,21 @@ public struct Timestamp: Sendable, Hashable, Comparable {
     public init(microseconds: Int64) { self.microseconds = microseconds }
 
     /// Creates a point in time, rounded to microseconds.
-    /// - Parameter date: The date.
+    /// - Parameter date: The date. One that is further away than 64 bits count, some 290,000 years, becomes the first or last
+    ///   point in time; one that is no number becomes the first.
     public init(_ date: Date) {
-        microseconds = Int64((date.timeIntervalSince1970 * 1_000_000).rounded())
+        self =
+            Timestamp(exactly: date)
+            ?? Timestamp(microseconds: date.timeIntervalSince1970 > 0 ? .max : .min)
+    }
+
+    /// Creates a point in time, rounded to microseconds.
+    /// - Parameter date: The date; nil is returned for one that is further away than 64 bits count, and for one that is no
+    ///   number.
+    public init?(exactly date: Date) {
+        let value = (date.timeIntervalSince1970 * 1_000_000).rounded()
+        guard let microseconds = Int64(exactly: value) else { return nil }
+        self.microseconds = microseconds
     }
 
     /// The clock's time.
@@ -36,11 +48,23 @@ public struct Timestamp: Sendable, Hashable, Comparable {
     /// The same point in time as Foundation has it.
     public var date: Date { Date(timeIntervalSince1970: Double(microseconds) / 1_000_000) }
 
+    /// How many microseconds it lies after another point in time, as far as 64 bits count.
+    package func microseconds(since other: Timestamp) -> Int64 {
+        let (distance, overflows) = microseconds.subtractingReportingOverflow(other.microseconds)
+        return overflows ? (self < other ? .min : .max) : distance
+    }
+
     public static func < (lhs: Timestamp, rhs: Timestamp) -> Bool { lhs.microseconds < rhs.microseconds }
 
-    /// A point in time later by a number of seconds.
+    /// A point in time later by a number of seconds, or the first or last one where 64 bits don't count that far.
     public static func + (lhs: Timestamp, seconds: Double) -> Timestamp {
-        Timestamp(microseconds: lhs.microseconds + Int64(seconds * 1_000_000))
+        let end: Int64 = seconds > 0 ? .max : .min
+        // Toward zero, as a conversion to a whole number goes.
+        guard let distance = Int64(exactly: (seconds * 1_000_000).rounded(.towardZero)) else {
+            return seconds.isNaN ? lhs : Timestamp(microseconds: end)
+        }
+        let (sum, overflows) = lhs.microseconds.addingReportingOverflow(distance)
+        return Timestamp(microseconds: overflows ? end : sum)
     }
 }
 
@@ -48,6 +72,8 @@ extension Timestamp: LosslessStringConvertible {
     public var description: String { iso8601() }
 
     /// ISO 8601 in UTC: `2023-12-08T14:02:36.280000Z`.
+    ///
+    /// Years of more than four digits have six.
     /// - Parameter fractionDigits: How many digits the fraction has, from 0 to 6; what is beyond is cut off.
     /// - Returns: The text.
     public func iso8601(fractionDigits: Int = 6) -> String {
@@ -61,7 +87,8 @@ extension Timestamp: LosslessStringConvertible {
     package func write(into buffer: UnsafeMutableBufferPointer<UInt8>, fractionDigits: Int) -> Int {
         let dayLength: Int64 = 86_400_000_000
         let days = microseconds.floorDivided(by: dayLength)
-        let rest = microseconds - days * dayLength
+        // The day's beginning may lie before the first point in time; the difference doesn't.
+        let rest = microseconds &- days &* dayLength
         let (year, month, day) = civil(fromDays: days)
         var position = 0
 
@@ -106,7 +133,7 @@ extension Timestamp: LosslessStringConvertible {
     ///
     /// The date and the time are separated by `T` or a space; the fraction has any number of digits (what is beyond
     /// microseconds is cut off); the offset is `Z`, `+HH`, `+HHMM` or `+HH:MM`, and UTC when it is missing. A date
-    /// alone is its midnight.
+    /// alone is its midnight. Years have four to six digits, and may have a sign.
     /// - Parameter description: The text.
     public init?(_ description: String) {
         var description = description
@@ -117,12 +144,13 @@ extension Timestamp: LosslessStringConvertible {
 
     package init?(iso8601 bytes: UnsafeBufferPointer<UInt8>) {
         var reader = DigitReader(bytes: bytes)
-        guard let year = reader.number(4), reader.take(45), let month = reader.number(2), reader.take(45),
+        guard let year = reader.year(), reader.take(45), let month = reader.number(2), reader.take(45),
             let day = reader.number(2), (1...12).contains(month), (1...daysIn(month: month, year: year)).contains(day)
         else { return nil }
-        var result = days(fromCivil: year, month, day) * 86_400_000_000
+        let date = days(fromCivil: year, month, day)
+        var result: Int64 = 0
         if reader.isAtEnd {
-            microseconds = result
+            self.init(days: date, microseconds: 0)
             return
         }
         guard reader.take(84) || reader.take(116) || reader.take(32),
@@ -150,7 +178,13 @@ extension Timestamp: LosslessStringConvertible {
             result -= (isNegative ? -offset : offset) * 60_000_000
         }
         guard reader.isAtEnd else { return nil }
-        microseconds = result
+        self.init(days: date, microseconds: result)
+    }
+
+    /// - Returns: nil for what 64 bits don't count.
+    private init?(days: Int64, microseconds: Int64) {
+        guard let sum = Int64(exactly: Int128(days) * 86_400_000_000 + Int128(microseconds)) else { return nil }
+        self.microseconds = sum
     }
 }
 
@@ -170,7 +204,8 @@ extension Timestamp: Codable {
     }
 }
 
-private struct DigitReader {
+/// Reads numbers of a fixed length.
+struct DigitReader {
     let bytes: UnsafeBufferPointer<UInt8>
     var position = 0
 
@@ -192,6 +227,18 @@ private struct DigitReader {
         }
         position += digits
         return value
+    }
+
+    /// Four to six digits, with a sign if there is one.
+    mutating func year() -> Int64? {
+        let isNegative = take(45)
+        if !isNegative { _ = take(43) }
+        guard var value = number(4) else { return nil }
+        for _ in 0..<2 {
+            guard let digit = number(1) else { break }
+            value = value * 10 + digit
+        }
+        return isNegative ? -value : value
     }
 
     /// The digits of a fraction, as microseconds.
@@ -224,7 +271,7 @@ private func days(fromCivil year: Int64, _ month: Int64, _ day: Int64) -> Int64 
     return era * 146_097 + dayOfEra - 719_468
 }
 
-private func civil(fromDays days: Int64) -> (year: Int64, month: Int64, day: Int64) {
+func civil(fromDays days: Int64) -> (year: Int64, month: Int64, day: Int64) {
     let shifted = days + 719_468
     let era = shifted.floorDivided(by: 146_097)
     let dayOfEra = shifted - era * 146_097
@@ -236,7 +283,7 @@ private func civil(fromDays days: Int64) -> (year: Int64, month: Int64, day: Int
     return (yearOfEra + era * 400 + (month <= 2 ? 1 : 0), month, day)
 }
 
-private func daysIn(month: Int64, year: Int64) -> Int64 {
+func daysIn(month: Int64, year: Int64) -> Int64 {
     switch month {
     case 2: year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) ? 29 : 28
     case 4, 6, 9, 11: 30
@@ -245,7 +292,7 @@ private func daysIn(month: Int64, year: Int64) -> Int64 {
 }
 
 extension Int64 {
-    fileprivate func floorDivided(by divisor: Int64) -> Int64 {
+    func floorDivided(by divisor: Int64) -> Int64 {
         let quotient = self / divisor
         return self % divisor < 0 ? quotient - 1 : quotient
     }

@@ -86,7 +86,7 @@ public struct ConsumerLag: Sendable {
             .compactMap { partition in
                 guard let range = ranges[partition], let position = positions[partition] else { return nil }
                 let since = times[partition] ?? moved[partition]
-                let age = since.map { Duration.microseconds(max(now.microseconds - $0.microseconds, 0)) }
+                let age = since.map { Duration.microseconds(max(now.microseconds(since: $0), 0)) }
                 return PartitionLag(
                     partition: partition,
                     endOffset: range.next,

@@ -21,7 +21,10 @@ extension ReplicaColumn {
         guard timestampUnit > 1 else { return time }
         // It rounds half away from the beginning of the year 2000, where its count of microseconds begins.
         let start: Int64 = 946_684_800_000_000
-        let (distance, half) = (time.microseconds - start, timestampUnit / 2)
+        let (distance, overflows) = time.microseconds.subtractingReportingOverflow(start)
+        let half = timestampUnit / 2
+        // So far away, no column holds it.
+        guard !overflows, distance < .max - half else { return time }
         let rounded = (distance + (distance < 0 ? -half : half)) / timestampUnit * timestampUnit
         return Timestamp(microseconds: start + rounded)
     }

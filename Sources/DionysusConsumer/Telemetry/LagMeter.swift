@@ -87,6 +87,6 @@ extension LagMeter.Place {
     /// It was written after the last one that was applied, and after there was last none.
     fileprivate func age(at now: Timestamp) -> Duration? {
         [lastApplied, lastCaughtUp].compactMap(\.self).max()
-            .map { .microseconds(max(0, now.microseconds - $0.microseconds)) }
+            .map { .microseconds(max(0, now.microseconds(since: $0))) }
     }
 }

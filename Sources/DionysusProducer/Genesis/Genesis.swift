@@ -115,7 +115,7 @@ public struct Genesis: Sendable {
                 return times
             }
             let pausedAt = try row.timestamp(1) ?? now
-            let shifted = Timestamp(microseconds: startsAt.microseconds + now.microseconds - pausedAt.microseconds)
+            let shifted = startsAt + Double(now.microseconds(since: pausedAt)) / 1_000_000
             let more: SQL = ", paused_at = NULL, error_message = NULL, announced_at = NULL, starts_at = \(shifted)"
             return try transaction.run(
                 statements.change(id, from: [.paused, .failed], to: .running, setting: more)

@@ -67,14 +67,14 @@ public struct GenesisRun: Sendable {
             if lastDue > readAt { return lastDue }
         }
         guard chunksDone > 0 else { return chunks == 0 ? readAt : nil }
-        let elapsed = Double(readAt.microseconds - startsAt.microseconds) / 1_000_000
+        let elapsed = Double(readAt.microseconds(since: startsAt)) / 1_000_000
         return readAt + elapsed * Double(chunks - chunksDone) / Double(chunksDone)
     }
 
     /// How many chunks of a spread run are due at a time.
     static func chunksDue(_ chunks: Int64, startsAt: Timestamp, spread: Double?, at time: Timestamp) -> Int64 {
         guard let spread, spread > 0 else { return chunks }
-        let elapsed = Double(time.microseconds - startsAt.microseconds) / 1_000_000
+        let elapsed = Double(time.microseconds(since: startsAt)) / 1_000_000
         guard elapsed >= 0 else { return 0 }
         return min(chunks, Int64(min(elapsed / spread, 1) * Double(chunks)) + 1)
     }

@@ -24,7 +24,7 @@ public struct OutboxStatistics: Sendable, Hashable {
         parked = Int(try row.integer(3) ?? 0)
         published = Int(try row.integer(4) ?? 0)
         if let oldest = try row.timestamp(5), let now = try row.timestamp(6) {
-            oldestAge = .microseconds(max(0, now.microseconds - oldest.microseconds))
+            oldestAge = .microseconds(max(0, now.microseconds(since: oldest)))
         } else {
             oldestAge = nil
         }
