@@ -266,7 +266,8 @@ let package = Package(
         .testTarget(
             name: "DionysusProducerTests",
             dependencies: [
-                "Dionysus", "DionysusEmbedded", "DionysusGRDB", "DionysusPostgres", "DionysusProducer",
+                "Dionysus", "DionysusConsumer", "DionysusEmbedded", "DionysusGRDB", "DionysusPostgres",
+                "DionysusProducer",
                 "DionysusSQLite", "Rentals", "TestSupport",
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "InMemoryTracing", package: "swift-distributed-tracing"),

@@ -51,8 +51,8 @@ final class SQLiteConnection: DatabaseConnection {
         guard values.allSatisfy(\.isStorable) else {
             throw DionysusError(
                 .typeMismatch,
-                "text with a zero byte can't be stored in SQLite",
-                advice: "remove the byte, or use a column of bytes"
+                "SQLite can store neither text with a zero byte nor a number that is NaN",
+                advice: "remove the byte, use a column of bytes, or store null"
             )
         }
         try statement.setArguments(StatementArguments(zip(values, lists).map { $1 == nil ? $0.bound : .null }))
@@ -95,10 +95,12 @@ final class SQLiteConnection: DatabaseConnection {
 }
 
 extension Dionysus.DatabaseValue {
-    /// Whether it has no text with a zero byte, where SQLite would end the text.
+    /// Whether it is neither text with a zero byte, where SQLite would end the text, nor NaN, which it would make null.
     fileprivate var isStorable: Bool {
         switch self {
         case .text(let text), .json(let text): !text.hasZeroByte
+        case .double(let number): !number.isNaN
+        case .decimal(let number): number.isNumber
         case .array(_, let values): values.allSatisfy(\.isStorable)
         default: true
         }

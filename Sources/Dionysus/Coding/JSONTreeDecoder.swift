@@ -1,20 +1,36 @@
+import struct Foundation.Data
 import struct Foundation.Date
 import struct Foundation.Decimal
+import struct Foundation.URL
 import struct Foundation.UUID
 
 /// Decodes any `Decodable` from a JSON value.
 package struct JSONTreeDecoder: Decoder {
+    /// Where a value comes from, which decides what else it may stand for.
+    enum Origin {
+        /// A document, where everything has its type.
+        case document
+        /// A cell of a database without booleans.
+        case number
+        /// An element of a list of which the database tells only the text.
+        case text
+    }
+
     let value: JSON
     let path: String
     /// The text that `value` was parsed from, for those that ask for text after all.
     let text: String?
+    let origin: Origin
     package var codingPath: [any CodingKey] { [] }
     package var userInfo: [CodingUserInfoKey: Any] { [:] }
 
-    package init(value: JSON, path: String, text: String? = nil) {
+    package init(value: JSON, path: String) { self.init(value: value, path: path, text: nil) }
+
+    init(value: JSON, path: String, text: String? = nil, origin: Origin = .document) {
         self.value = value
         self.path = path
         self.text = text
+        self.origin = origin
     }
 
     package func container<Key: CodingKey>(keyedBy type: Key.Type) throws -> KeyedDecodingContainer<Key> {
@@ -23,32 +39,49 @@ package struct JSONTreeDecoder: Decoder {
     }
 
     package func unkeyedContainer() throws -> any UnkeyedDecodingContainer {
-        guard case .array(let elements) = value else { throw mismatch("a list") }
-        return TreeList(elements: elements, path: path)
+        if case .array(let elements) = value { return TreeList(elements: elements, path: path, origin: origin) }
+        // A list of a type that only the server knows, such as one of its enumerations.
+        guard let text, let elements = ArrayLiteral.elements(of: text) else { throw mismatch("a list") }
+        return TreeList(elements: elements, path: path, origin: .text)
     }
 
     package func singleValueContainer() -> any SingleValueDecodingContainer { TreeValue(decoder: self) }
 
     fileprivate func mismatch(_ expected: String) -> DionysusError {
-        DionysusError(.typeMismatch, "\(path) does not hold \(expected)")
+        DionysusError(
+            .typeMismatch,
+            value == .null ? "\(path) is null" : "\(path) holds \(value.kind), not \(expected)"
+        )
     }
 
     fileprivate func integer<T: FixedWidthInteger>(_ type: T.Type) throws -> T {
         switch value {
-        case .integer(let integer): if let result = T(exactly: integer) { return result }
-        case .number(let digits): if let result = T(digits) { return result }
+        case .integer(let integer):
+            if let result = T(exactly: integer) { return result }
+            throw DionysusError(.typeMismatch, "\(path) holds an integer that is out of the range of \(type)")
+        case .number(let digits):
+            if let result = T(digits) ?? ExactDecimal(digits)?.wholeNumber(as: type) { return result }
+        case .string(let digits) where origin == .text: if let result = T(digits) { return result }
         default: break
         }
-        throw mismatch("a \(type)")
+        throw mismatch("an integer of the type \(type)")
     }
 
     fileprivate func double() throws -> Double {
         switch value {
         case .integer(let integer): return Double(integer)
-        case .number(let digits): if let result = Double(digits) { return result }
+        case .number(let digits): if let result = Double(digits), result.isFinite { return result }
+        case .string(let digits) where origin == .text: if let result = Double(digits) { return result }
         default: break
         }
-        throw mismatch("a number")
+        throw mismatch("a number that fits a Double")
+    }
+
+    fileprivate func float() throws -> Float {
+        let double = try double()
+        let float = Float(double)
+        guard float.isFinite || !double.isFinite else { throw mismatch("a number that fits a Float") }
+        return float
     }
 
     fileprivate func decode<T: Decodable>(_ type: T.Type) throws -> T {
@@ -65,14 +98,60 @@ package struct JSONTreeDecoder: Decoder {
         } else if type == Date.self {
             guard case .string(let text) = value, let time = Timestamp(text) else { throw mismatch("a time") }
             known = time.date
+        } else if type == JSON.self {
+            known = value
+        } else if type == URL.self {
+            guard case .string(let text) = value, let url = URL(string: text) else { throw mismatch("a URL") }
+            known = url
+        } else if type == Data.self {
+            guard case .string(let text) = value, let bytes = [UInt8](base64: text) ?? hexadecimal(text) else {
+                throw mismatch("bytes in base64")
+            }
+            known = Data(bytes)
         } else if type == UUID.self {
             guard case .string(let text) = value, let uuid = UUID(uuidString: text) else { throw mismatch("a UUID") }
             known = uuid
         } else {
             known = nil
         }
-        if let known = known as? T { return known }
-        return try T(from: self)
+        // Without the first question, nothing known would be nil to an optional type.
+        if let known, let value = known as? T { return value }
+        do {
+            return try T(from: self)
+        } catch is DecodingError {
+            // It may quote the value.
+            throw mismatch("what \(type) can be made of")
+        }
+    }
+
+    /// Bytes as PostgreSQL writes them in lists.
+    private func hexadecimal(_ text: String) -> [UInt8]? {
+        guard origin == .text, text.hasPrefix("\\x") else { return nil }
+        let digits = text.utf8.dropFirst(2).map { Character(Unicode.Scalar($0)).hexDigitValue }
+        guard digits.count % 2 == 0 else { return nil }
+        return stride(from: 0, to: digits.count, by: 2)
+            .reduce(into: [UInt8]?([])) { bytes, index in
+                guard let high = digits[index], let low = digits[index + 1] else {
+                    bytes = nil
+                    return
+                }
+                bytes?.append(UInt8(high << 4 | low))
+            }
+    }
+}
+
+extension JSON {
+    /// What it is, for messages.
+    package var kind: String {
+        switch self {
+        case .null: "null"
+        case .bool: "a boolean"
+        case .integer: "an integer"
+        case .number: "a number"
+        case .string: "text"
+        case .array: "a list"
+        case .object: "an object"
+        }
     }
 }
 
@@ -85,9 +164,10 @@ private struct TreeValue: SingleValueDecodingContainer {
     func decode(_ type: Bool.Type) throws -> Bool {
         switch decoder.value {
         case .bool(let value): return value
-        // SQLite has no booleans.
-        case .integer(0): return false
-        case .integer(1): return true
+        case .integer(0) where decoder.origin == .number: return false
+        case .integer(1) where decoder.origin == .number: return true
+        case .string("t") where decoder.origin == .text: return true
+        case .string("f") where decoder.origin == .text: return false
         default: throw decoder.mismatch("a boolean")
         }
     }
@@ -99,7 +179,7 @@ private struct TreeValue: SingleValueDecodingContainer {
     }
 
     func decode(_ type: Double.Type) throws -> Double { try decoder.double() }
-    func decode(_ type: Float.Type) throws -> Float { Float(try decoder.double()) }
+    func decode(_ type: Float.Type) throws -> Float { try decoder.float() }
     func decode(_ type: Int.Type) throws -> Int { try decoder.integer(type) }
     func decode(_ type: Int8.Type) throws -> Int8 { try decoder.integer(type) }
     func decode(_ type: Int16.Type) throws -> Int16 { try decoder.integer(type) }
@@ -145,14 +225,16 @@ private struct TreeObject<Key: CodingKey>: KeyedDecodingContainerProtocol {
 private struct TreeList: UnkeyedDecodingContainer {
     let elements: [JSON]
     let path: String
+    let origin: JSONTreeDecoder.Origin
     var currentIndex = 0
     var codingPath: [any CodingKey] { [] }
     var count: Int? { elements.count }
     var isAtEnd: Bool { currentIndex == elements.count }
 
-    init(elements: [JSON], path: String) {
+    init(elements: [JSON], path: String, origin: JSONTreeDecoder.Origin) {
         self.elements = elements
         self.path = path
+        self.origin = origin
     }
 
     mutating func decodeNil() -> Bool {
@@ -173,6 +255,6 @@ private struct TreeList: UnkeyedDecodingContainer {
     private mutating func next() throws -> JSONTreeDecoder {
         guard !isAtEnd else { throw DionysusError(.typeMismatch, "\(path) has only \(elements.count) elements") }
         defer { currentIndex += 1 }
-        return JSONTreeDecoder(value: elements[currentIndex], path: "\(path)[\(currentIndex)]")
+        return JSONTreeDecoder(value: elements[currentIndex], path: "\(path)[\(currentIndex)]", origin: origin)
     }
 }

@@ -1,41 +1,76 @@
 import struct Foundation.Data
 import struct Foundation.Date
 import struct Foundation.Decimal
+import struct Foundation.URL
 import struct Foundation.UUID
 
 /// Encodes any `Encodable` as a JSON value.
 ///
-/// Members keep their order, and a property that is nil is written as null.
+/// Members keep their order, and a property that is nil is written as null. A decimal number is a string where it is an
+/// attribute, and a number with all of its digits where it is a member of a document, as documents have it.
 package struct JSONTreeEncoder {
     /// How many digits the fractions of times have, from 0 to 6.
     package var fractionDigits: Int
+    /// Whether what is written is a part of an object.
+    private var isWithinObject = false
 
     package init(fractionDigits: Int = 6) { self.fractionDigits = fractionDigits }
 
+    /// Encodes a value that is an attribute.
     package func encode<T: Encodable>(_ value: T) throws -> JSON {
-        if let scalar = scalar(value) { return scalar }
+        if let scalar = try scalar(value) { return scalar }
         let storage = Storage()
-        try value.encode(to: TreeEncoder(storage: storage, options: self))
+        try value.encode(to: TreeEncoder(storage: storage, options: self, members: withinObject))
         return storage.json
     }
 
+    /// Encodes a record, whose members are attributes.
+    package func encode(record: some Encodable) throws -> JSON {
+        do {
+            let storage = Storage()
+            try record.encode(to: TreeEncoder(storage: storage, options: self, members: self))
+            return storage.json
+        } catch let error as Unwritable {
+            throw error.error
+        }
+    }
+
     /// An encoder whose value nobody reads.
-    var throwaway: any Encoder { TreeEncoder(storage: Storage(), options: self) }
+    var throwaway: any Encoder { TreeEncoder(storage: Storage(), options: self, members: self) }
+
+    private var withinObject: JSONTreeEncoder {
+        var encoder = self
+        encoder.isWithinObject = true
+        return encoder
+    }
+
+    private func decimal(_ digits: String) throws -> JSON {
+        guard digits != "NaN" else { throw Unwritable(kind: "NaN") }
+        return isWithinObject ? .number(digits) : .string(digits)
+    }
+
+    fileprivate func time(_ date: Date) throws -> Timestamp {
+        guard let time = Timestamp(exactly: date) else { throw Unwritable(kind: "a date that lies too far away") }
+        return time
+    }
 
     /// What has its own form on the wire.
     ///
     /// Types are compared before they are cast, because a cast that fails costs much more.
-    fileprivate func scalar<T: Encodable>(_ value: T) -> JSON? {
+    fileprivate func scalar<T: Encodable>(_ value: T) throws -> JSON? {
         if T.self == Timestamp.self, let time = value as? Timestamp {
             return .string(time.iso8601(fractionDigits: fractionDigits))
         }
-        if T.self == ExactDecimal.self, let decimal = value as? ExactDecimal { return .string(decimal.description) }
+        if T.self == ExactDecimal.self, let value = value as? ExactDecimal { return try decimal(value.description) }
         if T.self == Date.self, let date = value as? Date {
-            return .string(Timestamp(date).iso8601(fractionDigits: fractionDigits))
+            return .string(try time(date).iso8601(fractionDigits: fractionDigits))
         }
         if T.self == UUID.self, let uuid = value as? UUID { return .string(uuid.uuidString.lowercased()) }
-        if T.self == Decimal.self, let decimal = value as? Decimal { return .string("\(decimal)") }
+        if T.self == Decimal.self, let value = value as? Decimal { return try decimal("\(value)") }
         if T.self == Data.self, let data = value as? Data { return .string(data.base64EncodedString()) }
+        if T.self == URL.self, let url = value as? URL { return .string(url.absoluteString) }
+        if T.self == CalendarDate.self, let date = value as? CalendarDate { return .string(date.description) }
+        if T.self == JSON.self, let document = value as? JSON { return document }
         return nil
     }
 }
@@ -43,12 +78,13 @@ package struct JSONTreeEncoder {
 extension JSONWriter {
     /// Writes the commonest of the types that have their own form on the wire.
     /// - Returns: Whether the value is of one of them.
-    mutating func write<T: Encodable>(scalar value: T, _ options: JSONTreeEncoder) -> Bool {
+    mutating func write<T: Encodable>(scalar value: T, _ options: JSONTreeEncoder) throws -> Bool {
         if T.self == Timestamp.self, let time = value as? Timestamp {
             write(time, fractionDigits: options.fractionDigits)
             return true
         }
         if T.self == ExactDecimal.self, let decimal = value as? ExactDecimal {
+            guard decimal.isNumber else { throw Unwritable(kind: "NaN") }
             write(decimal)
             return true
         }
@@ -99,15 +135,45 @@ private final class Storage {
     }
 }
 
+/// A value that JSON has no form for, and where it stands.
+struct Unwritable: Error {
+    let kind: String
+    var path: [String] = []
+
+    init(kind: String) { self.kind = kind }
+
+    init?(_ value: some BinaryFloatingPoint) {
+        if value.isFinite { return nil }
+        kind = value.isNaN ? "NaN" : value < 0 ? "-Infinity" : "Infinity"
+    }
+
+    func within(_ name: String) -> Unwritable {
+        var error = self
+        error.path.insert(name, at: 0)
+        return error
+    }
+
+    var error: DionysusError {
+        let place = path.isEmpty ? "a value" : "the attribute \(path.joined(separator: "."))"
+        return DionysusError(
+            .typeMismatch,
+            "\(place) is \(kind), which JSON can't express",
+            advice: "make it null, or publish it as text"
+        )
+    }
+}
+
 private struct TreeEncoder: Encoder {
     let storage: Storage
     let options: JSONTreeEncoder
+    /// How the members are written if the value is an object.
+    let members: JSONTreeEncoder
     var codingPath: [any CodingKey] { [] }
     var userInfo: [CodingUserInfoKey: Any] { [:] }
 
     func container<Key: CodingKey>(keyedBy type: Key.Type) -> KeyedEncodingContainer<Key> {
         storage.content = .object
-        return KeyedEncodingContainer(TreeObject(storage: storage, options: options))
+        return KeyedEncodingContainer(TreeObject(storage: storage, options: members))
     }
 
     func unkeyedContainer() -> any UnkeyedEncodingContainer {
@@ -120,9 +186,9 @@ private struct TreeEncoder: Encoder {
     }
 }
 
-private func number(_ value: Double) -> JSON {
-    guard value.isFinite else { return .null }
-    return .number("\(value)")
+private func number(_ value: some BinaryFloatingPoint & LosslessStringConvertible) throws -> JSON {
+    if let error = Unwritable(value) { throw error }
+    return .number(value.description)
 }
 
 private func unsigned(_ value: UInt64) -> JSON {
@@ -139,11 +205,19 @@ private struct TreeObject<Key: CodingKey>: KeyedEncodingContainerProtocol {
         storage.slots.append(.value(value))
     }
 
+    private func put(_ key: Key, _ value: () throws -> JSON) throws {
+        do {
+            put(try value(), key)
+        } catch let error as Unwritable {
+            throw error.within(key.stringValue)
+        }
+    }
+
     func encodeNil(forKey key: Key) { put(.null, key) }
     func encode(_ value: Bool, forKey key: Key) { put(.bool(value), key) }
     func encode(_ value: String, forKey key: Key) { put(.string(value), key) }
-    func encode(_ value: Double, forKey key: Key) { put(number(value), key) }
-    func encode(_ value: Float, forKey key: Key) { put(.number("\(value)"), key) }
+    func encode(_ value: Double, forKey key: Key) throws { try put(key) { try number(value) } }
+    func encode(_ value: Float, forKey key: Key) throws { try put(key) { try number(value) } }
     func encode(_ value: Int, forKey key: Key) { put(.integer(Int64(value)), key) }
     func encode(_ value: Int8, forKey key: Key) { put(.integer(Int64(value)), key) }
     func encode(_ value: Int16, forKey key: Key) { put(.integer(Int64(value)), key) }
@@ -154,12 +228,12 @@ private struct TreeObject<Key: CodingKey>: KeyedEncodingContainerProtocol {
     func encode(_ value: UInt16, forKey key: Key) { put(.integer(Int64(value)), key) }
     func encode(_ value: UInt32, forKey key: Key) { put(.integer(Int64(value)), key) }
     func encode(_ value: UInt64, forKey key: Key) { put(unsigned(value), key) }
-    func encode<T: Encodable>(_ value: T, forKey key: Key) throws { put(try options.encode(value), key) }
+    func encode<T: Encodable>(_ value: T, forKey key: Key) throws { try put(key) { try options.encode(value) } }
 
     func encodeIfPresent(_ value: Bool?, forKey key: Key) { put(value.map(JSON.bool) ?? .null, key) }
     func encodeIfPresent(_ value: String?, forKey key: Key) { put(value.map(JSON.string) ?? .null, key) }
-    func encodeIfPresent(_ value: Double?, forKey key: Key) { put(value.map(number) ?? .null, key) }
-    func encodeIfPresent(_ value: Float?, forKey key: Key) { put(value.map { .number("\($0)") } ?? .null, key) }
+    func encodeIfPresent(_ value: Double?, forKey key: Key) throws { try put(key) { try value.map(number) ?? .null } }
+    func encodeIfPresent(_ value: Float?, forKey key: Key) throws { try put(key) { try value.map(number) ?? .null } }
     func encodeIfPresent(_ value: Int?, forKey key: Key) { put(value.map { .integer(Int64($0)) } ?? .null, key) }
     func encodeIfPresent(_ value: Int8?, forKey key: Key) { put(value.map { .integer(Int64($0)) } ?? .null, key) }
     func encodeIfPresent(_ value: Int16?, forKey key: Key) { put(value.map { .integer(Int64($0)) } ?? .null, key) }
@@ -171,7 +245,7 @@ private struct TreeObject<Key: CodingKey>: KeyedEncodingContainerProtocol {
     func encodeIfPresent(_ value: UInt32?, forKey key: Key) { put(value.map { .integer(Int64($0)) } ?? .null, key) }
     func encodeIfPresent(_ value: UInt64?, forKey key: Key) { put(value.map(unsigned) ?? .null, key) }
     func encodeIfPresent<T: Encodable>(_ value: T?, forKey key: Key) throws {
-        put(try value.map(options.encode) ?? .null, key)
+        try put(key) { try value.map { try options.encode($0) } ?? .null }
     }
 
     func nestedContainer<NestedKey: CodingKey>(
@@ -182,14 +256,14 @@ private struct TreeObject<Key: CodingKey>: KeyedEncodingContainerProtocol {
     }
 
     func nestedUnkeyedContainer(forKey key: Key) -> any UnkeyedEncodingContainer { nested(key).unkeyedContainer() }
-    func superEncoder() -> any Encoder { TreeEncoder(storage: storage, options: options) }
+    func superEncoder() -> any Encoder { TreeEncoder(storage: storage, options: options, members: options) }
     func superEncoder(forKey key: Key) -> any Encoder { nested(key) }
 
     private func nested(_ key: Key) -> TreeEncoder {
         let nested = Storage()
         storage.names.append(key.stringValue)
         storage.slots.append(.nested(nested))
-        return TreeEncoder(storage: nested, options: options)
+        return TreeEncoder(storage: nested, options: options, members: options)
     }
 }
 
@@ -202,7 +276,13 @@ private struct TreeList: UnkeyedEncodingContainer {
     private func put(_ value: JSON) { storage.slots.append(.value(value)) }
 
     func encodeNil() { put(.null) }
-    func encode<T: Encodable>(_ value: T) throws { put(try options.encode(value)) }
+    func encode<T: Encodable>(_ value: T) throws {
+        do {
+            put(try options.encode(value))
+        } catch let error as Unwritable {
+            throw error.within(String(count))
+        }
+    }
     func nestedContainer<Key: CodingKey>(keyedBy keyType: Key.Type) -> KeyedEncodingContainer<Key> {
         superEncoder().container(keyedBy: keyType)
     }
@@ -210,7 +290,7 @@ private struct TreeList: UnkeyedEncodingContainer {
     func superEncoder() -> any Encoder {
         let nested = Storage()
         storage.slots.append(.nested(nested))
-        return TreeEncoder(storage: nested, options: options)
+        return TreeEncoder(storage: nested, options: options, members: options)
     }
 }
 
@@ -222,8 +302,8 @@ private struct TreeValue: SingleValueEncodingContainer {
     func encodeNil() { storage.content = .single(.null) }
     func encode(_ value: Bool) { storage.content = .single(.bool(value)) }
     func encode(_ value: String) { storage.content = .single(.string(value)) }
-    func encode(_ value: Double) { storage.content = .single(number(value)) }
-    func encode(_ value: Float) { storage.content = .single(.number("\(value)")) }
+    func encode(_ value: Double) throws { storage.content = .single(try number(value)) }
+    func encode(_ value: Float) throws { storage.content = .single(try number(value)) }
     func encode(_ value: Int) { storage.content = .single(.integer(Int64(value))) }
     func encode(_ value: Int8) { storage.content = .single(.integer(Int64(value))) }
     func encode(_ value: Int16) { storage.content = .single(.integer(Int64(value))) }

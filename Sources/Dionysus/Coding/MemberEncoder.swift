@@ -21,7 +21,7 @@ package final class MemberEncoder {
         try record.encode(to: RecordEncoder(members: self))
         guard needsTree else { return }
         reset()
-        guard case .object(let object) = try values.encode(record) else { return }
+        guard case .object(let object) = try values.encode(record: record) else { return }
         for member in object.members {
             writer.write(member.value)
             end(member.name)
@@ -62,11 +62,24 @@ package final class MemberEncoder {
     /// Writes a value that is no member.
     /// - Parameters:
     ///   - value: The value.
+    ///   - name: The name of the attribute that it is, for messages.
     ///   - scale: For a decimal number: how many digits are behind the point.
     ///   - writer: Where to.
-    package func write(_ value: some Encodable, scaledTo scale: Int?, into writer: inout JSONWriter) throws {
-        if scale == nil, writer.write(scalar: value, values) { return }
-        writer.write(try values.encode(value).scaled(to: scale))
+    package func write(
+        _ value: some Encodable,
+        named name: String,
+        scaledTo scale: Int?,
+        into writer: inout JSONWriter
+    ) throws {
+        do {
+            if scale == nil, try writer.write(scalar: value, values) { return }
+            writer.write(try values.encode(value).scaled(to: scale))
+        } catch let error as Unwritable {
+            throw error.within(name).error
+        } catch is EncodingError {
+            // It may quote the value.
+            throw DionysusError(.typeMismatch, "the attribute \(name) can't be encoded as \(type(of: value))")
+        }
     }
 
     private func reset() {
@@ -88,7 +101,7 @@ package final class MemberEncoder {
     }
 
     fileprivate func put<T: Encodable>(_ value: T, _ name: String) throws {
-        try write(value, scaledTo: nil, into: &writer)
+        try write(value, named: name, scaledTo: nil, into: &writer)
         end(name)
     }
 }
@@ -119,8 +132,9 @@ private struct MemberContainer<Key: CodingKey>: KeyedEncodingContainerProtocol {
         members.end(key.stringValue)
     }
 
-    private func number(_ value: some BinaryFloatingPoint & LosslessStringConvertible, _ key: Key) {
-        if value.isFinite { members.writer.write(number: value.description) } else { members.writer.literal("null") }
+    private func number(_ value: some BinaryFloatingPoint & LosslessStringConvertible, _ key: Key) throws {
+        if let error = Unwritable(value) { throw error.within(key.stringValue).error }
+        members.writer.write(number: value.description)
         members.end(key.stringValue)
     }
 
@@ -140,8 +154,8 @@ private struct MemberContainer<Key: CodingKey>: KeyedEncodingContainerProtocol {
         members.writer.write(value)
         members.end(key.stringValue)
     }
-    func encode(_ value: Double, forKey key: Key) { number(value, key) }
-    func encode(_ value: Float, forKey key: Key) { number(value, key) }
+    func encode(_ value: Double, forKey key: Key) throws { try number(value, key) }
+    func encode(_ value: Float, forKey key: Key) throws { try number(value, key) }
     func encode(_ value: Int, forKey key: Key) { integer(value, key) }
     func encode(_ value: Int8, forKey key: Key) { integer(value, key) }
     func encode(_ value: Int16, forKey key: Key) { integer(value, key) }
@@ -156,8 +170,8 @@ private struct MemberContainer<Key: CodingKey>: KeyedEncodingContainerProtocol {
 
     func encodeIfPresent(_ value: Bool?, forKey key: Key) { optional(value, key, encode) }
     func encodeIfPresent(_ value: String?, forKey key: Key) { optional(value, key, encode) }
-    func encodeIfPresent(_ value: Double?, forKey key: Key) { optional(value, key, encode) }
-    func encodeIfPresent(_ value: Float?, forKey key: Key) { optional(value, key, encode) }
+    func encodeIfPresent(_ value: Double?, forKey key: Key) throws { try optional(value, key, encode) }
+    func encodeIfPresent(_ value: Float?, forKey key: Key) throws { try optional(value, key, encode) }
     func encodeIfPresent(_ value: Int?, forKey key: Key) { optional(value, key, integer) }
     func encodeIfPresent(_ value: Int8?, forKey key: Key) { optional(value, key, integer) }
     func encodeIfPresent(_ value: Int16?, forKey key: Key) { optional(value, key, integer) }

@@ -1,13 +1,20 @@
+import struct Foundation.Data
 import struct Foundation.Date
 import struct Foundation.Decimal
+import struct Foundation.URL
 import struct Foundation.UUID
 
 /// A column that a model's type names.
-package struct ModelColumn: Sendable, Hashable {
+package struct ModelColumn: Sendable {
     /// The column's name.
     package let name: String
+    /// What the property is, without the question mark.
+    package let kind: ValueKind
+    /// Whether the property can be nil.
+    package let isOptional: Bool
+
     /// Whether the property is a UUID, which is the same in whatever case it is written.
-    package let isUUID: Bool
+    package var isUUID: Bool { kind == .uuid }
 
     /// Finds out what `init(from:)` asks for, by handing it a decoder that writes the questions down and answers
     /// each with a value that means nothing.
@@ -16,9 +23,10 @@ package struct ModelColumn: Sendable, Hashable {
         do {
             _ = try type.init(from: RecordingDecoder(recorder: recorder))
         } catch {
+            let property = recorder.columns.last.map { " beyond its property \($0.name)" } ?? ""
             throw DionysusError(
                 .declaration,
-                "the columns of model \(type.modelName) can't be found out from its Codable conformance",
+                "the columns of model \(type.modelName) can't be found out from its Codable conformance\(property)",
                 advice: "make the property's type CaseIterable, or decode it with a type that accepts an empty value",
                 underlying: error
             )
@@ -31,9 +39,16 @@ package struct ModelColumn: Sendable, Hashable {
 private final class ColumnRecorder {
     var columns: [ModelColumn] = []
 
-    func record(_ key: any CodingKey, isUUID: Bool = false) {
+    func record<T>(_ key: any CodingKey, _ type: T.Type, isOptional: Bool) {
         guard !columns.contains(where: { $0.name == key.stringValue }) else { return }
-        columns.append(ModelColumn(name: key.stringValue, isUUID: isUUID))
+        let wrapped = (type as? any OptionalType.Type)?.wrapped
+        columns.append(
+            ModelColumn(
+                name: key.stringValue,
+                kind: ValueKind(of: wrapped ?? type),
+                isOptional: isOptional || wrapped != nil
+            )
+        )
     }
 }
 
@@ -62,12 +77,12 @@ private struct RecordingContainer<Key: CodingKey>: KeyedDecodingContainerProtoco
     func decodeNil(forKey key: Key) -> Bool { false }
 
     func decode<T: Decodable>(_ type: T.Type, forKey key: Key) throws -> T {
-        recorder.record(key, isUUID: type == UUID.self)
+        recorder.record(key, type, isOptional: false)
         return try meaningless(type)
     }
 
     func decodeIfPresent<T: Decodable>(_ type: T.Type, forKey key: Key) throws -> T? {
-        recorder.record(key, isUUID: type == UUID.self)
+        recorder.record(key, type, isOptional: true)
         return nil
     }
 
@@ -97,7 +112,7 @@ private struct RecordingContainer<Key: CodingKey>: KeyedDecodingContainerProtoco
     func superDecoder(forKey key: Key) throws -> any Decoder { throw NoColumns() }
 
     private func absent<T>(_ type: T.Type, _ key: Key) -> T? {
-        recorder.record(key)
+        recorder.record(key, type, isOptional: true)
         return nil
     }
 }
@@ -106,12 +121,26 @@ private struct RecordingContainer<Key: CodingKey>: KeyedDecodingContainerProtoco
 func meaningless<T: Decodable>(_ type: T.Type) throws -> T {
     let candidates: [Any] = [
         Timestamp(microseconds: 0), ExactDecimal(0), Date(timeIntervalSince1970: 0), Decimal(), UUID(),
+        CalendarDate(Timestamp(microseconds: 0)), URL(filePath: "/"), Data(), JSON.null,
     ]
     for candidate in candidates {
         if let value = candidate as? T { return value }
     }
     if let cases = type as? any CaseIterable.Type, let value = firstCase(cases) as? T { return value }
+    if let raw = type as? any RawRepresentable.Type, let value = firstCase(raw: raw) as? T { return value }
     return try T(from: EmptyDecoder())
+}
+
+/// The first case of an enumeration with raw values that doesn't list its cases.
+///
+/// Such a type takes a byte or none at all, holds no reference, and the first of its cases is the number zero; a structure
+/// around a byte or a boolean takes zero as well.
+private func firstCase<T: RawRepresentable>(raw type: T.Type) -> Any? {
+    guard MemoryLayout<T>.size <= 1, _isPOD(T.self) else { return nil }
+    return withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 1) { buffer -> T in
+        buffer.initialize(repeating: 0)
+        return UnsafeRawBufferPointer(buffer).loadUnaligned(as: T.self)
+    }
 }
 
 private func firstCase<T: CaseIterable>(_ type: T.Type) -> Any? { type.allCases.first }

@@ -1,6 +1,9 @@
+import struct Foundation.Data
 import struct Foundation.Date
 import struct Foundation.Decimal
+import struct Foundation.URL
 import struct Foundation.UUID
+import typealias Foundation.uuid_t
 
 /// Decodes a model from a row of a result.
 struct RowDecoder: Decoder {
@@ -33,7 +36,7 @@ private struct RowContainer<Key: CodingKey>: KeyedDecodingContainerProtocol {
     func decode(_ type: Bool.Type, forKey key: Key) throws -> Bool { try cell(key).bool() }
     func decode(_ type: String.Type, forKey key: Key) throws -> String { try cell(key).string() }
     func decode(_ type: Double.Type, forKey key: Key) throws -> Double { try cell(key).double() }
-    func decode(_ type: Float.Type, forKey key: Key) throws -> Float { Float(try cell(key).double()) }
+    func decode(_ type: Float.Type, forKey key: Key) throws -> Float { try cell(key).float() }
     func decode(_ type: Int.Type, forKey key: Key) throws -> Int { try cell(key).integer() }
     func decode(_ type: Int8.Type, forKey key: Key) throws -> Int8 { try cell(key).integer() }
     func decode(_ type: Int16.Type, forKey key: Key) throws -> Int16 { try cell(key).integer() }
@@ -75,7 +78,9 @@ private struct Cell {
     func bool() throws -> Bool {
         switch value {
         case .bool(let value): return value
-        case .integer(let value): return value != 0
+        // SQLite has no booleans.
+        case .integer(0): return false
+        case .integer(1): return true
         default: throw mismatch(Bool.self)
         }
     }
@@ -102,10 +107,27 @@ private struct Cell {
         throw mismatch(Double.self)
     }
 
+    func float() throws -> Float {
+        let double = try double()
+        let float = Float(double)
+        guard float.isFinite || !double.isFinite else { throw outOfRange(Float.self) }
+        return float
+    }
+
     func integer<T: FixedWidthInteger>() throws -> T {
-        if case .integer(let integer) = value, let value = T(exactly: integer) { return value }
+        switch value {
+        case .integer(let integer):
+            guard let value = T(exactly: integer) else { throw outOfRange(T.self) }
+            return value
+        // A whole number that may be larger than what the database's integers hold. SQLite keeps such a one as text.
+        case .decimal(let decimal): if let value = decimal.wholeNumber(as: T.self) { return value }
+        case .text(let text): if T.max > Int64.max, let value = T(text) { return value }
+        default: break
+        }
         throw mismatch(T.self)
     }
+
+    private func integer<T: FixedWidthInteger>(_ type: T.Type) throws -> Any { try integer() as T }
 
     func timestamp() throws -> Timestamp {
         switch value {
@@ -133,9 +155,48 @@ private struct Cell {
         switch value {
         case .uuid(let value): return value
         case .text(let text): if let value = UUID(uuidString: text) { return value }
+        // As GRDB writes it.
+        case .bytes(let bytes):
+            if bytes.count == 16 { return bytes.withUnsafeBytes { UUID(uuid: $0.loadUnaligned(as: uuid_t.self)) } }
         default: break
         }
         throw mismatch(UUID.self)
+    }
+
+    func url() throws -> URL {
+        guard case .text(let text) = value, let url = URL(string: text) else { throw mismatch(URL.self) }
+        return url
+    }
+
+    func data() throws -> Data {
+        guard case .bytes(let bytes) = value else { throw mismatch(Data.self) }
+        return Data(bytes)
+    }
+
+    func date() throws -> CalendarDate {
+        guard case .text(let text) = value, let date = CalendarDate(text) else { throw mismatch(CalendarDate.self) }
+        return date
+    }
+
+    /// A document, which SQLite keeps as text.
+    func document() throws -> JSON {
+        switch value {
+        case .json(let text): return try parsed(text)
+        case .text(let text): if let document = try? JSON(parsing: Array(text.utf8)) { return document }
+        case .decimal(let value): return .number(value.description)
+        case .null, .bool, .integer, .double, .array: return JSON(databaseValue: value)
+        case .timestamp, .uuid, .bytes: break
+        }
+        throw mismatch(JSON.self)
+    }
+
+    /// Says where a document can't be read, which the database has taken as one.
+    private func parsed(_ text: String) throws -> JSON {
+        do {
+            return try JSON(parsing: Array(text.utf8))
+        } catch let error as DionysusError {
+            throw DionysusError(.typeMismatch, "column \(column) holds a document that can't be read: \(error.message)")
+        }
     }
 
     func decode<T: Decodable>(_ type: T.Type) throws -> T {
@@ -150,28 +211,59 @@ private struct Cell {
                 try uuid()
             } else if type == Decimal.self {
                 try decimal().decimal
+            } else if type == URL.self {
+                try url()
+            } else if type == Data.self {
+                try data()
+            } else if type == CalendarDate.self {
+                try date()
+            } else if type == JSON.self {
+                try document()
             } else {
                 nil
             }
-        if let known = known as? T { return known }
-        return try T(from: decoder())
+        // Without the first question, nothing known would be nil to an optional type.
+        if let known, let value = known as? T { return value }
+        if let number = type as? any FixedWidthInteger.Type, let value = try integer(number) as? T { return value }
+        do {
+            return try T(from: decoder())
+        } catch let error {
+            // A type of the application's own around a boolean, in a database without booleans.
+            if case .integer(let integer) = value, integer == 0 || integer == 1,
+                let flag = try? T(from: JSONTreeDecoder(value: .integer(integer), path: place, origin: .number))
+            {
+                return flag
+            }
+            // It may quote the value.
+            throw error is DecodingError ? mismatch(type) : error
+        }
     }
+
+    private var place: String { "column \(column)" }
 
     /// Scalars decode themselves; documents and lists by way of their JSON.
     func decoder() throws -> any Decoder {
         switch value {
-        case .json(let text): return JSONTreeDecoder(value: try JSON(parsing: Array(text.utf8)), path: column)
+        case .json(let text): return JSONTreeDecoder(value: try parsed(text), path: place)
         case .array(_, let elements):
-            return JSONTreeDecoder(value: .array(elements.map(JSON.init(databaseValue:))), path: column)
+            return JSONTreeDecoder(value: .array(elements.map(JSON.init(databaseValue:))), path: place)
         case .text(let text) where text.first == "{" || text.first == "[":
             let document = try? JSON(parsing: Array(text.utf8))
-            return JSONTreeDecoder(value: document ?? .string(text), path: column, text: text)
-        default: return JSONTreeDecoder(value: JSON(databaseValue: value), path: column)
+            return JSONTreeDecoder(value: document ?? .string(text), path: place, text: text)
+        default: return JSONTreeDecoder(value: JSON(databaseValue: value), path: place)
         }
     }
 
     private func mismatch(_ type: Any.Type) -> DionysusError {
-        DionysusError(.typeMismatch, "column \(column) can't be read as \(type)")
+        DionysusError(
+            .typeMismatch,
+            value.isNull ? "column \(column) is null" : "column \(column) holds \(value.kind), which is no \(type)",
+            advice: value.isNull ? "make the property optional, or the column NOT NULL" : nil
+        )
+    }
+
+    private func outOfRange(_ type: Any.Type) -> DionysusError {
+        DionysusError(.typeMismatch, "column \(column) holds a number that is out of the range of \(type)")
     }
 }
 
@@ -182,7 +274,7 @@ extension JSON {
         case .null: self = .null
         case .bool(let value): self = .bool(value)
         case .integer(let value): self = .integer(value)
-        case .double(let value): self = value.isFinite ? .number("\(value)") : .null
+        case .double(let value): self = value.isFinite ? .number("\(value)") : .string("\(value)")
         case .decimal(let value): self = .string(value.description)
         case .text(let value): self = .string(value)
         case .timestamp(let value): self = .string(value.description)

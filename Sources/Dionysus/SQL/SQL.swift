@@ -73,6 +73,22 @@ public struct SQL: Sendable, ExpressibleByStringInterpolation {
             elements.append(.value(value.databaseValue))
         }
 
+        /// Binds the raw value of an enumeration.
+        /// - Parameter value: The value.
+        @_disfavoredOverload
+        public mutating func appendInterpolation<Value: RawRepresentable>(_ value: Value)
+        where Value.RawValue: DatabaseValueConvertible {
+            elements.append(.value(value.rawValue.databaseValue))
+        }
+
+        /// Binds the raw value of an enumeration, or null.
+        /// - Parameter value: The value.
+        @_disfavoredOverload
+        public mutating func appendInterpolation<Value: RawRepresentable>(_ value: Value?)
+        where Value.RawValue: DatabaseValueConvertible {
+            elements.append(.value(value?.rawValue.databaseValue ?? .null))
+        }
+
         /// Binds a list of values as one array.
         /// - Parameters:
         ///   - values: The elements.

@@ -31,7 +31,8 @@ extension DatabaseValue {
         return value
     }
 
-    private var kind: String {
+    /// What it is, for messages.
+    var kind: String {
         switch self {
         case .null: "null"
         case .bool: DatabaseType.bool.rawValue

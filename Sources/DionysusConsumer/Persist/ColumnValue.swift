@@ -10,7 +10,10 @@ extension ReplicaColumn {
     func value(for json: JSON) throws -> DatabaseValue {
         if case .null = json { return .null }
         if let value = convert(json) { return value }
-        throw DionysusError(.typeMismatch, "an attribute does not fit column \(name), whose type is \(declaredType)")
+        throw DionysusError(
+            .typeMismatch,
+            "an attribute can't be stored in column \(name): it is \(json.kind), and the column's type is \(declaredType)"
+        )
     }
 
     /// A time as the column keeps it: PostgreSQL rounds to the digits that a type like `timestamp(3)` has.
@@ -63,22 +66,35 @@ extension ReplicaColumn {
 
     private func text(_ json: JSON) -> DatabaseValue? {
         switch json {
+        case .array(let elements) where isList: list(elements)
+        case _ where isList: nil
         case .string(let text): .text(text)
-        case .array(let elements) where declaredType.hasSuffix("[]"): .text(arrayLiteral(elements))
         default: .text(json.text)
         }
     }
 
-    /// A list as PostgreSQL writes it.
-    ///
-    /// Quotation marks are right for elements of every type.
-    private func arrayLiteral(_ elements: [JSON]) -> String {
-        let parts = elements.map { element -> String in
-            if case .null = element { return "NULL" }
-            let text = string(element) ?? element.text
-            return "\"" + text.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"") + "\""
+    /// A list, whose elements are written as the type's text has them.
+    private func list(_ elements: [JSON]) -> DatabaseValue? {
+        guard declaredType.hasPrefix("bytea") else { return .text(ArrayLiteral.text(of: elements)) }
+        var hexadecimal: [JSON] = []
+        for element in elements {
+            guard element != .null else {
+                hexadecimal.append(.null)
+                continue
+            }
+            guard let bytes = string(element).flatMap({ [UInt8](base64: $0) }) else { return nil }
+            hexadecimal.append(
+                .string(
+                    "\\x"
+                        + bytes.map { byte in
+                            let digits = String(byte, radix: 16)
+                            return digits.count == 1 ? "0" + digits : digits
+                        }
+                        .joined()
+                )
+            )
         }
-        return "{\(parts.joined(separator: ","))}"
+        return .text(ArrayLiteral.text(of: hexadecimal))
     }
 
     private func string(_ json: JSON) -> String? { if case .string(let text) = json { text } else { nil } }
@@ -105,6 +121,9 @@ extension ReplicaColumn {
         case (.timestamp, .text(let text)): Timestamp(text).map(DatabaseValue.timestamp) ?? cell
         case (.uuid, .text(let text)): UUID(uuidString: text).map(DatabaseValue.uuid) ?? cell
         case (.json, .text(let text)): .json(text)
+        case (.text, .array(_, let values)): .text(ArrayLiteral.text(of: values.map(JSON.init(databaseValue:))))
+        case (.text, .text(let text)) where isList:
+            ArrayLiteral.elements(of: text).map { .text(ArrayLiteral.text(of: $0)) } ?? cell
         default: cell
         }
     }

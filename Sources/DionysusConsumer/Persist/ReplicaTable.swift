@@ -7,6 +7,8 @@ final class ReplicaColumn: Sendable {
     let description: ColumnDescription
     /// The type of its values; text where Dionysus has no type of its own for it.
     let type: DatabaseType
+    /// Whether it is a list of the database's own, which PostgreSQL alone has.
+    let isList: Bool
     /// The smallest difference of two times that the column can tell apart, in microseconds.
     let timestampUnit: Int64
 
@@ -16,6 +18,7 @@ final class ReplicaColumn: Sendable {
     init(_ description: ColumnDescription) {
         self.description = description
         type = description.type ?? .text
+        isList = description.declaredType.hasSuffix("[]")
         timestampUnit = Self.timestampUnit(description)
     }
 

@@ -83,7 +83,7 @@ struct RecordChange {
     }
 
     private static func attributes(of record: some Model) throws -> JSON.Object {
-        guard case .object(let attributes) = try JSONTreeEncoder().encode(record) else {
+        guard case .object(let attributes) = try JSONTreeEncoder().encode(record: record) else {
             throw DionysusError(.application, "a record of \(type(of: record).modelName) encodes to no attributes")
         }
         return attributes

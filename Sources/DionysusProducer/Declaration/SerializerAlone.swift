@@ -113,7 +113,7 @@ extension SerializerPlan.Relationship {
 extension JSONTreeEncoder {
     /// A record as it encodes itself.
     func encodeObject(_ record: any Model) throws -> JSON.Object {
-        guard case .object(let object) = try encode(record) else { return [:] }
+        guard case .object(let object) = try encode(record: record) else { return [:] }
         return object
     }
 }

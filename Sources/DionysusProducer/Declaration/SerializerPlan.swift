@@ -124,7 +124,7 @@ struct SerializerPlan: Sendable {
                     writer.literal("null")
                 }
             case .computed(let scale, let value):
-                try encoder.write(value(record, related), scaledTo: scale, into: &writer)
+                try encoder.write(value(record, related), named: field.name, scaledTo: scale, into: &writer)
             case .relationship: break
             }
             writer.literal(",")

@@ -47,7 +47,7 @@ extension Transaction {
     /// The columns of a record's row, as its type names them.
     private mutating func values<Record: Model>(of record: Record) throws -> [(column: String, value: DatabaseValue)] {
         let table = try existing(Record.tableName)
-        guard case .object(let object) = try JSONTreeEncoder().encode(record) else { return [] }
+        guard case .object(let object) = try JSONTreeEncoder().encode(record: record) else { return [] }
         return try object.members.map { member in
             guard let column = table.column(member.name) else {
                 throw DionysusError(
