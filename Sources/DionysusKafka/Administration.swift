@@ -9,10 +9,10 @@ import Synchronization
 final class Administration: Sendable {
     private enum State {
         case idle
-        case connected(Client)
+        case connected(WatchedClient)
         case closed
 
-        var client: Client? { if case .connected(let client) = self { client } else { nil } }
+        var client: WatchedClient? { if case .connected(let client) = self { client } else { nil } }
     }
 
     private static let timeout: Int32 = 10_000
@@ -104,6 +104,12 @@ final class Administration: Sendable {
         }
     }
 
+    // A client that nobody ended would go on for the rest of the process's life. Nothing is under way: it would have kept this.
+    deinit {
+        guard let client = state.withLock(\.client) else { return }
+        queue.async { client.end() }
+    }
+
     /// Ends the client after what is under way.
     func close() async {
         await withCheckedContinuation { continuation in
@@ -112,7 +118,7 @@ final class Administration: Sendable {
                     defer { state = .closed }
                     return state.client
                 }
-                if let client { end(client) }
+                client?.end()
                 continuation.resume()
             }
         }
@@ -132,51 +138,16 @@ final class Administration: Sendable {
         }
     }
 
-    /// Reads the client's queue also between calls, so that it doesn't grow.
-    private func watch(_ client: Client) {
-        // The client's end gives this back; until then librdkafka may use it.
-        let context = Unmanaged.passRetained(self)
-        rd_kafka_queue_cb_event_enable(
-            client.queue,
-            { _, context in
-                guard let context else { return }
-                let administration = Unmanaged<Administration>.fromOpaque(context).takeUnretainedValue()
-                administration.queue.async {
-                    let client = administration.state.withLock(\.client)
-                    if let client { administration.report(client) }
-                }
-            },
-            context.toOpaque()
-        )
-    }
-
-    private func end(_ client: Client) {
-        rd_kafka_queue_cb_event_enable(client.queue, nil, nil)
-        // Nobody reads log lines any more, and librdkafka would print them.
-        rd_kafka_set_log_level(client.pointer, 0)
-        rd_kafka_queue_destroy(client.queue)
-        rd_kafka_destroy(client.pointer)
-        Unmanaged.passUnretained(self).release()
-    }
-
-    /// Passes on what the client says about itself.
-    private func report(_ client: Client) {
-        while let event = rd_kafka_queue_poll(client.queue, 0) {
-            _ = events.handle(event)
-            rd_kafka_event_destroy(event)
-        }
-    }
-
     private func connect() throws -> Client {
         try state.withLock { state in
             switch state {
-            case .connected(let client): return client
+            case .connected(let watched): return watched.client
             case .closed: throw DionysusError(.closed, "the Kafka broker \(location) has been closed")
             case .idle:
-                let client = try makeClient()
-                watch(client)
-                state = .connected(client)
-                return client
+                let watched = WatchedClient(try makeClient(), events, queue)
+                watched.begin()
+                state = .connected(watched)
+                return watched.client
             }
         }
     }
@@ -343,6 +314,54 @@ final class Administration: Sendable {
                 "Kafka at \(location) takes no requests to create topics, and '\(missing.name)' does not exist",
                 advice: "create it with the cluster's own tools"
             )
+        }
+    }
+}
+
+/// A client whose queue is also read between calls, so that it doesn't grow.
+private final class WatchedClient: Sendable {
+    let client: Client
+    private let events: ClientEvents
+    private let queue: DispatchQueue
+    private let hasEnded = Mutex(false)
+
+    init(_ client: Client, _ events: ClientEvents, _ queue: DispatchQueue) {
+        self.client = client
+        self.events = events
+        self.queue = queue
+    }
+
+    func begin() {
+        // The client's end gives this back; until then librdkafka may use it.
+        let context = Unmanaged.passRetained(self)
+        rd_kafka_queue_cb_event_enable(
+            client.queue,
+            { _, context in
+                guard let context else { return }
+                let watched = Unmanaged<WatchedClient>.fromOpaque(context).takeUnretainedValue()
+                watched.queue.async { watched.report() }
+            },
+            context.toOpaque()
+        )
+    }
+
+    /// Ends the client, on the queue.
+    func end() {
+        hasEnded.withLock { $0 = true }
+        rd_kafka_queue_cb_event_enable(client.queue, nil, nil)
+        // Nobody reads log lines any more, and librdkafka would print them.
+        rd_kafka_set_log_level(client.pointer, 0)
+        rd_kafka_queue_destroy(client.queue)
+        rd_kafka_destroy(client.pointer)
+        Unmanaged.passUnretained(self).release()
+    }
+
+    /// Passes on what the client says about itself.
+    private func report() {
+        guard !hasEnded.withLock(\.self) else { return }
+        while let event = rd_kafka_queue_poll(client.queue, 0) {
+            _ = events.handle(event)
+            rd_kafka_event_destroy(event)
         }
     }
 }

@@ -7,13 +7,25 @@ import Dispatch
 final class PooledConnection: @unchecked Sendable {
     private let queue: DispatchQueue
     private let session: Session
+    private let interruption = Interruption()
 
     init(target: ConnectionTarget) {
         queue = DispatchQueue(label: "dionysus.postgres.connection")
-        session = Session(target: target)
+        session = Session(target: target, interruption: interruption)
     }
 
     func close() async { await run { $0.close() } }
+
+    /// Runs a body on the connection's queue; its statements end when the task is cancelled, but for `COMMIT` and `ROLLBACK`.
+    func runInterruptibly<T: Sendable>(_ body: @escaping @Sendable (Session) throws -> T) async throws -> T {
+        let turn = interruption.begin()
+        defer { _ = interruption.begin() }
+        return try await withTaskCancellationHandler {
+            try await run(body)
+        } onCancel: {
+            interruption.request(turn: turn)
+        }
+    }
 
     /// Runs a body on the connection's queue.
     func run<T: Sendable>(_ body: @escaping @Sendable (Session) throws -> T) async throws -> T {

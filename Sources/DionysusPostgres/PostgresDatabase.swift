@@ -7,7 +7,8 @@ import Tracing
 /// No state is kept in a session: no prepared statement, no setting, no listening outlives a transaction. Every
 /// transaction has `TimeZone` UTC, so that a `timestamp` without a time zone is read and written as UTC.
 ///
-/// A lost connection is made again by the next transaction that uses it; the transaction that lost it fails.
+/// A lost connection is made again by the next transaction that uses it; the transaction that lost it fails. When its task is
+/// cancelled, a transaction's statement is cancelled on the server, and the transaction rolled back.
 public final class PostgresDatabase: CapturingDatabase {
     private let pool: ConnectionPool
     private let leases: ConnectionPool
@@ -49,7 +50,7 @@ public final class PostgresDatabase: CapturingDatabase {
         // The connection's queue is no part of the task, whose trace the body goes on with.
         let context = ServiceContext.current
         do {
-            let result = try await connection.run { session in
+            let result = try await connection.runInterruptibly { session in
                 try session.begin(kind)
                 do {
                     var transaction = Transaction(on: session)
@@ -99,7 +100,7 @@ public final class PostgresDatabase: CapturingDatabase {
         ]
         let connection = try await leases.acquire()
         do {
-            let results = try await connection.run { session -> [ResultSet]? in
+            let results = try await connection.runInterruptibly { session -> [ResultSet]? in
                 try session.begin(.write)
                 let results = try session.run(locking + statements)
                 guard !results[locking.count - 1].isEmpty else {
@@ -151,5 +152,10 @@ public struct PostgresOptions: Sendable {
 }
 
 extension Duration {
-    var milliseconds: Int64 { components.seconds * 1_000 + components.attoseconds / 1_000_000_000_000_000 }
+    /// Whole milliseconds, held within what PostgreSQL's settings take.
+    var milliseconds: Int64 {
+        let (seconds, attoseconds) = components
+        guard seconds < 2_147_483 else { return 2_147_483_647 }
+        return max(0, max(seconds, -1) * 1_000 + attoseconds / 1_000_000_000_000_000)
+    }
 }

@@ -23,14 +23,15 @@ final class PostgresLease: Lease {
     }
 
     func perform<T: Sendable>(_ body: @escaping @Sendable (inout Transaction) throws -> T) async throws -> T {
-        try await run { session in
+        try await run(isInterruptible: true) { session in
             var transaction = Transaction(on: session)
             return try body(&transaction)
         }
     }
 
     func release<T: Sendable>(_ body: @escaping @Sendable (inout Transaction) throws -> T) async throws -> T {
-        let result = try await run { session in
+        // What ends a lease is short, and tells what has been sent: it is not interrupted.
+        let result = try await run(isInterruptible: false) { session in
             var transaction = Transaction(on: session)
             let result = try body(&transaction)
             try session.commit()
@@ -41,7 +42,7 @@ final class PostgresLease: Lease {
     }
 
     func renew(ending last: [SQL], running next: [SQL]) async throws -> (last: [ResultSet], next: [ResultSet]?) {
-        let (ended, renewed) = try await run { [locking] session in
+        let (ended, renewed) = try await run(isInterruptible: false) { [locking] session in
             try session.runLast(last, beginningAnotherWith: locking + next)
         }
         guard case .success(let results) = renewed, !results[locking.count - 1].isEmpty else {
@@ -66,7 +67,10 @@ final class PostgresLease: Lease {
         }
     }
 
-    private func run<T: Sendable>(_ body: @escaping @Sendable (Session) throws -> T) async throws -> T {
+    private func run<T: Sendable>(
+        isInterruptible: Bool,
+        _ body: @escaping @Sendable (Session) throws -> T
+    ) async throws -> T {
         switch state.withLock(\.self) {
         case .held: break
         case .failed:
@@ -74,7 +78,7 @@ final class PostgresLease: Lease {
         case .ended: throw DionysusError(.closed, "the lease has ended")
         }
         do {
-            return try await connection.run(body)
+            return try await isInterruptible ? connection.runInterruptibly(body) : connection.run(body)
         } catch {
             state.withLock { if $0 == .held { $0 = .failed } }
             throw error

@@ -7,6 +7,7 @@ import Dionysus
 /// and these only where the session is its own.
 final class Session: DatabaseConnection {
     private let target: ConnectionTarget
+    private let interruption: Interruption
     private var connection: OpaquePointer?
     /// What every transaction sets for itself, because the server's defaults are not what results are read by.
     private var localSettings: [SQL] = []
@@ -19,13 +20,20 @@ final class Session: DatabaseConnection {
     private var hasFailed = false
     private var preparedStatements = PreparedStatements(isPossible: false)
 
-    init(target: ConnectionTarget) { self.target = target }
+    /// - Parameters:
+    ///   - target: Where to connect.
+    ///   - interruption: What ends statements of tasks that are cancelled.
+    init(target: ConnectionTarget, interruption: Interruption) {
+        self.target = target
+        self.interruption = interruption
+    }
 
     deinit { PQfinish(connection) }
 
     var dialect: any SQLDialect { PostgresDialect() }
 
     func close() {
+        interruption.connected(nil)
         PQfinish(connection)
         connection = nil
         isInTransaction = false
@@ -105,7 +113,9 @@ final class Session: DatabaseConnection {
     ) throws -> (last: [ResultSet], next: Result<[ResultSet], DionysusError>) {
         guard isInTransaction else { throw lost("it was closed before the commit") }
         guard !hasFailed else { throw hasFailedBefore }
-        let (results, failure) = try exchange(last + ["COMMIT"] + beginning(.write) + next)
+        let commands = try commands(last + ["COMMIT"] + beginning(.write) + next)
+        try requireTransaction()
+        let (results, failure) = try exchange(commands)
         hasFailed = failure != nil
         if let failure {
             guard results.count > last.count else { throw failure }
@@ -117,15 +127,37 @@ final class Session: DatabaseConnection {
     private func run(_ statements: [SQL], followedBy end: [SQL]) throws -> [ResultSet] {
         guard !statements.isEmpty else { return [] }
         let begin = pendingBegin
-        pendingBegin = []
-        if !begin.isEmpty { isInTransaction = true }
+        // A statement that can't be sent leaves the transaction as it is, and its BEGIN to the next.
+        let commands = try commands(begin + statements + end)
+        if begin.isEmpty { try requireTransaction() }
         do {
-            let results = try send(begin + statements + end)
+            let (results, failure) = try interruption.whileRunning {
+                pendingBegin = []
+                if !begin.isEmpty { isInTransaction = true }
+                return try exchange(commands)
+            }
+            if let failure {
+                throw interruption.isRequested && failure.code == .timeout ? CancellationError() : failure
+            }
             hasFailed = false
             return Array(results[begin.count..<(begin.count + statements.count)])
         } catch {
             hasFailed = true
             throw error
+        }
+    }
+
+    /// What a transaction does must not last without it: a statement that ended it (`COMMIT`, or a `BEGIN` that the server
+    /// refused) would leave the next to stand alone.
+    private func requireTransaction() throws {
+        guard let connection, isInTransaction else { throw lost("its transaction has ended") }
+        guard PQtransactionStatus(connection) != PQTRANS_IDLE else {
+            isInTransaction = false
+            throw DionysusError(
+                .statement,
+                "PostgreSQL at \(target.location) has ended the transaction: nothing more can be run in it",
+                advice: "leave BEGIN, COMMIT and ROLLBACK to Dionysus, and let the first error end the transaction"
+            )
         }
     }
 
@@ -157,6 +189,7 @@ final class Session: DatabaseConnection {
         }
         let opened = try target.connect()
         connection = opened
+        interruption.connected(opened)
         localSettings = try settings(of: opened)
         guard PQenterPipelineMode(opened) == 1, PQsetnonblocking(opened, 1) == 0 else {
             throw lost("it has no pipeline mode")
@@ -200,16 +233,19 @@ final class Session: DatabaseConnection {
     // MARK: Pipeline
 
     private func send(_ statements: [SQL]) throws -> [ResultSet] {
-        let (results, failure) = try exchange(statements)
+        let (results, failure) = try exchange(commands(statements))
         if let failure { throw failure }
         return results
     }
 
+    /// - Throws: ``DionysusError`` with code `typeMismatch` for a value that the server can't take.
+    private func commands(_ statements: [SQL]) throws -> [Command] {
+        try statements.map { try Command($0.rendered(for: dialect)) }
+    }
+
     /// - Returns: The results, and the failure that has ended them early.
-    private func exchange(_ statements: [SQL]) throws -> (results: [ResultSet], failure: DionysusError?) {
+    private func exchange(_ commands: [Command]) throws -> (results: [ResultSet], failure: DionysusError?) {
         guard let connection else { throw lost("it has been closed") }
-        // All of them first: one that can't be sent must not leave the others in the pipeline.
-        let commands = try statements.map { try Command($0.rendered(for: dialect)) }
         var steps: [Step] = []
         steps.reserveCapacity(commands.count)
         for command in commands {

@@ -10,6 +10,11 @@ struct SQLiteFailure {
             error = failure is DionysusError || failure is CancellationError ? failure : Self.unreachable(failure, path)
             return
         }
+        // GRDB interrupts the statement of a task that is cancelled.
+        if failure.resultCode == .SQLITE_INTERRUPT {
+            error = CancellationError()
+            return
+        }
         let (code, advice, isRetriable) = Self.classified(failure)
         var told = DionysusError(
             code,

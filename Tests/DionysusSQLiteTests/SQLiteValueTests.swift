@@ -82,4 +82,50 @@ struct SQLiteValueTests {
             await database.close()
         }
     }
+
+    @Test func `A number that is NaN is refused, and is not stored as null`() async throws {
+        try await withTemporaryDirectory { directory in
+            let database = try SQLiteDatabase(path: "\(directory)/test.sqlite")
+            let values: [DatabaseValue] = [
+                .double(.nan), .decimal(.notANumber), .array(.double, [.double(1), .double(.nan)]),
+            ]
+            for value in values {
+                let error = await #expect(throws: DionysusError.self) {
+                    try await database.transaction(.write) { _ = try $0.run("SELECT \(value)") }
+                }
+                #expect(error?.code == .typeMismatch)
+            }
+            let infinity = try await database.transaction(.write) { transaction in
+                try transaction.run("SELECT \(Double.infinity) AS i").first?[0]
+            }
+            #expect(infinity == .double(.infinity))
+            await database.close()
+        }
+    }
+
+    @Test func `A statement ends when its task is cancelled, and the database goes on`() async throws {
+        try await withTemporaryDirectory { directory in
+            let database = try SQLiteDatabase(path: "\(directory)/test.sqlite")
+            for kind in [TransactionKind.write, .snapshot] {
+                let (begun, continuation) = AsyncStream.makeStream(of: Void.self)
+                let task = Task {
+                    try await database.transaction(kind) { transaction in
+                        continuation.yield()
+                        _ = try transaction.run(
+                            """
+                            WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000000000)
+                            SELECT count(*) FROM n
+                            """
+                        )
+                    }
+                }
+                for await _ in begun { break }
+                task.cancel()
+                await #expect(throws: CancellationError.self) { try await task.value }
+                let one = try await database.transaction(kind) { try $0.run("SELECT 1 AS one").first?[0] }
+                #expect(one == .integer(1))
+            }
+            await database.close()
+        }
+    }
 }

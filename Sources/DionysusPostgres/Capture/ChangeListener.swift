@@ -8,10 +8,43 @@ import class Foundation.Thread
 /// It has a connection and a thread of its own, since a notification comes when it comes and libpq blocks. Both exist
 /// from the first time it is armed.
 final class ChangeListener: ChangeSignal {
-    private enum Command {
+    private let line: ListeningLine
+
+    init(target: ConnectionTarget, onChange: @escaping @Sendable () -> Void) {
+        line = ListeningLine(target: target, onChange: onChange)
+    }
+
+    // The thread would listen for the rest of the process's life.
+    deinit { _ = line.give(.close(nil)) }
+
+    func arm() async throws -> Bool {
+        try await withCheckedThrowingContinuation { continuation in
+            do {
+                try line.start()
+            } catch {
+                return continuation.resume(throwing: error)
+            }
+            if !line.give(.arm(continuation)) {
+                continuation.resume(throwing: DionysusError(.closed, "the change signal has been closed"))
+            }
+        }
+    }
+
+    func disarm() async { _ = line.give(.disarm) }
+
+    func close() async {
+        await withCheckedContinuation { continuation in
+            if !line.give(.close(continuation)) { continuation.resume() }
+        }
+    }
+}
+
+/// What a listener and its thread share: the commands for the thread.
+private final class ListeningLine: Sendable {
+    enum Command {
         case arm(CheckedContinuation<Bool, any Error>)
         case disarm
-        case close(CheckedContinuation<Void, Never>)
+        case close(CheckedContinuation<Void, Never>?)
     }
 
     private struct State {
@@ -29,29 +62,8 @@ final class ChangeListener: ChangeSignal {
         self.onChange = onChange
     }
 
-    func arm() async throws -> Bool {
-        try await withCheckedThrowingContinuation { continuation in
-            do {
-                try start()
-            } catch {
-                return continuation.resume(throwing: error)
-            }
-            if !give(.arm(continuation)) {
-                continuation.resume(throwing: DionysusError(.closed, "the change signal has been closed"))
-            }
-        }
-    }
-
-    func disarm() async { _ = give(.disarm) }
-
-    func close() async {
-        await withCheckedContinuation { continuation in
-            if !give(.close(continuation)) { continuation.resume() }
-        }
-    }
-
     /// - Returns: Whether there is a thread to take the command.
-    private func give(_ command: Command) -> Bool {
+    func give(_ command: Command) -> Bool {
         let pipe = state.withLock { state -> WakePipe? in
             guard !state.isClosed, let pipe = state.pipe else { return nil }
             state.commands.append(command)
@@ -62,7 +74,7 @@ final class ChangeListener: ChangeSignal {
         return pipe != nil
     }
 
-    private func start() throws {
+    func start() throws {
         let pipe = try state.withLock { state -> WakePipe? in
             guard state.pipe == nil, !state.isClosed else { return nil }
             let pipe = try WakePipe()
@@ -88,7 +100,8 @@ final class ChangeListener: ChangeSignal {
                 case .disarm: session.disarm()
                 case .close(let continuation):
                     session.close()
-                    return continuation.resume()
+                    continuation?.resume()
+                    return
                 }
             }
             // What came while a command was answered does not make the socket readable again.
