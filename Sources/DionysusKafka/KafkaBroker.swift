@@ -61,6 +61,8 @@ public final class KafkaBroker: MessageBroker {
                 advice: "give each broker as host:port, and credentials as sasl.username and sasl.password"
             )
         }
+        let version = Int(rd_kafka_version())
+        try RequiredVersion.librdkafka.require([version >> 24 & 0xff, version >> 16 & 0xff, version >> 8 & 0xff])
         let outage = OutageLog(location: "kafka://\(servers)", logger: logger)
         let events = ClientEvents(logger: logger, outage: outage, onStatistics: onStatistics)
         let layers = [settings, ["bootstrap.servers": servers]]

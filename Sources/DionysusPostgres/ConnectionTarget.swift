@@ -44,6 +44,16 @@ struct ConnectionTarget: Sendable {
             PQfinish(opened)
             throw error
         }
+        // A server that doesn't tell has another protocol; a pooler tells its server's.
+        let version = Int(PQserverVersion(opened))
+        do {
+            if version > 0 {
+                try RequiredVersion.postgres.require([version / 10_000, version % 10_000], place: " at \(location)")
+            }
+        } catch {
+            PQfinish(opened)
+            throw error
+        }
         // Notices ("already exists, skipping") would go to the standard error.
         PQsetNoticeProcessor(opened, { _, _ in }, nil)
         return opened

@@ -1,5 +1,6 @@
 public import Dionysus
 package import GRDB
+import GRDBSQLite
 import PrivateFiles
 
 /// An SQLite database in a file, shared with any other program that writes to it.
@@ -20,6 +21,8 @@ public final class SQLiteDatabase: CapturingDatabase {
     /// - Throws: ``Dionysus/DionysusError`` with code `databaseUnavailable` when the file can't be opened or is no
     ///   SQLite database.
     public init(path: String, options: SQLiteOptions = SQLiteOptions()) throws {
+        let version = Int(sqlite3_libversion_number())
+        try RequiredVersion.sqlite.require([version / 1_000_000, version / 1_000 % 1_000, version % 1_000])
         self.path = path
         laneLocks = LaneLocks(directory: path + "-lanes")
         var configuration = Configuration()

@@ -7,6 +7,8 @@ public struct SQLiteDialect: SQLDialect {
 
     public var name: String { "SQLite" }
 
+    public var enforcesTypes: Bool { false }
+
     public func placeholder(_ number: Int) -> String { "?\(number)" }
 
     public func columnType(_ type: ColumnType) -> String {

@@ -5,6 +5,9 @@ public protocol SQLDialect: Sendable {
     /// The name of the dialect, for messages: `PostgreSQL`, `SQLite`.
     var name: String { get }
 
+    /// Whether a column holds values of its type only. True by default.
+    var enforcesTypes: Bool { get }
+
     /// The placeholder of the n-th value, counted from one.
     func placeholder(_ number: Int) -> String
 
@@ -87,6 +90,8 @@ public protocol SQLDialect: Sendable {
 package let lockTable = "dionysus_locks"
 
 extension SQLDialect {
+    public var enforcesTypes: Bool { true }
+
     public func quoted(_ identifier: String) -> String {
         // Byte by byte: each statement quotes a dozen names each time it is run.
         var quoted: [UInt8] = []

@@ -55,21 +55,40 @@ struct ValidateCommand<App: DionysusApplication>: AsyncParsableCommand {
     }
 
     @Flag(help: "Print the report as JSON.") var json = false
+    @Flag(help: "Count warnings and notes as faults.") var strict = false
 
     func run() async throws {
         let environment = try ApplicationEnvironment<App>()
-        let faults = try await environment.validate()
+        var findings = try await environment.validate()
+        if strict { findings = Findings(faults: findings.faults + findings.warnings + findings.notes) }
+        let isValid = findings.faults.isEmpty
         if json {
-            let list = JSON.array(faults.map(JSON.string))
-            print(JSON.object(["valid": .bool(faults.isEmpty), "faults": list]).text)
-        } else if faults.isEmpty {
-            print("the declaration fits \(App.hasProducer && App.hasConsumer ? "both databases" : "the database")")
+            print(
+                JSON.object([
+                    "valid": .bool(isValid), "faults": .array(findings.faults.map(JSON.string)),
+                    "warnings": .array(findings.warnings.map(JSON.string)),
+                    "notes": .array(findings.notes.map(JSON.string)),
+                ])
+                .text
+            )
+        } else {
+            if isValid { print("the declaration fits \(App.hasProducer && App.hasConsumer ? "both databases" : "the database")") }
+            for fault in findings.faults { printError("- \(fault)") }
+            for warning in findings.warnings { printError("- warning: \(warning)") }
+            for note in findings.notes { printError("- note: \(note)") }
         }
-        guard faults.isEmpty else {
-            if !json { for fault in faults { printError("- \(fault)") } }
-            throw ExitCode.failure
-        }
+        if !isValid { throw ExitCode.failure }
     }
+}
+
+/// What a comparison of the declaration with the databases has found, a line each.
+struct Findings: Sendable {
+    /// What can't work.
+    var faults: [String] = []
+    /// What fails for some rows.
+    var warnings: [String] = []
+    /// What is published and not kept, or kept and not published.
+    var notes: [String] = []
 }
 
 extension ApplicationEnvironment {
@@ -132,22 +151,42 @@ extension ApplicationEnvironment {
         }
     }
 
-    func validate() async throws -> [String] {
+    func validate() async throws -> Findings {
         try requireDatabases()
-        var faults: [String] = []
+        var findings = Findings()
         if App.hasProducer {
             let source = try source()
-            faults += try await OutboxSchema(database: source, registry: registry).validate().map { "source: \($0)" }
-            faults += application.producer.topicFaults(settings.producer).map { "source: \($0)" }
+            let outbox = OutboxSchema(database: source, registry: registry)
+            findings.faults += try await outbox.validate().map { "source: \($0)" }
+            findings.faults += application.producer.topicFaults(settings.producer).map { "source: \($0)" }
+            findings.warnings += try await outbox.warnings().map { "source: \($0)" }
             await source.close()
         }
         if App.hasConsumer {
             let replica = try replica()
-            faults += try await ConsumerSchema(database: replica)
-                .validate(application.consumer, settings: settings.consumer)
+            let schema = ConsumerSchema(database: replica)
+            let (consumer, settings) = (application.consumer, settings.consumer)
+            findings.faults += try await schema.validate(consumer, settings: settings).map { "replica: \($0)" }
+            findings.warnings += try await schema.warnings(consumer, settings: settings).map { "replica: \($0)" }
+            findings.notes += try await schema.notes(consumer, on: published, settings: settings)
                 .map { "replica: \($0)" }
             await replica.close()
         }
-        return faults
+        return findings
+    }
+
+    /// What the application's own producer publishes, for comparison with its own replica.
+    private var published: [PublishedAttributes] {
+        guard App.hasProducer else { return [] }
+        return registry.outline.flatMap { topic in
+            topic.models.map { model in
+                PublishedAttributes(
+                    topic: topic.name,
+                    model: model.model,
+                    attributes: model.attributes,
+                    links: model.links
+                )
+            }
+        }
     }
 }

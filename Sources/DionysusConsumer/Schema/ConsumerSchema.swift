@@ -46,6 +46,26 @@ public struct ConsumerSchema: Sendable {
         }
     }
 
+    /// What of a declaration may fail for some rows, a line each: a column that takes null for a property that isn't optional,
+    /// or that holds more than the property does.
+    /// - Parameters:
+    ///   - consumer: The declaration.
+    ///   - settings: The settings it runs with.
+    public func warnings(_ consumer: some Consumer, settings: ConsumerSettings) async throws -> [String] {
+        let check = ReplicaCheck(consumer, settings: settings)
+        return try await database.transaction(.snapshot) { try check.warnings(in: &$0) }
+    }
+
+    /// What of published models the replica doesn't keep, and what of the replica nothing published fills, a line each.
+    package func notes(
+        _ consumer: some Consumer,
+        on published: [PublishedAttributes],
+        settings: ConsumerSettings
+    ) async throws -> [String] {
+        let check = ReplicaCheck(consumer, settings: settings)
+        return try await database.transaction(.snapshot) { try check.notes(on: published, in: &$0) }
+    }
+
     /// What of a declaration does not fit the database, a line each.
     /// - Parameters:
     ///   - consumer: The declaration.

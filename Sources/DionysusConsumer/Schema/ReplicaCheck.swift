@@ -3,12 +3,12 @@ import Dionysus
 /// Compares the declared replicas with their tables.
 struct ReplicaCheck: Sendable {
     private let factory: ModelFactory
-    private let topics: [ConsumerTopic]
+    private let plan: TopicPlan
     private let settings: ConsumerSettings
 
     init(_ consumer: some Consumer, settings: ConsumerSettings) {
         factory = ModelFactory(consumer, inflection: settings.inflection)
-        topics = TopicPlan(consumer, settings: settings).all
+        plan = TopicPlan(consumer, settings: settings)
         self.settings = settings
     }
 
@@ -25,6 +25,64 @@ struct ReplicaCheck: Sendable {
         return faults
     }
 
+    /// What may fail for some rows or messages, a line each.
+    func warnings(in transaction: inout Transaction) throws -> [String] {
+        var warnings: [String] = []
+        for scope in factory.scopes {
+            for model in scope.models {
+                guard let type = model.type, let name = model.table,
+                    let table = try transaction.describe(table: name),
+                    let fit = try? ColumnFit(type, table, transaction.dialect)
+                else { continue }
+                warnings += fit.warnings.map { "the replica of \(model.remoteName)\(scope.place): \($0)" }
+            }
+        }
+        return warnings
+    }
+
+    /// What of published models no replica keeps, and what of replicas no published model fills, a line each.
+    func notes(on published: [PublishedAttributes], in transaction: inout Transaction) throws -> [String] {
+        var notes: [String] = []
+        for publication in published {
+            guard plan.contains(publication.topic),
+                let model = factory.replica(
+                    of: publication.model,
+                    in: factory.scope(of: plan[publication.topic].namespace)
+                ),
+                let name = model.table, let description = try transaction.describe(table: name),
+                let replica = ReplicaTable(model, description, names: settings.columns)
+            else { continue }
+            notes += self.notes(on: publication, model, replica, description)
+        }
+        return notes
+    }
+
+    private func notes(
+        on publication: PublishedAttributes,
+        _ model: ReplicaModel,
+        _ replica: ReplicaTable,
+        _ table: TableDescription
+    ) -> [String] {
+        let place = "topic \(publication.topic), model \(publication.model)"
+        let names = model.columnNames(settings.columns)
+        let reserved = ["id", "created_at", "updated_at", "canceled_at"]
+        let attributes = publication.attributes.filter { !reserved.contains($0) }
+        let links = publication.links.flatMap { link in
+            ["_id", "_type", "_ids"].map { settings.columns.prefix + Inflection().singular(of: link) + $0 }
+                + ["_id", "_type", "_ids"].map { settings.columns.prefix + link + $0 }
+        }
+        // What no column has is kept whole where the table has a column for that.
+        let unheld = replica.data == nil ? attributes.filter { replica.column(ofAttribute: $0) == nil } : []
+        let held = Set(attributes.compactMap { replica.column(ofAttribute: $0)?.name })
+            .union(links.compactMap { replica.column(ofLink: $0)?.name })
+        let filled = Set(names.all + table.primaryKey + model.readOnly)
+        let unfilled = table.columns.filter { column in
+            !filled.contains(column.name) && !held.contains(column.name) && !column.isGenerated
+        }
+        return unheld.map { "\(place): no column of table \(table.name) holds the attribute \($0)" }
+            + unfilled.map { "\(place): no attribute fills column \($0.name) of table \(table.name)" }
+    }
+
     private func faults(
         of model: ReplicaModel,
         _ scope: ModelFactory.Scope,
@@ -37,7 +95,7 @@ struct ReplicaCheck: Sendable {
         }
         guard let name = model.table else { return [] }
         guard let table = try transaction.describe(table: name) else { return ["\(place): there is no table \(name)"] }
-        var faults = self.faults(of: model, table, "\(place): table \(table.name)")
+        var faults = self.faults(of: model, table, transaction.dialect, "\(place): table \(table.name)")
         for (relationship, policy) in model.associations.sorted(by: { $0.key < $1.key }) {
             let place = "the relationship \(relationship) of \(model.remoteName)\(scope.place)"
             faults += try self.faults(of: policy, relationship, place, scope, in: &transaction)
@@ -45,7 +103,12 @@ struct ReplicaCheck: Sendable {
         return faults
     }
 
-    private func faults(of model: ReplicaModel, _ table: TableDescription, _ place: String) -> [String] {
+    private func faults(
+        of model: ReplicaModel,
+        _ table: TableDescription,
+        _ dialect: any SQLDialect,
+        _ place: String
+    ) -> [String] {
         let names = model.columnNames(settings.columns)
         var faults = names == settings.columns ? [] : names.faults.map { "\(place): \($0)" }
         guard let replica = ReplicaTable(model, table, names: settings.columns) else {
@@ -56,7 +119,7 @@ struct ReplicaCheck: Sendable {
         where replica.column(ofAttribute: attribute) == nil {
             faults.append("\(place) has no column \(column) that the attribute \(attribute) could be stored in")
         }
-        faults += readOnlyFaults(model, table, names, place) + typeFaults(model, table, place)
+        faults += readOnlyFaults(model, table, names, place) + typeFaults(model, table, dialect, place)
         if model.softDeletes, replica.canceledAt == nil {
             faults.append("\(place) has no column \(names.canceledAt) to mark destroyed records by")
         }
@@ -88,11 +151,17 @@ struct ReplicaCheck: Sendable {
     }
 
     /// The columns that the type of a replica's records names, and that the table lacks.
-    private func typeFaults(_ model: ReplicaModel, _ table: TableDescription, _ place: String) -> [String] {
+    private func typeFaults(
+        _ model: ReplicaModel,
+        _ table: TableDescription,
+        _ dialect: any SQLDialect,
+        _ place: String
+    ) -> [String] {
         guard let type = model.type else { return [] }
         do {
-            return try type.columns().map(\.name).filter { table.column($0) == nil }
+            let missing = try type.columns().map(\.name).filter { table.column($0) == nil }
                 .map { "\(place) has no column \($0), which \(type.name) names" }
+            return try missing + ColumnFit(type, table, dialect).faults.map { "the type \(type.name): \($0)" }
         } catch {
             return ["\(place): \(error)"]
         }
@@ -143,13 +212,13 @@ struct ReplicaCheck: Sendable {
     private var importFaults: [String] {
         var faults: [String] = []
         for scope in factory.scopes {
-            let topics = topics.filter { scope.namespace == nil || $0.namespace == scope.namespace }
+            let topics = plan.all.filter { scope.namespace == nil || $0.namespace == scope.namespace }
             guard !topics.contains(where: \.imports) else { continue }
             for model in scope.models where model.importing != nil || model.destroying != nil {
                 faults.append("the replica of \(model.remoteName)\(scope.place) imports, but no topic of it does")
             }
         }
-        for topic in topics where topic.imports {
+        for topic in plan.all where topic.imports {
             let models = factory.scopes.filter { $0.namespace == nil || $0.namespace == topic.namespace }
                 .flatMap(\.models)
             guard !models.contains(where: { $0.importing != nil || $0.destroying != nil }) else { continue }
@@ -164,5 +233,25 @@ extension ReplicaModel {
     fileprivate var hasTableOptions: Bool {
         !renamings.isEmpty || !associations.isEmpty || !resolvers.isEmpty || softDeletes || !readOnly.isEmpty
             || renamesColumns != nil || storing != nil || cancelling != nil || importing != nil || destroying != nil
+    }
+}
+
+/// The attributes and links of a model in a topic, as its producer declares them.
+package struct PublishedAttributes: Sendable {
+    let topic: String
+    let model: String
+    let attributes: [String]
+    let links: [String]
+
+    /// - Parameters:
+    ///   - topic: The topic's full name.
+    ///   - model: The model's name on the wire.
+    ///   - attributes: The names of its attributes.
+    ///   - links: The names of its links.
+    package init(topic: String, model: String, attributes: [String], links: [String]) {
+        self.topic = topic
+        self.model = model
+        self.attributes = attributes
+        self.links = links
     }
 }

@@ -5,6 +5,7 @@ struct Catalogue: Sendable {
     private var tables: [String: TableDescription] = [:]
     /// Whether the database has a type of its own for UUIDs, and compares them whatever their spelling.
     private(set) var hasUUIDs = true
+    private(set) var dialect: (any SQLDialect)?
 
     /// Looks up every table that a declaration names.
     static func read(for registry: Registry, from database: some Database) async throws -> Catalogue {
@@ -12,6 +13,7 @@ struct Catalogue: Sendable {
         return try await database.transaction(.snapshot) { transaction in
             var catalogue = Catalogue()
             catalogue.hasUUIDs = transaction.dialect.hasUUIDs
+            catalogue.dialect = transaction.dialect
             for name in names {
                 catalogue.tables[name] = try transaction.describe(table: name)
             }

@@ -16,6 +16,16 @@ extension Registry {
     }
 }
 
+extension Registry {
+    /// What of the declaration may fail for some rows, a line each.
+    func warnings(in catalogue: Catalogue) -> [String] {
+        models.flatMap { model in
+            let fit = try? catalogue.fit(of: model)
+            return (fit?.warnings ?? []).map { "model \(model): \($0)" }
+        }
+    }
+}
+
 extension Registry.Publication {
     /// Every association that the publication has to do with.
     fileprivate var associations: [AssociationDescription] {
@@ -83,6 +93,7 @@ extension ModelDescription {
         do {
             var faults = catalogue.missing(try columns().map(\.name) + [primaryKey], in: table)
             if let key = description.column(primaryKey) { faults += try keyFaults(key, catalogue) }
+            faults += try catalogue.fit(of: self)?.faults ?? []
             return faults.map { "model \(self): \($0)" }
         } catch {
             return ["model \(self): \(error)"]
@@ -139,6 +150,12 @@ extension AssociationDescription {
 }
 
 extension Catalogue {
+    /// How a model's properties and columns get on; nil where it has no table.
+    fileprivate func fit(of model: ModelDescription) throws -> ColumnFit? {
+        guard let table = self[model.table], let dialect else { return nil }
+        return try ColumnFit(model, table, dialect)
+    }
+
     fileprivate func missing(_ columns: [String], in table: String) -> [String] {
         guard let description = self[table] else { return ["there is no table \(table)"] }
         return columns.filter { description.column($0) == nil }.map { "table \(table) has no column \($0)" }

@@ -130,6 +130,12 @@ public struct OutboxSchema: Sendable {
             }
     }
 
+    /// What of the declaration may fail for some rows, a line each: a column that takes null for a property that isn't optional,
+    /// or that holds more than the property does.
+    public func warnings() async throws -> [String] {
+        try await registry.warnings(in: Catalogue.read(for: registry, from: database))
+    }
+
     /// - Returns: Whether anything was created.
     private func createOutbox(lanes: Int) async throws -> Bool {
         let outbox = database.outbox

@@ -1,0 +1,24 @@
+/// The oldest version of another system that Dionysus works with; see `docs/versions.md`.
+package struct RequiredVersion: Sendable {
+    private let system: String
+    private let oldest: [Int]
+
+    package static let postgres = RequiredVersion(system: "PostgreSQL", oldest: [14])
+    package static let sqlite = RequiredVersion(system: "SQLite", oldest: [3, 35, 0])
+    package static let librdkafka = RequiredVersion(system: "librdkafka", oldest: [2, 0, 2])
+
+    /// - Parameters:
+    ///   - version: The version that is there: its numbers, the major one first.
+    ///   - place: Where it is, to stand behind its name: ` at localhost:5432/app`.
+    /// - Throws: ``DionysusError`` with code `configuration` for one that is too old.
+    package func require(_ version: [Int], place: String = "") throws {
+        guard version.lexicographicallyPrecedes(oldest) else { return }
+        throw DionysusError(
+            .configuration,
+            "\(system)\(place) has version \(Self.text(version)), and Dionysus needs \(Self.text(oldest)) or a later one",
+            advice: "upgrade \(system)"
+        )
+    }
+
+    private static func text(_ version: [Int]) -> String { version.map(String.init).joined(separator: ".") }
+}
