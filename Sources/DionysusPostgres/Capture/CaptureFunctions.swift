@@ -61,7 +61,6 @@ struct CaptureFunctions {
             dionysus_now timestamp;
             \(outbox.hasContext ? "dionysus_traceparent text;\ndionysus_tracestate text;" : "")
             BEGIN
-            \(place)
             \(binding)
             \(suppression)
             \(operation == .truncate ? "" : start)
@@ -73,23 +72,17 @@ struct CaptureFunctions {
         return Function(operation: operation, body: text, settings: all)
     }
 
-    /// Refuses the write, with what to do, rather than lose the change.
-    private var place: String {
-        """
-        IF pg_catalog.to_regclass(\(quotedLiteral(outbox.name))) IS NULL THEN
-          RAISE EXCEPTION 'the change of table % can''t be captured: there is no table %', TG_TABLE_NAME, \(quotedLiteral(outbox.name))
-            USING HINT = 'If its schema was renamed, run the application''s migrate. To stop capturing, run its uninstall.';
-        END IF;
-        """
-    }
-
     /// Refuses any table but the captured one, its partitions and what inherits from it, before anything else.
     ///
     /// A table that was renamed is known by its number, one that was restored from a dump by its name.
     private var binding: String {
         let name = quotedLiteral(table.name)
         return """
-            IF TG_RELID IS DISTINCT FROM pg_catalog.to_regclass(\(name))::pg_catalog.oid THEN
+            IF TG_TABLE_NAME <> \(quotedLiteral(table.baseName)) OR TG_TABLE_SCHEMA <> \(quotedLiteral(table.schema)) THEN
+              IF pg_catalog.to_regclass(\(quotedLiteral(outbox.name))) IS NULL THEN
+                RAISE EXCEPTION 'the change of table % can''t be captured: there is no table %', TG_TABLE_NAME, \(quotedLiteral(outbox.name))
+                  USING HINT = 'If its schema was renamed, run the application''s migrate. To stop capturing, run its uninstall.';
+              END IF;
               IF NOT EXISTS (
                 WITH RECURSIVE dionysus_up (relation) AS (
                   SELECT TG_RELID::pg_catalog.oid
@@ -157,9 +150,10 @@ struct CaptureFunctions {
     /// that announces can't be prepared for a commit in two phases: where the server allows those, relays poll.
     private var wakeUp: String {
         """
-        IF pg_catalog.current_setting('max_prepared_transactions') = '0'
-          AND NOT pg_catalog.pg_try_advisory_xact_lock_shared(\(outbox.wakeUpLock)) THEN
-          PERFORM pg_catalog.pg_notify(w.channel, '') FROM \(outbox.wakeUps) w;
+        IF NOT pg_catalog.pg_try_advisory_xact_lock_shared(\(outbox.wakeUpLock)) THEN
+          IF pg_catalog.current_setting('max_prepared_transactions') = '0' THEN
+            PERFORM pg_catalog.pg_notify(w.channel, '') FROM \(outbox.wakeUps) w;
+          END IF;
         END IF;
         """
     }
@@ -377,7 +371,7 @@ struct CaptureFunctions {
     /// The key's text.
     ///
     /// A row without a key, which no primary key would let in, must not make the write fail.
-    private func id(_ alias: String) -> String { "coalesce(\(table.text(capture.primaryKey, alias)), '')" }
+    private func id(_ alias: String) -> String { table.textOrEmpty(capture.primaryKey, alias) }
 
     /// Old and new rows side by side, joined by their primary key: what has no partner has changed its key.
     ///
@@ -537,7 +531,7 @@ struct CaptureFunctions {
         // The partition keys are the record's own, so that they don't multiply the records.
         let names = keys.indices.map { "key\($0)" }
         let selected =
-            ["coalesce(\(endTable.text(record.primaryKey, end)), '') AS id"]
+            ["\(endTable.textOrEmpty(record.primaryKey, end)) AS id"]
             + zip(keys, names).map { "\($0) AS \($1)" }
         let topics = zip(record.topics, names).map { ($0.0.name, $0.1) }
         return insert(

@@ -45,16 +45,19 @@ struct CapturedTable {
 
     /// A column's value as text, or null.
     func text(_ column: String, _ alias: String) -> String {
-        let value = Self.value(column, alias)
-        let output = "pg_catalog.concat(\(value))"
-        let text =
-            switch self.column(column)?.builtInType {
-            // What a cast to text gives, which the relay reads.
-            case "boolean": "CASE \(output) WHEN 't' THEN 'true' ELSE 'false' END"
-            case let type? where type.hasPrefix("character(") || type == "character": "pg_catalog.rtrim(\(output), ' ')"
-            default: output
-            }
-        return "(CASE WHEN NOT (\(value) IS NULL) THEN \(text) END)"
+        "(CASE WHEN NOT (\(Self.value(column, alias)) IS NULL) THEN \(textOrEmpty(column, alias)) END)"
+    }
+
+    /// A column's value as text; an empty one for null.
+    ///
+    /// It is what a cast to text gives, which the relay reads.
+    func textOrEmpty(_ column: String, _ alias: String) -> String {
+        let output = "pg_catalog.concat(\(Self.value(column, alias)))"
+        return switch self.column(column)?.builtInType {
+        case "boolean": "(CASE \(output) WHEN 't' THEN 'true' WHEN 'f' THEN 'false' ELSE '' END)"
+        case let type? where type.hasPrefix("character(") || type == "character": "pg_catalog.rtrim(\(output), ' ')"
+        default: output
+        }
     }
 
     /// A column's value as a type of PostgreSQL's own that its text is read as, or as text.

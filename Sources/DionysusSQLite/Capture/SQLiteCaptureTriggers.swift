@@ -86,7 +86,9 @@ struct SQLiteCaptureTriggers {
         }
     }
 
-    /// The columns of which one must change. The application can drop any other.
+    /// The columns of which one must change.
+    ///
+    /// The application can drop any other.
     private var readColumns: [String] {
         let all = table.columns.filter { !$0.isGenerated }.map(\.name)
         let read = capture.records.map(\.columns) + capture.affected.map(\.columns)
