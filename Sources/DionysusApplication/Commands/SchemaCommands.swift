@@ -72,7 +72,9 @@ struct ValidateCommand<App: DionysusApplication>: AsyncParsableCommand {
                 .text
             )
         } else {
-            if isValid { print("the declaration fits \(App.hasProducer && App.hasConsumer ? "both databases" : "the database")") }
+            if isValid {
+                print("the declaration fits \(App.hasProducer && App.hasConsumer ? "both databases" : "the database")")
+            }
             for fault in findings.faults { printError("- \(fault)") }
             for warning in findings.warnings { printError("- warning: \(warning)") }
             for note in findings.notes { printError("- note: \(note)") }
