@@ -172,6 +172,8 @@ struct CancellationTests {
 
     @Test func `A change signal that nobody holds any more gives its connection back`() async throws {
         let database = try SharedDatabase.open()
+        // The channel's name stands in a table of the outbox.
+        _ = try await database.transaction(.write) { [outbox = database.outbox] in try $0.run(outbox.creation()) }
         let listeners: @Sendable (inout Transaction) throws -> Int64? = { transaction in
             try transaction
                 .run(

@@ -97,8 +97,17 @@ final class ListeningSession {
         case PGRES_TUPLES_OK: return PQgetvalue(result, 0, 0).map { String(cString: $0) }
         case PGRES_COMMAND_OK: return nil
         default:
+            let error = ServerError(result)
             let reason = firstLine(PQerrorMessage(connection))
             close()
+            // Asking again would find the same.
+            if ["42501", "42P01"].contains(error.state) {
+                throw DionysusError(
+                    .declaration,
+                    "PostgreSQL at \(target.location) doesn't let this role be told of changes: \(reason)",
+                    advice: "run migrate, and grant SELECT on dionysus_wake_ups and dionysus_meta to the relay's role"
+                )
+            }
             isLost = true
             throw DionysusError(
                 .databaseUnavailable,
