@@ -38,6 +38,7 @@ struct ResolvedSettings: Sendable {
         // The environment's names and prefix hold for both sides; else what code says of one side holds for that one.
         values.consumer.clientID =
             environment["DIONYSUS_CLIENT_ID"] != nil ? values.producer.clientID : application.consumer.clientID
+        values.producer.application = values.producer.application ?? App.name
         if values.producer.clientID == ProducerSettings().clientID { values.producer.clientID = App.name }
         if values.consumer.clientID == ConsumerSettings().clientID { values.consumer.clientID = App.name }
         if environment["DIONYSUS_TOPIC_PREFIX"] != nil || application.consumer.topicPrefix.isEmpty {

@@ -8,6 +8,10 @@ public struct ProducerSettings: Sendable {
     ///
     /// Default `dionysus`.
     public var clientID = "dionysus"
+    /// The application to which the outbox belongs; another one's migration refuses it.
+    ///
+    /// An application of `DionysusApplication` is its name. Default nil: whoever migrates has it.
+    public var application: String?
     /// Stands before every topic's name.
     ///
     /// Default empty.

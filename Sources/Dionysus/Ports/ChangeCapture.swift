@@ -31,7 +31,11 @@ public protocol OutboxSupport: Sendable {
     func claimOrder(lane: SQL, id: SQL) -> SQL
 
     /// The statements that create the outbox's tables, without those for lanes.
-    func creation() -> [SQL]
+    /// - Parameter beside: Whether they are created although there is another application's outbox.
+    func creation(beside: Bool) -> [SQL]
+
+    /// Whether tables that are created now would stand beside those of the outbox that is there.
+    func canCreateBeside(in transaction: inout Transaction) throws -> Bool
 
     /// The statements that put right what may have been changed since ``creation()``; none of them waits for writers.
     func upkeep() -> [SQL]
@@ -102,6 +106,9 @@ public protocol OutboxSupport: Sendable {
 }
 
 extension OutboxSupport {
+    /// The statements that create the outbox's tables, without those for lanes.
+    public func creation() -> [SQL] { creation(beside: false) }
+
     public func seeingAllRows() -> [SQL] { [] }
 
     public func tablesHidingRows(among tables: [String], in transaction: inout Transaction) throws -> [String] { [] }

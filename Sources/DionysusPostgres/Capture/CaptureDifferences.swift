@@ -120,6 +120,11 @@ struct CaptureDifferences {
     private func triggerName(_ operation: CaptureOperation, on relation: CapturedTable.Relation) -> String {
         let plain = "dionysus_capture_\(operation.rawValue)"
         let candidates = [plain] + (2...9).map { "\(plain)_\($0)" }
+        let installed = catalogue.triggers.first { trigger in
+            trigger.relation.oid == relation.oid && trigger.type == operation.catalogueType
+                && candidates.contains(trigger.name)
+        }
+        if let installed { return installed.name }
         return candidates.first { !catalogue.takenTriggers.contains("\(relation.oid) \($0)") } ?? plain
     }
 

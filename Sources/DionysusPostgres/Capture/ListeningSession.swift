@@ -97,11 +97,11 @@ final class ListeningSession {
         case PGRES_TUPLES_OK: return PQgetvalue(result, 0, 0).map { String(cString: $0) }
         case PGRES_COMMAND_OK: return nil
         default:
-            let error = ServerError(result)
+            let state = result.map { ServerError($0).state }
             let reason = firstLine(PQerrorMessage(connection))
             close()
             // Asking again would find the same.
-            if ["42501", "42P01"].contains(error.state) {
+            if let state, ["42501", "42P01"].contains(state) {
                 throw DionysusError(
                     .declaration,
                     "PostgreSQL at \(target.location) doesn't let this role be told of changes: \(reason)",

@@ -18,14 +18,24 @@ struct PostgresOutbox: OutboxSupport {
 
     func storedTime(_ expression: SQL) -> SQL { "(\(expression) AT TIME ZONE 'UTC')" }
 
-    func creation() -> [SQL] {
+    func canCreateBeside(in transaction: inout Transaction) throws -> Bool {
+        let result = try transaction.run(
+            """
+            SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+            WHERE c.oid = pg_catalog.to_regclass('dionysus_outboxes') AND n.nspname <> pg_catalog.current_schema()
+            """
+        )
+        return !result.isEmpty
+    }
+
+    func creation(beside: Bool) -> [SQL] {
         [
             // An outbox that the search path finds is this one, also if new tables would go elsewhere.
             """
             SELECT pg_catalog.set_config('search_path',
               pg_catalog.quote_ident(n.nspname) || ', ' || pg_catalog.current_setting('search_path'), true)
             FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-            WHERE c.oid = pg_catalog.to_regclass('dionysus_outboxes')
+            WHERE c.oid = pg_catalog.to_regclass('dionysus_outboxes') AND NOT \(beside)
             """,
             """
             CREATE TABLE IF NOT EXISTS dionysus_outboxes (

@@ -4,6 +4,7 @@ import Dionysus
 struct CaptureInstallation: Sendable {
     let request: CaptureRequest
     let support: any OutboxSupport
+    private let registry: Registry
 
     init(_ registry: Registry, _ catalogue: Catalogue, _ database: any CapturingDatabase) {
         request = CaptureRequest(
@@ -11,6 +12,7 @@ struct CaptureInstallation: Sendable {
             suppressionRole: registry.captureSuppressionRole
         )
         support = database.outbox
+        self.registry = registry
     }
 
     /// What has to be done, and what can't be.
@@ -23,6 +25,8 @@ struct CaptureInstallation: Sendable {
         guard try transaction.describe(table: "dionysus_outboxes") != nil,
             try transaction.describe(table: "dionysus_meta") != nil
         else { return ["there is no table dionysus_outboxes: run migrate"] }
+        // What its triggers are is then the other application's business.
+        if let fault = try OutboxOwner.fault(registry, in: &transaction) { return ["\(fault), and run migrate"] }
         let report = try report(in: &transaction)
         return report.faults + report.differences.map(\.fault)
     }

@@ -28,6 +28,8 @@ public struct Registry: Sendable {
     let capture: CaptureMode
     let changesetKeys: [ChangesetKey]
     let captureSuppressionRole: String?
+    /// The application to which the outbox belongs, if it has a name.
+    let application: String?
 
     /// Reads a declaration.
     /// - Parameters:
@@ -37,6 +39,7 @@ public struct Registry: Sendable {
         capture = settings.capture
         changesetKeys = settings.changesetKeys
         captureSuppressionRole = settings.captureSuppressionRole
+        application = settings.application
         let namespaces = producer.namespaces
         let prefix = settings.topicPrefix
         publications = namespaces.flatMap { namespace in

@@ -77,14 +77,18 @@ public struct OutboxSchema: Sendable {
     public func plannedMigration(lanes: Int) async throws -> Report {
         let catalogue = try await Catalogue.read(for: registry, from: database)
         try throwFaults(registry.faults(in: catalogue))
-        let isComplete = try await database.transaction(.snapshot) { transaction in
-            try Self.isComplete(lanes: lanes, in: &transaction)
+        let created = "created or upgraded the outbox's tables"
+        let (isBeside, isComplete) = try await database.transaction(.snapshot) { transaction in
+            (try isCreatedBeside(in: &transaction), try Self.isComplete(lanes: lanes, in: &transaction))
+        }
+        if isBeside {
+            let tables = CaptureInstallation(registry, catalogue, database).request.tables.map(\.table)
+            return Report(changes: [created] + tables.map { "installed capture triggers on \($0)" })
         }
         let capture = try await captureReport(catalogue)
         try throwFaults(capture.faults)
         return Report(
-            changes: (isComplete ? [] : ["created or upgraded the outbox's tables"])
-                + capture.differences.map(\.change),
+            changes: (isComplete ? [] : [created]) + capture.differences.map(\.change),
             warnings: capture.warnings
         )
     }
@@ -140,12 +144,13 @@ public struct OutboxSchema: Sendable {
     private func createOutbox(lanes: Int) async throws -> Bool {
         let outbox = database.outbox
         return try await database.exclusively("dionysus:migrate", logger: logger) { transaction in
+            let isBeside = try isCreatedBeside(in: &transaction)
             // Creating what is there already would wait for those who use it.
-            if try Self.isComplete(lanes: lanes, in: &transaction) {
-                try transaction.run(outbox.upkeep())
+            if !isBeside, try Self.isComplete(lanes: lanes, in: &transaction) {
+                try transaction.run(outbox.upkeep() + claim)
                 return false
             }
-            try transaction.run(outbox.creation())
+            try transaction.run(outbox.creation(beside: isBeside))
             try transaction.run(GenesisSchema.creation(transaction.dialect))
             try transaction.run([
                 "DELETE FROM dionysus_meta WHERE name = \(Self.versionNote)",
@@ -161,9 +166,30 @@ public struct OutboxSchema: Sendable {
                 ])
                 try transaction.run(outbox.laneIndexes(lanes: lanes))
             }
-            try transaction.run(outbox.upkeep())
+            try transaction.run(outbox.upkeep() + claim)
             return true
         }
+    }
+
+    /// Notes to whom the outbox belongs, if nobody has.
+    private var claim: [SQL] {
+        registry.application.map { application in
+            [
+                """
+                INSERT INTO dionysus_meta (name, value) VALUES (\(OutboxOwner.note), \(application))
+                ON CONFLICT (name) DO NOTHING
+                """
+            ]
+        } ?? []
+    }
+
+    /// Whether the outbox that is found is another application's, and this one gets its own in its own schema.
+    private func isCreatedBeside(in transaction: inout Transaction) throws -> Bool {
+        guard let fault = try OutboxOwner.fault(registry, in: &transaction) else { return false }
+        guard try database.outbox.canCreateBeside(in: &transaction) else {
+            throw DionysusError(.declaration, fault)
+        }
+        return true
     }
 
     private func captureReport(_ catalogue: Catalogue) async throws -> CaptureReport {

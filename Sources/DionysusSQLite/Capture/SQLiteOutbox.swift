@@ -20,7 +20,9 @@ struct SQLiteOutbox: OutboxSupport {
     /// SQLite doesn't see that the lane is the same for all, and would sort all pending rows of the lane.
     func claimOrder(lane: SQL, id: SQL) -> SQL { id }
 
-    func creation() -> [SQL] {
+    func canCreateBeside(in transaction: inout Transaction) throws -> Bool { false }
+
+    func creation(beside: Bool) -> [SQL] {
         [
             """
             CREATE TABLE IF NOT EXISTS dionysus_outboxes (
