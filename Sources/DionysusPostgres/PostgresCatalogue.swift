@@ -17,21 +17,22 @@ extension Session {
               ) SELECT oid FROM base WHERE kind <> 'd'
             ) END
             LEFT JOIN pg_collation c ON c.oid = a.attcollation
-            WHERE a.attrelid = to_regclass(\(name)) AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
+            WHERE a.attrelid = pg_catalog.to_regclass(\(name))::pg_catalog.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
             """,
             """
-            SELECT i.indisprimary, array_agg(a.attname::text ORDER BY k.place)
-            FROM pg_index i CROSS JOIN unnest(i.indkey::smallint[]) WITH ORDINALITY k(number, place)
+            SELECT i.indisprimary, pg_catalog.array_agg(a.attname::text ORDER BY k.place)
+            FROM pg_index i CROSS JOIN pg_catalog.unnest(i.indkey::smallint[]) WITH ORDINALITY k(number, place)
             JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.number
-            WHERE i.indrelid = to_regclass(\(name)) AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL
+            WHERE i.indrelid = pg_catalog.to_regclass(\(name))::pg_catalog.oid
+              AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL
               AND k.place <= i.indnkeyatts
             GROUP BY i.indexrelid, i.indisprimary ORDER BY i.indisprimary DESC, i.indexrelid
             """,
-            "SELECT tgname FROM pg_trigger WHERE tgrelid = to_regclass(\(name)) AND NOT tgisinternal ORDER BY tgname",
+            "SELECT tgname FROM pg_trigger WHERE tgrelid = pg_catalog.to_regclass(\(name))::pg_catalog.oid AND NOT tgisinternal ORDER BY tgname",
             """
-            SELECT CASE WHEN pg_table_is_visible(c.oid) THEN c.relname ELSE n.nspname || '.' || c.relname END
+            SELECT CASE WHEN pg_table_is_visible(c.oid) THEN c.relname ELSE n.nspname::pg_catalog.text || '.' || c.relname::pg_catalog.text END
             FROM pg_partition_tree(to_regclass(\(name))) p
-            JOIN pg_class c ON c.oid = p.relid JOIN pg_namespace n ON n.oid = c.relnamespace
+            JOIN pg_class c ON c.oid = p.relid::pg_catalog.oid JOIN pg_namespace n ON n.oid = c.relnamespace
             WHERE p.level > 0 ORDER BY 1
             """,
         ])

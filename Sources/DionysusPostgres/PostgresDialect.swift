@@ -28,7 +28,9 @@ public struct PostgresDialect: SQLDialect {
 
     public var now: SQL { "clock_timestamp()" }
 
-    public func now(minus seconds: Double) -> SQL { "(clock_timestamp() - make_interval(secs => \(seconds)))" }
+    public func now(minus seconds: Double) -> SQL {
+        "(clock_timestamp() - pg_catalog.make_interval(secs => \(seconds)))"
+    }
 
     public func isAny(_ expression: SQL, of values: [DatabaseValue], type: DatabaseType) -> SQL {
         "\(expression) = ANY(\(array(values, type)))"
@@ -37,7 +39,7 @@ public struct PostgresDialect: SQLDialect {
     /// The planner takes the list that a subquery returns for a short one, and any list for several keys.
     public func isAnyKey(_ key: SQL, of values: [DatabaseValue], type: DatabaseType) -> SQL {
         if values.count == 1 { return "\(key) = \(values[0])::\(raw: Self.arrayElement(type))" }
-        return "\(key) IN (SELECT unnest((SELECT \(array(values, type)))))"
+        return "\(key) IN (SELECT pg_catalog.unnest((SELECT \(array(values, type)))))"
     }
 
     public func rows(_ columns: [BulkColumn], alias: String) -> SQL { rows(arrays(columns), columns, alias) }
@@ -50,8 +52,10 @@ public struct PostgresDialect: SQLDialect {
     /// JSON goes as text and is cast row by row: the server takes twice the time to read a list of documents at once.
     private func rows(_ arrays: [SQL], _ columns: [BulkColumn], _ alias: String) -> SQL {
         let names = columns.map { quoted($0.name) }
+        // With several lists it is the parser's own, whoever else has made one; with one list it is looked up.
+        let unnest: SQL = arrays.count == 1 ? "pg_catalog.unnest" : "unnest"
         let list: SQL = """
-            unnest(\(arrays.joined(separator: ", "))) AS \(raw: quoted(alias))(\(raw: names.joined(separator: ", ")))
+            \(unnest)(\(arrays.joined(separator: ", "))) AS \(raw: quoted(alias))(\(raw: names.joined(separator: ", ")))
             """
         guard columns.contains(where: { $0.type == .json }) else { return list }
         let casts = zip(columns, names)

@@ -76,6 +76,7 @@ struct CaptureAttackTests {
             try await siege.migrate()
             try await siege.write()
             #expect(try await siege.schema.validate() == [])
+            try await siege.prepareAsRelaysDo()
             #expect(try await siege.rolesThatRanCode().isDisjoint(with: siege.protectedRoles))
             #expect(try await siege.outbox() >= 4)
         }
@@ -490,6 +491,22 @@ private struct Siege: Sendable {
         try await superuser.transaction(.snapshot) { try $0.run(SQL(raw: statement)).first?.text(0) } ?? ""
     }
 
+    /// What a relay's session asks of the database before it publishes.
+    func prepareAsRelaysDo() async throws {
+        try await database.transaction(.write) { transaction in
+            let outbox = database.outbox
+            try outbox.raiseVersion(in: &transaction)
+            _ = try transaction.describe(table: "shops")
+            _ = try outbox.tablesHidingRows(among: ["shops"], in: &transaction)
+            _ = try outbox.wakeUp(in: &transaction)
+            try transaction.run([outbox.drawVersion(), "SELECT \(outbox.time(shiftedBy: -1))"])
+            let keys: [DatabaseValue] = [.text("1"), .text("2")]
+            try transaction.run(
+                "SELECT 1 FROM shops WHERE \(transaction.dialect.isAnyKey("name", of: keys, type: .text))"
+            )
+        }
+    }
+
     func outbox() async throws -> Int { Int(try await query("SELECT count(*) FROM dionysus_outboxes")) ?? 0 }
 
     /// Writes as the application does.
@@ -542,6 +559,20 @@ private struct Siege: Sendable {
             function("same(name, text)", returns: "boolean", "true"),
             function("joined(name, text)", returns: "text", "'x'"),
             function("same(name, varchar)", returns: "boolean", "true"),
+            function("setval(text, bigint)", returns: "bigint", "1"),
+            function("nextval(text)", returns: "bigint", "1"),
+            function("make_interval(secs double precision)", returns: "interval", "'1s'"),
+            function("row_security_active(regclass)", returns: "boolean", "false"),
+            function("unnest(smallint[])", returns: "SETOF smallint", "").replacing("RETURN ;", with: "RETURN NEXT 1;"),
+            function("unnest(text[])", returns: "SETOF text", "").replacing("RETURN ;", with: "RETURN NEXT 'shops';"),
+            function("added(text[], text)", returns: "text[]", "'{id}'"),
+            "CREATE AGGREGATE public.array_agg(text) (SFUNC = public.added, STYPE = text[])",
+            function("times(numeric, integer)", returns: "numeric", "1"),
+            "CREATE OPERATOR public.* (LEFTARG = numeric, RIGHTARG = integer, FUNCTION = public.times)",
+            function("same(oid, regclass)", returns: "boolean", "true"),
+            "CREATE OPERATOR public.= (LEFTARG = oid, RIGHTARG = regclass, FUNCTION = public.same)",
+            function("joined(name, name)", returns: "text", "'x'"),
+            "CREATE OPERATOR public.|| (LEFTARG = name, RIGHTARG = name, FUNCTION = public.joined)",
             "CREATE OPERATOR public.= (LEFTARG = integer, RIGHTARG = bigint, FUNCTION = public.same)",
             "CREATE OPERATOR public.= (LEFTARG = varchar, RIGHTARG = varchar, FUNCTION = public.same)",
             "CREATE OPERATOR public.= (LEFTARG = name, RIGHTARG = text, FUNCTION = public.same)",

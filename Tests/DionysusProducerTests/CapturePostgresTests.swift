@@ -147,6 +147,123 @@ struct CapturePostgresTests {
         }
     }
 
+    @Test("a partition key of any type is the text that relays expand it to")
+    func partitionKeys() async throws {
+        let kinds = [
+            ("bpchar", "'7  '"), ("character(5)", "'7'"), ("varchar(5)", "'7 '"), ("inet", "'10.0.0.1'"),
+            ("inet", "'10.0.0.0/8'"), ("inet", "'::1'"), ("cidr", "'10.0.0.0/8'"), ("boolean", "true"),
+            ("boolean", "false"),
+            ("timestamptz", "'2024-02-03 04:05:06.7+02'"), ("timestamp", "'2024-02-03 04:05:06'"),
+            ("date", "'2024-02-03'"),
+            ("time", "'04:05'"), ("bytea", #"'\xff00'"#), ("integer[]", "'{1,NULL,3}'"), ("inet[]", "'{10.0.0.1}'"),
+            ("boolean[]", "'{t,f}'"), ("jsonb", #"'{"b":1,"a":2}'"#), ("numeric(10,2)", "'7.1'"), ("numeric", "'NaN'"),
+            ("double precision", "'0.1'"), ("uuid", "'6a2f41a3-c54c-4ce8-93d2-0324e1c32e22'"), ("\"char\"", "'x'"),
+            ("name", "'x'"), ("interval", "'1 day 2 hours'"), ("int4range", "'[1,3]'"), ("xml", "'<a/>'"),
+            ("point", "'(1,2)'"),
+        ]
+        try await Trial.run(.postgres) { trial in
+            let columns = kinds.indices.map { "k\($0)" }
+            let definitions = zip(columns, kinds).map { "\($0) \($1.0)" }.joined(separator: ", ")
+            try await trial.harness.run("CREATE TABLE kinds (id bigint PRIMARY KEY, \(definitions))")
+            try await Self.install(
+                table: "kinds",
+                topics: columns.map { .init(name: $0, partitionKey: .column($0)) },
+                trial.harness
+            )
+            try await trial.harness.run("INSERT INTO kinds VALUES (1, \(kinds.map(\.1).joined(separator: ", ")))")
+            try await trial.harness.database.transaction(.snapshot) { transaction in
+                for (column, kind) in zip(columns, kinds) {
+                    let text = transaction.dialect.asText("\(identifier: column)")
+                    let expanded = try transaction.run("SELECT \(text) FROM kinds").first?.text(0)
+                    let captured = try transaction
+                        .run("SELECT partition_key FROM dionysus_outboxes WHERE topic = \(column)").first?
+                        .text(0)
+                    #expect(expanded != nil && captured == expanded, "\(kind)")
+                }
+            }
+        }
+    }
+
+    @Test("values that can't be read back from their text are in changesets, and no setting keeps others out")
+    func unreadableTexts() async throws {
+        try await Trial.run(.postgres) { trial in
+            try await trial.harness.run(
+                "CREATE SCHEMA hidden",
+                "CREATE TABLE hidden.one (id int)",
+                "CREATE TABLE jobs (id bigint PRIMARY KEY, handler regproc, target regclass, tags integer[], price numeric(5,2))"
+            )
+            try await Self.install(
+                table: "jobs",
+                topics: [.init(name: "t", partitionKey: .none)],
+                changeset: .values,
+                trial.harness
+            )
+            let rows = try await trial.harness.database.transaction(.write) { transaction in
+                try transaction.run([
+                    "SET LOCAL array_nulls = off",
+                    """
+                    INSERT INTO jobs SELECT 1, (SELECT min(oid) FROM pg_proc WHERE proname = 'max')::regproc, 'hidden.one',
+                      ARRAY[1, NULL], 1.5
+                    """,
+                    "DELETE FROM jobs",
+                ])
+                return try transaction.run("SELECT changeset FROM dionysus_outboxes ORDER BY id DESC LIMIT 1")
+                    .first?
+                    .text(0)
+            }
+            let changeset = try JSON(parsing: Array((rows ?? "").utf8))
+            #expect(changeset["handler"] == .array([.string("pg_catalog.max"), .null]))
+            #expect(changeset["target"] == .array([.string("hidden.one"), .null]))
+            #expect(changeset["tags"] == .array([.array([.integer(1), .null]), .null]))
+        }
+    }
+
+    @Test("a key on the way to a record may be of a domain in a schema that the functions' owner may not use")
+    func domainOnTheWay() async throws {
+        try await Trial.run(.postgres) { trial in
+            try await trial.harness.run(
+                #"CREATE SCHEMA "kinds of ""us""""#,
+                #"CREATE DOMAIN "kinds of ""us"""."a.b" AS integer"#,
+                #"ALTER TABLE shops ALTER COLUMN id TYPE "kinds of ""us"""."a.b""#
+            )
+            try await trial.harness.schema.migrate(lanes: 16)
+            #expect(try await trial.harness.schema.validate() == [])
+            try await trial.harness.run(Trial.shop, "INSERT INTO offers (id, shop_id, price) VALUES (1, 1, 5)")
+            #expect(
+                try await trial.harness.pending() == [
+                    "shop_created Shop:1 v1_shops 7", "shop_updated Shop:1 v1_shops 7",
+                ]
+            )
+        }
+    }
+
+    private static func install(
+        table: String,
+        topics: [RecordCapture.Topic],
+        changeset: ChangesetContent = .minimal,
+        _ harness: ProducerHarness
+    ) async throws {
+        var capture = TableCapture(table: table, primaryKey: "id")
+        capture.records = [
+            RecordCapture(
+                modelName: "Kind",
+                singular: "kind",
+                table: table,
+                primaryKey: "id",
+                softDeleteColumn: nil,
+                topics: topics,
+                changeset: changeset
+            )
+        ]
+        let request = CaptureRequest(tables: [capture])
+        try await harness.database.transaction(.write) { transaction in
+            let report = try harness.database.outbox.captureReport(request, in: &transaction)
+            for difference in report.differences where difference.table == table {
+                try transaction.run(difference.statements)
+            }
+        }
+    }
+
     @Test("tables with long names in several schemas each have their own triggers")
     func longNames() async throws {
         try await Trial.run(.postgres) { trial in

@@ -30,7 +30,7 @@ struct CaptureFaults {
             for column in capture.columnsJoined(of: { $0 == name }).compactMap(table.column)
             where column.builtInType == nil && isCompared(column.name, in: name, capture) {
                 faults.append(
-                    "column \(name).\(column.name) has type \(column.type), which is not PostgreSQL's own: "
+                    "column \(name).\(column.name) has type \(column.type.replacing("\"", with: "")), which is not PostgreSQL's own: "
                         + "triggers can't follow an association by it, so use a type of the server's, or let the "
                         + "captureMethod be application"
                 )

@@ -51,7 +51,7 @@ struct CaptureFunctions {
         if textDependsOnSettings {
             all += [
                 ("DateStyle", "ISO"), ("TimeZone", "UTC"), ("IntervalStyle", "postgres"), ("extra_float_digits", "1"),
-                ("bytea_output", "hex"),
+                ("bytea_output", "hex"), ("array_nulls", "on"),
             ]
         }
         let text = """
@@ -147,12 +147,15 @@ struct CaptureFunctions {
     ///
     /// A relay that waits holds the lock alone. While none does, the change is not announced, since announcing makes
     /// commits wait for each other; and the relay can't begin to wait before this transaction has ended. A transaction
-    /// that announces can't be prepared for a commit in two phases: where the server allows those, relays poll.
+    /// that announces can't be prepared for a commit in two phases: where the server allows those, relays poll. So they do
+    /// while the server's queue fills, as anybody who listens and never ends a transaction can make it: a full one makes
+    /// commits fail.
     private var wakeUp: String {
         """
         IF NOT pg_catalog.pg_try_advisory_xact_lock_shared(\(outbox.wakeUpLock)) THEN
           IF pg_catalog.current_setting('max_prepared_transactions') = '0' THEN
-            PERFORM pg_catalog.pg_notify(w.channel, '') FROM \(outbox.wakeUps) w;
+            PERFORM pg_catalog.pg_notify(w.channel, '') FROM \(outbox.wakeUps) w
+              WHERE pg_catalog.pg_notification_queue_usage() < 0.5;
           END IF;
         END IF;
         """
@@ -201,18 +204,21 @@ struct CaptureFunctions {
     private var pathCheck: String {
         let needed = joinedColumns
         let rows = needed.map { table, column in
-            "(\(quotedLiteral(table.name)), \(quotedLiteral(column.name)), \(quotedLiteral(column.type))::pg_catalog.regtype::pg_catalog.oid)"
+            "(\(quotedLiteral(table.name)), \(quotedLiteral(column.name)), \(quotedLiteral(column.type)))"
         }
         guard !rows.isEmpty else { return "" }
         return """
             IF \(needed.count) <> (
+              /* By its name: a cast to regtype needs a right on the type's schema. */
               SELECT pg_catalog.count(*)
               FROM (VALUES \(rows.joined(separator: ", "))) AS dionysus_needed (relation, attribute, type)
               JOIN pg_catalog.pg_class c ON c.oid = pg_catalog.to_regclass(dionysus_needed.relation)::pg_catalog.oid
                 AND c.relkind IN ('r', 'p')
               JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attname = dionysus_needed.attribute::pg_catalog.name
-                AND a.atttypid = dionysus_needed.type
-              WHERE NOT (c.relrowsecurity AND pg_catalog.row_security_active(c.oid))
+              JOIN pg_catalog.pg_type t ON t.oid = a.atttypid JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
+              WHERE dionysus_needed.type = pg_catalog.concat(
+                '"', pg_catalog.replace(n.nspname::text, '"', '""'), '"."', pg_catalog.replace(t.typname::text, '"', '""'), '"'
+              ) AND NOT (c.relrowsecurity AND pg_catalog.row_security_active(c.oid))
             ) THEN
               RAISE EXCEPTION 'the records that a change of table % is a part of can''t be found: a table or column on the way to them was renamed, dropped, retyped or replaced, or row-level security hides its rows', TG_TABLE_NAME
                 USING HINT = 'Run migrate: its report names what has changed.';
@@ -226,7 +232,7 @@ struct CaptureFunctions {
         var columns = [capture.primaryKey]
         for record in capture.records {
             columns += record.topics.compactMap(\.partitionKeyColumn) + record.keptColumns
-            if record.changeset == .values { columns += record.columns ?? [] }
+            if record.changeset == .values { columns += record.columns ?? table.columns.map(\.name) }
         }
         for affected in capture.affected { columns += affected.path.first?.sourceColumns ?? [] }
         return columns

@@ -72,7 +72,7 @@ enum CaptureQueries {
               SELECT b.attribute, b.number, t.typbasetype, t.typtypmod FROM base b JOIN pg_type t ON t.oid = b.type
               WHERE t.typtype = 'd'
             )
-            SELECT a.attname::text, quote_ident(n.nspname) || '.' || quote_ident(t.typname),
+            SELECT a.attname::text, concat('"', replace(n.nspname::text, '"', '""'), '"."', replace(t.typname::text, '"', '""'), '"'),
               CASE WHEN bn.nspname = 'pg_catalog' THEN format_type(b.type, b.modifier) END
             FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid JOIN pg_namespace n ON n.oid = t.typnamespace
             JOIN base b ON b.number = a.attnum JOIN pg_type bt ON bt.oid = b.type AND bt.typtype <> 'd'

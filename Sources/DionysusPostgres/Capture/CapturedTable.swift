@@ -55,7 +55,9 @@ struct CapturedTable {
         let output = "pg_catalog.concat(\(Self.value(column, alias)))"
         return switch self.column(column)?.builtInType {
         case "boolean": "(CASE \(output) WHEN 't' THEN 'true' WHEN 'f' THEN 'false' ELSE '' END)"
-        case let type? where type.hasPrefix("character(") || type == "character": "pg_catalog.rtrim(\(output), ' ')"
+        case "inet": "coalesce(nullif(\(output), '')::inet::text, '')"
+        case let type? where type.hasPrefix("character(") || type == "character" || type == "bpchar":
+            "pg_catalog.rtrim(\(output), ' ')"
         default: output
         }
     }
@@ -84,9 +86,16 @@ struct CapturedTable {
         return !independent.contains { type == $0 || type.hasPrefix("\($0)(") || type.hasPrefix("\($0) varying") }
     }
 
-    /// Bytes have two texts, and JSON is told from text.
+    /// Types whose JSON is not a string, or not the text that their output function gives.
+    ///
+    /// The text of other types is their JSON already, and some can't read it again: names of functions that are overloaded
+    /// or in a schema that the functions' owner may not use.
     private static func isReadFromText(_ type: String) -> Bool {
-        type != "bytea" && type != "text" && !type.hasPrefix("character") && type != "\"char\"" && type != "name"
+        if type.hasSuffix("[]") { return !type.hasPrefix("reg") && !type.hasPrefix("aclitem") }
+        let listed = [
+            "smallint", "integer", "bigint", "real", "double precision", "numeric", "boolean", "date", "json", "jsonb",
+        ]
+        return listed.contains(type) || type.hasPrefix("numeric(") || type.hasPrefix("timestamp")
     }
 }
 

@@ -9,11 +9,11 @@ struct PostgresOutbox: OutboxSupport {
 
     func time(shiftedBy seconds: Double) -> SQL {
         if seconds == 0 { return "(clock_timestamp() AT TIME ZONE 'UTC')" }
-        return "((clock_timestamp() + make_interval(secs => \(seconds))) AT TIME ZONE 'UTC')"
+        return "((clock_timestamp() + pg_catalog.make_interval(secs => \(seconds))) AT TIME ZONE 'UTC')"
     }
 
     func statementTime(shiftedBy seconds: Double) -> SQL {
-        "((statement_timestamp() + make_interval(secs => \(seconds))) AT TIME ZONE 'UTC')"
+        "((statement_timestamp() + pg_catalog.make_interval(secs => \(seconds))) AT TIME ZONE 'UTC')"
     }
 
     func storedTime(_ expression: SQL) -> SQL { "(\(expression) AT TIME ZONE 'UTC')" }
@@ -22,7 +22,7 @@ struct PostgresOutbox: OutboxSupport {
         let result = try transaction.run(
             """
             SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-            WHERE c.oid = pg_catalog.to_regclass('dionysus_outboxes') AND n.nspname <> pg_catalog.current_schema()
+            WHERE c.oid = pg_catalog.to_regclass('dionysus_outboxes')::pg_catalog.oid AND n.nspname <> pg_catalog.current_schema()
             """
         )
         return !result.isEmpty
@@ -35,7 +35,7 @@ struct PostgresOutbox: OutboxSupport {
             SELECT pg_catalog.set_config('search_path',
               pg_catalog.quote_ident(n.nspname) || ', ' || pg_catalog.current_setting('search_path'), true)
             FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-            WHERE c.oid = pg_catalog.to_regclass('dionysus_outboxes') AND NOT \(beside)
+            WHERE c.oid = pg_catalog.to_regclass('dionysus_outboxes')::pg_catalog.oid AND NOT \(beside)
             """,
             """
             CREATE TABLE IF NOT EXISTS dionysus_outboxes (
@@ -113,10 +113,10 @@ struct PostgresOutbox: OutboxSupport {
             // A session that keeps ids for later would write rows below those that others have written and published.
             """
             DO $dionysus$
-            DECLARE sequence regclass := pg_catalog.pg_get_serial_sequence('dionysus_outboxes', 'id');
+            DECLARE sequence oid := pg_catalog.pg_get_serial_sequence('dionysus_outboxes', 'id')::pg_catalog.regclass::pg_catalog.oid;
             BEGIN
               IF EXISTS (SELECT 1 FROM pg_catalog.pg_sequence s WHERE s.seqrelid = sequence AND s.seqcache > 1) THEN
-                EXECUTE pg_catalog.format('ALTER SEQUENCE %s CACHE 1', sequence);
+                EXECUTE pg_catalog.format('ALTER SEQUENCE %s CACHE 1', sequence::pg_catalog.regclass);
               END IF;
             END $dionysus$
             """,
@@ -175,15 +175,15 @@ struct PostgresOutbox: OutboxSupport {
         ])
         try transaction.run(
             """
-            SELECT setval('dionysus_version', clock.version) FROM (
-              SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS version
+            SELECT pg_catalog.setval('dionysus_version'::pg_catalog.regclass, clock.version) FROM (
+              SELECT (extract(epoch FROM clock_timestamp()) OPERATOR(pg_catalog.*) 1000000)::bigint AS version
             ) clock
             WHERE clock.version > (SELECT last_value FROM dionysus_version) + 1000000
             """
         )
     }
 
-    func drawVersion() -> SQL { "SELECT nextval('dionysus_version')" }
+    func drawVersion() -> SQL { "SELECT pg_catalog.nextval('dionysus_version'::pg_catalog.regclass)" }
 
     private static let sequence: SQL = "pg_get_serial_sequence('dionysus_outboxes', 'id')::regclass"
 
@@ -202,7 +202,7 @@ struct PostgresOutbox: OutboxSupport {
             alias: "asked"
         )
         let hidden = try transaction.run(
-            "SELECT asked.name FROM \(rows) WHERE row_security_active(to_regclass(asked.quoted)) ORDER BY asked.name"
+            "SELECT asked.name FROM \(rows) WHERE pg_catalog.row_security_active(pg_catalog.to_regclass(asked.quoted)::pg_catalog.oid) ORDER BY asked.name"
         )
         return try hidden.rows.compactMap { try $0.text(0) }
     }
@@ -213,7 +213,7 @@ struct PostgresOutbox: OutboxSupport {
                 """
                 SELECT s.seqrelid::regclass::text, s.seqcache, coalesce(pg_sequence_last_value(s.seqrelid), 0), o.highest
                 FROM pg_sequence s, (SELECT coalesce(max(id), 0) AS highest FROM dionysus_outboxes) o
-                WHERE s.seqrelid = \(Self.sequence)
+                WHERE s.seqrelid = \(Self.sequence)::pg_catalog.oid
                 """
             )
             .first
@@ -278,7 +278,7 @@ struct PostgresOutbox: OutboxSupport {
         let mayRead: SQL = """
             SELECT pg_catalog.has_table_privilege(c.oid, 'SELECT')
               AND pg_catalog.current_setting('max_prepared_transactions') = '0'
-            FROM pg_catalog.pg_class c WHERE c.oid = pg_catalog.to_regclass('dionysus_wake_ups')
+            FROM pg_catalog.pg_class c WHERE c.oid = pg_catalog.to_regclass('dionysus_wake_ups')::pg_catalog.oid
             """
         guard try transaction.run(mayRead).first?[0] == .bool(true),
             let channel = try transaction.run("SELECT channel FROM dionysus_wake_ups").first?.text(0)
@@ -286,6 +286,7 @@ struct PostgresOutbox: OutboxSupport {
         return """
             SELECT pg_catalog.pg_notify(\(channel), '')
             WHERE NOT pg_catalog.pg_try_advisory_xact_lock_shared(\(raw: String(try wakeUpLock(in: &transaction))))
+              AND pg_catalog.pg_notification_queue_usage() < 0.5::pg_catalog.float8
             """
     }
 
