@@ -359,7 +359,7 @@ struct CaptureAttackTests {
 }
 
 /// A database whose tables have several owners, and the roles that attack it.
-private struct Siege: Sendable {
+struct Siege: Sendable {
     let database: PostgresDatabase
     let superuser: PostgresDatabase
     let migrator: String
@@ -370,6 +370,8 @@ private struct Siege: Sendable {
     let landlord: String
     /// Owns `offers`.
     let seller: String
+    /// Reads what is published, and drains the outbox.
+    let relay: String
 
     var registry: Registry { Registry(ShopSync<ByTriggers>()) }
     var schema: OutboxSchema { OutboxSchema(database: database, registry: registry) }
@@ -382,7 +384,8 @@ private struct Siege: Sendable {
         try await withTemporaryPostgresURL { url in
             let superuser = try PostgresDatabase(url: url)
             let suffix = String(UInt32.random(in: 0 ... .max), radix: 36)
-            let names = ["migrator", "nobody", "writer", "creator", "landlord", "seller"].map { "\($0)_\(suffix)" }
+            let names = ["migrator", "nobody", "writer", "creator", "landlord", "seller", "relay"]
+                .map { "\($0)_\(suffix)" }
             let current = try await superuser.transaction(.snapshot) {
                 try $0.run("SELECT current_user").first?.text(0)
             }
@@ -401,7 +404,8 @@ private struct Siege: Sendable {
                 writer: names[2],
                 creator: names[3],
                 landlord: names[4],
-                seller: names[5]
+                seller: names[5],
+                relay: names[6]
             )
             for name in names {
                 try await siege.setUp(

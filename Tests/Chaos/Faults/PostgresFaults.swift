@@ -246,6 +246,13 @@ extension Fault {
         }
     }
 
+    /// The password of the test server, which the server itself doesn't find in `PGPASSFILE`.
+    private static var password: String {
+        let path = ProcessInfo.processInfo.environment["PGPASSFILE"] ?? ""
+        let line = (try? String(contentsOfFile: path, encoding: .utf8))?.split(whereSeparator: \.isNewline).first
+        return line?.split(separator: ":").last.map(String.init) ?? ""
+    }
+
     /// Has sessions of the server take all connections that are left, and cuts those of others.
     private static func takeConnections(_ system: System, for length: Duration) async throws {
         try await system.insist(["CREATE EXTENSION IF NOT EXISTS dblink"], on: system.source)
@@ -255,6 +262,7 @@ extension Fault {
         defer { system.databaseProxy?.change { $0.isDown = false } }
         // One session can't have enough of them: the server limits the files that it has open.
         let sessions = try (1...2).map { _ in try System.open(system.places.directSource) }
+        let password = password
         var isFull = false
         // Those that were cut go away one by one.
         for (number, session) in (1...10).flatMap({ _ in sessions }).enumerated() where !isFull {
@@ -264,8 +272,8 @@ extension Fault {
                     """
                     DO $$ BEGIN
                       FOR n IN 1..10000 LOOP
-                        PERFORM dblink_connect(\(raw: "'taken \(number) '") || n, format('host=127.0.0.1 port=%s user=%s dbname=%s',
-                          current_setting('port'), current_user, current_database()));
+                        PERFORM dblink_connect(\(raw: "'taken \(number) '") || n, format('host=127.0.0.1 port=%s user=%s dbname=%s password=%s',
+                          current_setting('port'), current_user, current_database(), '\(raw: password)'));
                       END LOOP;
                     EXCEPTION WHEN OTHERS THEN NULL; END $$
                     """
