@@ -237,6 +237,14 @@ struct CaptureAttackTests {
         }
     }
 
+    @Test("a schema of the search path in which everybody may create objects is told", arguments: PublicSchema.allCases)
+    func openSchema(_ schema: PublicSchema) async throws {
+        try await Siege.run(.superuser, schema) { siege in
+            let warnings = try await siege.migrate().warnings
+            #expect(warnings.contains { $0.contains("REVOKE CREATE ON SCHEMA") } == (schema == .open))
+        }
+    }
+
     @Test("a trace context that is not W3C's is not written, however long it is")
     func traceContext() async throws {
         try await Siege.run(.superuser, .closed) { siege in

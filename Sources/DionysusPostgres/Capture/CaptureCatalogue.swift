@@ -57,6 +57,8 @@ struct CaptureCatalogue {
     /// Relations of which others hold a trigger that is called as ours are.
     let takenTriggers: Set<String>
     let roles: Roles
+    /// Schemas of the search path in which everybody may create objects.
+    let openSchemas: [String]
 
     /// - Parameter names: The tables that capture reads, as the declaration names them.
     /// - Returns: Nil if there is no outbox.
@@ -109,7 +111,8 @@ struct CaptureCatalogue {
             takenTriggers: Set(
                 triggers.filter { !own.contains($0.function) }.map { "\($0.relation.oid) \($0.name)" }
             ),
-            roles: roles
+            roles: roles,
+            openSchemas: try CaptureQueries.openSchemas(visible, in: &transaction)
         )
     }
 }

@@ -10,6 +10,18 @@ enum CaptureQueries {
         return Set(try result.rows.compactMap { try $0.text(0) })
     }
 
+    /// Those of some schemas in which everybody may create objects.
+    static func openSchemas(_ schemas: Set<String>, in transaction: inout Transaction) throws -> [String] {
+        let result = try transaction.run(
+            """
+            SELECT n.nspname::text FROM pg_namespace n
+            CROSS JOIN LATERAL aclexplode(coalesce(n.nspacl, acldefault('n', n.nspowner))) g
+            WHERE g.grantee = 0 AND g.privilege_type = 'CREATE' ORDER BY 1
+            """
+        )
+        return try result.rows.compactMap { try $0.text(0) }.filter(schemas.contains)
+    }
+
     static func roles(in transaction: inout Transaction) throws -> CaptureCatalogue.Roles {
         let row =
             try transaction.run(

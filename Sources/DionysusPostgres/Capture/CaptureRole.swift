@@ -28,8 +28,15 @@ struct CaptureRole {
     /// The number of the functions' owner; nil while the role is still to be made.
     var owner: Int64? { isAvailable ? roles.definer : roles.current }
 
-    /// What should be known of the role that owns the functions, a line each.
+    /// What should be known of who could turn against the functions, a line each.
     func warnings(_ captures: [TableCapture]) -> [String] {
+        catalogue.openSchemas.map { schema in
+            "everybody may create functions and operators in schema \(schema), which relays, consumers and migrate look names "
+                + "up in: REVOKE CREATE ON SCHEMA \(quotedName(schema)) FROM PUBLIC"
+        } + ownerWarnings(captures)
+    }
+
+    private func ownerWarnings(_ captures: [TableCapture]) -> [String] {
         guard !isAvailable else { return [] }
         if roles.definerCanLogIn {
             return ["role \(Self.name) can log in or is a superuser, so the capture functions don't belong to it"]
