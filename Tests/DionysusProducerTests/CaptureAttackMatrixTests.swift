@@ -3,9 +3,11 @@ import DionysusPostgres
 import TestSupport
 import Testing
 
-/// Every kind of role tries every kind of attack. A cell's outcome is written down: the attack is refused for want of a
-/// right, or it is possible and harmless: other roles' writes run no code of the attacker's with the rights of the owner of
-/// the capture functions or of the role that migrated, and the changes are captured as ever.
+/// Every kind of role tries every kind of attack.
+///
+/// A cell's outcome is written down: the attack is refused for want of a right, or it is possible and harmless. Then other
+/// roles' writes run no code of the attacker's with the rights of the owner of the capture functions or of the role that
+/// migrated, and the changes are captured as ever.
 @Suite(.enabled(if: TestDatabaseKind.available.contains(.postgres)))
 struct CaptureAttackMatrixTests {
     enum Role: String, CaseIterable {
