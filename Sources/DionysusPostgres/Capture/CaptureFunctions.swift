@@ -95,7 +95,7 @@ struct CaptureFunctions {
                     WHERE m.name = '\(CaptureNotes.relation)' || relation::text AND m.value = \(name)
                   )
               ) THEN
-                RAISE EXCEPTION 'function % captures the changes of another table', \(quotedLiteral(table.name))
+                RAISE EXCEPTION 'the trigger function of table % captures the changes of another table, %', TG_TABLE_NAME, \(quotedLiteral(table.name))
                   USING ERRCODE = 'insufficient_privilege',
                   HINT = 'Only migrate installs this trigger function. Drop the trigger, and run migrate.';
               END IF;
@@ -261,8 +261,8 @@ struct CaptureFunctions {
 
     private func insert(_ values: OutboxValues, from: String) -> String {
         """
-        /* If a column is missing here, it was renamed or dropped: run the application's migrate, or bring it back. */
         INSERT INTO \(outbox.name)
+          /* If a column is missing here, it was renamed or dropped: run the application's migrate, or bring it back. */
           (resource_class, resource_id, event_name, topic, partition_key, created_at, updated_at\(
             outbox.hasChangeset ? ", changeset" : "")\(outbox.hasContext ? ", traceparent, tracestate" : ""))
         SELECT \(quotedLiteral(values.modelName)), \(values.id), \(values.event), \(values.topic), \(values.partitionKey),
