@@ -6,16 +6,11 @@ import Dionysus
 /// Every name is written with its schema, as the catalogue has it, and our own names begin with `dionysus_`.
 struct CaptureFunctions {
     /// A trigger function.
-    struct Function: Equatable {
+    struct Function {
         let operation: CaptureOperation
         let body: String
         /// `SET` clauses: settings and their values.
         let settings: [(name: String, value: String)]
-
-        static func == (lhs: Function, rhs: Function) -> Bool {
-            lhs.operation == rhs.operation && lhs.body == rhs.body
-                && lhs.settings.map { "\($0)=\($1)" } == rhs.settings.map { "\($0)=\($1)" }
-        }
     }
 
     let capture: TableCapture
@@ -32,9 +27,9 @@ struct CaptureFunctions {
         // both, which takes longer.
         let hashing = [("work_mem", "64MB"), ("enable_mergejoin", "off")]
         return [
-            function(.insert, affectedByInsert + insertBody()),
-            function(.update, affectedByUpdate + updateBody(), hashing),
-            function(.delete, affectedByInsert + deleteBody()),
+            function(.insert, pathCheck + insertBody()),
+            function(.update, pathCheck + updateBody(), hashing),
+            function(.delete, pathCheck + deleteBody()),
             function(.truncate, truncateBody),
         ]
     }
@@ -170,10 +165,6 @@ struct CaptureFunctions {
 
     // MARK: Affected records: what their paths need
 
-    private var affectedByInsert: String { capture.affected.isEmpty ? "" : pathCheck }
-
-    private var affectedByUpdate: String { affectedByInsert }
-
     /// The columns of other tables that are compared by operators, which only the types of PostgreSQL's own are safe for.
     private var joinedColumns: [(table: CapturedTable, column: CapturedTable.Column)] {
         var seen: Set<String> = []
@@ -182,15 +173,8 @@ struct CaptureFunctions {
                 affected.path.enumerated()
                     .flatMap { index, hop -> [(CapturedTable, CapturedTable.Column)] in
                         guard let table = tables[hop.otherTable] else { return [] }
-                        var names = [hop.otherColumn]
-                        if let condition = hop.condition, condition.side == .target { names.append(condition.column) }
-                        if index + 1 < affected.path.count {
-                            let next = affected.path[index + 1]
-                            names.append(next.column)
-                            if let condition = next.condition, condition.side == .source {
-                                names.append(condition.column)
-                            }
-                        }
+                        let next = index + 1 < affected.path.count ? affected.path[index + 1].sourceColumns : []
+                        let names = hop.targetColumns + next
                         return names.compactMap { name in table.column(name).map { (table, $0) } }
                     }
             }
