@@ -21,7 +21,7 @@ import Testing
 
     struct GuestSync: Producer {
         var namespaces: [Namespace] {
-            Namespace("v1") { Topic("guests") { Publish(Guest.self) } }
+            Namespace("v1", serializers: Serializers { Whole(Guest.self) }) { Topic("guests") { Publish(Guest.self) } }
         }
     }
 

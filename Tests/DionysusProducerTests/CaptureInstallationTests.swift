@@ -10,7 +10,7 @@ import Testing
     /// The same models in another topic, without parts.
     struct OtherSync: Producer {
         var namespaces: [Namespace] {
-            Namespace("v2") {
+            Namespace("v2", serializers: Serializers { Whole(Shop<ByTriggers>.self) }) {
                 Topic("shops", partitionKey: "area_id") { Publish(Shop<ByTriggers>.self) }
             }
         }

@@ -24,7 +24,12 @@ import Testing
 
     struct Sync: Producer {
         var namespaces: [Namespace] {
-            Namespace("v1") {
+            Namespace(
+                "v1",
+                serializers: Serializers {
+                    Whole(Device.self); Whole(Country.self)
+                }
+            ) {
                 Topic("devices") { Publish(Device.self) }
                 Topic("countries", partitionKey: "code") { Publish(Country.self) }
             }

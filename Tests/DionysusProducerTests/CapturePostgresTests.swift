@@ -317,6 +317,6 @@ private struct Place: Model {
 
 private struct PlaceSync: Producer {
     var namespaces: [Namespace] {
-        Namespace("v1") { Topic("places") { Publish(Place.self) } }
+        Namespace("v1", serializers: Serializers { Whole(Place.self) }) { Topic("places") { Publish(Place.self) } }
     }
 }

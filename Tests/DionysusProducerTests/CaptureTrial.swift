@@ -98,7 +98,12 @@ struct ShopSync<Choice: CaptureChoice>: Producer {
     }
 
     var namespaces: [Namespace] {
-        Namespace("v1", serializers: Serializers { ShopSerializer() }) {
+        Namespace(
+            "v1",
+            serializers: Serializers {
+                ShopSerializer(); Whole(Offer<Choice>.self); Whole(Area.self)
+            }
+        ) {
             Topic("shops", partitionKey: "account_id") { Publish(Shop<Choice>.self, with: Shop<Choice>.offers) }
             Topic("areas") {
                 Publish(Area.self).observing(Shop<Choice>.self, .region, through: Shop<Choice>.area)

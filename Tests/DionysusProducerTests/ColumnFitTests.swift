@@ -17,7 +17,11 @@ import Testing
     }
 
     struct Publishing<Value: Codable & Sendable>: Producer {
-        var namespaces: [Namespace] { Namespace("v3") { Topic("held") { Publish(Held<Value>.self) } } }
+        var namespaces: [Namespace] {
+            Namespace("v3", serializers: Serializers { Whole(Held<Value>.self) }) {
+                Topic("held") { Publish(Held<Value>.self) }
+            }
+        }
     }
 
     struct Keeping<Value: Codable & Sendable>: Consumer {

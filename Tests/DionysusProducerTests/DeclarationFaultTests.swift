@@ -17,7 +17,12 @@ import Testing
     func topics(_ kind: TestDatabaseKind) async throws {
         struct Faulty: Producer {
             var namespaces: [Namespace] {
-                Namespace("v3") {
+                Namespace(
+                    "v3",
+                    serializers: Serializers {
+                        Whole(Post.self); Whole(Photo.self)
+                    }
+                ) {
                     Topic("posts and more") { Publish(Post.self) }
                     Topic("posts", genesisReplica: true) {
                         Publish(Post.self)
@@ -53,7 +58,7 @@ import Testing
         )
         #expect(
             faults.contains(
-                "topic v3_posts, model Post, with Reaction: Comment, which has no serializer, has no relationship for it"
+                "topic v3_posts, model Post, with Reaction: Comment, which is published whole, has no relationship for it"
             )
         )
         #expect(
@@ -65,6 +70,44 @@ import Testing
             faults.contains { $0.hasPrefix("topic v3_covers, model Ghost, GhostSerializer: link house: association") }
         )
         #expect(faults.contains("model Ghost: there is no table ghosts"))
+    }
+
+    @Test(
+        "a model that is published or sideloaded has a serializer, or is listed as whole",
+        arguments: TestDatabaseKind.available
+    )
+    func wholeModels(_ kind: TestDatabaseKind) async throws {
+        struct Unnamed: Producer {
+            let serializers: Serializers
+            var namespaces: [Namespace] {
+                Namespace("v3", serializers: serializers) {
+                    Topic("posts") { Publish(Post.self, with: Post.tags, Post.comments.with(Comment.reactions)) }
+                    Topic("photos") { Publish(Photo.self) }
+                }
+            }
+        }
+        let place = "topic v3_posts, model Post"
+        let all = try await faults(kind, Unnamed(serializers: Serializers {})).filter { $0.contains("no serializer") }
+        let beginnings = [
+            place + ": ", place + ", with Tag: ", place + ", with Comment: ", place + ", with Reaction: ",
+        ]
+        #expect(
+            all
+                == (beginnings + ["topic v3_photos, model Photo: "])
+                .map { start in
+                    let model = start.split(separator: " ").last.map { $0.dropLast() } ?? ""
+                    return start + "it has no serializer, and nothing is published that nobody has named; write a "
+                        + "ModelSerializer, or list Whole(\(model).self) among the serializers to publish every property"
+                }
+        )
+        let named = Serializers {
+            PostSerializer()
+            CommentSerializer()
+            Whole(Tag.self)
+            Whole(Reaction.self)
+            Whole(Photo.self)
+        }
+        #expect(try await faults(kind, Unnamed(serializers: named)).filter { $0.contains("serializer") } == [])
     }
 
     @Test("observers and partition keys: columns that there are not", arguments: TestDatabaseKind.available)
@@ -81,7 +124,7 @@ import Testing
     func types(_ kind: TestDatabaseKind) async throws {
         struct Faulty: Producer {
             var namespaces: [Namespace] {
-                Namespace("v3") {
+                Namespace("v3", serializers: Serializers { Whole(Photo.self) }) {
                     Topic("photos") { Publish(Photo.self).observing(Tag.self, .label, through: Misled.photo) }
                 }
             }
@@ -161,7 +204,11 @@ private struct FaultySync: Producer {
         Namespace(
             "v3",
             serializers: Serializers {
-                GhostSerializer(); BarePostSerializer()
+                GhostSerializer()
+                BarePostSerializer()
+                Whole(Tag.self)
+                Whole(Comment.self)
+                Whole(Reaction.self)
             }
         ) {
             Topic("posts") {

@@ -49,7 +49,7 @@ import Testing
     func partitionKeys(_ kind: TestDatabaseKind) async throws {
         struct Keys: Producer {
             var namespaces: [Namespace] {
-                Namespace("v3") {
+                Namespace("v3", serializers: Serializers { Whole(Post.self) }) {
                     Topic("configured") { Publish(Post.self) }
                     Topic("attribute", partitionKey: "region") { Publish(Post.self) }
                     Topic("none", partitionKey: .messageKey) { Publish(Post.self) }
@@ -131,7 +131,7 @@ import Testing
     func computedLanes(_ kind: TestDatabaseKind) async throws {
         struct Lanes: Producer {
             var namespaces: [Namespace] {
-                Namespace("v3") {
+                Namespace("v3", serializers: Serializers { Whole(Post.self) }) {
                     Topic("ordered") { Publish(Post.self).partitioned(reading: .region) { $0.region } }
                     Topic("spread") { Publish(Post.self).partitioned(orderedBy: .record) { $0.region } }
                 }

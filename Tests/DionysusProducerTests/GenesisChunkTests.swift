@@ -284,7 +284,12 @@ private struct Country: Model {
 
 private struct KeySync: Producer {
     var namespaces: [Namespace] {
-        Namespace("v3") {
+        Namespace(
+            "v3",
+            serializers: Serializers {
+                Whole(Token.self); Whole(Country.self)
+            }
+        ) {
             Topic("keys") {
                 Publish(Token.self)
                 Publish(Country.self)

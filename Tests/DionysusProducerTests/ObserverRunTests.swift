@@ -170,7 +170,7 @@ extension ProducerHarness {
 
 private struct FeeObservingSync: Producer {
     var namespaces: [Namespace] {
-        Namespace("v3") {
+        Namespace("v3", serializers: Serializers { Whole(Rental.self) }) {
             Topic("rentals", partitionKey: "account_id") {
                 Publish(Rental.self)
                     .observing(BookingsFee.self, .amount, through: BookingsFee.booking.then(Booking.rental))

@@ -64,7 +64,7 @@ import Testing
     /// A post shows its cover's address, without the cover being a part of it.
     private struct CoverObserver: Producer {
         var namespaces: [Namespace] {
-            Namespace("v3") {
+            Namespace("v3", serializers: Serializers { Whole(Post.self) }) {
                 Topic("posts") { Publish(Post.self).observing(Cover.self, .url, through: Cover.post) }
             }
         }

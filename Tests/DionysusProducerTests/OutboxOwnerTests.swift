@@ -76,6 +76,6 @@ import Testing
 
 private struct OtherApplication: Producer {
     var namespaces: [Namespace] {
-        Namespace("v9") { Topic("areas") { Publish(Area.self) } }
+        Namespace("v9", serializers: Serializers { Whole(Area.self) }) { Topic("areas") { Publish(Area.self) } }
     }
 }

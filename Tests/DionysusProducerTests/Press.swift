@@ -212,6 +212,9 @@ struct PressSync: Producer {
         PostSerializer()
         CommentSerializer()
         ReactionSerializer()
+        Whole(Cover.self)
+        Whole(Tag.self)
+        Whole(Photo.self)
     }
 
     var namespaces: [Namespace] {
@@ -223,7 +226,12 @@ struct PressSync: Producer {
             }
             Topic("comments") { Publish(Comment.self, with: Comment.subject, Comment.reactions) }
         }
-        Namespace("v4", serializers: Serializers { PostSummarySerializer() }) {
+        Namespace(
+            "v4",
+            serializers: Serializers {
+                PostSummarySerializer(); Whole(Tag.self); Whole(Photo.self)
+            }
+        ) {
             Topic("posts", partitionKey: "author_id") { Publish(Post.self, with: Post.tags) }
             Topic("feed", partitionKey: .messageKey) {
                 Publish(Post.self).partitioned(reading: .region) { $0.region }

@@ -106,7 +106,9 @@ import Testing
     }
 
     struct Codes: Producer {
-        var namespaces: [Namespace] { Namespace("v1") { Topic("codes") { Publish(Code.self) } } }
+        var namespaces: [Namespace] {
+            Namespace("v1", serializers: Serializers { Whole(Code.self) }) { Topic("codes") { Publish(Code.self) } }
+        }
     }
 
     @Test(
@@ -170,7 +172,11 @@ import Testing
             static let tableName = "codes"
         }
         struct Numbers: Producer {
-            var namespaces: [Namespace] { Namespace("v1") { Topic("codes") { Publish(Number.self) } } }
+            var namespaces: [Namespace] {
+                Namespace("v1", serializers: Serializers { Whole(Number.self) }) {
+                    Topic("codes") { Publish(Number.self) }
+                }
+            }
         }
         let producer: any Producer = base == "bigint" ? Numbers() : Codes()
         try await ProducerHarness.run(kind, tables: tables, producer: producer) { harness in

@@ -37,7 +37,12 @@ import Testing
 
     struct Sync: Producer {
         var namespaces: [Namespace] {
-            Namespace("v1") {
+            Namespace(
+                "v1",
+                serializers: Serializers {
+                    Whole(Alpha.self); Whole(Beta.self); Whole(Gamma.self)
+                }
+            ) {
                 Topic("things", partitionKey: .messageKey) {
                     Publish(Alpha.self)
                     Publish(Beta.self)
@@ -50,7 +55,12 @@ import Testing
     /// A change to an alpha publishes its betas.
     struct ObservingSync: Producer {
         var namespaces: [Namespace] {
-            Namespace("v1") {
+            Namespace(
+                "v1",
+                serializers: Serializers {
+                    Whole(Gamma.self); Whole(Beta.self)
+                }
+            ) {
                 Topic("things", partitionKey: .messageKey) {
                     Publish(Gamma.self)
                     Publish(Beta.self).observing(Alpha.self, .label, through: Alpha.betas)
@@ -123,7 +133,12 @@ import Testing
     func policies(_ kind: TestDatabaseKind, _ policy: FailurePolicy) async throws {
         struct OneKey: Producer {
             var namespaces: [Namespace] {
-                Namespace("v1") {
+                Namespace(
+                    "v1",
+                    serializers: Serializers {
+                        Whole(Alpha.self); Whole(Beta.self)
+                    }
+                ) {
                     Topic("things", partitionKey: "label") {
                         Publish(Alpha.self)
                         Publish(Beta.self)
@@ -201,7 +216,9 @@ import Testing
     }
 
     struct ViewSync: Producer {
-        var namespaces: [Namespace] { Namespace("v1") { Topic("seen") { Publish(Seen.self) } } }
+        var namespaces: [Namespace] {
+            Namespace("v1", serializers: Serializers { Whole(Seen.self) }) { Topic("seen") { Publish(Seen.self) } }
+        }
     }
 
     @Test(
@@ -311,7 +328,12 @@ import Testing
         }
 
         var namespaces: [Namespace] {
-            Namespace("v1", serializers: Serializers { ListSerializer() }) {
+            Namespace(
+                "v1",
+                serializers: Serializers {
+                    ListSerializer(); Whole(Item.self)
+                }
+            ) {
                 Topic("lists") { Publish(List.self, with: List.items) }
             }
         }

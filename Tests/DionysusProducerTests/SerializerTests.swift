@@ -76,12 +76,29 @@ import Testing
             .payload(
                 of: comment,
                 related: Related().adding(Comment.subject, photo).adding(Comment.reactions, []),
-                with: Comment.subject
+                with: Comment.subject,
+                serializers: Serializers { Whole(Photo.self) }
             )
         #expect(payload["links"] == ["subject": ["id": 5, "type": "Photo"], "reactions": []])
         #expect(payload["subject"] == ["id": 5, "url": "p5", "links": [:]])
         let orphan = try CommentSerializer().payload(of: Comment(id: 2, body: "lost"))
         #expect(orphan["links"] == ["subject": .null, "reactions": []])
+    }
+
+    @Test("a sideloaded model that no serializer is listed for isn't published by the way")
+    func sideloadWithoutSerializer() throws {
+        let comment = Comment(id: 1, subjectID: 5, subjectType: "Photo", body: "nice")
+        let error = try #require(throws: DionysusError.self) {
+            try CommentSerializer()
+                .payload(
+                    of: comment,
+                    related: Related().adding(Comment.subject, Photo(id: 5, url: "p5")).adding(Comment.reactions, []),
+                    with: Comment.subject
+                )
+        }
+        #expect(error.code == .declaration)
+        #expect(error.message.contains("Photo: it has no serializer"))
+        #expect(!error.description.contains("p5"))
     }
 
     @Test("a later declaration of a name replaces the earlier in its place: attribute, to-one and to-many")
@@ -90,7 +107,8 @@ import Testing
         let (red, blue) = (Tag(id: PressSchema.red, label: "red"), Tag(id: PressSchema.blue, label: "blue"))
         let related = Related<Post>().adding(Post.tags, [red, blue]).adding(Post.site, Site(id: 1, locale: "en"))
             .adding(Post.cover, nil).adding(Post.comments, [])
-        let payload = try PostSummarySerializer().payload(of: post, related: related, with: Post.tags)
+        let payload = try PostSummarySerializer()
+            .payload(of: post, related: related, with: Post.tags, serializers: Serializers { Whole(Tag.self) })
         guard case .object(let object) = payload else {
             Issue.record("no object")
             return

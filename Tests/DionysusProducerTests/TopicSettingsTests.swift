@@ -86,5 +86,5 @@ private struct Declared: Producer {
 
     init(_ topic: Topic) { self.topic = topic }
 
-    var namespaces: [Namespace] { Namespace("v3") { topic } }
+    var namespaces: [Namespace] { Namespace("v3", serializers: Serializers { Whole(Rental.self) }) { topic } }
 }

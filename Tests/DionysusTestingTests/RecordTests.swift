@@ -95,7 +95,9 @@ private struct Other: Model {
 }
 
 private struct EverythingSync: Producer {
-    var namespaces: [Namespace] { Namespace("v1") { Topic("things") { Publish(Thing.self) } } }
+    var namespaces: [Namespace] {
+        Namespace("v1", serializers: Serializers { Whole(Thing.self) }) { Topic("things") { Publish(Thing.self) } }
+    }
 }
 
 extension UUID {

@@ -90,7 +90,12 @@ struct SharedShelves: Producer {
     }
 
     var namespaces: [Namespace] {
-        Namespace("v1") {
+        Namespace(
+            "v1",
+            serializers: Serializers {
+                Whole(Guest.self); Whole(Stay.self); Whole(Invoice.self)
+            }
+        ) {
             Topic("shared", partitionKey: "shelf") {
                 Publish(Guest.self)
                 Publish(Stay.self)

@@ -39,10 +39,18 @@ extension Registry.Publication {
     /// What does not fit; each line continues the name of the publication.
     fileprivate func faults(in catalogue: Catalogue) -> [String] {
         serialized.flatMap { serializerFaults(plan(for: $0), catalogue) }
+            + unserialized
             + dependencies.flatMap { path in path.faults(in: catalogue).map { ", with \(path.target): \($0)" } }
             + unsideloaded(aggregate, of: model)
             + observations.flatMap { observationFaults($0, catalogue) }
             + partitionKeyFaults(catalogue)
+    }
+
+    /// The models of which nobody has said what may leave the application; each line continues the name of the
+    /// publication.
+    var unserialized: [String] {
+        serialized.filter { serializers.serializer(of: $0) == nil }
+            .map { ($0 == model ? "" : ", with \($0)") + Serializers.missing(for: $0) }
     }
 
     private func serializerFaults(_ plan: SerializerPlan, _ catalogue: Catalogue) -> [String] {
@@ -61,7 +69,7 @@ extension Registry.Publication {
     private func unsideloaded(_ parts: [DependencyDescription], of model: ModelDescription) -> [String] {
         let plan = plan(for: model)
         let linked = plan.relationships.flatMap(\.branches)
-        let serializer = plan.serializerName ?? "\(model), which has no serializer,"
+        let serializer = plan.serializerName ?? "\(model), which is published whole,"
         return parts.flatMap { part in
             (linked.contains(part.association)
                 ? [] : [", with \(part.association.target): \(serializer) has no relationship for it"])

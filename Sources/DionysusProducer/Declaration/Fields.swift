@@ -5,6 +5,8 @@ public import Dionysus
 /// Fields that several serializers share are a value of this type; a serializer that lists them can override each.
 public struct Fields<Record: Model>: Sendable {
     var list: [Field<Record>]
+    /// Whether the record is written as it encodes itself, with all its properties.
+    var areAllProperties = false
 }
 
 /// One member of a payload.

@@ -23,6 +23,20 @@ public protocol ModelSerializer<Record>: Sendable {
     @FieldsBuilder<Record> var fields: Fields<Record> { get }
 }
 
+/// The serializer of a model that is published whole: every property as the record encodes itself, without links.
+///
+///     Serializers { RentalSerializer(); Whole(Currency.self) }
+///
+/// A property that the model gains later is published as well. A model with anything that other services must not see,
+/// such as a password's digest, has a serializer of its own, which names what is published.
+public struct Whole<Record: Model>: ModelSerializer {
+    public var fields: Fields<Record> { return Fields(list: [], areAllProperties: true) }
+
+    /// Publishes a model whole.
+    /// - Parameter model: The model.
+    public init(_ model: Record.Type) {}
+}
+
 /// The serializers that the topics of a namespace share.
 public struct Serializers: Sendable {
     let serializers: [any ModelSerializer]
@@ -33,6 +47,12 @@ public struct Serializers: Sendable {
 
     func serializer(of model: ModelDescription) -> (any ModelSerializer)? {
         serializers.last { $0.modelDescription == model }
+    }
+
+    /// What is wrong with a model that has no serializer, after the model's place.
+    static func missing(for model: ModelDescription) -> String {
+        ": it has no serializer, and nothing is published that nobody has named; write a ModelSerializer, or list "
+            + "Whole(\(model).self) among the serializers to publish every property"
     }
 }
 

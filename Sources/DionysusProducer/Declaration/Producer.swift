@@ -31,7 +31,8 @@ public struct ProducerNamespace: Sendable {
     /// Declares a namespace.
     /// - Parameters:
     ///   - name: Its name: `v3`.
-    ///   - serializers: How its models become payloads. A model without a serializer is written as it encodes itself.
+    ///   - serializers: How its models become payloads. Every model that is published or sideloaded has one; ``Whole``
+    ///     is the one for a model without anything to hide.
     ///   - topics: Its topics.
     public init(
         _ name: String,

@@ -14,11 +14,11 @@ extension ModelSerializer {
     ///   - record: The record.
     ///   - related: The records it is associated with.
     ///   - dependencies: What to sideload. Their records are written by `serializers`.
-    ///   - serializers: The serializers of sideloaded records; a model without one is written as it encodes itself.
+    ///   - serializers: The serializers of sideloaded records.
     ///   - fractionDigits: How many digits the fractions of times have, from 0 to 6. Default 6.
     /// - Returns: The payload as a JSON object.
-    /// - Throws: What a computation throws, and ``DionysusError`` with code `application` when it asks for records that
-    ///   `related` lacks.
+    /// - Throws: What a computation throws; ``DionysusError`` with code `application` when it asks for records that
+    ///   `related` lacks, and with code `declaration` for a sideloaded model without a serializer.
     public func payload(
         of record: Record,
         related: Related<Record> = Related(),
@@ -57,8 +57,10 @@ extension SerializerPlan {
             let found = try relationship.branches.flatMap { targets[$0] ?? [] }
                 .map { target -> (id: JSON, payload: [UInt8]) in
                     let model = ModelDescription(type(of: target))
-                    let plan = serializers.serializer(of: model).map { SerializerPlan($0) }
-                    let payload = try (plan ?? SerializerPlan(encoding: model))
+                    guard let serializer = serializers.serializer(of: model) else {
+                        throw DionysusError(.declaration, "\(model)\(Serializers.missing(for: model))")
+                    }
+                    let payload = try SerializerPlan(serializer)
                         .payload(of: target, [], sideloading: [], serializers, encoder)
                     let id = try encoder.encodeObject(target)[model.primaryKey] ?? .null
                     return (id, JSON.object(payload).bytes)

@@ -26,7 +26,7 @@ struct SerializerPlan: Sendable {
     }
 
     let model: ModelDescription
-    /// The serializer's type, for messages; nil for a model that is written as it encodes itself.
+    /// The serializer's type, for messages; nil for a model that is published whole.
     let serializerName: String?
     /// Associations whose records the computations ask for.
     let loads: [AssociationDescription]
@@ -40,7 +40,7 @@ struct SerializerPlan: Sendable {
 
     init(_ serializer: any ModelSerializer) { self = serializer.plan }
 
-    /// A model without a serializer is written as it encodes itself.
+    /// The plan of a model that is written as it encodes itself.
     init(encoding model: ModelDescription) {
         self.model = model
         serializerName = nil
@@ -59,10 +59,10 @@ struct SerializerPlan: Sendable {
         }
     }
 
-    fileprivate init<S: ModelSerializer>(typed serializer: S) {
+    fileprivate init<S: ModelSerializer>(_ serializer: S, _ declared: Fields<S.Record>) {
         model = ModelDescription(S.Record.self)
         serializerName = String(describing: S.self)
-        let fields = Self.withoutReplaced(serializer.fields.list)
+        let fields = Self.withoutReplaced(declared.list)
         relationships = fields.compactMap { field in
             guard case .relationship(let relationship) = field.content else { return nil }
             return Relationship(name: field.name, relationship)
@@ -191,5 +191,8 @@ extension JSONWriter {
 }
 
 extension ModelSerializer {
-    fileprivate var plan: SerializerPlan { SerializerPlan(typed: self) }
+    fileprivate var plan: SerializerPlan {
+        let fields = fields
+        return fields.areAllProperties ? SerializerPlan(encoding: modelDescription) : SerializerPlan(self, fields)
+    }
 }

@@ -46,6 +46,7 @@ public struct MessagePreview: Sendable, Hashable {
         settings: ProducerSettings = ProducerSettings()
     ) async throws -> MessagePreview? {
         let publication = try registry.publishing(modelName, in: topic)
+        try throwFaults(publication.unserialized.map { "topic \(publication.topic), model \(modelName)\($0)" })
         let catalogue = try await Catalogue.read(for: registry, from: database)
         let model = publication.model
         let key = try catalogue.recordKey(id, of: model)
