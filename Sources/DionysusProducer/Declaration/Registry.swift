@@ -17,7 +17,7 @@ public struct Registry: Sendable {
         /// The ways from the model to everything that is published with it.
         var dependencies: [AssociationDescription] { aggregate.flatMap(\.paths).withoutRepetitions }
 
-        /// How a model is written. One without a serializer is a fault of the declaration, and publishes nothing.
+        /// How a model is written; one without a serializer is a fault of the declaration, and is never published.
         func plan(for model: ModelDescription) -> SerializerPlan {
             serializers.serializer(of: model).map { SerializerPlan($0) } ?? SerializerPlan(encoding: model)
         }
