@@ -13,6 +13,11 @@ public struct ApplicationSettings: Sendable {
     public var replicaDatabaseURL = ""
     /// The broker: `embedded:PATH`, or `host:port;host:port` of a Kafka cluster.
     public var seedBroker = ""
+    /// How many PostgreSQL connections the transactions of a process use at once; the lanes that a relay works on have a
+    /// connection each beside them.
+    ///
+    /// Default 10.
+    public var databaseConnections = 10
     /// The least severe log messages that are written.
     ///
     /// Default `notice`.

@@ -87,7 +87,7 @@ public struct ApplicationEnvironment<App: DionysusApplication>: Sendable {
             )
         }
         // The server's list of sessions shows who they belong to.
-        var options = PostgresOptions()
+        var options = PostgresOptions(maxConnections: settings.databaseConnections)
         options.applicationName = ([App.name] + (role.map { [$0.rawValue] } ?? [])).joined(separator: " ")
         return try PostgresDatabase(url: url, options: options, logger: logger)
     }

@@ -11,8 +11,12 @@ typealias SettingPath<Value> = any WritableKeyPath<ApplicationSettings, Value> &
 /// One setting: its name in the environment, and how it is read and shown.
 struct Setting: Sendable {
     let name: String
+    /// Where it stands in ``ApplicationSettings``: `producer.batchSize`.
+    let place: String
     let isSecret: Bool
     let summary: String
+    /// What a text of it has to be.
+    let expected: String
     let show: @Sendable (ApplicationSettings) -> String
     /// Returns what is wrong with the text, if anything is.
     let parse: @Sendable (String, inout ApplicationSettings) -> String?
@@ -28,6 +32,8 @@ struct Setting: Sendable {
     ) {
         self.name = name
         self.summary = summary
+        self.expected = expected
+        place = "\(path)".replacing(#/^\\\w+\./#, with: "")
         self.isSecret = isSecret
         self.show = { show($0[keyPath: path]) }
         self.parse = { text, settings in
@@ -41,11 +47,10 @@ struct Setting: Sendable {
     var side: Side? {
         switch name {
         case "SOURCE_DATABASE_URL": .producer
-        case "REPLICA_DATABASE_URL", "DIONYSUS_EVENT_RETENTION", "DIONYSUS_ON_OUT_OF_RANGE": .consumer
-        case "DIONYSUS_SEED_BROKER", "DIONYSUS_CLIENT_ID", "DIONYSUS_LOG_LEVEL", "DIONYSUS_LOG_FORMAT",
-            "DIONYSUS_HEARTBEAT_DIRECTORY", "DIONYSUS_BROKER_SETTINGS", "DIONYSUS_TOPIC_PREFIX":
-            nil
-        default: name.hasPrefix("DIONYSUS_CONSUMER_") ? .consumer : .producer
+        case "REPLICA_DATABASE_URL": .consumer
+        // Set for the producer, and taken over by the consumer.
+        case "DIONYSUS_CLIENT_ID", "DIONYSUS_TOPIC_PREFIX": nil
+        default: place.hasPrefix("producer.") ? .producer : place.hasPrefix("consumer.") ? .consumer : nil
         }
     }
 
@@ -56,7 +61,16 @@ struct Setting: Sendable {
         .url("SOURCE_DATABASE_URL", \.sourceDatabaseURL, "the database whose changes are published"),
         .url("REPLICA_DATABASE_URL", \.replicaDatabaseURL, "the database that holds the replica"),
         .broker("DIONYSUS_SEED_BROKER", \.seedBroker, "embedded:PATH, or host:port;host:port of a Kafka cluster"),
-        .text("DIONYSUS_CLIENT_ID", \.producer.clientID, "names this application to the broker"),
+        .number(
+            "DIONYSUS_DATABASE_CONNECTIONS",
+            \.databaseConnections,
+            "PostgreSQL connections that the transactions of a process use at once"
+        ),
+        .text(
+            "DIONYSUS_CLIENT_ID",
+            \.producer.clientID,
+            "names this application to the broker, and its consumer's group"
+        ),
         .choice("DIONYSUS_LOG_LEVEL", \.logLevel, "the least severe messages that are logged"),
         .choice("DIONYSUS_LOG_FORMAT", \.logFormat, "how messages are logged"),
         .optional(
@@ -99,6 +113,11 @@ struct Setting: Sendable {
             "records that an observed change publishes at once; more are published by a genesis run"
         ),
         .number("DIONYSUS_MAX_ATTEMPTS", \.producer.maxAttempts, "attempts before a row is parked"),
+        .milliseconds(
+            "DIONYSUS_MAX_RETRY_DELAY_MS",
+            \.producer.maxRetryDelay,
+            "longest pause before a failed row is tried again"
+        ),
         .choice("DIONYSUS_ON_FAILURE", \.producer.onFailure, "what waits behind a failed row"),
         .milliseconds("DIONYSUS_MESSAGE_TIMEOUT_MS", \.producer.messageTimeout, "wait for an acknowledgement"),
         .milliseconds("DIONYSUS_LEASE_TIMEOUT_MS", \.producer.leaseTimeout, "idle time after which a lane is lost"),
@@ -118,7 +137,7 @@ struct Setting: Sendable {
             \.producer.topics.values,
             "the broker's settings for topics, when created"
         ),
-        .age("DIONYSUS_RETENTION", \.producer.retention, "how long published rows are kept; empty: for ever"),
+        .age("DIONYSUS_RETENTION", \.producer.retention, "how long published rows are kept; empty: forever"),
         .choice("DIONYSUS_CAPTURE", \.producer.capture, "whether changes are captured, applied by migrate"),
         .optional(
             "DIONYSUS_CAPTURE_SUPPRESSION_ROLE",
@@ -155,6 +174,16 @@ struct Setting: Sendable {
         .number("DIONYSUS_CONSUMER_BATCH_SIZE", \.consumer.batchSize, "messages taken from the broker at once"),
         .number("DIONYSUS_CONSUMER_CONCURRENCY", \.consumer.concurrency, "batches that are worked on at once"),
         .number("DIONYSUS_CONSUMER_MAX_RETRIES", \.consumer.maxRetries, "tries of a message that fails"),
+        .milliseconds(
+            "DIONYSUS_CONSUMER_MAX_RETRY_DELAY_MS",
+            \.consumer.maxRetryDelay,
+            "longest pause before a message that failed is tried again"
+        ),
+        .period(
+            "DIONYSUS_TOMBSTONE_RETENTION",
+            \.consumer.tombstoneRetention,
+            "how long a replica remembers what was destroyed, so that late messages don't bring it back"
+        ),
         .age(
             "DIONYSUS_MAX_CLOCK_SKEW",
             \.consumer.maxClockSkew,
@@ -163,7 +192,7 @@ struct Setting: Sendable {
         .age(
             "DIONYSUS_EVENT_RETENTION",
             \.consumer.eventRetention,
-            "how long handled events stay in the event log; empty: for ever"
+            "how long handled events stay in the event log; empty: forever"
         ),
         .milliseconds(
             "DIONYSUS_CONSUMER_STUCK_AFTER_MS",
@@ -277,6 +306,21 @@ struct Setting: Sendable {
             expects: Age.form,
             show: { $0.map { Age($0).description } ?? "" },
             parse: { text -> Duration?? in text.isEmpty ? .some(nil) : Age(argument: text).map { .some($0.duration) } }
+        )
+    }
+
+    static func period(
+        _ name: String,
+        _ path: SettingPath<Duration>,
+        _ summary: String
+    ) -> Setting {
+        Setting(
+            name,
+            path,
+            summary,
+            expects: Age.form,
+            show: { Age($0).description },
+            parse: { Age(argument: $0)?.duration }
         )
     }
 

@@ -45,6 +45,7 @@ struct ResolvedSettings: Sendable {
             values.consumer.topicPrefix = values.producer.topicPrefix
         }
         let usesFiles = values.useFilesIfNothingIsSet(Address.all(of: App.self), application: App.name)
+        if values.databaseConnections < 1 { faults.append("DIONYSUS_DATABASE_CONNECTIONS must be at least 1") }
         faults += values.producer.faults
         faults += values.consumer.faults
         guard faults.isEmpty else {

@@ -10,8 +10,14 @@ struct ConfigCommand<App: DionysusApplication>: AsyncParsableCommand {
     }
 
     @Flag(help: "Print the report as JSON.") var json = false
+    @Flag(help: "Print a reference of all settings in Markdown, with their defaults in place of their values.")
+    var markdown = false
 
     func run() async throws {
+        guard !markdown else {
+            print(SettingsReference.markdown(for: App.self))
+            return
+        }
         let resolved = try ResolvedSettings.resolve(of: App())
         let rows = Setting.all.filter { App.has($0.side) }
             .map { setting in
