@@ -12,6 +12,8 @@ public enum ListBuilder<Element> {
     public static func buildExpression<E: ListElement>(_ element: E) -> [Element] where E.Element == Element {
         [element.element]
     }
+    /// Elements that are declared elsewhere: `Bookings().namespaces`.
+    public static func buildExpression(_ elements: [Element]) -> [Element] { elements }
     public static func buildBlock(_ parts: [Element]...) -> [Element] { parts.flatMap { $0 } }
     public static func buildOptional(_ part: [Element]?) -> [Element] { part ?? [] }
     public static func buildEither(first: [Element]) -> [Element] { first }

@@ -30,6 +30,8 @@ import Testing
             #expect(responses.all.map(\.topic).sorted() == ["v3_accounts", "v3_accounts_genesis", "v3_rentals"])
             let rental = try #require(responses.all.first { $0.topic == "v3_rentals" })
             #expect(rental.events == [.init(name: "rental_created", model: "Rental", ids: ["1"])])
+            let value = try JSON(parsing: try #require(rental.value))
+            #expect(value["message"]?.firstElement?["event"] == "rental_created")
             #expect(rental.key == "Rental:1" && rental.partitionKey == "1")
             #expect(rental.headers.map(\.name) == [HeaderName.eventID, HeaderName.version])
         }
@@ -130,5 +132,12 @@ import Testing
             #expect(errors.all == Array(repeating: ErrorContext("tell a subscriber of dionysus.respond"), count: 3))
             #expect(try await harness.pending() == [])
         }
+    }
+}
+
+extension JSON {
+    fileprivate var firstElement: JSON? {
+        guard case .array(let elements) = self else { return nil }
+        return elements.first
     }
 }

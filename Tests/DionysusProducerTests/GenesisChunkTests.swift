@@ -230,6 +230,43 @@ import Testing
     }
 
     @Test(
+        "a run names what streams it; a name that nothing has is refused, and fails the run where a relay lacks it",
+        arguments: TestDatabaseKind.available
+    )
+    func namedStreamer(_ kind: TestDatabaseKind) async throws {
+        struct Named: Producer {
+            let genesisStreamers: [String: any GenesisStreamer] = ["even": EvenIDs()]
+            var namespaces: [Namespace] { BookingSync().namespaces }
+        }
+        try await ProducerHarness.genesis(kind, producer: Named()) { harness in
+            try await harness.addRentals(25)
+            let error = try await #require(throws: DionysusError.self) {
+                try await harness.genesis.start(topic: "v3_rentals", model: "Rental", streamer: "odd")
+            }
+            #expect(error.code == .notFound && error.description.contains("odd") && error.description.contains("even"))
+            let id = try await harness.genesis.start(topic: "v3_rentals", model: "Rental", streamer: "even").id
+            let older = ProducerHarness(
+                database: harness.database,
+                broker: harness.broker,
+                registry: Registry(BookingSync(), settings: harness.settings),
+                settings: harness.settings
+            )
+            try await older.relay(hooks: GenesisHooks())
+            let failed = try await harness.genesis.run(id)
+            #expect(failed.state == .failed && failed.error?.contains("no genesis streamer even") == true)
+            _ = try await harness.genesis.resume(id)
+            try await harness.relay(hooks: GenesisHooks())
+            let run = try await harness.genesis.run(id)
+            #expect(run.state == .completed && run.streamer == "even")
+            #expect(try await harness.events(in: "v3_rentals").count == 12)
+            // One that names none takes the usual way.
+            _ = try await harness.genesis.start(topic: "v3_rentals", model: "Rental")
+            try await harness.relay(hooks: GenesisHooks())
+            #expect(try await harness.events(in: "v3_rentals").count == 12 + 25)
+        }
+    }
+
+    @Test(
         "a chunk that fails leaves nothing behind, and its run goes on when it is resumed",
         arguments: TestDatabaseKind.available
     )

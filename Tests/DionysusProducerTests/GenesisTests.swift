@@ -206,6 +206,40 @@ import Testing
         }
     }
 
+    @Test(
+        "a run is announced before its first record, with the window that is planned, once over all relays",
+        arguments: TestDatabaseKind.available
+    )
+    func started(_ kind: TestDatabaseKind) async throws {
+        try await ProducerHarness.genesis(kind) { harness in
+            try await harness.addRentals(25)
+            var harness = harness
+            harness.settings.publisherServiceName = "bookings"
+            harness.settings.genesisSafetyDelay = .seconds(120)
+            let announced = Collected<GenesisStarted>()
+            var hooks = GenesisHooks()
+            hooks.onStarted = { [broker = harness.broker] event in
+                #expect((try? await readAll("v3_rentals", from: broker))?.isEmpty != false)
+                announced.add(event)
+            }
+            let run = try await harness.genesis.start(topic: "v3_rentals", model: "Rental")
+            let spread = try await harness.genesis
+                .start(topic: "v3_accounts", model: "Account", over: .seconds(86_400))
+            // Several workers, of which one is asked first.
+            let workers = [
+                try await harness.genesisWorker(hooks: hooks), try await harness.genesisWorker(hooks: hooks),
+            ]
+            for worker in workers { _ = try await worker.step() }
+            try await harness.relay(hooks: hooks)
+            #expect(announced.all.map(\.runID) == [run.id, spread.id])
+            let (plain, planned) = (try #require(announced.all.first), try #require(announced.all.last))
+            #expect(plain.model == "Rental" && plain.topic == "v3_rentals" && plain.service == "bookings")
+            #expect(plain.startedAt == run.createdAt && plain.plannedEnd == nil)
+            #expect(planned.plannedEnd == spread.startsAt + 86_400 + 120)
+            #expect(try await harness.genesis.run(run.id).state == .completed)
+        }
+    }
+
     @Test("a run that selects nothing is completed", arguments: TestDatabaseKind.available)
     func nothing(_ kind: TestDatabaseKind) async throws {
         try await ProducerHarness.genesis(kind) { harness in

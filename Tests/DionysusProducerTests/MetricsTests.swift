@@ -113,7 +113,18 @@ import Testing
             for statistic in ["min", "max", "avg"] {
                 let latency = try metrics.expectRecorder("dionysus.latency", [("statistic", statistic)]).lastValue
                 #expect(latency.map { $0 >= 0 } == true)
+                let ofOutbox = try metrics.expectRecorder("dionysus.outbox.latency", [("statistic", statistic)])
+                #expect(ofOutbox.lastValue.map { $0 >= 0 } == true)
             }
+            // Another process, which has published nothing itself, sees the same.
+            #expect(instrumentation.latency.ofOutbox?.count == 1)
+            let other = Instrumentation()
+            try await harness.relayService(other).run()
+            #expect(other.latency.lastMinute == nil)
+            #expect(other.latency.ofOutbox?.count == 1)
+            try await harness.write("UPDATE dionysus_outboxes SET published_at = '2020-01-01'")
+            try await harness.relayService(other).run()
+            #expect(other.latency.ofOutbox == nil)
         }
     }
 
@@ -134,9 +145,9 @@ import Testing
         let late = tracker.summary(at: instant + .seconds(75))
         #expect(late == .init(minimum: .zero, maximum: .seconds(2), average: .seconds(1), count: 3))
         #expect(tracker.summary(at: instant + .seconds(200)) == nil)
-        tracker.noteOldestUnpublished(nil)
+        tracker.note(oldestUnpublished: nil, published: nil)
         #expect(tracker.oldestUnpublishedAge == .zero)
-        tracker.noteOldestUnpublished(.now + -60)
+        tracker.note(oldestUnpublished: .now + -60, published: nil)
         #expect(tracker.oldestUnpublishedAge.map { $0 >= .seconds(60) } == true)
     }
 }

@@ -29,10 +29,10 @@ import Testing
         let (typed, named) = (Collected<Int>(), Collected<String>())
         let subscription = monitor.subscribe(to: OutboxProducer.LockExistsForTopic.self) { typed.add($0.lane) }
         try monitor.subscribe(to: "outbox_producer.lock_exists_for_topic") { named.add(type(of: $0).name) }
-        monitor.emit(OutboxProducer.LockExistsForTopic(lane: 3))
+        monitor.emit(OutboxProducer.LockExistsForTopic(lane: 3, topics: []))
         monitor.emit(OutboxProducer.Heartbeat(pendingLanes: 1))
         monitor.cancel(subscription)
-        monitor.emit(OutboxProducer.LockExistsForTopic(lane: 4))
+        monitor.emit(OutboxProducer.LockExistsForTopic(lane: 4, topics: []))
         #expect(typed.all == [3])
         #expect(named.all == Array(repeating: "outbox_producer.lock_exists_for_topic", count: 2))
     }
@@ -67,6 +67,9 @@ import Testing
             #expect(first < second && second < third)
             #expect(published.all.map(\.topic).sorted() == ["v3_accounts", "v3_rentals"])
             #expect(published.all.flatMap(\.rowIDs).sorted() == [1, 2])
+            let record = try #require(published.all.flatMap(\.records).first { $0.topic == "v3_rentals" })
+            #expect(record.modelName == "Rental" && record.recordID == "1" && record.eventName == "rental_created")
+            #expect(record.partitionKey == "1" && record.attempts == 0 && record.createdAt != nil)
             let rentals = try #require(processed.all.first { $0.topic == "v3_rentals" })
             #expect(rentals.rows == 1 && rentals.published == 1 && rentals.failed == 0 && rentals.duration > .zero)
             for trouble in ["error", "publishing_failed", "lock_exists_for_topic", "shutting_down"] {
@@ -164,6 +167,8 @@ import Testing
             let context = try #require(failures.all.first?.context)
             #expect(context.topic == "v3_rentals" && context.record == "Rental:1" && context.rowIDs.count == 1)
             #expect(context.lane != nil)
+            #expect(failures.all.map(\.record.attempts) == [0, 1])
+            #expect(failures.all.allSatisfy { [$0.record.id] == $0.context.rowIDs && $0.record.recordID == "1" })
             #expect(errors.all == failures.all.map(\.context))
             #expect(try await harness.events(in: "v3_rentals") == ["rental_created Rental:2"])
         }
@@ -191,27 +196,31 @@ import Testing
         }
     }
 
-    @Test("a lane that somebody else holds is told, and taken when it is free", arguments: TestDatabaseKind.available)
+    @Test(
+        "a lane that somebody else holds is told with its topics, and taken when it is free",
+        arguments: TestDatabaseKind.available
+    )
     func heldLane(_ kind: TestDatabaseKind) async throws {
         var settings = ProducerSettings()
         settings.lanes = 1
         try await ProducerHarness.run(kind, settings: settings) { harness in
-            try await harness.write(CaptureTests.account)
+            try await harness.write(CaptureTests.account, CaptureTests.rental)
             let lock = LeasedResource(
                 name: "lane-0",
                 lockingQuery: "SELECT lane FROM dionysus_lanes WHERE lane = 0 FOR UPDATE SKIP LOCKED"
             )
             let lease = try #require(try await harness.database.lease(lock, idleTimeout: .seconds(60)))
-            let (lanes, continuation) = AsyncStream.makeStream(of: Int.self)
+            let (lanes, continuation) = AsyncStream.makeStream(of: OutboxProducer.LockExistsForTopic.self)
             let instrumentation = Instrumentation()
             instrumentation.monitor.subscribe(to: OutboxProducer.LockExistsForTopic.self) {
-                continuation.yield($0.lane)
+                continuation.yield($0)
             }
             let relay = harness.relayService(instrumentation)
             try await withThrowingTaskGroup { tasks in
                 tasks.addTask { try await relay.run() }
-                for await lane in lanes {
-                    #expect(lane == 0)
+                for await event in lanes {
+                    #expect(event.lane == 0)
+                    #expect(event.topics == ["v3_accounts", "v3_rentals"])
                     break
                 }
                 await lease.abandon()

@@ -19,6 +19,17 @@ public final class LatencyTracker: Sendable {
             self.average = average
             self.count = count
         }
+
+        /// Summarizes latencies; nil if there are none.
+        package init?(_ latencies: [Duration]) {
+            guard let minimum = latencies.min(), let maximum = latencies.max() else { return nil }
+            self.init(
+                minimum: minimum,
+                maximum: maximum,
+                average: latencies.reduce(.zero, +) / latencies.count,
+                count: latencies.count
+            )
+        }
     }
 
     /// The latencies of one second.
@@ -34,6 +45,7 @@ public final class LatencyTracker: Sendable {
         var slots: [Slot] = []
         var oldestUnpublished: Timestamp?
         var isOldestKnown = false
+        var ofOutbox: Summary?
     }
 
     private static let window: Int64 = 60
@@ -46,6 +58,12 @@ public final class LatencyTracker: Sendable {
 
     /// The latencies of the changes that were acknowledged during the last minute; nil if there were none.
     public var lastMinute: Summary? { summary(at: .now) }
+
+    /// The latencies of the rows of the outbox that were published during the minute before they were last measured, by
+    /// whichever relay: from a change's commit until its row was marked; nil if there were none.
+    ///
+    /// Of the newest 2,000 rows only, and of none where published rows are deleted.
+    public var ofOutbox: Summary? { state.withLock { $0.ofOutbox } }
 
     /// How old the oldest change is that has not been published and is not parked, when that was last measured.
     ///
@@ -86,11 +104,15 @@ public final class LatencyTracker: Sendable {
         }
     }
 
-    /// Notes the time of the oldest change that is not published; nil if there is none.
-    package func noteOldestUnpublished(_ time: Timestamp?) {
+    /// Notes what was measured of the outbox.
+    /// - Parameters:
+    ///   - oldest: The time of the oldest change that is not published; nil if there is none.
+    ///   - published: How long those took that were published during the last minute; nil if there were none.
+    package func note(oldestUnpublished oldest: Timestamp?, published: Summary?) {
         state.withLock { state in
-            state.oldestUnpublished = time
+            state.oldestUnpublished = oldest
             state.isOldestKnown = true
+            state.ofOutbox = published
         }
     }
 
@@ -114,5 +136,5 @@ public final class LatencyTracker: Sendable {
 
 extension Timestamp {
     /// How much later another time is; zero if it is earlier.
-    func duration(to other: Timestamp) -> Duration { .microseconds(max(0, other.microseconds(since: self))) }
+    package func duration(to other: Timestamp) -> Duration { .microseconds(max(0, other.microseconds(since: self))) }
 }

@@ -55,13 +55,16 @@ public enum OutboxProducer {
         public static let name = "outbox_producer.publishing_failed"
         /// Why.
         public let error: DionysusError
-        /// The row, its topic and its record.
+        /// The row.
+        public let record: OutboxRecord
+        /// The same as the error handler is told it.
         public let context: ErrorContext
         /// Whether that was its last attempt, so that it waits for somebody to retry or discard it.
         public let isParked: Bool
 
-        package init(error: DionysusError, context: ErrorContext, isParked: Bool) {
+        package init(error: DionysusError, record: OutboxRecord, context: ErrorContext, isParked: Bool) {
             self.error = error
+            self.record = record
             self.context = context
             self.isParked = isParked
         }
@@ -74,15 +77,17 @@ public enum OutboxProducer {
         public let topic: String
         /// The lane of the rows.
         public let lane: Int
-        /// The ids of the rows in the outbox, in their order; each has had its message.
-        public let rowIDs: [Int64]
+        /// The rows, in their order; each has had its message.
+        public let records: [OutboxRecord]
+        /// The ids of the rows in the outbox.
+        public var rowIDs: [Int64] { records.map(\.id) }
         /// How many messages that were: one a row.
-        public var messages: Int { rowIDs.count }
+        public var messages: Int { records.count }
 
-        package init(topic: String, lane: Int, rowIDs: [Int64]) {
+        package init(topic: String, lane: Int, records: [OutboxRecord]) {
             self.topic = topic
             self.lane = lane
-            self.rowIDs = rowIDs
+            self.records = records
         }
     }
 
@@ -133,11 +138,14 @@ public enum OutboxProducer {
     public struct LockExistsForTopic: MonitorEvent {
         public static let name = "outbox_producer.lock_exists_for_topic"
         /// The lane.
-        ///
-        /// It holds rows of any topic, so that no topic can be told.
         public let lane: Int
+        /// The topics of its oldest 1,000 rows that wait, as far as they could be read.
+        public let topics: [String]
 
-        package init(lane: Int) { self.lane = lane }
+        package init(lane: Int, topics: [String]) {
+            self.lane = lane
+            self.topics = topics
+        }
     }
 
     /// `outbox_producer.heartbeat`: the relay has looked for new rows.

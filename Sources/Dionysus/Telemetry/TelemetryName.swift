@@ -19,7 +19,8 @@
 /// | `dionysus.outbox.failing` | gauge | | rows that have failed and wait for their next attempt |
 /// | `dionysus.outbox.parked` | gauge | | rows that have failed for the last time |
 /// | `dionysus.outbox.oldest.age` | gauge | | age of the oldest row that waits, in seconds |
-/// | `dionysus.latency` | gauge | statistic: `min`, `max`, `avg` | from a change's commit to its acknowledgement, over the last minute, in seconds |
+/// | `dionysus.latency` | gauge | statistic: `min`, `max`, `avg` | from a change's commit to its acknowledgement by this relay, over the last minute, in seconds |
+/// | `dionysus.outbox.latency` | gauge | statistic: `min`, `max`, `avg` | from a change's commit until its row was marked by whichever relay, of the rows among the newest 2,000 that were published during the last minute, in seconds |
 ///
 /// | metric of a consumer | kind | dimensions | meaning |
 /// |---|---|---|---|
@@ -65,6 +66,7 @@ package enum TelemetryName {
     package static let parkedRows = "dionysus.outbox.parked"
     package static let oldestAge = "dionysus.outbox.oldest.age"
     package static let latency = "dionysus.latency"
+    package static let outboxLatency = "dionysus.outbox.latency"
 
     package static let consumedMessages = "messaging.client.consumed.messages"
     package static let processDuration = "messaging.process.duration"

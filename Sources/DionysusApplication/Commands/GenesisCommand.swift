@@ -41,12 +41,19 @@ struct GenesisStartCommand<App: DionysusApplication>: AsyncParsableCommand {
     )
     var conditions: [GenesisSelection.Condition] = []
     @Flag(help: "Only records that aren't soft-deleted.") var visibleOnly = false
+    @Option(help: "What streams the records, by its name in the declaration.") var streamer: String?
     @Flag(help: "Print the run as JSON.") var json = false
 
     func run() async throws {
         let selection = GenesisSelection(from: from, to: to, where: conditions, visibleOnly: visibleOnly)
         try await withGenesis(App.self) { genesis in
-            let run = try await genesis.start(topic: topic, model: model, selecting: selection, over: over)
+            let run = try await genesis.start(
+                topic: topic,
+                model: model,
+                selecting: selection,
+                over: over,
+                streamer: streamer
+            )
             print(json ? run.report.text : "started genesis run \(run.id); the relay publishes it")
         }
     }
@@ -205,6 +212,7 @@ extension GenesisRun {
             "records_published": .integer(recordsPublished), "percent": number(percent),
             "created_at": time(createdAt), "starts_at": time(startsAt), "estimated_end": time(estimatedEnd),
             "finished_at": time(finishedAt), "error": error.map(JSON.string) ?? .null,
+            "streamer": streamer.map(JSON.string) ?? .null,
         ])
     }
 
@@ -220,6 +228,7 @@ extension GenesisRun {
         for condition in selection.conditions {
             lines.append("where      \(condition.column) = \(condition.value ?? "null")".printable())
         }
+        if let streamer { lines.append("streamer   \(streamer)".printable()) }
         if selection.visibleOnly { lines.append("only       visible records") }
         lines.append("done       \(percentText)\(isSplit ? ", \(chunksDone) of \(chunks) chunks" : "")")
         lines.append("records    \(recordsPublished) published of \(recordsQueued) queued")

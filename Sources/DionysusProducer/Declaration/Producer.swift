@@ -20,6 +20,17 @@ public protocol Producer: Sendable {
 
     /// The namespaces, each a version of the application's interface.
     @ListBuilder<ProducerNamespace> var namespaces: [ProducerNamespace] { get }
+
+    /// Code around the publishing of batches, the outermost first. None by default.
+    var middleware: [any ProducerMiddleware] { get }
+
+    /// What genesis runs can ask for by name in place of writing their records to the outbox. None by default.
+    var genesisStreamers: [String: any GenesisStreamer] { get }
+}
+
+extension Producer {
+    public var middleware: [any ProducerMiddleware] { [] }
+    public var genesisStreamers: [String: any GenesisStreamer] { [:] }
 }
 
 /// Topics that share serializers; the name of each begins with the namespace's.

@@ -24,6 +24,8 @@ public struct Registry: Sendable {
     }
 
     let publications: [Publication]
+    let middleware: [any ProducerMiddleware]
+    let genesisStreamers: [String: any GenesisStreamer]
     /// What is wrong with the declaration whatever the database is like, a line each.
     let faults: [String]
     let capture: CaptureMode
@@ -37,6 +39,8 @@ public struct Registry: Sendable {
     ///   - producer: The declaration.
     ///   - settings: The settings, for the default partition key.
     public init(_ producer: some Producer, settings: ProducerSettings = ProducerSettings()) {
+        middleware = producer.middleware
+        genesisStreamers = producer.genesisStreamers
         capture = settings.capture
         changesetKeys = settings.changesetKeys
         captureSuppressionRole = settings.captureSuppressionRole

@@ -37,21 +37,27 @@ public struct Genesis: Sendable {
     ///   - model: The model's name.
     ///   - selection: Which records.
     ///   - spread: The time over which the chunks are spread evenly; nil for as fast as the relay goes.
+    ///   - streamer: What happens to the records of a chunk, by its name in ``Producer/genesisStreamers``; nil for what
+    ///     happens to those of all runs that name none.
     /// - Returns: The run.
-    /// - Throws: ``DionysusError``: `notFound` for a topic or model that is not declared, `declaration` for a model that
-    ///   is only a dependency there, `configuration` when the selection does not fit the table.
+    /// - Throws: ``DionysusError``: `notFound` for a topic, model or streamer that is not declared, `declaration` for a
+    ///   model that is only a dependency there, `configuration` when the selection does not fit the table.
     public func start(
         topic: String,
         model: String,
         selecting selection: GenesisSelection = GenesisSelection(),
-        over spread: Duration? = nil
+        over spread: Duration? = nil,
+        streamer: String? = nil
     ) async throws -> GenesisRun {
         let publication = try publication(topic, model)
+        if let streamer { _ = try registry.genesisStreamer(named: streamer) }
+        var selection = selection
+        selection.streamer = streamer
         if let spread, spread <= .zero {
             throw DionysusError(.configuration, "a run can't be spread over no time", advice: "give a time above zero")
         }
         let chunkSize = settings.genesisChunkSize
-        return try await database.transaction(.write) { [statements, registry, database] transaction in
+        return try await database.transaction(.write) { [selection, statements, registry, database] transaction in
             try Self.requireTables(in: &transaction)
             try throwFaults(hiddenRows(registry, database, in: &transaction))
             _ = try GenesisRecords(publication, selection, in: &transaction)

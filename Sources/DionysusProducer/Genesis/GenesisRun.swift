@@ -26,6 +26,8 @@ public struct GenesisRun: Sendable {
     public let state: State
     /// The records that it publishes.
     public let selection: GenesisSelection
+    /// The name of what streams its records; nil if it asked for none.
+    public var streamer: String? { selection.streamer }
     /// The time over which it is spread, or nil for none.
     public let spread: Duration?
     /// When it was started.

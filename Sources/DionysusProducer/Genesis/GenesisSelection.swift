@@ -29,6 +29,8 @@ public struct GenesisSelection: Sendable, Hashable {
     public var visibleOnly: Bool
     /// Only records that are reached from others.
     var reach: ObserverReach?
+    /// The name of what streams them; nil for what streams all others.
+    var streamer: String?
 
     /// Creates a selection.
     /// - Parameters:
@@ -133,6 +135,7 @@ extension GenesisSelection {
         }
         object["visible_only"] = .bool(visibleOnly)
         object["reach"] = reach?.json
+        object["streamer"] = streamer.map(JSON.string)
         return .object(object)
     }
 
@@ -148,6 +151,7 @@ extension GenesisSelection {
             }
         visibleOnly = json["visible_only"] == .bool(true)
         reach = json["reach"].map(ObserverReach.init(json:))
+        streamer = json["streamer"]?.text(or: nil)
     }
 }
 

@@ -60,17 +60,30 @@ struct GenesisStatements: Sendable {
         """
     }
 
+    /// Claims the announcement of a run that nobody has begun to split.
+    func announceStart(_ id: Int64, by worker: String) -> SQL {
+        announce(id, by: worker, if: "is_split = 0 AND split_until IS NULL")
+    }
+
     /// Claims the announcement of a run whose chunks are all settled.
-    ///
+    func announceEnd(_ id: Int64, by worker: String) -> SQL {
+        announce(
+            id,
+            by: worker,
+            if: """
+                is_split = 1 AND NOT EXISTS (
+                  SELECT 1 FROM dionysus_genesis_chunks c WHERE c.run_id = dionysus_genesis_runs.id AND c.state < 3
+                )
+                """
+        )
+    }
+
     /// The same worker can claim it again, should it not know whether it has; others when it has not finished for long.
-    func announce(_ id: Int64, by worker: String) -> SQL {
+    private func announce(_ id: Int64, by worker: String, if condition: SQL) -> SQL {
         """
         UPDATE dionysus_genesis_runs SET announced_at = \(now), announced_by = \(worker)
-        WHERE id = \(id) AND state = 'running' AND is_split = 1
+        WHERE id = \(id) AND state = 'running' AND \(condition)
           AND (announced_at IS NULL OR announced_by = \(worker) OR announced_at < \(dialect.now(minus: 30)))
-          AND NOT EXISTS (
-            SELECT 1 FROM dionysus_genesis_chunks c WHERE c.run_id = dionysus_genesis_runs.id AND c.state < 3
-          )
         """
     }
 
@@ -117,7 +130,7 @@ struct GenesisStatements: Sendable {
     func advance(_ id: Int64, chunks: Int64, after: String?, until: String?, isSplit: Bool) -> SQL {
         """
         UPDATE dionysus_genesis_runs SET chunks = \(chunks), split_after = \(after.databaseValue), split_until = \(until.databaseValue),
-          is_split = \(isSplit ? 1 : 0)
+          is_split = \(isSplit ? 1 : 0), announced_at = NULL, announced_by = NULL
         WHERE id = \(id)
         """
     }

@@ -20,6 +20,19 @@ public protocol GenesisStreamer: Sendable {
     func stream(_ chunk: GenesisChunk, in transaction: inout Transaction) throws -> GenesisRows
 }
 
+extension Registry {
+    /// - Throws: ``DionysusError`` with code `notFound` if there is none of the name.
+    func genesisStreamer(named name: String) throws -> any GenesisStreamer {
+        if let streamer = genesisStreamers[name] { return streamer }
+        let names = genesisStreamers.keys.sorted().joined(separator: ", ")
+        throw DionysusError(
+            .notFound,
+            "the declaration has no genesis streamer \(name)",
+            advice: names.isEmpty ? "add it to the producer's genesisStreamers" : "it has \(names)"
+        )
+    }
+}
+
 /// Writes every record of a chunk to the outbox.
 public struct OutboxStreamer: GenesisStreamer {
     /// Creates the streamer.

@@ -161,7 +161,7 @@ struct GenesisWorker: Sendable {
         guard let publication = registry.publication(topic: run.topic, modelName: run.model) else {
             throw Self.undeclared(run)
         }
-        if !run.isSplit, try await split(run, publication) { hasWorked = true }
+        if !run.isSplit, try await announceStart(of: run), try await split(run, publication) { hasWorked = true }
         if situation.canQueue(settings) {
             var pressure = situation.pressure
             for _ in 0..<Self.chunksPerTurn where pressure < Int64(settings.genesisMaxPendingRows) {
@@ -193,6 +193,27 @@ struct GenesisWorker: Sendable {
         }
     }
 
+    /// Tells of a run before it is split.
+    /// - Returns: Whether it may be split: false while another worker is about to tell of it.
+    private func announceStart(of run: ActiveRun) async throws -> Bool {
+        guard run.chunks == 0, run.selection.reach == nil else { return true }
+        let isOurs = try await database.transaction(.write) { [statements, identity] in
+            try $0.run(statements.announceStart(run.id, by: identity)).affectedRows == 1
+        }
+        guard isOurs else { return false }
+        let started = GenesisStarted(
+            runID: run.id,
+            model: run.model,
+            service: settings.publisherServiceName ?? settings.clientID,
+            topic: run.topic,
+            startedAt: run.createdAt,
+            plannedEnd: run.spread.map { run.startsAt + $0 + settings.genesisSafetyDelay.seconds }
+        )
+        await telemetry.instrumentation.publish(started, to: telemetry.errorHandler)
+        await hooks.onStarted(started)
+        return true
+    }
+
     private func split(_ run: ActiveRun, _ publication: Registry.Publication) async throws -> Bool {
         let splitter = GenesisSplitter(statements: statements)
         return try await database.transaction(.write) { [outbox] transaction in
@@ -222,7 +243,8 @@ struct GenesisWorker: Sendable {
                 outbox: outbox,
                 context: run.context
             )
-            let rows = try hooks.streamer.stream(chunk, in: &transaction)
+            let streamer = try run.selection.streamer.map(registry.genesisStreamer(named:)) ?? hooks.streamer
+            let rows = try streamer.stream(chunk, in: &transaction)
             try transaction.run(statements.queued(run.id, chunk.number, rows))
             return rows.count
         }
@@ -230,7 +252,7 @@ struct GenesisWorker: Sendable {
 
     private func complete(_ run: ActiveRun) async throws -> Bool {
         let isOurs = try await database.transaction(.write) { [statements, identity] in
-            try $0.run(statements.announce(run.id, by: identity)).affectedRows == 1
+            try $0.run(statements.announceEnd(run.id, by: identity)).affectedRows == 1
         }
         guard isOurs else { return false }
         if run.selection.reach == nil {

@@ -306,6 +306,29 @@ struct Outbox: Sendable {
             """
     }
 
+    /// The topics of the oldest rows that wait in a lane.
+    func waitingTopics(ofLane number: Int) -> SQL {
+        """
+        SELECT DISTINCT topic FROM (
+          SELECT o.topic FROM dionysus_outboxes o
+          WHERE \(lane(of: "o.")) = \(number) AND o.published_at IS NULL AND \(Self.isNotParked)
+          ORDER BY \(support.claimOrder(lane: lane(of: "o."), id: "o.id")) LIMIT 1000
+        ) waiting ORDER BY topic
+        """
+    }
+
+    /// When those of the newest rows were recorded and published that were published during the last minute.
+    ///
+    /// The newest rows are found by the primary key, so that this costs the same however many published rows are kept.
+    func lastPublished() -> SQL {
+        """
+        SELECT created_at, published_at FROM (
+          SELECT created_at, published_at FROM dionysus_outboxes ORDER BY id DESC LIMIT \(Backlog.publishedLookedAt)
+        ) newest
+        WHERE published_at >= \(support.statementTime(shiftedBy: -60))
+        """
+    }
+
     /// How many rows wait to be published, up to a limit in each lane, and when the oldest was recorded.
     func backlog() -> SQL {
         let waits: SQL =

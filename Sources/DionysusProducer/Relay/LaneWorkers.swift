@@ -34,7 +34,7 @@ struct LaneWorkers: Sendable {
                     }
                     failures = 0
                     switch outcome {
-                    case .busy: pipeline.telemetry.laneIsHeld(lane)
+                    case .busy: await pipeline.tellHeldLane(lane)
                     case .empty: break
                     case .settled: (hasProgressed, brokerFailures) = (true, 0)
                     case .full: (hasMore, hasProgressed, brokerFailures) = (true, true, 0)

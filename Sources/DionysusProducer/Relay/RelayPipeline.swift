@@ -67,7 +67,7 @@ struct RelayPipeline: Sendable {
             try await noteRefusals(records, batch)
             let span = telemetry.sending(batch.rows)
             let (messages, verdicts) = compose(batch, records, span)
-            let results = await send(messages, span)
+            let results = try await send(messages, ofLane: lane, span)
             let acknowledgedAt = Timestamp.now
             var settlement = Settlement(batch.rows, verdicts, results, settings: settings)
             settlement.fail(batch.failedReplacements, settings)
@@ -197,15 +197,52 @@ struct RelayPipeline: Sendable {
         )
     }
 
-    private func send(_ messages: [OutgoingMessage], _ span: SendSpan?) async -> [Result<
-        Acknowledgement, DionysusError
-    >] {
+    private func send(
+        _ messages: [OutgoingMessage],
+        ofLane lane: Int,
+        _ span: SendSpan?
+    ) async throws -> [Result<Acknowledgement, DionysusError>] {
         let timing = telemetry.metrics.begin(.send)
         defer { timing.end() }
-        let results = await resendingWithoutTrace(messages, await producer.send(messages))
+        let results =
+            registry.middleware.isEmpty || messages.isEmpty
+            ? await send(messages) : try await sendInsideMiddleware(PublishingBatch(lane: lane, messages: messages))
         span?.end(results)
         telemetry.sent(messages, results)
         return results
+    }
+
+    private func send(_ messages: [OutgoingMessage]) async -> [Result<Acknowledgement, DionysusError>] {
+        await resendingWithoutTrace(messages, await producer.send(messages))
+    }
+
+    private func sendInsideMiddleware(
+        _ batch: PublishingBatch
+    ) async throws -> [Result<Acknowledgement, DionysusError>] {
+        let sending = Sending(batch.messages, send)
+        do {
+            _ = try await sendInside(registry.middleware[...], batch, sending)
+        } catch  where sending.isBegun {
+            telemetry.middlewareFailed(error, lane: batch.lane)
+        }
+        guard sending.isBegun else {
+            throw DionysusError(
+                .declaration,
+                "a middleware of the producer has ended without sending its batch",
+                advice: "call next at least once"
+            )
+        }
+        return sending.results
+    }
+
+    private func sendInside(
+        _ layers: ArraySlice<any ProducerMiddleware>,
+        _ batch: PublishingBatch,
+        _ sending: Sending
+    ) async throws -> Int {
+        guard let layer = layers.first else { return await sending.attempt() }
+        try await layer.publish(batch) { try await sendInside(layers.dropFirst(), batch, sending) }
+        return sending.unacknowledged
     }
 
     /// Where a batch leaves its lane.
@@ -260,6 +297,15 @@ struct RelayPipeline: Sendable {
         telemetry.metrics.took(.now - start, .settle)
         telemetry.settled(settlement, batch.rows, lane: lane, duration: .now - batch.start)
         return settled
+    }
+
+    /// Tells that somebody else holds a lane.
+    func tellHeldLane(_ lane: Int) async {
+        await telemetry.laneIsHeld(lane) {
+            try await database.transaction(.snapshot) { [outbox] in
+                try $0.run(outbox.waitingTopics(ofLane: lane)).rows.compactMap { try $0.text(0) }
+            }
+        }
     }
 
     private func finish(_ lane: Int, _ batch: Batch, _ lease: any Lease) async throws -> Outcome {

@@ -77,22 +77,12 @@ extension RelayPipeline {
         _ results: [Result<Acknowledgement, DionysusError>]
     ) async -> [Result<Acknowledgement, DionysusError>] {
         guard results.contains(where: Self.isRejection) else { return results }
-        var arrived: Set<[UInt8]> = []
-        var again: [(place: Int, message: OutgoingMessage)] = []
-        for (place, result) in results.enumerated().reversed() {
-            let message = messages[place]
-            let key = Array("\(message.topic) ".utf8) + (message.key ?? [])
-            switch result {
-            case .success: arrived.insert(key)
-            case .failure where Self.isRejection(result) && message.hasTrace && !arrived.contains(key):
-                again.append((place, message.withoutTrace))
-            case .failure: break
-            }
-        }
+        let again = messages.placesToSendAgain(results) { Self.isRejection($0) && $1.hasTrace }
         guard !again.isEmpty else { return results }
-        again.reverse()
         var results = results
-        for (sent, result) in zip(again, await producer.send(again.map(\.message))) { results[sent.place] = result }
+        for (place, result) in zip(again, await producer.send(again.map { messages[$0].withoutTrace })) {
+            results[place] = result
+        }
         return results
     }
 

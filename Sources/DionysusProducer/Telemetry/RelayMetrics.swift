@@ -37,6 +37,7 @@ final class RelayMetrics: Sendable {
     private let parked: Gauge
     private let oldestAge: Gauge
     private let latency: [String: Gauge]
+    private let latencyOfOutbox: [String: Gauge]
     private let table: MetricTable
 
     /// Creates the metrics.
@@ -67,13 +68,16 @@ final class RelayMetrics: Sendable {
         failing = gauge(TelemetryName.failingRows)
         parked = gauge(TelemetryName.parkedRows)
         oldestAge = gauge(TelemetryName.oldestAge)
-        latency = Dictionary(
-            uniqueKeysWithValues: ["min", "max", "avg"]
+        let statistics = { (label: String) in
+            let gauges = ["min", "max", "avg"]
                 .map { statistic in
                     let dimensions = [(TelemetryName.statistic, statistic)]
-                    return (statistic, Gauge(label: TelemetryName.latency, dimensions: dimensions, factory: factory))
+                    return (statistic, Gauge(label: label, dimensions: dimensions, factory: factory))
                 }
-        )
+            return Dictionary(uniqueKeysWithValues: gauges)
+        }
+        latency = statistics(TelemetryName.latency)
+        latencyOfOutbox = statistics(TelemetryName.outboxLatency)
     }
 
     func begin(_ stage: Stage) -> Timing { Timing(metrics: self, stage: stage) }
@@ -109,10 +113,8 @@ final class RelayMetrics: Sendable {
         failing.record(backlog.failing)
         parked.record(backlog.parked)
         oldestAge.record(age.inSeconds)
-        guard let summary else { return }
-        latency["min"]?.record(summary.minimum.inSeconds)
-        latency["max"]?.record(summary.maximum.inSeconds)
-        latency["avg"]?.record(summary.average.inSeconds)
+        latency.record(summary)
+        latencyOfOutbox.record(backlog.latency)
     }
 
     private func count(
@@ -124,5 +126,15 @@ final class RelayMetrics: Sendable {
     ) {
         let more = [(TelemetryName.destination, destination), (TelemetryName.errorType, error)]
         table.count(amount, label, base + more)
+    }
+}
+
+extension [String: Gauge] {
+    /// Sets the gauges of the statistics, if there is something to be told.
+    fileprivate func record(_ summary: LatencyTracker.Summary?) {
+        guard let summary else { return }
+        self["min"]?.record(summary.minimum.inSeconds)
+        self["max"]?.record(summary.maximum.inSeconds)
+        self["avg"]?.record(summary.average.inSeconds)
     }
 }

@@ -88,7 +88,7 @@ struct RelayTelemetry: Sendable {
     }
 
     private func measured(_ backlog: Backlog) {
-        instrumentation.latency.noteOldestUnpublished(backlog.oldest)
+        instrumentation.latency.note(oldestUnpublished: backlog.oldest, published: backlog.latency)
         let summary = instrumentation.latency.lastMinute
         let age = instrumentation.latency.oldestUnpublishedAge ?? .zero
         metrics.measured(backlog, latency: summary, oldestAge: age)
@@ -108,9 +108,13 @@ struct RelayTelemetry: Sendable {
     /// A worker is done with a lane.
     func ended(_ lane: Int) { metrics.works(onLanes: vitals.ended(lane)) }
 
-    func laneIsHeld(_ lane: Int) {
+    /// Somebody else holds a lane.
+    /// - Parameter topics: Finds the topics that wait in it; asked only if somebody wants to know.
+    func laneIsHeld(_ lane: Int, topics: () async throws -> [String]) async {
         metrics.laneWasContended()
-        monitor.emit(OutboxProducer.LockExistsForTopic(lane: lane))
+        guard monitor.isObserved(OutboxProducer.LockExistsForTopic.self) else { return }
+        let waiting = (try? await topics()) ?? []
+        monitor.emit(OutboxProducer.LockExistsForTopic(lane: lane, topics: waiting))
     }
 
     /// A batch of a lane failed as a whole, and will be tried again.
@@ -122,6 +126,11 @@ struct RelayTelemetry: Sendable {
     func brokerFailed(_ error: DionysusError, lane: Int, attempt: Int) {
         vitals.noteBroker("the broker does not take messages: \(error)")
         tell(error, ErrorContext("give messages to the broker", lane: lane, attempt: attempt))
+    }
+
+    /// A middleware threw an error after its batch had been sent.
+    func middlewareFailed(_ error: any Error, lane: Int) {
+        errorHandler.handle(error, ErrorContext("end the middleware around a batch, which has been sent", lane: lane))
     }
 
     /// Nothing of a model can be published.
@@ -237,13 +246,22 @@ struct RelayTelemetry: Sendable {
             errorHandler.handle(error, context)
             let isParked = parked.contains(row.id)
             if isParked { metrics.wasParked(in: row.topic) }
-            monitor.emit(OutboxProducer.PublishingFailed(error: error, context: context, isParked: isParked))
+            monitor.emit(
+                OutboxProducer.PublishingFailed(
+                    error: error,
+                    record: OutboxRecord(row),
+                    context: context,
+                    isParked: isParked
+                )
+            )
         }
         for (_, rows) in settlement.notes { metrics.settledWithoutMessage(rows.count) }
         if metrics.isEnabled || monitor.isObserved(OutboxProducer.Published.self) {
             for (topic, rows) in Dictionary(grouping: published, by: \.topic) {
                 metrics.published(rows.count, to: topic)
-                monitor.emit(OutboxProducer.Published(topic: topic, lane: lane, rowIDs: rows.map(\.id)))
+                monitor.emit(
+                    OutboxProducer.Published(topic: topic, lane: lane, records: rows.map { OutboxRecord($0) })
+                )
             }
         }
         guard monitor.isObserved(OutboxProducer.ProcessedTopic.self) else { return }
@@ -275,5 +293,21 @@ private final class MeasurementClock: Sendable {
             last = now
             return true
         }
+    }
+}
+
+extension OutboxRecord {
+    init(_ row: OutboxRow) {
+        self.init(
+            id: row.id,
+            topic: row.topic,
+            modelName: row.resourceClass,
+            recordID: row.recordID,
+            eventName: row.eventName,
+            partitionKey: row.partitionKey,
+            attempts: Int(row.attempts),
+            createdAt: row.createdAt,
+            origin: row.origin
+        )
     }
 }

@@ -26,12 +26,14 @@ public struct RespondEvent: BusEvent {
 
     /// The topic.
     public let topic: String
-    /// The events of the message, without their payloads.
+    /// The events of the message; their payloads are in its ``value``.
     public let events: [Event]
     /// The message key; nil if it has none.
     public let key: String?
     /// The partition key; nil if the message key decided.
     public let partitionKey: String?
+    /// The message's value, as the broker has it; nil for a tombstone.
+    public let value: [UInt8]?
     /// The headers.
     public let headers: [MessageHeader]
     /// Where the broker has put it.
@@ -49,6 +51,7 @@ public struct RespondEvent: BusEvent {
         self.events = events
         key = message.key.map { String(decoding: $0, as: UTF8.self) }
         self.partitionKey = partitionKey
+        value = message.value
         headers = message.headers
         partition = acknowledgement.partition
         offset = acknowledgement.offset
