@@ -29,8 +29,9 @@ public protocol ProducerMiddleware: Sendable {
 public struct PublishingBatch: Sendable {
     /// The lane of the outbox.
     public let lane: Int
-    /// The messages, in the order in which they are sent. A row of the outbox has several if its topic has a genesis
-    /// replica.
+    /// The messages, in the order in which they are sent.
+    ///
+    /// A row of the outbox has several if its topic has a genesis replica.
     public let messages: [OutgoingMessage]
 }
 
