@@ -1,3 +1,4 @@
+import Dionysus
 public import DionysusConsumer
 public import DionysusProducer
 public import Logging
@@ -18,6 +19,10 @@ public struct ApplicationSettings: Sendable {
     ///
     /// Default 10.
     public var databaseConnections = 10
+    /// The table of the outbox in the source database, `NAME` or `SCHEMA.NAME`: see `OutboxTables`.
+    ///
+    /// Applied by migrating. Default `dionysus_outboxes`.
+    public var outboxTable = OutboxTables.standardName
     /// The least severe log messages that are written.
     ///
     /// Default `notice`.

@@ -78,7 +78,12 @@ public struct ApplicationEnvironment<App: DionysusApplication>: Sendable {
     private func open(_ address: Address, _ role: ServiceRole?) throws -> any CapturingDatabase {
         try settings.require([address])
         let url = settings[keyPath: address.path]
-        if let path = url.suffix(after: "sqlite:"), !path.isEmpty { return try SQLiteDatabase(path: path) }
+        let outbox = address == .source ? try OutboxTables(settings.outboxTable) : OutboxTables()
+        if let path = url.suffix(after: "sqlite:"), !path.isEmpty {
+            var options = SQLiteOptions()
+            options.outbox = outbox
+            return try SQLiteDatabase(path: path, options: options)
+        }
         guard url.hasPrefix("postgres://") || url.hasPrefix("postgresql://") else {
             throw DionysusError(
                 .configuration,
@@ -88,6 +93,7 @@ public struct ApplicationEnvironment<App: DionysusApplication>: Sendable {
         }
         // The server's list of sessions shows who they belong to.
         var options = PostgresOptions(maxConnections: settings.databaseConnections)
+        options.outbox = outbox
         options.applicationName = ([App.name] + (role.map { [$0.rawValue] } ?? [])).joined(separator: " ")
         return try PostgresDatabase(url: url, options: options, logger: logger)
     }

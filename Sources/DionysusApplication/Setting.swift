@@ -91,6 +91,11 @@ struct Setting: Sendable {
         ),
         .choice("DIONYSUS_PARTITIONER", \.producer.partitioner, "how partition keys become partitions"),
         .number("DIONYSUS_TIME_FRACTION_DIGITS", \.producer.timeFractionDigits, "digits of fractions of seconds"),
+        .text(
+            "DIONYSUS_OUTBOX_TABLE",
+            \.outboxTable,
+            "the table of the outbox, NAME or SCHEMA.NAME, applied by migrate"
+        ),
         .number("DIONYSUS_LANES", \.producer.lanes, "lanes of the outbox, applied by migrate"),
         .number("DIONYSUS_WORKERS", \.producer.workers, "batches that a relay works on at once"),
         .number("DIONYSUS_BATCH_SIZE", \.producer.batchSize, "rows of the outbox in a batch"),

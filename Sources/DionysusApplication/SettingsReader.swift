@@ -46,6 +46,7 @@ struct ResolvedSettings: Sendable {
         }
         let usesFiles = values.useFilesIfNothingIsSet(Address.all(of: App.self), application: App.name)
         if values.databaseConnections < 1 { faults.append("DIONYSUS_DATABASE_CONNECTIONS must be at least 1") }
+        do { _ = try OutboxTables(values.outboxTable) } catch { faults.append("DIONYSUS_OUTBOX_TABLE: \(error)") }
         faults += values.producer.faults
         faults += values.consumer.faults
         guard faults.isEmpty else {

@@ -1,14 +1,16 @@
-import Dionysus
+public import Dionysus
 public import DionysusProducer
 import DionysusSQLite
 public import GRDB
 
 extension OutboxRecorder {
     /// A recorder for records of GRDB.
-    /// - Parameter registry: What is published.
+    /// - Parameters:
+    ///   - registry: What is published.
+    ///   - tables: The names of the outbox's tables.
     /// - Returns: The recorder.
-    public static func forSQLite(_ registry: Registry) -> OutboxRecorder {
-        OutboxRecorder(registry, support: SQLiteDatabase.outboxSupport, dialect: SQLiteDialect())
+    public static func forSQLite(_ registry: Registry, tables: OutboxTables = OutboxTables()) -> OutboxRecorder {
+        OutboxRecorder(registry, support: SQLiteDatabase.outboxSupport(tables), dialect: SQLiteDialect())
     }
 }
 

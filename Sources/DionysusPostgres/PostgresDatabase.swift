@@ -29,6 +29,7 @@ public final class PostgresDatabase: CapturingDatabase {
     ) throws {
         let target = try ConnectionTarget(url: url, options: options, logger: logger)
         self.target = target
+        outbox = PostgresOutbox(tables: options.outbox)
         location = target.location
         pool = ConnectionPool(
             target: target,
@@ -40,7 +41,7 @@ public final class PostgresDatabase: CapturingDatabase {
 
     public var dialect: any SQLDialect { PostgresDialect() }
 
-    public var outbox: any OutboxSupport { PostgresOutbox() }
+    public let outbox: any OutboxSupport
 
     public func transaction<T: Sendable>(
         _ kind: TransactionKind,
@@ -71,7 +72,7 @@ public final class PostgresDatabase: CapturingDatabase {
     }
 
     public func changeSignal(_ onChange: @escaping @Sendable () -> Void) -> any ChangeSignal {
-        ChangeListener(target: target, onChange: onChange)
+        ChangeListener(target: target, outbox: outbox.tables, onChange: onChange)
     }
 
     /// Runs a statement that PostgreSQL does not allow in a transaction, such as `CREATE DATABASE`.
@@ -145,6 +146,8 @@ public struct PostgresOptions: Sendable {
     public var statementTimeout: Duration?
     /// The name under which the server shows the connections; `dionysus` by default.
     public var applicationName = "dionysus"
+    /// The names of the outbox's tables.
+    public var outbox = OutboxTables()
 
     /// Creates options with their defaults.
     /// - Parameter maxConnections: How many connections transactions may use at once.

@@ -21,6 +21,14 @@ public final class SQLiteDatabase: CapturingDatabase {
     /// - Throws: ``Dionysus/DionysusError`` with code `databaseUnavailable` when the file can't be opened or is no
     ///   SQLite database.
     public init(path: String, options: SQLiteOptions = SQLiteOptions()) throws {
+        guard options.outbox.schema == nil else {
+            throw DionysusError(
+                .configuration,
+                "the outbox is set to be \(options.outbox.path), and SQLite at \(path) has no schemas",
+                advice: "name the table alone"
+            )
+        }
+        outbox = SQLiteOutbox(tables: options.outbox)
         let version = Int(sqlite3_libversion_number())
         try RequiredVersion.sqlite.require([version / 1_000_000, version / 1_000 % 1_000, version % 1_000])
         self.path = path
@@ -55,7 +63,7 @@ public final class SQLiteDatabase: CapturingDatabase {
 
     public var location: String { path }
 
-    public var outbox: any OutboxSupport { SQLiteOutbox() }
+    public let outbox: any OutboxSupport
 
     public func transaction<T: Sendable>(
         _ kind: TransactionKind,
@@ -109,7 +117,7 @@ public final class SQLiteDatabase: CapturingDatabase {
 
 extension SQLiteDatabase {
     /// The parts of the outbox that SQLite does its own way.
-    package static var outboxSupport: any OutboxSupport { SQLiteOutbox() }
+    package static func outboxSupport(_ tables: OutboxTables) -> any OutboxSupport { SQLiteOutbox(tables: tables) }
 
     /// Ends what ``Transaction/suppressCapture()`` and ``Transaction/setTraceContext(traceparent:tracestate:)`` began.
     package static var endOfMark: Dionysus.SQL { SQLiteTransactionMarker.removal }
@@ -128,6 +136,8 @@ public struct SQLiteOptions: Sendable {
     public var busyTimeout = Duration.seconds(10)
     /// How many transactions may read at once; 5 by default.
     public var maxReaders = 5
+    /// The names of the outbox's tables, which have no schema here.
+    public var outbox = OutboxTables()
 
     /// Creates options with their defaults.
     public init() {}

@@ -102,7 +102,10 @@ import Testing
     func plan(_ kind: TestDatabaseKind) async throws {
         try await ProducerHarness.genesis(kind) { harness in
             _ = try await harness.genesis.start(topic: "v3_rentals", model: "Rental")
-            let statements = GenesisStatements(dialect: harness.database.dialect)
+            let statements = GenesisStatements(
+                tables: harness.database.outbox.tables,
+                dialect: harness.database.dialect
+            )
             let plan = try await harness.database.transaction(.write) { transaction in
                 let run = try #require(try transaction.run(statements.active()).first.map { try ActiveRun($0) })
                 let statement = statements.unpublished(run, .queued, limit: 5)

@@ -99,7 +99,7 @@ import Testing
                 CaptureTests.rental,
                 "INSERT INTO rentals (id, account_id, name, price) VALUES (2, 1, 'Hut', 50)",
                 "UPDATE dionysus_outboxes SET failed_at = created_at WHERE published_at IS NULL",
-                "UPDATE dionysus_outboxes SET retry_at = '2999-01-01' WHERE resource_class = 'Rental' AND resource_id = '2'"
+                "UPDATE dionysus_outboxes SET failed_at = '2999-01-01', retry_at = '2999-01-01' WHERE resource_class = 'Rental' AND resource_id = '2'"
             )
             let metrics = TestMetrics()
             instrumentation.metricsFactory = metrics

@@ -100,7 +100,7 @@ import Testing
             let rows = try await harness.observed(["1", "2"])
             let expansions = try await harness.expansions(of: FeeObservingSync())
             _ = try await harness.database.transaction(.write) { transaction in
-                try Genesis.observerRun(rows, by: expansions, chunkSize: 10, in: &transaction)
+                try Genesis.observerRun(rows, by: expansions, chunkSize: 10, tables: OutboxTables(), in: &transaction)
             }
             try await harness.settle()
             let worker = try await harness.genesisWorker()
@@ -161,7 +161,7 @@ extension ProducerHarness {
     fileprivate func observerRun(_ ids: [String]) async throws -> Int64 {
         let (rows, expansions) = (try await observed(ids), try await expansions())
         let id = try await database.transaction(.write) { transaction in
-            try Genesis.observerRun(rows, by: expansions, chunkSize: 10, in: &transaction)
+            try Genesis.observerRun(rows, by: expansions, chunkSize: 10, tables: OutboxTables(), in: &transaction)
         }
         try await settle()
         return id

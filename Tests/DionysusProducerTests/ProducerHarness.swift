@@ -21,9 +21,10 @@ struct ProducerHarness: Sendable {
         producer: any Producer = BookingSync(),
         tables: @escaping @Sendable (inout Transaction) throws -> Void = { try SourceSchema.create(in: &$0) },
         preparing statements: [SQL] = [],
+        outbox: OutboxTables = OutboxTables(),
         _ body: (ProducerHarness) async throws -> Void
     ) async throws {
-        try await withTemporaryDatabase(kind) { database in
+        try await withTemporaryDatabase(kind, outbox: outbox) { database in
             try await withTemporaryDirectory { directory in
                 let broker = try EmbeddedBroker(path: "\(directory)/log.sqlite")
                 let registry = Registry(producer, settings: settings)
@@ -42,6 +43,9 @@ struct ProducerHarness: Sendable {
         }
     }
 
+    /// The outbox in a statement.
+    var outbox: SQL { database.outbox.tables.outbox }
+
     /// Runs statements, each a transaction of its own.
     func write(_ statements: SQL...) async throws {
         for statement in statements {
@@ -51,7 +55,9 @@ struct ProducerHarness: Sendable {
 
     /// Keeps rows that have failed from being tried again before the test is done, however slow it is.
     func postponeRetries() async throws {
-        try await write("UPDATE dionysus_outboxes SET retry_at = '2999-01-01' WHERE retry_at IS NOT NULL")
+        try await write(
+            "UPDATE \(outbox) SET failed_at = '2999-01-01', retry_at = '2999-01-01' WHERE retry_at IS NOT NULL"
+        )
     }
 
     /// Publishes everything that is pending.
@@ -117,7 +123,7 @@ struct ProducerHarness: Sendable {
 
     /// Publishes what is pending and forgets it, so that a test begins with an empty outbox.
     func settle() async throws {
-        try await write("DELETE FROM dionysus_outboxes")
+        try await write("DELETE FROM \(outbox)")
     }
 
     /// The rows of the outbox that wait to be published: event, record and topic, in their order.
@@ -127,7 +133,7 @@ struct ProducerHarness: Sendable {
                 """
                 SELECT event_name || ' ' || resource_class || ':' || resource_id || ' ' || topic || ' '
                   || coalesce(partition_key, '-')
-                FROM dionysus_outboxes WHERE published_at IS NULL ORDER BY id
+                FROM \(database.outbox.tables.outbox) WHERE published_at IS NULL ORDER BY id
                 """
             )
             .rows.compactMap { try $0.text(0) }

@@ -174,7 +174,7 @@ import Testing
         try await Self.run(kind) { harness in
             try await harness.write(
                 Self.row("Rental", 1, "rental_updated", "v3_rentals"),
-                "UPDATE dionysus_outboxes SET failed_at = created_at, attempts = 2, retry_at = '2099-01-01 00:00:00'",
+                "UPDATE dionysus_outboxes SET failed_at = '2099-01-01 00:00:00', attempts = 2, retry_at = '2099-01-01 00:00:00'",
                 Self.row("Rental", 1, "rental_updated", "v3_rentals")
             )
             try await harness.relay()
@@ -184,6 +184,58 @@ import Testing
             )
             try await harness.relay()
             #expect(try await harness.messages(in: "v3_rentals").count == 2)
+        }
+    }
+
+    @Test(
+        "a row that Ruby wants to try again in days is tried after our longest delay, and its record's rows with it",
+        arguments: TestDatabaseKind.available
+    )
+    func distantRetries(_ kind: TestDatabaseKind) async throws {
+        for failedAt in ["'2026-01-01 00:00:00'", "NULL"] {
+            try await Self.run(kind) { harness in
+                try await harness.write(
+                    Self.row("Rental", 1, "rental_updated", "v3_rentals"),
+                    """
+                    UPDATE dionysus_outboxes SET attempts = 20, retry_at = '2099-01-01 00:00:00',
+                      failed_at = \(raw: failedAt), updated_at = '2026-01-01 00:00:00'
+                    """,
+                    Self.row("Rental", 1, "rental_updated", "v3_rentals")
+                )
+                try await harness.relay()
+                #expect(try await harness.messages(in: "v3_rentals").count == 2)
+                #expect(try await harness.pending() == [])
+            }
+        }
+    }
+
+    @Test(
+        "a published row has no error left, as in Ruby; a discarded one has",
+        arguments: TestDatabaseKind.available
+    )
+    func errors(_ kind: TestDatabaseKind) async throws {
+        try await Self.run(kind) { harness in
+            try await harness.write(
+                Self.row("Rental", 1, "rental_updated", "v3_rentals"),
+                // Superfluous, since the record is gone.
+                Self.row("Rental", 7, "rental_updated", "v3_rentals"),
+                """
+                UPDATE dionysus_outboxes SET failed_at = created_at, retry_at = created_at, attempts = 3,
+                  error_class = 'RuntimeError', error_message = 'no broker'
+                """
+            )
+            try await harness.relay()
+            let left = try await harness.database.transaction(.snapshot) { transaction in
+                try transaction.run(
+                    """
+                    SELECT count(published_at), count(failed_at), count(retry_at), count(error_class), count(error_message)
+                    FROM dionysus_outboxes
+                    """
+                )
+                .first.map { row in try (0..<5).map { try row.integer($0) } }
+            }
+            // The superfluous row keeps a note that says why nothing was sent.
+            #expect(left == [2, 0, 0, 0, 1])
         }
     }
 

@@ -39,7 +39,7 @@ import Testing
             // The second waits behind the first, which has failed, and which no attempt is made to publish.
             try await harness.write(
                 "INSERT INTO accounts (id, name) VALUES (1, 'Acme')",
-                "UPDATE dionysus_outboxes SET failed_at = created_at, attempts = 1, retry_at = '2999-01-01'",
+                "UPDATE dionysus_outboxes SET failed_at = '2999-01-01', attempts = 1, retry_at = '2999-01-01'",
                 "UPDATE accounts SET name = 'Acme Inc.' WHERE id = 1"
             )
             try await harness.withRelay { published in

@@ -21,19 +21,24 @@ public enum TestDatabaseKind: String, Sendable, CaseIterable, CustomStringConver
 /// An empty database that is gone after the body.
 public func withTemporaryDatabase<T: Sendable>(
     _ kind: TestDatabaseKind,
+    outbox: OutboxTables = OutboxTables(),
     _ body: (any CapturingDatabase) async throws -> T
 ) async throws -> T {
     switch kind {
     case .sqlite:
         return try await withTemporaryDirectory { directory in
-            let database = try SQLiteDatabase(path: "\(directory)/test.sqlite")
+            var options = SQLiteOptions()
+            options.outbox = outbox
+            let database = try SQLiteDatabase(path: "\(directory)/test.sqlite", options: options)
             let result = try await body(database)
             await database.close()
             return result
         }
     case .postgres:
         return try await withTemporaryPostgresURL { url in
-            let database = try PostgresDatabase(url: url)
+            var options = PostgresOptions()
+            options.outbox = outbox
+            let database = try PostgresDatabase(url: url, options: options)
             do {
                 let result = try await body(database)
                 await database.close()

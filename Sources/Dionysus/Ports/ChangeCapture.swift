@@ -13,6 +13,9 @@ public protocol CapturingDatabase: Database {
 ///
 /// Everything else about the outbox is the same SQL on all of them.
 public protocol OutboxSupport: Sendable {
+    /// The names of the outbox's tables. By default the standard ones.
+    var tables: OutboxTables { get }
+
     /// The clock's time as a value of the outbox's timestamp columns, shifted by a number of seconds.
     func time(shiftedBy seconds: Double) -> SQL
 
@@ -106,6 +109,8 @@ public protocol OutboxSupport: Sendable {
 }
 
 extension OutboxSupport {
+    public var tables: OutboxTables { OutboxTables() }
+
     /// The statements that create the outbox's tables, without those for lanes.
     public func creation() -> [SQL] { creation(beside: false) }
 

@@ -60,11 +60,18 @@ struct CaptureCatalogue {
     /// Schemas of the search path in which everybody may create objects.
     let openSchemas: [String]
 
-    /// - Parameter names: The tables that capture reads, as the declaration names them.
+    /// - Parameters:
+    ///   - names: The tables that capture reads, as the declaration names them.
+    ///   - outbox: The outbox.
+    ///   - transaction: A transaction that reads.
     /// - Returns: Nil if there is no outbox.
-    static func read(_ names: [String], in transaction: inout Transaction) throws -> CaptureCatalogue? {
+    static func read(
+        _ names: [String],
+        outbox: OutboxTables,
+        in transaction: inout Transaction
+    ) throws -> CaptureCatalogue? {
         let dialect = PostgresDialect()
-        let lookups = (["dionysus_outboxes"] + names)
+        let lookups = ([outbox.path] + names)
             .map { name -> SQL in
                 "SELECT pg_catalog.to_regclass(\(dialect.quoted(name)))::pg_catalog.oid::pg_catalog.int8"
             }

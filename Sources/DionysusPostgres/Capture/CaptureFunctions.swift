@@ -53,7 +53,7 @@ struct CaptureFunctions {
 
             #variable_conflict use_variable
             DECLARE
-            dionysus_now timestamp;
+            dionysus_now \(outbox.timeType);
             \(outbox.hasContext ? "dionysus_traceparent text;\ndionysus_tracestate text;" : "")
             BEGIN
             \(binding)
@@ -116,9 +116,9 @@ struct CaptureFunctions {
 
     /// The clock's time, and the trace context if its form is W3C's: anybody who writes can set it to anything.
     private var start: String {
-        guard outbox.hasContext else { return "dionysus_now := \(Self.clock);" }
+        guard outbox.hasContext else { return "dionysus_now := \(clock);" }
         return """
-            dionysus_now := \(Self.clock);
+            dionysus_now := \(clock);
             dionysus_traceparent := pg_catalog.current_setting('dionysus.traceparent', true);
             IF dionysus_traceparent <> '' THEN
               IF pg_catalog.octet_length(dionysus_traceparent) <> 55
@@ -136,7 +136,9 @@ struct CaptureFunctions {
             """
     }
 
-    private static let clock = "pg_catalog.clock_timestamp() AT TIME ZONE 'UTC'"
+    private var clock: String {
+        "pg_catalog.clock_timestamp()" + (outbox.timeType == "timestamp" ? " AT TIME ZONE 'UTC'" : "")
+    }
 
     /// Tells a relay that waits.
     ///

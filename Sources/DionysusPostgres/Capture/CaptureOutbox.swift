@@ -35,6 +35,8 @@ enum CaptureNotes {
 /// The outbox as trigger functions write to it.
 struct CaptureOutbox {
     let schema: String
+    /// The outbox's name without its schema.
+    let baseName: String
     /// The name of its owner.
     let owner: String
     let columns: [ColumnDescription]
@@ -43,12 +45,19 @@ struct CaptureOutbox {
     /// The role whose members may suppress capture; nil for the outbox's owner.
     let suppressionRole: String?
 
-    var name: String { qualified("dionysus_outboxes") }
+    var name: String { qualified(quotedName(baseName)) }
     var notes: String { qualified("dionysus_meta") }
     var wakeUps: String { qualified("dionysus_wake_ups") }
     var suppressions: String { qualified("dionysus_suppressions") }
 
     func qualified(_ table: String) -> String { "\(quotedName(schema)).\(table)" }
+
+    /// The type of the times that rows are written with.
+    ///
+    /// A time without a zone that goes into a column with one would be taken for the writer's.
+    var timeType: String {
+        column("created_at")?.declaredType.contains("with time zone") == true ? "timestamptz" : "timestamp"
+    }
 
     var hasContext: Bool { column("traceparent") != nil && column("tracestate") != nil }
 

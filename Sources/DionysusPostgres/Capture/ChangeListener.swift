@@ -10,8 +10,8 @@ import class Foundation.Thread
 final class ChangeListener: ChangeSignal {
     private let line: ListeningLine
 
-    init(target: ConnectionTarget, onChange: @escaping @Sendable () -> Void) {
-        line = ListeningLine(target: target, onChange: onChange)
+    init(target: ConnectionTarget, outbox: OutboxTables, onChange: @escaping @Sendable () -> Void) {
+        line = ListeningLine(target: target, outbox: outbox, onChange: onChange)
     }
 
     // The thread would listen for the rest of the process's life.
@@ -54,11 +54,13 @@ private final class ListeningLine: Sendable {
     }
 
     private let target: ConnectionTarget
+    private let outbox: OutboxTables
     private let onChange: @Sendable () -> Void
     private let state = Mutex(State())
 
-    init(target: ConnectionTarget, onChange: @escaping @Sendable () -> Void) {
+    init(target: ConnectionTarget, outbox: OutboxTables, onChange: @escaping @Sendable () -> Void) {
         self.target = target
+        self.outbox = outbox
         self.onChange = onChange
     }
 
@@ -88,7 +90,7 @@ private final class ListeningLine: Sendable {
     }
 
     private func listen(_ pipe: WakePipe) {
-        let session = ListeningSession(target: target)
+        let session = ListeningSession(target: target, outbox: outbox)
         while true {
             let commands = state.withLock { state in
                 defer { state.commands = [] }

@@ -6,13 +6,17 @@ import Dionysus
 /// Its thread alone touches it.
 final class ListeningSession {
     private let target: ConnectionTarget
+    private let outbox: OutboxTables
     private var connection: OpaquePointer?
     private var isArmed = false
     private var isLost = false
     /// The number of the lock, in SQL.
     private var lock = ""
 
-    init(target: ConnectionTarget) { self.target = target }
+    init(target: ConnectionTarget, outbox: OutboxTables) {
+        self.target = target
+        self.outbox = outbox
+    }
 
     deinit { PQfinish(connection) }
 
@@ -72,7 +76,10 @@ final class ListeningSession {
         // The channel is a secret of this outbox, so that nobody else keeps the relay busy.
         let wakeUp =
             try text(
-                "SELECT m.value || ' ' || w.channel FROM dionysus_wake_ups w, dionysus_meta m WHERE m.name = 'wake_up_lock'",
+                """
+                SELECT m.value || ' ' || w.channel FROM \(named("dionysus_wake_ups")) w, \(named("dionysus_meta")) m
+                WHERE m.name = 'wake_up_lock'
+                """,
                 on: opened
             ) ?? ""
         let parts = wakeUp.split(separator: " ")
@@ -88,6 +95,8 @@ final class ListeningSession {
         _ = try text("LISTEN \(quotedName(String(parts[1])))", on: opened)
         return opened
     }
+
+    private func named(_ table: String) -> String { PostgresDialect().quoted(outbox.path(table)) }
 
     /// The first value that a statement returns.
     private func text(_ statement: String, on connection: OpaquePointer) throws -> String? {

@@ -5,7 +5,11 @@ import Dionysus
 /// The outbox's timestamps have no time zone and are UTC, as Rails creates them, so that either side can drain
 /// the other's table.
 struct PostgresOutbox: OutboxSupport {
+    var tables = OutboxTables()
     let dialect = PostgresDialect()
+
+    /// A table or sequence as functions take it that look a name up.
+    private func literal(_ table: String) -> SQL { SQL(raw: quotedLiteral(dialect.quoted(tables.path(table)))) }
 
     func time(shiftedBy seconds: Double) -> SQL {
         if seconds == 0 { return "(clock_timestamp() AT TIME ZONE 'UTC')" }
@@ -22,7 +26,7 @@ struct PostgresOutbox: OutboxSupport {
         let result = try transaction.run(
             """
             SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-            WHERE c.oid = pg_catalog.to_regclass('dionysus_outboxes')::pg_catalog.oid AND n.nspname <> pg_catalog.current_schema()
+            WHERE c.oid = pg_catalog.to_regclass(\(literal(tables.name)))::pg_catalog.oid AND n.nspname <> pg_catalog.current_schema()
             """
         )
         return !result.isEmpty
@@ -35,10 +39,10 @@ struct PostgresOutbox: OutboxSupport {
             SELECT pg_catalog.set_config('search_path',
               pg_catalog.quote_ident(n.nspname) || ', ' || pg_catalog.current_setting('search_path'), true)
             FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-            WHERE c.oid = pg_catalog.to_regclass('dionysus_outboxes')::pg_catalog.oid AND NOT \(beside)
+            WHERE c.oid = pg_catalog.to_regclass(\(literal(tables.name)))::pg_catalog.oid AND NOT \(beside)
             """,
             """
-            CREATE TABLE IF NOT EXISTS dionysus_outboxes (
+            CREATE TABLE IF NOT EXISTS \(tables.outbox) (
               id bigserial PRIMARY KEY,
               resource_class text NOT NULL,
               resource_id text NOT NULL,
@@ -60,30 +64,30 @@ struct PostgresOutbox: OutboxSupport {
             )
             """,
             """
-            CREATE INDEX IF NOT EXISTS dionysus_outboxes_retrying ON dionysus_outboxes (resource_class, resource_id)
+            CREATE INDEX IF NOT EXISTS \(identifier: tables.index("retrying")) ON \(tables.outbox) (resource_class, resource_id)
             WHERE published_at IS NULL AND retry_at IS NOT NULL
             """,
             """
-            CREATE INDEX IF NOT EXISTS dionysus_outboxes_failed ON dionysus_outboxes (id)
+            CREATE INDEX IF NOT EXISTS \(identifier: tables.index("failed")) ON \(tables.outbox) (id)
             WHERE published_at IS NULL AND failed_at IS NOT NULL
             """,
             """
-            CREATE TABLE IF NOT EXISTS dionysus_lanes (
+            CREATE TABLE IF NOT EXISTS \(tables.lanes) (
               lane integer PRIMARY KEY,
               low_water bigint NOT NULL DEFAULT 0,
               mark_id bigint,
               mark_xid text
             )
             """,
-            "CREATE TABLE IF NOT EXISTS dionysus_meta (name text PRIMARY KEY, value text NOT NULL)",
+            "CREATE TABLE IF NOT EXISTS \(tables.meta) (name text PRIMARY KEY, value text NOT NULL)",
             """
-            INSERT INTO dionysus_meta (name, value) VALUES ('source_id', gen_random_uuid()::text)
+            INSERT INTO \(tables.meta) (name, value) VALUES ('source_id', gen_random_uuid()::text)
             ON CONFLICT (name) DO NOTHING
             """,
-            "CREATE SEQUENCE IF NOT EXISTS dionysus_version",
+            "CREATE SEQUENCE IF NOT EXISTS \(tables.beside("dionysus_version"))",
             // The lock that a waiting relay holds. Whoever else holds it makes relays poll, and no more.
             """
-            INSERT INTO dionysus_meta (name, value)
+            INSERT INTO \(tables.meta) (name, value)
             VALUES (
               'wake_up_lock', ('x' || left(replace(gen_random_uuid()::text, '-', ''), 16))::bit(64)::bigint::text
             ) ON CONFLICT (name) DO NOTHING
@@ -91,17 +95,17 @@ struct PostgresOutbox: OutboxSupport {
             // The channel on which a waiting relay is told of changes. Only relays and capture functions may read it:
             // whoever knows it can keep relays busy.
             """
-            CREATE TABLE IF NOT EXISTS dionysus_wake_ups (
+            CREATE TABLE IF NOT EXISTS \(tables.beside("dionysus_wake_ups")) (
               id integer PRIMARY KEY DEFAULT 1 CHECK (id = 1), channel text NOT NULL
             )
             """,
             """
-            INSERT INTO dionysus_wake_ups (channel)
+            INSERT INTO \(tables.beside("dionysus_wake_ups")) (channel)
             VALUES ('dionysus_' || replace(gen_random_uuid()::text, '-', '')) ON CONFLICT (id) DO NOTHING
             """,
             // Transactions whose changes were left out of the outbox on demand.
             """
-            CREATE TABLE IF NOT EXISTS dionysus_suppressions (
+            CREATE TABLE IF NOT EXISTS \(tables.beside("dionysus_suppressions")) (
               transaction_id text PRIMARY KEY, role_name text NOT NULL, suppressed_at timestamptz(6) NOT NULL
             )
             """,
@@ -109,18 +113,19 @@ struct PostgresOutbox: OutboxSupport {
     }
 
     func upkeep() -> [SQL] {
-        [
-            // A session that keeps ids for later would write rows below those that others have written and published.
-            """
-            DO $dionysus$
-            DECLARE sequence oid := pg_catalog.pg_get_serial_sequence('dionysus_outboxes', 'id')::pg_catalog.regclass::pg_catalog.oid;
+        let name = quotedLiteral(dialect.quoted(tables.path))
+        let block = """
+            DECLARE sequence oid := pg_catalog.pg_get_serial_sequence(\(name), 'id')::pg_catalog.regclass::pg_catalog.oid;
             BEGIN
               IF EXISTS (SELECT 1 FROM pg_catalog.pg_sequence s WHERE s.seqrelid = sequence AND s.seqcache > 1) THEN
                 EXECUTE pg_catalog.format('ALTER SEQUENCE %s CACHE 1', sequence::pg_catalog.regclass);
               END IF;
-            END $dionysus$
-            """,
-            "REVOKE ALL ON dionysus_wake_ups FROM PUBLIC",
+            END
+            """
+        return [
+            // A session that keeps ids for later would write rows below those that others have written and published.
+            SQL(raw: "DO \(quotedLiteral(block))"),
+            "REVOKE ALL ON \(tables.beside("dionysus_wake_ups")) FROM PUBLIC",
         ]
     }
 
@@ -130,9 +135,9 @@ struct PostgresOutbox: OutboxSupport {
             lanes: lanes
         )
         return [
-            "DROP INDEX IF EXISTS dionysus_outboxes_pending",
+            "DROP INDEX IF EXISTS \(identifier: tables.path(tables.index("pending")))",
             """
-            CREATE INDEX dionysus_outboxes_pending ON dionysus_outboxes (\(raw: lane), id)
+            CREATE INDEX \(identifier: tables.index("pending")) ON \(tables.outbox) (\(raw: lane), id)
             WHERE published_at IS NULL
             """,
         ]
@@ -141,10 +146,10 @@ struct PostgresOutbox: OutboxSupport {
     func removal() -> [SQL] {
         [
             """
-            DROP TABLE IF EXISTS dionysus_outboxes, dionysus_lanes, dionysus_meta, dionysus_wake_ups,
-              dionysus_suppressions
+            DROP TABLE IF EXISTS \(tables.outbox), \(tables.lanes), \(tables.meta),
+              \(tables.beside("dionysus_wake_ups")), \(tables.beside("dionysus_suppressions"))
             """,
-            "DROP SEQUENCE IF EXISTS dionysus_version",
+            "DROP SEQUENCE IF EXISTS \(tables.beside("dionysus_version"))",
             // The role stays, since other databases of the server may use it, without its rights in this one.
             """
             DO $dionysus$ BEGIN
@@ -171,23 +176,23 @@ struct PostgresOutbox: OutboxSupport {
     func raiseVersion(in transaction: inout Transaction) throws {
         try transaction.run([
             "SELECT set_config('lock_timeout', '5s', true)",
-            "SELECT value FROM dionysus_meta WHERE name = 'source_id' FOR UPDATE",
+            "SELECT value FROM \(tables.meta) WHERE name = 'source_id' FOR UPDATE",
         ])
         try transaction.run(
             """
-            SELECT pg_catalog.setval('dionysus_version'::pg_catalog.regclass, clock.version) FROM (
+            SELECT pg_catalog.setval(\(literal("dionysus_version"))::pg_catalog.regclass, clock.version) FROM (
               SELECT (extract(epoch FROM clock_timestamp()) OPERATOR(pg_catalog.*) 1000000)::bigint AS version
             ) clock
-            WHERE clock.version > (SELECT last_value FROM dionysus_version) + 1000000
+            WHERE clock.version > (SELECT last_value FROM \(tables.beside("dionysus_version"))) + 1000000
             """
         )
     }
 
-    func drawVersion() -> SQL { "SELECT pg_catalog.nextval('dionysus_version'::pg_catalog.regclass)" }
+    func drawVersion() -> SQL { "SELECT pg_catalog.nextval(\(literal("dionysus_version"))::pg_catalog.regclass)" }
 
-    private static let sequence: SQL = "pg_get_serial_sequence('dionysus_outboxes', 'id')::regclass"
+    private var sequence: SQL { "pg_get_serial_sequence(\(literal(tables.name)), 'id')::regclass" }
 
-    private static let lastID: SQL = "coalesce(pg_sequence_last_value(\(sequence)), 0)"
+    private var lastDrawnID: SQL { "coalesce(pg_sequence_last_value(\(sequence)), 0)" }
 
     func seeingAllRows() -> [SQL] { ["SELECT set_config('row_security', 'off', true)"] }
 
@@ -212,8 +217,8 @@ struct PostgresOutbox: OutboxSupport {
             try transaction.run(
                 """
                 SELECT s.seqrelid::regclass::text, s.seqcache, coalesce(pg_sequence_last_value(s.seqrelid), 0), o.highest
-                FROM pg_sequence s, (SELECT coalesce(max(id), 0) AS highest FROM dionysus_outboxes) o
-                WHERE s.seqrelid = \(Self.sequence)::pg_catalog.oid
+                FROM pg_sequence s, (SELECT coalesce(max(id), 0) AS highest FROM \(tables.outbox)) o
+                WHERE s.seqrelid = \(sequence)::pg_catalog.oid
                 """
             )
             .first
@@ -223,8 +228,8 @@ struct PostgresOutbox: OutboxSupport {
         var faults: [String] = []
         if last < highest {
             faults.append(
-                "the sequence \(name) stands at \(last) and dionysus_outboxes has ids up to \(highest), so that ids come "
-                    + "again: run SELECT setval('\(name)', (SELECT max(id) FROM dionysus_outboxes))"
+                "the sequence \(name) stands at \(last) and \(tables.path) has ids up to \(highest), so that ids come "
+                    + "again: run SELECT setval('\(name)', (SELECT max(id) FROM \(tables.outbox)))"
             )
         }
         if cache > 1 {
@@ -235,7 +240,7 @@ struct PostgresOutbox: OutboxSupport {
         return faults
     }
 
-    func lastID() -> SQL { "SELECT \(Self.lastID)" }
+    func lastID() -> SQL { "SELECT \(lastDrawnID)" }
 
     /// An id is decided once every transaction that could have drawn it has ended.
     ///
@@ -251,26 +256,26 @@ struct PostgresOutbox: OutboxSupport {
         return [
             // The sequence may have been set back. What has been passed by then, a sweep finds.
             """
-            UPDATE dionysus_lanes SET mark_id = NULL, mark_xid = NULL, low_water = least(low_water, \(Self.lastID))
-            WHERE lane = \(lane) AND greatest(low_water, mark_id) > \(Self.lastID) AND \(Self.sequence) IS NOT NULL
+            UPDATE \(tables.lanes) SET mark_id = NULL, mark_xid = NULL, low_water = least(low_water, \(lastDrawnID))
+            WHERE lane = \(lane) AND greatest(low_water, mark_id) > \(lastDrawnID) AND \(sequence) IS NOT NULL
             """,
             """
-            UPDATE dionysus_lanes SET mark_id = NULL, mark_xid = NULL, low_water = greatest(low_water, least(mark_id, (
-              SELECT min(o.id) - 1 FROM dionysus_outboxes o
+            UPDATE \(tables.lanes) SET mark_id = NULL, mark_xid = NULL, low_water = greatest(low_water, least(mark_id, (
+              SELECT min(o.id) - 1 FROM \(tables.outbox) o
               WHERE \(isLane) AND o.published_at IS NULL AND o.id > dionysus_lanes.low_water
                 AND (o.failed_at IS NULL OR o.retry_at IS NOT NULL)
             )))
             WHERE lane = \(lane) AND mark_xid::xid8 <= pg_snapshot_xmin(pg_current_snapshot())
             """,
             """
-            UPDATE dionysus_lanes SET mark_xid = pg_current_xact_id()::text
+            UPDATE \(tables.lanes) SET mark_xid = pg_current_xact_id()::text
             WHERE lane = \(lane) AND mark_id IS NOT NULL AND mark_xid IS NULL
             """,
             """
-            UPDATE dionysus_lanes SET mark_id = \(Self.lastID)
-            WHERE lane = \(lane) AND mark_id IS NULL AND low_water < \(Self.lastID)
+            UPDATE \(tables.lanes) SET mark_id = \(lastDrawnID)
+            WHERE lane = \(lane) AND mark_id IS NULL AND low_water < \(lastDrawnID)
             """,
-            "SELECT 1 FROM dionysus_lanes WHERE lane = \(lane) AND (mark_id IS NOT NULL OR low_water < \(Self.lastID))",
+            "SELECT 1 FROM \(tables.lanes) WHERE lane = \(lane) AND (mark_id IS NOT NULL OR low_water < \(lastDrawnID))",
         ]
     }
 
@@ -278,10 +283,11 @@ struct PostgresOutbox: OutboxSupport {
         let mayRead: SQL = """
             SELECT pg_catalog.has_table_privilege(c.oid, 'SELECT')
               AND pg_catalog.current_setting('max_prepared_transactions') = '0'
-            FROM pg_catalog.pg_class c WHERE c.oid = pg_catalog.to_regclass('dionysus_wake_ups')::pg_catalog.oid
+            FROM pg_catalog.pg_class c WHERE c.oid = pg_catalog.to_regclass(\(literal("dionysus_wake_ups")))::pg_catalog.oid
             """
         guard try transaction.run(mayRead).first?[0] == .bool(true),
-            let channel = try transaction.run("SELECT channel FROM dionysus_wake_ups").first?.text(0)
+            let channel = try transaction.run("SELECT channel FROM \(tables.beside("dionysus_wake_ups"))").first?
+                .text(0)
         else { return nil }
         return """
             SELECT pg_catalog.pg_notify(\(channel), '')
@@ -301,11 +307,12 @@ struct PostgresOutbox: OutboxSupport {
 
     func captureReport(_ request: CaptureRequest, in transaction: inout Transaction) throws -> CaptureReport {
         let names = Set(request.tables.flatMap(\.tablesRead)).sorted()
-        guard let catalogue = try CaptureCatalogue.read(names, in: &transaction),
-            let description = try transaction.describe(table: "dionysus_outboxes")
+        guard let catalogue = try CaptureCatalogue.read(names, outbox: tables, in: &transaction),
+            let description = try transaction.describe(table: tables.path)
         else { return CaptureReport() }
         let outbox = CaptureOutbox(
             schema: catalogue.outboxSchema,
+            baseName: tables.name,
             owner: catalogue.outboxOwnerName,
             columns: description.columns,
             wakeUpLock: try wakeUpLock(in: &transaction),
@@ -322,7 +329,7 @@ struct PostgresOutbox: OutboxSupport {
     }
 
     private func wakeUpLock(in transaction: inout Transaction) throws -> Int64 {
-        let value = try transaction.run("SELECT value FROM dionysus_meta WHERE name = 'wake_up_lock'").first?.text(0)
+        let value = try transaction.run("SELECT value FROM \(tables.meta) WHERE name = 'wake_up_lock'").first?.text(0)
         return value.flatMap { Int64($0) } ?? 0
     }
 }

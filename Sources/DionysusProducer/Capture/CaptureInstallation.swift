@@ -22,11 +22,18 @@ struct CaptureInstallation: Sendable {
 
     /// In what the installed triggers differ from what the declaration asks for, a line each.
     func faults(in transaction: inout Transaction) throws -> [String] {
-        guard try transaction.describe(table: "dionysus_outboxes") != nil,
-            try transaction.describe(table: "dionysus_meta") != nil
-        else { return ["there is no table dionysus_outboxes: run migrate"] }
+        let tables = support.tables
+        guard let outbox = try transaction.describe(table: tables.path),
+            try transaction.describe(table: tables.path("dionysus_meta")) != nil
+        else { return ["there is no table \(tables.path): run migrate"] }
+        if let fault = OutboxShape.fault(of: outbox, enforcesTypes: transaction.dialect.enforcesTypes) {
+            return [fault]
+        }
+        if let fault = try OutboxPlace.fault(tables, in: &transaction) { return [fault] }
         // What its triggers are is then the other application's business.
-        if let fault = try OutboxOwner.fault(registry, in: &transaction) { return ["\(fault), and run migrate"] }
+        if let fault = try OutboxOwner.fault(registry, tables, in: &transaction) {
+            return ["\(fault), and run migrate"]
+        }
         let report = try report(in: &transaction)
         return report.faults + report.differences.map(\.fault)
     }

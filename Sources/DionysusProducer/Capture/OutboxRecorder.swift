@@ -82,7 +82,7 @@ public final class OutboxRecorder: Sendable {
 
     private func outbox(in transaction: inout Transaction) throws -> (table: TableDescription, wakeUp: SQL?) {
         if let known = outbox.withLock({ $0 }) { return known }
-        guard let table = try transaction.describe(table: "dionysus_outboxes") else {
+        guard let table = try transaction.describe(table: support.tables.path) else {
             throw DionysusError(.declaration, "there is no outbox in the database", advice: "run migrate first")
         }
         let found = (table: table, wakeUp: try support.wakeUp(in: &transaction))
@@ -110,7 +110,7 @@ public final class OutboxRecorder: Sendable {
         let now = support.time(shiftedBy: 0)
         let changeset: SQL? = outbox.column("changeset").map { dialect.storing("r.changeset", in: $0) }
         return """
-            INSERT INTO dionysus_outboxes
+            INSERT INTO \(support.tables.outbox)
               (resource_class, resource_id, event_name, topic, partition_key, created_at, updated_at\(
                 raw: (changeset == nil ? "" : ", changeset") + (hasContext ? ", traceparent, tracestate" : "")))
             SELECT r.resource_class, r.resource_id, r.event_name, r.topic, r.partition_key, \(now), \(now)\(

@@ -28,7 +28,9 @@ public struct Genesis: Sendable {
         self.settings = settings
     }
 
-    private var statements: GenesisStatements { GenesisStatements(dialect: database.dialect) }
+    private var statements: GenesisStatements {
+        GenesisStatements(tables: database.outbox.tables, dialect: database.dialect)
+    }
 
     /// Starts a run; relays go about it by themselves.
     /// - Parameters:
@@ -58,7 +60,7 @@ public struct Genesis: Sendable {
         }
         let chunkSize = settings.genesisChunkSize
         return try await database.transaction(.write) { [selection, statements, registry, database] transaction in
-            try Self.requireTables(in: &transaction)
+            try statements.requireTables(in: &transaction)
             try throwFaults(hiddenRows(registry, database, in: &transaction))
             _ = try GenesisRecords(publication, selection, in: &transaction)
             let start = statements.start(
@@ -79,7 +81,7 @@ public struct Genesis: Sendable {
     /// - Throws: ``DionysusError`` as for a transaction.
     public func runs() async throws -> [GenesisRun] {
         try await database.transaction(.snapshot) { [statements] transaction in
-            try Self.requireTables(in: &transaction)
+            try statements.requireTables(in: &transaction)
             return try transaction.run(statements.read()).rows.map { try GenesisRun($0) }
         }
     }
@@ -90,7 +92,7 @@ public struct Genesis: Sendable {
     /// - Throws: ``DionysusError`` with code `notFound` if there is none.
     public func run(_ id: Int64) async throws -> GenesisRun {
         try await database.transaction(.snapshot) { [statements] transaction in
-            try Self.requireTables(in: &transaction)
+            try statements.requireTables(in: &transaction)
             return try Self.read(id, statements, in: &transaction)
         }
     }
@@ -115,7 +117,7 @@ public struct Genesis: Sendable {
     public func resume(_ id: Int64) async throws -> GenesisRun {
         try await change(id, from: [.paused, .failed], "resumed") { statements, transaction in
             let times = try transaction.run(
-                "SELECT starts_at, paused_at, \(transaction.dialect.now) FROM dionysus_genesis_runs WHERE id = \(id)"
+                "SELECT starts_at, paused_at, \(transaction.dialect.now) FROM \(statements.runTable) WHERE id = \(id)"
             )
             guard let row = times.first, let startsAt = try row.timestamp(0), let now = try row.timestamp(2) else {
                 return times
@@ -150,7 +152,7 @@ public struct Genesis: Sendable {
         _ body: @escaping @Sendable (GenesisStatements, inout Transaction) throws -> ResultSet
     ) async throws -> GenesisRun {
         try await database.transaction(.write) { [statements] transaction in
-            try Self.requireTables(in: &transaction)
+            try statements.requireTables(in: &transaction)
             let run = try Self.read(id, statements, in: &transaction)
             guard states.contains(run.state), try body(statements, &transaction).affectedRows == 1 else {
                 throw DionysusError(
@@ -172,16 +174,6 @@ public struct Genesis: Sendable {
             throw DionysusError(.notFound, "there is no genesis run \(id)", advice: "list the runs")
         }
         return try GenesisRun(row)
-    }
-
-    private static func requireTables(in transaction: inout Transaction) throws {
-        guard try transaction.describe(table: GenesisSchema.chunks) != nil else {
-            throw DionysusError(
-                .declaration,
-                "there is no table \(GenesisSchema.chunks) in the database",
-                advice: "run migrate first"
-            )
-        }
     }
 
     private func publication(_ topic: String, _ model: String) throws -> Registry.Publication {

@@ -73,7 +73,7 @@ public struct GenesisChunk: Sendable {
             ? ", \(context.traceparent.databaseValue), \(context.tracestate.databaseValue), \(origin)" : ""
         let result = try transaction.run(
             """
-            INSERT INTO dionysus_outboxes
+            INSERT INTO \(outbox.tables.outbox)
               (resource_class, resource_id, event_name, topic, partition_key, created_at, updated_at\(contextColumns))
             SELECT \(model.name), \(dialect.asText(records.key)), \(event), \(topic), \(records.partitionKey),
               \(createdAt), \(now)\(contextValues)

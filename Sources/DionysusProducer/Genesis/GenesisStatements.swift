@@ -14,13 +14,27 @@ struct GenesisStatements: Sendable {
         case settled = 3
     }
 
+    let tables: OutboxTables
     let dialect: any SQLDialect
 
     private var now: SQL { dialect.now }
+    var runTable: SQL { tables.beside(GenesisSchema.runs) }
+    private var chunkTable: SQL { tables.beside(GenesisSchema.chunks) }
 
     /// Locks rows that nobody else has locked, where writers don't exclude each other anyhow.
     private func locking(_ alias: String) -> SQL {
         SQL(raw: dialect.forUpdate.isEmpty ? "" : "\(dialect.forUpdate) OF \(alias) SKIP LOCKED")
+    }
+
+    /// Checks that there are runs at all.
+    func requireTables(in transaction: inout Transaction) throws {
+        let table = tables.path(GenesisSchema.chunks)
+        guard try transaction.describe(table: table) == nil else { return }
+        throw DionysusError(
+            .declaration,
+            "there is no table \(table) in the database",
+            advice: "run migrate first"
+        )
     }
 
     // MARK: Runs
@@ -34,7 +48,7 @@ struct GenesisStatements: Sendable {
         chunkSize: Int
     ) -> SQL {
         """
-        INSERT INTO dionysus_genesis_runs
+        INSERT INTO \(runTable)
           (topic, model, state, selection, context, spread_seconds, chunk_size, created_at, starts_at)
         VALUES (\(topic), \(model), 'running', \(selection.json.text), \(context.json.text), \((spread?.seconds).databaseValue),
           \(chunkSize), \(now), \(now))
@@ -47,7 +61,7 @@ struct GenesisStatements: Sendable {
         """
         SELECT r.id, r.topic, r.model, r.selection, r.context, r.spread_seconds, r.chunks, r.is_split, r.starts_at,
           r.created_at, \(now)
-        FROM dionysus_genesis_runs r WHERE r.state = 'running' ORDER BY r.id
+        FROM \(runTable) r WHERE r.state = 'running' ORDER BY r.id
         """
     }
 
@@ -55,7 +69,7 @@ struct GenesisStatements: Sendable {
     func change(_ id: Int64, from states: [GenesisRun.State], to state: GenesisRun.State, setting more: SQL = "") -> SQL
     {
         """
-        UPDATE dionysus_genesis_runs SET state = \(state.rawValue)\(more) WHERE id = \(id)
+        UPDATE \(runTable) SET state = \(state.rawValue)\(more) WHERE id = \(id)
           AND state IN (\(states.map { "\($0.rawValue)" as SQL }.joined(separator: ", ")))
         """
     }
@@ -72,7 +86,7 @@ struct GenesisStatements: Sendable {
             by: worker,
             if: """
                 is_split = 1 AND NOT EXISTS (
-                  SELECT 1 FROM dionysus_genesis_chunks c WHERE c.run_id = dionysus_genesis_runs.id AND c.state < 3
+                  SELECT 1 FROM \(chunkTable) c WHERE c.run_id = dionysus_genesis_runs.id AND c.state < 3
                 )
                 """
         )
@@ -81,7 +95,7 @@ struct GenesisStatements: Sendable {
     /// The same worker can claim it again, should it not know whether it has; others when it has not finished for long.
     private func announce(_ id: Int64, by worker: String, if condition: SQL) -> SQL {
         """
-        UPDATE dionysus_genesis_runs SET announced_at = \(now), announced_by = \(worker)
+        UPDATE \(runTable) SET announced_at = \(now), announced_by = \(worker)
         WHERE id = \(id) AND state = 'running' AND \(condition)
           AND (announced_at IS NULL OR announced_by = \(worker) OR announced_at < \(dialect.now(minus: 30)))
         """
@@ -89,7 +103,7 @@ struct GenesisStatements: Sendable {
 
     /// Ends a run, and keeps the sums of its chunks in place of them.
     func finish(_ id: Int64, from states: [GenesisRun.State], as state: GenesisRun.State) -> [SQL] {
-        let chunks: SQL = "FROM dionysus_genesis_chunks WHERE run_id = \(id)"
+        let chunks: SQL = "FROM \(chunkTable) WHERE run_id = \(id)"
         let sums: SQL = """
             , finished_at = \(now), records = (SELECT coalesce(sum(records), 0) \(chunks)),
               unpublished = (SELECT coalesce(sum(unpublished), 0) \(chunks))
@@ -97,8 +111,8 @@ struct GenesisStatements: Sendable {
         return [
             change(id, from: states, to: state, setting: sums),
             """
-            DELETE FROM dionysus_genesis_chunks WHERE run_id = \(id)
-              AND EXISTS (SELECT 1 FROM dionysus_genesis_runs WHERE id = \(id) AND state = \(state.rawValue))
+            DELETE FROM \(chunkTable) WHERE run_id = \(id)
+              AND EXISTS (SELECT 1 FROM \(runTable) WHERE id = \(id) AND state = \(state.rawValue))
             """,
         ]
     }
@@ -108,7 +122,7 @@ struct GenesisStatements: Sendable {
     /// Where the splitting of a run stands, if nobody else is at it.
     func splitting(_ id: Int64) -> SQL {
         """
-        SELECT r.chunks, r.chunk_size, r.split_after, r.split_until FROM dionysus_genesis_runs r
+        SELECT r.chunks, r.chunk_size, r.split_after, r.split_until FROM \(runTable) r
         WHERE r.id = \(id) AND r.state = 'running' AND r.is_split = 0 \(locking("r"))
         """
     }
@@ -122,14 +136,14 @@ struct GenesisStatements: Sendable {
             BulkColumn("keys_until", .text, until.map(\.databaseValue)),
         ]
         return """
-            INSERT INTO dionysus_genesis_chunks (run_id, number, state, keys_after, keys_until)
+            INSERT INTO \(chunkTable) (run_id, number, state, keys_after, keys_until)
             SELECT \(raw: "\(id)"), number, 0, keys_after, keys_until FROM \(dialect.rows(columns, alias: "added"))
             """
     }
 
     func advance(_ id: Int64, chunks: Int64, after: String?, until: String?, isSplit: Bool) -> SQL {
         """
-        UPDATE dionysus_genesis_runs SET chunks = \(chunks), split_after = \(after.databaseValue), split_until = \(until.databaseValue),
+        UPDATE \(runTable) SET chunks = \(chunks), split_after = \(after.databaseValue), split_until = \(until.databaseValue),
           is_split = \(isSplit ? 1 : 0), announced_at = NULL, announced_by = NULL
         WHERE id = \(id)
         """
@@ -140,9 +154,9 @@ struct GenesisStatements: Sendable {
     /// The first chunk that waits, if it is one of the first `due`, and none that another worker has taken.
     func claim(_ id: Int64, due: Int64) -> SQL {
         """
-        SELECT c.number, c.keys_after, c.keys_until FROM dionysus_genesis_chunks c
+        SELECT c.number, c.keys_after, c.keys_until FROM \(chunkTable) c
         WHERE c.run_id = \(id) AND c.state = 0 AND c.number < \(due)
-          AND EXISTS (SELECT 1 FROM dionysus_genesis_runs r WHERE r.id = \(id) AND r.state = 'running')
+          AND EXISTS (SELECT 1 FROM \(runTable) r WHERE r.id = \(id) AND r.state = 'running')
         ORDER BY c.number LIMIT 1 \(locking("c"))
         """
     }
@@ -150,7 +164,7 @@ struct GenesisStatements: Sendable {
     func queued(_ id: Int64, _ number: Int64, _ rows: GenesisRows) -> SQL {
         let state: ChunkState = rows.first == nil ? .settled : .queued
         return """
-            UPDATE dionysus_genesis_chunks SET state = \(state.rawValue), records = \(rows.count),
+            UPDATE \(chunkTable) SET state = \(state.rawValue), records = \(rows.count),
               first_row = \(rows.first.databaseValue), last_row = \(rows.last.databaseValue)
             WHERE run_id = \(id) AND number = \(number)
             """
@@ -160,8 +174,8 @@ struct GenesisStatements: Sendable {
     func outstanding(_ id: Int64) -> SQL {
         """
         SELECT
-          (SELECT min(number) FROM dionysus_genesis_chunks WHERE run_id = \(id) AND state = 0),
-          (SELECT 1 FROM dionysus_genesis_chunks WHERE run_id = \(id) AND state < 3 LIMIT 1)
+          (SELECT min(number) FROM \(chunkTable) WHERE run_id = \(id) AND state = 0),
+          (SELECT 1 FROM \(chunkTable) WHERE run_id = \(id) AND state < 3 LIMIT 1)
         """
     }
 
@@ -171,7 +185,7 @@ struct GenesisStatements: Sendable {
     /// the range is a condition: with more of them, an index over all pending rows would be walked instead.
     func unpublished(_ run: ActiveRun, _ state: ChunkState, limit: Int) -> SQL {
         let chunks: SQL = """
-            SELECT number, first_row, last_row FROM dionysus_genesis_chunks
+            SELECT number, first_row, last_row FROM \(chunkTable)
             WHERE run_id = \(run.id) AND state = \(raw: "\(state.rawValue)") AND state < 3 ORDER BY number LIMIT \(limit)
             """
         let isPending: SQL =
@@ -183,20 +197,20 @@ struct GenesisStatements: Sendable {
             SELECT c.number, \(count("o.failed_at IS NULL")),
               \(count("o.failed_at IS NOT NULL AND o.retry_at IS NOT NULL")),
               \(count("o.failed_at IS NOT NULL AND o.retry_at IS NULL"))
-            FROM (\(chunks)) c LEFT JOIN dionysus_outboxes o ON o.id >= c.first_row AND o.id <= c.last_row
+            FROM (\(chunks)) c LEFT JOIN \(tables.outbox) o ON o.id >= c.first_row AND o.id <= c.last_row
             GROUP BY c.number ORDER BY c.number
             """
     }
 
     func settle(_ id: Int64, _ numbers: [Int64], as state: ChunkState) -> SQL {
         """
-        UPDATE dionysus_genesis_chunks SET state = \(state.rawValue) WHERE run_id = \(id) AND state < 3
+        UPDATE \(chunkTable) SET state = \(state.rawValue) WHERE run_id = \(id) AND state < 3
           AND \(dialect.isAny("number", of: numbers.map(DatabaseValue.integer), type: .integer))
         """
     }
 
     func park(_ id: Int64, _ number: Int64, parked: Int64) -> SQL {
-        "UPDATE dionysus_genesis_chunks SET unpublished = \(parked) WHERE run_id = \(id) AND number = \(number)"
+        "UPDATE \(chunkTable) SET unpublished = \(parked) WHERE run_id = \(id) AND number = \(number)"
     }
 
     // MARK: Reading
@@ -212,15 +226,15 @@ struct GenesisStatements: Sendable {
                 SELECT sum(
                   CASE WHEN o.published_at IS NULL AND o.topic = r.topic AND o.resource_class = r.model THEN 1 ELSE 0 END
                 )
-                FROM dionysus_genesis_chunks open JOIN dionysus_outboxes o
+                FROM \(chunkTable) open JOIN \(tables.outbox) o
                   ON o.id >= open.first_row AND o.id <= open.last_row
                 WHERE open.run_id = r.id AND open.state IN (1, 2)
               ), 0), \(now)
-            FROM dionysus_genesis_runs r LEFT JOIN (
+            FROM \(runTable) r LEFT JOIN (
               SELECT run_id, sum(CASE WHEN state > 0 THEN 1 ELSE 0 END) AS queued,
                 sum(CASE WHEN state = 3 THEN 1 ELSE 0 END) AS done, sum(records) AS records,
                 sum(CASE WHEN state = 3 THEN unpublished ELSE 0 END) AS parked
-              FROM dionysus_genesis_chunks GROUP BY run_id
+              FROM \(chunkTable) GROUP BY run_id
             ) c ON c.run_id = r.id
             \(condition) ORDER BY r.id
             """

@@ -30,7 +30,7 @@ struct GenesisWorker: Sendable {
     let hooks: GenesisHooks
     let telemetry: RelayTelemetry
 
-    private var statements: GenesisStatements { GenesisStatements(dialect: outbox.dialect) }
+    private var statements: GenesisStatements { GenesisStatements(tables: outbox.tables, dialect: outbox.dialect) }
 
     /// Works until the queue is closed.
     /// - Parameters:
@@ -39,7 +39,9 @@ struct GenesisWorker: Sendable {
     func run(_ queue: LaneQueue, onQueued: @Sendable () -> Void) async throws {
         // A database that was migrated by an earlier version has no runs.
         let isInstalled = try await queue.patiently("look for genesis runs", telemetry) {
-            try await database.transaction(.snapshot) { try $0.describe(table: GenesisSchema.chunks) != nil }
+            try await database.transaction(.snapshot) { [outbox] in
+                try $0.describe(table: outbox.tables.path(GenesisSchema.chunks)) != nil
+            }
         }
         guard isInstalled == true else { return }
         while !queue.isClosed {
@@ -80,7 +82,7 @@ struct GenesisWorker: Sendable {
 
     /// Whether a run could go on now, without anything else being published before.
     func hasWork(in transaction: inout Transaction) throws -> Bool {
-        guard try transaction.describe(table: GenesisSchema.chunks) != nil else { return false }
+        guard try transaction.describe(table: outbox.tables.path(GenesisSchema.chunks)) != nil else { return false }
         let waiting = Set(refused.waiting)
         return try situations(in: &transaction)
             .contains { $0.hasWork(settings) && !waiting.contains(RecordGroup($0.run)) }

@@ -8,6 +8,7 @@ extension Genesis {
     ///   - rows: What has changed.
     ///   - expansions: The ways to the records of one publication, at least one.
     ///   - chunkSize: How many records a chunk has.
+    ///   - tables: Where runs are written.
     ///   - transaction: The transaction in which the changes are settled.
     /// - Returns: The run's number.
     @discardableResult
@@ -15,12 +16,13 @@ extension Genesis {
         _ rows: [OutboxRow],
         by expansions: [Expansion],
         chunkSize: Int,
+        tables: OutboxTables,
         in transaction: inout Transaction
     ) throws -> Int64 {
         let publication = expansions[0].publication
         var selection = GenesisSelection(visibleOnly: expansions[0].hidingColumn != nil)
         selection.reach = try ObserverReach(rows, by: expansions, in: &transaction)
-        let start = GenesisStatements(dialect: transaction.dialect)
+        let start = GenesisStatements(tables: tables, dialect: transaction.dialect)
             .start(
                 topic: publication.topic,
                 model: publication.model.name,

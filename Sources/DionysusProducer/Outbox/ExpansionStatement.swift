@@ -16,7 +16,7 @@ extension Outbox {
         let context = hasContext ? ["traceparent", "tracestate", "origin"] : []
         let inherited = context.map { "c.\($0)" }
         return """
-            INSERT INTO dionysus_outboxes (\(raw: (Self.ownColumns + context).joined(separator: ", ")))
+            INSERT INTO \(tables.outbox) (\(raw: (Self.ownColumns + context).joined(separator: ", ")))
             SELECT \(publication.model.name), affected.resource_id,
               \(EventName(publication.model.singular, .updated).description), \(publication.topic),
               affected.partition_key, \(support.storedTime("c.created_at")), \(now)\(raw: inherited.map { ", \($0)" }.joined())

@@ -13,28 +13,49 @@ struct Outbox: Sendable {
     let hasChangeset: Bool
     /// Whether the database stores every text, in whatever script.
     let holdsUnicode: Bool
+    /// How long an error's text may be, in characters.
+    let messageLength: Int
     /// How old a row must be to be published.
     var publishingDelay = Duration.zero
+    /// The longest time for which a failed row waits, whatever another program has written.
+    var maxRetryDelay = Duration.seconds(3_600)
 
     /// Reads what the outbox of a database is like.
     /// - Throws: ``DionysusError`` with code `declaration` if there is none.
     static func open(of database: any CapturingDatabase, in transaction: inout Transaction) throws -> Outbox {
-        guard let table = try transaction.describe(table: "dionysus_outboxes"),
-            try transaction.describe(table: "dionysus_lanes") != nil
+        let tables = database.outbox.tables
+        guard let table = try transaction.describe(table: tables.path),
+            try transaction.describe(table: tables.path("dionysus_lanes")) != nil
         else {
-            throw DionysusError(.declaration, "there is no outbox in the database", advice: "run migrate first")
+            throw DionysusError(
+                .declaration,
+                "there is no outbox \(tables.path) in the database",
+                advice: "run migrate first"
+            )
+        }
+        let isTyped = transaction.dialect.enforcesTypes
+        if let fault = try OutboxShape.fault(of: table, enforcesTypes: isTyped)
+            ?? OutboxPlace.fault(tables, in: &transaction)
+        {
+            throw DionysusError(.declaration, fault)
         }
         return Outbox(
             support: database.outbox,
             dialect: database.dialect,
-            lanes: try OutboxSchema.lanes(in: &transaction),
+            lanes: try OutboxSchema.lanes(tables, in: &transaction),
             hasContext: OutboxRow.contextColumns.allSatisfy { table.column($0) != nil },
             hasChangeset: table.column("changeset") != nil,
-            holdsUnicode: try database.outbox.holdsUnicode(in: &transaction)
+            holdsUnicode: try database.outbox.holdsUnicode(in: &transaction),
+            messageLength: OutboxShape.messageLength(of: table)
         )
     }
 
+    var tables: OutboxTables { support.tables }
+
     var now: SQL { support.time(shiftedBy: 0) }
+
+    /// The statement that asks for what tells this outbox from all others.
+    var sourceID: SQL { "SELECT value FROM \(tables.meta) WHERE name = 'source_id'" }
 
     func lane(of alias: String) -> SQL {
         SQL(raw: dialect.laneExpression(Self.laneText(of: alias), lanes: lanes))
@@ -58,7 +79,19 @@ struct Outbox: Sendable {
     /// - Parameter moment: One moment for the whole statement: a row that becomes due while rows are looked at must not
     ///   come after those that wait behind it.
     private func isDue(at moment: SQL) -> SQL {
-        "(o.retry_at IS NULL OR o.retry_at <= \(moment)) AND \(Self.isNotParked)"
+        "(o.retry_at IS NULL OR \(hasCome("o", moment))) AND \(Self.isNotParked)"
+    }
+
+    /// Whether the time of a row's next attempt has come, or is further away than any that we would set: dionysus-rb lets
+    /// rows wait for days, and nothing else of their records would be published until then.
+    private func hasCome(_ alias: String, _ moment: SQL) -> SQL {
+        let retryAt = dialect.comparableTime("\(raw: alias).retry_at")
+        let failedAt = dialect.comparableTime("coalesce(\(raw: alias).failed_at, \(raw: alias).updated_at)")
+        let earliest = support.statementTime(shiftedBy: -(maxRetryDelay / .seconds(1)))
+        return """
+            (\(retryAt) <= \(dialect.comparableTime(moment))
+              OR \(failedAt) <= \(dialect.comparableTime(earliest)))
+            """
     }
 
     private var moment: SQL { support.statementTime(shiftedBy: 0) }
@@ -66,7 +99,8 @@ struct Outbox: Sendable {
     /// Whether a row is left alone for now.
     private var isYoung: SQL {
         guard publishingDelay > .zero else { return "(1 = 0)" }
-        return "(o.created_at > \(support.statementTime(shiftedBy: -(publishingDelay / .seconds(1)))))"
+        let youngest = support.statementTime(shiftedBy: -(publishingDelay / .seconds(1)))
+        return "(\(dialect.comparableTime("o.created_at")) > \(dialect.comparableTime(youngest)))"
     }
 
     // MARK: Claiming
@@ -75,8 +109,8 @@ struct Outbox: Sendable {
     /// - Parameter refused: Models that can't be published for now.
     func pendingLanes(without refused: [RecordGroup] = []) -> SQL {
         """
-        SELECT l.lane FROM dionysus_lanes l WHERE (
-          SELECT 1 FROM dionysus_outboxes o
+        SELECT l.lane FROM \(tables.lanes) l WHERE (
+          SELECT 1 FROM \(tables.outbox) o
           WHERE \(isOfLane) AND o.published_at IS NULL AND o.id > l.low_water AND \(isDue(at: moment))
             AND NOT \(isYoung)\(isNot(refused))
           LIMIT 1
@@ -87,15 +121,15 @@ struct Outbox: Sendable {
     /// The lanes whose mark has passed rows that are not settled.
     func passedLanes() -> SQL {
         """
-        SELECT l.lane FROM dionysus_lanes l WHERE (
-          SELECT 1 FROM dionysus_outboxes o
+        SELECT l.lane FROM \(tables.lanes) l WHERE (
+          SELECT 1 FROM \(tables.outbox) o
           WHERE \(isOfLane) AND o.published_at IS NULL AND o.id <= l.low_water AND \(Self.isNotParked) LIMIT 1
         ) = 1
         """
     }
 
     /// The highest low-water mark, and the highest id that any row has had.
-    func marks() -> [SQL] { ["SELECT max(low_water) FROM dionysus_lanes", support.lastID()] }
+    func marks() -> [SQL] { ["SELECT max(low_water) FROM \(tables.lanes)", support.lastID()] }
 
     /// A row is of none of these models, from `AND` on.
     private func isNot(_ refused: [RecordGroup], alias: String = "o") -> SQL {
@@ -111,7 +145,7 @@ struct Outbox: Sendable {
         guard !refused.isEmpty else { return "" }
         let isRefused = refused.map { isOf($0, "b") }.joined(separator: " OR ")
         return """
-             AND NOT EXISTS (SELECT 1 FROM dionysus_outboxes b
+             AND NOT EXISTS (SELECT 1 FROM \(tables.outbox) b
               WHERE \(lane(of: "b.")) = \(number) AND b.published_at IS NULL AND b.id < o.id AND (\(isRefused))
                 AND (b.failed_at IS NULL OR b.retry_at IS NOT NULL)
                 AND \(raw: Self.laneText(of: "b.")) = \(raw: Self.laneText(of: "o.")))
@@ -121,7 +155,7 @@ struct Outbox: Sendable {
     /// The lanes, models and topics of pending rows above an id.
     func pending(after id: Int64) -> SQL {
         """
-        SELECT DISTINCT \(lane(of: "o.")), o.resource_class, o.topic FROM dionysus_outboxes o
+        SELECT DISTINCT \(lane(of: "o.")), o.resource_class, o.topic FROM \(tables.outbox) o
         WHERE o.id > \(id) AND o.published_at IS NULL
         """
     }
@@ -130,23 +164,23 @@ struct Outbox: Sendable {
     func lock(ofLane lane: Int) -> LeasedResource {
         LeasedResource(
             name: "lane-\(lane)",
-            lockingQuery: "SELECT lane FROM dionysus_lanes WHERE lane = \(lane) FOR UPDATE SKIP LOCKED"
+            lockingQuery: "SELECT lane FROM \(tables.lanes) WHERE lane = \(lane) FOR UPDATE SKIP LOCKED"
         )
     }
 
     private func isAboveLowWater(_ alias: String, _ lane: Int) -> SQL {
-        "\(raw: alias)id > (SELECT low_water FROM dionysus_lanes WHERE lane = \(lane))"
+        "\(raw: alias)id > (SELECT low_water FROM \(tables.lanes) WHERE lane = \(lane))"
     }
 
     /// Lowers a lane's low-water mark to the first row that is not settled, should one have been passed.
     func sweep(lane number: Int) -> SQL {
         """
-        UPDATE dionysus_lanes SET low_water = (
-          SELECT min(o.id) - 1 FROM dionysus_outboxes o
+        UPDATE \(tables.lanes) SET low_water = (
+          SELECT min(o.id) - 1 FROM \(tables.outbox) o
           WHERE \(lane(of: "o.")) = \(number) AND o.published_at IS NULL AND \(Self.isNotParked)
         )
         WHERE lane = \(number) AND EXISTS (
-          SELECT 1 FROM dionysus_outboxes o
+          SELECT 1 FROM \(tables.outbox) o
           WHERE \(lane(of: "o.")) = \(number) AND o.published_at IS NULL AND \(Self.isNotParked)
             AND o.id <= dionysus_lanes.low_water
         )
@@ -168,7 +202,7 @@ struct Outbox: Sendable {
         let waits = onFailure == .holdPartitionKey ? isNotBehind(refused, lane: number) : ""
 
         return """
-            SELECT \(columns), CASE WHEN \(isYoung) THEN 1 ELSE 0 END FROM dionysus_outboxes o
+            SELECT \(columns), CASE WHEN \(isYoung) THEN 1 ELSE 0 END FROM \(tables.outbox) o
             WHERE \(lane(of: "o.")) = \(number) AND o.published_at IS NULL AND \(isAboveLowWater("o.", number))
               AND \(isDue(at: moment))\(isNotHeld(onFailure, at: moment))\(isNot(refused))\(waits)
             ORDER BY \(support.claimOrder(lane: lane(of: "o."), id: "o.id")) LIMIT \(limit)
@@ -185,8 +219,8 @@ struct Outbox: Sendable {
         case .holdPartitionKey: waitsForIt = "\(raw: Self.laneText(of: "h.")) = \(raw: Self.laneText(of: "o."))"
         }
         return """
-             AND NOT EXISTS (SELECT 1 FROM dionysus_outboxes h
-              WHERE h.published_at IS NULL AND h.retry_at IS NOT NULL AND h.retry_at > \(moment) AND h.id < o.id
+             AND NOT EXISTS (SELECT 1 FROM \(tables.outbox) h
+              WHERE h.published_at IS NULL AND h.retry_at IS NOT NULL AND NOT \(hasCome("h", moment)) AND h.id < o.id
               AND \(waitsForIt))
             """
     }
@@ -200,7 +234,7 @@ struct Outbox: Sendable {
             BulkColumn("resource_id", .text, rows.map { .text($0.resourceID) }),
         ]
         return """
-            SELECT DISTINCT m.id FROM \(dialect.rows(columns, alias: "m")) JOIN dionysus_outboxes o
+            SELECT DISTINCT m.id FROM \(dialect.rows(columns, alias: "m")) JOIN \(tables.outbox) o
               ON o.resource_id = m.resource_id AND o.resource_class = m.resource_class AND o.topic = m.topic
               AND o.id < m.id
             WHERE o.published_at IS NULL AND \(lane(of: "o.")) <> \(number) AND \(Self.isNotParked)
@@ -216,8 +250,12 @@ struct Outbox: Sendable {
 
     /// Marks rows as published, or deletes them.
     func settle(_ ids: [Int64], deleting: Bool) -> SQL {
-        if deleting { return "DELETE FROM dionysus_outboxes WHERE \(isAny(ids))" }
-        return "UPDATE dionysus_outboxes SET published_at = \(now), updated_at = \(now) WHERE \(isAny(ids))"
+        if deleting { return "DELETE FROM \(tables.outbox) WHERE \(isAny(ids))" }
+        // What went wrong before is over, and dionysus-rb's dashboards count what has an error.
+        return """
+            UPDATE \(tables.outbox) SET published_at = \(now), updated_at = \(now), failed_at = NULL, retry_at = NULL,
+              error_class = NULL, error_message = NULL WHERE \(isAny(ids))
+            """
     }
 
     /// Settles rows that are still to be published, so that the number of changed rows tells whether all of them were.
@@ -228,8 +266,8 @@ struct Outbox: Sendable {
     /// Marks rows as published although no message of their own was sent, and says why.
     func settle(_ ids: [Int64], note: String) -> SQL {
         """
-        UPDATE dionysus_outboxes SET published_at = \(now), updated_at = \(now), error_message = \(note)
-        WHERE \(isAny(ids))
+        UPDATE \(tables.outbox) SET published_at = \(now), updated_at = \(now), failed_at = NULL, retry_at = NULL,
+          error_class = NULL, error_message = \(storable(note)) WHERE \(isAny(ids))
         """
     }
 
@@ -254,17 +292,18 @@ struct Outbox: Sendable {
             BulkColumn("message", .text, failures.map { .text(storable($0.error.description)) }),
         ]
         return """
-            UPDATE dionysus_outboxes SET failed_at = \(now), updated_at = \(now), attempts = f.attempts,
+            UPDATE \(tables.outbox) AS o SET failed_at = \(now), updated_at = \(now), attempts = f.attempts,
               error_class = f.class, error_message = f.message, retry_at = \(retryAt)
-            FROM \(dialect.lookupRows(columns, alias: "f")) WHERE dionysus_outboxes.id = f.id
+            FROM \(dialect.lookupRows(columns, alias: "f")) WHERE o.id = f.id
             """
     }
 
     /// A text of bounded length without what the database can't store as text, which is escaped.
     func storable(_ text: String) -> String {
-        let scalars = text.unicodeScalars.prefix(4_000)
+        let scalars = text.unicodeScalars.prefix(messageLength)
         if holdsUnicode { return String(scalars.map { $0.value == 0 ? "\u{FFFD}" : Character($0) }) }
-        return scalars.map { $0.isASCII && $0.value != 0 ? String($0) : "\\u{\(String($0.value, radix: 16))}" }.joined()
+        let escaped = scalars.map { $0.isASCII && $0.value != 0 ? String($0) : "\\u{\(String($0.value, radix: 16))}" }
+        return String(escaped.joined().prefix(messageLength))
     }
 
     /// Records an update of records, so that their last message becomes current again.
@@ -277,7 +316,7 @@ struct Outbox: Sendable {
             BulkColumn("partition_key", .text, rows.map { $0.partitionKey.databaseValue }),
         ]
         return """
-            INSERT INTO dionysus_outboxes
+            INSERT INTO \(tables.outbox)
               (resource_class, resource_id, event_name, topic, partition_key, created_at, updated_at)
             SELECT resource_class, resource_id, event_name, topic, partition_key, \(now), \(now)
             FROM \(dialect.rows(columns, alias: "fresh"))
@@ -297,8 +336,8 @@ struct Outbox: Sendable {
     func somePublishable(onFailure: FailurePolicy, without refused: [RecordGroup] = []) -> SQL {
         let moment = moment
         return """
-            SELECT l.lane FROM dionysus_lanes l WHERE (
-              SELECT 1 FROM dionysus_outboxes o
+            SELECT l.lane FROM \(tables.lanes) l WHERE (
+              SELECT 1 FROM \(tables.outbox) o
               WHERE \(isOfLane) AND o.published_at IS NULL AND o.id > l.low_water
                 AND \(isDue(at: moment))\(isNotHeld(onFailure, at: moment))\(isNot(refused))
               LIMIT 1
@@ -310,7 +349,7 @@ struct Outbox: Sendable {
     func waitingTopics(ofLane number: Int) -> SQL {
         """
         SELECT DISTINCT topic FROM (
-          SELECT o.topic FROM dionysus_outboxes o
+          SELECT o.topic FROM \(tables.outbox) o
           WHERE \(lane(of: "o.")) = \(number) AND o.published_at IS NULL AND \(Self.isNotParked)
           ORDER BY \(support.claimOrder(lane: lane(of: "o."), id: "o.id")) LIMIT 1000
         ) waiting ORDER BY topic
@@ -323,9 +362,10 @@ struct Outbox: Sendable {
     func lastPublished() -> SQL {
         """
         SELECT created_at, published_at FROM (
-          SELECT created_at, published_at FROM dionysus_outboxes ORDER BY id DESC LIMIT \(Backlog.publishedLookedAt)
+          SELECT created_at, published_at FROM \(tables.outbox) ORDER BY id DESC LIMIT \(Backlog.publishedLookedAt)
         ) newest
-        WHERE published_at >= \(support.statementTime(shiftedBy: -60))
+        WHERE \(dialect.comparableTime("published_at"))
+          >= \(dialect.comparableTime(support.statementTime(shiftedBy: -60)))
         """
     }
 
@@ -333,7 +373,7 @@ struct Outbox: Sendable {
     func backlog() -> SQL {
         let waits: SQL =
             """
-            FROM dionysus_outboxes o
+            FROM \(tables.outbox) o
             WHERE \(isOfLane) AND o.published_at IS NULL AND o.id > l.low_water AND \(Self.isNotParked)
             """
         return """
@@ -341,7 +381,7 @@ struct Outbox: Sendable {
               SELECT (SELECT count(*) FROM (SELECT 1 \(waits) LIMIT \(Backlog.countedPerLane)) counted) AS pending,
                 (SELECT o.created_at \(waits)
                   ORDER BY \(support.claimOrder(lane: lane(of: "o."), id: "o.id")) LIMIT 1) AS oldest
-              FROM dionysus_lanes l
+              FROM \(tables.lanes) l
             ) lanes
             """
     }
@@ -349,7 +389,7 @@ struct Outbox: Sendable {
     /// How many rows wait for their next attempt, and how many are parked.
     func failureCounts() -> SQL {
         """
-        SELECT count(retry_at), count(*) - count(retry_at) FROM dionysus_outboxes
+        SELECT count(retry_at), count(*) - count(retry_at) FROM \(tables.outbox)
         WHERE published_at IS NULL AND failed_at IS NOT NULL
         """
     }

@@ -4,8 +4,10 @@ import Dionysus
 extension Outbox {
     private var entryColumns: SQL {
         SQL(
-            raw: (OutboxEntry.columns.map { "o.\($0)" } + [hasContext ? "o.origin" : "NULL"])
-                .joined(separator: ", ")
+            raw: (OutboxEntry.columns.map { $0 == "changeset" && !hasChangeset ? "NULL" : "o.\($0)" } + [
+                hasContext ? "o.origin" : "NULL"
+            ])
+            .joined(separator: ", ")
         )
     }
 
@@ -18,18 +20,18 @@ extension Outbox {
           count(CASE WHEN o.published_at IS NULL AND o.failed_at IS NOT NULL AND o.retry_at IS NULL THEN 1 END),
           count(o.published_at),
           min(CASE WHEN o.published_at IS NULL AND \(Self.isNotParked) THEN o.created_at END), \(now)
-        FROM dionysus_outboxes o GROUP BY o.topic ORDER BY o.topic
+        FROM \(tables.outbox) o GROUP BY o.topic ORDER BY o.topic
         """
     }
 
     /// Rows that are not published, by state: pending, retrying, parked.
-    func unpublishedCounts() -> SQL { Self.unpublishedCounts }
+    func unpublishedCounts() -> SQL { Self.unpublishedCounts(tables) }
 
-    static var unpublishedCounts: SQL {
+    static func unpublishedCounts(_ tables: OutboxTables) -> SQL {
         """
         SELECT count(CASE WHEN failed_at IS NULL AND retry_at IS NULL THEN 1 END), count(retry_at),
           count(CASE WHEN failed_at IS NOT NULL AND retry_at IS NULL THEN 1 END)
-        FROM dionysus_outboxes WHERE published_at IS NULL
+        FROM \(tables.outbox) WHERE published_at IS NULL
         """
     }
 
@@ -45,13 +47,13 @@ extension Outbox {
         if let modelName = filter.modelName { conditions += " AND o.resource_class = \(modelName)" }
         // Ordered by an expression, so that the index of unpublished rows serves and published ones aren't walked over.
         return """
-            SELECT \(entryColumns) FROM dionysus_outboxes o WHERE \(conditions) ORDER BY (o.id + 0) LIMIT \(filter.limit)
+            SELECT \(entryColumns) FROM \(tables.outbox) o WHERE \(conditions) ORDER BY (o.id + 0) LIMIT \(filter.limit)
             """
     }
 
     /// Rows by their ids.
     func entries(_ ids: [Int64]) -> SQL {
-        "SELECT \(entryColumns) FROM dionysus_outboxes o WHERE \(isAny(ids, alias: "o.")) ORDER BY o.id"
+        "SELECT \(entryColumns) FROM \(tables.outbox) o WHERE \(isAny(ids, alias: "o.")) ORDER BY o.id"
     }
 
     /// Takes the lanes of rows from the relays until the transaction ends.
@@ -59,8 +61,8 @@ extension Outbox {
     /// A relay locks its lane before it touches rows, and so does this: neither can wait for the other in a circle.
     func lockLanes(of ids: [Int64]) -> SQL {
         """
-        SELECT l.lane FROM dionysus_lanes l
-        WHERE l.lane IN (SELECT \(lane(of: "o.")) FROM dionysus_outboxes o WHERE \(isAny(ids, alias: "o.")))
+        SELECT l.lane FROM \(tables.lanes) l
+        WHERE l.lane IN (SELECT \(lane(of: "o.")) FROM \(tables.outbox) o WHERE \(isAny(ids, alias: "o.")))
         ORDER BY l.lane \(raw: dialect.forUpdate)
         """
     }
@@ -68,7 +70,7 @@ extension Outbox {
     /// Makes failed rows due now, as if they had never been tried; what went wrong stays written.
     func retry(_ ids: [Int64]) -> SQL {
         """
-        UPDATE dionysus_outboxes SET retry_at = \(now), attempts = 0, updated_at = \(now)
+        UPDATE \(tables.outbox) SET retry_at = \(now), attempts = 0, updated_at = \(now)
         WHERE \(isAny(ids)) AND published_at IS NULL AND failed_at IS NOT NULL
         """
     }
@@ -78,12 +80,12 @@ extension Outbox {
     /// A mark passes parked rows, which nobody waits for.
     func lowerMarks(to ids: [Int64]) -> SQL {
         """
-        UPDATE dionysus_lanes SET low_water = (
-          SELECT min(o.id) - 1 FROM dionysus_outboxes o
+        UPDATE \(tables.lanes) SET low_water = (
+          SELECT min(o.id) - 1 FROM \(tables.outbox) o
           WHERE \(isAny(ids, alias: "o.")) AND \(lane(of: "o.")) = dionysus_lanes.lane AND o.published_at IS NULL
         )
         WHERE low_water >= (
-          SELECT min(o.id) FROM dionysus_outboxes o
+          SELECT min(o.id) FROM \(tables.outbox) o
           WHERE \(isAny(ids, alias: "o.")) AND \(lane(of: "o.")) = dionysus_lanes.lane AND o.published_at IS NULL
         )
         """
@@ -92,8 +94,8 @@ extension Outbox {
     /// Marks rows as published with a note; what went wrong before stays in it.
     func discard(_ ids: [Int64], note: String) -> SQL {
         """
-        UPDATE dionysus_outboxes SET published_at = \(now), updated_at = \(now),
-          error_message = \(note) || coalesce(': ' || error_message, '')
+        UPDATE \(tables.outbox) SET published_at = \(now), updated_at = \(now), retry_at = NULL,
+          error_message = substr(\(storable(note)) || coalesce(': ' || error_message, ''), 1, \(raw: String(messageLength)))
         WHERE \(isAny(ids)) AND published_at IS NULL
         """
     }

@@ -36,16 +36,19 @@ struct OutboxPruning {
     mutating func deleteBatch(
         if isAllowed: @escaping @Sendable (inout Transaction) throws -> Bool = { _ in true }
     ) async throws -> Bool {
-        let limit = outbox.support.time(shiftedBy: -age.seconds)
+        let (table, dialect) = (outbox.tables.outbox, outbox.dialect)
+        let limit = dialect.comparableTime(outbox.support.time(shiftedBy: -age.seconds))
+        // Another program may write times in another form.
+        @Sendable func isOld(_ column: String) -> SQL { "\(dialect.comparableTime(SQL(raw: column))) < \(limit)" }
         let start = position
         let step = try await database.transaction(.write) { transaction -> Step? in
             guard try isAllowed(&transaction) else { return nil }
             let rows =
                 try transaction.run(
                     """
-                    SELECT id, CASE WHEN created_at < \(limit) THEN 1 ELSE 0 END,
-                      CASE WHEN published_at < \(limit) THEN 1 ELSE 0 END
-                    FROM dionysus_outboxes WHERE id > \(start) ORDER BY id LIMIT \(Self.rowsPerTransaction)
+                    SELECT id, CASE WHEN \(isOld("created_at")) THEN 1 ELSE 0 END,
+                      CASE WHEN \(isOld("published_at")) THEN 1 ELSE 0 END
+                    FROM \(table) WHERE id > \(start) ORDER BY id LIMIT \(Self.rowsPerTransaction)
                     """
                 )
                 .rows
@@ -54,7 +57,7 @@ struct OutboxPruning {
                 return nil
             }
             let deletion = try transaction.run(
-                "DELETE FROM dionysus_outboxes WHERE id > \(start) AND id <= \(end) AND published_at < \(limit)"
+                "DELETE FROM \(table) WHERE id > \(start) AND id <= \(end) AND \(isOld("published_at"))"
             )
             let kept = try rows.first { try $0.integer(2) == 0 }?.integer(0)
             return Step(end: end, firstKept: kept ?? nil, deleted: deletion.affectedRows)

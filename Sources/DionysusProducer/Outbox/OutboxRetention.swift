@@ -49,7 +49,7 @@ struct OutboxRetention: Sendable {
     /// - Returns: The id behind which the next walk can begin.
     @discardableResult
     func enforce(on queue: LaneQueue, startingAfter start: Int64 = 0) async throws -> Int64 {
-        let lease = Lease(owner: owner, interval: Self.interval)
+        let lease = Lease(owner: owner, interval: Self.interval, tables: outbox.tables)
         var pruning = OutboxPruning(outbox: outbox, database: database, age: age, startingAfter: start)
         while !queue.isClosed, try await pruning.deleteBatch(if: lease.take) { await queue.pause(Self.pause) }
         if pruning.deleted > 0 { logger.info("\(pruning.deleted) published rows were deleted after \(age)") }
@@ -62,6 +62,7 @@ struct OutboxRetention: Sendable {
 
         let owner: String
         let interval: Duration
+        var tables = OutboxTables()
 
         /// Takes or renews the lease.
         /// - Returns: Whether nobody else has it.
@@ -72,9 +73,9 @@ struct OutboxRetention: Sendable {
             guard let now = try clock?.timestamp(0) else { return false }
             let value = "\(now + 2 * interval.seconds) \(owner)"
             let results = try transaction.run([
-                "INSERT INTO dionysus_meta (name, value) VALUES (\(Self.name), '') ON CONFLICT (name) DO NOTHING",
+                "INSERT INTO \(tables.meta) (name, value) VALUES (\(Self.name), '') ON CONFLICT (name) DO NOTHING",
                 """
-                UPDATE dionysus_meta SET value = \(value)
+                UPDATE \(tables.meta) SET value = \(value)
                 WHERE name = \(Self.name) AND (value < \(now.description) OR value LIKE \("% " + owner))
                 """,
             ])

@@ -78,8 +78,13 @@ public struct OutboxSchema: Sendable {
         let catalogue = try await Catalogue.read(for: registry, from: database)
         try throwFaults(registry.faults(in: catalogue))
         let created = "created or upgraded the outbox's tables"
-        let (isBeside, isComplete) = try await database.transaction(.snapshot) { transaction in
-            (try isCreatedBeside(in: &transaction), try Self.isComplete(lanes: lanes, in: &transaction))
+        let (isBeside, isComplete) = try await database.transaction(.snapshot) { [self] transaction in
+            try requireShape(in: &transaction)
+            _ = try formerOutbox(in: &transaction)
+            return (
+                try isCreatedBeside(in: &transaction),
+                try Self.isComplete(database.outbox.tables, lanes: lanes, in: &transaction)
+            )
         }
         if isBeside {
             let tables = CaptureInstallation(registry, catalogue, database).request.tables.map(\.table)
@@ -98,16 +103,24 @@ public struct OutboxSchema: Sendable {
     /// - Throws: ``DionysusError``: `conflict` if there are such rows and they are not to be lost.
     public func uninstall(discardsUnpublished: Bool = true) async throws {
         let outbox = database.outbox
+        let tables = outbox.tables
         let timeout = outbox.lockTimeout(Self.lockTimeout)
         try await database.exclusively("dionysus:migrate", logger: logger) { transaction in
+            // A table that is no outbox is somebody's data.
+            if let table = try transaction.describe(table: tables.path),
+                let fault = try OutboxShape.fault(of: table, enforcesTypes: false)
+                    ?? OutboxPlace.fault(tables, in: &transaction)
+            {
+                throw DionysusError(.declaration, fault)
+            }
             if !timeout.isEmpty { try transaction.run(timeout) }
             let installed = try outbox.captureReport(CaptureRequest(tables: []), in: &transaction)
             for difference in installed.differences { try transaction.run(difference.statements) }
             // Without triggers, so that no row can come any more.
-            if !discardsUnpublished, try transaction.describe(table: "dionysus_outboxes") != nil {
-                try Self.refuse(UnpublishedRows(transaction.run(Outbox.unpublishedCounts).first))
+            if !discardsUnpublished, try transaction.describe(table: tables.path) != nil {
+                try Self.refuse(UnpublishedRows(transaction.run(Outbox.unpublishedCounts(tables)).first))
             }
-            try transaction.run(outbox.removal() + GenesisSchema.removal + transaction.dialect.lockRemoval)
+            try transaction.run(outbox.removal() + GenesisSchema.removal(tables) + transaction.dialect.lockRemoval)
         }
     }
 
@@ -129,7 +142,7 @@ public struct OutboxSchema: Sendable {
         return try await registry.faults(in: catalogue)
             + database.transaction(.snapshot) { [database, registry] transaction in
                 try installed.faults(in: &transaction) + hiddenRows(registry, database, in: &transaction)
-                    + (try transaction.describe(table: "dionysus_outboxes") == nil
+                    + (try transaction.describe(table: database.outbox.tables.path) == nil
                         ? [] : database.outbox.outboxFaults(in: &transaction))
             }
     }
@@ -143,26 +156,32 @@ public struct OutboxSchema: Sendable {
     /// - Returns: Whether anything was created.
     private func createOutbox(lanes: Int) async throws -> Bool {
         let outbox = database.outbox
+        let tables = outbox.tables
         return try await database.exclusively("dionysus:migrate", logger: logger) { transaction in
             let isBeside = try isCreatedBeside(in: &transaction)
+            try requireShape(in: &transaction)
             // Creating what is there already would wait for those who use it.
-            if !isBeside, try Self.isComplete(lanes: lanes, in: &transaction) {
+            if !isBeside, try Self.isComplete(tables, lanes: lanes, in: &transaction) {
                 try transaction.run(outbox.upkeep() + claim)
                 return false
             }
+            let former = try formerOutbox(in: &transaction)
             try transaction.run(outbox.creation(beside: isBeside))
-            try transaction.run(GenesisSchema.creation(transaction.dialect))
+            try transaction.run(GenesisSchema.creation(tables, transaction.dialect))
             try transaction.run([
-                "DELETE FROM dionysus_meta WHERE name = \(Self.versionNote)",
-                "INSERT INTO dionysus_meta (name, value) VALUES (\(Self.versionNote), \(Self.version))",
+                "DELETE FROM \(tables.meta) WHERE name = \(Self.versionNote)",
+                "INSERT INTO \(tables.meta) (name, value) VALUES (\(Self.versionNote), \(Self.version))",
                 // Notes of earlier versions.
-                "DELETE FROM dionysus_meta WHERE name LIKE 'capture:%'",
+                "DELETE FROM \(tables.meta) WHERE name LIKE 'capture:%'",
+                "DELETE FROM \(tables.meta) WHERE name = \(OutboxPlace.note)",
+                "INSERT INTO \(tables.meta) (name, value) VALUES (\(OutboxPlace.note), \(tables.name))",
             ])
-            let current = try Self.lanes(in: &transaction)
-            if current != lanes {
+            let current = try Self.lanes(tables, in: &transaction)
+            // The marks of lanes are ids of one table.
+            if current != lanes || former != nil {
                 try transaction.run([
-                    SQL(raw: "DELETE FROM dionysus_lanes"),
-                    "INSERT INTO dionysus_lanes (lane) SELECT lane FROM \(Self.numbers(lanes, transaction.dialect))",
+                    "DELETE FROM \(tables.lanes)",
+                    "INSERT INTO \(tables.lanes) (lane) SELECT lane FROM \(Self.numbers(lanes, transaction.dialect))",
                 ])
                 try transaction.run(outbox.laneIndexes(lanes: lanes))
             }
@@ -171,12 +190,41 @@ public struct OutboxSchema: Sendable {
         }
     }
 
+    /// Checks that a table of the outbox's name is one.
+    private func requireShape(in transaction: inout Transaction) throws {
+        guard let table = try transaction.describe(table: database.outbox.tables.path),
+            let fault = OutboxShape.fault(of: table, enforcesTypes: transaction.dialect.enforcesTypes)
+        else { return }
+        throw DionysusError(.declaration, fault)
+    }
+
+    /// The name of the table that was the outbox until now, if it was another.
+    /// - Throws: ``DionysusError`` with code `conflict` if it has rows that would never be published.
+    private func formerOutbox(in transaction: inout Transaction) throws -> String? {
+        let tables = database.outbox.tables
+        guard let noted = try OutboxPlace.noted(tables, in: &transaction), noted != tables.name else { return nil }
+        // It may have been renamed.
+        guard try transaction.describe(table: tables.path(noted)) != nil else { return noted }
+        let count: SQL =
+            "SELECT count(*) FROM \(tables.beside(noted)) WHERE published_at IS NULL"
+        let unpublished = try transaction.run(count).first?.integer(0) ?? 0
+        guard unpublished == 0 else {
+            throw DionysusError(
+                .conflict,
+                "the outbox was \(tables.path(noted)), which has \(unpublished) rows that are not published",
+                advice: "set DIONYSUS_OUTBOX_TABLE back and let a relay publish them, or discard those that failed"
+            )
+        }
+        return noted
+    }
+
     /// Notes to whom the outbox belongs, if nobody has.
     private var claim: [SQL] {
-        registry.application.map { application in
+        let tables = database.outbox.tables
+        return registry.application.map { application in
             [
                 """
-                INSERT INTO dionysus_meta (name, value) VALUES (\(OutboxOwner.note), \(application))
+                INSERT INTO \(tables.meta) (name, value) VALUES (\(OutboxOwner.note), \(application))
                 ON CONFLICT (name) DO NOTHING
                 """
             ]
@@ -185,7 +233,9 @@ public struct OutboxSchema: Sendable {
 
     /// Whether the outbox that is found is another application's, and this one gets its own in its own schema.
     private func isCreatedBeside(in transaction: inout Transaction) throws -> Bool {
-        guard let fault = try OutboxOwner.fault(registry, in: &transaction) else { return false }
+        guard let fault = try OutboxOwner.fault(registry, database.outbox.tables, in: &transaction) else {
+            return false
+        }
         guard try database.outbox.canCreateBeside(in: &transaction) else {
             throw DionysusError(.declaration, fault)
         }
@@ -206,17 +256,21 @@ public struct OutboxSchema: Sendable {
     }
 
     /// Whether all tables of the outbox are there, as this version makes them.
-    private static func isComplete(lanes: Int, in transaction: inout Transaction) throws -> Bool {
-        for table in ["dionysus_outboxes", "dionysus_lanes", "dionysus_meta", GenesisSchema.runs, GenesisSchema.chunks]
-        {
-            if try transaction.describe(table: table) == nil { return false }
+    private static func isComplete(
+        _ tables: OutboxTables,
+        lanes: Int,
+        in transaction: inout Transaction
+    ) throws -> Bool {
+        for table in [tables.name, "dionysus_lanes", "dionysus_meta", GenesisSchema.runs, GenesisSchema.chunks] {
+            if try transaction.describe(table: tables.path(table)) == nil { return false }
         }
-        let version = try transaction.run("SELECT value FROM dionysus_meta WHERE name = \(versionNote)")
-        return try version.first?.text(0) == Self.version && Self.lanes(in: &transaction) == lanes
+        guard try OutboxPlace.noted(tables, in: &transaction) == tables.name else { return false }
+        let version = try transaction.run("SELECT value FROM \(tables.meta) WHERE name = \(versionNote)")
+        return try version.first?.text(0) == Self.version && Self.lanes(tables, in: &transaction) == lanes
     }
 
-    static func lanes(in transaction: inout Transaction) throws -> Int {
-        Int(try transaction.run(SQL(raw: "SELECT count(*) FROM dionysus_lanes")).first?.integer(0) ?? 0)
+    static func lanes(_ tables: OutboxTables, in transaction: inout Transaction) throws -> Int {
+        Int(try transaction.run("SELECT count(*) FROM \(tables.lanes)").first?.integer(0) ?? 0)
     }
 
     private static func numbers(_ count: Int, _ dialect: any SQLDialect) -> SQL {

@@ -98,7 +98,7 @@ extension Outbox {
         let name = Self.name(group)
         return [
             """
-            INSERT INTO dionysus_meta (name, value) VALUES (\(name), \(value.text))
+            INSERT INTO \(tables.meta) (name, value) VALUES (\(name), \(value.text))
             ON CONFLICT (name) DO UPDATE SET value = excluded.value
             """
         ]
@@ -106,13 +106,13 @@ extension Outbox {
 
     /// Forgets that models were refused.
     func forgetRefusals(_ groups: [RecordGroup]) -> [SQL] {
-        groups.map { "DELETE FROM dionysus_meta WHERE name = \(Self.name($0))" }
+        groups.map { "DELETE FROM \(tables.meta) WHERE name = \(Self.name($0))" }
     }
 
     /// Forgets all of them, because they are found again if they last.
-    func forgetAllRefusals() -> SQL { "DELETE FROM dionysus_meta WHERE name LIKE 'refused:%'" }
+    func forgetAllRefusals() -> SQL { "DELETE FROM \(tables.meta) WHERE name LIKE 'refused:%'" }
 
-    func refusals() -> SQL { "SELECT value FROM dionysus_meta WHERE name LIKE 'refused:%' ORDER BY name" }
+    func refusals() -> SQL { "SELECT value FROM \(tables.meta) WHERE name LIKE 'refused:%' ORDER BY name" }
 
     private static func name(_ group: RecordGroup) -> String {
         "\(refusalPrefix)\(group.topic):\(group.modelName)"

@@ -56,7 +56,13 @@ extension RelayPipeline {
         let maximum = settings.observersInlineMaximumSize
         let count = try Genesis.countObservers(rows, by: ways, upTo: maximum, in: &transaction)
         guard count <= maximum else {
-            try Genesis.observerRun(rows, by: ways, chunkSize: settings.genesisChunkSize, in: &transaction)
+            try Genesis.observerRun(
+                rows,
+                by: ways,
+                chunkSize: settings.genesisChunkSize,
+                tables: outbox.tables,
+                in: &transaction
+            )
             return []
         }
         guard count > 0 else { return [] }

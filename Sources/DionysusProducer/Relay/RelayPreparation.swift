@@ -20,11 +20,12 @@ extension RelayPipeline {
         let (outbox, sourceID) = try await database.transaction(.write) { transaction in
             var outbox = try Outbox.open(of: database, in: &transaction)
             outbox.publishingDelay = settings.publishingDelay
+            outbox.maxRetryDelay = settings.maxRetryDelay
             try throwFaults(capture.faults(in: &transaction) + hiddenRows(registry, database, in: &transaction))
             try transaction.run(outbox.forgetAllRefusals())
             for fault in try outbox.support.outboxFaults(in: &transaction) { logger.warning("\(fault)") }
             try outbox.support.raiseVersion(in: &transaction)
-            let sourceID = try transaction.run(SQL(raw: "SELECT value FROM dionysus_meta WHERE name = 'source_id'"))
+            let sourceID = try transaction.run(outbox.sourceID)
             return (outbox, try sourceID.first?.text(0) ?? "")
         }
         let plans = try registry.publications.flatMap { publication in

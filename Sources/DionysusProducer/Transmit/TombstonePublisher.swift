@@ -89,7 +89,7 @@ public struct TombstonePublisher: Sendable {
         // Drawn before the record is looked for, so that whatever changes afterwards has a higher version.
         let (outbox, sourceID, version) = try await database.transaction(.write) { transaction in
             let outbox = try Outbox.open(of: database, in: &transaction)
-            let sourceID = try transaction.run("SELECT value FROM dionysus_meta WHERE name = 'source_id'")
+            let sourceID = try transaction.run(outbox.sourceID)
             let version = try transaction.run(outbox.support.drawVersion())
             return (outbox, try sourceID.first?.text(0) ?? "", try version.first?.integer(0) ?? 0)
         }
@@ -197,7 +197,7 @@ extension Outbox {
     fileprivate func unsettled(_ record: RecordReference, as ids: [String]) -> SQL {
         let isRecord = dialect.isAny("o.resource_id", of: ids.map { .text($0) }, type: .text)
         return """
-            SELECT o.id FROM dionysus_outboxes o
+            SELECT o.id FROM \(tables.outbox) o
             WHERE o.published_at IS NULL AND \(Self.isNotParked)
               AND o.resource_class = \(record.modelName) AND \(isRecord) AND o.topic = \(record.topic)
             LIMIT 1

@@ -11,6 +11,7 @@ struct SQLiteCaptureTriggers {
     let capture: TableCapture
     let table: TableDescription
     let outbox: TableDescription
+    let outboxName: String
     let dialect: SQLiteDialect
 
     /// The text of each trigger, by its name.
@@ -117,7 +118,7 @@ struct SQLiteCaptureTriggers {
 
     private var insert: String {
         """
-        INSERT INTO dionysus_outboxes
+        INSERT INTO \(quotedName(outboxName))
           (resource_class, resource_id, event_name, topic, partition_key, created_at, updated_at\(
             hasChangeset ? ", changeset" : "")\(hasContext ? ", traceparent, tracestate" : ""))
         """

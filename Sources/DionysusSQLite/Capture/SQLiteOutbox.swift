@@ -4,6 +4,7 @@ import Dionysus
 ///
 /// Writers exclude each other, so that ids appear in their order and no low-water mark is needed.
 struct SQLiteOutbox: OutboxSupport {
+    let tables: OutboxTables
     let dialect = SQLiteDialect()
 
     /// A query of its own, so that SQLite looks at the clock once and not for each row.
@@ -25,7 +26,7 @@ struct SQLiteOutbox: OutboxSupport {
     func creation(beside: Bool) -> [SQL] {
         [
             """
-            CREATE TABLE IF NOT EXISTS dionysus_outboxes (
+            CREATE TABLE IF NOT EXISTS \(tables.outbox) (
               id INTEGER PRIMARY KEY AUTOINCREMENT,
               resource_class TEXT NOT NULL,
               resource_id TEXT NOT NULL,
@@ -47,11 +48,11 @@ struct SQLiteOutbox: OutboxSupport {
             )
             """,
             """
-            CREATE INDEX IF NOT EXISTS dionysus_outboxes_retrying ON dionysus_outboxes (resource_class, resource_id)
+            CREATE INDEX IF NOT EXISTS \(identifier: tables.index("retrying")) ON \(tables.outbox) (resource_class, resource_id)
             WHERE published_at IS NULL AND retry_at IS NOT NULL
             """,
             """
-            CREATE INDEX IF NOT EXISTS dionysus_outboxes_failed ON dionysus_outboxes (id)
+            CREATE INDEX IF NOT EXISTS \(identifier: tables.index("failed")) ON \(tables.outbox) (id)
             WHERE published_at IS NULL AND failed_at IS NOT NULL
             """,
             "CREATE TABLE IF NOT EXISTS dionysus_lanes (lane INTEGER PRIMARY KEY, low_water INTEGER NOT NULL DEFAULT 0)",
@@ -68,14 +69,17 @@ struct SQLiteOutbox: OutboxSupport {
             lanes: lanes
         )
         return [
-            "DROP INDEX IF EXISTS dionysus_outboxes_pending",
-            "CREATE INDEX dionysus_outboxes_pending ON dionysus_outboxes (\(raw: lane), id) WHERE published_at IS NULL",
+            "DROP INDEX IF EXISTS \(identifier: tables.index("pending"))",
+            """
+            CREATE INDEX \(identifier: tables.index("pending")) ON \(tables.outbox) (\(raw: lane), id)
+            WHERE published_at IS NULL
+            """,
         ]
     }
 
     func removal() -> [SQL] {
         ([
-            "dionysus_outboxes", "dionysus_lanes", "dionysus_meta", "dionysus_version",
+            tables.name, "dionysus_lanes", "dionysus_meta", "dionysus_version",
         ] + SQLiteTransactionMarker.tables)
         .map {
             "DROP TABLE IF EXISTS \(identifier: $0)"
@@ -86,7 +90,7 @@ struct SQLiteOutbox: OutboxSupport {
     func raiseVersion(in transaction: inout Transaction) throws {}
 
     func lastID() -> SQL {
-        "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'dionysus_outboxes'), 0)"
+        "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = \(tables.name) COLLATE NOCASE), 0)"
     }
 
     func drawVersion() -> SQL {
@@ -111,13 +115,19 @@ struct SQLiteOutbox: OutboxSupport {
     }
 
     func captureReport(_ request: CaptureRequest, in transaction: inout Transaction) throws -> CaptureReport {
-        guard let outbox = try transaction.describe(table: "dionysus_outboxes") else { return CaptureReport() }
+        guard let outbox = try transaction.describe(table: tables.path) else { return CaptureReport() }
         var installed = try Self.installed(in: &transaction)
         var differences: [CaptureDifference] = []
         for capture in request.tables.sorted(by: { $0.table < $1.table }) {
             guard let table = try transaction.describe(table: capture.table) else { continue }
-            let triggers = SQLiteCaptureTriggers(capture: capture, table: table, outbox: outbox, dialect: dialect)
-                .all()
+            let triggers = SQLiteCaptureTriggers(
+                capture: capture,
+                table: table,
+                outbox: outbox,
+                outboxName: tables.name,
+                dialect: dialect
+            )
+            .all()
             let present = installed.removeValue(forKey: capture.table.lowercased()) ?? [:]
             guard present != triggers else { continue }
             let isMissing = present.isEmpty
