@@ -155,6 +155,19 @@ let package = Package(
             path: "Examples/Rentals",
             swiftSettings: strict
         ),
+        .target(
+            name: "Observability",
+            dependencies: [
+                "Dionysus", .product(name: "CoreMetrics", package: "swift-metrics"),
+            ],
+            path: "Examples/Observability",
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "ObservabilityTests",
+            dependencies: ["Dionysus", "Observability", .product(name: "Metrics", package: "swift-metrics")],
+            swiftSettings: strict
+        ),
         .executableTarget(
             name: "MockKafka",
             dependencies: ["DionysusKafkaTesting"],
