@@ -182,6 +182,14 @@ let package = Package(
             path: "Tests/FaultProxy",
             swiftSettings: strict
         ),
+        .target(
+            name: "FakeKafka",
+            dependencies: [
+                .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            path: "Tests/FakeKafka",
+            swiftSettings: strict
+        ),
         .executableTarget(
             name: "Chaos",
             dependencies: [
@@ -218,7 +226,7 @@ let package = Package(
                 "DionysusKafkaTesting",
                 "DionysusPostgres", "DionysusSQLite",
                 "OrderTool", "CounterTool", "PublisherTool", "KeeperTool",
-                "TestSupport", "Rentals",
+                "FakeKafka", "TestSupport", "Rentals",
             ],
             swiftSettings: strict
         ),
@@ -295,7 +303,7 @@ let package = Package(
             name: "DionysusConsumerTests",
             dependencies: [
                 "Dionysus", "DionysusConsumer", "DionysusEmbedded", "DionysusKafka", "DionysusKafkaTesting",
-                "TestSupport",
+                "FakeKafka", "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "MetricsTestKit", package: "swift-metrics"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -321,7 +329,8 @@ let package = Package(
         .testTarget(
             name: "DionysusKafkaTests",
             dependencies: [
-                "CRdkafka", "Dionysus", "DionysusConformance", "DionysusKafka", "DionysusKafkaTesting", "TestSupport",
+                "CRdkafka", "Dionysus", "DionysusConformance", "DionysusKafka", "DionysusKafkaTesting", "FakeKafka",
+                "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict

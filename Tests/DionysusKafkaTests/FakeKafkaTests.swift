@@ -1,0 +1,73 @@
+import Dionysus
+import DionysusKafka
+import FakeKafka
+import TestSupport
+import Testing
+
+@Suite("A broker of Kafka's protocol that answers as a test scripts it", .timeLimit(.minutes(3)))
+struct FakeKafkaTests {
+    @Test func `it takes, keeps and gives messages, and lets a group be joined`() async throws {
+        try await FakeFixture.run { fixture in
+            fixture.kafka.change { $0.createTopic("t", partitions: 2) }
+            let producer = try await fixture.producer()
+            let results = await producer.send((0..<10).map { .numbered($0, partition: Int32($0 % 2)) })
+            #expect(results.map(\.code) == Array(repeating: nil, count: 10))
+            let messages = try await fixture.member().read(10)
+            #expect(Set(messages.map(\.text)) == Set((0..<10).map { "value \($0)" }))
+            let range = OffsetRange(first: 0, next: 5)
+            #expect(try await fixture.broker.offsets(of: [TopicPartition("t", 1)]) == [TopicPartition("t", 1): range])
+        }
+    }
+
+    @Test func `it has transactions: what was aborted is not read, and their ends take offsets`() async throws {
+        try await FakeFixture.run { fixture in
+            fixture.kafka.change { script in
+                script.createTopic("t", partitions: 1)
+                script.append(.records([("a", "1"), ("b", "2")], producer: 7), to: "t", 0)
+                script.append(.end(.commit, producer: 7), to: "t", 0)
+                script.append(.records([("c", "3")], producer: 8), to: "t", 0)
+                script.append(.end(.abort, producer: 8), to: "t", 0)
+                script.append(.records([("d", "4")]), to: "t", 0)
+            }
+            let messages = try await fixture.member().read(3)
+            #expect(messages.map(\.offset) == [0, 1, 5])
+            #expect(messages.map(\.text) == ["1", "2", "4"])
+        }
+    }
+}
+
+/// A fake broker, and an adapter for it.
+struct FakeFixture {
+    let kafka: FakeKafka
+    let broker: KafkaBroker
+
+    /// Runs a test and ends the adapter before the broker.
+    static func run(
+        _ script: Script = Script(),
+        settings: [String: String] = [:],
+        _ body: (FakeFixture) async throws -> Void
+    ) async throws {
+        try await FakeKafka.run(script) { kafka in
+            let servers = kafka.bootstrapServers
+            let broker = try KafkaBroker(bootstrapServers: servers, settings: settings, logger: .silent)
+            do {
+                try await body(FakeFixture(kafka: kafka, broker: broker))
+            } catch {
+                await broker.close()
+                throw error
+            }
+            await broker.close()
+        }
+    }
+
+    func producer(timeout: Duration = .seconds(20)) async throws -> any MessageProducer {
+        try await broker.makeProducer(ProducerOptions(clientID: "test", messageTimeout: timeout))
+    }
+
+    func member(topics: [String] = ["t"], settings: [String: String] = [:]) async throws -> Member {
+        let consumer = try await broker.makeConsumer(
+            ConsumerOptions(clientID: "test", groupID: "group", topics: topics, settings: settings)
+        )
+        return Member(consumer: consumer, position: .earliest)
+    }
+}
