@@ -89,6 +89,16 @@ struct Setting: Sendable {
             \.producer.defaultPartitionKey,
             "the partition key of topics that declare none; empty for none"
         ),
+        .text(
+            "DIONYSUS_SOFT_DELETE_COLUMN",
+            \.producer.softDeleteColumn,
+            "the soft-delete column of models that name none, applied by migrate"
+        ),
+        .flag(
+            "DIONYSUS_RECORD_CHANGES",
+            \.producer.recordsChanges,
+            "record the changes of this process; triggers work anyhow"
+        ),
         .choice("DIONYSUS_PARTITIONER", \.producer.partitioner, "how partition keys become partitions"),
         .number("DIONYSUS_TIME_FRACTION_DIGITS", \.producer.timeFractionDigits, "digits of fractions of seconds"),
         .text(

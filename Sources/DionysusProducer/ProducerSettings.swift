@@ -16,10 +16,18 @@ public struct ProducerSettings: Sendable {
     ///
     /// Default empty.
     public var topicPrefix = ""
+    /// The column that is not null in soft-deleted records, of models that name none of their own.
+    ///
+    /// Applied by migrating. Default `canceled_at`.
+    public var softDeleteColumn = "canceled_at"
     /// The attribute that is the partition key of topics which declare none.
     ///
     /// Default `account_id`.
     public var defaultPartitionKey: String? = "account_id"
+    /// The partition key of topics which declare none, where it is more than an attribute: a computation.
+    ///
+    /// Default nil: ``defaultPartitionKey`` says it.
+    public var partitionKey: PartitionKey?
     /// How partition keys become partitions.
     ///
     /// Default ``Partitioner/crc32``.
@@ -99,6 +107,10 @@ public struct ProducerSettings: Sendable {
     ///
     /// Applied by migrating. Default ``CaptureMode/enabled``.
     public var capture = CaptureMode.enabled
+    /// Whether an ``OutboxRecorder`` of this process records changes; triggers work whatever it says.
+    ///
+    /// For a process whose changes are not to be published, or are recorded by another program. Default true.
+    public var recordsChanges = true
     /// The PostgreSQL role whose members may suppress capture for a transaction.
     ///
     /// Applied by migrating. Default nil: members of the role that owns the outbox, which is the one that migrated first.
@@ -128,6 +140,11 @@ public struct ProducerSettings: Sendable {
 
     /// Creates settings with their defaults.
     public init() {}
+
+    /// The partition key of topics which declare none.
+    var partitionKeyOfTopics: PartitionKey {
+        partitionKey ?? defaultPartitionKey.map { .attribute($0) } ?? .messageKey
+    }
 
     /// What is wrong with the settings, a line each.
     public var faults: [String] {

@@ -215,6 +215,30 @@ struct RubyShape: Sendable, CustomTestStringConvertible {
         }
     }
 
+    @Test("an outbox that was never migrated is planned, told, and left alone", arguments: TestDatabaseKind.available)
+    func unmigrated(_ kind: TestDatabaseKind) async throws {
+        for shape in [RubyShape(kind: kind), RubyShape(kind: kind, changeset: "", name: "outbox_events")] {
+            try await withTemporaryDatabase(kind, outbox: OutboxTables(shape.name)) { database in
+                let creation = try shape.creation()
+                try await database.transaction(.write) { transaction in
+                    try SourceSchema.create(in: &transaction)
+                    try transaction.run(creation)
+                }
+                let schema = OutboxSchema(database: database, registry: Registry(BookingSync()))
+                let planned = try await schema.plannedMigration(lanes: 4).changes
+                #expect(planned.first == "created or upgraded the outbox's tables")
+                #expect(planned.contains { $0.hasPrefix("installed capture triggers on") })
+                #expect(try await schema.validate().contains { $0.contains("made by another program") })
+                try await schema.uninstall()
+                let name = shape.name
+                let isLeft = try await database.transaction(.snapshot) { try $0.describe(table: name) != nil }
+                #expect(isLeft)
+                #expect(try await schema.migrate(lanes: 4).changes == planned)
+                #expect(try await schema.plannedMigration(lanes: 4).changes == [])
+            }
+        }
+    }
+
     @Test(
         "columns of an outbox that can't hold every text are told",
         .enabled(if: TestDatabaseKind.available.contains(.postgres))

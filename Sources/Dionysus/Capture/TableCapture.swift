@@ -73,6 +73,8 @@ public struct RecordCapture: Sendable, Hashable {
     public var softDeleteColumn: String?
     /// Whether changes of soft-deleted records are published.
     public var updatesAfterSoftDelete: Bool
+    /// Of which soft-deleted records changes are published, where not of all.
+    public var updatedAfterSoftDelete: ColumnCondition?
     /// The topics: one row in the outbox for each.
     public var topics: [Topic]
     /// The columns whose last values the row of a deletion keeps in its changeset, as `{"column": [old, null]}`.
@@ -90,6 +92,7 @@ public struct RecordCapture: Sendable, Hashable {
         primaryKey: String,
         softDeleteColumn: String?,
         updatesAfterSoftDelete: Bool = false,
+        updatedAfterSoftDelete: ColumnCondition? = nil,
         topics: [Topic],
         keptColumns: [String] = [],
         changeset: ChangesetContent = .minimal,
@@ -101,6 +104,7 @@ public struct RecordCapture: Sendable, Hashable {
         self.primaryKey = primaryKey
         self.softDeleteColumn = softDeleteColumn
         self.updatesAfterSoftDelete = updatesAfterSoftDelete
+        self.updatedAfterSoftDelete = updatedAfterSoftDelete
         self.topics = topics
         self.keptColumns = keptColumns
         self.changeset = changeset

@@ -27,11 +27,14 @@ public protocol Model: Codable, Sendable {
     static var primaryKey: String { get }
 
     /// The column that is not null in soft-deleted records. It is ignored if the table has no such column.
-    /// `canceled_at` by default.
+    /// `canceled_at` by default, or the one that a producer's settings name for all models without one of their own.
     static var softDeleteColumn: String { get }
 
     /// Whether changes of soft-deleted records are published, as updates. False by default.
     static var publishesUpdatesAfterSoftDelete: Bool { get }
+
+    /// Of which soft-deleted records changes are published, as updates, where not of all. None by default.
+    static var updatesAfterSoftDelete: ColumnCondition? { get }
 
     /// How changes of the model get into the outbox. ``CaptureMethod/triggers`` by default.
     static var captureMethod: CaptureMethod { get }
@@ -44,8 +47,9 @@ extension Model {
     public static var modelName: String { String(describing: Self.self) }
     public static var tableName: String { Inflection().plural(of: Inflection.underscored(modelName)) }
     public static var primaryKey: String { "id" }
-    public static var softDeleteColumn: String { "canceled_at" }
+    public static var softDeleteColumn: String { ModelDescription.defaultSoftDeleteColumn }
     public static var publishesUpdatesAfterSoftDelete: Bool { false }
+    public static var updatesAfterSoftDelete: ColumnCondition? { nil }
     public static var captureMethod: CaptureMethod { .triggers }
     public static var changeset: ChangesetContent { .minimal }
 }
@@ -59,11 +63,13 @@ public struct ModelDescription: Sendable, Hashable, CustomStringConvertible {
     /// The column of the primary key.
     public let primaryKey: String
     /// The column that is not null in soft-deleted records, if the table has it.
-    public let softDeleteColumn: String
+    public private(set) var softDeleteColumn: String
     /// The model's name in snake case, as it begins event names.
     public let singular: String
     /// Whether changes of soft-deleted records are published.
     public let publishesUpdatesAfterSoftDelete: Bool
+    /// Of which soft-deleted records changes are published, where not of all.
+    public let updatesAfterSoftDelete: ColumnCondition?
     /// How changes get into the outbox.
     public let captureMethod: CaptureMethod
     /// What the outbox says about changes.
@@ -78,11 +84,22 @@ public struct ModelDescription: Sendable, Hashable, CustomStringConvertible {
         primaryKey = type.primaryKey
         softDeleteColumn = type.softDeleteColumn
         publishesUpdatesAfterSoftDelete = type.publishesUpdatesAfterSoftDelete
+        updatesAfterSoftDelete = type.updatesAfterSoftDelete
         captureMethod = type.captureMethod
         changeset = type.changeset
         singular = Inflection.underscored(type.modelName)
         self.type = type
     }
+
+    /// The model with the soft-delete column that is set for all, unless it names one of its own.
+    package func softDeleted(by column: String) -> ModelDescription {
+        guard softDeleteColumn == Self.defaultSoftDeleteColumn else { return self }
+        var copy = self
+        copy.softDeleteColumn = column
+        return copy
+    }
+
+    static let defaultSoftDeleteColumn = "canceled_at"
 
     public var description: String { name }
 

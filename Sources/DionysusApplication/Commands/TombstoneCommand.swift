@@ -12,6 +12,8 @@ struct TombstoneCommand<App: DionysusApplication>: AsyncParsableCommand {
                 does the genesis topic. Consumers ignore tombstones unless they choose otherwise: a record's end is its \
                 destroyed event.
 
+                Messages of responders may have another key than MODEL:ID: --key names it.
+
                 A record that is still visible in the source, or has changes that are yet to be published, is refused. \
                 JSON: a list of objects with topic, partition and offset.
                 """
@@ -19,11 +21,19 @@ struct TombstoneCommand<App: DionysusApplication>: AsyncParsableCommand {
     }
 
     @Argument(help: "The full name of the topic: v3_rentals.") var topic: String
-    @Argument(help: "The name of the model: Rental.") var model: String
-    @Argument(help: "The record's primary key.") var id: String
+    @Argument(help: "The name of the model: Rental.") var model: String?
+    @Argument(help: "The record's primary key.") var id: String?
+    @Option(help: "The message key, if it isn't MODEL:ID: RecordsCollection:1. MODEL and ID may be left out then.")
+    var key: String?
     @Option(help: "Send it only to the partition of this partition key.") var partitionKey: String?
     @Flag(help: "Also if the record is still there, or has changes that are yet to be published.") var force = false
     @Flag(help: "Print the report as JSON.") var json = false
+
+    func validate() throws {
+        guard (model == nil) == (id == nil), key != nil || model != nil else {
+            throw ValidationError("give MODEL and ID, or --key, or all of them")
+        }
+    }
 
     func run() async throws {
         let environment = try ApplicationEnvironment<App>()
@@ -36,13 +46,7 @@ struct TombstoneCommand<App: DionysusApplication>: AsyncParsableCommand {
             settings: environment.settings.producer
         )
         do {
-            let tombstones = try await publisher.publish(
-                model,
-                id: id,
-                topic: topic,
-                partitionKey: partitionKey,
-                force: force
-            )
+            let tombstones = try await publish(with: publisher)
             await broker.close()
             await source.close()
             print(json ? Self.json(tombstones).text : Self.text(tombstones))
@@ -50,6 +54,20 @@ struct TombstoneCommand<App: DionysusApplication>: AsyncParsableCommand {
             printError("Error: \(error)")
             throw ExitCode.validationFailure
         }
+    }
+
+    private func publish(with publisher: TombstonePublisher) async throws -> [TombstonePublisher.Tombstone] {
+        if let model, let id {
+            return try await publisher.publish(
+                model,
+                id: id,
+                topic: topic,
+                partitionKey: partitionKey,
+                key: key,
+                force: force
+            )
+        }
+        return try await publisher.publish(key: key ?? "", topic: topic, partitionKey: partitionKey, force: force)
     }
 
     private static func text(_ tombstones: [TombstonePublisher.Tombstone]) -> String {

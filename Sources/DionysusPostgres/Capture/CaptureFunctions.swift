@@ -419,7 +419,14 @@ struct CaptureFunctions {
     /// What changes while a record is soft-deleted is not published.
     private func isPublished(_ record: RecordCapture) -> String {
         guard let column = record.softDeleteColumn, !record.updatesAfterSoftDelete else { return "" }
-        return " AND (\(value(column, Self.new)) IS NULL OR \(differs(column)))"
+        return " AND (\(value(column, Self.new)) IS NULL OR \(differs(column))\(isExempt(record, Self.new, in: table)))"
+    }
+
+    /// Whether a soft-deleted record is one of those whose changes are published, from `OR` on.
+    private func isExempt(_ record: RecordCapture, _ alias: String, in table: CapturedTable) -> String {
+        guard let condition = record.updatedAfterSoftDelete, !condition.values.isEmpty else { return "" }
+        let values = condition.values.map(quotedLiteral).joined(separator: ", ")
+        return " OR \(table.text(condition.column, alias)) IN (\(values))"
     }
 
     private func changeOfUpdate(_ record: RecordCapture) -> String {
@@ -517,7 +524,8 @@ struct CaptureFunctions {
         else { return "" }
         let joins = affected.path.enumerated().map { index, hop in join(hop, at: index) }
         let isVisible = record.softDeleteColumn.map { column in
-            record.updatesAfterSoftDelete ? "" : "WHERE \(value(column, end)) IS NULL"
+            record.updatesAfterSoftDelete
+                ? "" : "WHERE \(value(column, end)) IS NULL\(isExempt(record, end, in: endTable))"
         }
         let keys = record.topics.map { partitionKey($0, of: end, in: endTable) }
         // The partition keys are the record's own, so that they don't multiply the records.

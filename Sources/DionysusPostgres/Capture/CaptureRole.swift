@@ -177,7 +177,7 @@ extension TableCapture {
                     guard index + 1 < affected.path.count else {
                         let record = affected.record
                         return hop.targetColumns + [record.primaryKey]
-                            + [record.softDeleteColumn].compactMap(\.self)
+                            + [record.softDeleteColumn, record.updatedAfterSoftDelete?.column].compactMap(\.self)
                             + record.topics.compactMap(\.partitionKeyColumn)
                     }
                     return hop.targetColumns + affected.path[index + 1].sourceColumns

@@ -329,6 +329,8 @@ struct PostgresOutbox: OutboxSupport {
     }
 
     private func wakeUpLock(in transaction: inout Transaction) throws -> Int64 {
+        // An outbox that another program has made, and that has not been migrated yet, has no notes.
+        guard try transaction.describe(table: tables.path("dionysus_meta")) != nil else { return 0 }
         let value = try transaction.run("SELECT value FROM \(tables.meta) WHERE name = 'wake_up_lock'").first?.text(0)
         return value.flatMap { Int64($0) } ?? 0
     }

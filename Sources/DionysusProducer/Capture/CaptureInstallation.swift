@@ -23,9 +23,12 @@ struct CaptureInstallation: Sendable {
     /// In what the installed triggers differ from what the declaration asks for, a line each.
     func faults(in transaction: inout Transaction) throws -> [String] {
         let tables = support.tables
-        guard let outbox = try transaction.describe(table: tables.path),
-            try transaction.describe(table: tables.path("dionysus_meta")) != nil
-        else { return ["there is no table \(tables.path): run migrate"] }
+        guard let outbox = try transaction.describe(table: tables.path) else {
+            return ["there is no table \(tables.path): run migrate"]
+        }
+        guard try transaction.describe(table: tables.path("dionysus_meta")) != nil else {
+            return ["the outbox \(tables.path) has been made by another program, and not migrated: run migrate"]
+        }
         if let fault = OutboxShape.fault(of: outbox, enforcesTypes: transaction.dialect.enforcesTypes) {
             return [fault]
         }

@@ -35,6 +35,7 @@ struct CapturePlan: Sendable {
             primaryKey: model.primaryKey,
             softDeleteColumn: table?.column(model.softDeleteColumn)?.name,
             updatesAfterSoftDelete: model.publishesUpdatesAfterSoftDelete,
+            updatedAfterSoftDelete: model.updatesAfterSoftDelete,
             topics: publications.map { publication in
                 RecordCapture.Topic(
                     name: publication.topic,
@@ -53,7 +54,10 @@ struct CapturePlan: Sendable {
         let keys = publications.flatMap { publication in
             publication.partitionKey.keptColumns + [publication.partitionKey.column(in: table)].compactMap(\.self)
         }
-        return (declared + [model.primaryKey, model.softDeleteColumn] + keys).withoutRepetitions
+        return
+            (declared + [model.primaryKey, model.softDeleteColumn] + keys
+            + [model.updatesAfterSoftDelete?.column].compactMap(\.self))
+            .withoutRepetitions
             .filter { table.column($0) != nil }
     }
 

@@ -40,7 +40,8 @@ public final class OutboxRecorder: Sendable {
 
     /// Records a change.
     ///
-    /// Nothing is recorded if no attribute differs, nothing about the record is published, or capture is suppressed.
+    /// Nothing is recorded if no attribute differs, nothing about the record is published, capture is suppressed, or the setting
+    /// ``ProducerSettings/recordsChanges`` is off.
     /// - Parameters:
     ///   - change: The change.
     ///   - transaction: The transaction that makes it.
@@ -69,11 +70,12 @@ public final class OutboxRecorder: Sendable {
                 advice: "let its captureMethod be application, and migrate"
             )
         }
-        guard registry.capture == .enabled else { return }
-        let plan = RecordingPlan(ModelDescription(Record.self), registry)
+        guard registry.capture == .enabled, registry.recordsChanges else { return }
+        let model = registry.published(ModelDescription(Record.self))
+        let plan = RecordingPlan(model, registry)
         var rows: [RecordingPlan.Row] = []
         for change in changes {
-            for change in try RecordChange.all(of: change) { rows += try plan.rows(for: change, cipher) }
+            for change in try RecordChange.all(of: change, model) { rows += try plan.rows(for: change, cipher) }
         }
         guard !rows.isEmpty else { return }
         let (table, wakeUp) = try outbox(in: &transaction)

@@ -50,8 +50,10 @@ struct RecordChange {
     }
 
     /// What an application's change comes to: nothing if nothing differs, two changes if the primary key does.
-    static func all<Record: Model>(of change: RecordedChange<Record>) throws -> [RecordChange] {
-        let model = ModelDescription(Record.self)
+    static func all<Record: Model>(
+        of change: RecordedChange<Record>,
+        _ model: ModelDescription
+    ) throws -> [RecordChange] {
         switch change {
         case .created(let record):
             return [RecordChange(model: model, change: .created, old: nil, new: try attributes(of: record))]
@@ -77,7 +79,9 @@ struct RecordChange {
     ) -> EventName.Change? {
         let (before, after) = (old[model.softDeleteColumn] ?? .null, new[model.softDeleteColumn] ?? .null)
         if after != .null {
-            return after != before ? .destroyed : model.publishesUpdatesAfterSoftDelete ? .updated : nil
+            if after != before { return .destroyed }
+            let isExempt = model.updatesAfterSoftDelete.map { $0.holds(for: new[$0.column]) } ?? false
+            return model.publishesUpdatesAfterSoftDelete || isExempt ? .updated : nil
         }
         return before != .null ? .created : .updated
     }

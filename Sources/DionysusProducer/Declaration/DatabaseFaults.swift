@@ -31,14 +31,14 @@ extension Registry.Publication {
     fileprivate var associations: [AssociationDescription] {
         let ofSerializers = serialized.flatMap { model in
             let plan = plan(for: model)
-            return plan.relationships.flatMap(\.branches) + plan.loads
+            return plan.allRelationships.flatMap(\.branches) + plan.allLoads
         }
         return ofSerializers + dependencies + observations.map(\.association)
     }
 
     /// What does not fit; each line continues the name of the publication.
     fileprivate func faults(in catalogue: Catalogue) -> [String] {
-        serialized.flatMap { serializerFaults(plan(for: $0), catalogue) }
+        serialized.flatMap { plan(for: $0).all }.flatMap { serializerFaults($0, catalogue) }
             + unserialized
             + dependencies.flatMap { path in path.faults(in: catalogue).map { ", with \(path.target): \($0)" } }
             + unsideloaded(aggregate, of: model)
@@ -68,7 +68,7 @@ extension Registry.Publication {
     /// Dependencies that have no place in the payloads of what they belong to.
     private func unsideloaded(_ parts: [DependencyDescription], of model: ModelDescription) -> [String] {
         let plan = plan(for: model)
-        let linked = plan.relationships.flatMap(\.branches)
+        let linked = plan.allRelationships.flatMap(\.branches)
         let serializer = plan.serializerName ?? "\(model), which is published whole,"
         return parts.flatMap { part in
             (linked.contains(part.association)
@@ -99,7 +99,10 @@ extension ModelDescription {
     fileprivate func faults(in catalogue: Catalogue) -> [String] {
         guard let description = catalogue[table] else { return ["model \(self): there is no table \(table)"] }
         do {
-            var faults = catalogue.missing(try columns().map(\.name) + [primaryKey], in: table)
+            var faults = catalogue.missing(
+                try columns().map(\.name) + [primaryKey] + [updatesAfterSoftDelete?.column].compactMap(\.self),
+                in: table
+            )
             if let key = description.column(primaryKey) { faults += try keyFaults(key, catalogue) }
             faults += try catalogue.fit(of: self)?.faults ?? []
             return faults.map { "model \(self): \($0)" }

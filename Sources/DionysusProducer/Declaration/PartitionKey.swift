@@ -36,6 +36,33 @@ public struct PartitionKey: Sendable, ExpressibleByStringLiteral {
     /// - Parameter name: The attribute's name in the table.
     /// - Returns: The partition key.
     public static func attribute(_ name: String) -> PartitionKey { PartitionKey(.column(name)) }
+
+    /// What the application computes from a record of any model.
+    ///
+    ///     Topic("bookings", partitionKey: .computed(reading: "id", "rental_id") { record in
+    ///         switch record {
+    ///         case let booking as Booking: String(booking.id)
+    ///         case let part as any RentalPart: String(part.rentalID)
+    ///         default: nil
+    ///         }
+    ///     }) { … }
+    ///
+    /// As for a publication's own computation, capture can't know the value: it is computed as the record is published.
+    /// - Parameters:
+    ///   - attributes: The attributes that the computation reads, as the tables have them; a model without one of them
+    ///     does without. The outbox keeps those of deleted records.
+    ///   - order: Which messages keep their order. Default ``PartitionOrder/partitionKey``, for which one worker at a
+    ///     time publishes the topic's changes.
+    ///   - key: The partition key of a record, or nil for its message key. What it throws makes the record's
+    ///     publication fail, to be tried again.
+    /// - Returns: The partition key.
+    public static func computed(
+        reading attributes: String...,
+        orderedBy order: PartitionOrder = .partitionKey,
+        by key: @escaping @Sendable (any Model) throws -> String?
+    ) -> PartitionKey {
+        PartitionKey(.computed(ComputedPartitionKey(order: order, columns: attributes, isShared: true, compute: key)))
+    }
 }
 
 /// Which of a publication's messages keep their order, where capture can't know their partition keys.
@@ -51,7 +78,20 @@ struct ComputedPartitionKey: Sendable {
     let order: PartitionOrder
     /// The columns that a deleted record's row of the outbox keeps, so that its partition key can be computed.
     let columns: [String]
+    /// Whether it is for models of which each may lack some of the columns.
+    var isShared = false
     let compute: @Sendable (any Model) throws -> String?
+
+    /// The same for one model, which has these columns or not.
+    func reading(from model: ModelDescription) -> ComputedPartitionKey {
+        guard isShared, let declared = try? model.columns().map(\.name) else { return self }
+        return ComputedPartitionKey(
+            order: order,
+            columns: columns.filter(declared.contains),
+            isShared: true,
+            compute: compute
+        )
+    }
 }
 
 extension Publish {

@@ -29,7 +29,9 @@ public struct Registry: Sendable {
     /// What is wrong with the declaration whatever the database is like, a line each.
     let faults: [String]
     let capture: CaptureMode
+    let recordsChanges: Bool
     let changesetKeys: [ChangesetKey]
+    private let softDeleteColumn: String
     let captureSuppressionRole: String?
     /// The application to which the outbox belongs, if it has a name.
     let application: String?
@@ -42,7 +44,10 @@ public struct Registry: Sendable {
         middleware = producer.middleware
         genesisStreamers = producer.genesisStreamers
         capture = settings.capture
+        recordsChanges = settings.recordsChanges
         changesetKeys = settings.changesetKeys
+        let softDeleteColumn = settings.softDeleteColumn
+        self.softDeleteColumn = softDeleteColumn
         captureSuppressionRole = settings.captureSuppressionRole
         application = settings.application
         let namespaces = producer.namespaces
@@ -54,10 +59,11 @@ public struct Registry: Sendable {
                     Publication(
                         topic: name,
                         genesisTopic: topic.genesisReplica ? name + "_genesis" : nil,
-                        model: published.model,
+                        model: published.model.softDeleted(by: softDeleteColumn),
                         partitionKey: PublicationPartitionKey(
                             published.partitionKey ?? topic.partitionKey,
-                            default: settings.defaultPartitionKey
+                            default: settings.partitionKeyOfTopics,
+                            of: published.model
                         ),
                         aggregate: published.dependencies,
                         observations: published.observations,
@@ -69,6 +75,9 @@ public struct Registry: Sendable {
         }
         faults = TopicFaults.all(in: namespaces, prefix: prefix)
     }
+
+    /// A model as it is published: with the soft-delete column that is set for all.
+    func published(_ model: ModelDescription) -> ModelDescription { model.softDeleted(by: softDeleteColumn) }
 
     /// The topics that publish a model.
     /// - Parameter modelName: The model's name.
@@ -125,7 +134,7 @@ public struct Registry: Sendable {
                 + publication.observations.flatMap { [$0.model, $0.association.source, $0.association.target] }
                 + publication.serialized.flatMap { model in
                     let plan = publication.plan(for: model)
-                    return (plan.relationships.flatMap(\.branches) + plan.loads).map(\.target)
+                    return (plan.allRelationships.flatMap(\.branches) + plan.allLoads).map(\.target)
                 }
         }
         .withoutRepetitions
@@ -146,14 +155,18 @@ enum PublicationPartitionKey: Sendable {
     /// What the application computes from the record.
     case computed(ComputedPartitionKey)
 
-    init(_ key: PartitionKey, default column: String?) {
-        self =
-            switch key.rule {
-            case .configured: column.map { .column($0) } ?? .messageKey
-            case .messageKey: .messageKey
-            case .column(let name): .column(name)
-            case .computed(let computed): .computed(computed)
+    init(_ key: PartitionKey, default configured: PartitionKey, of model: ModelDescription) {
+        switch key.rule {
+        case .configured:
+            if case .configured = configured.rule {
+                self = .messageKey
+            } else {
+                self.init(configured, default: .messageKey, of: model)
             }
+        case .messageKey: self = .messageKey
+        case .column(let name): self = .column(name)
+        case .computed(let computed): self = .computed(computed.reading(from: model))
+        }
     }
 
     /// The column whose value rows of the outbox carry as their partition key, if the table has it.

@@ -42,8 +42,10 @@ extension SerializerPlan {
         _ serializers: Serializers,
         _ encoder: JSONTreeEncoder
     ) throws -> JSON.Object {
-        var members = try attributes(of: record, targets, encoder)
         let columns = try encoder.encodeObject(record)
+        let chosen = chosen(for: columns)
+        let relationships = chosen.relationships
+        var members = try chosen.attributes(of: record, targets, encoder)
         let links = try relationships.map { relationship in
             let computed = try relationship.link.map { try $0(record, targets, encoder) }
             return JSON.Object.Member(

@@ -38,7 +38,13 @@ struct SerializerPlan: Sendable {
     /// Writes a record's attributes as JSON members, each followed by a comma.
     let writeAttributes: @Sendable (any Model, Targets, MemberEncoder, inout JSONWriter) throws -> Void
 
-    init(_ serializer: any ModelSerializer) { self = serializer.plan }
+    /// Other plans, of which a record's column chooses one.
+    private(set) var variants: Variants?
+
+    init(_ serializer: any ModelSerializer) {
+        self = serializer.plan
+        variants = (serializer as? any ChoosingSerializer)?.variants
+    }
 
     /// The plan of a model that is written as it encodes itself.
     init(encoding model: ModelDescription) {

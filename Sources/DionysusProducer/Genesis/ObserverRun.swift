@@ -20,7 +20,9 @@ extension Genesis {
         in transaction: inout Transaction
     ) throws -> Int64 {
         let publication = expansions[0].publication
-        var selection = GenesisSelection(visibleOnly: expansions[0].hidingColumn != nil)
+        var selection = GenesisSelection(
+            visibleOnly: expansions[0].hidingColumn != nil && expansions[0].hidingExemption == nil
+        )
         selection.reach = try ObserverReach(rows, by: expansions, in: &transaction)
         let start = GenesisStatements(tables: tables, dialect: transaction.dialect)
             .start(
@@ -48,7 +50,7 @@ extension Genesis {
         in transaction: inout Transaction
     ) throws -> Int {
         let reach = try ObserverReach(rows, by: expansions, in: &transaction)
-        let visible: SQL = expansions[0].hidingColumn.map { " AND t.\(identifier: $0) IS NULL" } ?? ""
+        let visible: SQL = expansions[0].isVisible("t", transaction.dialect).map { " AND \($0)" } ?? ""
         let count = try transaction.run(
             """
             SELECT count(*) FROM (

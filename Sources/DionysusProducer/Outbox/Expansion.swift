@@ -23,6 +23,8 @@ struct Expansion: Sendable {
     let partitionKeyConstant: String?
     /// The column that is not null in records which are not published any more.
     let hidingColumn: String?
+    /// Which of those records are published all the same.
+    let hidingExemption: ColumnCondition?
 
     private init(
         _ publication: Registry.Publication,
@@ -42,9 +44,17 @@ struct Expansion: Sendable {
         startType = path.first.map { catalogue.keyType(changed.table, $0.column) } ?? .text
         partitionKeyColumn = publication.partitionKey.column(in: table)
         partitionKeyConstant = publication.partitionKey.constant(forTopic: publication.topic)
+        hidingExemption = publication.model.updatesAfterSoftDelete
         hidingColumn =
             publication.model.publishesUpdatesAfterSoftDelete
             ? nil : table?.column(publication.model.softDeleteColumn)?.name
+    }
+
+    /// Whether a record is published, as a condition on its row; nil if all are.
+    func isVisible(_ alias: SQL, _ dialect: any SQLDialect) -> SQL? {
+        guard let hidingColumn else { return nil }
+        let visible: SQL = "\(alias).\(identifier: hidingColumn) IS NULL"
+        return hidingExemption.map { "(\(visible) OR \($0.sql(alias, dialect)))" } ?? visible
     }
 
     /// Every expansion of a declaration.

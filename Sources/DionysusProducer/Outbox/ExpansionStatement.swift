@@ -72,7 +72,7 @@ extension Outbox {
         let partitionKey: SQL =
             expansion.partitionKeyColumn.map { dialect.asText("\(end).\(identifier: $0)") }
             ?? expansion.partitionKeyConstant.map { dialect.asText("\($0)") } ?? "NULL"
-        let visible: SQL = expansion.hidingColumn.map { " WHERE \(end).\(identifier: $0) IS NULL" } ?? ""
+        let visible: SQL = expansion.isVisible(end, dialect).map { " WHERE \($0)" } ?? ""
         return """
             SELECT \(dialect.asText("\(end).\(identifier: model.primaryKey)")) AS resource_id,
               \(partitionKey) AS partition_key, s.position AS position

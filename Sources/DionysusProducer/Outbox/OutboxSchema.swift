@@ -106,13 +106,14 @@ public struct OutboxSchema: Sendable {
         let tables = outbox.tables
         let timeout = outbox.lockTimeout(Self.lockTimeout)
         try await database.exclusively("dionysus:migrate", logger: logger) { transaction in
-            // A table that is no outbox is somebody's data.
+            // A table that is no outbox is somebody's data, and an outbox that was never migrated another program's.
             if let table = try transaction.describe(table: tables.path),
                 let fault = try OutboxShape.fault(of: table, enforcesTypes: false)
                     ?? OutboxPlace.fault(tables, in: &transaction)
             {
                 throw DionysusError(.declaration, fault)
             }
+            guard try transaction.describe(table: tables.path("dionysus_meta")) != nil else { return }
             if !timeout.isEmpty { try transaction.run(timeout) }
             let installed = try outbox.captureReport(CaptureRequest(tables: []), in: &transaction)
             for difference in installed.differences { try transaction.run(difference.statements) }

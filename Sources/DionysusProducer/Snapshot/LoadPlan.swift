@@ -46,11 +46,11 @@ struct LoadPlan: Sendable {
         _ catalogue: Catalogue
     ) throws {
         let serializer = publication.plan(for: model)
-        let relationships = serializer.relationships
+        let relationships = serializer.allRelationships
         let sideloads = Set(parts.map(\.association))
         // A link that the row holds itself needs no query.
         let linked = relationships.filter { $0.link == nil }.flatMap(\.branches).filter { !$0.isBelongsTo }
-        let needed = parts.map(\.association) + serializer.loads + linked
+        let needed = parts.map(\.association) + serializer.allLoads + linked
         let edges = try needed.withoutRepetitions.map { association in
             let target = association.target
             if sideloads.contains(association) {
@@ -59,7 +59,7 @@ struct LoadPlan: Sendable {
                 let plan = try LoadPlan(target, publication, sideloading: nested, columns: columns, catalogue)
                 return Edge(association: association, target: plan)
             }
-            let isLoaded = serializer.loads.contains(association)
+            let isLoaded = serializer.allLoads.contains(association)
             let columns = isLoaded ? try target.columns().map(\.name) : []
             return Edge(association: association, target: LoadPlan(leaf: target, columns: columns, catalogue))
         }
@@ -123,7 +123,8 @@ struct LoadPlan: Sendable {
         softDeleteColumn = isLinkedOnly ? nil : table?.column(model.softDeleteColumn)?.name
         let types = (table?.columns ?? []).compactMap { column in column.type.map { (column.name, $0) } }
         columnTypes = Dictionary(types, uniquingKeysWith: { first, _ in first })
-        let own = [model.primaryKey] + (softDeleteColumn.map { [$0] } ?? [])
+        let condition = isLinkedOnly ? nil : model.updatesAfterSoftDelete?.column
+        let own = [model.primaryKey] + [softDeleteColumn, condition].compactMap(\.self)
         let all = (columns + own).withoutRepetitions
         self.columns = all
         padded = Set(all.filter { catalogue.isPadded(model.table, $0) })

@@ -38,6 +38,12 @@ final class LoadedRecords {
         return rows.row(index)[column].isNull ? .visible : .softDeleted
     }
 
+    /// Whether a record is one of those whose updates are published after its soft deletion.
+    func isUpdatedAfterSoftDelete(_ id: String) -> Bool {
+        guard let condition = plan.model.updatesAfterSoftDelete, let index = place(of: id) else { return false }
+        return condition.holds(for: rows.row(index)[condition.column])
+    }
+
     /// The record; nil if it is gone.
     func record(_ id: String) throws -> (any Model)? { try place(of: id).map(rows.record) }
 

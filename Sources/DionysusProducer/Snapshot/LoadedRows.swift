@@ -83,10 +83,11 @@ final class LoadedRows {
     func writePayload(_ index: Int, into writer: inout JSONWriter) throws {
         let row = row(index)
         let record = try record(index)
-        let related = try related(to: row)
-        let relationships = plan.serializer.relationships
+        let serializer = plan.serializer.chosen(for: row)
+        let related = try related(to: row, for: serializer)
+        let relationships = serializer.relationships
         writer.literal("{")
-        do { try plan.serializer.writeAttributes(record, related, encoder, &writer) } catch {
+        do { try serializer.writeAttributes(record, related, encoder, &writer) } catch {
             throw isLinked ? failure(index, error) : error
         }
         writer.literal("\"links\":{")
@@ -110,9 +111,9 @@ final class LoadedRows {
     }
 
     /// What the serializer's computations may ask for.
-    private func related(to row: Row) throws -> SerializerPlan.Targets {
+    private func related(to row: Row, for serializer: SerializerPlan) throws -> SerializerPlan.Targets {
         var related: SerializerPlan.Targets = []
-        for load in plan.serializer.loads {
+        for load in serializer.loads {
             guard let targets = targets(of: load) else { continue }
             related.append((load, try targetRows(of: row, load).map { try targets.record($0) }))
         }

@@ -87,7 +87,9 @@ struct Composer: Sendable {
                 continue
             }
             let state = loaded.state(of: row.resourceID)
-            let staysDestroyed = !publication.model.publishesUpdatesAfterSoftDelete
+            let staysDestroyed =
+                !publication.model.publishesUpdatesAfterSoftDelete
+                && (state != .softDeleted || !loaded.isUpdatedAfterSoftDelete(row.resourceID))
             if state == .gone, row.resourceID.contains("\u{FFFD}") {
                 verdicts.append(.failed(keyOfBytes(row)))
                 held.insert(holdingKey(row, onFailure))

@@ -48,18 +48,20 @@ public struct TombstonePublisher: Sendable {
     ///   - topic: The full name of the topic. Its genesis topic gets tombstones too.
     ///   - partitionKey: Leads to the one partition that gets a tombstone; nil sends one to every partition, because a
     ///     record whose partition key has changed has left messages elsewhere.
+    ///   - key: The key of its messages, if it isn't the record's own; nil for `Model:ID`.
     ///   - force: Whether a record that is still there, or still has changes to be published, may be forgotten.
     /// - Returns: The tombstones, those of the topic before those of its genesis topic.
-    /// - Throws: As ``publish(_:id:topic:partitionKey:force:)-(String,_,_,_,_)``.
+    /// - Throws: As ``publish(_:id:topic:partitionKey:key:force:)-(String,_,_,_,_,_)``.
     @discardableResult
     public func publish(
         _ model: any Model.Type,
         id: String,
         topic: String,
         partitionKey: String? = nil,
+        key: String? = nil,
         force: Bool = false
     ) async throws -> [Tombstone] {
-        try await publish(model.modelName, id: id, topic: topic, partitionKey: partitionKey, force: force)
+        try await publish(model.modelName, id: id, topic: topic, partitionKey: partitionKey, key: key, force: force)
     }
 
     /// Publishes tombstones of a record and waits for their acknowledgement.
@@ -68,6 +70,7 @@ public struct TombstonePublisher: Sendable {
     ///   - id: Its primary key.
     ///   - topic: The full name of the topic. Its genesis topic gets tombstones too.
     ///   - partitionKey: Leads to the one partition that gets a tombstone; nil sends one to every partition.
+    ///   - key: The key of its messages, if it isn't the record's own; nil for `Model:ID`.
     ///   - force: Whether a record that is still there, or still has changes to be published, may be forgotten. Then
     ///     those who read the log from its beginning miss it until its next message.
     /// - Returns: The tombstones, those of the topic before those of its genesis topic.
@@ -80,8 +83,10 @@ public struct TombstonePublisher: Sendable {
         id: String,
         topic: String,
         partitionKey: String? = nil,
+        key customKey: String? = nil,
         force: Bool = false
     ) async throws -> [Tombstone] {
+        if let customKey { try Self.requireKey(customKey) }
         let publication = try registry.publishing(modelName, in: topic)
         let catalogue = try await Catalogue.read(for: registry, from: database)
         let key = try catalogue.recordKey(id, of: publication.model)
@@ -94,17 +99,74 @@ public struct TombstonePublisher: Sendable {
             return (outbox, try sourceID.first?.text(0) ?? "", try version.first?.integer(0) ?? 0)
         }
         if !force { try await refuseIfAlive(reference, id, key, publication, catalogue, outbox) }
+        let messageKey = customKey ?? reference.messageKey
+        return try await send(key: messageKey, sourceID, version, to: destinations(publication, partitionKey))
+    }
+
+    /// Publishes tombstones under a key that is no record's, such as the one that a responder gave its messages.
+    ///
+    ///     try await publisher.publish(key: "RecordsCollection:1", topic: "v3_rentals")
+    ///
+    /// A key that names a record of a model which the topic publishes is treated as that record.
+    /// - Parameters:
+    ///   - key: The message key.
+    ///   - topic: The full name of the topic. Its genesis topic gets tombstones too.
+    ///   - partitionKey: Leads to the one partition that gets a tombstone; nil sends one to every partition.
+    ///   - force: As for a record's tombstones.
+    /// - Returns: The tombstones, those of the topic before those of its genesis topic.
+    /// - Throws: ``DionysusError``: `malformed` for an empty key, and as for a record's tombstones.
+    @discardableResult
+    public func publish(
+        key: String,
+        topic: String,
+        partitionKey: String? = nil,
+        force: Bool = false
+    ) async throws -> [Tombstone] {
+        try Self.requireKey(key)
+        if let model = registry.publications.first(where: { $0.topic == topic && key.hasPrefix($0.model.name + ":") }) {
+            let id = String(key.dropFirst(model.model.name.count + 1))
+            return try await publish(model.model.name, id: id, topic: topic, partitionKey: partitionKey, force: force)
+        }
+        guard let publication = registry.publications.first(where: { $0.topic == topic }) else {
+            throw DionysusError(
+                .notFound,
+                "there is no declared topic \(topic)",
+                advice: "`topics` shows those that are declared"
+            )
+        }
+        let (sourceID, version) = try await database.transaction(.write) { [database] transaction in
+            let outbox = try Outbox.open(of: database, in: &transaction)
+            let results = try transaction.run([outbox.sourceID, outbox.support.drawVersion()])
+            return (try results[0].first?.text(0) ?? "", try results[1].first?.integer(0) ?? 0)
+        }
+        return try await send(key: key, sourceID, version, to: destinations(publication, partitionKey))
+    }
+
+    private static func requireKey(_ key: String) throws {
+        guard key.isEmpty else { return }
+        throw DionysusError(
+            .malformed,
+            "the key of a tombstone is empty",
+            advice: "give the key of the messages to be forgotten"
+        )
+    }
+
+    private func send(
+        key: String,
+        _ sourceID: String,
+        _ version: Int64,
+        to places: [Place]
+    ) async throws -> [Tombstone] {
         let headers = [
             MessageHeader(HeaderName.eventID, Array("\(sourceID)-tombstone-\(UUID().uuidString.lowercased())".utf8)),
             MessageHeader(HeaderName.version, Array(String(version).utf8)),
         ]
-        let places = try await destinations(publication, partitionKey)
         return try await send(
             places.map { place in
                 OutgoingMessage(
                     topic: place.topic,
                     destination: place.destination,
-                    key: Array(reference.messageKey.utf8),
+                    key: Array(key.utf8),
                     value: nil,
                     headers: headers
                 )

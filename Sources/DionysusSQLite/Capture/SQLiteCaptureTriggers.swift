@@ -261,6 +261,17 @@ struct SQLiteCaptureTriggers {
         return statements.joined(separator: "\n")
     }
 
+    /// Whether a soft-deleted record is one of those whose changes are published.
+    private func exempt(_ record: RecordCapture, _ alias: String) -> String? {
+        guard let condition = record.updatedAfterSoftDelete, !condition.values.isEmpty else { return nil }
+        let values = condition.valuesWithNumbers.map(literal).joined(separator: ", ")
+        return "coalesce(\(text(condition.column, of: alias)) IN (\(values)), 0)"
+    }
+
+    private func notExempt(_ record: RecordCapture) -> String {
+        exempt(record, "NEW").map { " AND NOT \($0)" } ?? ""
+    }
+
     private func changeOfUpdate(_ record: RecordCapture) -> String {
         let key = quoted(capture.primaryKey)
         var cases = "CASE WHEN OLD.\(key) IS NOT NEW.\(key) THEN \(event(record, .created))"
@@ -268,7 +279,8 @@ struct SQLiteCaptureTriggers {
             cases += """
                  WHEN NEW.\(column) IS NOT NULL AND NEW.\(column) IS NOT OLD.\(column) THEN \(event(record, .destroyed))
                 WHEN NEW.\(column) IS NULL AND OLD.\(column) IS NOT NULL THEN \(event(record, .created))
-                WHEN NEW.\(column) IS NOT NULL THEN \(record.updatesAfterSoftDelete ? event(record, .updated) : "NULL")
+                WHEN NEW.\(column) IS NOT NULL\(notExempt(record)) THEN \(
+                    record.updatesAfterSoftDelete ? event(record, .updated) : "NULL")
                 """
         }
         return cases + " ELSE \(event(record, .updated)) END"
@@ -293,7 +305,8 @@ struct SQLiteCaptureTriggers {
                     + "ON \(target).\(quoted(hop.otherColumn)) = \(source).\(quoted(hop.column))\(condition ?? "")"
             }
         let isVisible = record.softDeleteColumn.map { column in
-            record.updatesAfterSoftDelete ? "" : "WHERE \(end).\(quoted(column)) IS NULL"
+            record.updatesAfterSoftDelete
+                ? "" : "WHERE \(end).\(quoted(column)) IS NULL" + (exempt(record, end).map { " OR \($0)" } ?? "")
         }
         return record.topics
             .map { topic in
