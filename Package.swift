@@ -224,7 +224,7 @@ let package = Package(
             dependencies: [
                 "Dionysus", "DionysusApplication", "DionysusEmbedded", "DionysusHealth", "DionysusKafka",
                 "DionysusKafkaTesting",
-                "DionysusPostgres", "DionysusSQLite",
+                "DionysusPostgres", "DionysusProducer", "DionysusSQLite",
                 "OrderTool", "CounterTool", "PublisherTool", "KeeperTool",
                 "FakeKafka", "TestSupport", "Rentals",
             ],

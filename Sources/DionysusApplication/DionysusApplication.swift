@@ -13,7 +13,7 @@ public import Logging
 ///     }
 ///
 /// Its commands are `migrate`, `uninstall`, `validate`, `relay`, `consume`, `lag`, `reset`, `backfill`, `replica`,
-/// `describe`, `preview`, `messages`, `topics`, `genesis`, `tombstone`, `outbox`, `failures`, `events`, `health`, `config`,
+/// `describe`, `preview`, `compare-payloads`, `messages`, `topics`, `genesis`, `tombstone`, `outbox`, `failures`, `events`, `health`, `config`,
 /// `version` and those that the application adds. Settings come from code, from the environment over it, and from flags
 /// over that.
 public protocol DionysusApplication: Sendable {
@@ -115,7 +115,8 @@ struct RootCommand<App: DionysusApplication>: AsyncParsableCommand {
     /// The library's commands that the application's sides have.
     private static var commands: [any ParsableCommand.Type] {
         let producer: [any ParsableCommand.Type] = [
-            RelayCommand<App>.self, PreviewCommand<App>.self, GenesisCommand<App>.self, TombstoneCommand<App>.self,
+            RelayCommand<App>.self, PreviewCommand<App>.self, ComparePayloadsCommand<App>.self,
+            GenesisCommand<App>.self, TombstoneCommand<App>.self,
             OutboxCommand<App>.self,
         ]
         let consumer: [any ParsableCommand.Type] = [

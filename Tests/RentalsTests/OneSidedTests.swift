@@ -7,7 +7,7 @@ import Testing
 /// Applications that only publish, or only consume, and what is assumed for those that say nothing.
 @Suite(.serialized, .timeLimit(.minutes(10)))
 struct OneSidedTests {
-    private static let producerOnly = ["relay", "preview", "genesis", "tombstone", "outbox"]
+    private static let producerOnly = ["relay", "preview", "compare-payloads", "genesis", "tombstone", "outbox"]
     private static let consumerOnly = ["consume", "lag", "reset", "backfill", "failures", "events"]
 
     @Test(
