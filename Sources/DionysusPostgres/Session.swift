@@ -3,8 +3,8 @@ import Dionysus
 
 /// A connection of libpq, in pipeline mode: statements given together cost one round trip.
 ///
-/// It connects when a transaction begins, if it has to, and keeps nothing in the server's session but prepared statements,
-/// and these only where the session is its own.
+/// It connects when a transaction begins, if it has to, and keeps nothing in the server's session but prepared statements
+/// and that nothing is compiled, and these only where the session is its own.
 final class Session: DatabaseConnection {
     private let target: ConnectionTarget
     private let interruption: Interruption
@@ -205,12 +205,16 @@ final class Session: DatabaseConnection {
     }
 
     /// Results are read as text, whose form depends on these; timestamps without a time zone are UTC.
+    ///
+    /// Nothing is compiled: the server decides that by what it expects to read, and compiling takes longer than any statement
+    /// here.
     private func settings(of connection: OpaquePointer) throws -> [SQL] {
         let result = PQexec(
             connection,
             """
             SELECT current_setting('TimeZone') IN ('UTC', 'Etc/UTC'), current_setting('DateStyle') LIKE 'ISO%',
-              current_setting('extra_float_digits')::int > 0, current_setting('bytea_output') = 'hex', pg_backend_pid()
+              current_setting('extra_float_digits')::int > 0, current_setting('bytea_output') = 'hex',
+              current_setting('jit', true) IS DISTINCT FROM 'on', pg_backend_pid()
             """
         )
         defer { PQclear(result) }
@@ -221,9 +225,17 @@ final class Session: DatabaseConnection {
         ]
         func value(_ column: Int) -> String? { PQgetvalue(result, 0, Int32(column)).map { String(cString: $0) } }
         // A pooler makes up the number of the process that it says it is.
-        let isDirect = value(needed.count) == String(PQbackendPID(connection))
+        let isDirect = value(needed.count + 1) == String(PQbackendPID(connection))
         preparedStatements = PreparedStatements(isPossible: isDirect)
         var settings = needed.enumerated().filter { index, _ in value(index) != "t" }.map(\.element)
+        if value(needed.count) != "t" {
+            // Once, and not with every transaction, where the session is this one's.
+            if isDirect {
+                PQclear(PQexec(connection, "SET jit TO off"))
+            } else {
+                settings.append("SET LOCAL jit TO off")
+            }
+        }
         if let timeout = target.statementTimeout {
             settings.append("SET LOCAL statement_timeout TO \(raw: String(max(1, timeout.milliseconds)))")
         }

@@ -31,6 +31,28 @@ struct PreparedStatementTests {
         await database.close()
     }
 
+    @Test func `Nothing is compiled, however much the planner expects to read`() async throws {
+        let database = try SharedDatabase.open(PostgresOptions(maxConnections: 1))
+        #expect(try await isCompiling(database) == false)
+        await database.close()
+    }
+
+    @Test(.needsBouncer) func `Nothing is compiled behind PgBouncer, where other sessions keep their setting`()
+        async throws
+    {
+        let database = try SharedDatabase.openThroughBouncer()
+        #expect(try await isCompiling(database) == false)
+        try await database.outsideTransaction(
+            "DO $$ BEGIN IF current_setting('jit') <> 'on' THEN RAISE 'the setting outlived its transaction'; END IF; END $$"
+        )
+        await database.close()
+    }
+
+    private func isCompiling(_ database: PostgresDatabase) async throws -> Bool? {
+        try await database.transaction(.snapshot) { try $0.run("SELECT current_setting('jit') = 'on'").first?[0] }
+            == .bool(true)
+    }
+
     @Test func `A statement whose table has changed asks at most once for the transaction to be run again`()
         async throws
     {

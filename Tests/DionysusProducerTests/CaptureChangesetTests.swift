@@ -190,7 +190,7 @@ import Testing
                 }
                 // A restored record may have moved unseen while it was soft-deleted.
                 let publication = try #require(trial.harness.registry.publications.first)
-                let moves = rows.dropFirst().dropLast().map { $0.mayBeMove(in: publication) }
+                let moves = rows.dropFirst().dropLast().map { $0.move(in: publication) != nil }
                 #expect(moves == [false, true, false, true])
             }
     }

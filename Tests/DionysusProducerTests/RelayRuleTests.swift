@@ -65,52 +65,6 @@ import Testing
         }
     }
 
-    @Test(
-        "a claim reads the index of pending rows, however many published ones are kept",
-        arguments: TestDatabaseKind.available
-    )
-    func claimPlan(_ kind: TestDatabaseKind) async throws {
-        try await ProducerHarness.run(kind) { harness in
-            let ids = (1...20_000).map { DatabaseValue.integer($0) }
-            let rows = harness.database.dialect.rows([BulkColumn("id", .integer, ids)], alias: "v")
-            try await harness.write(
-                """
-                INSERT INTO dionysus_outboxes
-                  (resource_class, resource_id, event_name, topic, partition_key, published_at, created_at, updated_at)
-                SELECT 'Account', CAST(id AS text), 'account_updated', 'v3_accounts', CAST(id AS text),
-                  \(harness.database.outbox.time(shiftedBy: 0)), \(harness.database.outbox.time(shiftedBy: 0)),
-                  \(harness.database.outbox.time(shiftedBy: 0)) FROM \(rows)
-                """,
-                CaptureTests.account
-            )
-            let pipeline = try await harness.pipeline()
-            let claim = pipeline.outbox.claim(lane: 1, limit: 100, onFailure: .holdRecord)
-            let pending = pipeline.outbox.pendingLanes()
-            if kind == .sqlite {
-                // Most SQLite databases have never been analysed.
-                try await expectIndex(of: [claim, pending], harness, kind)
-            }
-            try await harness.write("ANALYZE")
-            try await expectIndex(of: [claim, pending], harness, kind)
-        }
-    }
-
-    /// Expects that queries find pending rows by their index, and needn't sort them.
-    private func expectIndex(of queries: [SQL], _ harness: ProducerHarness, _ kind: TestDatabaseKind) async throws {
-        for query in queries {
-            let explain: SQL = kind == .postgres ? "EXPLAIN \(query)" : "EXPLAIN QUERY PLAN \(query)"
-            let plan = try await harness.database.transaction(.snapshot) { transaction in
-                try transaction.run(explain).rows.compactMap { try $0.text(kind == .postgres ? 0 : 3) }
-            }
-            let lookups = plan.filter { $0.contains("dionysus_outboxes_pending") }
-            #expect(!lookups.isEmpty, "\(plan)")
-            if kind == .sqlite {
-                #expect(lookups.allSatisfy { $0.contains("SEARCH") && $0.contains("<expr>=?") }, "\(plan)")
-                #expect(!plan.contains { $0.contains("TEMP B-TREE") }, "\(plan)")
-            }
-        }
-    }
-
     @Test("rows of observers inherit the time and the trace of the change", arguments: TestDatabaseKind.available)
     func inheritance(_ kind: TestDatabaseKind) async throws {
         let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"

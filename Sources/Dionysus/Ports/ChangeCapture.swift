@@ -43,7 +43,8 @@ public protocol OutboxSupport: Sendable {
     /// The statements that put right what may have been changed since ``creation()``; none of them waits for writers.
     func upkeep() -> [SQL]
 
-    /// The statements that (re)create what depends on the number of lanes.
+    /// The statements that (re)create what depends on the number of lanes: the index of unpublished rows by lane, by
+    /// ``OutboxStage`` and by id, and that of failed rows by lane and by the time of their next attempt.
     /// - Parameter lanes: How many lanes there are.
     func laneIndexes(lanes: Int) -> [SQL]
 

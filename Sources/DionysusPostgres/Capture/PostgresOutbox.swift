@@ -68,6 +68,11 @@ struct PostgresOutbox: OutboxSupport {
             WHERE published_at IS NULL AND retry_at IS NOT NULL
             """,
             """
+            CREATE INDEX IF NOT EXISTS \(identifier: tables.index("retrying_keys"))
+            ON \(tables.outbox) (coalesce(partition_key, resource_class || ':' || resource_id))
+            WHERE published_at IS NULL AND retry_at IS NOT NULL
+            """,
+            """
             CREATE INDEX IF NOT EXISTS \(identifier: tables.index("failed")) ON \(tables.outbox) (id)
             WHERE published_at IS NULL AND failed_at IS NOT NULL
             """,
@@ -126,6 +131,8 @@ struct PostgresOutbox: OutboxSupport {
             // A session that keeps ids for later would write rows below those that others have written and published.
             SQL(raw: "DO \(quotedLiteral(block))"),
             "REVOKE ALL ON \(tables.beside("dionysus_wake_ups")) FROM PUBLIC",
+            // What the planner doesn't know of small tables, it takes for large. Who is vacuuming one, analyzes it.
+            "ANALYZE (SKIP_LOCKED) \(tables.outbox), \(tables.lanes), \(tables.meta)",
         ]
     }
 
@@ -136,9 +143,21 @@ struct PostgresOutbox: OutboxSupport {
         )
         return [
             "DROP INDEX IF EXISTS \(identifier: tables.path(tables.index("pending")))",
+            "DROP INDEX IF EXISTS \(identifier: tables.path(tables.index("due")))",
+            "DROP INDEX IF EXISTS \(identifier: tables.path(tables.index("overdue")))",
             """
-            CREATE INDEX \(identifier: tables.index("pending")) ON \(tables.outbox) (\(raw: lane), id)
-            WHERE published_at IS NULL
+            CREATE INDEX \(identifier: tables.index("pending"))
+            ON \(tables.outbox) (\(raw: lane), \(raw: OutboxStage.expression()), id) WHERE published_at IS NULL
+            """,
+            """
+            CREATE INDEX \(identifier: tables.index("due"))
+            ON \(tables.outbox) (\(raw: lane), (\(dialect.comparableTime("retry_at"))))
+            WHERE published_at IS NULL AND retry_at IS NOT NULL
+            """,
+            """
+            CREATE INDEX \(identifier: tables.index("overdue"))
+            ON \(tables.outbox) (\(raw: lane), (\(dialect.comparableTime("coalesce(failed_at, updated_at)"))))
+            WHERE published_at IS NULL AND retry_at IS NOT NULL
             """,
         ]
     }
@@ -253,6 +272,14 @@ struct PostgresOutbox: OutboxSupport {
     func advanceLowWaterMark(ofLane lane: Int, lanes: Int) -> [SQL] {
         let isLane: SQL =
             "\(raw: dialect.laneExpression("coalesce(o.partition_key, o.resource_class || ':' || o.resource_id)", lanes: lanes)) = \(lane)"
+        let lowest = [OutboxStage.fresh, .retrying]
+            .map { stage -> SQL in
+                """
+                (SELECT min(o.id) - 1 FROM \(tables.outbox) o
+                  WHERE \(isLane) AND o.published_at IS NULL AND o.id > dionysus_lanes.low_water
+                    AND \(raw: OutboxStage.expression(of: "o.")) = \(raw: String(stage.rawValue)))
+                """
+            }
         return [
             // The sequence may have been set back. What has been passed by then, a sweep finds.
             """
@@ -260,11 +287,8 @@ struct PostgresOutbox: OutboxSupport {
             WHERE lane = \(lane) AND greatest(low_water, mark_id) > \(lastDrawnID) AND \(sequence) IS NOT NULL
             """,
             """
-            UPDATE \(tables.lanes) SET mark_id = NULL, mark_xid = NULL, low_water = greatest(low_water, least(mark_id, (
-              SELECT min(o.id) - 1 FROM \(tables.outbox) o
-              WHERE \(isLane) AND o.published_at IS NULL AND o.id > dionysus_lanes.low_water
-                AND (o.failed_at IS NULL OR o.retry_at IS NOT NULL)
-            )))
+            UPDATE \(tables.lanes) SET mark_id = NULL, mark_xid = NULL, low_water = greatest(low_water, least(mark_id,
+              \(lowest.joined(separator: ", "))))
             WHERE lane = \(lane) AND mark_xid::xid8 <= pg_snapshot_xmin(pg_current_snapshot())
             """,
             """

@@ -75,24 +75,44 @@ struct Outbox: Sendable {
     /// A parked row has failed and waits for no further attempt.
     static let isNotParked: SQL = "(o.failed_at IS NULL OR o.retry_at IS NOT NULL)"
 
-    /// Whether a row's time has come.
+    /// Whether a row has yet to be tried.
+    private var isFresh: SQL { isAt(.fresh) }
+
+    /// Whether the next attempt of a row that has failed is due.
+    ///
+    /// Fresh and due rows are two questions, so that rows that wait longer are not read for either.
     /// - Parameter moment: One moment for the whole statement: a row that becomes due while rows are looked at must not
     ///   come after those that wait behind it.
-    private func isDue(at moment: SQL) -> SQL {
-        "(o.retry_at IS NULL OR \(hasCome("o", moment))) AND \(Self.isNotParked)"
+    private func isDue(at moment: SQL) -> SQL { "o.retry_at IS NOT NULL AND \(hasCome("o", moment))" }
+
+    /// Whether a row's next attempt is due only because it has waited so long.
+    ///
+    /// The second condition is hidden from planners: it must not be the one by which rows are found.
+    private func isOverdue(at moment: SQL) -> SQL {
+        """
+        o.retry_at IS NOT NULL AND \(hasWaitedLongest("o"))
+          AND CASE WHEN \(hasCome("o", moment)) THEN 0 ELSE 1 END = 1
+        """
     }
 
-    /// Whether the time of a row's next attempt has come, or is further away than any that we would set: dionysus-rb lets
-    /// rows wait for days, and nothing else of their records would be published until then.
     private func hasCome(_ alias: String, _ moment: SQL) -> SQL {
-        let retryAt = dialect.comparableTime("\(raw: alias).retry_at")
+        "\(dialect.comparableTime("\(raw: alias).retry_at")) <= \(dialect.comparableTime(moment))"
+    }
+
+    /// Whether a row has waited longer than any time that we would set: dionysus-rb lets rows wait for days, and nothing else
+    /// of their records would be published until then.
+    private func hasWaitedLongest(_ alias: String) -> SQL {
         let failedAt = dialect.comparableTime("coalesce(\(raw: alias).failed_at, \(raw: alias).updated_at)")
         let earliest = support.statementTime(shiftedBy: -(maxRetryDelay / .seconds(1)))
-        return """
-            (\(retryAt) <= \(dialect.comparableTime(moment))
-              OR \(failedAt) <= \(dialect.comparableTime(earliest)))
-            """
+        return "\(failedAt) <= \(dialect.comparableTime(earliest))"
     }
+
+    func isAt(_ stage: OutboxStage) -> SQL {
+        "\(raw: OutboxStage.expression(of: "o.")) = \(raw: String(stage.rawValue))"
+    }
+
+    /// The stages of rows that are still to be published without anybody's help: each is a range of a lane's index.
+    static let unsettled = [OutboxStage.fresh, .retrying]
 
     private var moment: SQL { support.statementTime(shiftedBy: 0) }
 
@@ -108,24 +128,24 @@ struct Outbox: Sendable {
     /// The lanes that have rows to be published now.
     /// - Parameter refused: Models that can't be published for now.
     func pendingLanes(without refused: [RecordGroup] = []) -> SQL {
-        """
-        SELECT l.lane FROM \(tables.lanes) l WHERE (
-          SELECT 1 FROM \(tables.outbox) o
-          WHERE \(isOfLane) AND o.published_at IS NULL AND o.id > l.low_water AND \(isDue(at: moment))
-            AND NOT \(isYoung)\(isNot(refused))
-          LIMIT 1
-        ) = 1
-        """
+        let isWanted: SQL = "NOT \(isYoung)\(isNot(refused))"
+        return """
+            SELECT l.lane FROM \(tables.lanes) l
+            WHERE \(laneHas("\(isFresh) AND o.id > l.low_water AND \(isWanted)"))
+              OR \(laneHas("\(isDue(at: moment)) AND \(isWanted)"))
+              OR \(laneHas("\(isOverdue(at: moment)) AND \(isWanted)"))
+            """
+    }
+
+    /// Whether a lane `l` has a row that is not published and meets a condition.
+    private func laneHas(_ condition: SQL) -> SQL {
+        "(SELECT 1 FROM \(tables.outbox) o WHERE \(isOfLane) AND o.published_at IS NULL AND \(condition) LIMIT 1) = 1"
     }
 
     /// The lanes whose mark has passed rows that are not settled.
     func passedLanes() -> SQL {
-        """
-        SELECT l.lane FROM \(tables.lanes) l WHERE (
-          SELECT 1 FROM \(tables.outbox) o
-          WHERE \(isOfLane) AND o.published_at IS NULL AND o.id <= l.low_water AND \(Self.isNotParked) LIMIT 1
-        ) = 1
-        """
+        let isPassed = Self.unsettled.map { laneHas("\(isAt($0)) AND o.id <= l.low_water") }
+        return "SELECT l.lane FROM \(tables.lanes) l WHERE \(isPassed.joined(separator: " OR "))"
     }
 
     /// The highest low-water mark, and the highest id that any row has had.
@@ -168,23 +188,24 @@ struct Outbox: Sendable {
         )
     }
 
-    private func isAboveLowWater(_ alias: String, _ lane: Int) -> SQL {
+    func isAboveLowWater(_ alias: String, _ lane: Int) -> SQL {
         "\(raw: alias)id > (SELECT low_water FROM \(tables.lanes) WHERE lane = \(lane))"
     }
 
     /// Lowers a lane's low-water mark to the first row that is not settled, should one have been passed.
     func sweep(lane number: Int) -> SQL {
-        """
-        UPDATE \(tables.lanes) SET low_water = (
-          SELECT min(o.id) - 1 FROM \(tables.outbox) o
-          WHERE \(lane(of: "o.")) = \(number) AND o.published_at IS NULL AND \(Self.isNotParked)
-        )
-        WHERE lane = \(number) AND EXISTS (
-          SELECT 1 FROM \(tables.outbox) o
-          WHERE \(lane(of: "o.")) = \(number) AND o.published_at IS NULL AND \(Self.isNotParked)
-            AND o.id <= dionysus_lanes.low_water
-        )
-        """
+        let rows = Self.unsettled.map { stage -> SQL in
+            """
+            FROM \(tables.outbox) o
+            WHERE \(lane(of: "o.")) = \(number) AND o.published_at IS NULL AND \(isAt(stage))
+            """
+        }
+        let lowest = rows.map { "SELECT min(o.id) AS id \($0)" as SQL }.joined(separator: " UNION ALL ")
+        let isPassed = rows.map { "EXISTS (SELECT 1 \($0) AND o.id <= dionysus_lanes.low_water)" as SQL }
+        return """
+            UPDATE \(tables.lanes) SET low_water = (SELECT min(lowest.id) - 1 FROM (\(lowest)) lowest)
+            WHERE lane = \(number) AND (\(isPassed.joined(separator: " OR ")))
+            """
     }
 
     /// What ``OutboxRow/init(_:)`` reads.
@@ -195,21 +216,56 @@ struct Outbox: Sendable {
         return SQL(raw: (own + context).joined(separator: ", "))
     }
 
-    /// The next rows of a lane, in their order, without those that wait behind a failed one.
+    /// The next rows of a lane that have yet to be tried, in their order, without those that wait behind a failed one.
     /// - Parameter refused: Models that can't be published for now.
     func claim(lane number: Int, limit: Int, onFailure: FailurePolicy, without refused: [RecordGroup] = []) -> SQL {
-        let moment = moment
-        let waits = onFailure == .holdPartitionKey ? isNotBehind(refused, lane: number) : ""
-
+        let isNext: SQL = "\(isFresh) AND \(isAboveLowWater("o.", number))"
         return """
             SELECT \(columns), CASE WHEN \(isYoung) THEN 1 ELSE 0 END FROM \(tables.outbox) o
-            WHERE \(lane(of: "o.")) = \(number) AND o.published_at IS NULL AND \(isAboveLowWater("o.", number))
-              AND \(isDue(at: moment))\(isNotHeld(onFailure, at: moment))\(isNot(refused))\(waits)
+            WHERE \(isHeld(lane: number))\(lane(of: "o.")) = \(number) AND o.published_at IS NULL AND \(isNext)
+              \(mayGo(onFailure, refused, lane: number, at: moment))
             ORDER BY \(support.claimOrder(lane: lane(of: "o."), id: "o.id")) LIMIT \(limit)
             """
     }
 
+    /// The rows of a lane whose next attempt is due, as ``claim(lane:limit:onFailure:without:)`` finds the others.
+    ///
+    /// It is asked after that: what doesn't wait behind a row that has become due since, must not be taken without it.
+    func claimDue(lane number: Int, limit: Int, onFailure: FailurePolicy, without refused: [RecordGroup] = []) -> SQL {
+        let moment = moment
+        // Each of the two reasons has an index of its own.
+        let due = [isDue(at: moment), isOverdue(at: moment)]
+            .map { isDue -> SQL in
+                """
+                SELECT * FROM \(tables.outbox) o
+                WHERE \(isHeld(lane: number))\(lane(of: "o.")) = \(number) AND o.published_at IS NULL AND \(isDue)
+                """
+            }
+        // Ordered by an expression, so that no index on the id alone is walked.
+        return """
+            SELECT \(columns), CASE WHEN \(isYoung) THEN 1 ELSE 0 END FROM (\(due.joined(separator: " UNION ALL "))) o
+            WHERE o.published_at IS NULL\(mayGo(onFailure, refused, lane: number, at: moment))
+            ORDER BY (o.id + 0) LIMIT \(limit)
+            """
+    }
+
+    /// Whether the transaction has the lane's lock, up to `AND`.
+    ///
+    /// The lock is asked for in the same round trip: whoever doesn't get it must not read rows for nothing.
+    private func isHeld(lane number: Int) -> SQL {
+        guard !dialect.forUpdate.isEmpty else { return "" }
+        return "EXISTS (SELECT 1 FROM \(tables.lanes) WHERE lane = \(number) FOR UPDATE SKIP LOCKED) AND "
+    }
+
+    /// Whether a row waits behind no other, from `AND` on.
+    private func mayGo(_ onFailure: FailurePolicy, _ refused: [RecordGroup], lane number: Int, at moment: SQL) -> SQL {
+        let waits = onFailure == .holdPartitionKey ? isNotBehind(refused, lane: number) : ""
+        return "\(isNotHeld(onFailure, at: moment))\(isNot(refused))\(waits)"
+    }
+
     /// No earlier row that it waits for has failed and waits for its next attempt.
+    ///
+    /// These are looked up row by row, however many there are, and not at all if there are none.
     private func isNotHeld(_ onFailure: FailurePolicy, at moment: SQL) -> SQL {
         let waitsForIt: SQL
         switch onFailure {
@@ -219,25 +275,12 @@ struct Outbox: Sendable {
         case .holdPartitionKey: waitsForIt = "\(raw: Self.laneText(of: "h.")) = \(raw: Self.laneText(of: "o."))"
         }
         return """
-             AND NOT EXISTS (SELECT 1 FROM \(tables.outbox) h
-              WHERE h.published_at IS NULL AND h.retry_at IS NOT NULL AND NOT \(hasCome("h", moment)) AND h.id < o.id
-              AND \(waitsForIt))
-            """
-    }
-
-    /// Those of a lane's rows whose record has moved here while earlier rows of it still wait in another lane.
-    func waitingForAnotherLane(_ rows: [OutboxRow], lane number: Int) -> SQL {
-        let columns = [
-            BulkColumn("id", .integer, rows.map { .integer($0.id) }),
-            BulkColumn("topic", .text, rows.map { .text($0.topic) }),
-            BulkColumn("resource_class", .text, rows.map { .text($0.resourceClass) }),
-            BulkColumn("resource_id", .text, rows.map { .text($0.resourceID) }),
-        ]
-        return """
-            SELECT DISTINCT m.id FROM \(dialect.rows(columns, alias: "m")) JOIN \(tables.outbox) o
-              ON o.resource_id = m.resource_id AND o.resource_class = m.resource_class AND o.topic = m.topic
-              AND o.id < m.id
-            WHERE o.published_at IS NULL AND \(lane(of: "o.")) <> \(number) AND \(Self.isNotParked)
+             AND ((SELECT 1 FROM \(tables.outbox) f WHERE f.published_at IS NULL AND f.retry_at IS NOT NULL
+                ORDER BY f.resource_class, f.resource_id LIMIT 1) IS NULL
+              OR (SELECT 1 FROM \(tables.outbox) h
+                WHERE h.published_at IS NULL AND h.retry_at IS NOT NULL AND NOT \(hasCome("h", moment)) AND NOT \(hasWaitedLongest("h"))
+                  AND h.id < o.id
+                  AND \(waitsForIt) LIMIT 1) IS NULL)
             """
     }
 
@@ -335,25 +378,27 @@ struct Outbox: Sendable {
     /// A lane with a row that could be published now, if there is any.
     func somePublishable(onFailure: FailurePolicy, without refused: [RecordGroup] = []) -> SQL {
         let moment = moment
+        let mayGo: SQL = "\(isNotHeld(onFailure, at: moment))\(isNot(refused))"
         return """
-            SELECT l.lane FROM \(tables.lanes) l WHERE (
-              SELECT 1 FROM \(tables.outbox) o
-              WHERE \(isOfLane) AND o.published_at IS NULL AND o.id > l.low_water
-                AND \(isDue(at: moment))\(isNotHeld(onFailure, at: moment))\(isNot(refused))
-              LIMIT 1
-            ) = 1 LIMIT 1
+            SELECT l.lane FROM \(tables.lanes) l
+            WHERE \(laneHas("\(isFresh) AND o.id > l.low_water\(mayGo)"))
+              OR \(laneHas("\(isDue(at: moment))\(mayGo)")) OR \(laneHas("\(isOverdue(at: moment))\(mayGo)"))
+            LIMIT 1
             """
     }
 
     /// The topics of the oldest rows that wait in a lane.
     func waitingTopics(ofLane number: Int) -> SQL {
-        """
-        SELECT DISTINCT topic FROM (
-          SELECT o.topic FROM \(tables.outbox) o
-          WHERE \(lane(of: "o.")) = \(number) AND o.published_at IS NULL AND \(Self.isNotParked)
-          ORDER BY \(support.claimOrder(lane: lane(of: "o."), id: "o.id")) LIMIT 1000
-        ) waiting ORDER BY topic
-        """
+        let oldest = Self.unsettled.map { stage -> SQL in
+            """
+            SELECT topic FROM (
+              SELECT o.topic FROM \(tables.outbox) o
+              WHERE \(lane(of: "o.")) = \(number) AND o.published_at IS NULL AND \(isAt(stage))
+              ORDER BY \(support.claimOrder(lane: lane(of: "o."), id: "o.id")) LIMIT 1000
+            ) \(raw: "\(stage)")
+            """
+        }
+        return "SELECT DISTINCT topic FROM (\(oldest.joined(separator: " UNION ALL "))) waiting ORDER BY topic"
     }
 
     /// When those of the newest rows were recorded and published that were published during the last minute.
@@ -371,17 +416,24 @@ struct Outbox: Sendable {
 
     /// How many rows wait to be published, up to a limit in each lane, and when the oldest was recorded.
     func backlog() -> SQL {
-        let waits: SQL =
-            """
-            FROM \(tables.outbox) o
-            WHERE \(isOfLane) AND o.published_at IS NULL AND o.id > l.low_water AND \(Self.isNotParked)
-            """
+        let lanes = Self.unsettled.map { stage -> SQL in
+            let waits: SQL = """
+                FROM \(tables.outbox) o
+                WHERE \(isOfLane) AND o.published_at IS NULL AND \(isAt(stage)) AND o.id > l.low_water
+                """
+            return """
+                SELECT l.lane,
+                  (SELECT count(*) FROM (SELECT 1 \(waits) LIMIT \(Backlog.countedPerLane)) counted) AS pending,
+                  (SELECT o.created_at \(waits)
+                    ORDER BY \(support.claimOrder(lane: lane(of: "o."), id: "o.id")) LIMIT 1) AS oldest
+                FROM \(tables.lanes) l
+                """
+        }
+        let limit = SQL(raw: String(Backlog.countedPerLane))
         return """
-            SELECT CAST(sum(pending) AS bigint), min(oldest) FROM (
-              SELECT (SELECT count(*) FROM (SELECT 1 \(waits) LIMIT \(Backlog.countedPerLane)) counted) AS pending,
-                (SELECT o.created_at \(waits)
-                  ORDER BY \(support.claimOrder(lane: lane(of: "o."), id: "o.id")) LIMIT 1) AS oldest
-              FROM \(tables.lanes) l
+            SELECT CAST(sum(CASE WHEN pending > \(limit) THEN \(limit) ELSE pending END) AS bigint), min(oldest) FROM (
+              SELECT sum(pending) AS pending, min(oldest) AS oldest
+              FROM (\(lanes.joined(separator: " UNION ALL "))) stages GROUP BY lane
             ) lanes
             """
     }

@@ -77,14 +77,6 @@ final class OutboxRow: Sendable {
         isYoung = false
     }
 
-    /// Whether the row's record may have moved here from another partition key.
-    ///
-    /// A record that was restored may have, while its changes were not captured: its two values are the same.
-    func mayBeMove(in publication: Registry.Publication) -> Bool {
-        guard case .column(let column) = publication.partitionKey, topic != Self.observerTopic else { return false }
-        return values(of: column).count == 2
-    }
-
     /// What the changeset says, by column.
     var changedValues: JSON.Object? {
         guard let changeset, case .object(let values) = try? JSON(parsing: Array(changeset.utf8)) else { return nil }

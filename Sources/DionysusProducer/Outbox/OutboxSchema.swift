@@ -6,7 +6,7 @@ public struct OutboxSchema: Sendable {
     /// How long a statement waits for a table that writers or readers hold, before it lets them pass and tries again.
     private static let lockTimeout = Duration.seconds(1)
     /// The number of what ``OutboxSupport/creation()`` makes: it is raised with every change of that.
-    private static let version = "2"
+    private static let version = "3"
     private static let versionNote = "schema_version"
 
     let database: any CapturingDatabase
@@ -158,6 +158,7 @@ public struct OutboxSchema: Sendable {
     private func createOutbox(lanes: Int) async throws -> Bool {
         let outbox = database.outbox
         let tables = outbox.tables
+        let timeout = outbox.lockTimeout(Self.lockTimeout)
         return try await database.exclusively("dionysus:migrate", logger: logger) { transaction in
             let isBeside = try isCreatedBeside(in: &transaction)
             try requireShape(in: &transaction)
@@ -166,8 +167,10 @@ public struct OutboxSchema: Sendable {
                 try transaction.run(outbox.upkeep() + claim)
                 return false
             }
+            if !timeout.isEmpty { try transaction.run(timeout) }
             let former = try formerOutbox(in: &transaction)
             try transaction.run(outbox.creation(beside: isBeside))
+            let isOfThisVersion = try Self.isOfThisVersion(tables, in: &transaction)
             try transaction.run(GenesisSchema.creation(tables, transaction.dialect))
             try transaction.run([
                 "DELETE FROM \(tables.meta) WHERE name = \(Self.versionNote)",
@@ -184,6 +187,8 @@ public struct OutboxSchema: Sendable {
                     "DELETE FROM \(tables.lanes)",
                     "INSERT INTO \(tables.lanes) (lane) SELECT lane FROM \(Self.numbers(lanes, transaction.dialect))",
                 ])
+            }
+            if current != lanes || former != nil || !isOfThisVersion {
                 try transaction.run(outbox.laneIndexes(lanes: lanes))
             }
             try transaction.run(outbox.upkeep() + claim)
@@ -266,8 +271,11 @@ public struct OutboxSchema: Sendable {
             if try transaction.describe(table: tables.path(table)) == nil { return false }
         }
         guard try OutboxPlace.noted(tables, in: &transaction) == tables.name else { return false }
-        let version = try transaction.run("SELECT value FROM \(tables.meta) WHERE name = \(versionNote)")
-        return try version.first?.text(0) == Self.version && Self.lanes(tables, in: &transaction) == lanes
+        return try isOfThisVersion(tables, in: &transaction) && Self.lanes(tables, in: &transaction) == lanes
+    }
+
+    private static func isOfThisVersion(_ tables: OutboxTables, in transaction: inout Transaction) throws -> Bool {
+        try transaction.run("SELECT value FROM \(tables.meta) WHERE name = \(versionNote)").first?.text(0) == version
     }
 
     static func lanes(_ tables: OutboxTables, in transaction: inout Transaction) throws -> Int {

@@ -6,6 +6,8 @@ final class LaneQueue: Sendable {
         /// In the order in which they are served, so that a busy lane does not starve the others.
         var waiting: [Int] = []
         var underWay: Set<Int> = []
+        /// Lanes that another relay has, and until when polls need not offer them again.
+        var takenUntil: [Int: ContinuousClock.Instant] = [:]
         var workers: [CheckedContinuation<Int?, Never>] = []
         var isClosed = false
         var hasProgressed = false
@@ -19,6 +21,10 @@ final class LaneQueue: Sendable {
             let lane = waiting.remove(at: index)
             underWay.insert(lane)
             return lane
+        }
+
+        func isTaken(_ lane: Int, at now: ContinuousClock.Instant) -> Bool {
+            takenUntil[lane].map { now < $0 } ?? false
         }
 
         /// Pairs lanes with idle workers.
@@ -36,7 +42,12 @@ final class LaneQueue: Sendable {
         }
     }
 
+    /// How long a lane that another relay has is left to it: whoever has a lane looks for its next rows.
+    private static let patienceWithOthers = Duration.milliseconds(100)
+
     private let state = Mutex(State())
+    /// Where in a list of lanes this relay begins, so that several don't all go for the same lane first.
+    private let origin = Int.random(in: 0..<1_024)
     private let onFinished: @Sendable () -> Void
 
     /// Creates a queue.
@@ -51,10 +62,21 @@ final class LaneQueue: Sendable {
 
     /// Adds lanes that nobody works on and that are not waiting yet.
     func offerIdle(_ lanes: [Int]) {
+        guard !lanes.isEmpty else { return }
+        let start = origin % lanes.count
         change { state in
-            for lane in lanes where !state.underWay.contains(lane) && !state.waiting.contains(lane) {
-                state.waiting.append(lane)
+            let now = ContinuousClock.now
+            for lane in lanes[start...] + lanes[..<start] where !state.isTaken(lane, at: now) {
+                if !state.underWay.contains(lane), !state.waiting.contains(lane) { state.waiting.append(lane) }
             }
+        }
+    }
+
+    /// Whether other relays have all of some lanes, as far as is known.
+    func areTaken(_ lanes: [Int]) -> Bool {
+        state.withLock { state in
+            let now = ContinuousClock.now
+            return !lanes.isEmpty && lanes.allSatisfy { state.isTaken($0, at: now) }
         }
     }
 
@@ -79,6 +101,14 @@ final class LaneQueue: Sendable {
 
     /// Something was settled in a lane that is still worked on.
     func progressed() { state.withLock { $0.hasProgressed = true } }
+
+    /// A worker has found that another relay has a lane: that alone is no reason to look for more.
+    func isTaken(_ lane: Int) {
+        change { state in
+            state.underWay.remove(lane)
+            state.takenUntil[lane] = .now + Self.patienceWithOthers
+        }
+    }
 
     /// A worker is done with a lane, for now or with more to come.
     func finished(_ lane: Int, hasMore: Bool, hasProgressed: Bool) {

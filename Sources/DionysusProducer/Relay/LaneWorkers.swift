@@ -22,7 +22,7 @@ struct LaneWorkers: Sendable {
         while let lane = await queue.next() {
             let end = ContinuousClock.now + Self.longestTurn
             var next: RelayPipeline.Claim?
-            var (hasMore, hasProgressed) = (false, false)
+            var (hasMore, hasProgressed, isTaken) = (false, false, false)
             var delay: Duration?
             repeat {
                 pipeline.telemetry.began(lane)
@@ -34,7 +34,9 @@ struct LaneWorkers: Sendable {
                     }
                     failures = 0
                     switch outcome {
-                    case .busy: await pipeline.tellHeldLane(lane)
+                    case .busy:
+                        isTaken = true
+                        await pipeline.tellHeldLane(lane)
                     case .empty: break
                     case .settled: (hasProgressed, brokerFailures) = (true, 0)
                     case .full: (hasMore, hasProgressed, brokerFailures) = (true, true, 0)
@@ -55,7 +57,11 @@ struct LaneWorkers: Sendable {
                 if hasProgressed { queue.progressed() }
             } while next != nil
             if let delay { await queue.pause(delay) }
-            queue.finished(lane, hasMore: hasMore, hasProgressed: hasProgressed)
+            if isTaken {
+                queue.isTaken(lane)
+            } else {
+                queue.finished(lane, hasMore: hasMore, hasProgressed: hasProgressed)
+            }
         }
     }
 }

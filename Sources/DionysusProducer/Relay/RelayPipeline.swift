@@ -128,37 +128,40 @@ struct RelayPipeline: Sendable {
     /// The rows are taken before the version is drawn: so what is loaded afterwards is at least as recent as the version
     /// says.
     private func claiming(_ lane: Int) -> [SQL] {
-        [
-            outbox.claim(
-                lane: lane,
-                limit: settings.batchSize,
-                onFailure: settings.onFailure,
-                without: refused.waiting
-            ),
+        let (limit, onFailure, refused) = (settings.batchSize, settings.onFailure, refused.waiting)
+        return [
+            outbox.claim(lane: lane, limit: limit, onFailure: onFailure, without: refused),
+            outbox.claimDue(lane: lane, limit: limit, onFailure: onFailure, without: refused),
             outbox.support.drawVersion(),
         ]
     }
 
+    /// The rows that were found, in the order of the outbox.
+    private func rows(of claim: Claim) throws -> [OutboxRow] {
+        let fresh = try claim.found[0].rows.map { try OutboxRow($0, keys: keys) }
+        let due = try claim.found[1].rows.map { try OutboxRow($0, keys: keys) }
+        return due.isEmpty ? fresh : Array((fresh + due).sorted { $0.id < $1.id }.prefix(settings.batchSize))
+    }
+
     private func batch(of claim: Claim, _ lane: Int) async throws -> Batch {
-        let found = try claim.found[0].rows.map { try OutboxRow($0, keys: keys) }
+        let found = try rows(of: claim)
         let claimed = found.oldEnough
-        let moves = claimed.filter { row in
-            registry.publication(topic: row.topic, modelName: row.resourceClass).map(row.mayBeMove) ?? false
+        let moves = claimed.compactMap { row in
+            registry.publication(topic: row.topic, modelName: row.resourceClass).flatMap(row.move)
         }
         let waiting =
             moves.isEmpty
             ? []
             : try await claim.lease.perform { [outbox] transaction in
-                try transaction.run(outbox.waitingForAnotherLane(moves, lane: lane)).rows
-                    .compactMap { try $0.integer(0) }
+                try outbox.waitingForAnotherLane(moves, lane: lane, in: &transaction)
             }
         let kinds = claimed.map { ($0, expansions.kind(of: $0)) }
         let batch = Batch(
             rows: kinds.filter { $1 != .replaced }.map(\.0),
             replaced: kinds.filter { $1 == .replaced }.map(\.0),
             withParents: kinds.filter { $1 == .publishedWithParents }.map(\.0),
-            waiting: Set(waiting),
-            version: try claim.found[1].first?.integer(0) ?? 0,
+            waiting: waiting,
+            version: try claim.found[2].first?.integer(0) ?? 0,
             isFull: found.count == settings.batchSize && !claimed.isEmpty,
             start: claim.start
         )

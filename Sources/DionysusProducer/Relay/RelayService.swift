@@ -18,6 +18,8 @@ public struct RelayService: Service {
 
     /// How long rows of lanes that nobody works on may wait while others are published.
     private static let pauseUnderWork = Duration.milliseconds(20)
+    /// How long it waits where other relays have all lanes with something to publish.
+    private static let pauseForOthers = Duration.milliseconds(50)
 
     private let context: RelayContext
     private let mode: Mode
@@ -144,7 +146,11 @@ public struct RelayService: Service {
             await telemetry.measureIfDue(outbox, in: database)
             // Lanes whose rows all wait behind a failed one are looked at again and again: they don't count as work.
             if mode == .untilEmpty, queue.isIdle, try await isEmpty(pipeline, queue) { queue.close() }
-            queue.offerIdle(lanes + housekeeping.lanesInNeed(of: outbox.lanes))
+            queue.offerIdle((lanes + housekeeping.lanesInNeed(of: outbox.lanes)).withoutRepetitions)
+            if queue.areTaken(lanes) {
+                await doorbell.wait(atMost: min(Self.pauseForOthers, settings.pollInterval))
+                continue
+            }
             let isArmed = !isBusy
             if !lanes.isEmpty || isBusy && !queue.isIdle {
                 // A lane may get rows after it was claimed, as others may.

@@ -52,6 +52,11 @@ struct SQLiteOutbox: OutboxSupport {
             WHERE published_at IS NULL AND retry_at IS NOT NULL
             """,
             """
+            CREATE INDEX IF NOT EXISTS \(identifier: tables.index("retrying_keys"))
+            ON \(tables.outbox) (coalesce(partition_key, resource_class || ':' || resource_id))
+            WHERE published_at IS NULL AND retry_at IS NOT NULL
+            """,
+            """
             CREATE INDEX IF NOT EXISTS \(identifier: tables.index("failed")) ON \(tables.outbox) (id)
             WHERE published_at IS NULL AND failed_at IS NOT NULL
             """,
@@ -70,9 +75,21 @@ struct SQLiteOutbox: OutboxSupport {
         )
         return [
             "DROP INDEX IF EXISTS \(identifier: tables.index("pending"))",
+            "DROP INDEX IF EXISTS \(identifier: tables.index("due"))",
+            "DROP INDEX IF EXISTS \(identifier: tables.index("overdue"))",
             """
-            CREATE INDEX \(identifier: tables.index("pending")) ON \(tables.outbox) (\(raw: lane), id)
-            WHERE published_at IS NULL
+            CREATE INDEX \(identifier: tables.index("pending"))
+            ON \(tables.outbox) (\(raw: lane), \(raw: OutboxStage.expression()), id) WHERE published_at IS NULL
+            """,
+            """
+            CREATE INDEX \(identifier: tables.index("due"))
+            ON \(tables.outbox) (\(raw: lane), (\(dialect.comparableTime("retry_at"))))
+            WHERE published_at IS NULL AND retry_at IS NOT NULL
+            """,
+            """
+            CREATE INDEX \(identifier: tables.index("overdue"))
+            ON \(tables.outbox) (\(raw: lane), (\(dialect.comparableTime("coalesce(failed_at, updated_at)"))))
+            WHERE published_at IS NULL AND retry_at IS NOT NULL
             """,
         ]
     }

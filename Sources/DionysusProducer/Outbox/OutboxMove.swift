@@ -1,0 +1,118 @@
+import Dionysus
+
+/// A row whose record may have moved here from another partition key.
+struct OutboxMove: Sendable {
+    let row: OutboxRow
+    /// What decided the lane of the record's earlier rows; nil if the row doesn't tell.
+    let formerLaneText: String?
+}
+
+extension OutboxRow {
+    /// The move that the row tells of, if it does.
+    ///
+    /// A record that was restored may have moved while its changes were not captured: its two values are the same.
+    func move(in publication: Registry.Publication) -> OutboxMove? {
+        guard case .column(let column) = publication.partitionKey, topic != Self.observerTopic else { return nil }
+        let values = values(of: column)
+        guard values.count == 2 else { return nil }
+        return OutboxMove(row: self, formerLaneText: formerLaneText(values[0], now: values[1]))
+    }
+
+    /// A value in JSON needn't be written as the partition key is: whether it is, the new value shows.
+    private func formerLaneText(_ former: JSON, now: JSON) -> String? {
+        guard former != now, now.partitionKey == partitionKey else { return nil }
+        switch former {
+        case .null: return "\(resourceClass):\(resourceID)"
+        case .integer, .number: return former.partitionKey
+        default: return now == .null ? nil : former.partitionKey
+        }
+    }
+}
+
+extension JSON {
+    /// The value of a column as a partition key; nil for null, and for what is none.
+    fileprivate var partitionKey: String? {
+        switch self {
+        case .string(let text): text
+        case .integer(let value): String(value)
+        case .number(let text): text
+        case .bool(let value): String(value)
+        default: nil
+        }
+    }
+}
+
+extension Outbox {
+    /// The ids of those of a lane's rows whose record has moved here while earlier rows of it still wait in another lane.
+    ///
+    /// Asked is the lane that the record has left, from its mark up to the moved row: what lies behind doesn't count, however
+    /// much it is. Of a row that doesn't tell where its record was, all other lanes are asked.
+    func waitingForAnotherLane(
+        _ moves: [OutboxMove],
+        lane number: Int,
+        in transaction: inout Transaction
+    ) throws -> Set<Int64> {
+        let lanesOfTexts = try lanes(of: moves.compactMap(\.formerLaneText).withoutRepetitions, in: &transaction)
+        var moved: [Int: [OutboxRow]] = [:]
+        for move in moves {
+            let former = move.formerLaneText.flatMap { lanesOfTexts[$0] }
+            for lane in former.map({ [$0] }) ?? Array(0..<lanes) where lane != number {
+                moved[lane, default: []].append(move.row)
+            }
+        }
+        var waiting: Set<Int64> = []
+        let questions = moved.flatMap { lane, rows in earlierRows(of: rows, inLane: lane).map { (rows, $0) } }
+        for ((rows, _), found) in zip(questions, try transaction.run(questions.map(\.1))) where !found.isEmpty {
+            let earlier = try found.rows.map { row in
+                (PlainReference(try row.text(1), try row.text(2), try row.text(3)), try row.integer(0) ?? 0)
+            }
+            let first = Dictionary(earlier, uniquingKeysWith: min)
+            for row in rows {
+                guard let id = first[PlainReference(row.topic, row.resourceClass, row.resourceID)] else { continue }
+                if id < row.id { waiting.insert(row.id) }
+            }
+        }
+        return waiting
+    }
+
+    /// A record by its key as it was recorded.
+    private struct PlainReference: Hashable {
+        let topic: String?
+        let modelName: String?
+        let id: String?
+
+        init(_ topic: String?, _ modelName: String?, _ id: String?) {
+            self.topic = topic
+            self.modelName = modelName
+            self.id = id
+        }
+    }
+
+    private func lanes(of texts: [String], in transaction: inout Transaction) throws -> [String: Int] {
+        guard !texts.isEmpty else { return [:] }
+        let column = BulkColumn("text", .text, texts.map { .text($0) })
+        let found = try transaction.run(
+            """
+            SELECT m.text, \(raw: dialect.laneExpression("m.text", lanes: lanes)) FROM \(dialect.rows([column], alias: "m"))
+            """
+        )
+        let pairs = try found.rows.compactMap { row in
+            try row.text(0).flatMap { text in try row.integer(1).map { (text, Int($0)) } }
+        }
+        return Dictionary(pairs, uniquingKeysWith: { first, _ in first })
+    }
+
+    /// The queries for rows of a lane that are still to be published and precede the last of some moved ones, of their records.
+    func earlierRows(of moved: [OutboxRow], inLane number: Int) -> [SQL] {
+        let ids = moved.map(\.resourceID).withoutRepetitions.map { DatabaseValue.text($0) }
+        let isMoved = dialect.isAny("o.resource_id", of: ids, type: .text)
+        let last = moved.map(\.id).max() ?? 0
+        return Self.unsettled.map { stage in
+            """
+            SELECT o.id, o.topic, o.resource_class, o.resource_id FROM \(tables.outbox) o
+            WHERE \(lane(of: "o.")) = \(number) AND o.published_at IS NULL AND \(isAt(stage))
+              AND \(isAboveLowWater("o.", number)) AND o.id < \(last) AND \(isMoved)
+            """
+        }
+    }
+}
