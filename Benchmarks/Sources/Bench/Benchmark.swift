@@ -17,7 +17,7 @@ struct Benchmark: Sendable {
             latency, latencyConsumed, latencyAtRest,
             relayMemory, consumerMemory,
             idle, idleSQLite,
-        ]
+        ] + growth
     }
 
     /// What is measured.

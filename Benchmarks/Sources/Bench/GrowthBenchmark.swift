@@ -1,0 +1,202 @@
+import Dionysus
+import DionysusProducer
+import Synchronization
+
+// What must grow only with the work: each case small and large in one run.
+
+extension Benchmark {
+    static let growth = [growthMoved, growthRetrying, growthParked, growthProcesses, growthModels]
+
+    /// Records that moved to another partition key, whose earlier changes another lane may still have.
+    private static let growthMoved = Benchmark(
+        name: "growth-moved",
+        figures: [
+            Figure(name: "batch of 2,000 among 20,000 rentals that moved to another partition key", unit: "ms"),
+            Figure(name: "the same among 200,000", unit: "ms"),
+            Figure(name: "large by small", unit: "times", targets: [.atMost(1.2)]),
+            Figure(
+                name: "batch at the end of the large case, by one at its start",
+                unit: "times",
+                targets: [.atMost(1.2)]
+            ),
+        ],
+        run: {
+            let small = try await drainMoves(20_000)
+            let large = try await drainMoves(200_000)
+            return [small.whole, large.whole, large.whole / small.whole, large.end / large.start]
+        }
+    )
+
+    /// Rows that failed and wait for their next attempt.
+    private static let growthRetrying = Benchmark(
+        name: "growth-retrying",
+        figures: latencyBeside("1,000,000 rows that wait for a retry"),
+        run: {
+            try await latencyBeside { fixture in
+                try await fixture.failRows(1_000_000, retryAt: "now() AT TIME ZONE 'UTC' + interval '1 day'")
+            }
+        }
+    )
+
+    /// Rows that failed for the last time, in an outbox whose lanes were never analyzed.
+    private static let growthParked = Benchmark(
+        name: "growth-parked",
+        figures: latencyBeside("1,000,000 parked rows, the lanes never analyzed"),
+        run: {
+            try await latencyBeside { fixture in
+                try await fixture.failRows(1_000_000, retryAt: "NULL")
+                try await fixture.run(
+                    "CREATE TEMPORARY TABLE lanes ON COMMIT DROP AS SELECT * FROM dionysus_lanes",
+                    "TRUNCATE dionysus_lanes",
+                    "INSERT INTO dionysus_lanes SELECT * FROM lanes"
+                )
+            }
+        }
+    )
+
+    /// Several relays that share the machine and one outbox.
+    private static let growthProcesses = Benchmark(
+        name: "growth-processes",
+        figures: [
+            Figure(name: "backlog of 200,000 rental_updated, one process", unit: "s"),
+            Figure(name: "the same, two processes", unit: "s"),
+            Figure(name: "the same, four processes", unit: "s"),
+            Figure(name: "two by one", unit: "times", targets: [.atMost(1.1)]),
+            Figure(name: "four by one", unit: "times", targets: [.atMost(1.1)]),
+        ],
+        run: {
+            let rentals = 200_000
+            return try await SourceFixture.with(rentals: rentals) { fixture in
+                let database = try await url(of: fixture.database)
+                var times: [Double] = []
+                for count in [1, 2, 4] {
+                    try await fixture.fillOutbox()
+                    let spent = try await withKafkaServers { servers in
+                        try await ContinuousClock()
+                            .measure {
+                                try await withThrowingTaskGroup(of: Void.self) { group in
+                                    for _ in 0..<count {
+                                        group.addTask {
+                                            _ = try await measureInOwnProcess([
+                                                "relay-process", "--database", database, "--broker", servers,
+                                                "--rows", "\(rentals)",
+                                            ])
+                                        }
+                                    }
+                                    try await group.waitForAll()
+                                }
+                            }
+                    }
+                    times.append(seconds(spent))
+                }
+                return times + [times[1] / times[0], times[2] / times[0]]
+            }
+        }
+    )
+
+    private static func latencyBeside(_ rows: String) -> [Figure] {
+        [
+            Figure(name: "one change to its acknowledgement, p50, nothing else in the outbox", unit: "ms"),
+            Figure(name: "the same beside \(rows)", unit: "ms"),
+            Figure(name: "large by small", unit: "times", targets: [.atMost(2)]),
+        ]
+    }
+
+    /// - Parameter fill: Puts what must not matter into the outbox.
+    /// - Returns: The time of a change without and with it, and the one by the other.
+    private static func latencyBeside(_ fill: (SourceFixture) async throws -> Void) async throws -> [Double] {
+        try await SourceFixture.with(rentals: 1_000) { fixture in
+            let small = try await fixture.latencyOfSingleChanges()
+            try await fill(fixture)
+            let large = try await fixture.latencyOfSingleChanges()
+            return [small, large, large / small]
+        }
+    }
+
+    /// How long a batch takes where all rentals have moved, in milliseconds: on average, at the start and at the end.
+    private static func drainMoves(_ count: Int) async throws -> (whole: Double, start: Double, end: Double) {
+        try await SourceFixture.with(rentals: count) { fixture in
+            try await fixture.run("UPDATE rentals SET account_id = 1 + account_id % 1000")
+            try await fixture.database.outsideTransaction("ANALYZE dionysus_outboxes")
+            let pace = Pace()
+            try await withKafka { broker in try await fixture.relay(to: broker, onPublished: pace.add) }
+            let batch = Double(fixture.settings.batchSize)
+            return (
+                pace.time(of: batch, from: 0.1, to: 0.9), pace.time(of: batch, from: 0.1, to: 0.3),
+                pace.time(of: batch, from: 0.7, to: 0.9)
+            )
+        }
+    }
+}
+
+extension SourceFixture {
+    /// Puts rows into the outbox that have failed, each of another account.
+    fileprivate func failRows(_ count: Int, retryAt: SQL) async throws {
+        try await run(
+            """
+            INSERT INTO dionysus_outboxes (resource_class, resource_id, event_name, topic, partition_key, failed_at, retry_at,
+              error_class, error_message, attempts, created_at, updated_at)
+            SELECT 'Rental', (1000000 + i)::text, 'rental_updated', 'v3_rentals', (1000000 + i)::text, now() AT TIME ZONE 'UTC', \(retryAt),
+              'application', 'it can''t be serialized', 3, now() AT TIME ZONE 'UTC', now() AT TIME ZONE 'UTC'
+            FROM generate_series(1, \(count)) i
+            """
+        )
+        try await database.outsideTransaction("VACUUM ANALYZE dionysus_outboxes")
+        try await database.outsideTransaction("CHECKPOINT")
+    }
+
+    /// The median of the times from a commit to its acknowledgement in milliseconds, one change after the other.
+    fileprivate func latencyOfSingleChanges() async throws -> Double {
+        try await withKafka { broker in
+            let published = Arrivals()
+            let acknowledged = Mutex(Timestamp.now)
+            let relay = RelayService(
+                registry,
+                database: database,
+                broker: broker,
+                settings: settings,
+                logger: quiet,
+                onPublished: { batch in
+                    acknowledged.withLock { $0 = batch.acknowledgedAt }
+                    published.add(batch.changes.count)
+                }
+            )
+            return try await withServices(relay) {
+                var times: [Double] = []
+                for id in 1...60 {
+                    try await run("UPDATE rentals SET price = price + 1 WHERE id = \(id)")
+                    let committed = Timestamp.now
+                    await published.wait(for: 1)
+                    times.append(Double(acknowledged.withLock { $0 }.microseconds - committed.microseconds) / 1_000)
+                }
+                // The first ones meet a relay that has yet to connect.
+                return times.dropFirst(10).map { max($0, 0) }.median
+            }
+        }
+    }
+
+    fileprivate func run(_ statements: SQL...) async throws {
+        _ = try await database.transaction(.write) { try $0.run(statements) }
+    }
+}
+
+/// When how much had been published.
+private final class Pace: Sendable {
+    private let points = Mutex<[(at: Timestamp, total: Int)]>([])
+
+    func add(_ batch: PublishedBatch) {
+        points.withLock { $0.append((batch.acknowledgedAt, ($0.last?.total ?? 0) + batch.changes.count)) }
+    }
+
+    /// How long so many changes took in a part of the work, in milliseconds.
+    func time(of changes: Double, from: Double, to: Double) -> Double {
+        points.withLock { points in
+            let total = Double(points.last?.total ?? 0)
+            let first = points.first { Double($0.total) >= total * from }
+            let last = points.first { Double($0.total) >= total * to }
+            guard let first, let last else { return .nan }
+            let time = Double(last.at.microseconds - first.at.microseconds) / 1_000
+            return time / Double(last.total - first.total) * changes
+        }
+    }
+}
