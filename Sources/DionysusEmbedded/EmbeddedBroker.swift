@@ -156,18 +156,34 @@ public final class EmbeddedBroker: MessageBroker {
     /// - Returns: The offsets; none for a group that doesn't exist.
     /// - Throws: ``DionysusError``, `brokerUnavailable` if the log can't be read.
     public func committedOffsets(group: String) async throws -> [TopicPartition: Int64] {
+        try await committedPositions(of: group).mapValues(\.offset)
+    }
+
+    public func committedPositions(
+        of options: ConsumerOptions,
+        in partitions: [TopicPartition]
+    ) async throws -> [TopicPartition: CommittedPosition] {
+        let wanted = Set(partitions)
+        return try await committedPositions(of: options.groupID).filter { wanted.contains($0.key) }
+    }
+
+    private func committedPositions(of group: String) async throws -> [TopicPartition: CommittedPosition] {
         try await log.read { connection in
             let rows = try Row.fetchAll(
                 connection,
                 sql: """
-                    SELECT t.name, p.number, c.next_offset
+                    SELECT t.name, p.number, c.next_offset, c.metadata
                     FROM committed_offsets c JOIN consumer_groups g ON g.id = c.group_id
                     JOIN partitions p ON p.id = c.partition_id JOIN topics t ON t.id = p.topic_id
                     WHERE g.name = ?
                     """,
                 arguments: [group]
             )
-            return Dictionary(uniqueKeysWithValues: rows.map { (TopicPartition($0[0], $0[1]), $0[2]) })
+            return Dictionary(
+                uniqueKeysWithValues: rows.map {
+                    (TopicPartition($0[0], $0[1]), CommittedPosition(offset: $0[2], metadata: $0[3]))
+                }
+            )
         }
     }
 

@@ -15,7 +15,7 @@ final class Administration: Sendable {
         var client: WatchedClient? { if case .connected(let client) = self { client } else { nil } }
     }
 
-    private static let timeout: Int32 = 10_000
+    static let timeout: Int32 = 10_000
 
     private let location: String
     private let events: ClientEvents
@@ -126,7 +126,7 @@ final class Administration: Sendable {
 
     // MARK: On the queue
 
-    private func perform<T: Sendable>(_ body: @escaping @Sendable (Client) throws -> T) async throws -> T {
+    func perform<T: Sendable>(_ body: @escaping @Sendable (Client) throws -> T) async throws -> T {
         try await withCheckedThrowingContinuation { continuation in
             queue.async { [self] in
                 continuation.resume(
@@ -152,7 +152,7 @@ final class Administration: Sendable {
         }
     }
 
-    private func unavailable(_ code: rd_kafka_resp_err_t, _ action: String) -> DionysusError {
+    func unavailable(_ code: rd_kafka_resp_err_t, _ action: String) -> DionysusError {
         DionysusError(
             .brokerUnavailable,
             "Kafka at \(location) could not \(action): \(code.text) (\(code.name))",

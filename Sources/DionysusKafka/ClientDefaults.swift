@@ -80,6 +80,11 @@ extension ClientSettings {
                     advice: "positions are kept with the data; leave the setting out"
                 ),
                 Fixed(
+                    names: ["enable.partition.eof"],
+                    value: "true",
+                    advice: "the lag behind transactional producers rests on it; leave the setting out"
+                ),
+                Fixed(
                     names: ["auto.offset.reset"],
                     value: "error",
                     advice: "choose the start position of the topic instead"

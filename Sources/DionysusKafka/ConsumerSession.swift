@@ -20,6 +20,7 @@ final class ConsumerSession {
     private let inbox: ConsumerInbox
     private let events: ClientEvents
     private let queues: PartitionQueues
+    private let metadata: String?
     private let pollInterval: Duration
 
     private var membership = Membership()
@@ -31,8 +32,14 @@ final class ConsumerSession {
     private var reachability = Reachability()
 
     /// Takes a client over.
-    init(_ client: Client, inbox: ConsumerInbox, events: ClientEvents) {
+    /// - Parameters:
+    ///   - client: The client.
+    ///   - inbox: What its user asks for.
+    ///   - events: Where its log lines and statistics go.
+    ///   - metadata: The text that stands beside committed offsets.
+    init(_ client: Client, inbox: ConsumerInbox, events: ClientEvents, metadata: String?) {
         self.client = client
+        self.metadata = metadata
         self.inbox = inbox
         self.events = events
         // The inbox, and with it what librdkafka's callbacks use, outlives the client: this session ends the client.
@@ -115,7 +122,8 @@ final class ConsumerSession {
         let (taken, faults) = queues.take(maxMessages)
         faults.forEach { handle($0) }
         if !taken.isEmpty { return .messages(taken) }
-        return membership.takeEvent()
+        let ends = queues.takeEnds()
+        return ends.isEmpty ? membership.takeEvent() : .reached(ends)
     }
 
     private func end() {
@@ -197,7 +205,7 @@ final class ConsumerSession {
         let partition = TopicPartition(String(cString: rd_kafka_topic_name(topic)), message.pointee.partition)
         guard membership.isActive(partition) else { return }
         queues.open(partition, at: message.pointee.offset)
-        if message.pointee.err == RD_KAFKA_RESP_ERR_NO_ERROR {
+        if [RD_KAFKA_RESP_ERR_NO_ERROR, RD_KAFKA_RESP_ERR__PARTITION_EOF].contains(message.pointee.err) {
             move(partition, to: message.pointee.offset)
         } else {
             handle(PartitionQueues.Fault(message.pointee, partition))
@@ -307,7 +315,7 @@ final class ConsumerSession {
     func commit(_ offsets: [TopicPartition: Int64]) {
         let owned = offsets.filter { membership.isOwned($0.key) }.map { ($0.key, $0.value) }
         guard !owned.isEmpty else { return }
-        let code = PartitionList(owned).lend { rd_kafka_commit(client.pointer, $0, 1) }
+        let code = PartitionList(owned, metadata: metadata).lend { rd_kafka_commit(client.pointer, $0, 1) }
         if code != RD_KAFKA_RESP_ERR_NO_ERROR { events.logger.debug("Kafka did not take offsets: \(code.text)") }
     }
 

@@ -20,6 +20,8 @@ public final class KafkaBroker: MessageBroker {
     private struct Made {
         var producers: [KafkaProducer] = []
         var consumers: [KafkaConsumer] = []
+        /// The clients by which groups are asked for what they have committed.
+        var groups: [String: Administration] = [:]
         var isClosed = false
     }
 
@@ -120,7 +122,8 @@ public final class KafkaBroker: MessageBroker {
             )
         }
         let starts = StartOffsets { [administration] in try await administration.offsets(of: $0, at: $1) }
-        let consumer = KafkaConsumer(client, events: events, starts: starts) { [weak self] closed in
+        let consumer = KafkaConsumer(client, events: events, metadata: options.metadata, starts: starts) {
+            [weak self] closed in
             self?.made.withLock { $0.consumers.removeAll { $0 === closed } }
         }
         let isTaken = made.withLock { made in
@@ -154,11 +157,30 @@ public final class KafkaBroker: MessageBroker {
         try await administration.offsets(of: partitions, at: time)
     }
 
-    public func close() async {
-        let (consumers, producers) = made.withLock { made in
-            made.isClosed = true
-            return (made.consumers, made.producers)
+    public func committedPositions(
+        of options: ConsumerOptions,
+        in partitions: [TopicPartition]
+    ) async throws -> [TopicPartition: CommittedPosition] {
+        let settings = try ClientSettings.consumer(options, cluster: settings)
+        let group = try made.withLock { made in
+            guard !made.isClosed else { throw closedError }
+            if let group = made.groups[options.groupID] { return group }
+            let group = Administration(location: location, events: events) { [events] in
+                try Client(RD_KAFKA_CONSUMER, settings: settings, events: 0, logger: events.logger)
+            }
+            made.groups[options.groupID] = group
+            return group
         }
+        return try await group.committedPositions(of: partitions)
+    }
+
+    public func close() async {
+        let (consumers, producers, groups) = made.withLock { made in
+            made.isClosed = true
+            defer { made.groups = [:] }
+            return (made.consumers, made.producers, made.groups.values)
+        }
+        for group in groups { await group.close() }
         for consumer in consumers { await consumer.close() }
         for producer in producers { await producer.close(deadline: .seconds(5)) }
         await administration.close()

@@ -12,23 +12,28 @@ final class KafkaConsumer: MessageConsumer {
     /// - Parameters:
     ///   - client: A client that has subscribed; the thread ends it.
     ///   - events: Where its log lines and statistics go.
+    ///   - metadata: The text that stands beside committed offsets.
     ///   - starts: Finds the offsets of start positions.
     ///   - onClose: Called when the thread has ended.
     init(
         _ client: Client,
         events: ClientEvents,
+        metadata: String?,
         starts: StartOffsets,
         onClose: @escaping @Sendable (KafkaConsumer) -> Void
     ) {
         self.starts = starts
         self.onClose = onClose
         let thread = Thread { [inbox, ending] in
-            ConsumerSession(client, inbox: inbox, events: events).run()
+            ConsumerSession(client, inbox: inbox, events: events, metadata: metadata).run()
             ending.complete()
         }
         thread.name = "dionysus-kafka-consumer"
         thread.start()
     }
+
+    // The thread, and with it the client and the membership, would otherwise go on for the rest of the process's life.
+    deinit { _ = inbox.post(.close) }
 
     var outage: DionysusError? { inbox.outage.withLock { $0 } }
 

@@ -1,5 +1,6 @@
 import CRdkafka
 import Dionysus
+import Foundation
 
 /// librdkafka's list of partitions with an offset each; it is freed with the value.
 struct PartitionList: ~Copyable {
@@ -13,6 +14,17 @@ struct PartitionList: ~Copyable {
         pointer = rd_kafka_topic_partition_list_new(Int32(clamping: offsets.count))
         for (partition, offset) in offsets {
             rd_kafka_topic_partition_list_add(pointer, partition.topic, partition.partition).pointee.offset = offset
+        }
+    }
+
+    /// A list of offsets to commit, each with the same text beside it.
+    init(_ offsets: some Collection<(TopicPartition, Int64)>, metadata: String?) {
+        self.init(offsets)
+        guard let metadata else { return }
+        for index in 0..<Int(pointer.pointee.cnt) {
+            // librdkafka frees it with the list.
+            pointer.pointee.elems[index].metadata = UnsafeMutableRawPointer(strdup(metadata))
+            pointer.pointee.elems[index].metadata_size = strlen(metadata)
         }
     }
 
@@ -36,6 +48,8 @@ struct PartitionList: ~Copyable {
         var partition: TopicPartition
         var offset: Int64
         var error: rd_kafka_resp_err_t
+        /// The text that was committed beside the offset.
+        var metadata: String?
     }
 
     /// Reads a list that somebody else owns.
@@ -45,8 +59,14 @@ struct PartitionList: ~Copyable {
                 Element(
                     partition: TopicPartition(String(cString: $0.topic), $0.partition),
                     offset: $0.offset,
-                    error: $0.err
+                    error: $0.err,
+                    metadata: text($0.metadata, $0.metadata_size)
                 )
             }
     }
+}
+
+private func text(_ start: UnsafeMutableRawPointer?, _ size: Int) -> String? {
+    guard let start, size > 0 else { return nil }
+    return String(decoding: UnsafeRawBufferPointer(start: start, count: size), as: UTF8.self)
 }

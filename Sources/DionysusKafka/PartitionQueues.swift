@@ -21,6 +21,16 @@ final class PartitionQueues {
         var pointer: OpaquePointer
         /// The next offset to be read, or the mark of an end of the log.
         var position: Int64
+        /// Up to where everything has been fetched, as librdkafka says when it finds nothing more.
+        var end: Int64?
+
+        /// Whether there is no message between the position and the end, though they differ.
+        ///
+        /// Where reading begins with the next message to be written, nothing is passed over.
+        var hasGap: Bool {
+            guard let end, position != RD_KAFKA_OFFSET_END else { return false }
+            return end > max(position, 0)
+        }
     }
 
     private let client: Client
@@ -54,7 +64,10 @@ final class PartitionQueues {
 
     /// Notes that a partition is read on elsewhere.
     func move(_ partition: TopicPartition, to position: Int64) {
-        for index in queues.indices where queues[index].partition == partition { queues[index].position = position }
+        for index in queues.indices where queues[index].partition == partition {
+            queues[index].position = position
+            queues[index].end = nil
+        }
     }
 
     /// Reads no more from a partition.
@@ -88,6 +101,19 @@ final class PartitionQueues {
         return (messages, faults)
     }
 
+    /// Goes on to where there are no messages before, and says where that is.
+    ///
+    /// It is asked when no messages have been taken, so that it never comes before one.
+    func takeEnds() -> [TopicPartition: Int64] {
+        var ends: [TopicPartition: Int64] = [:]
+        for index in queues.indices where queues[index].hasGap {
+            guard let end = queues[index].end else { continue }
+            queues[index].position = end
+            ends[queues[index].partition] = end
+        }
+        return ends
+    }
+
     private func take(
         _ limit: Int,
         from queue: inout Queue,
@@ -103,6 +129,8 @@ final class PartitionQueues {
             if message.pointee.err == RD_KAFKA_RESP_ERR_NO_ERROR {
                 messages.append(ConsumedMessage(message, source: queue.partition))
                 queue.position = message.pointee.offset + 1
+            } else if message.pointee.err == RD_KAFKA_RESP_ERR__PARTITION_EOF {
+                queue.end = message.pointee.offset
             } else {
                 faults.append(Fault(message.pointee, queue.partition))
             }

@@ -150,7 +150,7 @@ private final class Ledger: Sendable {
             case .revoked(let partitions), .lost(let partitions):
                 for partition in partitions { owners[partition, default: 0] -= 1 }
             case .messages(let batch): messages.add(batch.count, ordering: .relaxed)
-            case .outOfRange: return
+            case .reached, .outOfRange: return
             }
         }
         changes.continuation.yield()

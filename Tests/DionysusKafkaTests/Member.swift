@@ -23,7 +23,7 @@ struct Member {
             try await consumer.start(Dictionary(uniqueKeysWithValues: partitions.map { ($0, position) }))
         case .revoked(let partitions):
             try await consumer.release(partitions)
-        case .messages, .lost, .outOfRange:
+        case .messages, .reached, .lost, .outOfRange:
             return
         }
     }

@@ -60,6 +60,7 @@ struct EmbeddedLogTool {
             case .lost(let partitions):
                 say("lost \(partitions.map { "\($0.partition)" }.joined(separator: " "))")
             case .messages(let messages): say("read \(messages.count)")
+            case .reached: continue
             case .outOfRange(let partition, _): say("stranded \(partition.partition)")
             case nil: return
             }

@@ -47,13 +47,25 @@ struct OneSidedTests {
                         for command in Self.producerOnly { #expect(!help.contains("  \(command) "), "\(command)") }
                         try await keeper.succeed("migrate")
                         try await keeper.succeed("validate")
-                        let consumed = try await keeper.run("consume --until-caught-up")
-                        #expect(consumed.status == 0, "\(consumed.errors)")
-                        #expect(consumed.errors.contains("as \(name)"), "\(consumed.errors)")
-                        #expect(try await Self.count(replica) == "2")
                         let kept = try await keeper.succeed("config")
                         #expect(!kept.contains("SOURCE_DATABASE_URL") && !kept.contains("DIONYSUS_LANES"))
                         #expect(try await keeper.run("relay").status == 64)
+                    }
+                    // Both at the same time.
+                    try await withThrowingTaskGroup(of: Void.self) { group in
+                        for (name, replica) in zip(["keeper", "other"], replicas) {
+                            var environment = broker
+                            environment["REPLICA_DATABASE_URL"] = replica
+                            environment["KEEPER_NAME"] = name
+                            let keeper = Tool("KeeperTool", directory, environment)
+                            group.addTask {
+                                let consumed = try await keeper.run("consume --until-caught-up")
+                                #expect(consumed.status == 0, "\(consumed.errors)")
+                                #expect(consumed.errors.contains("as \(name)"), "\(consumed.errors)")
+                                #expect(try await Self.count(replica) == "2")
+                            }
+                        }
+                        try await group.waitForAll()
                     }
                 }
                 #expect(try FileManager.default.contentsOfDirectory(atPath: directory) == [])

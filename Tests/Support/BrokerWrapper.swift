@@ -43,6 +43,13 @@ extension BrokerWrapper {
         try await base.offsets(of: partitions, at: time)
     }
 
+    public func committedPositions(
+        of options: ConsumerOptions,
+        in partitions: [TopicPartition]
+    ) async throws -> [TopicPartition: CommittedPosition] {
+        try await base.committedPositions(of: options, in: partitions)
+    }
+
     public func close() async { await base.close() }
 }
 

@@ -68,6 +68,8 @@ public func readRaw(_ topics: [String], from broker: any MessageBroker) async th
             for message in batch where rest[message.source].map({ message.offset >= $0.next - 1 }) == true {
                 rest[message.source] = nil
             }
+        case .reached(let ends):
+            for (partition, end) in ends where rest[partition].map({ end >= $0.next }) == true { rest[partition] = nil }
         case .revoked(let partitions): try await consumer.release(partitions)
         case .lost, .outOfRange: break
         case nil: throw DionysusError(.brokerUnavailable, "the log was not read to its end within 30 s")

@@ -57,6 +57,19 @@ public protocol MessageBroker: Sendable {
     /// - Throws: ``DionysusError``, `brokerUnavailable` if the broker can't be reached.
     func offsets(of partitions: [TopicPartition], at time: Timestamp) async throws -> [TopicPartition: Int64]
 
+    /// What a group has told of its positions with ``MessageConsumer/commit(_:)``, without joining it.
+    /// - Parameters:
+    ///   - options: The group, as it is joined.
+    ///   - partitions: The partitions.
+    /// - Returns: The positions; none for partitions of which nothing was told. A broker that keeps none returns nothing,
+    ///   as by default.
+    /// - Throws: ``DionysusError``: `brokerUnavailable` if the broker can't be reached, `configuration` if it does not
+    ///   allow this client to ask.
+    func committedPositions(
+        of options: ConsumerOptions,
+        in partitions: [TopicPartition]
+    ) async throws -> [TopicPartition: CommittedPosition]
+
     /// Closes everything that was made from this broker and is still open.
     func close() async
 }
@@ -65,6 +78,11 @@ extension MessageBroker {
     public var messagingSystem: String { "kafka" }
 
     public func timestamps(of positions: [TopicPartition: Int64]) async throws -> [TopicPartition: Timestamp] { [:] }
+
+    public func committedPositions(
+        of options: ConsumerOptions,
+        in partitions: [TopicPartition]
+    ) async throws -> [TopicPartition: CommittedPosition] { [:] }
 }
 
 /// Sends messages.
@@ -131,7 +149,8 @@ public protocol MessageConsumer: Sendable {
     /// - Parameter partitions: Owned partitions.
     func resume(_ partitions: [TopicPartition]) async throws
 
-    /// Tells the broker the group's position, for tools that show lag. It is not what this group resumes from.
+    /// Tells the broker the group's position, for tools that show lag, with ``ConsumerOptions/metadata``. It is not what
+    /// this group resumes from.
     /// - Parameter offsets: The next offset to be read, for each partition.
     func commit(_ offsets: [TopicPartition: Int64]) async throws
 
@@ -153,6 +172,11 @@ public enum ConsumerEvent: Sendable {
     case revoked([TopicPartition])
     /// The member has lost these partitions; another may own them already. Nothing is to be answered.
     case lost([TopicPartition])
+    /// The messages before these offsets have all been returned, though the last one of a partition stands further
+    /// below: what lies between is no message, such as the marks that transactions leave behind in Kafka.
+    ///
+    /// It is told only where there is such a gap, and never ahead of the messages before it.
+    case reached([TopicPartition: Int64])
     /// The position of a partition no longer exists in the log; seek, or the partition stands still.
     case outOfRange(TopicPartition, OffsetRange)
 }
@@ -206,6 +230,23 @@ public struct OffsetRange: Sendable, Hashable {
     public init(first: Int64, next: Int64) {
         self.first = first
         self.next = next
+    }
+}
+
+/// What a group has told the broker of its position in a partition.
+public struct CommittedPosition: Sendable, Hashable {
+    /// The next offset to be read.
+    public var offset: Int64
+    /// The text that was told with it; nil if there was none.
+    public var metadata: String?
+
+    /// Creates a position.
+    /// - Parameters:
+    ///   - offset: The next offset to be read.
+    ///   - metadata: The text that was told with it; nil if there was none.
+    public init(offset: Int64, metadata: String? = nil) {
+        self.offset = offset
+        self.metadata = metadata
     }
 }
 
@@ -415,6 +456,8 @@ public struct ConsumerOptions: Sendable {
     public var topicPatterns: [String]
     /// Settings of the underlying client, passed through as they are.
     public var settings: [String: String]
+    /// A text that stands beside every offset which the member commits; nil for none.
+    public var metadata: String?
 
     /// Creates options.
     public init(
@@ -422,12 +465,14 @@ public struct ConsumerOptions: Sendable {
         groupID: String,
         topics: [String],
         topicPatterns: [String] = [],
-        settings: [String: String] = [:]
+        settings: [String: String] = [:],
+        metadata: String? = nil
     ) {
         self.clientID = clientID
         self.groupID = groupID
         self.topics = topics
         self.topicPatterns = topicPatterns
         self.settings = settings
+        self.metadata = metadata
     }
 }

@@ -7,11 +7,17 @@ struct ConsumeCommand<App: DionysusApplication>: AsyncParsableCommand {
         CommandConfiguration(
             commandName: "consume",
             abstract: "Keeps the replica: the consumer.",
-            discussion: "SIGTERM or Ctrl-C finishes the batches under way and ends with exit code 0."
+            discussion: """
+                SIGTERM or Ctrl-C finishes the batches under way and ends with exit code 0.
+
+                If messages may have been missed, because the log has deleted them or a topic was created anew, it ends with \
+                1, and does so at every start until the topic is reset or --accept-loss is given once.
+                """
         )
     }
 
     @Flag(help: "End once the lag was zero on all partitions.") var untilCaughtUp = false
+    @Flag(help: "Where messages were missed, go on with the oldest message that is kept.") var acceptLoss = false
 
     func run() async throws {
         let environment = try ApplicationEnvironment<App>()
@@ -22,6 +28,7 @@ struct ConsumeCommand<App: DionysusApplication>: AsyncParsableCommand {
             replica,
             broker,
             stopsWhenCaughtUp: untilCaughtUp,
+            acceptsLoss: acceptLoss,
             heartbeat: untilCaughtUp ? nil : try environment.heartbeat(of: .consumer)
         )
         environment.announce(.consumer)
@@ -38,6 +45,7 @@ extension ApplicationEnvironment {
     ///   - replica: Where.
     ///   - broker: Where from.
     ///   - stopsWhenCaughtUp: Whether it ends once the lag was zero on all partitions.
+    ///   - acceptsLoss: Whether it goes on with the oldest message that is kept where messages were missed.
     ///   - heartbeat: Who is told that it lives.
     /// - Returns: The consumer.
     public func consumerService(
@@ -45,15 +53,18 @@ extension ApplicationEnvironment {
         _ replica: any Database,
         _ broker: any MessageBroker,
         stopsWhenCaughtUp: Bool = false,
+        acceptsLoss: Bool = false,
         heartbeat: (any Heartbeat)? = nil
     ) -> ConsumerService {
+        var settings = settings.consumer
+        if acceptsLoss { settings.onOutOfRange = .earliest }
         var instrumentation = instrumentation
         instrumentation.heartbeat = heartbeat
         return ConsumerService(
             consumer,
             database: replica,
             broker: broker,
-            settings: settings.consumer,
+            settings: settings,
             stopsWhenCaughtUp: stopsWhenCaughtUp,
             instrumentation: instrumentation,
             logger: logger
@@ -68,10 +79,11 @@ struct LagCommand<App: DionysusApplication>: AsyncParsableCommand {
             abstract: "Shows how far the replica is behind, by topic and partition.",
             discussion: """
                 AGE is how old the oldest message is that is still to be applied, or, with a Kafka cluster, how long the \
-                position has stood still. A position that is not in the log is named on standard error.
+                position has stood still. Of a position that is not in the log, because its messages are no longer kept or \
+                the topic was created anew, LAG is not known (?), and standard error says so.
 
-                JSON: a list of objects with topic, partition, end, position, lag, age (in seconds, or null) and \
-                out_of_range.
+                JSON: a list of objects with topic, partition, end, position, lag (null if it is not known), age (in seconds, \
+                or null) and out_of_range.
                 """
         )
     }
@@ -93,7 +105,10 @@ struct LagCommand<App: DionysusApplication>: AsyncParsableCommand {
         await replica.close()
         print(json ? Self.json(partitions).text : Self.text(partitions))
         for lag in partitions where lag.isOutOfRange {
-            printError("the position \(lag.position) of \(lag.partition) is not in the log: reset the topic")
+            printError(
+                lag.loss.map { "\($0): reset the topic, or consume --accept-loss" }
+                    ?? "the position \(lag.position) of \(lag.partition) is not in the log: reset the topic"
+            )
         }
     }
 
@@ -103,7 +118,7 @@ struct LagCommand<App: DionysusApplication>: AsyncParsableCommand {
             partitions.map { lag in
                 [
                     lag.partition.topic, "\(lag.partition.partition)", "\(lag.endOffset)", "\(lag.position)",
-                    "\(lag.lag)",
+                    lag.lag.map { "\($0)" } ?? "?",
                     lag.age.map { "\($0.components.seconds) s" } ?? "-",
                 ]
             }
@@ -117,7 +132,7 @@ struct LagCommand<App: DionysusApplication>: AsyncParsableCommand {
                     "topic": .string(partition.partition.topic),
                     "partition": .integer(Int64(partition.partition.partition)),
                     "end": .integer(partition.endOffset), "position": .integer(partition.position),
-                    "lag": .integer(partition.lag),
+                    "lag": partition.lag.map(JSON.integer) ?? .null,
                     "age": partition.age.map { .integer($0.components.seconds) } ?? .null,
                     "out_of_range": .bool(partition.isOutOfRange),
                 ])

@@ -6,8 +6,8 @@ struct ReplicaCommand<App: DionysusApplication>: AsyncParsableCommand {
     static var configuration: CommandConfiguration {
         CommandConfiguration(
             commandName: "replica",
-            abstract: "Mends records of the replica.",
-            subcommands: [ForgetVersionCommand<App>.self]
+            abstract: "Mends records of the replica, and lets it take another one's place.",
+            subcommands: [ForgetVersionCommand<App>.self, TakeOverCommand<App>.self]
         )
     }
 }

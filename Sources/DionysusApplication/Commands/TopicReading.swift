@@ -108,6 +108,8 @@ struct TopicReading: Sendable {
             case .messages(let messages):
                 hasRead = true
                 guard take(messages, &spans, body) else { return }
+            case .reached(let ends):
+                for (partition, end) in ends { spans[partition]?.next = end }
             case .revoked(let partitions): try await member.release(partitions)
             case .outOfRange(let partition, let range):
                 spans[partition]?.next = range.first

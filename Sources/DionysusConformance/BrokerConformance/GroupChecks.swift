@@ -30,6 +30,39 @@ extension BrokerConformance {
             await second.close()
         },
 
+        Check("What a group has committed can be asked for without joining it, with its metadata") { trial in
+            let topic = try await trial.makeTopic(partitions: 2)
+            let partition = TopicPartition(topic, 0)
+            var options = ConsumerOptions(
+                clientID: "one",
+                groupID: BrokerHarness.freshName("group"),
+                topics: [topic],
+                settings: trial.harness.consumerSettings,
+                metadata: "of é one"
+            )
+            let broker = trial.broker
+            let partitions = [partition, TopicPartition(topic, 1), TopicPartition(topic, 7)]
+            try expectEqual(try await broker.committedPositions(of: options, in: partitions), [:], "what is committed")
+            try await trial.send(0..<3, to: partition)
+            var member = TrialReader(
+                consumer: try await broker.makeConsumer(options),
+                position: .earliest,
+                patience: trial.harness.patience
+            )
+            _ = try await member.read(3)
+            try await member.consumer.commit([partition: 3])
+            await member.close()
+            let expected = [partition: CommittedPosition(offset: 3, metadata: "of é one")]
+            let deadline = ContinuousClock.now + trial.harness.patience
+            var committed: [TopicPartition: CommittedPosition] = [:]
+            while committed != expected, .now < deadline {
+                committed = try await broker.committedPositions(of: options, in: partitions)
+            }
+            try expectEqual(committed, expected, "what is committed")
+            options.groupID = BrokerHarness.freshName("group")
+            try expectEqual(try await broker.committedPositions(of: options, in: partitions), [:], "another group's")
+        },
+
         Check("Partitions move to a member that joins; nothing is lost or has two owners") { trial in
             let topic = try await trial.makeTopic(partitions: 4)
             let group = BrokerHarness.freshName("group")

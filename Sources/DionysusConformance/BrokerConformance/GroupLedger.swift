@@ -87,6 +87,7 @@ struct LedgerMember: Sendable {
                 try await uncancelled { try await consumer.release(partitions) }
             case .lost(let partitions): ledger.relinquish(partitions, by: name)
             case .messages(let messages): ledger.record(messages, by: name)
+            case .reached: break
             case .outOfRange(let partition, let range):
                 throw ConformanceFailure(
                     expected: "the ledger's position of \(partition) to be in the log",

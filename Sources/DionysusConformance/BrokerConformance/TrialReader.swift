@@ -48,7 +48,7 @@ struct TrialReader {
                     expected: "messages",
                     actual: "the position in \(partition) was not between \(range.first) and \(range.next)"
                 )
-            case .assigned, .revoked, .lost: break
+            case .assigned, .revoked, .lost, .reached: break
             }
         }
         return messages
@@ -66,7 +66,7 @@ struct TrialReader {
             owned.subtract(partitions)
             try await consumer.release(partitions)
         case .lost(let partitions): owned.subtract(partitions)
-        case .messages, .outOfRange: break
+        case .messages, .reached, .outOfRange: break
         }
         return event
     }

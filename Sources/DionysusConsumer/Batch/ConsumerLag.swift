@@ -14,19 +14,23 @@ public struct PartitionLag: Sendable, Hashable {
 
     /// How old the oldest message is that is still to be applied; zero if there is none.
     ///
-    /// Where the broker does not tell that, how long the position has stood still; nil if it was never moved.
+    /// Where the broker does not tell that, how long the position has stood still; nil if it was never moved, or is not in
+    /// the log.
     public let age: Duration?
 
-    /// How many messages are still to be applied.
+    /// What a consumer has found to be missing from the log, in words; nil if nothing was found.
     ///
-    /// Where the position is not in the log, those are all that the log holds.
-    public var lag: Int64 { isOutOfRange ? range.next - range.first : endOffset - position }
+    /// No consumer of the group goes on before the topic is reset or the loss accepted.
+    public let loss: String?
+
+    /// How many messages are still to be applied; nil if the position is not in the log, so that nobody can know.
+    public var lag: Int64? { isOutOfRange ? nil : endOffset - position }
 
     /// Whether the position is not in the log: its messages are no longer kept, or the topic was created anew.
-    public var isOutOfRange: Bool { !(range.first...range.next).contains(position) }
+    public var isOutOfRange: Bool { loss != nil || !(range.first...range.next).contains(position) }
 
     /// Whether nothing is still to be applied.
-    var isCaughtUp: Bool { position == endOffset }
+    var isCaughtUp: Bool { lag == 0 }
 }
 
 /// Compares the stored offsets of a group with the log.
@@ -64,8 +68,12 @@ public struct ConsumerLag: Sendable {
         let partitions = existing.flatMap { topic in (0..<topic.partitions).map { TopicPartition(topic.name, $0) } }
         guard !partitions.isEmpty else { return [] }
         let ranges = try await broker.offsets(of: partitions)
-        let (stored, moved) = try await database.transaction(.snapshot) { [offsets] transaction in
-            (try offsets.load(names, in: &transaction), try offsets.lastMoves(in: &transaction))
+        let (stored, moved, found) = try await database.transaction(.snapshot) { [offsets] transaction in
+            let losses = try LogLosses(group: offsets.group).load(in: &transaction)
+            return (
+                try offsets.load(names, in: &transaction), try offsets.lastMoves(in: &transaction),
+                Dictionary(losses.map { ($0.partition, $0.message) }, uniquingKeysWith: { $1 })
+            )
         }
         let known = Set(stored.keys.map(\.topic))
         // A partition that appears later is read from its beginning.
@@ -87,12 +95,15 @@ public struct ConsumerLag: Sendable {
                 guard let range = ranges[partition], let position = positions[partition] else { return nil }
                 let since = times[partition] ?? moved[partition]
                 let age = since.map { Duration.microseconds(max(now.microseconds(since: $0), 0)) }
+                let loss = found[partition]
+                let isKnown = loss == nil && (range.first...range.next).contains(position)
                 return PartitionLag(
                     partition: partition,
                     endOffset: range.next,
                     position: position,
                     range: range,
-                    age: position == range.next ? .zero : age
+                    age: !isKnown ? nil : position == range.next ? .zero : age,
+                    loss: loss
                 )
             }
     }

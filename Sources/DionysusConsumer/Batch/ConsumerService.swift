@@ -61,6 +61,8 @@ public struct ConsumerService: Service {
         let retry = RetryLoop(settings, telemetry)
         do {
             try await retry.run("check the declaration") { try await check(consumer) }
+            let identity = try await retry.run("look up the replica's identity") { try await loadIdentity() }
+            try await settleLosses(retry)
             let pipeline = try await ConsumerPipeline(
                 consumer,
                 database: database,
@@ -69,9 +71,10 @@ public struct ConsumerService: Service {
                 telemetry: telemetry,
                 logger: logger
             )
-            let member = try await retry.run("join the group") {
-                try await broker.makeConsumer(options(for: pipeline.topics))
-            }
+            let options = settings.consumerOptions(pipeline.topics, identity)
+            let claim = GroupClaim(identity, options, topics: pipeline.topics, broker: broker)
+            try await checkBeforeJoining(claim)
+            let member = try await retry.run("join the group") { try await broker.makeConsumer(options) }
             for line in pipeline.topics.acceptances { logger.info("\(line)") }
             telemetry.started()
             var session = ConsumerSession(
@@ -84,13 +87,14 @@ public struct ConsumerService: Service {
                     database: database,
                     broker: broker
                 ),
+                claim: claim,
                 settings: settings,
                 logger: logger
             )
             let presence = ConsumerPresence(group: settings.effectiveGroupID, database: database, retry: retry)
             let lag = ConsumerLag(consumer, database: database, broker: broker, settings: settings)
             do {
-                try await presence.kept { try await read(&session, lag, retry) }
+                try await presence.kept { try await claim.watched { try await read(&session, claim, lag, retry) } }
             } catch {
                 await close(&session, pipeline)
                 throw error
@@ -101,8 +105,14 @@ public struct ConsumerService: Service {
         }
     }
 
-    private func read(_ session: inout ConsumerSession, _ lag: ConsumerLag, _ retry: RetryLoop) async throws {
+    private func read(
+        _ session: inout ConsumerSession,
+        _ claim: GroupClaim,
+        _ lag: ConsumerLag,
+        _ retry: RetryLoop
+    ) async throws {
         let member = session.member
+        let start = ContinuousClock.now
         var retention = TombstoneRetention(retention: settings.tombstoneRetention)
         var eventRetention = EventRetention(settings)
         while !Task.isShuttingDownGracefully {
@@ -110,23 +120,70 @@ public struct ConsumerService: Service {
                 try await member.next(maxMessages: settings.batchSize, timeout: settings.pollTimeout)
             }
             session.telemetry.polled(member.outage)
+            try claim.require()
             if let event { try await session.handle(event) }
             try await session.attend()
             try await retry.run("forget old destructions") { try await retention.run(in: database) }
             try await retry.run("remove old events") { try await eventRetention.run(in: database) }
             guard stopsWhenCaughtUp, session.isIdle else { continue }
-            if try await hasCaughtUp(after: event, lag, retry) { return }
+            let isInGroup = session.isAssigned || ContinuousClock.now - start > Self.joiningTime
+            if try await hasCaughtUp(after: event, isInGroup: isInGroup, lag, retry) { return }
         }
     }
 
+    /// How long it may take until a member has something to read, if it gets anything at all.
+    private static let joiningTime = Duration.seconds(10)
+
     /// Looks at the lag when there is nothing more to read for the moment.
-    private func hasCaughtUp(after event: ConsumerEvent?, _ lag: ConsumerLag, _ retry: RetryLoop) async throws -> Bool {
+    /// - Parameter isInGroup: Whether the log can have been compared with what was read of it before.
+    private func hasCaughtUp(
+        after event: ConsumerEvent?,
+        isInGroup: Bool,
+        _ lag: ConsumerLag,
+        _ retry: RetryLoop
+    ) async throws -> Bool {
         switch event {
         case .messages(let messages) where messages.count < settings.batchSize: break
         case nil: break
         default: return false
         }
-        return try await retry.run("look at the lag") { try await lag.partitions().allSatisfy(\.isCaughtUp) }
+        return try await retry.run("look at the lag") {
+            let partitions = try await lag.partitions()
+            return partitions.allSatisfy { $0.isCaughtUp && (isInGroup || $0.position == 0) }
+        }
+    }
+
+    private func loadIdentity() async throws -> ReplicaIdentity {
+        let identity = try await database.transaction(.snapshot) { try ReplicaIdentity.load(in: &$0) }
+        guard let identity else {
+            throw DionysusError(.declaration, "the replica's database has no identity", advice: "run migrate")
+        }
+        return identity
+    }
+
+    /// A group that is another replica's is left alone. One that can't be asked now is asked before anything is read.
+    private func checkBeforeJoining(_ claim: GroupClaim) async throws {
+        do {
+            try await claim.check()
+        } catch let error as DionysusError where error.isRetriable {
+            return
+        }
+    }
+
+    /// What was found to be missing from the log keeps the consumer from starting, unless it is to go on all the same.
+    private func settleLosses(_ retry: RetryLoop) async throws {
+        let offsets = OffsetStore(group: settings.effectiveGroupID)
+        guard settings.onOutOfRange == .earliest else {
+            let losses = try await retry.run("look for what was lost") {
+                try await database.transaction(.snapshot) { try LogLosses(group: offsets.group).load(in: &$0) }
+            }
+            if !losses.isEmpty { throw LogLosses.Loss.error(losses) }
+            return
+        }
+        let acceptance = LossAcceptance(offsets: offsets, database: database, broker: broker)
+        for loss in try await retry.run("go on behind what was lost", { try await acceptance.run() }) {
+            logger.warning("going on at the oldest message of \(loss.partition) that is kept, though \(loss.message)")
+        }
     }
 
     private func check(_ consumer: some Consumer) async throws {
@@ -135,16 +192,6 @@ public struct ConsumerService: Service {
         throw DionysusError(
             .declaration,
             "the consumer can't start:\n  - \(faults.joined(separator: "\n  - "))"
-        )
-    }
-
-    private func options(for topics: TopicPlan) -> ConsumerOptions {
-        ConsumerOptions(
-            clientID: settings.clientID,
-            groupID: settings.effectiveGroupID,
-            topics: topics.names,
-            topicPatterns: topics.patterns,
-            settings: settings.brokerSettings
         )
     }
 

@@ -11,6 +11,8 @@ struct ConsumerSession {
     private let database: any Database
     private let offsets: OffsetStore
     private let starts: StartingPositions
+    private let claim: GroupClaim
+    private let losses: LogLosses
     private let settings: ConsumerSettings
     private let logger: Logger
     private let reports = WorkerReports()
@@ -18,6 +20,10 @@ struct ConsumerSession {
     /// What the messages of all partitions may take that nobody works on yet, in bytes: as they came, and read ahead.
     private let budgets = (queued: WeightBudget(256 << 20), prepared: WeightBudget(128 << 20))
     private var running: [TopicPartition: RunningWorker] = [:]
+    /// The partitions of which it isn't known yet that the log is the one that was read before.
+    private var checks: [TopicPartition: LogCheck] = [:]
+    /// Whether the group has given the member something to read.
+    private(set) var isAssigned = false
     /// Workers of partitions that were lost, which end by themselves.
     private var leaving: [RunningWorker] = []
 
@@ -31,6 +37,7 @@ struct ConsumerSession {
         pipeline: ConsumerPipeline,
         database: any Database,
         starts: StartingPositions,
+        claim: GroupClaim,
         settings: ConsumerSettings,
         logger: Logger
     ) {
@@ -39,6 +46,8 @@ struct ConsumerSession {
         self.database = database
         offsets = OffsetStore(group: settings.effectiveGroupID)
         self.starts = starts
+        self.claim = claim
+        losses = LogLosses(group: settings.effectiveGroupID)
         self.settings = settings
         self.logger = logger
         slots = BatchSlots(settings.concurrency)
@@ -48,12 +57,13 @@ struct ConsumerSession {
     var telemetry: ConsumerTelemetry { pipeline.telemetry }
 
     /// Whether all messages that were read have been dealt with.
-    var isIdle: Bool { running.values.allSatisfy(\.worker.isIdle) }
+    var isIdle: Bool { running.values.allSatisfy(\.worker.isIdle) && checks.values.allSatisfy(\.isSettled) }
 
     /// Does what an event asks for.
     mutating func handle(_ event: ConsumerEvent) async throws {
         switch event {
         case .messages(let messages): try await hand(messages)
+        case .reached(let ends): for (partition, end) in ends { reach(end, of: partition) }
         case .assigned(let partitions): try await start(partitions)
         case .revoked(let partitions):
             logger.info("giving back \(partitions.list)")
@@ -92,11 +102,12 @@ struct ConsumerSession {
 
     // MARK: Messages
 
-    private func hand(_ messages: [ConsumedMessage]) async throws {
+    private mutating func hand(_ messages: [ConsumedMessage]) async throws {
         var rest = messages[...]
         while let partition = rest.first?.source {
-            let share = rest.prefix { $0.source == partition }
+            var share = rest.prefix { $0.source == partition }
             rest = rest[share.endIndex...]
+            guard try await compare(&share, partition) else { continue }
             guard let queue = running[partition]?.worker.queue else { continue }
             queue.append(Array(share))
             guard queue.pauses() else { continue }
@@ -106,19 +117,109 @@ struct ConsumerSession {
         }
     }
 
+    private mutating func reach(_ end: Int64, of partition: TopicPartition) {
+        if var check = checks[partition] {
+            check.giveUp()
+            checks[partition] = end > check.next ? nil : check
+            if end <= check.next { return }
+        }
+        running[partition]?.worker.queue.reached(end)
+    }
+
+    // MARK: The log
+
+    /// Compares the log with what is stored of it, and drops the messages that this takes.
+    /// - Returns: Whether messages are left.
+    private mutating func compare(
+        _ messages: inout ArraySlice<ConsumedMessage>,
+        _ partition: TopicPartition
+    ) async throws -> Bool {
+        guard var check = checks[partition] else { return true }
+        guard check.agrees(with: messages) else {
+            let found =
+                "the log of \(partition) was created anew: its message at offset \(check.mark.offset) is another "
+                + "one than the replica has applied"
+            try await lose(partition, .loss(found)) { [broker = starts.broker] in
+                try await broker.offsets(of: [partition])[partition]?.first ?? 0
+            }
+            return false
+        }
+        messages = messages.drop { $0.offset < check.next }
+        checks[partition] = messages.isEmpty ? check : nil
+        return !messages.isEmpty
+    }
+
+    /// Messages were missed: the consumer ends, and remembers why, or goes on where the log begins.
+    private mutating func lose(
+        _ partition: TopicPartition,
+        _ error: DionysusError,
+        first: () async throws -> Int64
+    ) async throws {
+        guard settings.onOutOfRange == .earliest else {
+            try await pipeline.retry.run("remember what was lost", for: partition) { [database, losses] in
+                try await database.transaction(.write) { try losses.record(error, of: partition, in: &$0) }
+            }
+            throw error
+        }
+        telemetry.failed(error, to: "go on at the stored offset", partition)
+        await end([partition])
+        let first = try await pipeline.retry.run("find the beginning of the log", for: partition, first)
+        try await goOn(partition, at: first)
+    }
+
     // MARK: Partitions
 
     private mutating func start(_ partitions: [TopicPartition]) async throws {
         logger.info("reading \(partitions.list)")
+        isAssigned = true
+        let committed = try await pipeline.retry.run("look at the group's offsets") { [claim] in try await claim.check()
+        }
+        try await requireNoLoss(of: partitions)
         let stored = try await load(partitions)
         var starts: [TopicPartition: StartPosition] = [:]
         for partition in partitions {
             run(partition, from: stored[partition])
             starts[partition] = start(at: stored[partition])
+            checks[partition] = LogCheck(stored[partition])
+        }
+        let places = starts.merging(checks.filter { starts[$0.key] != nil }.mapValues { .offset($0.mark.offset) }) {
+            $1
         }
         // A place that is given by a time is the broker's to find, which may be away.
-        try await pipeline.retry.run("start reading") { [starts] in try await member.start(starts) }
+        try await pipeline.retry.run("start reading") { try await member.start(places) }
         telemetry.assigned(starts)
+        await claim(partitions, stored, committed)
+    }
+
+    /// Another member of the group may have found out already that messages were missed.
+    private func requireNoLoss(of partitions: [TopicPartition]) async throws {
+        guard settings.onOutOfRange == .fail else { return }
+        let found = try await pipeline.retry.run("look for what was lost") { [database, losses] in
+            try await database.transaction(.snapshot) { try losses.load(in: &$0) }
+        }
+        let ours = found.filter { partitions.contains($0.partition) }
+        if !ours.isEmpty { throw LogLosses.Loss.error(ours) }
+    }
+
+    /// Tells the broker whose the partitions are, before anything of them has been applied.
+    private func claim(
+        _ partitions: [TopicPartition],
+        _ stored: [TopicPartition: StoredPosition],
+        _ committed: [TopicPartition: CommittedPosition]
+    ) async {
+        let unclaimed = partitions.filter { committed[$0]?.metadata != claim.identity.metadata }
+        guard !unclaimed.isEmpty else { return }
+        do {
+            let unknown = unclaimed.filter { stored[$0] == nil }
+            let ranges = unknown.isEmpty ? [:] : try await starts.broker.offsets(of: unknown)
+            let offsets = unclaimed.reduce(into: [:]) { offsets, partition in
+                offsets[partition] = stored[partition]?.next ?? ranges[partition]?.first
+            }
+            try await member.commit(offsets)
+        } catch {
+            // It is told with the first batch.
+            telemetry.failed(error, to: "tell the broker the group's offset")
+        }
     }
 
     private mutating func run(_ partition: TopicPartition, from stored: StoredPosition?) {
@@ -157,6 +258,7 @@ struct ConsumerSession {
             try await member.seek(partition, to: position)
         }
         telemetry.moved(partition, to: position)
+        checks[partition] = nil
         run(partition, from: stored)
         try await member.resume([partition])
     }
@@ -164,6 +266,13 @@ struct ConsumerSession {
     private mutating func reposition(_ partition: TopicPartition, _ range: OffsetRange) async throws {
         guard let worker = running[partition]?.worker else { return }
         let stored = try await load([partition])[partition]
+        if let stored, let check = checks[partition], check.mark.offset < range.first, stored.next >= range.first,
+            stored.next <= range.next
+        {
+            // The message that was applied last is no longer kept, but those behind it are.
+            await end([partition])
+            return try await restart(partition, from: stored, at: start(at: stored))
+        }
         if let stored, (range.first...range.next).contains(stored.next) {
             // A broker that has just become the leader may not know at once how far its log goes.
             logger.warning("the broker did not know offset \(stored.next) of \(partition), but has it: asking again")
@@ -172,17 +281,10 @@ struct ConsumerSession {
             let now = try await load([partition])[partition]
             return try await restart(partition, from: now, at: start(at: now))
         }
-        let error = DionysusError(
-            .offsetOutOfRange,
-            "the log of \(partition) holds the offsets from \(range.first) up to \(range.next), "
-                + "not \((stored ?? worker.start).description)",
-            advice: "messages may have been missed; publish the models again, and reset the topic or choose to go on "
-                + "at the earliest message"
-        )
-        guard settings.onOutOfRange == .earliest else { throw error }
-        telemetry.failed(error, to: "go on at the stored offset", partition)
-        await end([partition])
-        try await goOn(partition, at: range.first)
+        let found =
+            "the log of \(partition) holds the offsets from \(range.first) up to \(range.next), not "
+            + (stored ?? worker.start).description
+        try await lose(partition, .loss(found)) { range.first }
     }
 
     /// Moves the stored offset to where the log begins, and goes on there.
@@ -193,7 +295,7 @@ struct ConsumerSession {
             let moved = StoredPosition(next: first, lanes: stored.lanes)
             try await pipeline.retry.run("move the offset", for: partition) { [offsets] in
                 try await database.transaction(.write) {
-                    try offsets.restart(partition, from: stored, at: moved, in: &$0)
+                    try offsets.restart(partition, from: stored, at: moved, isElsewhere: true, in: &$0)
                 }
             }
             next = moved
@@ -205,6 +307,7 @@ struct ConsumerSession {
 
     /// Lets workers finish the batches under way.
     private mutating func end(_ partitions: [TopicPartition]) async {
+        for partition in partitions { checks[partition] = nil }
         let ending = partitions.compactMap { running.removeValue(forKey: $0) }
         guard !ending.isEmpty else { return }
         for ended in ending { ended.worker.queue.close() }
@@ -225,6 +328,7 @@ struct ConsumerSession {
 
     /// Another member may own the partitions already.
     private mutating func abandon(_ partitions: [TopicPartition]) {
+        for partition in partitions { checks[partition] = nil }
         let lost = partitions.compactMap { running.removeValue(forKey: $0) }
         for ended in lost {
             ended.worker.queue.close()

@@ -14,6 +14,8 @@ struct LaneLedger: Sendable {
     private var lanes: [Lane]
     /// The offset that follows the last message that was looked at.
     private var seen: Int64
+    /// What is remembered of messages that were looked at, in ascending order.
+    private var marks: [LogMark] = []
     /// The offset of the partition in the database.
     private(set) var flushed: Int64
     private var isFlushing = false
@@ -51,6 +53,12 @@ struct LaneLedger: Sendable {
         return true
     }
 
+    /// Notes what has been looked at.
+    mutating func note(_ taken: QueuedMessages) {
+        if let last = taken.messages.last { marks.append(LogMark(last)) }
+        if let end = taken.end { seen = max(seen, end) }
+    }
+
     /// Notes that a lane's messages below an offset are finished, and that the database says so.
     mutating func finish(_ lane: Int, below next: Int64) {
         lanes[lane].stored = next
@@ -65,12 +73,14 @@ struct LaneLedger: Sendable {
     var prefix: Int64 { lanes.compactMap(\.unfinished.first).min() ?? seen }
 
     /// Whether the partition's offset is to be moved now: when nothing is under way, else once a second.
-    /// - Returns: From where to where.
-    mutating func beginFlush(now: ContinuousClock.Instant = .now) -> (from: Int64, to: Int64)? {
+    /// - Returns: From where to where, with the last message before that of which something is remembered.
+    mutating func beginFlush(now: ContinuousClock.Instant = .now) -> (from: Int64, to: Int64, mark: LogMark?)? {
         guard !isFlushing, prefix > flushed, isIdle || now - lastFlush >= .seconds(1) else { return nil }
         isFlushing = true
         lastFlush = now
-        return (flushed, prefix)
+        let passed = marks.prefix { $0.offset < prefix }
+        marks.removeFirst(passed.count)
+        return (flushed, prefix, passed.last)
     }
 
     /// Notes that the partition's offset was moved.

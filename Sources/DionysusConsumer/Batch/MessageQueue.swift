@@ -8,6 +8,8 @@ final class MessageQueue: Sendable {
     private struct State {
         var messages: [ConsumedMessage] = []
         var bytes = 0
+        /// Up to where there are no messages behind those that wait; nil if that isn't known.
+        var end: Int64?
         var isClosed = false
         /// Whether reading was stopped because the queue was full.
         var isPaused = false
@@ -15,7 +17,8 @@ final class MessageQueue: Sendable {
         var fillers: [CheckedContinuation<Void, Never>] = []
         var drainers: [CheckedContinuation<Void, Never>] = []
 
-        var isIdle: Bool { isClosed || messages.isEmpty && taker != nil }
+        var isEmpty: Bool { messages.isEmpty && end == nil }
+        var isIdle: Bool { isClosed || isEmpty && taker != nil }
     }
 
     private let state = Mutex(State())
@@ -49,15 +52,20 @@ final class MessageQueue: Sendable {
             guard !state.isClosed else { return }
             state.messages += messages
             state.bytes += messages.reduce(0) { $0 + $1.size }
+            if !messages.isEmpty { state.end = nil }
         }
     }
 
-    /// Puts messages that were taken back before those that wait.
-    func putBack(_ messages: [ConsumedMessage]) {
+    /// Notes that no message follows those that wait before an offset.
+    func reached(_ end: Int64) { change { if !$0.isClosed { $0.end = end } } }
+
+    /// Puts what was taken back before what waits.
+    func putBack(_ taken: QueuedMessages) {
         change { state in
             guard !state.isClosed else { return }
-            state.messages = messages + state.messages
-            state.bytes += messages.reduce(0) { $0 + $1.size }
+            if state.messages.isEmpty, state.end == nil { state.end = taken.end }
+            state.messages = taken.messages + state.messages
+            state.bytes += taken.messages.reduce(0) { $0 + $1.size }
         }
     }
 
@@ -65,13 +73,18 @@ final class MessageQueue: Sendable {
     ///
     /// Only one may take at a time. Cancelling the task that takes closes the queue. What is taken is bounded by what it
     /// will be when it is read, so that many small records in few messages are worked on in parts.
-    /// - Returns: At least one message; nil once the queue is closed.
-    func take(atMost count: Int) async -> [ConsumedMessage]? {
+    /// - Returns: At least one message, or up to where there is none; nil once the queue is closed.
+    func take(atMost count: Int) async -> QueuedMessages? {
         while true {
             let (taken, isClosed) = change { state in
-                let taken = Array(state.messages.prefix(state.messages.batchCount(atMost: count)))
-                state.messages.removeFirst(taken.count)
-                state.bytes -= taken.reduce(0) { $0 + $1.size }
+                var taken = QueuedMessages()
+                taken.messages = Array(state.messages.prefix(state.messages.batchCount(atMost: count)))
+                state.messages.removeFirst(taken.messages.count)
+                state.bytes -= taken.messages.reduce(0) { $0 + $1.size }
+                if state.messages.isEmpty {
+                    taken.end = state.end
+                    state.end = nil
+                }
                 return (taken, state.isClosed)
             }
             if isClosed { return nil }
@@ -112,6 +125,7 @@ final class MessageQueue: Sendable {
             state.isClosed = true
             state.messages = []
             state.bytes = 0
+            state.end = nil
         }
     }
 
@@ -153,7 +167,7 @@ final class MessageQueue: Sendable {
             let result = body(&state)
             if state.bytes != before { budget?.take(state.bytes - before) }
             var waiting: [CheckedContinuation<Void, Never>] = []
-            if state.isClosed || !state.messages.isEmpty, let taker = state.taker {
+            if state.isClosed || !state.isEmpty, let taker = state.taker {
                 waiting.append(taker)
                 state.taker = nil
             }
@@ -170,4 +184,15 @@ final class MessageQueue: Sendable {
         for continuation in waiting { continuation.resume() }
         return result
     }
+}
+
+/// What was taken from a queue.
+struct QueuedMessages: Sendable {
+    var messages: [ConsumedMessage] = []
+    /// The offset before which no message follows the last one; nil if that isn't known.
+    var end: Int64?
+
+    var isEmpty: Bool { messages.isEmpty && end == nil }
+    /// The first offset that it is about.
+    var first: Int64? { messages.first?.offset ?? end }
 }

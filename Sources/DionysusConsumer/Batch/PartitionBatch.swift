@@ -15,6 +15,9 @@ struct PartitionBatch: Sendable {
         next = last + 1
     }
 
+    /// What is remembered of the last of them.
+    var mark: LogMark? { messages.last.map { LogMark($0) } }
+
     /// The same for code of the application.
     var messageBatch: MessageBatch { MessageBatch(partition: partition, messages: messages) }
 

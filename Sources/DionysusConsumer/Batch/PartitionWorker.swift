@@ -55,7 +55,7 @@ final class PartitionWorker: Sendable {
         let lanes = context.pipeline.topics[partition.topic].lanes
         guard lanes > 1 || (start?.lanes ?? 1) > 1 else { return try await applyInOrder(from: start?.next) }
 
-        guard let first = await queue.take(atMost: 1), let offset = first.first?.offset else { return }
+        guard let first = await queue.take(atMost: 1), let offset = first.first else { return }
         queue.putBack(first)
         var position = start ?? StoredPosition(next: offset)
         if position.lanes != lanes, position.end > position.next {
@@ -77,15 +77,41 @@ final class PartitionWorker: Sendable {
         while let batch = next, !queue.isClosed {
             isWriting.withLock { $0 = true }
             async let following = nextBatch()
-            cursor.stored = try await process(batch.batch, cursor, batch.prepared)
+            try await apply(batch, from: &cursor)
             if let offset = cursor.stored { await tell(offset) }
             isWriting.withLock { $0 = false }
             next = await following
         }
     }
 
+    private func apply(_ next: NextBatch, from cursor: inout OffsetCursor) async throws {
+        if let batch = next.batch {
+            cursor.stored = try await process(batch, cursor, next.prepared)
+            // A batch that was given up half-way is no place to go on from.
+            guard cursor.stored == batch.next else { return }
+        }
+        guard let end = next.end, end > cursor.stored ?? 0 else { return }
+        try await moveOn(cursor, to: end)
+        cursor.stored = end
+    }
+
+    /// Moves the offset past what is no message.
+    private func moveOn(_ cursor: OffsetCursor, to end: Int64) async throws {
+        try await context.pipeline.retry.run("move the offset", for: partition) {
+            try await context.database.transaction(.write) { [offsets = context.offsets] transaction in
+                var opening = Opening()
+                offsets.advance(cursor, to: end, mark: nil, transaction.dialect, in: &opening)
+                _ = try opening.run(in: &transaction)
+            }
+        }
+        context.pipeline.telemetry.advanced(partition, to: end)
+    }
+
     private struct NextBatch {
-        let batch: PartitionBatch
+        /// Nil if there is nothing but an end.
+        let batch: PartitionBatch?
+        /// Up to where there are no messages behind the batch; nil if that isn't known.
+        let end: Int64?
         let prepared: PreparedMessages?
         /// What keeps others from preparing too much, as long as the batch is there.
         let weight: WeightBudget.Share?
@@ -93,20 +119,20 @@ final class PartitionWorker: Sendable {
 
     /// Waits for messages, and prepares them if all workers together don't hold too much already.
     private func nextBatch() async -> NextBatch? {
-        while let messages = await queue.take(atMost: context.settings.batchSize) {
-            guard let batch = PartitionBatch(partition, messages) else { continue }
-            let weight = context.budgets.prepared.share(of: messages.decodedSize)
-            let prepared = weight == nil ? nil : await context.pipeline.prepareAhead(batch)
-            return NextBatch(batch: batch, prepared: prepared, weight: weight)
+        guard let taken = await queue.take(atMost: context.settings.batchSize) else { return nil }
+        guard let batch = PartitionBatch(partition, taken.messages) else {
+            return NextBatch(batch: nil, end: taken.end, prepared: nil, weight: nil)
         }
-        return nil
+        let weight = context.budgets.prepared.share(of: taken.messages.decodedSize)
+        let prepared = weight == nil ? nil : await context.pipeline.prepareAhead(batch)
+        return NextBatch(batch: batch, end: taken.end, prepared: prepared, weight: weight)
     }
 
     /// Applies batches of several lanes at once.
     private func apply(from position: StoredPosition, until end: Int64? = nil) async throws -> StoredPosition {
         let lanes = VirtualLanes(partition, at: position, batchSize: context.settings.batchSize) { batch, cursor in
             try await self.process(batch, cursor)
-        } flush: { from, to in
+        } flush: { from, to, mark in
             try await self.context.pipeline.retry.run("move the offset", for: self.partition) {
                 try await self.context.database.transaction(.write) {
                     try self.context.offsets.follow(
@@ -114,6 +140,7 @@ final class PartitionWorker: Sendable {
                         from: from,
                         to: to,
                         lanes: position.lanes,
+                        mark: mark,
                         in: &$0
                     )
                 }

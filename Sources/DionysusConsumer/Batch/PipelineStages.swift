@@ -118,7 +118,7 @@ extension ConsumerPipeline {
                 messages: batch.messages,
                 waiting: topics[batch.partition.topic].failurePolicy.holdsKeys ? progress.waiting : nil
             ),
-            completion: .advance(progress.cursor, to: batch.next)
+            completion: .advance(progress.cursor, to: batch.next, mark: batch.mark)
         )
         // What takes too long together is divided, and by itself tried until it gets through.
         let fault: DionysusError.Code? = batch.messages.count > 1 ? .timeout : nil

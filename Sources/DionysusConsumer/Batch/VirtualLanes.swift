@@ -14,14 +14,14 @@ final class VirtualLanes: Sendable {
     /// Applies a batch that begins at the lane's stored offset; returns the offset that is stored then.
     private let process: @Sendable (PartitionBatch, OffsetCursor) async throws -> Int64?
     /// Moves the partition's own offset.
-    private let flush: @Sendable (_ from: Int64, _ to: Int64) async throws -> Void
+    private let flush: @Sendable (_ from: Int64, _ to: Int64, _ mark: LogMark?) async throws -> Void
 
     init(
         _ partition: TopicPartition,
         at position: StoredPosition,
         batchSize: Int,
         process: @escaping @Sendable (PartitionBatch, OffsetCursor) async throws -> Int64?,
-        flush: @escaping @Sendable (_ from: Int64, _ to: Int64) async throws -> Void
+        flush: @escaping @Sendable (_ from: Int64, _ to: Int64, _ mark: LogMark?) async throws -> Void
     ) {
         self.partition = partition
         self.batchSize = batchSize
@@ -50,10 +50,12 @@ final class VirtualLanes: Sendable {
     }
 
     private func handOut(_ queue: MessageQueue, until end: Int64?) async throws {
-        while let messages = await queue.take(atMost: batchSize) {
-            let own = end.map { end in messages.prefix { $0.offset < end } } ?? messages[...]
+        while let taken = await queue.take(atMost: batchSize) {
+            let own = end.map { end in taken.messages.prefix { $0.offset < end } } ?? taken.messages[...]
+            let rest = QueuedMessages(messages: Array(taken.messages[own.endIndex...]), end: taken.end)
             let shares = ledger.withLock { ledger in
-                own.reduce(into: [Int: [ConsumedMessage]]()) { shares, message in
+                ledger.note(QueuedMessages(messages: Array(own.suffix(1)), end: rest.messages.isEmpty ? rest.end : nil))
+                return own.reduce(into: [Int: [ConsumedMessage]]()) { shares, message in
                     let lane = ledger.lane(of: message)
                     if ledger.admit(message, to: lane) { shares[lane, default: []].append(message) }
                 }
@@ -63,8 +65,8 @@ final class VirtualLanes: Sendable {
                 queues[lane].append(share)
             }
             try await flushWhatIsDue()
-            if own.count < messages.count {
-                queue.putBack(Array(messages[own.endIndex...]))
+            if !rest.messages.isEmpty {
+                queue.putBack(rest)
                 break
             }
         }
@@ -80,8 +82,8 @@ final class VirtualLanes: Sendable {
     private func work(on lane: Int) async throws {
         // Nobody waits for a lane that has failed.
         defer { queues[lane].close() }
-        while let messages = await queues[lane].take(atMost: batchSize) {
-            guard let batch = PartitionBatch(partition, messages) else { continue }
+        while let taken = await queues[lane].take(atMost: batchSize) {
+            guard let batch = PartitionBatch(partition, taken.messages) else { continue }
             let cursor = OffsetCursor(partition, lane: lane, stored: ledger.withLock { $0.stored(of: lane) })
             if let next = try await process(batch, cursor) { ledger.withLock { $0.finish(lane, below: next) } }
             try await flushWhatIsDue()
@@ -89,8 +91,8 @@ final class VirtualLanes: Sendable {
     }
 
     private func flushWhatIsDue() async throws {
-        while let (from, to) = ledger.withLock({ $0.beginFlush() }) {
-            try await flush(from, to)
+        while let (from, to, mark) = ledger.withLock({ $0.beginFlush() }) {
+            try await flush(from, to, mark)
             ledger.withLock { $0.endFlush(at: to) }
         }
     }

@@ -83,6 +83,8 @@ struct DeadLetterReader {
                 try await member.start(Dictionary(uniqueKeysWithValues: starts))
             case .messages(let messages):
                 for message in messages { try await replay(message) }
+            case .reached(let ends):
+                for (partition, end) in ends { finish(partition, upTo: end) }
             case .revoked(let partitions):
                 forget(partitions)
                 try await member.release(partitions)
@@ -112,7 +114,11 @@ struct DeadLetterReader {
             throw DionysusError(.conflict, "somebody else replays \(topic)", advice: "wait until that has ended")
         }
         places[letter.source]?.stored = letter.offset + 1
-        if let range = rest[letter.source], letter.offset + 1 >= range.next { rest[letter.source] = nil }
+        finish(letter.source, upTo: letter.offset + 1)
+    }
+
+    private mutating func finish(_ partition: TopicPartition, upTo next: Int64) {
+        if let range = rest[partition], next >= range.next { rest[partition] = nil }
     }
 
     private mutating func replay(_ received: ConsumedMessage, _ completion: Completion) async throws {

@@ -10,7 +10,7 @@ struct OffsetStore: Sendable {
         let isTopic = transaction.dialect.isAny("topic", of: values, type: .text)
         let results = try transaction.run([
             """
-            SELECT topic, "partition", next_offset FROM dionysus_offsets WHERE "group" = \(group) AND \(isTopic)
+            SELECT topic, "partition", next_offset, last_message FROM dionysus_offsets WHERE "group" = \(group) AND \(isTopic)
             """,
             """
             SELECT topic, "partition", next_offset FROM dionysus_lane_offsets
@@ -20,7 +20,7 @@ struct OffsetStore: Sendable {
         var positions: [TopicPartition: StoredPosition] = [:]
         for row in results[0].rows {
             guard let (partition, next) = try Self.offset(row) else { continue }
-            positions[partition] = StoredPosition(next: next)
+            positions[partition] = StoredPosition(next: next, mark: try row.text(3).flatMap { LogMark($0) })
         }
         for row in results[1].rows {
             guard let (partition, next) = try Self.offset(row) else { continue }
@@ -51,7 +51,14 @@ struct OffsetStore: Sendable {
 
     /// Moves an offset, if it is still where it was; otherwise ``PositionLost`` is thrown, because somebody else has moved
     /// it.
-    func advance(_ cursor: OffsetCursor, to next: Int64, _ dialect: any SQLDialect, in opening: inout Opening) {
+    /// - Parameter mark: The last message before the offset; nil to keep what is known of an earlier one.
+    func advance(
+        _ cursor: OffsetCursor,
+        to next: Int64,
+        mark: LogMark?,
+        _ dialect: any SQLDialect,
+        in opening: inout Opening
+    ) {
         let now = dialect.now
         let isPartition = isPartition(cursor.partition)
         let statement: SQL =
@@ -63,10 +70,10 @@ struct OffsetStore: Sendable {
                 """
             case (nil, let stored?):
                 """
-                UPDATE dionysus_offsets SET next_offset = \(next), updated_at = \(now)
+                UPDATE dionysus_offsets SET next_offset = \(next), updated_at = \(now)\(Self.assignment(of: mark))
                 WHERE \(isPartition) AND next_offset = \(stored) AND lanes = 1
                 """
-            case (nil, nil): insertion(cursor.partition, at: next, lanes: 1, now)
+            case (nil, nil): insertion(cursor.partition, at: next, lanes: 1, mark: mark, now)
             }
         opening.add([statement]) { results, _ in try Self.checkMove(results[0], of: cursor.partition) }
     }
@@ -78,10 +85,12 @@ struct OffsetStore: Sendable {
         from stored: Int64,
         to next: Int64,
         lanes: Int,
+        mark: LogMark?,
         in transaction: inout Transaction
     ) throws {
         let statement: SQL = """
-            UPDATE dionysus_offsets SET next_offset = \(next), updated_at = \(transaction.dialect.now)
+            UPDATE dionysus_offsets SET next_offset = \(next),
+              updated_at = \(transaction.dialect.now)\(Self.assignment(of: mark))
             WHERE \(isPartition(partition)) AND next_offset = \(stored) AND lanes = \(lanes)
             """
         try run(statement, about: partition, in: &transaction)
@@ -91,22 +100,25 @@ struct OffsetStore: Sendable {
     ///
     /// The rows of the lanes are locked before they are compared, so that a batch of a member that has lost the partition
     /// either is seen here or finds its lane gone.
+    /// - Parameter isElsewhere: Whether the offset is another place in the log than before, or in another log.
     /// - Throws: ``PositionLost`` if somebody else has moved it.
     func restart(
         _ partition: TopicPartition,
         from stored: StoredPosition?,
         at position: StoredPosition,
+        isElsewhere: Bool = false,
         in transaction: inout Transaction
     ) throws {
         let now = transaction.dialect.now
         let isPartition = isPartition(partition)
+        let forgetting: SQL = isElsewhere ? ", last_message = NULL" : ""
         guard let stored else {
             let statement = insertion(partition, at: position.next, lanes: position.lanes, now)
             try run(statement, about: partition, in: &transaction)
             return try insertLanes(of: partition, position, in: &transaction)
         }
         let statement: SQL = """
-            UPDATE dionysus_offsets SET next_offset = \(position.next), lanes = \(position.lanes), updated_at = \(now)
+            UPDATE dionysus_offsets SET next_offset = \(position.next), lanes = \(position.lanes), updated_at = \(now)\(forgetting)
             WHERE \(isPartition) AND next_offset = \(stored.next) AND lanes = \(stored.lanes)
             """
         try run(statement, about: partition, in: &transaction)
@@ -139,11 +151,23 @@ struct OffsetStore: Sendable {
         )
     }
 
-    func insertion(_ partition: TopicPartition, at next: Int64, lanes: Int, _ now: SQL) -> SQL {
+    func insertion(
+        _ partition: TopicPartition,
+        at next: Int64,
+        lanes: Int,
+        mark: LogMark? = nil,
+        _ now: SQL
+    ) -> SQL {
         """
-        INSERT INTO dionysus_offsets ("group", topic, "partition", next_offset, lanes, updated_at)
-        VALUES (\(group), \(partition.topic), \(partition.partition), \(next), \(lanes), \(now)) ON CONFLICT DO NOTHING
+        INSERT INTO dionysus_offsets ("group", topic, "partition", next_offset, lanes, updated_at, last_message)
+        VALUES (\(group), \(partition.topic), \(partition.partition), \(next), \(lanes), \(now),
+          \((mark?.text).databaseValue))
+        ON CONFLICT DO NOTHING
         """
+    }
+
+    private static func assignment(of mark: LogMark?) -> SQL {
+        mark.map { ", last_message = \($0.text)" } ?? ""
     }
 
     func isPartition(_ partition: TopicPartition) -> SQL {
@@ -165,6 +189,8 @@ struct StoredPosition: Sendable, Hashable {
     var next: Int64
     /// Messages of a virtual lane below its offset are finished; empty where the partition has no lanes.
     var laneOffsets: [Int64] = []
+    /// The last message before the offset that was applied, if it is known.
+    var mark: LogMark?
 
     /// How many lanes the partition has.
     var lanes: Int { max(laneOffsets.count, 1) }

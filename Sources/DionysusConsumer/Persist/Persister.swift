@@ -27,7 +27,7 @@ struct BatchWrite: Sendable {
 /// What a transaction changes together with the data, so that a message takes effect exactly once.
 enum Completion: Sendable {
     /// The offset of the messages' partition, or of their lane, moves past them.
-    case advance(OffsetCursor, to: Int64)
+    case advance(OffsetCursor, to: Int64, mark: LogMark?)
     /// The failure that holds the message is removed.
     case resolve(FailureResolution)
     /// The place in a dead-letter topic up to which its messages have been replayed moves past the message.
@@ -79,9 +79,11 @@ struct Persister: Sendable {
             let dialect = transaction.dialect
             var opening = Opening()
             switch write.completion {
-            case .advance(let cursor, let next): offsets.advance(cursor, to: next, dialect, in: &opening)
+            case .advance(let cursor, let next, let mark):
+                offsets.advance(cursor, to: next, mark: mark, dialect, in: &opening)
             case .resolve(let resolution): try resolution.resolve(in: &transaction)
-            case .replay(let place, let next, let places): places.advance(place, to: next, dialect, in: &opening)
+            case .replay(let place, let next, let places):
+                places.advance(place, to: next, mark: nil, dialect, in: &opening)
             case .nothing: break
             }
             write.earlier?.settle(dialect, in: &opening)

@@ -9,10 +9,11 @@ public import Dionysus
 /// older than the record, and what was missing is filled in. Reactions, bus events and handlers are called again for each
 /// event, except where the event log says that it was handled.
 public struct ConsumerPositions: Sendable {
-    private let database: any Database
-    private let broker: any MessageBroker
-    private let topics: TopicPlan
-    private let offsets: OffsetStore
+    let database: any Database
+    let broker: any MessageBroker
+    let settings: ConsumerSettings
+    let topics: TopicPlan
+    let offsets: OffsetStore
 
     /// Creates the positions of a group.
     /// - Parameters:
@@ -28,6 +29,7 @@ public struct ConsumerPositions: Sendable {
     ) {
         self.database = database
         self.broker = broker
+        self.settings = settings
         topics = TopicPlan(consumer, settings: settings)
         offsets = OffsetStore(group: settings.effectiveGroupID)
     }
@@ -47,7 +49,8 @@ public struct ConsumerPositions: Sendable {
     /// Moves the stored offsets of a topic.
     ///
     /// Failures that were recorded at the new position or behind it are forgotten, because their messages are delivered
-    /// again; those before it stay. What the replica remembers of destroyed records stays.
+    /// again; those before it stay. What the replica remembers of destroyed records stays. That messages of the partitions
+    /// were missed (``PartitionLag/loss``) is forgotten.
     /// - Parameters:
     ///   - topic: The topic's full name.
     ///   - partition: The partition's number; nil for all of them.
@@ -83,6 +86,7 @@ public struct ConsumerPositions: Sendable {
                     )
                 )
             }
+            try LogLosses(group: offsets.group).forget(topic, partition, in: &transaction)
             return resets
         }
     }
@@ -152,8 +156,8 @@ public struct ConsumerPositions: Sendable {
         )
     }
 
-    private static func requireTables(in transaction: inout Transaction) throws {
-        for table in ["dionysus_offsets", "dionysus_lane_offsets", "dionysus_consumers", "dionysus_failures"]
+    static func requireTables(in transaction: inout Transaction) throws {
+        for table in ConsumerMigrations.tables
         where try transaction.describe(table: table) == nil {
             throw DionysusError(
                 .declaration,
@@ -163,7 +167,7 @@ public struct ConsumerPositions: Sendable {
         }
     }
 
-    private static func requireNobody(of group: String, in transaction: inout Transaction) throws {
+    static func requireNobody(of group: String, in transaction: inout Transaction) throws {
         let running = try RunningConsumer.all(of: group, in: &transaction)
         guard !running.isEmpty else { return }
         let list = running.map { "\($0.process), seen at \($0.seenAt.iso8601(fractionDigits: 0))" }

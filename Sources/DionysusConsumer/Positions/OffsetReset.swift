@@ -11,7 +11,7 @@ extension OffsetStore {
             INSERT INTO dionysus_offsets ("group", topic, "partition", next_offset, lanes, updated_at)
             VALUES (\(group), \(partition.topic), \(partition.partition), \(offset), 1, \(transaction.dialect.now))
             ON CONFLICT ("group", topic, "partition") DO UPDATE
-              SET next_offset = excluded.next_offset, lanes = 1, updated_at = excluded.updated_at
+              SET next_offset = excluded.next_offset, lanes = 1, updated_at = excluded.updated_at, last_message = NULL
             """,
             "DELETE FROM dionysus_lane_offsets WHERE \(isPartition(partition))",
         ])

@@ -31,6 +31,7 @@ public struct ConsumerSchema: Sendable {
                     ]
                 )
             }
+            try ReplicaIdentity.establish(in: &transaction)
         }
     }
 
@@ -76,9 +77,22 @@ public struct ConsumerSchema: Sendable {
         let found = try await database.transaction(.snapshot) { transaction in
             let tables = ConsumerMigrations.tables + (transaction.dialect.lockCreation == nil ? [] : [lockTable])
             let missing = try tables.filter { try transaction.describe(table: $0) == nil }
-            let faults = missing.map { "there is no table \($0): run migrate" }
+            var faults = missing.map { "there is no table \($0): run migrate" }
+            if missing.isEmpty { faults += try Self.faultsOfTables(in: &transaction) }
             return try faults + check.faults(in: &transaction)
         }
         return settings.faults + TopicPlan(consumer, settings: settings).faults + found
+    }
+
+    /// What our own tables lack, though they are there.
+    private static func faultsOfTables(in transaction: inout Transaction) throws -> [String] {
+        var faults: [String] = []
+        if try transaction.describe(table: "dionysus_offsets")?.column("last_message") == nil {
+            faults.append("the table dionysus_offsets is an old one: run migrate")
+        }
+        if try ReplicaIdentity.load(in: &transaction) == nil {
+            faults.append("the replica's database has no identity: run migrate")
+        }
+        return faults
     }
 }

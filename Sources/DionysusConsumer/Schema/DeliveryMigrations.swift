@@ -24,4 +24,30 @@ extension ConsumerMigrations {
               finished_at \(type(.timestamp)), PRIMARY KEY (replica, columns))
             """
     }
+
+    /// Which replica the database holds, and whose place it has taken.
+    static func replica(_ dialect: any SQLDialect) -> SQL {
+        let type = { SQL(raw: dialect.columnType($0)) }
+        return """
+            CREATE TABLE dionysus_replica (
+              identity \(type(.text)) NOT NULL PRIMARY KEY, role \(type(.text)) NOT NULL,
+              created_at \(type(.timestamp)) NOT NULL)
+            """
+    }
+
+    /// What is remembered of the last applied message; offsets from before know nothing of it.
+    static func logMarks(_ dialect: any SQLDialect) -> SQL {
+        "ALTER TABLE dionysus_offsets ADD COLUMN last_message \(raw: dialect.columnType(.text))"
+    }
+
+    /// What was found to be missing from the log.
+    static func logLosses(_ dialect: any SQLDialect) -> SQL {
+        let type = { SQL(raw: dialect.columnType($0)) }
+        return """
+            CREATE TABLE dionysus_log_losses (
+              "group" \(type(.text)) NOT NULL, topic \(type(.text)) NOT NULL, "partition" \(type(.integer)) NOT NULL,
+              message \(type(.text)) NOT NULL, found_at \(type(.timestamp)) NOT NULL,
+              PRIMARY KEY ("group", topic, "partition"))
+            """
+    }
 }

@@ -59,7 +59,11 @@ final class LagMeter: Sendable {
         places.withLock { places in
             for (partition, range) in ranges {
                 guard var place = places[partition] else { continue }
-                let messages = place.messages(in: range)
+                guard let messages = place.messages(in: range) else {
+                    // How many were missed nobody knows; zero would say that all is well.
+                    metrics.removeLag(of: partition)
+                    continue
+                }
                 if messages == 0 { place.lastCaughtUp = before }
                 metrics.lags(partition, by: messages, age: messages == 0 ? .zero : place.age(at: .now))
                 places[partition] = place
@@ -69,13 +73,13 @@ final class LagMeter: Sendable {
 }
 
 extension LagMeter.Place {
-    /// How many messages are behind the place.
+    /// How many messages are behind the place; nil if it is not in the log.
     ///
     /// What begins with the latest message begins where the log ends when that is first looked up.
-    fileprivate mutating func messages(in range: OffsetRange) -> Int64 {
+    fileprivate mutating func messages(in range: OffsetRange) -> Int64? {
         switch start {
         case .earliest: return range.next - range.first
-        case .offset(let offset): return max(0, range.next - max(offset, range.first))
+        case .offset(let offset): return (range.first...range.next).contains(offset) ? range.next - offset : nil
         default:
             start = .offset(range.next)
             return 0

@@ -104,19 +104,20 @@ struct GroupMember: Sendable, Hashable {
     }
 
     /// Notes the group's position, for tools that show lag.
-    func commit(_ offsets: [TopicPartition: Int64], in connection: Connection) throws {
+    func commit(_ offsets: [TopicPartition: Int64], metadata: String?, in connection: Connection) throws {
         let statement = try connection.cachedStatement(
             sql: """
-                INSERT INTO committed_offsets (group_id, partition_id, next_offset, committed_at)
-                SELECT ?, p.id, ?, ? FROM partitions p JOIN topics t ON t.id = p.topic_id
+                INSERT INTO committed_offsets (group_id, partition_id, next_offset, committed_at, metadata)
+                SELECT ?, p.id, ?, ?, ? FROM partitions p JOIN topics t ON t.id = p.topic_id
                 WHERE t.name = ? AND p.number = ?
                 ON CONFLICT (group_id, partition_id)
-                DO UPDATE SET next_offset = excluded.next_offset, committed_at = excluded.committed_at
+                DO UPDATE SET next_offset = excluded.next_offset, committed_at = excluded.committed_at,
+                  metadata = excluded.metadata
                 """
         )
         let now = Timestamp.now.microseconds
         for (partition, offset) in offsets {
-            try statement.execute(arguments: [group, offset, now, partition.topic, partition.partition])
+            try statement.execute(arguments: [group, offset, now, metadata, partition.topic, partition.partition])
         }
     }
 

@@ -91,7 +91,9 @@ final class LogFile: Sendable {
         let configuration = makeConfiguration(options)
         // A pool changes the file's journal mode at once, so another application's file must not get that far.
         let inspection = try DatabaseQueue(path: path, configuration: configuration)
-        let hasTables = try inspection.read { try LogSchema.check($0, path: path) }
+        let isPrepared = try inspection.read { connection in
+            try LogSchema.check(connection, path: path) && LogSchema.isComplete(connection)
+        }
         try inspection.close()
         let pool = try DatabasePool(path: path, configuration: configuration)
         try pool.writeWithoutTransaction { connection in
@@ -108,7 +110,7 @@ final class LogFile: Sendable {
             try connection.execute(sql: "PRAGMA wal_autocheckpoint = 4000")
         }
         // Another process may keep a log that is there locked for longer than anybody waits.
-        if !hasTables { try pool.write { try LogSchema.prepare($0, path: path) } }
+        if !isPrepared { try pool.write { try LogSchema.prepare($0, path: path) } }
         return pool
     }
 

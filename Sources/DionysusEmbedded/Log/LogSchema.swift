@@ -61,16 +61,29 @@ enum LogSchema {
           partition_id INTEGER NOT NULL REFERENCES partitions (id),
           next_offset INTEGER NOT NULL,
           committed_at INTEGER NOT NULL,
+          metadata TEXT,
           PRIMARY KEY (group_id, partition_id)
         ) WITHOUT ROWID;
         """
 
-    /// Creates the tables in an empty file; of any other file, checks that it is a log of this version.
+    /// Creates the tables in an empty file; of any other file, checks that it is a log of this version, and adds what has
+    /// come since it was made, which older versions of Dionysus don't mind.
     static func prepare(_ connection: Connection, path: String) throws {
-        guard try !check(connection, path: path) else { return }
+        guard try !check(connection, path: path) else {
+            guard try !isComplete(connection) else { return }
+            return try connection.execute(sql: "ALTER TABLE committed_offsets ADD COLUMN metadata TEXT")
+        }
         try connection.execute(sql: tables)
         try connection.execute(sql: "PRAGMA application_id = \(Self.applicationID)")
         try connection.execute(sql: "PRAGMA user_version = \(Self.version)")
+    }
+
+    /// Whether a log has all columns.
+    static func isComplete(_ connection: Connection) throws -> Bool {
+        try Int.fetchOne(
+            connection,
+            sql: "SELECT count(*) FROM pragma_table_info('committed_offsets') WHERE name = 'metadata'"
+        ) == 1
     }
 
     /// Checks that a file is a log of this version, or empty.

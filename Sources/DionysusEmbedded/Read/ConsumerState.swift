@@ -110,8 +110,10 @@ struct ConsumerState: Sendable {
     }
 
     /// Takes what was read and moves on behind it, except where a partition has been moved, paused or lost meanwhile.
-    mutating func accept(_ parts: [ReadPart]) -> [ConsumedMessage] {
+    /// - Returns: The messages, or if there are none, up to where there are none.
+    mutating func accept(_ parts: [ReadPart]) -> (messages: [ConsumedMessage], ends: [TopicPartition: Int64]) {
         var accepted: [ConsumedMessage] = []
+        var ends: [TopicPartition: Int64] = [:]
         for part in parts {
             let name = part.request.partition.name
             guard let partition = partitions[name], partition.epoch == part.request.epoch,
@@ -122,12 +124,16 @@ struct ConsumerState: Sendable {
                 guard let last = messages.last else { continue }
                 partitions[name]?.phase = .reading(last.offset + 1)
                 accepted += messages
+            case .nothing(let end): ends[name] = end
             case .outOfRange(let range):
                 partitions[name]?.isStranded = true
                 events.append(.outOfRange(name, range))
             }
         }
-        return accepted
+        // What comes beside messages is told when it is found again, after them.
+        guard accepted.isEmpty else { return (accepted, [:]) }
+        for (name, end) in ends { partitions[name]?.phase = .reading(end) }
+        return ([], ends)
     }
 
     mutating func close() {

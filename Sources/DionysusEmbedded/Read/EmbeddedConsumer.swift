@@ -75,7 +75,7 @@ final class EmbeddedConsumer: MessageConsumer {
 
     func commit(_ offsets: [TopicPartition: Int64]) async throws {
         let member = try openState { $0.member }
-        try await log.write { try member.commit(offsets, in: $0) }
+        try await log.write { [options] in try member.commit(offsets, metadata: options.metadata, in: $0) }
     }
 
     func close() async {
@@ -111,8 +111,9 @@ final class EmbeddedConsumer: MessageConsumer {
             case .expelled: try await rejoin(after: member)
             case .outdated: try await synchronize(member)
             case .parts(let parts):
-                let messages = state.withLock { $0.accept(parts) }
+                let (messages, ends) = state.withLock { $0.accept(parts) }
                 if !messages.isEmpty { return .messages(messages) }
+                if !ends.isEmpty { return .reached(ends) }
                 return try takeEvent()
             }
             if let event = try takeEvent() { return event }

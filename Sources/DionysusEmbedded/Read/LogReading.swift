@@ -14,6 +14,8 @@ struct ReadRequest: Sendable {
 struct ReadPart: Sendable {
     enum Content: Sendable {
         case messages([ConsumedMessage])
+        /// There is no message from the position up to this offset.
+        case nothing(before: Int64)
         case outOfRange(OffsetRange)
     }
 
@@ -75,7 +77,9 @@ struct LogReader {
                 let (request, position, next) = unfinished[index]
                 let messages = try messages(of: request.partition, position..<next, limit: min(share, messagesLeft))
                 unfinished[index].position = messages.last.map { $0.offset + 1 } ?? next
-                parts.append(ReadPart(request: request, content: .messages(messages)))
+                let isGap = messages.isEmpty && position == request.position
+                let content: ReadPart.Content = isGap ? .nothing(before: next) : .messages(messages)
+                parts.append(ReadPart(request: request, content: content))
             }
             unfinished.removeAll { $0.position >= $0.next }
         }

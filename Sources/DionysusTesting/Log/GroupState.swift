@@ -14,6 +14,8 @@ struct GroupState: Sendable {
     }
 
     private(set) var members: [Int: Member] = [:]
+    /// What members have told of their positions.
+    var committed: [TopicPartition: CommittedPosition] = [:]
     /// Who is to own each partition.
     private var targets: [TopicPartition: Int] = [:]
 

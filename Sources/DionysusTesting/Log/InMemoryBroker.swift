@@ -96,7 +96,7 @@ public final class InMemoryBroker: MessageBroker {
             patterns: try options.topicPatterns.map { try TopicPattern($0) }
         )
         if let outage = log.look({ $0.outage }) { throw outage }
-        let consumer = InMemoryConsumer(log, group: options.groupID, member)
+        let consumer = InMemoryConsumer(log, group: options.groupID, member, metadata: options.metadata)
         let isTaken = made.withLock { made in
             if !made.isClosed { made.consumers.append(consumer) }
             return !made.isClosed
@@ -141,6 +141,16 @@ public final class InMemoryBroker: MessageBroker {
                 guard let messages = state.messages(of: position.key), position.value < messages.count else { return }
                 times[position.key] = messages[Int(max(0, position.value))].timestamp
             }
+        }
+    }
+
+    public func committedPositions(
+        of options: ConsumerOptions,
+        in partitions: [TopicPartition]
+    ) async throws -> [TopicPartition: CommittedPosition] {
+        try reachable { state in
+            let wanted = Set(partitions)
+            return state.groups[options.groupID]?.committed.filter { wanted.contains($0.key) } ?? [:]
         }
     }
 

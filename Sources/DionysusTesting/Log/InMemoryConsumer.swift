@@ -19,12 +19,14 @@ final class InMemoryConsumer: MessageConsumer {
 
     private let log: InMemoryLog
     private let group: String
+    private let metadata: String?
     private let id: Int
     private let state = Mutex(State())
 
-    init(_ log: InMemoryLog, group: String, _ member: GroupState.Member) {
+    init(_ log: InMemoryLog, group: String, _ member: GroupState.Member, metadata: String?) {
         self.log = log
         self.group = group
+        self.metadata = metadata
         let id = Self.members.add(1, ordering: .relaxed).newValue
         self.id = id
         log.change { state in
@@ -88,8 +90,14 @@ final class InMemoryConsumer: MessageConsumer {
         log.change { _ in }
     }
 
-    /// Nobody looks at it.
-    func commit(_ offsets: [TopicPartition: Int64]) async throws { try openState { _ in } }
+    func commit(_ offsets: [TopicPartition: Int64]) async throws {
+        try openState { _ in }
+        log.look { state in
+            for (partition, offset) in offsets {
+                state.groups[group]?.committed[partition] = CommittedPosition(offset: offset, metadata: metadata)
+            }
+        }
+    }
 
     func close() async {
         let wasOpen = state.withLock { state in
