@@ -190,7 +190,8 @@ final class ConsumerSession {
         case RD_KAFKA_EVENT_FETCH:
             bringBack(event)
         case RD_KAFKA_EVENT_ERROR:
-            handle(rd_kafka_event_error(event))
+            let code = rd_kafka_event_error(event)
+            if code == RD_KAFKA_RESP_ERR__PARTITION_EOF { bringBackEnd(event) } else { handle(code) }
         default:
             _ = events.handle(event)
         }
@@ -205,11 +206,22 @@ final class ConsumerSession {
         let partition = TopicPartition(String(cString: rd_kafka_topic_name(topic)), message.pointee.partition)
         guard membership.isActive(partition) else { return }
         queues.open(partition, at: message.pointee.offset)
-        if [RD_KAFKA_RESP_ERR_NO_ERROR, RD_KAFKA_RESP_ERR__PARTITION_EOF].contains(message.pointee.err) {
+        if message.pointee.err == RD_KAFKA_RESP_ERR_NO_ERROR {
             move(partition, to: message.pointee.offset)
         } else {
             handle(PartitionQueues.Fault(message.pointee, partition))
         }
+    }
+
+    /// The same with the end of a partition, which says nothing of what is still in its queue: reading on there raises it
+    /// again.
+    private func bringBackEnd(_ event: OpaquePointer) {
+        guard let place = rd_kafka_event_topic_partition(event) else { return }
+        defer { rd_kafka_topic_partition_destroy(place) }
+        let partition = TopicPartition(String(cString: place.pointee.topic), place.pointee.partition)
+        guard membership.isActive(partition), let position = queues.position(of: partition) else { return }
+        queues.open(partition, at: position)
+        move(partition, to: position)
     }
 
     private func rebalance(_ code: rd_kafka_resp_err_t, _ partitions: [TopicPartition]) {

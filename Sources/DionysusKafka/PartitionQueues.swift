@@ -51,6 +51,9 @@ final class PartitionQueues {
     /// Where each partition is to be read on.
     var positions: [(TopicPartition, Int64)] { queues.map { ($0.partition, $0.position) } }
 
+    /// Where a partition is to be read on; nil for one that isn't read.
+    func position(of partition: TopicPartition) -> Int64? { queues.first { $0.partition == partition }?.position }
+
     /// Lets the messages of a partition stay in its own queue; it has to precede the partition's assignment.
     func open(_ partition: TopicPartition, at position: Int64) {
         close(partition)

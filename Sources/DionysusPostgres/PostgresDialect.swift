@@ -87,6 +87,7 @@ public struct PostgresDialect: SQLDialect {
     public func laneExpression(_ text: String, lanes: Int) -> String { "((hashtext(\(text)) & 2147483647) % \(lanes))" }
 
     public var forUpdate: String { "FOR UPDATE" }
+    public var encodingQuery: SQL? { "SELECT pg_catalog.current_setting('server_encoding')" }
 
     static func arrayElement(_ type: DatabaseType) -> String {
         switch type {

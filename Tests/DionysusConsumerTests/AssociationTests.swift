@@ -34,6 +34,67 @@ import Testing
     }
 
     @Test(arguments: TestDatabaseKind.available)
+    func `a destroyed record takes the members along that the replica replaces, and no others`(
+        _ kind: TestDatabaseKind
+    ) async throws {
+        try await ReplicaHarness.run(kind) { replica in
+            try await replica.publish(
+                booking([1, 2], of: 1, version: 2),
+                booking([3], of: 2, version: 3),
+                booking([4, 5], of: 3, version: 4),
+                // A member that has moved to another parent since, and one that is more recent than the destruction.
+                booking([2, 6], of: 4, version: 5)
+            )
+            try await replica.consume()
+            func fees() async throws -> [String] {
+                try await replica.rows("SELECT synced_id FROM bookings_fees ORDER BY synced_id")
+            }
+            #expect(try await fees() == ["1", "2", "3", "4", "5", "6"])
+            let gone = #"{"id":1,"links":{}}"#
+            try await replica.publish(.event("booking_destroyed", "Booking", gone, version: 6))
+            try await replica.consume()
+            #expect(try await fees() == ["2", "3", "4", "5", "6"])
+            // One that is older than what is known removes nothing.
+            let late = #"{"id":2,"links":{}}"#
+            try await replica.publish(.event("booking_destroyed", "Booking", late, version: 1))
+            // A soft-deleted booking keeps its fees.
+            let canceled = #"{"id":3,"canceled_at":"2026-01-01T00:00:00Z","links":{}}"#
+            try await replica.publish(.event("booking_destroyed", "Booking", canceled, version: 7))
+            // One whose row has never been here has left them behind all the same.
+            try await replica.define("UPDATE bookings_fees SET synced_booking_id = 9 WHERE synced_id = 6")
+            try await replica.publish(.event("booking_destroyed", "Booking", #"{"id":9,"links":{}}"#, version: 8))
+            try await replica.consume()
+            #expect(try await fees() == ["2", "3", "4", "5"])
+            #expect(try await replica.failures == [])
+            // Created again, it has what it lists.
+            try await replica.publish(booking([1, 7], of: 1, version: 9))
+            try await replica.consume()
+            #expect(try await fees() == ["1", "2", "3", "4", "5", "7"])
+        }
+    }
+
+    @Test(arguments: TestDatabaseKind.available)
+    func `members of a destroyed record stay where nothing is said of them, and join tables are emptied`(
+        _ kind: TestDatabaseKind
+    ) async throws {
+        try await ReplicaHarness.run(kind) { replica in
+            let type = replica.database.dialect.columnType(.bigint)
+            try await replica.define(
+                "CREATE TABLE bookings_links (booking_id \(raw: type), fee_id \(raw: type), UNIQUE (booking_id, fee_id))"
+            )
+            let linked = Persist("Booking", table: "bookings")
+                .linking("bookings_fees", through: "bookings_links", parent: "booking_id", member: "fee_id")
+            let mirror = Mirror(replicas: [linked.element])
+            try await replica.publish(booking([1, 2], of: 1, version: 2), booking([2], of: 2, version: 3))
+            try await replica.consume(mirror)
+            try await replica.publish(.event("booking_destroyed", "Booking", #"{"id":1,"links":{}}"#, version: 4))
+            try await replica.consume(mirror)
+            #expect(try await replica.rows("SELECT synced_id FROM bookings_fees ORDER BY synced_id") == ["1", "2"])
+            #expect(try await replica.rows("SELECT booking_id, fee_id FROM bookings_links") == ["2 2"])
+        }
+    }
+
+    @Test(arguments: TestDatabaseKind.available)
     func `a resolver is asked after the record and its members are saved, but not for an outdated parent`(
         _ kind: TestDatabaseKind
     ) async throws {

@@ -65,6 +65,53 @@ import Testing
     }
 
     @Test(arguments: TestDatabaseKind.available)
+    func `an idle consumer is not well while its database is away, or does not answer at all`(
+        _ kind: TestDatabaseKind
+    ) async throws {
+        try await ReplicaHarness.run(kind) { replica in
+            let isAway = Mutex(false)
+            let database = FailingDatabase(base: replica.database) { _ in
+                isAway.withLock(\.self) ? DionysusError(.databaseUnavailable, "nobody answers", isRetriable: true) : nil
+            }
+            let (signs, continuation) = AsyncStream.makeStream(of: VitalSign.self)
+            let errors = Collected<ErrorContext>()
+            var instrumentation = Instrumentation()
+            instrumentation.heartbeat = Watch { continuation.yield($0) }
+            instrumentation.errorHandler = errors
+            try await replica.publish(.rental(.created, 1, name: "one"))
+            try await replica.whileConsuming(instrumentation, database: database) {
+                var seen = signs.makeAsyncIterator()
+                func wait(for sign: VitalSign) async { while let next = await seen.next(), next != sign {} }
+                await wait(for: VitalSign(.ready))
+                isAway.withLock { $0 = true }
+                let problem = "the replica's database can't be reached: nobody answers"
+                for _ in 1...3 { await wait(for: VitalSign(.ready, problem: problem)) }
+                isAway.withLock { $0 = false }
+                await wait(for: VitalSign(.ready))
+            }
+            #expect(errors.all == [ErrorContext("reach the replica's database")])
+        }
+    }
+
+    @Test func `a database whose connections are frozen makes a consumer not ready as well`() async throws {
+        try await ReplicaHarness.run(.sqlite) { replica in
+            let isFrozen = Mutex(false)
+            let database = FrozenDatabase(base: replica.database) { isFrozen.withLock(\.self) }
+            let (signs, continuation) = AsyncStream.makeStream(of: VitalSign.self)
+            var instrumentation = Instrumentation()
+            instrumentation.heartbeat = Watch { continuation.yield($0) }
+            try await replica.whileConsuming(instrumentation, database: database) {
+                var seen = signs.makeAsyncIterator()
+                while let next = await seen.next(), next != VitalSign(.ready) {}
+                isFrozen.withLock { $0 = true }
+                while let next = await seen.next(), next.problem?.contains("has not answered for") != true {}
+                isFrozen.withLock { $0 = false }
+                while let next = await seen.next(), next != VitalSign(.ready) {}
+            }
+        }
+    }
+
+    @Test(arguments: TestDatabaseKind.available)
     func `a batch that is under way for too long is no progress, and named`(_ kind: TestDatabaseKind) async throws {
         try await ReplicaHarness.run(kind) { replica in
             let (stuck, continuation) = AsyncStream.makeStream(of: String.self)

@@ -30,10 +30,17 @@ extension ReplicaHarness {
     func whileConsuming(
         _ instrumentation: Instrumentation,
         settings: ConsumerSettings = .forTests,
+        database: (any Database)? = nil,
         broker: (any MessageBroker)? = nil,
         _ body: () async throws -> Void
     ) async throws {
-        let service = service(instrumentation, settings: settings, broker: broker, stopsWhenCaughtUp: false)
+        let service = service(
+            instrumentation,
+            settings: settings,
+            database: database,
+            broker: broker,
+            stopsWhenCaughtUp: false
+        )
         let group = ServiceGroup(services: [service], logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         try await withThrowingTaskGroup { tasks in
             tasks.addTask { try await group.run() }
@@ -58,6 +65,29 @@ struct FailingDatabase: Database {
         _ body: @escaping @Sendable (inout Transaction) throws -> T
     ) async throws -> T {
         if let error = failure(kind) { throw error }
+        return try await base.transaction(kind, body)
+    }
+
+    func lease(_ resource: LeasedResource, idleTimeout: Duration) async throws -> (any Lease)? {
+        try await base.lease(resource, idleTimeout: idleTimeout)
+    }
+
+    func close() async { await base.close() }
+}
+
+/// A database whose transactions wait for as long as a test wants.
+struct FrozenDatabase: Database {
+    let base: any Database
+    let isFrozen: @Sendable () -> Bool
+
+    var dialect: any SQLDialect { base.dialect }
+    var location: String { base.location }
+
+    func transaction<T: Sendable>(
+        _ kind: TransactionKind,
+        _ body: @escaping @Sendable (inout Transaction) throws -> T
+    ) async throws -> T {
+        while isFrozen() { try await Task.sleep(for: .milliseconds(20)) }
         return try await base.transaction(kind, body)
     }
 

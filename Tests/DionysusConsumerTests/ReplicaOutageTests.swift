@@ -179,7 +179,7 @@ import Testing
 
 extension ReplicaHarness {
     /// Runs a consumer beside a body, and shuts it down.
-    fileprivate func whileConsuming(
+    func whileConsuming(
         _ consumer: some Consumer,
         _ instrumentation: Instrumentation,
         loggingTo lines: LogLines,

@@ -72,6 +72,34 @@ import Testing
     }
 
     @Test(arguments: TestDatabaseKind.available)
+    func `a topic with an event log is replayed only if the log forgets, and the reset says so`(
+        _ kind: TestDatabaseKind
+    ) async throws {
+        try await ReplicaHarness.run(kind) { replica in
+            let mirror = Mirror(rentals: ConsumerTopic("rentals", accepting: .any).eventLog())
+            try await replica.publish((1...6).map { .rental(.created, $0, name: "rental \($0)") })
+            try await replica.consume(mirror)
+            let before = try await replica.rows(Self.rentals)
+            try await replica.define("DELETE FROM rentals")
+            let positions = Self.positions(replica, mirror)
+            let kept = try await positions.reset("v3_rentals", to: .earliest)
+            #expect(kept.map(\.eventsKept).reduce(0, +) == 6 && kept.allSatisfy { $0.eventsForgotten == 0 })
+            try await replica.consume(mirror)
+            #expect(try await replica.rows(Self.rentals) == [])
+
+            let half = try await positions.reset("v3_rentals", partition: 0, to: .offset(4), forgetsEvents: true)
+            #expect(half.map(\.eventsForgotten) == [2] && half.map(\.eventsKept) == [0])
+            try await replica.consume(mirror)
+            #expect(try await replica.rows(Self.rentals) == Array(before.suffix(2)))
+            let all = try await positions.reset("v3_rentals", to: .earliest, forgetsEvents: true)
+            #expect(all.map(\.eventsForgotten).reduce(0, +) == 6)
+            try await replica.consume(mirror)
+            #expect(try await replica.rows(Self.rentals) == before)
+            #expect(try await positions.reset("v3_rentals", to: .latest).allSatisfy { $0.eventsKept == 0 })
+        }
+    }
+
+    @Test(arguments: TestDatabaseKind.available)
     func `virtual lanes that are ahead of their partition begin anew after a reset`(
         _ kind: TestDatabaseKind
     ) async throws {

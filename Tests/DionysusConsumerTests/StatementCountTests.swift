@@ -17,12 +17,42 @@ import Testing
         #expect(many.allSatisfy { $0 < 20 })
     }
 
+    @Test(arguments: TestDatabaseKind.available)
+    func `a batch of failures is recorded by one statement, however many there are`(
+        _ kind: TestDatabaseKind
+    ) async throws {
+        try await ReplicaHarness.run(kind) { replica in
+            let watched = WatchedDatabase(replica.database)
+            var settings = ConsumerSettings.forTests
+            settings.batchSize = 5_000
+            for count in [1, 3, 1_000] {
+                try await replica.publish(
+                    (0..<count)
+                        .map { number in
+                            let isTombstone = number % 3 == 0
+                            let key = isTombstone || number % 2 == 0 ? "Rental:\(number)" : nil
+                            return WireMessage("v3_rentals", key: key, value: isTombstone ? nil : "{")
+                        }
+                )
+                // A tombstone is no failure.
+                let expected = (0..<count).count { $0 % 3 != 0 }
+                _ = watched.takeStatements()
+                try await replica.consume(settings: settings, database: watched)
+                let statements = watched.takeStatements().count { $0.hasPrefix("INSERT INTO dionysus_failures") }
+                #expect(statements == (expected == 0 ? 0 : 1))
+            }
+            let recorded = try await replica.rows("SELECT count(*), count(\"key\") FROM dionysus_failures")
+            #expect(recorded.first?.hasPrefix("668 ") == true, "\(recorded)")
+        }
+    }
+
     /// Creates, updates, changes a third each of, and destroys bookings with three fees each; a batch for each step.
     private func statements(_ kind: TestDatabaseKind, events: Int) async throws -> [Int] {
         try await ReplicaHarness.run(kind) { replica in
             let watched = WatchedDatabase(replica.database)
             var settings = ConsumerSettings.forTests
-            settings.batchSize = 5_000
+            // One more than there are: a consumer that starts reads the last message that it has applied once more.
+            settings.batchSize = 5_001
             var counts: [Int] = []
             for step in 1...4 {
                 try await replica.publish((1...events).map { message($0, in: step) })

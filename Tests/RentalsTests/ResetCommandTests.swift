@@ -58,6 +58,25 @@ struct ResetCommandTests {
         }
     }
 
+    @Test("records of a topic with an event log come back only if the log forgets, which is said")
+    func eventLog() async throws {
+        try await Self.withReplica(.embedded) { installation in
+            try await installation.withReplicaDatabase { database in
+                _ = try await database.transaction(.write) { try $0.run("DELETE FROM accounts") }
+            }
+            let kept = try await installation.run("reset", "--topic", "v3_accounts")
+            #expect(kept.status == 0 && kept.errors.contains("5 events of v3_accounts"), "\(kept.errors)")
+            #expect(kept.errors.contains("--with-event-log"))
+            try await installation.succeed("consume", "--until-caught-up")
+            #expect(try await installation.run("verify").status != 0)
+            let forgotten = try await installation.run("reset", "--topic", "v3_accounts", "--with-event-log", "--json")
+            #expect(forgotten.status == 0 && forgotten.errors.isEmpty, "\(forgotten.errors)")
+            #expect(forgotten.output.contains(#""events_kept":0"#))
+            try await installation.succeed("consume", "--until-caught-up")
+            try await installation.succeed("verify")
+        }
+    }
+
     @Test("after a kill the reset is refused for ten seconds at most", arguments: InstallationKind.available)
     func killed(_ kind: InstallationKind) async throws {
         try await Self.withReplica(kind) { installation in

@@ -88,13 +88,35 @@ private actor Turnstile {
     }
 }
 
-private func withDatabaseOnServer<T: Sendable>(_ body: (String) async throws -> T) async throws -> T {
+/// An empty database on the test server that keeps text in an encoding, which is dropped after the body.
+public func withTemporaryPostgresDatabase<T: Sendable>(
+    encoding: String,
+    _ body: (any CapturingDatabase) async throws -> T
+) async throws -> T {
+    try await withDatabaseOnServer(encoding: encoding) { url in
+        let database = try PostgresDatabase(url: url)
+        do {
+            let result = try await body(database)
+            await database.close()
+            return result
+        } catch {
+            await database.close()
+            throw error
+        }
+    }
+}
+
+private func withDatabaseOnServer<T: Sendable>(
+    encoding: String? = nil,
+    _ body: (String) async throws -> T
+) async throws -> T {
     guard let serverURL = TestDatabaseKind.serverURL, var components = URLComponents(string: serverURL) else {
         throw DionysusError(.configuration, "DIONYSUS_TEST_POSTGRES_URL names no server")
     }
     let server = try PostgresDatabase(url: serverURL)
     let name = "dionysus_test_\(UUID().uuidString.lowercased().replacing("-", with: ""))"
-    try await server.execute("CREATE DATABASE \(identifier: name)")
+    let options = encoding.map { " TEMPLATE template0 ENCODING '\($0)' LC_COLLATE 'C' LC_CTYPE 'C'" } ?? ""
+    try await server.execute("CREATE DATABASE \(identifier: name)\(raw: options)")
     components.path = "/" + name
     do {
         let result = try await body(components.string ?? serverURL)

@@ -84,6 +84,10 @@ public protocol SQLDialect: Sendable {
 
     /// Statements that remove the table of locks unless another table of Dionysus is left that may need it.
     var lockRemoval: [SQL] { get }
+
+    /// A statement that asks for the encoding in which the database keeps text; nil, as by default, if it can hold every
+    /// text whatever that is.
+    var encodingQuery: SQL? { get }
 }
 
 /// The table of locks, where there is one.
@@ -118,6 +122,7 @@ extension SQLDialect {
     public func comparableTime(_ expression: SQL) -> SQL { expression }
     public var lockCreation: SQL? { nil }
     public var lockRemoval: [SQL] { [] }
+    public var encodingQuery: SQL? { nil }
 }
 
 /// The types of column in tables that Dionysus itself creates.

@@ -15,8 +15,11 @@ struct ResetCommand<App: DionysusApplication>: AsyncParsableCommand {
                 A replay leaves the replica as it is, but for what was missing. Failures recorded at the new place or behind \
                 it are forgotten, because their messages are delivered again.
 
-                JSON: a list of objects with topic, partition, from (null if no offset was stored), to and \
-                failures_forgotten.
+                What a topic's event log has was handled: delivered again it changes nothing, and brings back no record that \
+                the replica has lost. The command says so; with --with-event-log the log forgets it from the new place on.
+
+                JSON: a list of objects with topic, partition, from (null if no offset was stored), to, failures_forgotten, \
+                events_forgotten and events_kept (those that change nothing when they are delivered again).
                 """
         )
     }
@@ -31,6 +34,8 @@ struct ResetCommand<App: DionysusApplication>: AsyncParsableCommand {
     )
     var to: StartPosition = .earliest
     @Flag(help: "Move the offsets also while a consumer of the group runs.") var force = false
+    @Flag(help: "Let the topic's event log forget what comes again, so that it is applied and handled once more.")
+    var withEventLog = false
     @Flag(help: "Print the report as JSON.") var json = false
 
     func run() async throws {
@@ -44,8 +49,21 @@ struct ResetCommand<App: DionysusApplication>: AsyncParsableCommand {
             settings: environment.settings.consumer
         )
         do {
-            let resets = try await positions.reset(topic, partition: partition, to: to, force: force)
+            let resets = try await positions.reset(
+                topic,
+                partition: partition,
+                to: to,
+                forgetsEvents: withEventLog,
+                force: force
+            )
             print(json ? Self.json(resets).text : Self.text(resets))
+            let kept = resets.reduce(0) { $0 + $1.eventsKept }
+            if kept > 0 {
+                printError(
+                    "\(kept) events of \(topic) are in its event log as handled: delivered again they change nothing, and "
+                        + "bring back no record that the replica has lost. Use --with-event-log to have them applied once more"
+                )
+            }
         } catch {
             await broker.close()
             await replica.close()
@@ -78,6 +96,8 @@ struct ResetCommand<App: DionysusApplication>: AsyncParsableCommand {
                     "partition": .integer(Int64(reset.partition.partition)),
                     "from": reset.from.map(JSON.integer) ?? .null, "to": .integer(reset.to),
                     "failures_forgotten": .integer(Int64(reset.failuresForgotten)),
+                    "events_forgotten": .integer(Int64(reset.eventsForgotten)),
+                    "events_kept": .integer(Int64(reset.eventsKept)),
                 ])
             }
         )

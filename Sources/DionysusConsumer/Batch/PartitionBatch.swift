@@ -56,6 +56,13 @@ extension [DecodedMessage] {
         return filter { !failed.contains($0.message.offset) }
     }
 
+    /// The models of which records were destroyed.
+    var destroyedModels: Set<String> {
+        reduce(into: []) { models, message in
+            for event in message.events where event.name.change == .destroyed { models.insert(event.model) }
+        }
+    }
+
     /// The names of all models, also of those whose records came along in others.
     var modelNames: Set<String> {
         var names: Set<String> = []

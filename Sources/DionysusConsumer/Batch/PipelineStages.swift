@@ -46,6 +46,17 @@ extension ConsumerPipeline {
             try await catalogue.replicas(of: models.subtracting(refused), in: topic.namespace)
         }
         replicas.refused = refused
+        let destroyed = messages.destroyedModels
+        if !destroyed.isEmpty {
+            let known = replicas
+            replicas = try await retry.run("look up the replicas") {
+                var replicas = known
+                try await catalogue.addParts(of: destroyed, to: &replicas, in: topic.namespace) {
+                    topic.acceptance?.accepts($0) ?? true
+                }
+                return replicas
+            }
+        }
         return try Binder.bind(messages, replicas: replicas, imports: topic.imports)
     }
 

@@ -96,7 +96,8 @@ struct ModelClaims {
             }
     }
 
-    private static func models(of topic: ConsumerTopic, _ inflection: Inflection) -> Set<String> {
+    /// The models that a topic names, or else the one that it is named after.
+    static func models(of topic: ConsumerTopic, _ inflection: Inflection) -> Set<String> {
         if case .only(let models) = topic.models.choice { return models }
         guard !topic.isPattern else { return [] }
         let suffix = "_genesis"

@@ -7,28 +7,47 @@ import Dionysus
 struct FailureLog: Sendable {
     let group: String
 
-    /// One statement for each message; they are rare.
+    /// One statement for all of them: a whole batch may fail.
     func statements(for failures: [FailedMessage], _ dialect: any SQLDialect) -> [SQL] {
-        failures.map { failure in
-            let message = failure.message
-            let subject = FailureSubject(message)
-            let error = RecordedError(failure.error)
-            return """
-                INSERT INTO dionysus_failures (topic, "group", "partition", "offset", "key", key_hash, payload, metadata,
-                  entity_id, event_time, event_type, event_version, error_class, error_message, error_details, attempts,
-                  created_at)
-                VALUES (\(message.source.topic), \(group), \(message.source.partition), \(message.offset),
-                  \(message.key.map(DatabaseValue.bytes).databaseValue), \(message.key.map(Self.hash).databaseValue),
-                  \(message.value.map(DatabaseValue.bytes).databaseValue),
-                  \(DatabaseValue.json(MessageMetadata(message).json.text)),
-                  \(subject.entityID.databaseValue), \(subject.time ?? message.timestamp.storable),
-                  \(subject.type.databaseValue), \(subject.version.databaseValue),
-                  \(error.kind), \(error.message), \(error.details.databaseValue), \(failure.attempts), \(dialect.now))
-                ON CONFLICT ("group", topic, "partition", "offset") DO UPDATE SET
-                  error_class = excluded.error_class, error_message = excluded.error_message,
-                  error_details = excluded.error_details, attempts = excluded.attempts, created_at = excluded.created_at
-                """
-        }
+        guard !failures.isEmpty else { return [] }
+        let messages = failures.map(\.message)
+        let subjects = messages.map { FailureSubject($0) }
+        let errors = failures.map { RecordedError($0.error) }
+        let columns = [
+            BulkColumn("topic", .text, messages.map { .text($0.source.topic) }),
+            BulkColumn("part", .integer, messages.map { .integer(Int64($0.source.partition)) }),
+            BulkColumn("place", .integer, messages.map { .integer($0.offset) }),
+            BulkColumn("message_key", .bytes, messages.map { $0.key.map(DatabaseValue.bytes).databaseValue }),
+            BulkColumn("key_hash", .integer, messages.map { $0.key.map(Self.hash).databaseValue }),
+            BulkColumn("payload", .bytes, messages.map { $0.value.map(DatabaseValue.bytes).databaseValue }),
+            BulkColumn("metadata", .json, messages.map { .json(MessageMetadata($0).json.text) }),
+            BulkColumn("entity_id", .text, subjects.map { $0.entityID.databaseValue }),
+            BulkColumn(
+                "event_time",
+                .timestamp,
+                zip(subjects, messages).map { .timestamp($0.time ?? $1.timestamp.storable) }
+            ),
+            BulkColumn("event_type", .text, subjects.map { $0.type.databaseValue }),
+            BulkColumn("event_version", .integer, subjects.map { $0.version.databaseValue }),
+            BulkColumn("error_class", .text, errors.map { .text($0.kind) }),
+            BulkColumn("error_message", .text, errors.map { .text($0.message) }),
+            BulkColumn("error_details", .text, errors.map { $0.details.databaseValue }),
+            BulkColumn("attempts", .integer, failures.map { .integer(Int64($0.attempts)) }),
+        ]
+        return [
+            """
+            INSERT INTO dionysus_failures (topic, "group", "partition", "offset", "key", key_hash, payload, metadata,
+              entity_id, event_time, event_type, event_version, error_class, error_message, error_details, attempts,
+              created_at)
+            SELECT v.topic, \(group), v.part, v.place, v.message_key, v.key_hash, v.payload, v.metadata, v.entity_id,
+              v.event_time, v.event_type, v.event_version, v.error_class, v.error_message, v.error_details, v.attempts,
+              \(dialect.now)
+            FROM \(dialect.rows(columns, alias: "v")) WHERE true
+            ON CONFLICT ("group", topic, "partition", "offset") DO UPDATE SET
+              error_class = excluded.error_class, error_message = excluded.error_message,
+              error_details = excluded.error_details, attempts = excluded.attempts, created_at = excluded.created_at
+            """
+        ]
     }
 
     /// A number by which the database finds keys; an index can't hold keys of every length.

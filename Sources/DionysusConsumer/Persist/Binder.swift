@@ -214,6 +214,8 @@ struct Binder {
             slots.insert(slot)
             assignments.append((slot, value))
         }
+        var sideloads = try payload.sideloads.compactMap { try sideload($0, of: json, replica, moment) }
+        if change == .destroyed { sideloads += try endings(of: json, replica) }
         return BoundRecord(
             table: table,
             number: number(of: id, table),
@@ -226,8 +228,28 @@ struct Binder {
                 slots: slots,
                 assignments: assignments
             ),
-            sideloads: try payload.sideloads.compactMap { try sideload($0, of: json, replica, moment) }
+            sideloads: sideloads
         )
+    }
+
+    /// What becomes of the members that a record leaves behind if its row goes: a replica that is told which ones there are
+    /// has none then.
+    private mutating func endings(of parent: JSON, _ owner: ReplicaTable) throws -> [BoundSideload] {
+        var endings: [BoundSideload] = []
+        for (relationship, policy) in owner.declaration.associations.sorted(by: { $0.key < $1.key }) {
+            let resolution: Resolution
+            switch policy {
+            case .join(let table, let parentName, let memberName):
+                resolution = .join(try joinedMembers(table, parentName, memberName, parent, []))
+            case .replace(let foreignKey):
+                guard let model = replicas.parts[owner.model]?[relationship], let table = layout(of: model) else {
+                    continue
+                }
+                resolution = try replacement(in: table, foreignKey, of: parent, by: [])
+            }
+            endings.append(BoundSideload(records: [], resolution: resolution, endsWithParent: true))
+        }
+        return endings
     }
 
     /// What the application makes of a payload.
@@ -325,17 +347,26 @@ struct Binder {
         guard case .replace(let foreignKey)? = policy else {
             return BoundSideload(records: try records(of: sideload, moment), resolution: nil)
         }
+        let resolution = try replacement(in: table, foreignKey, of: parent, by: sideload.ids)
+        return BoundSideload(records: try records(of: sideload, moment), resolution: resolution)
+    }
+
+    private mutating func replacement(
+        in table: Int,
+        _ foreignKey: String,
+        of parent: JSON,
+        by ids: [JSON]
+    ) throws -> Resolution {
         let replica = batch.layouts[table].table
         guard let column = replica.columns[foreignKey] else {
             throw DionysusError(.declaration, "table \(replica.name) has no column \(foreignKey) to replace members by")
         }
-        let resolution = Resolution.replace(
+        return .replace(
             table: table,
             foreignKey: batch.layouts[table].addForeignKey(column),
             parent: try column.value(for: parent),
-            members: Set(try sideload.ids.map { try replica.id.value(for: $0) })
+            members: Set(try ids.map { try replica.id.value(for: $0) })
         )
-        return BoundSideload(records: try records(of: sideload, moment), resolution: resolution)
     }
 
     private mutating func records(of sideload: Sideload, _ moment: Moment) throws -> [BoundRecord] {

@@ -57,6 +57,8 @@ struct BoundSideload: Sendable {
     var ownResolution: OwnResolution?
     /// The records whose model a closure of the application takes.
     var handovers: [Handover] = []
+    /// Whether it is about the members that a record leaves behind when it is destroyed, and nothing came along.
+    var endsWithParent = false
 }
 
 /// What is to become of a relationship's members.

@@ -16,6 +16,8 @@ final class ReplicaCatalogue: Sendable {
     /// Models that are not kept, and when that was found: a table may be made later.
     private let absent = Mutex<[Key: ContinuousClock.Instant]>([:])
     private let foundJoinTables = Mutex<[String: TableDescription]>([:])
+    /// The tables of members that no message has named; nil for names that are no model's.
+    private let foundParts = Mutex<[Key: ReplicaTable?]>([:])
 
     private struct Key: Hashable {
         /// The namespace, if models are kept there in its own way.
@@ -57,6 +59,47 @@ final class ReplicaCatalogue: Sendable {
         }
         replicas.joinTables = try await joinTables(of: replicas.tables)
         return replicas
+    }
+
+    /// Adds what is kept of records that belong to others, because these may be destroyed.
+    /// - Parameters:
+    ///   - parents: The models of the others.
+    ///   - replicas: How the models are kept.
+    ///   - namespace: The namespace of the topic.
+    ///   - accepts: Whether the topic may write a model.
+    /// - Throws: What the database throws.
+    func addParts(
+        of parents: Set<String>,
+        to replicas: inout Replicas,
+        in namespace: String?,
+        accepts: (String) -> Bool
+    ) async throws {
+        let scope = factory.scope(of: namespace)
+        for parent in parents.sorted() {
+            for (relationship, policy) in replicas.tables[parent]?.declaration.associations ?? [:] {
+                guard case .replace = policy else { continue }
+                let names = [naming.inflection.singular(of: relationship), relationship].map(Inflection.camelized)
+                for model in names where accepts(model) {
+                    guard let table = try await part(model, scope, replicas) else { continue }
+                    replicas.tables[model] = table
+                    replicas.parts[parent, default: [:]][relationship] = model
+                    break
+                }
+            }
+        }
+    }
+
+    private func part(_ model: String, _ scope: String?, _ replicas: Replicas) async throws -> ReplicaTable? {
+        if let table = replicas.tables[model] { return table }
+        let key = Key(scope: scope, model: model)
+        if let known = foundParts.withLock({ $0[key] }) { return known }
+        guard let declaration = factory.replica(of: model, in: scope), declaration.ownPersistence == nil else {
+            return nil
+        }
+        var found: ReplicaTable?
+        if case .table(let table)? = try await tables(of: [declaration])[model] { found = table }
+        foundParts.withLock { $0[key] = .some(found) }
+        return found
     }
 
     /// The tables of models in topics of no particular namespace, without those that are not kept.
@@ -161,15 +204,32 @@ final class ReplicaCatalogue: Sendable {
         )
     }
 
+    /// A table that is there but can't keep records is no reason to leave them out.
+    private static func unfit(_ what: String, for model: String) -> DionysusError {
+        DionysusError(
+            .replicaUnavailable,
+            "the replica of \(model) can't be written: \(what)",
+            advice:
+                "add it, or declare Ignore(\"\(model)\") and start the consumer again if the table is none of a replica"
+        )
+    }
+
     private func tables(of declarations: [ReplicaModel]) async throws -> [String: Replica] {
         guard !declarations.isEmpty else { return [:] }
         let columns = naming.columns
         return try await database.transaction(.snapshot) { transaction in
             var tables: [String: Replica] = [:]
             for declaration in declarations {
-                guard let name = declaration.table, let description = try transaction.describe(table: name),
-                    let table = ReplicaTable(declaration, description, names: columns)
-                else { continue }
+                guard let name = declaration.table, let description = try transaction.describe(table: name) else {
+                    continue
+                }
+                let id = declaration.columnNames(columns).id
+                guard let table = ReplicaTable(declaration, description, names: columns) else {
+                    throw Self.unfit("table \(name) has no column \(id)", for: declaration.remoteName)
+                }
+                guard description.uniqueKeys.contains([id]) else {
+                    throw Self.unfit("table \(name) has no unique key on \(id)", for: declaration.remoteName)
+                }
                 tables[declaration.remoteName] = .table(table)
             }
             return tables
@@ -180,6 +240,7 @@ final class ReplicaCatalogue: Sendable {
     func forget() {
         found.withLock { $0.removeAll() }
         foundJoinTables.withLock { $0.removeAll() }
+        foundParts.withLock { $0.removeAll() }
     }
 
     /// The join tables of replicas' associations.
@@ -215,4 +276,7 @@ struct Replicas: Sendable {
     var handlers: [String: RecordHandler] = [:]
     /// The models that the topic may not write.
     var refused: Set<String> = []
+    /// The models of members that are replaced, by their parents' models and by the relationships' names; looked up for
+    /// parents that are destroyed.
+    var parts: [String: [String: String]] = [:]
 }

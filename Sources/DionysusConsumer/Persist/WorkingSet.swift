@@ -60,6 +60,11 @@ struct WorkingSet {
         note(old, record.table, record.number, &changes)
         let isSaved = tables[record.table].records[record.number].row != nil
         for sideload in record.sideloads {
+            if sideload.endsWithParent {
+                guard !isSaved, let resolution = sideload.resolution else { continue }
+                resolve(resolution, record.event.moment.version, &changes)
+                continue
+            }
             for member in sideload.records { _ = apply(member, &changes) }
             handovers += sideload.handovers
             if isSaved, let own = sideload.ownResolution { resolutions.append((record.table, record.number, own)) }

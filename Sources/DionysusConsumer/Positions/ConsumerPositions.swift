@@ -55,6 +55,8 @@ public struct ConsumerPositions: Sendable {
     ///   - topic: The topic's full name.
     ///   - partition: The partition's number; nil for all of them.
     ///   - target: The place to go on at; of a time, the first message that is not older.
+    ///   - forgetsEvents: Whether the topic's event log forgets the events from the new position on, so that they are applied and
+    ///     handled once more. Otherwise what it has counts as handled, and changes nothing when it is delivered again.
     ///   - force: Whether the offsets are moved also while a consumer of the group runs. It finds out when it next writes,
     ///     applies nothing from its old place, and goes on at the new one.
     /// - Returns: What was moved, in the order of the partitions.
@@ -66,10 +68,12 @@ public struct ConsumerPositions: Sendable {
         _ topic: String,
         partition: Int32? = nil,
         to target: StartPosition = .earliest,
+        forgetsEvents: Bool = false,
         force: Bool = false
     ) async throws -> [PositionReset] {
         try await requireConsumed(topic)
         let places = try await resolve(target, in: try await partitions(of: topic, partition))
+        let hasEventLog = topics[topic].eventIdentity != nil
         return try await database.transaction(.write) { [offsets] transaction in
             try Self.requireTables(in: &transaction)
             if !force { try Self.requireNobody(of: offsets.group, in: &transaction) }
@@ -77,12 +81,17 @@ public struct ConsumerPositions: Sendable {
             var resets: [PositionReset] = []
             for (partition, offset) in places.sorted(by: { $0.key < $1.key }) {
                 try offsets.move(partition, to: offset, in: &transaction)
+                let events =
+                    hasEventLog
+                    ? try offsets.events(of: partition, from: offset, forgetting: forgetsEvents, in: &transaction) : 0
                 resets.append(
                     PositionReset(
                         partition: partition,
                         from: stored[partition]?.next,
                         to: offset,
-                        failuresForgotten: try offsets.forgetFailures(of: partition, from: offset, in: &transaction)
+                        failuresForgotten: try offsets.forgetFailures(of: partition, from: offset, in: &transaction),
+                        eventsForgotten: forgetsEvents ? events : 0,
+                        eventsKept: forgetsEvents ? 0 : events
                     )
                 )
             }
@@ -189,4 +198,8 @@ public struct PositionReset: Sendable, Hashable {
     public let to: Int64
     /// How many recorded failures were forgotten, because their messages are delivered again.
     public let failuresForgotten: Int
+    /// How many events the event log has forgotten, so that they are applied once more.
+    public let eventsForgotten: Int
+    /// How many events from the new position on the event log keeps: they change nothing when they are delivered again.
+    public let eventsKept: Int
 }

@@ -27,6 +27,8 @@ struct ConsumerPresence: Sendable {
     /// - Throws: What the work throws; `CancellationError` when the service is to stop before the mark could be left.
     func kept<T>(while work: () async throws -> T) async throws -> T {
         try await retry.run("register the consumer") { try await leaveMark() }
+        var trouble: ConsumerVitals.Trouble?
+        retry.telemetry.databaseAnswered(after: &trouble)
         let outcome = await withTaskGroup(of: Void.self) { renewals in
             renewals.addTask { await renew() }
             let outcome: Result<T, any Error>
@@ -43,11 +45,18 @@ struct ConsumerPresence: Sendable {
         return try outcome.get()
     }
 
+    /// It also shows whether the database answers while there is nothing to write.
     private func renew() async {
-        while true {
-            guard (try? await Task.sleep(for: Self.interval)) != nil else { return }
-            // A mark that can't be renewed now is renewed next time; the offsets are safe without it.
-            try? await leaveMark()
+        var trouble: ConsumerVitals.Trouble?
+        while (try? await Task.sleep(for: Self.interval)) != nil {
+            do {
+                try await leaveMark()
+                retry.telemetry.databaseAnswered(after: &trouble)
+            } catch {
+                // A mark that can't be renewed now is renewed next time; the offsets are safe without it.
+                if Task.isCancelled { return }
+                retry.telemetry.databaseFailed(error, &trouble)
+            }
         }
     }
 

@@ -37,4 +37,18 @@ extension OffsetStore {
         )
         .affectedRows
     }
+
+    /// Counts what the event log has of messages that are to be delivered again, or forgets it.
+    /// - Returns: How many events there are, or were.
+    func events(
+        of partition: TopicPartition,
+        from offset: Int64,
+        forgetting: Bool,
+        in transaction: inout Transaction
+    ) throws -> Int {
+        let condition: SQL = "\(isPartition(partition)) AND \"offset\" >= \(offset)"
+        if forgetting { return try transaction.run("DELETE FROM dionysus_events WHERE \(condition)").affectedRows }
+        let count = try transaction.run("SELECT count(*) FROM dionysus_events WHERE \(condition)").first?.integer(0)
+        return Int(count ?? 0)
+    }
 }

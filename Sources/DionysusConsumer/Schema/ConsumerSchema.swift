@@ -79,6 +79,7 @@ public struct ConsumerSchema: Sendable {
             let missing = try tables.filter { try transaction.describe(table: $0) == nil }
             var faults = missing.map { "there is no table \($0): run migrate" }
             if missing.isEmpty { faults += try Self.faultsOfTables(in: &transaction) }
+            faults += try Self.encodingFaults(in: &transaction)
             return try faults + check.faults(in: &transaction)
         }
         return settings.faults + TopicPlan(consumer, settings: settings).faults + found
@@ -94,5 +95,16 @@ public struct ConsumerSchema: Sendable {
             faults.append("the replica's database has no identity: run migrate")
         }
         return faults
+    }
+
+    /// Messages have whatever Unicode has, and so do errors and failures: a database that can't hold it fails at some of them.
+    private static func encodingFaults(in transaction: inout Transaction) throws -> [String] {
+        guard let query = transaction.dialect.encodingQuery,
+            let encoding = try transaction.run(query).first?.text(0), encoding != "UTF8"
+        else { return [] }
+        return [
+            "the replica's database has the encoding \(encoding), which can't hold every text: create it anew with "
+                + "ENCODING 'UTF8' TEMPLATE template0"
+        ]
     }
 }

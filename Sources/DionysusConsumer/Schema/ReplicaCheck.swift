@@ -2,9 +2,9 @@ import Dionysus
 
 /// Compares the declared replicas with their tables.
 struct ReplicaCheck: Sendable {
-    private let factory: ModelFactory
-    private let plan: TopicPlan
-    private let settings: ConsumerSettings
+    let factory: ModelFactory
+    let plan: TopicPlan
+    let settings: ConsumerSettings
 
     init(_ consumer: some Consumer, settings: ConsumerSettings) {
         factory = ModelFactory(consumer, inflection: settings.inflection)
@@ -14,7 +14,7 @@ struct ReplicaCheck: Sendable {
 
     /// All faults, a line each.
     func faults(in transaction: inout Transaction) throws -> [String] {
-        var faults = importFaults
+        var faults = try importFaults + topicFaults(in: &transaction)
         for scope in factory.scopes {
             for (name, models) in Dictionary(grouping: scope.models, by: \.remoteName).sorted(by: { $0.key < $1.key })
             where models.count > 1 {
@@ -103,7 +103,7 @@ struct ReplicaCheck: Sendable {
         return faults
     }
 
-    private func faults(
+    func faults(
         of model: ReplicaModel,
         _ table: TableDescription,
         _ dialect: any SQLDialect,

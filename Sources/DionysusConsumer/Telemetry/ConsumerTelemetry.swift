@@ -172,6 +172,25 @@ struct ConsumerTelemetry: Sendable {
         beat()
     }
 
+    /// The replica's database has answered, or has taken something.
+    func databaseAnswered(after trouble: inout ConsumerVitals.Trouble?) {
+        vitals.databaseAnswered()
+        guard trouble != nil else { return }
+        recovered(from: trouble)
+        trouble = nil
+        logger.notice("the replica's database answers again")
+    }
+
+    /// The replica's database can't be reached while nothing is to be written to it, which is told once.
+    func databaseFailed(_ error: any Error, _ trouble: inout ConsumerVitals.Trouble?) {
+        if trouble == nil { tell(error, ErrorContext("reach the replica's database")) }
+        vitals.note(
+            "the replica's database can't be reached: \((error as? DionysusError)?.message ?? "\(error)")",
+            as: &trouble
+        )
+        beat()
+    }
+
     /// A partition is written again whose replica could not be.
     func written(_ partition: TopicPartition, after error: DionysusError) {
         logger.notice("\(partition) goes on, after: \(error.message)")
@@ -300,6 +319,7 @@ struct ConsumerTelemetry: Sendable {
 
     /// The messages of a batch and an offset have been committed.
     func committed(_ batch: PartitionBatch, at cursor: OffsetCursor) {
+        vitals.databaseAnswered()
         metrics.consumed(batch.messages.count, from: batch.partition.topic)
         // Of one lane among several it isn't known whether the others have come as far.
         guard cursor.lane == nil else { return }

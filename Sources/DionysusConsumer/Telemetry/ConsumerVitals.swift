@@ -26,7 +26,12 @@ final class ConsumerVitals: Sendable {
         var lastPoll = ContinuousClock.now
         /// When something that had failed was last tried again.
         var lastTry = ContinuousClock.now
+        /// When the replica's database last answered; nil before it is asked regularly.
+        var lastAnswer: ContinuousClock.Instant?
     }
+
+    /// A database that has not answered for longer is taken to be away.
+    private static let patience = Duration.seconds(10)
 
     private let state = Mutex(State())
     /// A batch that has been under way for longer is stuck.
@@ -43,7 +48,7 @@ final class ConsumerVitals: Sendable {
             }
             let trouble = state.troubles.min { $0.key < $1.key }?.value
             let outage = state.outage.map { "the broker can't be reached: \($0)" }
-            return VitalSign(state.state, problem: trouble ?? outage)
+            return VitalSign(state.state, problem: trouble ?? state.silence(longerThan: Self.patience) ?? outage)
         }
     }
 
@@ -103,6 +108,9 @@ final class ConsumerVitals: Sendable {
 
     func ended(_ batch: Int) { state.withLock { $0.underWay[batch] = nil } }
 
+    /// The replica's database has answered.
+    func databaseAnswered() { state.withLock { $0.lastAnswer = .now } }
+
     /// Something that has failed is tried again.
     func tried() { state.withLock { $0.lastTry = .now } }
 
@@ -122,6 +130,15 @@ final class ConsumerVitals: Sendable {
 }
 
 extension ConsumerVitals.State {
+    /// That the database doesn't answer, if it hasn't for so long.
+    ///
+    /// A connection that is frozen gives no error.
+    fileprivate func silence(longerThan limit: Duration) -> String? {
+        guard let lastAnswer else { return nil }
+        let age = ContinuousClock.now - lastAnswer
+        return age > limit ? "the replica's database has not answered for \(age.components.seconds) s" : nil
+    }
+
     /// What has stood still for longer than a limit, if something has.
     ///
     /// What is tried again gets on, however long it takes: starting anew would not help it.
