@@ -105,6 +105,25 @@ import Testing
         }
     }
 
+    @Test("whoever announces what isn't there has a relay look less and less often")
+    func falseAlarms() async throws {
+        let doorbell = Doorbell()
+        var waiting = ChangeWaiting(
+            CryingSignal(doorbell: doorbell),
+            doorbell,
+            pollInterval: .seconds(3_600),
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        )
+        let start = ContinuousClock.now
+        // The pauses double from the tenth look on: 2, 4 and so on up to 256 milliseconds.
+        for _ in 1...17 {
+            await waiting.arm()
+            waiting.found([])
+            await waiting.wait()
+        }
+        #expect(ContinuousClock.now - start >= .milliseconds(254))
+    }
+
     @Test("rows younger than the publishing delay are left alone", arguments: TestDatabaseKind.available)
     func delay(_ kind: TestDatabaseKind) async throws {
         var settings = ProducerSettings()
@@ -160,6 +179,19 @@ import Testing
             #expect(try await harness.pending() == [])
         }
     }
+}
+
+/// Announces a change whenever it is asked to announce the next one.
+private struct CryingSignal: ChangeSignal {
+    let doorbell: Doorbell
+
+    func arm() async throws -> Bool {
+        doorbell.announce()
+        return true
+    }
+
+    func disarm() async {}
+    func close() async {}
 }
 
 private final class RefusingSignal: ChangeSignal {

@@ -125,7 +125,7 @@ struct HealthTests {
         }
     }
 
-    private static func withInstallation(
+    static func withInstallation(
         _ kind: InstallationKind,
         _ body: (Installation) async throws -> Void
     ) async throws {

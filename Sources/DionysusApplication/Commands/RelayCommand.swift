@@ -10,7 +10,8 @@ struct RelayCommand<App: DionysusApplication>: AsyncParsableCommand {
             abstract: "Publishes what the outbox holds: the outbox worker.",
             discussion: """
                 SIGTERM or Ctrl-C finishes the batches under way and ends with exit code 0. With --until-empty it ends with \
-                1 if rows are left that have failed and wait for their next attempt, and with 2 if rows are parked.
+                1 if rows are left that have failed and wait for their next attempt, or of which nothing can be published for \
+                now, and with 2 if rows are parked.
                 """
         )
     }
@@ -40,15 +41,22 @@ struct RelayCommand<App: DionysusApplication>: AsyncParsableCommand {
         environment.announce(.relay)
         try await environment.run(relay)
         await broker.close()
-        let unpublished = untilEmpty ? try await OutboxInspector(database: source).unpublished() : nil
+        let inspector = OutboxInspector(database: source)
+        let unpublished = untilEmpty ? try await inspector.unpublished() : nil
+        let refused = untilEmpty ? try await inspector.refusedModels() : []
         await source.close()
-        if let unpublished { try Self.report(unpublished) }
+        if let unpublished { try Self.report(unpublished, refused) }
     }
 }
 
 extension RelayCommand {
     /// Says what is left that nobody will publish soon.
-    private static func report(_ rows: UnpublishedRows) throws {
+    private static func report(_ rows: UnpublishedRows, _ refused: [ModelRefusal]) throws {
+        for refusal in refused {
+            printError(
+                "rows of \(refusal.modelName) wait, and it is not published in \(refusal.topic): \(refusal.reason)"
+            )
+        }
         if rows.retrying > 0 {
             printError("\(rows.retrying) failed rows wait for their next attempt: `outbox list --failed` shows them")
         }
@@ -56,7 +64,7 @@ extension RelayCommand {
             printError("\(rows.parked) rows are parked: `outbox list --parked` shows them")
             throw ExitCode(2)
         }
-        if rows.retrying > 0 { throw ExitCode.failure }
+        if rows.retrying > 0 || !refused.isEmpty { throw ExitCode.failure }
     }
 }
 

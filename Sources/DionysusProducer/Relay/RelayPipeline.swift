@@ -293,7 +293,7 @@ struct RelayPipeline: Sendable {
             }
             housekeeping.took(care, of: lane, results)
         } catch {
-            try await refresh(settlement.sent, because: error)
+            await refresh(settlement.sent, because: error)
             throw error
         }
         expansionMemory.forget(settlement.settled)
@@ -326,7 +326,7 @@ struct RelayPipeline: Sendable {
     /// log.
     ///
     /// A fresh row for each record makes its last message current again.
-    private func refresh(_ rows: [OutboxRow], because error: any Error) async throws {
+    private func refresh(_ rows: [OutboxRow], because error: any Error) async {
         guard !rows.isEmpty else { return }
         logger.warning(
             "the lane was lost after \(rows.count) messages had been sent; their records are published again",
@@ -334,8 +334,13 @@ struct RelayPipeline: Sendable {
         )
         let latest = Array(Dictionary(rows.map { ($0.record, $0) }, uniquingKeysWith: { $1 }).values)
         let backoff = Backoff(initial: .milliseconds(100), maximum: .seconds(2))
-        try await backoff.retrying(while: { !Task.isShuttingDownGracefully }) {
-            try await database.transaction(.write) { _ = try $0.run(outbox.refresh(latest)) }
+        do {
+            try await backoff.retrying(while: { !Task.isShuttingDownGracefully }) {
+                try await database.transaction(.write) { _ = try $0.run(outbox.refresh(latest)) }
+            }
+        } catch {
+            // The caller goes on with what has made the lane be lost, which is what people have to know.
+            logger.warning("their fresh rows could not be written: \(error)")
         }
     }
 
