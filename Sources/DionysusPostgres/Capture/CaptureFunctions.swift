@@ -22,13 +22,23 @@ struct CaptureFunctions {
     private static let old = "dionysus_old"
     private static let new = "dionysus_new"
 
+    /// Whether keys are compared by their texts, whatever their type.
+    private var pairsTexts = false
+
+    init(capture: TableCapture, table: CapturedTable, outbox: CaptureOutbox, tables: [String: CapturedTable]) {
+        self.capture = capture
+        self.table = table
+        self.outbox = outbox
+        self.tables = tables
+    }
+
     func all() -> [Function] {
         // A hash join of old and new rows needs memory. The planner, which knows nothing of their keys, would rather sort
         // both, which takes longer.
         let hashing = [("work_mem", "64MB"), ("enable_mergejoin", "off")]
         return [
             function(.insert, pathCheck + insertBody()),
-            function(.update, pathCheck + updateBody(), hashing),
+            function(.update, pathCheck + (updateBodyByType() ?? updateBody()), hashing),
             function(.delete, pathCheck + deleteBody()),
             function(.truncate, truncateBody),
         ]
@@ -84,7 +94,11 @@ struct CaptureFunctions {
                   UNION SELECT i.inhparent FROM pg_catalog.pg_inherits i
                     JOIN dionysus_up ON i.inhrelid = dionysus_up.relation
                 )
-                SELECT 1 FROM dionysus_up WHERE relation = pg_catalog.to_regclass(\(name))::pg_catalog.oid
+                SELECT 1 FROM dionysus_up WHERE relation = (
+                    /* A function that finds a table by its name needs a right on the table's schema. */
+                    SELECT c.oid FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+                    WHERE c.relname = \(quotedLiteral(table.baseName)) AND n.nspname = \(quotedLiteral(table.schema))
+                  )
                   OR EXISTS (
                     SELECT 1 FROM \(outbox.notes) m
                     WHERE m.name = '\(CaptureNotes.relation)' || relation::text AND m.value = \(name)
@@ -184,27 +198,44 @@ struct CaptureFunctions {
             .map { (table: $0.0, column: $0.1) }
     }
 
+    /// The columns of this table that lead away from its rows.
+    private var leadingColumns: [CapturedTable.Column] {
+        let names = Set(capture.affected.flatMap { $0.path.first?.sourceColumns ?? [] })
+        return table.columns.filter { names.contains($0.name) }
+    }
+
     /// Refuses the write rather than lose the change, and before anything of those tables is read.
     ///
-    /// A view in a table's place, a policy on it, or a type of the owner's own would run the owner's code.
+    /// A view in a table's place, a policy on it, or a type of the owner's own would run the owner's code. A column that
+    /// has become another type of whole numbers, or of texts, is compared as before.
     private var pathCheck: String {
-        let needed = joinedColumns
-        let rows = needed.map { table, column in
+        let joined = joinedColumns.map { table, column in
             "(\(quotedLiteral(table.name)), \(quotedLiteral(column.name)), \(quotedLiteral(column.type)))"
         }
-        guard !rows.isEmpty else { return "" }
+        guard !joined.isEmpty else { return "" }
+        let leading = leadingColumns.map { column in
+            "(NULL, \(quotedLiteral(column.name)), \(quotedLiteral(column.type)))"
+        }
         return """
-            IF \(needed.count) <> (
+            IF \(joined.count + leading.count) <> (
               /* By its name: a cast to regtype needs a right on the type's schema. */
               SELECT pg_catalog.count(*)
-              FROM (VALUES \(rows.joined(separator: ", "))) AS dionysus_needed (relation, attribute, type)
-              JOIN pg_catalog.pg_class c ON c.oid = pg_catalog.to_regclass(dionysus_needed.relation)::pg_catalog.oid
-                AND c.relkind IN ('r', 'p')
+              FROM (VALUES \((joined + leading).joined(separator: ", "))) AS dionysus_needed (relation, attribute, type)
+              JOIN pg_catalog.pg_class c ON c.oid = CASE WHEN dionysus_needed.relation IS NULL THEN TG_RELID
+                ELSE pg_catalog.to_regclass(dionysus_needed.relation)::pg_catalog.oid END
               JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attname = dionysus_needed.attribute::pg_catalog.name
               JOIN pg_catalog.pg_type t ON t.oid = a.atttypid JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
-              WHERE dionysus_needed.type = pg_catalog.concat(
-                '"', pg_catalog.replace(n.nspname::text, '"', '""'), '"."', pg_catalog.replace(t.typname::text, '"', '""'), '"'
-              ) AND NOT (c.relrowsecurity AND pg_catalog.row_security_active(c.oid))
+              WHERE (
+                dionysus_needed.type = pg_catalog.concat(
+                  '"', pg_catalog.replace(n.nspname::text, '"', '""'), '"."', pg_catalog.replace(t.typname::text, '"', '""'), '"'
+                )
+                OR dionysus_needed.type IN ('"pg_catalog"."int2"', '"pg_catalog"."int4"', '"pg_catalog"."int8"')
+                  AND t.oid IN (20, 21, 23)
+                OR dionysus_needed.type IN ('"pg_catalog"."text"', '"pg_catalog"."varchar"') AND t.oid IN (25, 1043)
+              ) AND (
+                dionysus_needed.relation IS NULL
+                OR c.relkind IN ('r', 'p') AND NOT (c.relrowsecurity AND pg_catalog.row_security_active(c.oid))
+              )
             ) THEN
               RAISE EXCEPTION 'the records that a change of table % is a part of can''t be found: a table or column on the way to them was renamed, dropped, retyped or replaced, or row-level security hides its rows', TG_TABLE_NAME
                 USING HINT = 'Run migrate: its report names what has changed.';
@@ -353,6 +384,27 @@ struct CaptureFunctions {
         return (own + others).joined(separator: "\n")
     }
 
+    /// Numbers are hashed faster than their texts, and texts are compared where the keys have become something else.
+    private func updateBodyByType() -> String? {
+        let numbers = pairingColumns.filter { isWholeNumber(table.column($0)?.builtInType) }
+        guard !numbers.isEmpty else { return nil }
+        var slow = self
+        slow.pairsTexts = true
+        let names = numbers.map { "\(quotedLiteral($0))::pg_catalog.name" }.joined(separator: ", ")
+        let domains = numbers.compactMap(table.column).filter { $0.typeNumber == nil }
+        let types = ["a.atttypid IN (20, 21, 23)"] + domains.map { CapturedTable.isType($0, "a.atttypid") }
+        return """
+            IF \(numbers.count) = (
+              SELECT pg_catalog.count(*) FROM pg_catalog.pg_attribute a WHERE a.attrelid = TG_RELID
+                AND a.attname IN (\(names)) AND (\(types.joined(separator: " OR ")))
+            ) THEN
+            \(updateBody())
+            ELSE
+            \(slow.updateBody())
+            END IF;
+            """
+    }
+
     private func updateBody() -> String {
         var statements = capture.records.map(update)
         statements += capture.affected.map { affectedByUpdate($0) }
@@ -374,13 +426,13 @@ struct CaptureFunctions {
         return "\(Self.old) FULL JOIN \(Self.new) ON \(isSame)"
     }
 
-    /// A key as it is compared: numbers are hashed faster than their texts.
+    /// A key as it is compared.
     private func paired(_ column: String, _ alias: String) -> String {
-        switch table.column(column)?.builtInType {
-        case "smallint", "integer", "bigint": "\(table.text(column, alias))::bigint"
-        default: table.text(column, alias)
-        }
+        let text = table.text(column, alias)
+        return !pairsTexts && isWholeNumber(table.column(column)?.builtInType) ? "\(text)::bigint" : text
     }
+
+    private func isWholeNumber(_ type: String?) -> Bool { ["smallint", "integer", "bigint"].contains(type) }
 
     /// The columns that tell which old and new row are the same: a model's primary key; of a table between models the
     /// whole key that it has in the database, if any.
@@ -479,7 +531,7 @@ struct CaptureFunctions {
             isSameRecord: hasSameKey,
             isGone: isMissing(Self.new),
             quoted: quotedName,
-            value: table.typed,
+            value: table.document,
             differs: differs
         )
     }
@@ -556,12 +608,14 @@ struct CaptureFunctions {
 
     /// One step of a path.
     ///
-    /// What leads away from changed rows is text, and read as the type of the column that it meets.
+    /// What leads away from changed rows is text, and read as the type of the column that it meets: as the widest of its
+    /// kind, since a value that the column couldn't hold leads to no row.
     private func join(_ hop: AssociationHop, at index: Int) -> String {
         guard let other = tables[hop.otherTable] else { return "" }
         let (source, target) = (index == 0 ? "dionysus_changed" : "dionysus_t\(index)", "dionysus_t\(index + 1)")
         let type = other.column(hop.otherColumn)?.builtInType ?? "text"
-        let key = value(hop.column, source) + (index == 0 ? "::\(type)" : "")
+        let widest = isWholeNumber(type) ? "bigint" : CapturedTable.withoutModifier(type)
+        let key = value(hop.column, source) + (index == 0 ? "::\(widest)" : "")
         let condition = hop.condition.map { condition in
             let alias = condition.side == .source ? source : target
             return " AND \(value(condition.column, alias)) = \(quotedLiteral(condition.value))"

@@ -85,7 +85,8 @@ enum CaptureQueries {
               WHERE t.typtype = 'd'
             )
             SELECT a.attname::text, concat('"', replace(n.nspname::text, '"', '""'), '"."', replace(t.typname::text, '"', '""'), '"'),
-              CASE WHEN bn.nspname = 'pg_catalog' THEN format_type(b.type, b.modifier) END
+              CASE WHEN bn.nspname = 'pg_catalog' THEN format_type(b.type, b.modifier) END,
+              CASE WHEN n.nspname = 'pg_catalog' THEN t.oid::int8 END, format_type(t.oid, NULL)
             FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid JOIN pg_namespace n ON n.oid = t.typnamespace
             JOIN base b ON b.number = a.attnum JOIN pg_type bt ON bt.oid = b.type AND bt.typtype <> 'd'
             JOIN pg_namespace bn ON bn.oid = bt.typnamespace
@@ -121,6 +122,8 @@ enum CaptureQueries {
                     CapturedTable.Column(
                         name: try row.text(0) ?? "",
                         type: try row.text(1) ?? "",
+                        typeNumber: try row.integer(3),
+                        typeName: try row.text(4) ?? "",
                         builtInType: try row.text(2)
                     )
                 },

@@ -79,6 +79,11 @@ struct SQLiteCaptureTriggers {
 
     private func text(_ column: String, of alias: String) -> String { "CAST(\(alias).\(quoted(column)) AS TEXT)" }
 
+    /// The text of a key.
+    ///
+    /// A row without a key, which most primary keys let in, must not make the write fail.
+    private func id(_ column: String, of alias: String) -> String { "coalesce(\(text(column, of: alias)), '')" }
+
     private func partitionKey(_ topic: RecordCapture.Topic, of alias: String) -> String {
         switch topic.partitionKey {
         case .none: "NULL"
@@ -98,8 +103,9 @@ struct SQLiteCaptureTriggers {
         return columns.union(capture.affected.flatMap { $0.path.first?.sourceColumns ?? [] }).sorted()
     }
 
+    /// Byte by byte: under a collation that ignores case, a text that is written differently is published, too.
     private func differs(_ columns: [String]) -> String {
-        columns.map { "OLD.\(quoted($0)) IS NOT NEW.\(quoted($0))" }.joined(separator: " OR ")
+        columns.map { "OLD.\(quoted($0)) IS NOT NEW.\(quoted($0)) COLLATE BINARY" }.joined(separator: " OR ")
     }
 
     /// Rows that have the values of the new row in a unique index.
@@ -148,7 +154,7 @@ struct SQLiteCaptureTriggers {
     ) -> String {
         """
         \(insert)
-        SELECT \(literal(record.modelName)), \(text(record.primaryKey, of: alias)), \(event), \(literal(topic.name)),
+        SELECT \(literal(record.modelName)), \(id(record.primaryKey, of: alias)), \(event), \(literal(topic.name)),
           \(partitionKey(topic, of: alias)), \(Self.now), \(Self.now)\(stored(changeset))\(context) \(from);
         """
     }
@@ -157,21 +163,32 @@ struct SQLiteCaptureTriggers {
 
     private func changeset(_ entries: [ChangesetEntry]) -> String {
         guard !entries.isEmpty else { return "NULL" }
+        // A list of values may have as many as a table has columns, unlike a union of queries.
         let rows = entries.map { entry in
             let value = entry.values.map { "json_array(\($0.old), \($0.new))" } ?? "'null'"
-            return "SELECT \(literal(entry.column)) AS name, \(value) AS value WHERE \(entry.condition)"
+            return "(\(literal(entry.column)), CASE WHEN \(entry.condition) THEN \(value) END)"
         }
         return """
-            (SELECT CASE WHEN count(*) > 0 THEN json_group_object(name, json(value)) END
-              FROM (\(rows.joined(separator: "\n UNION ALL "))))
+            (SELECT CASE WHEN count(*) > 0 THEN json_group_object(column1, json(column2)) END
+              FROM (VALUES \(rows.joined(separator: ",\n "))) WHERE column2 IS NOT NULL)
             """
     }
 
-    /// A value as JSON takes it: bytes as hexadecimal digits.
+    /// A value as JSON takes it: bytes as hexadecimal digits, and numbers that aren't finite by name.
+    ///
+    /// One that is too long is null, so that no write fails because its changeset would be too large.
     private func value(_ column: String, of alias: String) -> String {
         let name = "\(alias).\(quoted(column))"
-        return "CASE WHEN typeof(\(name)) = 'blob' THEN hex(\(name)) ELSE \(name) END"
+        return """
+            CASE typeof(\(name))
+              WHEN 'blob' THEN CASE WHEN length(\(name)) <= \(Self.longest) THEN hex(\(name)) END
+              WHEN 'text' THEN CASE WHEN length(\(name)) <= \(Self.longest) THEN \(name) END
+              WHEN 'real' THEN CASE \(name) WHEN 9e999 THEN 'Infinity' WHEN -9e999 THEN '-Infinity' ELSE \(name) END
+              ELSE \(name) END
+            """
     }
+
+    private static let longest = 1_048_576
 
     private func entries(old: String = "OLD") -> ChangesetEntries {
         let key = quoted(capture.primaryKey)
@@ -312,7 +329,7 @@ struct SQLiteCaptureTriggers {
             .map { topic in
                 """
                 \(insert)
-                SELECT DISTINCT \(literal(record.modelName)), \(text(record.primaryKey, of: end)), \(event(record, .updated)),
+                SELECT DISTINCT \(literal(record.modelName)), \(id(record.primaryKey, of: end)), \(event(record, .updated)),
                   \(literal(topic.name)), \(partitionKey(topic, of: end)), \(Self.now), \(Self.now)\(stored("NULL"))\(context)
                 FROM (SELECT \(columns.joined(separator: ", ")) \(from)) dionysus_changed
                 \(joins.joined(separator: "\n")) \(isVisible ?? "");
@@ -326,7 +343,7 @@ struct SQLiteCaptureTriggers {
         let entries = observed.columns.map { ChangesetEntry(column: $0, condition: differs([$0]), values: nil) }
         return """
             \(insert)
-            SELECT \(literal(observed.modelName)), \(text(capture.primaryKey, of: "NEW")),
+            SELECT \(literal(observed.modelName)), \(id(capture.primaryKey, of: "NEW")),
               \(literal(EventName(observed.singular, .updated).description)), '__outbox_observer__', NULL,
               \(Self.now), \(Self.now)\(stored(changeset(entries)))\(context)
             WHERE \(differs(observed.columns));
