@@ -100,6 +100,11 @@ struct Setting: Sendable {
             "record the changes of this process; triggers work anyhow"
         ),
         .choice("DIONYSUS_PARTITIONER", \.producer.partitioner, "how partition keys become partitions"),
+        .optionalChoice(
+            "DIONYSUS_WIRE",
+            \.producer.wire,
+            "how numbers, times and texts are written; empty: as dionysus-rb does where it made the outbox"
+        ),
         .number("DIONYSUS_TIME_FRACTION_DIGITS", \.producer.timeFractionDigits, "digits of fractions of seconds"),
         .text(
             "DIONYSUS_OUTBOX_TABLE",
@@ -366,6 +371,21 @@ struct Setting: Sendable {
             expects: "one of " + Value.allCases.map(\.rawValue).joined(separator: ", "),
             show: \.rawValue,
             parse: { Value(rawValue: $0) }
+        )
+    }
+
+    static func optionalChoice<Value: RawRepresentable<String> & CaseIterable & Sendable>(
+        _ name: String,
+        _ path: SettingPath<Value?>,
+        _ summary: String
+    ) -> Setting {
+        Setting(
+            name,
+            path,
+            summary,
+            expects: "one of " + Value.allCases.map(\.rawValue).joined(separator: ", ") + ", or empty",
+            show: { $0?.rawValue ?? "" },
+            parse: { text -> Value?? in text.isEmpty ? .some(nil) : Value(rawValue: text).map { .some($0) } }
         )
     }
 

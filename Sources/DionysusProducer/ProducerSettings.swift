@@ -36,6 +36,10 @@ public struct ProducerSettings: Sendable {
     ///
     /// Default 6.
     public var timeFractionDigits = 6
+    /// How numbers, times and texts are written in topics that don't say.
+    ///
+    /// Default nil: as dionysus-rb does where it made the outbox's table, else ``WireStyle/dionysus``.
+    public var wire: WireStyle?
     /// How many lanes a new outbox gets: the most batches that can be under way at once, in all relays together.
     ///
     /// The more lanes there are, the fewer rows a batch has when little changes. Default 4.

@@ -129,6 +129,69 @@ import Testing
         }
     }
 
+    @Test(
+        "with the wire of dionysus-rb, messages are the same to the byte, but for the digits of times",
+        arguments: TestDatabaseKind.available,
+        stories
+    )
+    func bytes(_ kind: TestDatabaseKind, _ story: Story) async throws {
+        let expected = try goldenMessages(story.file)
+        var settings = ProducerSettings()
+        settings.wire = .dionysusRb
+        try await ProducerHarness.run(kind, settings: settings) { harness in
+            for statement in story.before { try await harness.write(statement) }
+            try await harness.relay()
+            let topics = Set(expected.map(\.topic))
+            var published: [String: Int] = [:]
+            for topic in topics { published[topic] = try await harness.messages(in: topic).count }
+            for statement in story.changes { try await harness.write(statement) }
+            try await harness.relay()
+            for topic in topics {
+                let messages = try await harness.messages(in: topic).dropFirst(published[topic] ?? 0)
+                #expect(
+                    messages.map { timeless($0.text) }
+                        == expected.filter { $0.topic == topic }.map { timeless($0.text) }
+                )
+            }
+        }
+    }
+
+    @Test(
+        "with the wire of dionysus-rb, a responder's message is the same to the byte, but for the digits of times",
+        arguments: TestDatabaseKind.available
+    )
+    func responderBytes(_ kind: TestDatabaseKind) async throws {
+        let expected = try #require(try goldenMessages("01_account_created").first)
+        var settings = ProducerSettings()
+        settings.wire = .dionysusRb
+        try await ProducerHarness.run(kind, settings: settings) { harness in
+            try await harness.write(Self.account)
+            let account = Account(id: 1, name: "", defaultCheckInTime: 15, createdAt: .now, updatedAt: .now)
+            let responder = try await harness.responder()
+            try await responder.respond(in: "v3_accounts", ResponderMessage([ResponderEvent(.created, [account])]))
+            await responder.close()
+            let message = try #require(try await harness.messages(in: "v3_accounts").first)
+            #expect(timeless(message.text) == timeless(expected.text))
+            let preview = try await MessagePreview.of(
+                "Account",
+                id: "1",
+                in: "v3_accounts",
+                harness.registry,
+                database: harness.database,
+                settings: settings
+            )
+            let text = String(decoding: preview?.value ?? [], as: UTF8.self)
+            #expect(timeless(text) == timeless(expected.text).replacing("account_created", with: "account_updated"))
+        }
+    }
+
+    /// A text in which every digit of a time is 0.
+    private func timeless(_ text: String) -> String {
+        text.replacing(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z/) { match in
+            match.output.0.map { $0.isNumber ? "0" : "\($0)" }.joined()
+        }
+    }
+
     /// A value without what may differ: times, and the digits of decimals.
     private func comparable(_ value: JSON, under name: String = "") -> JSON {
         switch value {

@@ -87,6 +87,53 @@ import Testing
         }
     }
 
+    @Test(
+        "a table that dionysus-rb created has messages written as it writes them, unless the wire is chosen",
+        arguments: TestDatabaseKind.available,
+        [(nil, "100.0", 3), (.dionysus, "100.00", 6), (.dionysusRb, "100.0", 3)] as [(WireStyle?, String, Int)]
+    )
+    func wire(_ kind: TestDatabaseKind, _ choice: (wire: WireStyle?, price: String, digits: Int)) async throws {
+        try await Self.run(kind) { harness in
+            var harness = harness
+            harness.settings.wire = choice.wire
+            try await harness.write(Self.row("Rental", 1, "rental_updated", "v3_rentals"))
+            try await harness.relay()
+            let payload = try #require(try await harness.messages(in: "v3_rentals").last).payload
+            #expect(payload["price"] == .string(choice.price))
+            guard case .string(let time)? = payload["updated_at"] else { return #expect(Bool(false)) }
+            #expect(time.split(separator: ".").last?.count == choice.digits + 1)
+        }
+    }
+
+    @Test(
+        "a topic can have a wire of its own, in an outbox of ours",
+        arguments: TestDatabaseKind.available
+    )
+    func wireOfTopic(_ kind: TestDatabaseKind) async throws {
+        struct Sync: Producer {
+            var namespaces: [Namespace] {
+                Namespace("v3", serializers: Serializers { AccountSerializer() }) {
+                    Topic("accounts", partitionKey: "id", genesisReplica: true) { Publish(Account.self) }
+                        .wire(.dionysusRb)
+                    Topic("customers", partitionKey: "id") { Publish(Account.self) }
+                }
+            }
+        }
+        try await ProducerHarness.run(kind, producer: Sync()) { harness in
+            try await harness.write("INSERT INTO accounts (id, name, default_check_in_time) VALUES (1, 'A & B', 15)")
+            try await harness.relay()
+            for (topic, digits, name) in [
+                ("v3_accounts", 3, #"A \u0026 B"#), ("v3_accounts_genesis", 3, #"A \u0026 B"#),
+                ("v3_customers", 6, "A & B"),
+            ] {
+                let message = try #require(try await harness.messages(in: topic).first)
+                guard case .string(let time)? = message.payload["updated_at"] else { return #expect(Bool(false)) }
+                #expect(time.split(separator: ".").last?.count == digits + 1)
+                #expect(message.text.contains(name))
+            }
+        }
+    }
+
     @Test("rows of a Ruby application are published", arguments: TestDatabaseKind.available)
     func rows(_ kind: TestDatabaseKind) async throws {
         try await Self.run(kind) { harness in

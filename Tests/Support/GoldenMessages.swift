@@ -7,6 +7,8 @@ public struct GoldenMessage: Sendable {
     public let partition: Int32
     public let key: String
     public let value: JSON
+    /// The value as it was published.
+    public let text: String
 }
 
 /// The messages of a file.
@@ -24,7 +26,8 @@ public func goldenMessages(_ file: String) throws -> [GoldenMessage] {
                 topic: topic,
                 partition: Int32(partition),
                 key: key,
-                value: try JSON(parsing: Array(payload.utf8))
+                value: try JSON(parsing: Array(payload.utf8)),
+                text: payload
             )
         }
 }

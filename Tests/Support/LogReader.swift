@@ -5,12 +5,15 @@ public struct PublishedMessage: Sendable {
     public let partition: Int32
     public let key: String
     public let value: JSON
+    /// The value as it was published.
+    public let text: String
     public let headers: [String: String]
 
     /// Reads a message.
     public init(_ message: ConsumedMessage) throws {
         partition = message.source.partition
         key = String(decoding: message.key ?? [], as: UTF8.self)
+        text = String(decoding: message.value ?? [], as: UTF8.self)
         value = try message.value.map { try JSON(parsing: $0) } ?? .null
         headers = Dictionary(
             message.headers.map { ($0.name, String(decoding: $0.value, as: UTF8.self)) },

@@ -157,7 +157,9 @@ struct Comparison: Sendable {
             // SQLite adds binary numbers.
             if case .double(let value) = value { return ExactDecimal(value)?.rounded(toScale: 2).description ?? plain }
             return ExactDecimal(plain)?.rounded(toScale: 2).description ?? plain
-        case .time: return Timestamp(plain)?.description ?? plain
+        case .time:
+            // As far as dionysus-rb writes them, whose times have 3 digits.
+            return Timestamp(plain)?.iso8601(fractionDigits: 3) ?? plain
         }
     }
 

@@ -11,10 +11,23 @@ import struct Foundation.UUID
 package struct JSONTreeEncoder {
     /// How many digits the fractions of times have, from 0 to 6.
     package var fractionDigits: Int
+    /// Whether numbers and texts are written as Rails writes them.
+    package let writesAsRails: Bool
     /// Whether what is written is a part of an object.
     private var isWithinObject = false
 
-    package init(fractionDigits: Int = 6) { self.fractionDigits = fractionDigits }
+    package init(fractionDigits: Int = 6, writesAsRails: Bool = false) {
+        self.fractionDigits = fractionDigits
+        self.writesAsRails = writesAsRails
+    }
+
+    /// The text of a decimal number that is an attribute.
+    package func text(of decimal: ExactDecimal) -> String {
+        writesAsRails ? decimal.bigDecimalText : decimal.description
+    }
+
+    /// JSON as it is to be sent.
+    package func finished(_ json: [UInt8]) -> [UInt8] { writesAsRails ? RailsJSON.escaped(json) : json }
 
     /// Encodes a value that is an attribute.
     package func encode<T: Encodable>(_ value: T) throws -> JSON {
@@ -46,7 +59,13 @@ package struct JSONTreeEncoder {
 
     private func decimal(_ digits: String) throws -> JSON {
         guard digits != "NaN" else { throw Unwritable(kind: "NaN") }
-        return isWithinObject ? .number(digits) : .string(digits)
+        if isWithinObject { return .number(digits) }
+        return .string(writesAsRails ? ExactDecimal(digits)?.bigDecimalText ?? digits : digits)
+    }
+
+    /// The digits of a binary number.
+    package func digits<Value: BinaryFloatingPoint & LosslessStringConvertible>(of value: Value) -> String {
+        writesAsRails ? RailsJSON.digits(of: value.description) : value.description
     }
 
     fileprivate func time(_ date: Date) throws -> Timestamp {
@@ -85,7 +104,7 @@ extension JSONWriter {
         }
         if T.self == ExactDecimal.self, let decimal = value as? ExactDecimal {
             guard decimal.isNumber else { throw Unwritable(kind: "NaN") }
-            write(decimal)
+            write(decimal, options)
             return true
         }
         if T.self == Int.self, let integer = value as? Int {
@@ -97,6 +116,13 @@ extension JSONWriter {
             return true
         }
         return false
+    }
+}
+
+extension JSONWriter {
+    /// Writes a decimal number as a string.
+    mutating func write(_ decimal: ExactDecimal, _ options: JSONTreeEncoder) {
+        if options.writesAsRails { write(decimal.bigDecimalText) } else { write(decimal) }
     }
 }
 
@@ -186,9 +212,11 @@ private struct TreeEncoder: Encoder {
     }
 }
 
-private func number(_ value: some BinaryFloatingPoint & LosslessStringConvertible) throws -> JSON {
-    if let error = Unwritable(value) { throw error }
-    return .number(value.description)
+extension JSONTreeEncoder {
+    fileprivate func number(_ value: some BinaryFloatingPoint & LosslessStringConvertible) throws -> JSON {
+        if let error = Unwritable(value) { throw error }
+        return .number(digits(of: value))
+    }
 }
 
 private func unsigned(_ value: UInt64) -> JSON {
@@ -216,8 +244,8 @@ private struct TreeObject<Key: CodingKey>: KeyedEncodingContainerProtocol {
     func encodeNil(forKey key: Key) { put(.null, key) }
     func encode(_ value: Bool, forKey key: Key) { put(.bool(value), key) }
     func encode(_ value: String, forKey key: Key) { put(.string(value), key) }
-    func encode(_ value: Double, forKey key: Key) throws { try put(key) { try number(value) } }
-    func encode(_ value: Float, forKey key: Key) throws { try put(key) { try number(value) } }
+    func encode(_ value: Double, forKey key: Key) throws { try put(key) { try options.number(value) } }
+    func encode(_ value: Float, forKey key: Key) throws { try put(key) { try options.number(value) } }
     func encode(_ value: Int, forKey key: Key) { put(.integer(Int64(value)), key) }
     func encode(_ value: Int8, forKey key: Key) { put(.integer(Int64(value)), key) }
     func encode(_ value: Int16, forKey key: Key) { put(.integer(Int64(value)), key) }
@@ -232,8 +260,12 @@ private struct TreeObject<Key: CodingKey>: KeyedEncodingContainerProtocol {
 
     func encodeIfPresent(_ value: Bool?, forKey key: Key) { put(value.map(JSON.bool) ?? .null, key) }
     func encodeIfPresent(_ value: String?, forKey key: Key) { put(value.map(JSON.string) ?? .null, key) }
-    func encodeIfPresent(_ value: Double?, forKey key: Key) throws { try put(key) { try value.map(number) ?? .null } }
-    func encodeIfPresent(_ value: Float?, forKey key: Key) throws { try put(key) { try value.map(number) ?? .null } }
+    func encodeIfPresent(_ value: Double?, forKey key: Key) throws {
+        try put(key) { try value.map(options.number) ?? .null }
+    }
+    func encodeIfPresent(_ value: Float?, forKey key: Key) throws {
+        try put(key) { try value.map(options.number) ?? .null }
+    }
     func encodeIfPresent(_ value: Int?, forKey key: Key) { put(value.map { .integer(Int64($0)) } ?? .null, key) }
     func encodeIfPresent(_ value: Int8?, forKey key: Key) { put(value.map { .integer(Int64($0)) } ?? .null, key) }
     func encodeIfPresent(_ value: Int16?, forKey key: Key) { put(value.map { .integer(Int64($0)) } ?? .null, key) }
@@ -302,8 +334,8 @@ private struct TreeValue: SingleValueEncodingContainer {
     func encodeNil() { storage.content = .single(.null) }
     func encode(_ value: Bool) { storage.content = .single(.bool(value)) }
     func encode(_ value: String) { storage.content = .single(.string(value)) }
-    func encode(_ value: Double) throws { storage.content = .single(try number(value)) }
-    func encode(_ value: Float) throws { storage.content = .single(try number(value)) }
+    func encode(_ value: Double) throws { storage.content = .single(try options.number(value)) }
+    func encode(_ value: Float) throws { storage.content = .single(try options.number(value)) }
     func encode(_ value: Int) { storage.content = .single(.integer(Int64(value))) }
     func encode(_ value: Int8) { storage.content = .single(.integer(Int64(value))) }
     func encode(_ value: Int16) { storage.content = .single(.integer(Int64(value))) }

@@ -53,7 +53,7 @@ package final class MemberEncoder {
     package func write(_ index: Int, scaledTo scale: Int?, into writer: inout JSONWriter) {
         let json = json(index)
         if let scale, let decimal = ExactDecimal(json: json), decimal.scale != scale {
-            writer.write(decimal.rounded(toScale: scale))
+            writer.write(decimal.rounded(toScale: scale), values)
         } else {
             writer.append(json)
         }
@@ -73,7 +73,7 @@ package final class MemberEncoder {
     ) throws {
         do {
             if scale == nil, try writer.write(scalar: value, values) { return }
-            writer.write(try values.encode(value).scaled(to: scale))
+            writer.write(try values.encode(value).scaled(to: scale, values))
         } catch let error as Unwritable {
             throw error.within(name).error
         } catch is EncodingError {
@@ -134,7 +134,7 @@ private struct MemberContainer<Key: CodingKey>: KeyedEncodingContainerProtocol {
 
     private func number(_ value: some BinaryFloatingPoint & LosslessStringConvertible, _ key: Key) throws {
         if let error = Unwritable(value) { throw error.within(key.stringValue).error }
-        members.writer.write(number: value.description)
+        members.writer.write(number: members.values.digits(of: value))
         members.end(key.stringValue)
     }
 
@@ -195,9 +195,9 @@ private struct MemberContainer<Key: CodingKey>: KeyedEncodingContainerProtocol {
 
 extension JSON {
     /// A decimal number with as many digits behind the point as its attribute declares.
-    package func scaled(to scale: Int?) -> JSON {
+    package func scaled(to scale: Int?, _ options: JSONTreeEncoder) -> JSON {
         guard let scale, let decimal = ExactDecimal(json: self), decimal.scale != scale else { return self }
-        return .string(decimal.rounded(toScale: scale).description)
+        return .string(options.text(of: decimal.rounded(toScale: scale)))
     }
 }
 

@@ -1,93 +1,180 @@
 /// How names become other names: model names to singulars, plurals and tables.
+///
+/// The rules are ActiveSupport's, so that a model has the same names here as in a Rails application. Own rules come
+/// before them.
 public struct Inflection: Sendable, Hashable {
-    /// Plurals that follow no rule, by their singular: `["person": "people"]`.
+    /// An ending, and what takes its place.
+    public struct Ending: Sendable, Hashable {
+        /// The ending of a word, in lower case; the letters of the word may be of either case.
+        public var ending: String
+        /// What takes its place.
+        public var replacement: String
+
+        /// Creates a rule.
+        /// - Parameters:
+        ///   - ending: The ending of a word, in lower case.
+        ///   - replacement: What takes its place.
+        public init(_ ending: String, _ replacement: String) {
+            self.ending = ending
+            self.replacement = replacement
+        }
+    }
+
+    /// Plurals that follow no rule, by their singular: `["cactus": "cacti"]`.
     ///
-    /// The last word of a name decides.
+    /// The end of a name decides: the plural of `green_cactus` is `green_cacti`. ActiveSupport's own are always there.
     public var irregulars: [String: String]
+    /// Words that are their own plural, besides those that ActiveSupport has.
+    ///
+    /// The whole name decides.
+    public var uncountables: Set<String> = []
+    /// Words with capitals of their own, as they stand in a model's name: `HTML`, `RESTful`.
+    ///
+    /// With `HTML`, `my_html` belongs to a model `MyHTML` instead of `MyHtml`.
+    public var acronyms: Set<String> = []
+    /// Further endings of singulars and what they become in the plural, the strongest last.
+    public var plurals: [Ending] = []
+    /// Further endings of plurals and what they become in the singular, the strongest last.
+    public var singulars: [Ending] = []
 
     /// Creates rules.
     /// - Parameter irregulars: Plurals that follow no rule, by their singular.
-    public init(irregulars: [String: String] = [:]) {
-        self.irregulars = ["person": "people", "man": "men", "woman": "women", "child": "children"]
-            .merging(irregulars) { _, new in new }
-    }
+    public init(irregulars: [String: String] = [:]) { self.irregulars = irregulars }
 
-    /// `BookingsFee` and `bookingsFee` become `bookings_fee`, `accountID` becomes `account_id`.
-    /// - Parameter name: A name in camel case.
-    /// - Returns: The name in snake case.
-    public static func underscored(_ name: String) -> String {
-        let characters = Array(name)
-        var result = ""
-        for (index, character) in characters.enumerated() {
-            if character.isUppercase, index > 0, characters[index - 1] != "_" {
-                let previous = characters[index - 1]
-                let next = index + 1 < characters.count ? characters[index + 1] : nil
-                if !previous.isUppercase || next?.isLowercase == true { result += "_" }
-            }
-            result += character.lowercased()
-        }
-        return result
-    }
+    // MARK: Number
 
     /// `bookings_fee` becomes `bookings_fees`.
     /// - Parameter singular: A singular in snake case.
     /// - Returns: Its plural.
     public func plural(of singular: String) -> String {
-        let prefix: Substring
-        let word: Substring
-        if let separator = singular.lastIndex(of: "_") {
-            prefix = singular[...separator]
-            word = singular[singular.index(after: separator)...]
-        } else {
-            prefix = ""
-            word = singular[...]
+        inflected(singular, own: plurals, InflectionRule.plurals) { pair in
+            [InflectionRule(pair.plural, to: pair.plural), InflectionRule(pair.singular, to: pair.plural)]
         }
-        return prefix + plural(ofWord: String(word))
     }
 
-    private func plural(ofWord word: String) -> String {
-        if let irregular = irregulars[word] { return irregular }
-        if ["equipment", "information", "money", "news", "series", "species", "sheep", "fish"].contains(word) {
-            return word
+    /// `bookings_fees` becomes `bookings_fee`.
+    ///
+    /// It leads back from the plurals of most words, and from those that it doesn't, ActiveSupport doesn't either.
+    /// - Parameter plural: A plural in snake case.
+    /// - Returns: Its singular.
+    public func singular(of plural: String) -> String {
+        inflected(plural, own: singulars, InflectionRule.singulars) { pair in
+            [InflectionRule(pair.plural, to: pair.singular), InflectionRule(pair.singular, to: pair.singular)]
         }
-        if word.hasSuffix("sis") { return word.dropLast(2) + "es" }
-        for ending in ["s", "x", "z", "ch", "sh"] where word.hasSuffix(ending) {
-            return word.hasSuffix("s") && !word.hasSuffix("ss") && !word.hasSuffix("us") ? word : word + "es"
-        }
-        if word.hasSuffix("y"), let before = word.dropLast().last, !"aeiou".contains(before) {
-            return word.dropLast() + "ies"
-        }
-        if word.hasSuffix("fe") { return word.dropLast(2) + "ves" }
-        return word + "s"
     }
+
+    private typealias Irregular = (singular: String, plural: String)
+
+    private func inflected(
+        _ name: String,
+        own: [Ending],
+        _ rules: [InflectionRule],
+        irregular: (Irregular) -> [InflectionRule]
+    ) -> String {
+        let word = Array(name.utf8)
+        if word.isEmpty || isUncountable(word) { return name }
+        for ending in own.reversed() {
+            if let result = InflectionRule(ending.ending, to: ending.replacement).applied(to: word) { return result }
+        }
+        // The longer ones first: `woman` is more than `man`.
+        let own = irregulars.sorted { ($0.key.utf8.count, $0.key) > ($1.key.utf8.count, $1.key) }
+            .map { (singular: $0.key, plural: $0.value) }
+        for rule in (own + InflectionRule.irregulars).flatMap(irregular) {
+            if let result = rule.applied(to: word) { return result }
+        }
+        for rule in rules {
+            if let result = rule.applied(to: word) { return result }
+        }
+        return name
+    }
+
+    private func isUncountable(_ word: [UInt8]) -> Bool {
+        let countable = Set(
+            irregulars.flatMap { [$0.key, $0.value] } + (plurals + singulars).flatMap { [$0.ending, $0.replacement] }
+        )
+        return InflectionRule.uncountables.subtracting(countable).union(uncountables)
+            .contains { uncountable in
+                let uncountable = Array(uncountable.utf8)
+                guard word.endsAlike(uncountable) else { return false }
+                return word.dropLast(uncountable.count).last.map { !$0.isOfWord } ?? true
+            }
+    }
+
+    // MARK: Case
+
+    /// `BookingsFee` and `bookingsFee` become `bookings_fee`, `accountID` becomes `account_id`, `Crm::Contact` becomes
+    /// `crm_contact`.
+    /// - Parameter name: A name in camel case.
+    /// - Returns: The name in snake case.
+    public static func underscored(_ name: String) -> String { Inflection().underscored(name) }
 
     /// `bookings_fee` becomes `BookingsFee`.
     /// - Parameter name: A name in snake case.
     /// - Returns: The name in camel case, beginning with a capital.
-    public static func camelized(_ name: String) -> String {
-        name.split(separator: "_").map { $0.prefix(1).uppercased() + $0.dropFirst() }.joined()
-    }
+    public static func camelized(_ name: String) -> String { Inflection().camelized(name) }
 
-    /// `bookings_fees` becomes `bookings_fee`: the inverse of ``plural(of:)`` for the words that English forms by rule.
-    /// - Parameter plural: A plural in snake case.
-    /// - Returns: Its singular.
-    public func singular(of plural: String) -> String {
-        guard let separator = plural.lastIndex(of: "_") else { return singular(ofWord: plural) }
-        return plural[...separator] + singular(ofWord: String(plural[plural.index(after: separator)...]))
-    }
-
-    private func singular(ofWord word: String) -> String {
-        if let irregular = irregulars.first(where: { $0.value == word }) { return irregular.key }
-        // Several singulars share a plural: `houses`, `statuses`. The commoner endings come first, and the plural of
-        // what is found has to lead back to the word.
-        let endings = [
-            ("ies", "y"), ("yses", "ysis"), ("ouses", "ouse"), ("auses", "ause"), ("uses", "us"), ("sses", "ss"),
-            ("xes", "x"), ("ches", "ch"), ("shes", "sh"), ("s", ""), ("es", ""), ("ves", "fe"),
-        ]
-        for (ending, replacement) in endings where word.hasSuffix(ending) {
-            let candidate = String(word.dropLast(ending.count)) + replacement
-            if candidate != word, plural(ofWord: candidate) == word { return candidate }
+    /// `BookingsFee` and `bookingsFee` become `bookings_fee`, `accountID` becomes `account_id`, `Crm::Contact` becomes
+    /// `crm_contact`; with the acronym `RESTful`, `RESTfulRoute` becomes `restful_route`.
+    /// - Parameter name: A name in camel case.
+    /// - Returns: The name in snake case.
+    public func underscored(_ name: String) -> String {
+        let characters = acronyms.isEmpty ? Array(name.utf8) : withoutAcronyms(Array(name.utf8))
+        var result: [UInt8] = []
+        result.reserveCapacity(characters.count + 4)
+        var index = 0
+        while index < characters.count {
+            let character = characters[index]
+            if character == UInt8(ascii: ":"), index + 1 < characters.count, characters[index + 1] == character {
+                result.append(UInt8(ascii: "_"))
+                index += 2
+                continue
+            }
+            if character.isCapital, index > 0 {
+                let previous = characters[index - 1]
+                let isFollowedBySmall = index + 1 < characters.count && characters[index + 1].isSmall
+                if previous.isSmall || previous.isDigit || previous.isCapital && isFollowedBySmall {
+                    result.append(UInt8(ascii: "_"))
+                }
+            }
+            result.append(character == UInt8(ascii: "-") ? UInt8(ascii: "_") : character)
+            index += 1
         }
-        return word
+        return String(decoding: result, as: UTF8.self).lowercased()
+    }
+
+    /// The name with its acronyms in lower case, and a separator before those that stand behind a letter or a digit.
+    private func withoutAcronyms(_ name: [UInt8]) -> [UInt8] {
+        let longestFirst = acronyms.map { Array($0.utf8) }.sorted { $0.count > $1.count }
+        var result: [UInt8] = []
+        var index = 0
+        while index < name.count {
+            let isBegin = index == 0 || !name[index - 1].isOfWord || name[index - 1].isLetterOrDigit
+            let found = longestFirst.first { acronym in
+                guard isBegin, name[index...].starts(with: acronym) else { return false }
+                let end = index + acronym.count
+                return end == name.count || !name[end].isSmall
+            }
+            guard let found, !found.isEmpty else {
+                result.append(name[index])
+                index += 1
+                continue
+            }
+            if index > 0, name[index - 1].isLetterOrDigit { result.append(UInt8(ascii: "_")) }
+            result += found.map(\.lowered)
+            index += found.count
+            // What follows begins a word of its own.
+            if index < name.count, name[index].isCapital { result.append(UInt8(ascii: "_")) }
+        }
+        return result
+    }
+
+    /// `bookings_fee` becomes `BookingsFee`; with the acronym `HTML`, `my_html` becomes `MyHTML`.
+    /// - Parameter name: A name in snake case.
+    /// - Returns: The name in camel case, beginning with a capital.
+    public func camelized(_ name: String) -> String {
+        let known = Dictionary(acronyms.map { ($0.lowercased(), $0) }, uniquingKeysWith: { first, _ in first })
+        return name.split(separator: "_")
+            .map { part in known[part.lowercased()] ?? part.prefix(1).uppercased() + part.dropFirst() }
+            .joined()
     }
 }

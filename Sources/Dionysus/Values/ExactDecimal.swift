@@ -244,6 +244,12 @@ extension ExactDecimal: LosslessStringConvertible, ExpressibleByIntegerLiteral {
         return unscaled < 0 ? "-" + digits : digits
     }
 
+    /// The digits as Ruby's BigDecimal has them: no more behind the point than are needed, and at least one.
+    package var bigDecimalText: String {
+        let value = normalized
+        return isNumber && value.scale == 0 ? value.description + ".0" : value.description
+    }
+
     /// The number if it is a whole one of 64 bits.
     package var wholeNumber: Int64? { wholeNumber(as: Int64.self) }
 

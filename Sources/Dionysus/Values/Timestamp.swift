@@ -129,56 +129,66 @@ extension Timestamp: LosslessStringConvertible {
         return position
     }
 
-    /// Reads ISO 8601 or what SQL databases write.
+    /// Reads ISO 8601, or what SQL databases or Rails write.
     ///
     /// The date and the time are separated by `T` or a space; the fraction has any number of digits (what is beyond
-    /// microseconds is cut off); the offset is `Z`, `+HH`, `+HHMM` or `+HH:MM`, and UTC when it is missing. A date
-    /// alone is its midnight. Years have four to six digits, and may have a sign.
+    /// microseconds is cut off); the offset is `Z`, `UTC`, `GMT`, `+HH`, `+HHMM` or `+HH:MM`, may stand behind a space, and
+    /// is UTC when it is missing. A date alone is its midnight. Years have four to six digits, and may have a sign. The
+    /// parts of a date are separated by `-`, or by `/` as Rails writes them in its own form.
     /// - Parameter description: The text.
     public init?(_ description: String) {
-        var description = description
-        let value = description.withUTF8 { Timestamp(iso8601: $0) }
-        guard let value else { return nil }
-        self = value
+        guard let value = Timestamp.reading(description) else { return nil }
+        self = value.time
     }
 
     package init?(iso8601 bytes: UnsafeBufferPointer<UInt8>) {
+        guard let value = Timestamp.reading(bytes) else { return nil }
+        self = value.time
+    }
+
+    /// Reads a time, and how finely its text tells times apart.
+    /// - Parameter description: The text, as ``init(_:)`` takes it.
+    /// - Returns: The time, and in microseconds what one more in its text's last digit would be: 1000 for `10:00:00.350`.
+    package static func reading(_ description: String) -> (time: Timestamp, unit: Int64)? {
+        var description = description
+        return description.withUTF8 { reading($0) }
+    }
+
+    private static func reading(_ bytes: UnsafeBufferPointer<UInt8>) -> (time: Timestamp, unit: Int64)? {
         var reader = DigitReader(bytes: bytes)
-        guard let year = reader.year(), reader.take(45), let month = reader.number(2), reader.take(45),
+        guard let year = reader.year(), let separator = reader.peek, separator == 45 || separator == 47,
+            reader.take(separator), let month = reader.number(2), reader.take(separator),
             let day = reader.number(2), (1...12).contains(month), (1...daysIn(month: month, year: year)).contains(day)
         else { return nil }
         let date = days(fromCivil: year, month, day)
-        var result: Int64 = 0
         if reader.isAtEnd {
-            self.init(days: date, microseconds: 0)
-            return
+            return Timestamp(days: date, microseconds: 0).map { ($0, 86_400_000_000) }
         }
         guard reader.take(84) || reader.take(116) || reader.take(32),
             let hour = reader.number(2), hour < 24, reader.take(58), let minute = reader.number(2), minute < 60
         else { return nil }
-        var second: Int64 = 0
+        var result = (hour * 60 + minute) * 60_000_000
+        var unit: Int64 = 60_000_000
         if reader.take(58) {
-            guard let value = reader.number(2), value <= 60 else { return nil }
-            second = value
+            guard let second = reader.number(2), second <= 60 else { return nil }
+            result += second * 1_000_000
+            unit = 1_000_000
             if reader.take(46) || reader.take(44) {
                 guard let fraction = reader.fraction() else { return nil }
-                result += fraction
+                result += fraction.microseconds
+                unit = fraction.unit
             }
         }
-        result += ((hour * 60 + minute) * 60 + second) * 1_000_000
-        if !reader.isAtEnd, !reader.take(90), !reader.take(122) {
-            let isNegative = reader.take(45)
-            guard isNegative || reader.take(43), let hours = reader.number(2), hours < 24 else { return nil }
-            var offset = hours * 60
-            if !reader.isAtEnd {
-                _ = reader.take(58)
-                guard let minutes = reader.number(2), minutes < 60 else { return nil }
-                offset += minutes
-            }
-            result -= (isNegative ? -offset : offset) * 60_000_000
-        }
-        guard reader.isAtEnd else { return nil }
-        self.init(days: date, microseconds: result)
+        guard let offset = reader.offset(), reader.isAtEnd else { return nil }
+        return Timestamp(days: date, microseconds: result - offset).map { ($0, unit) }
+    }
+
+    /// The latest multiple of a number of microseconds that isn't later.
+    package func floored(to unit: Int64) -> Timestamp {
+        guard unit > 1 else { return self }
+        let count = microseconds.floorDivided(by: unit)
+        let (floor, overflows) = count.multipliedReportingOverflow(by: unit)
+        return overflows ? self : Timestamp(microseconds: floor)
     }
 
     /// - Returns: nil for what 64 bits don't count.
@@ -210,6 +220,7 @@ struct DigitReader {
     var position = 0
 
     var isAtEnd: Bool { position == bytes.count }
+    var peek: UInt8? { isAtEnd ? nil : bytes[position] }
 
     mutating func take(_ byte: UInt8) -> Bool {
         guard position < bytes.count, bytes[position] == byte else { return false }
@@ -241,21 +252,41 @@ struct DigitReader {
         return isNegative ? -value : value
     }
 
-    /// The digits of a fraction, as microseconds.
-    mutating func fraction() -> Int64? {
+    /// The digits of a fraction, as microseconds, and what one more in the last of them would be.
+    mutating func fraction() -> (microseconds: Int64, unit: Int64)? {
         var value: Int64 = 0
-        var count = 0
+        var unit: Int64 = 1_000_000
+        let start = position
         while position < bytes.count, bytes[position] &- 48 < 10 {
-            if count < 6 { value = value * 10 + Int64(bytes[position] - 48) }
-            count += 1
+            if unit > 1 {
+                unit /= 10
+                value += Int64(bytes[position] - 48) * unit
+            }
             position += 1
         }
-        guard count > 0 else { return nil }
-        while count < 6 {
-            value *= 10
-            count += 1
+        return position > start ? (value, unit) : nil
+    }
+
+    /// The distance from UTC in microseconds; zero where the text ends.
+    mutating func offset() -> Int64? {
+        if isAtEnd || take(90) || take(122) { return 0 }
+        if take(32), isAtEnd { return nil }
+        if take(Array("UTC".utf8)) || take(Array("GMT".utf8)) || take(90) { return 0 }
+        let isNegative = take(45)
+        guard isNegative || take(43), let hours = number(2), hours < 24 else { return nil }
+        var minutes = hours * 60
+        if !isAtEnd {
+            _ = take(58)
+            guard let more = number(2), more < 60 else { return nil }
+            minutes += more
         }
-        return value
+        return (isNegative ? -minutes : minutes) * 60_000_000
+    }
+
+    private mutating func take(_ word: [UInt8]) -> Bool {
+        guard bytes[position...].starts(with: word) else { return false }
+        position += word.count
+        return true
     }
 }
 

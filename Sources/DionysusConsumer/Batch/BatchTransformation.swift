@@ -24,7 +24,8 @@ public struct BatchTransformation: Sendable {
     ///
     /// Updates are consecutive when none of the record's other events stands between them. The newest is the one of
     /// the highest version where all have one, else of the latest time, else of the highest offset. Updates that
-    /// don't carry the same attributes are all kept, since none of them stands for the others.
+    /// don't carry the same attributes are all kept, since none of them stands for the others, and so are those whose
+    /// times have different numbers of digits.
     public static let latestUpdates = BatchTransformation(apply: LatestUpdates.apply)
 }
 
@@ -56,7 +57,8 @@ enum LatestUpdates {
                 continue
             }
             if let run = openRuns[record], let last = runs[run].last,
-                onlyUpdate(in: messages[last])?.payload.shape === payload.shape
+                let before = onlyUpdate(in: messages[last])?.payload, before.shape === payload.shape,
+                before.timeUnit == payload.timeUnit
             {
                 runs[run].append(index)
             } else {

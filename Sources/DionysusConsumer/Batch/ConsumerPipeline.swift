@@ -32,7 +32,7 @@ struct ConsumerPipeline: Sendable {
             let recorded = parked + waiting.failures(in: batch)
             let work = work(
                 on: prepared.accepted,
-                without: failures,
+                without: failures.filter { !$0.isPartial },
                 prepared.bound,
                 batch.messageBatch,
                 log(of: topic)

@@ -81,7 +81,7 @@ extension ConsumerOutline.Replica {
             table = nil
             storage = "stored by the application"
         } else if declared.isConventional {
-            table = inflection.plural(of: Inflection.underscored(declared.remoteName))
+            table = inflection.plural(of: inflection.underscored(declared.remoteName))
             storage = "table, if it exists"
         } else {
             table = declared.table

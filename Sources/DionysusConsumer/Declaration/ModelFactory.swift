@@ -67,14 +67,19 @@ struct ModelFactory: Sendable {
             && name.unicodeScalars.allSatisfy { $0.properties.generalCategory != .control }
     }
 
+    /// Whether a name can be that of a type: letters and digits, with the modules of a Ruby class before it.
+    private static func isTypeName(_ name: String) -> Bool {
+        name.replacing("::", with: "_").utf8
+            .allSatisfy { byte in
+                byte == UInt8(ascii: "_") || (byte | 0x20) &- UInt8(ascii: "a") < 26 || byte &- UInt8(ascii: "0") < 10
+            }
+    }
+
     private func conventional(_ model: ReplicaModel) -> ReplicaModel? {
         let name = model.remoteName
         // Names from messages reach the catalogue of the database only if they can be the name of a type.
-        let isTypeName = name.utf8.allSatisfy { byte in
-            byte == UInt8(ascii: "_") || (byte | 0x20) &- UInt8(ascii: "a") < 26 || byte &- UInt8(ascii: "0") < 10
-        }
-        guard isTypeName, Self.isPlausible(name) else { return nil }
-        var found = ReplicaModel(remoteName: name, table: inflection.plural(of: Inflection.underscored(name)))
+        guard Self.isTypeName(name), Self.isPlausible(name) else { return nil }
+        var found = ReplicaModel(remoteName: name, table: inflection.plural(of: inflection.underscored(name)))
         found.isConventional = true
         return found
     }

@@ -102,7 +102,7 @@ struct ModelClaims {
         guard !topic.isPattern else { return [] }
         let suffix = "_genesis"
         let name = topic.name.hasSuffix(suffix) ? String(topic.name.dropLast(suffix.count)) : topic.name
-        return [Inflection.camelized(inflection.singular(of: name))]
+        return [inflection.camelized(inflection.singular(of: name))]
     }
 
     /// What the topic of a place in the list may write.

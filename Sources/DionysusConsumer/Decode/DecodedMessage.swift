@@ -20,4 +20,6 @@ struct FailedMessage: Sendable {
     let message: ConsumedMessage
     let error: DionysusError
     let attempts: Int
+    /// Whether records of it have been applied all the same.
+    var isPartial = false
 }

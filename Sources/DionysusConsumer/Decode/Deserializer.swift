@@ -39,12 +39,15 @@ struct Deserializer {
         try checkLinks(of: object, model)
         let shape = try shape(of: object, model)
         let values = shape.values(of: object)
+        let createdAt = try time(values, at: shape.createdAt, "created_at", model)
+        let updatedAt = try time(values, at: shape.updatedAt, "updated_at", model)
         return RecordPayload(
             shape: shape,
             values: values,
             sideloads: try sideloads(in: object, shape, model),
-            createdAt: try time(values, at: shape.createdAt, "created_at", model),
-            updatedAt: try time(values, at: shape.updatedAt, "updated_at", model),
+            createdAt: createdAt?.time,
+            updatedAt: updatedAt?.time,
+            timeUnit: (updatedAt ?? createdAt)?.unit ?? 1,
             origin: number.map { RecordPayload.Origin(number: $0, payload: object) }
         )
     }
@@ -64,18 +67,23 @@ struct Deserializer {
 
     private func checkLinks(of object: JSON.Object, _ model: String) throws {
         switch object["links"] {
-        case nil, .null, .object: return
+        case nil, .null, .object, .array([]): return
         default: throw DionysusError(.malformed, "the links of a payload of \(model.inMessage) are not an object")
         }
     }
 
-    private func time(_ values: [JSON], at index: Int?, _ name: String, _ model: String) throws -> Timestamp? {
+    private func time(
+        _ values: [JSON],
+        at index: Int?,
+        _ name: String,
+        _ model: String
+    ) throws -> (time: Timestamp, unit: Int64)? {
         guard let index else { return nil }
         switch values[index] {
-        case .null: return nil
+        case .null, .string(""): return nil
         case .string(let text):
-            if let time = Timestamp(text) {
-                try horizon.check(time, "\(name) of a payload of \(model.inMessage)")
+            if let time = Timestamp.reading(text) {
+                try horizon.check(time.time, "\(name) of a payload of \(model.inMessage)")
                 return time
             }
             fallthrough
@@ -107,11 +115,15 @@ struct Deserializer {
         switch (RecordShape.LinkKind(link.value), value) {
         case (.many, .array(let elements)):
             guard case .array(let ids) = link.value else { throw noSideload(link.name, owner) }
-            let records = try elements.map { element in
+            let records = try elements.compactMap { element -> RecordPayload? in
+                if element == .null { return nil }
                 guard case .object(let object) = element else { throw noSideload(link.name, owner) }
                 return try record(object, model: model)
             }
-            return Sideload(name: link.name, model: model, isToMany: true, ids: ids, records: records)
+            return Sideload(name: link.name, model: model, isToMany: true, ids: ids.withoutNulls, records: records)
+        case (.many, .null):
+            guard case .array(let ids) = link.value else { throw noSideload(link.name, owner) }
+            return Sideload(name: link.name, model: model, isToMany: true, ids: ids.withoutNulls, records: [])
         case (.one, .null), (.polymorphic, .null):
             let ids = link.value == .null ? [] : [link.value["id"] ?? link.value]
             return Sideload(name: link.name, model: model, ids: ids, records: [])
@@ -137,4 +149,9 @@ struct Deserializer {
             "a payload of \(owner.inMessage) has a link and a member that don't fit together: \(name.inMessage)"
         )
     }
+}
+
+extension [JSON] {
+    /// dionysus-rb lists null for a record that its serializer finds no id for.
+    fileprivate var withoutNulls: [JSON] { contains(.null) ? filter { $0 != .null } : self }
 }

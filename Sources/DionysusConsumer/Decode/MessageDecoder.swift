@@ -56,7 +56,7 @@ struct MessageDecoder: Sendable {
         _ deserializer: inout Deserializer
     ) throws -> DecodedEvent? {
         guard case .string(let text)? = value["event"], case .string(let model)? = value["model_name"],
-            case .array(let payloads)? = value["data"]
+            let payloads = value["data"]?.payloads
         else { throw DionysusError(.malformed, "an event lacks its name, its model's name or its list of data") }
         let first = count
         count += payloads.count
@@ -78,7 +78,7 @@ struct MessageDecoder: Sendable {
         }
         let payload: JSON.Object = ["id": .string(key.id)]
         let record = try deserializer.record(payload, model: key.model, number: 0)
-        let name = EventName(Inflection.underscored(key.model), .destroyed)
+        let name = EventName(naming.inflection.underscored(key.model), .destroyed)
         return [DecodedEvent(name: name, model: key.model, records: [record])]
     }
 
@@ -89,6 +89,17 @@ struct MessageDecoder: Sendable {
         }
         try horizon.check(version: version)
         return version
+    }
+}
+
+extension JSON {
+    /// The payloads of an event: a list, or one that stands alone.
+    var payloads: [JSON]? {
+        switch self {
+        case .array(let payloads): payloads
+        case .object: [self]
+        default: nil
+        }
     }
 }
 

@@ -28,6 +28,8 @@ final class RecordPayload: Sendable {
     let sideloads: [Sideload]
     let createdAt: Timestamp?
     let updatedAt: Timestamp?
+    /// How finely the payload tells the time of its record apart from others, in microseconds.
+    let timeUnit: Int64
     /// Nil for a record that came along in another's payload.
     let origin: Origin?
 
@@ -37,6 +39,7 @@ final class RecordPayload: Sendable {
         sideloads: [Sideload],
         createdAt: Timestamp?,
         updatedAt: Timestamp?,
+        timeUnit: Int64,
         origin: Origin?
     ) {
         self.shape = shape
@@ -44,6 +47,7 @@ final class RecordPayload: Sendable {
         self.sideloads = sideloads
         self.createdAt = createdAt
         self.updatedAt = updatedAt
+        self.timeUnit = timeUnit
         self.origin = origin
     }
 

@@ -88,7 +88,7 @@ final class RecordShape: Sendable {
             let name = links[index].name
             guard name != "links", let place = places[name] else { return nil }
             let singular = links[index].kind == .many ? naming.inflection.singular(of: name) : name
-            return SideloadPlace(link: index, member: place, model: Inflection.camelized(singular))
+            return SideloadPlace(link: index, member: place, model: naming.inflection.camelized(singular))
         }
         self.attributes = members.indices.filter { members[$0] != "links" && !linkNames.contains(members[$0]) }
 

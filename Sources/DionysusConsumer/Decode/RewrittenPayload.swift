@@ -9,6 +9,7 @@ extension RecordPayload {
             sideloads: sideloads,
             createdAt: createdAt,
             updatedAt: updatedAt,
+            timeUnit: timeUnit,
             origin: origin.map { Origin(number: number, payload: $0.payload) }
         )
     }
@@ -20,16 +21,18 @@ extension RecordPayload {
         let members = attributes + data.members.filter { links.contains($0.name) }
         let shape = RecordShape(members.map(\.name), attributeCount: attributes.count, like: shape)
         let values = members.map(\.value)
-        func time(_ index: Int?) -> Timestamp? {
+        func time(_ index: Int?) -> (time: Timestamp, unit: Int64)? {
             guard let index, case .string(let text) = values[index] else { return nil }
-            return Timestamp(text)
+            return Timestamp.reading(text)
         }
+        let (createdAt, updatedAt) = (time(shape.createdAt), time(shape.updatedAt))
         return RecordPayload(
             shape: shape,
             values: values,
             sideloads: sideloads,
-            createdAt: time(shape.createdAt),
-            updatedAt: time(shape.updatedAt),
+            createdAt: createdAt?.time,
+            updatedAt: updatedAt?.time,
+            timeUnit: (updatedAt ?? createdAt)?.unit ?? 1,
             origin: origin
         )
     }

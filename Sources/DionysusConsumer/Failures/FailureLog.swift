@@ -93,7 +93,7 @@ struct FailureSubject {
             let event = events.first
         else { return }
         if case .string(let name)? = event["event"] { type = name.storable(upTo: 500) }
-        guard case .array(let payloads)? = event["data"], let payload = payloads.first else { return }
+        guard let payload = event["data"]?.payloads?.first else { return }
         for name in ["created_at", "updated_at"] {
             if case .string(let text)? = payload[name] { time = Timestamp(text)?.storable ?? time }
         }

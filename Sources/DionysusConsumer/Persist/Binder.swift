@@ -18,6 +18,8 @@ struct Binder {
     /// The message that is being bound, and the place of its event among all.
     private var message: DecodedMessage?
     private var order = 0
+    /// What keeps records of the message from being stored, but not its other ones.
+    private var defect: DionysusError?
 
     /// Creates a binder for one batch.
     /// - Parameters:
@@ -38,6 +40,9 @@ struct Binder {
         for message in messages {
             do {
                 try binder.add(message)
+                guard let defect = binder.defect else { continue }
+                let error = DionysusError(in: message.message, defect)
+                failures.append(FailedMessage(message: message.message, error: error, attempts: 1, isPartial: true))
             } catch let error as DionysusError where error.code == .declaration {
                 throw error
             } catch {
@@ -58,6 +63,7 @@ struct Binder {
     private mutating func add(_ message: DecodedMessage) throws {
         let parts = dividedAtHandovers(message)
         let before = parts.count > 1 ? self : nil
+        defect = nil
         do {
             for part in parts {
                 if !handedOver.isEmpty, !models(ofRecordsIn: part).isDisjoint(with: handedOver) { divide() }
@@ -133,9 +139,12 @@ struct Binder {
             }
             for payload in event.records {
                 order += 1
+                if lacksID(payload, batch.layouts[layout].table, isOneOfSeveral: message.hasSeveralRecords) { continue }
                 let moment = Moment(
                     version: message.version,
-                    time: batch.layouts[layout].table.time(of: payload),
+                    time: payload.time,
+                    timeUnit: payload.timeUnit,
+                    columnUnit: batch.layouts[layout].table.timeUnit(of: payload),
                     source: message.message.source,
                     offset: message.message.offset,
                     written: message.message.timestamp
@@ -153,6 +162,17 @@ struct Binder {
             }
         }
         return (events, handovers)
+    }
+
+    /// Whether a record can't be stored because nobody knows which it is, while others of its message can.
+    private mutating func lacksID(_ payload: RecordPayload, _ table: ReplicaTable, isOneOfSeveral: Bool) -> Bool {
+        guard isOneOfSeveral, payload.id == nil else { return false }
+        defect = DionysusError(
+            .malformed,
+            "a payload of \(table.model) has no id; the message's other records have been applied",
+            advice: "let the producer publish the record again, with its id, and delete the failure"
+        )
+        return true
     }
 
     private func handover(
@@ -178,6 +198,15 @@ struct Binder {
     private mutating func layout(of model: String) -> Int? {
         if let number = layoutNumbers[model] { return number }
         guard let table = replicas.tables[model] else { return nil }
+        // Several names may stand for one table: `Crm::Contact`, and `CrmContact` where only a link names it.
+        if table.declaration.isConventional,
+            let number = batch.layouts.firstIndex(where: {
+                $0.table.declaration.isConventional && $0.table.name == table.name
+            })
+        {
+            layoutNumbers[model] = number
+            return number
+        }
         layoutNumbers[model] = batch.layouts.count
         batch.layouts.append(Layout(table))
         batch.ids.append([])
@@ -371,9 +400,12 @@ struct Binder {
 
     private mutating func records(of sideload: Sideload, _ moment: Moment) throws -> [BoundRecord] {
         guard let table = layout(of: sideload.model) else { return [] }
-        return try sideload.records.map { payload in
+        return try sideload.records.compactMap { payload in
+            if lacksID(payload, batch.layouts[table].table, isOneOfSeveral: true) { return nil }
             var own = moment
-            own.time = batch.layouts[table].table.time(of: payload)
+            own.time = payload.time
+            own.timeUnit = payload.timeUnit
+            own.columnUnit = batch.layouts[table].table.timeUnit(of: payload)
             return try record(payload, .updated, table, own)
         }
     }
@@ -412,4 +444,8 @@ extension DatabaseValue {
             default: .text(json.text)
             }
     }
+}
+
+extension DecodedMessage {
+    fileprivate var hasSeveralRecords: Bool { events.count > 1 || (events.first?.records.count ?? 0) > 1 }
 }

@@ -9,6 +9,7 @@ extension ReplicaColumn {
     /// - Throws: ``DionysusError`` with code `typeMismatch`, which names the column and shows no value.
     func value(for json: JSON) throws -> DatabaseValue {
         if case .null = json { return .null }
+        if case .string(let text) = json, isNull(for: text) { return .null }
         if let value = convert(json) { return value }
         throw DionysusError(
             .typeMismatch,
@@ -16,12 +17,22 @@ extension ReplicaColumn {
         )
     }
 
+    /// Whether a text stands for no value, as Rails takes it: an empty one, where the column holds no texts.
+    private func isNull(for text: String) -> Bool {
+        guard text.utf8.allSatisfy({ $0 == 0x20 || 9...13 ~= $0 }), description.isNullable, !isList else {
+            return false
+        }
+        switch type {
+        case .bool, .integer, .double, .decimal, .timestamp, .uuid: return true
+        case .text: return ["date", "time", "interval"].contains { declaredType.lowercased().hasPrefix($0) }
+        case .json, .bytes: return false
+        }
+    }
+
     /// A time as the column keeps it: PostgreSQL rounds to the digits that a type like `timestamp(3)` has.
-    ///
-    /// An event is compared with what is stored, so it has to be rounded in the same way, or one that is equal would
-    /// count as older.
     func stored(_ time: Timestamp) -> Timestamp {
         guard timestampUnit > 1 else { return time }
+        if cutsTimesOff { return time.floored(to: timestampUnit) }
         // It rounds half away from the beginning of the year 2000, where its count of microseconds begins.
         let start: Int64 = 946_684_800_000_000
         let (distance, overflows) = time.microseconds.subtractingReportingOverflow(start)
@@ -139,6 +150,8 @@ extension ReplicaTable {
         payload.updatedAt.map { updatedAt?.stored($0) ?? $0 }
     }
 
-    /// When the record was in this state, at the latest.
-    func time(of payload: RecordPayload) -> Timestamp? { updateTime(of: payload) ?? creationTime(of: payload) }
+    /// How finely the column tells times apart that says when a record was in this state, in microseconds.
+    func timeUnit(of payload: RecordPayload) -> Int64 {
+        (payload.updatedAt == nil ? createdAt : updatedAt)?.timestampUnit ?? 1
+    }
 }

@@ -39,7 +39,8 @@ struct Layout: Sendable {
             count: columns.count,
             softDeletes: table.declaration.softDeletes,
             cancelsItself: table.declaration.cancelling != nil,
-            canceledAtType: table.canceledAt?.type
+            canceledAtType: table.canceledAt?.type,
+            forgetsVersion: table.version?.description.isNullable ?? false
         )
     }
 }

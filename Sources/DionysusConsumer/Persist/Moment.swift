@@ -6,12 +6,26 @@ struct Moment: Sendable, Hashable {
     var version: Int64?
     /// When the record was last changed at the source.
     var time: Timestamp?
+    /// How finely the payload tells times apart, in microseconds: 1000 where they have 3 digits, as dionysus-rb's.
+    var timeUnit: Int64 = 1
+    /// How finely the replica's column does.
+    var columnUnit: Int64 = 1
     /// The partition of the message.
     var source: TopicPartition
     /// The offset of the message.
     var offset: Int64
     /// When the message was written.
     var written: Timestamp
+
+    /// Whether it is older than the time of a record, as far as the coarser of the two can tell.
+    ///
+    /// What a replica stores was cut off to what its column holds, so that only the payload's own time can be too coarse. The
+    /// column may have been rounded up by an earlier release.
+    func isOlder(than stored: Timestamp) -> Bool {
+        guard let time else { return false }
+        let (latest, overflows) = time.microseconds.addingReportingOverflow(columnUnit / 2)
+        return !overflows && latest < stored.floored(to: timeUnit).microseconds
+    }
 
     /// Whether it comes later in the same partition than another.
     func follows(_ other: Moment) -> Bool { source == other.source && offset > other.offset }
@@ -32,7 +46,12 @@ struct Tombstone: Sendable, Hashable {
             return event.follows(moment) ? other >= version : other > version
         }
         guard let time = event.time else { return event.follows(moment) }
-        if let last = moment.time { return time > last }
+        if let last = moment.time {
+            // The same time with other digits is that of the record's last state, which must not come back.
+            let unit = max(event.timeUnit, event.columnUnit, last.presumedUnit)
+            if time.floored(to: unit) > last.floored(to: unit) { return true }
+            return time > last && creates && event.follows(moment)
+        }
         return creates && event.follows(moment) || time > moment.written
     }
 
@@ -55,4 +74,9 @@ struct Tombstone: Sendable, Hashable {
         result.moment.written = max(moment.written, other.written)
         return result
     }
+}
+
+extension Timestamp {
+    /// How finely a stored time was told apart from others, presumably: dionysus-rb's has no more than 3 digits.
+    fileprivate var presumedUnit: Int64 { microseconds.isMultiple(of: 1_000) ? 1_000 : 1 }
 }

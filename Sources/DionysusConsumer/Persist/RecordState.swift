@@ -30,6 +30,8 @@ struct RowSlots: Sendable, Hashable {
     let cancelsItself: Bool
     /// The type of the column for soft deletion.
     let canceledAtType: DatabaseType?
+    /// Whether the version can be left open, for rows that an event without one has written last.
+    let forgetsVersion: Bool
 }
 
 /// One record of a replica: the row it has, the row it is to have, and what is remembered of its destruction.
@@ -110,8 +112,8 @@ struct RecordState: Sendable {
 
     private func isOutdated(_ moment: Moment) -> Bool {
         if let version, let other = moment.version { return other < version }
-        guard let time = updatedAt ?? createdAt, let other = moment.time else { return false }
-        return other < time
+        guard let time = updatedAt ?? createdAt else { return false }
+        return moment.isOlder(than: time)
     }
 
     /// Whether the event takes the row away.
@@ -167,19 +169,44 @@ struct RecordState: Sendable {
             assigned = SlotSet()
             assigned.insert(slots.id)
         }
+        let before = row
         for (slot, value) in event.assignments { row?[slot] = value }
         assigned.formUnion(event.slots)
-        if let slot = slots.version, let version = event.moment.version {
-            assign(.integer(version), to: slot)
-            self.version = version
+        if let slot = slots.version {
+            if let version = event.moment.version {
+                assign(.integer(version), to: slot)
+                self.version = version
+            } else if version != nil, slots.forgetsVersion {
+                // It would say that a message between this one and the one before is the newest.
+                assign(.null, to: slot)
+                version = nil
+            }
         }
         if let slot = slots.canceledAt, event.cancellation == .unmentioned, !isCanceled {
             let time = event.moment.time ?? event.moment.written
             let value = slots.canceledAtType == .timestamp ? DatabaseValue.timestamp(time) : .text(time.description)
             assign(event.change == .destroyed ? value : .null, to: slot)
         }
-        if let slot = slots.createdAt, event.slots.contains(slot) { createdAt = event.createdAt }
-        if let slot = slots.updatedAt, event.slots.contains(slot) { updatedAt = event.updatedAt }
+        if let slot = slots.createdAt, event.slots.contains(slot) {
+            createdAt = finer(createdAt, event.createdAt, event.moment, slot, before)
+        }
+        if let slot = slots.updatedAt, event.slots.contains(slot) {
+            updatedAt = finer(updatedAt, event.updatedAt, event.moment, slot, before)
+        }
+    }
+
+    /// The new time, or the old one if it is the same and has more digits: it stays in the row, so that messages between the
+    /// two are still known to be old.
+    private mutating func finer(
+        _ old: Timestamp?,
+        _ new: Timestamp?,
+        _ moment: Moment,
+        _ slot: Int,
+        _ before: [DatabaseValue]?
+    ) -> Timestamp? {
+        guard let old, let new, old > new, old.floored(to: moment.timeUnit) == new, let before else { return new }
+        row?[slot] = before[slot]
+        return old
     }
 
     private mutating func assign(_ value: DatabaseValue, to slot: Int) {

@@ -15,6 +15,7 @@ final class ReplicaCatalogue: Sendable {
     private let kept = Mutex<[Key: ReplicaTable]>([:])
     /// Models that are not kept, and when that was found: a table may be made later.
     private let absent = Mutex<[Key: ContinuousClock.Instant]>([:])
+    private let hasToldImplausible = Mutex(false)
     private let foundJoinTables = Mutex<[String: TableDescription]>([:])
     /// The tables of members that no message has named; nil for names that are no model's.
     private let foundParts = Mutex<[Key: ReplicaTable?]>([:])
@@ -131,7 +132,9 @@ final class ReplicaCatalogue: Sendable {
         for model in unknown {
             let (key, replica) = (Key(scope: scope, model: model), replicas[model])
             try compare(replica, key)
-            if replica == nil, ModelFactory.isPlausible(model) {
+            if replica == nil, !ModelFactory.isPlausible(model) {
+                noteImplausible(model)
+            } else if replica == nil {
                 note(absenceOf: key, table: declarations.first { $0.remoteName == model }?.table)
             } else if absent.withLock({ $0.removeValue(forKey: key) }) != nil {
                 logger?
@@ -178,6 +181,19 @@ final class ReplicaCatalogue: Sendable {
                 events of the model \(key.model) are left out: there is no table \(table) with a column for its ids. Create it, \
                 or declare Ignore("\(key.model)")
                 """
+            )
+    }
+
+    /// Tells once that there are models that have no names; the names themselves are endless, or nobody can read them.
+    private func noteImplausible(_ model: String) {
+        let isNew = hasToldImplausible.withLock { told in
+            defer { told = true }
+            return !told
+        }
+        guard isNew else { return }
+        logger?
+            .warning(
+                "events of models whose names are empty, too long or unreadable are left out: \(model.inMessage), for instance"
             )
     }
 
@@ -255,14 +271,6 @@ final class ReplicaCatalogue: Sendable {
         let new = Dictionary(descriptions.map { ($0.name, $0) }, uniquingKeysWith: { $1 })
         foundJoinTables.withLock { $0.merge(new) { $1 } }
         return known.merging(new) { $1 }
-    }
-
-    /// Names from messages reach the catalogue of the database only if they can be the name of a type.
-    private static func isTypeName(_ model: String) -> Bool {
-        guard (1...128).contains(model.utf8.count) else { return false }
-        return model.utf8.allSatisfy { byte in
-            byte == UInt8(ascii: "_") || (byte | 0x20) &- UInt8(ascii: "a") < 26 || byte &- UInt8(ascii: "0") < 10
-        }
     }
 }
 

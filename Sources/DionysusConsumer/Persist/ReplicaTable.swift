@@ -11,12 +11,15 @@ final class ReplicaColumn: Sendable {
     let isList: Bool
     /// The smallest difference of two times that the column can tell apart, in microseconds.
     let timestampUnit: Int64
+    /// Whether times are cut off to what the column can tell apart, instead of being rounded as the database does.
+    let cutsTimesOff: Bool
 
     var name: String { description.name }
     var declaredType: String { description.declaredType }
 
-    init(_ description: ColumnDescription) {
+    init(_ description: ColumnDescription, cutsTimesOff: Bool = false) {
         self.description = description
+        self.cutsTimesOff = cutsTimesOff
         type = description.type ?? .text
         isList = description.declaredType.hasSuffix("[]")
         timestampUnit = Self.timestampUnit(description)
@@ -76,7 +79,9 @@ final class ReplicaTable: Sendable {
         var columns: [String: ReplicaColumn] = [:]
         // A dot in a name would be taken as one between schema and table.
         for column in table.columns where !column.isGenerated && !column.name.contains(".") {
-            columns[column.name] = ReplicaColumn(column)
+            // Events are compared with these: a time that was rounded up would be later than the event it comes from.
+            let isCompared = [names.createdAt, names.updatedAt].contains(column.name)
+            columns[column.name] = ReplicaColumn(column, cutsTimesOff: isCompared)
         }
         guard let id = columns[names.id] else { return nil }
         model = declaration.remoteName

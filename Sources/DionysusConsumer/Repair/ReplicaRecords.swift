@@ -91,7 +91,7 @@ public struct ReplicaRecords: Sendable {
     private func members(of table: ReplicaTable, _ namespace: String?) async throws -> [VersionedRecord.Members] {
         var members: [VersionedRecord.Members] = []
         for (name, policy) in table.declaration.associations.sorted(by: { $0.key < $1.key }) {
-            let names = Set([inflection.singular(of: name), name].map(Inflection.camelized))
+            let names = Set([inflection.singular(of: name), name].map(inflection.camelized))
             let tables = try await catalogue.replicas(of: names, in: namespace).tables.values
             for table in Dictionary(tables.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first }).values {
                 members.append(VersionedRecord.Members(table: table, policy: policy))

@@ -68,7 +68,7 @@ struct ReplicaCheck: Sendable {
         let reserved = ["id", "created_at", "updated_at", "canceled_at"]
         let attributes = publication.attributes.filter { !reserved.contains($0) }
         let links = publication.links.flatMap { link in
-            ["_id", "_type", "_ids"].map { settings.columns.prefix + Inflection().singular(of: link) + $0 }
+            ["_id", "_type", "_ids"].map { settings.columns.prefix + settings.inflection.singular(of: link) + $0 }
                 + ["_id", "_type", "_ids"].map { settings.columns.prefix + link + $0 }
         }
         // What no column has is kept whole where the table has a column for that.
@@ -197,7 +197,8 @@ struct ReplicaCheck: Sendable {
             return [parent, member].filter { description.column($0) == nil }
                 .map { "\(place): table \(table) has no column \($0)" }
         case .replace(let foreignKey):
-            let names = [settings.inflection.singular(of: relationship), relationship].map(Inflection.camelized)
+            let names = [settings.inflection.singular(of: relationship), relationship]
+                .map(settings.inflection.camelized)
             let replicas = names.compactMap { factory.replica(of: $0, in: scope.namespace) }
             for table in replicas.compactMap(\.table) {
                 guard let description = try transaction.describe(table: table) else { continue }

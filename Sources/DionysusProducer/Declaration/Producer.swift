@@ -64,6 +64,7 @@ public struct ProducerTopic: Sendable {
     let publications: [PublishedModel]
     var settings = TopicSettings()
     var genesisSettings = ProducerTopic.genesisDefaults
+    var wire: WireStyle?
 
     /// Declares a topic.
     /// - Parameters:
@@ -82,6 +83,19 @@ public struct ProducerTopic: Sendable {
         self.partitionKey = partitionKey
         self.genesisReplica = genesisReplica
         self.publications = publications()
+    }
+}
+
+extension ProducerTopic {
+    /// Chooses how numbers, times and texts are written in the topic, and in its genesis topic.
+    ///
+    ///     Topic("bookings") { Publish(Booking.self) }.wire(.dionysusRb)
+    /// - Parameter style: The style. That of ``ProducerSettings/wire`` by default.
+    /// - Returns: The topic with the choice.
+    public func wire(_ style: WireStyle) -> ProducerTopic {
+        var copy = self
+        copy.wire = style
+        return copy
     }
 }
 

@@ -13,6 +13,8 @@ public struct Registry: Sendable {
         let observations: [Observation]
         let serializers: Serializers
         let publishesAfterCommit: Bool
+        /// How its payloads are written; nil as for all topics.
+        let wire: WireStyle?
 
         /// The ways from the model to everything that is published with it.
         var dependencies: [AssociationDescription] { aggregate.flatMap(\.paths).withoutRepetitions }
@@ -68,7 +70,8 @@ public struct Registry: Sendable {
                         aggregate: published.dependencies,
                         observations: published.observations,
                         serializers: namespace.serializers,
-                        publishesAfterCommit: published.publishesAfterCommit ?? settings.publishesAfterCommit
+                        publishesAfterCommit: published.publishesAfterCommit ?? settings.publishesAfterCommit,
+                        wire: topic.wire
                     )
                 }
             }

@@ -16,6 +16,7 @@ extension ModelSerializer {
     ///   - dependencies: What to sideload. Their records are written by `serializers`.
     ///   - serializers: The serializers of sideloaded records.
     ///   - fractionDigits: How many digits the fractions of times have, from 0 to 6. Default 6.
+    ///   - wire: How numbers, times and texts are written; ``WireStyle/dionysusRb`` has at most 3 digits in times.
     /// - Returns: The payload as a JSON object.
     /// - Throws: What a computation throws; ``DionysusError`` with code `application` when it asks for records that
     ///   `related` lacks, and with code `declaration` for a sideloaded model without a serializer.
@@ -24,9 +25,10 @@ extension ModelSerializer {
         related: Related<Record> = Related(),
         with dependencies: any Dependency<Record>...,
         serializers: Serializers = Serializers {},
-        fractionDigits: Int = 6
+        fractionDigits: Int = 6,
+        wire: WireStyle = .dionysus
     ) throws -> JSON {
-        let encoder = JSONTreeEncoder(fractionDigits: fractionDigits)
+        let encoder = wire.encoder(fractionDigits)
         let sideloads = Set(dependencies.flatMap(\.dependencies).map(\.association))
         return .object(
             try SerializerPlan(self).payload(of: record, related.targets, sideloading: sideloads, serializers, encoder)

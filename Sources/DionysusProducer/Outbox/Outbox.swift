@@ -7,6 +7,8 @@ struct Outbox: Sendable {
     let support: any OutboxSupport
     let dialect: any SQLDialect
     let lanes: Int
+    /// Whether the table is one of dionysus-rb: `migrate` adds no columns to it.
+    let isMadeByRuby: Bool
     /// Whether the table has the columns that dionysus-rb's lacks.
     let hasContext: Bool
     /// Whether the table has changesets: dionysus-rb's has, where its application observes anything.
@@ -43,11 +45,16 @@ struct Outbox: Sendable {
             support: database.outbox,
             dialect: database.dialect,
             lanes: try OutboxSchema.lanes(tables, in: &transaction),
+            isMadeByRuby: isMadeByRuby(table),
             hasContext: OutboxRow.contextColumns.allSatisfy { table.column($0) != nil },
             hasChangeset: table.column("changeset") != nil,
             holdsUnicode: try database.outbox.holdsUnicode(in: &transaction),
             messageLength: OutboxShape.messageLength(of: table)
         )
+    }
+
+    static func isMadeByRuby(_ table: TableDescription) -> Bool {
+        OutboxRow.contextColumns.allSatisfy { table.column($0) == nil }
     }
 
     var tables: OutboxTables { support.tables }

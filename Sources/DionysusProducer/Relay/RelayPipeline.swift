@@ -26,6 +26,7 @@ struct RelayPipeline: Sendable {
     let expansions: Expansions
     let expansionMemory = ExpansionMemory()
     let plans: [RecordGroup: LoadPlan]
+    let styles: WireStyles
     let composer: Composer
     /// The keys of models whose records the outbox may know under several spellings.
     let keys: [String: RecordKey]
@@ -177,7 +178,7 @@ struct RelayPipeline: Sendable {
     private func load(_ rows: [OutboxRow]) async throws -> LoadedBatch {
         let timing = telemetry.metrics.begin(.load)
         defer { timing.end() }
-        return try await SnapshotLoader(database: database, plans: plans, fractionDigits: settings.timeFractionDigits)
+        return try await SnapshotLoader(database: database, plans: plans, styles: styles)
             .loadWhatCanBe(Dictionary(grouping: rows, by: RecordGroup.init).mapValues { $0.map(\.resourceID) })
     }
 

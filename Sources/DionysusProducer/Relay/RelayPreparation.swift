@@ -46,6 +46,7 @@ extension RelayPipeline {
             registry: registry,
             expansions: Expansions(registry, catalogue, outbox),
             plans: Dictionary(plans, uniquingKeysWith: { first, _ in first }),
+            styles: WireStyles(registry, settings, isRubyOutbox: outbox.isMadeByRuby),
             composer: Composer(sourceID: sourceID, registry: registry),
             keys: RecordKey.spelled(registry, catalogue),
             housekeeping: LaneHousekeeping(),

@@ -77,6 +77,7 @@ public struct RelayService: Service {
             }
             guard let pipeline = prepared else { return }
             logger.info("the relay has started", metadata: ["lanes": "\(pipeline.outbox.lanes)"])
+            tellStyle(pipeline)
             telemetry.started(lanes: pipeline.outbox.lanes)
             try await withThrowingTaskGroup(of: Void.self) { group in
                 let workers = LaneWorkers(pipeline: pipeline, queue: queue, count: settings.workers)
@@ -106,6 +107,16 @@ public struct RelayService: Service {
             queue.close()
             doorbell.ring()
         }
+    }
+
+    /// Says once, at the start, if something is written as dionysus-rb does, and why.
+    private func tellStyle(_ pipeline: RelayPipeline) {
+        let topics = pipeline.styles.rubyTopics(of: context.registry)
+        guard topics?.isEmpty != true else { return }
+        let place = topics.map { "topics \($0.joined(separator: ", ")) are" } ?? "messages are"
+        let reason =
+            settings.wire == nil && pipeline.outbox.isMadeByRuby ? ": the outbox is a table that dionysus-rb made" : ""
+        logger.notice("\(place) written as dionysus-rb does, times with 3 digits\(reason)")
     }
 
     /// Finds lanes that have something to publish.

@@ -22,6 +22,7 @@ public struct Responder: Sendable {
     private let producer: any MessageProducer
     private let loader: SnapshotLoader
     private let settings: ProducerSettings
+    private let styles: WireStyles
     private let instrumentation: Instrumentation
 
     /// Creates a responder.
@@ -47,10 +48,11 @@ public struct Responder: Sendable {
         self.database = database
         self.settings = settings
         self.instrumentation = instrumentation
+        styles = try await WireStyles.read(registry, settings, from: database)
         loader = SnapshotLoader(
             database: database,
             plans: Dictionary(plans, uniquingKeysWith: { first, _ in first }),
-            fractionDigits: settings.timeFractionDigits
+            styles: styles
         )
         producer = try await broker.makeProducer(
             ProducerOptions(
@@ -94,7 +96,13 @@ public struct Responder: Sendable {
         let loaded = try await loader.load(groups.mapValues { $0.map(\.id) })
         let outgoing = try zip(messages, records)
             .flatMap { message, records -> [AddressedMessage] in
-                let composition = Composition(message: message, records: records, topic: topic, loaded: loaded)
+                let composition = Composition(
+                    message: message,
+                    records: records,
+                    topic: topic,
+                    loaded: loaded,
+                    encoder: styles.encoder(ofTopic: topic)
+                )
                 let sent = try composition.addressed(registry, version: version)
                 let targets = message.genesisOnly ? [] : [topic]
                 return (targets + (genesisTopic.map { [$0] } ?? []))
@@ -163,7 +171,7 @@ public struct Responder: Sendable {
                 advice: "publish it there, or give payloads instead of records"
             )
         }
-        let encoder = JSONTreeEncoder(fractionDigits: settings.timeFractionDigits)
+        let encoder = styles.encoder(ofTopic: topic)
         return try records.map { record in
             let values = try encoder.encodeObject(record)
             let group = RecordGroup(topic: topic, modelName: event.model.name)
@@ -200,6 +208,7 @@ private struct Composition {
     let records: [[RespondedRecord]]
     let topic: String
     let loaded: [RecordGroup: LoadedRecords]
+    let encoder: JSONTreeEncoder
 
     func addressed(_ registry: Registry, version: Int64) throws -> AddressedMessage {
         let key = Array(try self.key().utf8)
@@ -208,7 +217,7 @@ private struct Composition {
             topic: topic,
             destination: .partitioned(by: partitionKey.map { Array($0.utf8) } ?? key),
             key: key,
-            value: JSON.object(["message": .array(try events())]).bytes,
+            value: encoder.finished(JSON.object(["message": .array(try events())]).bytes),
             headers: [
                 MessageHeader(HeaderName.eventID, Array(UUID().uuidString.lowercased().utf8)),
                 MessageHeader(HeaderName.version, Array(String(version).utf8)),

@@ -23,7 +23,7 @@ struct KeptValues: Sendable {
     static func onTheWire(_ value: JSON, as type: DatabaseType?, _ encoder: JSONTreeEncoder) -> JSON {
         switch stored(value, as: type) {
         case .timestamp(let time): .string(time.iso8601(fractionDigits: encoder.fractionDigits))
-        case .decimal(let decimal): .string(decimal.description)
+        case .decimal(let decimal): .string(encoder.text(of: decimal))
         case .bool(let flag): .bool(flag)
         default: value
         }

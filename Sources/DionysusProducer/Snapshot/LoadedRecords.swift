@@ -60,13 +60,16 @@ final class LoadedRecords {
     ///   - id: The record's primary key, as the outbox has it.
     ///   - kept: What is known of the record if it is gone.
     func payload(of id: String, kept: @autoclosure () -> KeptValues = KeptValues()) throws -> [UInt8] {
-        guard let index = place(of: id) else { return JSON.object(payloadOfGone(id, kept())).bytes }
+        guard let index = place(of: id) else {
+            return encoder.finished(JSON.object(payloadOfGone(id, kept())).bytes)
+        }
         if let payload = payloads[index] { return payload }
         var writer = JSONWriter(capacity: typicalSize)
         try rows.writePayload(index, into: &writer)
-        payloads[index] = writer.bytes
+        let payload = encoder.finished(writer.bytes)
+        payloads[index] = payload
         typicalSize = max(typicalSize, writer.bytes.count)
-        return writer.bytes
+        return payload
     }
 
     /// Its primary key, no links, and what is known of its declared attributes.
@@ -76,9 +79,9 @@ final class LoadedRecords {
         for property in declared where property.name != plan.model.primaryKey {
             guard let value = kept.values[property.name] else { continue }
             let json = KeptValues.onTheWire(value, as: plan.columnTypes[property.name], encoder)
-            members.append(.init(property.name, json.scaled(to: property.scale)))
+            members.append(.init(property.name, json.scaled(to: property.scale, encoder)))
         }
-        members.append(.init("links", .object([:])))
+        members.insert(.init("links", .object([:])), at: encoder.writesAsRails ? 0 : members.count)
         return JSON.Object(members)
     }
 

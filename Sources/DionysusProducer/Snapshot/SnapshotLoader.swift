@@ -4,7 +4,7 @@ import Dionysus
 struct SnapshotLoader: Sendable {
     let database: any CapturingDatabase
     let plans: [RecordGroup: LoadPlan]
-    let fractionDigits: Int
+    let styles: WireStyles
 
     private typealias Group = (group: RecordGroup, plan: LoadPlan, ids: [String])
 
@@ -23,13 +23,15 @@ struct SnapshotLoader: Sendable {
         var start = first.count
         for ((group, plan, _), queries) in zip(groups, queries) {
             let end = start + queries.count
-            loaded[group] = LoadedRecords(plan: plan, results: results[start..<end], encoder: encoder)
+            loaded[group] = LoadedRecords(
+                plan: plan,
+                results: results[start..<end],
+                encoder: styles.encoder(ofTopic: group.topic)
+            )
             start = end
         }
         return loaded
     }
-
-    private var encoder: JSONTreeEncoder { JSONTreeEncoder(fractionDigits: fractionDigits) }
 
     /// Loads records so that what is wrong with some of them keeps no others from being loaded.
     ///
@@ -59,7 +61,11 @@ struct SnapshotLoader: Sendable {
                     switch result {
                     case .failure(let error): for id in ids { batch.apart[group, default: [:]][id] = .failed(error) }
                     case .success(let results):
-                        let records = LoadedRecords(plan: plan, results: results[...], encoder: encoder)
+                        let records = LoadedRecords(
+                            plan: plan,
+                            results: results[...],
+                            encoder: styles.encoder(ofTopic: group.topic)
+                        )
                         for id in ids { batch.apart[group, default: [:]][id] = .loaded(records) }
                     }
                 }

@@ -75,7 +75,7 @@ public struct MessagePreview: Sendable, Hashable {
         let records = try await SnapshotLoader(
             database: database,
             plans: [group: LoadPlan(publication, catalogue)],
-            fractionDigits: settings.timeFractionDigits
+            styles: try await WireStyles.read(registry, settings, from: database)
         )
         .load([group: [row.resourceID]])
         let (messages, verdicts) = Composer(sourceID: "", registry: registry)
