@@ -78,6 +78,15 @@ public struct ConsumerSettings: Sendable {
     ///
     /// Default `canceled_at`.
     public var softDeleteAttribute = "canceled_at"
+    /// Whether replicas keep the rows of records that are destroyed without a time of cancellation, soft-deleted, if their
+    /// declaration doesn't say.
+    ///
+    /// Default false: the rows are deleted.
+    public var softDeletes = false
+    /// Ends such records in a way of the application's own, in replicas whose declaration doesn't say.
+    ///
+    /// As ``Persist/cancelling(_:)`` for all replicas with a table. Default nil.
+    public var cancelling: (@Sendable (CanceledRecords, inout Transaction) throws -> Void)?
     /// Plurals that follow no rule.
     ///
     /// Default: English ones.

@@ -165,7 +165,7 @@ import Testing
             kind,
             [
                 booking(Self.ours, fee: Self.ours, 1, version: 3), booking(Self.theirs, fee: Self.theirs, 2),
-                booking(Self.theirs, fee: "2026-01-01T10:00:00.349Z", 3),
+                booking("2026-01-01T10:00:00.350690Z", fee: "2026-01-01T10:00:00.349999Z", 3),
             ],
             gives: ["7 2"],
             in: "SELECT synced_id, CAST(amount AS bigint) FROM bookings_fees"

@@ -34,7 +34,7 @@ public struct Backfill: Sendable {
         self.database = database
         catalogue = ReplicaCatalogue(
             database: database,
-            factory: ModelFactory(consumer, inflection: settings.inflection),
+            factory: ModelFactory(consumer, settings),
             settings: settings,
             logger: nil
         )
@@ -90,7 +90,8 @@ public struct Backfill: Sendable {
                 advice: "name a model as it is on the wire, such as BookingsFee"
             )
         }
-        guard let data = table.data else {
+        let keeping = table.declaration.payloadKeeping
+        guard let data = keeping == nil ? table.data : table.id else {
             throw DionysusError(
                 .declaration,
                 "table \(table.name) has no column \(names.data) that keeps payloads",
@@ -107,6 +108,7 @@ public struct Backfill: Sendable {
         return BackfillStep(
             table: table,
             data: data,
+            keeping: keeping,
             columns: try Set(columns).sorted().map { try column($0, of: table) },
             names: names,
             batchSize: batchSize

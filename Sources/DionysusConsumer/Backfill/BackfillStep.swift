@@ -5,7 +5,9 @@ import struct Foundation.UUID
 /// One transaction of a backfill.
 struct BackfillStep: Sendable {
     let table: ReplicaTable
+    /// The column with the payloads; that of the ids where the application keeps the payloads elsewhere.
     let data: ReplicaColumn
+    let keeping: PayloadKeeping?
     let columns: [ReplicaColumn]
     /// How the payloads name what Dionysus itself fills.
     let names: ReplicaColumnNames
@@ -48,9 +50,10 @@ struct BackfillStep: Sendable {
         var (report, last) = try load(in: &transaction)
         guard !report.isFinished else { return report }
         let rows = try nextRows(after: last, in: &transaction)
+        let kept = try keptPayloads(of: rows, in: &transaction)
         var changes: [Change] = []
         for row in rows {
-            if let change = try change(of: row, &report) { changes.append(change) }
+            if let change = try change(of: row, kept, &report) { changes.append(change) }
         }
         try write(changes, &report, in: &transaction)
         report.examined += rows.count
@@ -123,15 +126,42 @@ struct BackfillStep: Sendable {
         try DatabaseValue.text(text).converted(to: table.id.type)
     }
 
-    private func change(of row: Row, _ report: inout BackfillReport) throws -> Change? {
-        let id = table.id.normalized(row[0])
-        guard !row[1].isNull else {
-            report.absent += 1
-            return nil
+    /// The payloads that the application keeps; nil where the table does.
+    private func keptPayloads(
+        of rows: [Row],
+        in transaction: inout Transaction
+    ) throws -> [DatabaseValue: JSON.Object]? {
+        guard let keeping, !rows.isEmpty else { return nil }
+        do {
+            return try keeping.read(rows.map { table.id.normalized($0[0]) }, &transaction)
+        } catch {
+            throw DionysusError.ofApplication(error, "reading payloads of \(table.model) failed")
         }
-        guard case .object(let payload)? = try? JSON(parsing: (try row.text(1) ?? "").utf8) else {
-            report.refuse(id)
-            return nil
+    }
+
+    private func change(
+        of row: Row,
+        _ kept: [DatabaseValue: JSON.Object]?,
+        _ report: inout BackfillReport
+    ) throws -> Change? {
+        let id = table.id.normalized(row[0])
+        let payload: JSON.Object
+        if let kept {
+            guard let found = kept[id] else {
+                report.absent += 1
+                return nil
+            }
+            payload = found
+        } else {
+            guard !row[1].isNull else {
+                report.absent += 1
+                return nil
+            }
+            guard case .object(let found)? = try? JSON(parsing: (try row.text(1) ?? "").utf8) else {
+                report.refuse(id)
+                return nil
+            }
+            payload = found
         }
         var change = Change(id: id)
         var isAbsent = false

@@ -24,8 +24,8 @@ public struct BatchTransformation: Sendable {
     ///
     /// Updates are consecutive when none of the record's other events stands between them. The newest is the one of
     /// the highest version where all have one, else of the latest time, else of the highest offset. Updates that
-    /// don't carry the same attributes are all kept, since none of them stands for the others, and so are those whose
-    /// times have different numbers of digits.
+    /// don't carry the same attributes are all kept, since none of them stands for the others, and so are those that can't be
+    /// compared: with and without a version, or with times of different numbers of digits.
     public static let latestUpdates = BatchTransformation(apply: LatestUpdates.apply)
 }
 
@@ -58,7 +58,8 @@ enum LatestUpdates {
             }
             if let run = openRuns[record], let last = runs[run].last,
                 let before = onlyUpdate(in: messages[last])?.payload, before.shape === payload.shape,
-                before.timeUnit == payload.timeUnit
+                before.timeUnit == payload.timeUnit, payload.carriesWhatItLists,
+                (messages[last].version == nil) == (message.version == nil)
             {
                 runs[run].append(index)
             } else {

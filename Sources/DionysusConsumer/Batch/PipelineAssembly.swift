@@ -31,7 +31,7 @@ extension ConsumerPipeline {
             clock: ReplicaClock(database: database, skew: settings.maxClockSkew),
             catalogue: ReplicaCatalogue(
                 database: database,
-                factory: ModelFactory(consumer, inflection: settings.inflection),
+                factory: ModelFactory(consumer, settings),
                 settings: settings,
                 logger: logger
             ),

@@ -44,7 +44,7 @@ package struct ConsumerOutline: Sendable {
     package init(_ consumer: some Consumer, settings: ConsumerSettings) {
         let plan = TopicPlan(consumer, settings: settings)
         topics = zip(plan.names + plan.patterns, plan.all).map { Topic(name: $0, $1) }
-        replicas = ModelFactory(consumer, inflection: settings.inflection).scopes
+        replicas = ModelFactory(consumer, settings).scopes
             .flatMap { scope in scope.models.map { Replica($0, namespace: scope.namespace, settings.inflection) } }
     }
 }

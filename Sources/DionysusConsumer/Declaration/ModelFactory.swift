@@ -17,8 +17,9 @@ struct ModelFactory: Sendable {
     private let byName: [String?: [String: ReplicaModel]]
     private let choose: @Sendable (String) -> ReplicaModel?
     private let inflection: Inflection
+    private let settings: ConsumerSettings
 
-    init(_ consumer: some Consumer, inflection: Inflection) {
+    init(_ consumer: some Consumer, _ settings: ConsumerSettings) {
         let namespaces = Dictionary(grouping: consumer.namespaces.filter { !$0.models.isEmpty }, by: \.name)
             .map { name, parts in Scope(namespace: name, models: parts.flatMap(\.models)) }
         scopes =
@@ -28,7 +29,8 @@ struct ModelFactory: Sendable {
             scopes[scope.namespace] = Dictionary(scope.models.map { ($0.remoteName, $0) }, uniquingKeysWith: { $1 })
         }
         choose = { consumer.replica(for: $0) }
-        self.inflection = inflection
+        inflection = settings.inflection
+        self.settings = settings
     }
 
     /// The namespace if models are kept there in its own way, else nil.
@@ -41,8 +43,21 @@ struct ModelFactory: Sendable {
         let listed = namespace.flatMap { byName[$0]?[model] } ?? byName[nil]?[model]
         guard var chosen = listed ?? (Self.isPlausible(model) ? choose(model) : nil) else { return nil }
         chosen.remoteName = model
-        if chosen.isConventional { return conventional(chosen) }
-        return chosen.table == nil && chosen.ownPersistence == nil ? nil : chosen
+        if chosen.isConventional { return conventional(chosen).map(endedAsSettingsSay) }
+        return chosen.table == nil && chosen.ownPersistence == nil ? nil : endedAsSettingsSay(chosen)
+    }
+
+    private func endedAsSettingsSay(_ model: ReplicaModel) -> ReplicaModel {
+        guard model.endsAsSettingsSay, let table = model.table else { return model }
+        var model = model
+        model.softDeletes = settings.softDeletes
+        if let cancelling = settings.cancelling {
+            let name = model.remoteName
+            model.cancelling = { ids, transaction in
+                try cancelling(CanceledRecords(model: name, table: table, ids: ids), &transaction)
+            }
+        }
+        return model
     }
 
     /// Whether a model is listed as one that is not kept.

@@ -16,6 +16,9 @@ public struct ReplicaModel: Sendable {
     var readOnly: Set<String> = []
     var storing: (@Sendable (JSON.Object) -> [String: JSON])?
     var cancelling: CancellationStrategy?
+    /// Whether the settings decide what becomes of records that are destroyed without a time of cancellation.
+    var endsAsSettingsSay = true
+    var payloadKeeping: PayloadKeeping?
     /// Takes all events, in the place of a table.
     var ownPersistence: RecordHandler?
     var importing: RecordHandler?
@@ -140,7 +143,12 @@ public struct Persist<Record>: ListElement, Sendable {
     ///
     /// By default such rows are deleted.
     /// - Returns: The replica with the choice.
-    public func softDeleting() -> Persist { changing { $0.softDeletes = true } }
+    public func softDeleting() -> Persist {
+        changing {
+            $0.softDeletes = true
+            $0.endsAsSettingsSay = false
+        }
+    }
 
     func changing(_ change: (inout ReplicaModel) -> Void) -> Persist {
         var copy = self

@@ -5,6 +5,30 @@ public import Dionysus
 /// The ids are those of the source. The rows are there, with the attributes of the event.
 public typealias CancellationStrategy = @Sendable ([DatabaseValue], inout Transaction) throws -> Void
 
+/// Records of one replica that have been destroyed at the source.
+public struct CanceledRecords: Sendable, Hashable {
+    /// The model's name on the wire.
+    public let model: String
+    /// The replica's table.
+    public let table: String
+    /// The ids at the source.
+    public let ids: [DatabaseValue]
+}
+
+/// A payload that an application keeps elsewhere.
+public struct KeptPayload: Sendable, Hashable {
+    /// The record's id at the source.
+    public let id: DatabaseValue
+    /// The whole payload under the names it has here; nil if the record is there no longer.
+    public let data: JSON.Object?
+}
+
+/// How an application keeps payloads.
+struct PayloadKeeping: Sendable {
+    let store: @Sendable ([KeptPayload], inout Transaction) throws -> Void
+    let read: @Sendable ([DatabaseValue], inout Transaction) throws -> [DatabaseValue: JSON.Object]
+}
+
 extension Persist {
     /// Gives the columns that Dionysus fills other names in this replica.
     ///
@@ -61,6 +85,44 @@ extension Persist {
     /// - Parameter strategy: Ends the records; what it throws is a failure of the messages.
     /// - Returns: The replica with the strategy.
     public func cancelling(_ strategy: @escaping CancellationStrategy) -> Persist {
-        changing { $0.cancelling = strategy }
+        changing {
+            $0.cancelling = strategy
+            $0.endsAsSettingsSay = false
+        }
+    }
+
+    /// Deletes the rows of records that are destroyed without a time of cancellation, whatever the settings say of others.
+    /// - Returns: The replica with the choice.
+    public func deleting() -> Persist {
+        changing {
+            $0.softDeletes = false
+            $0.cancelling = nil
+            $0.endsAsSettingsSay = false
+        }
+    }
+
+    /// Keeps whole payloads in another place than a column of the table: in another model's table, say.
+    ///
+    ///     Persist("Rental", table: "rentals").keepingPayloads { payloads, transaction in
+    ///         for payload in payloads {
+    ///             try transaction.run("DELETE FROM rental_payloads WHERE rental_id = \(payload.id)")
+    ///             guard let data = payload.data else { continue }
+    ///             try transaction.run(
+    ///                 "INSERT INTO rental_payloads VALUES (\(payload.id), \(DatabaseValue.json(JSON.object(data).text)))"
+    ///             )
+    ///         }
+    ///     } reading: { ids, transaction in
+    ///         …
+    ///     }
+    /// - Parameters:
+    ///   - store: Keeps the payloads of all records that a batch has stored or removed, each once, in the transaction of
+    ///     their rows. What it throws is a failure of the messages.
+    ///   - read: Finds payloads by the records' ids at the source; a backfill asks for as many as its batch has rows.
+    /// - Returns: The replica with the choice.
+    public func keepingPayloads(
+        _ store: @escaping @Sendable ([KeptPayload], inout Transaction) throws -> Void,
+        reading read: @escaping @Sendable ([DatabaseValue], inout Transaction) throws -> [DatabaseValue: JSON.Object]
+    ) -> Persist {
+        changing { $0.payloadKeeping = PayloadKeeping(store: store, read: read) }
     }
 }

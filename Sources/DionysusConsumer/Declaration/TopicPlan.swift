@@ -18,7 +18,7 @@ struct TopicPlan: Sendable {
         }
         let claims = ModelClaims(
             all.map(\.topic),
-            factory: ModelFactory(consumer, inflection: settings.inflection),
+            factory: ModelFactory(consumer, settings),
             inflection: settings.inflection
         )
         for number in all.indices {

@@ -70,6 +70,19 @@ final class RecordPayload: Sendable {
         JSON.Object(zip(shape.names, values).map { JSON.Object.Member($0, $1) })
     }
 
+    /// Whether the records came along that the links to them list.
+    var carriesWhatItLists: Bool { sideloads.allSatisfy { $0.records.count >= $0.ids.count } }
+
+    /// ``data`` with the records that came along.
+    var wholeData: JSON.Object {
+        var whole = data
+        for sideload in sideloads {
+            let records = sideload.records.map { JSON.object($0.wholeData) }
+            whole[sideload.name] = sideload.isToMany ? .array(records) : records.first ?? .null
+        }
+        return whole
+    }
+
     /// ``data`` as JSON, written without making the object.
     var text: String {
         var writer = JSONWriter(capacity: 512)

@@ -1,4 +1,4 @@
-import Dionysus
+public import Dionysus
 
 /// Decides which events are applied, and says why the others are not.
 ///
@@ -7,6 +7,8 @@ import Dionysus
 /// An event that is left out is neither applied nor handled nor logged. The error handler is told of it.
 public struct MessageFilter: Sendable {
     let reason: String
+    /// Whether all records of an event are to be applied, as far as the filter looks at them together.
+    let acceptsTogether: @Sendable (IncomingRecords) throws -> Bool
     let isAccepted: @Sendable (IncomingEvent) throws -> Bool
 
     /// Creates a filter.
@@ -18,8 +20,39 @@ public struct MessageFilter: Sendable {
         isAccepted: @escaping @Sendable (IncomingEvent) throws -> Bool
     ) {
         self.reason = reason
+        acceptsTogether = { _ in true }
         self.isAccepted = isAccepted
     }
+
+    /// Creates a filter that looks at all records of an event together.
+    ///
+    ///     MessageFilter(otherwise: "a test account", together: { $0.records.allSatisfy { $0.data["test"] == nil } })
+    /// - Parameters:
+    ///   - reason: Why events are left out, for those who are told of it.
+    ///   - accepts: Whether an event is to be applied, with all of its records. What it throws is a failure of its message.
+    public init(
+        otherwise reason: String = "a filter does not accept it",
+        together accepts: @escaping @Sendable (IncomingRecords) throws -> Bool
+    ) {
+        self.reason = reason
+        acceptsTogether = accepts
+        isAccepted = { _ in true }
+    }
+}
+
+/// An event as it stands in its message, with all of its records.
+public struct IncomingRecords: Sendable {
+    /// The message, as the last middleware left it.
+    public let message: ConsumedMessage
+    /// The event's name: `rental_updated`.
+    public let name: EventName
+    /// The model's name on the wire.
+    public let model: String
+    /// The event once for each of its records, in their order.
+    public let records: [IncomingEvent]
+
+    /// The topic of its message.
+    public var topic: String { message.source.topic }
 }
 
 extension ConsumerTopic {
@@ -63,12 +96,21 @@ extension [MessageFilter] {
         let accepted = try messages.map { decoded in
             var copy = decoded
             copy.events = try decoded.events.map { event in
-                let records = try event.records.filter { record in
-                    let candidate = IncomingEvent(record, of: event, in: decoded)
-                    guard let reason = try objection(to: candidate) else { return true }
-                    skipped.append(SkippedEvent(event: candidate, reason: reason))
-                    return false
-                }
+                let candidates = event.records.map { IncomingEvent($0, of: event, in: decoded) }
+                let together = IncomingRecords(
+                    message: decoded.message,
+                    name: event.name,
+                    model: event.model,
+                    records: candidates
+                )
+                let common = try objection(event.name) { try $0.acceptsTogether(together) }
+                let records = try zip(event.records, candidates)
+                    .compactMap { record, candidate -> RecordPayload? in
+                        let own = try common ?? objection(event.name) { try $0.isAccepted(candidate) }
+                        guard let reason = own else { return record }
+                        skipped.append(SkippedEvent(event: candidate, reason: reason))
+                        return nil
+                    }
                 return DecodedEvent(name: event.name, model: event.model, records: records)
             }
             return copy
@@ -77,12 +119,12 @@ extension [MessageFilter] {
     }
 
     /// Why the first filter that does not accept an event doesn't; nil if all do.
-    private func objection(to event: IncomingEvent) throws -> String? {
+    private func objection(_ name: EventName, accepts: (MessageFilter) throws -> Bool) throws -> String? {
         for filter in self {
             do {
-                if try !filter.isAccepted(event) { return filter.reason }
+                if try !accepts(filter) { return filter.reason }
             } catch {
-                throw DionysusError.ofApplication(error, "a filter failed on \(event.name)")
+                throw DionysusError.ofApplication(error, "a filter failed on \(name)")
             }
         }
         return nil

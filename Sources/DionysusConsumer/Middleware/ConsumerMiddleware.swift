@@ -28,8 +28,10 @@ public protocol ConsumerMiddleware: Sendable {
 
     /// Wraps the work on messages of one partition: reading, writing, and telling of what has been committed.
     ///
-    /// `next` has to be called once. What it throws can be looked at, but not be swallowed. An error that is thrown before
-    /// the batch was committed fails it; one that is thrown afterwards changes nothing, and is told to the error handler.
+    /// `next` has to be called. When it has thrown, it may be called again, to try once more; when it has returned, the batch
+    /// is committed, and calling it again does nothing. What it throws can be looked at, but not be swallowed: the last
+    /// call's outcome counts. An error that is thrown before the batch was committed fails it; one that is thrown afterwards
+    /// changes nothing, and is told to the error handler.
     /// - Parameters:
     ///   - batch: The messages.
     ///   - next: The work, with the middleware further in around it.

@@ -41,7 +41,8 @@ struct MiddlewareChain: Sendable {
     func handle(_ batch: MessageBatch, _ work: () async throws -> Void) async throws {
         guard !middleware.isEmpty else { return try await work() }
         try await retry.run("middleware of \(batch.partition)") {
-            try await WrappedWork(by: "a middleware of \(batch.partition.topic)", errorHandler, context(of: batch))
+            let name = "a middleware of \(batch.partition.topic)"
+            try await WrappedWork(by: name, errorHandler, context(of: batch), mayRepeat: true)
                 .run(work) { next in try await wrap(batch, middleware[...], next) }
         }
     }

@@ -2,18 +2,22 @@ import Dionysus
 
 /// Work that code of the application wraps.
 ///
-/// Whatever the code does, the work is done once, and its outcome counts: an error of the work can't be swallowed, and an
-/// error that comes after it can't undo what has been committed.
+/// Whatever the code does, the work succeeds once at most, and its outcome counts: an error of the work can't be swallowed,
+/// and an error that comes after it can't undo what has been committed.
 struct WrappedWork {
     private let wrapper: String
     private let errorHandler: any ErrorHandler
+    /// Whether the work may be called for again when it has failed.
+    private let mayRepeat: Bool
     private let context: ErrorContext
 
     /// - Parameters:
     ///   - wrapper: What wraps, for messages: `a middleware of v3_rentals`.
     ///   - errorHandler: Is told of errors that come after the work.
     ///   - context: What it is told about them.
-    init(by wrapper: String, _ errorHandler: any ErrorHandler, _ context: ErrorContext) {
+    ///   - mayRepeat: Whether the work may be called for again; that does nothing once it has succeeded.
+    init(by wrapper: String, _ errorHandler: any ErrorHandler, _ context: ErrorContext, mayRepeat: Bool = false) {
+        self.mayRepeat = mayRepeat
         self.wrapper = wrapper
         self.errorHandler = errorHandler
         self.context = context
@@ -22,7 +26,7 @@ struct WrappedWork {
     /// Does the work.
     /// - Parameters:
     ///   - work: The work.
-    ///   - wrap: Has to call what it is given once.
+    ///   - wrap: Has to call what it is given, once unless it may be repeated.
     /// - Returns: What the work returns.
     /// - Throws: What the work throws; what `wrap` throws before the work; ``DionysusError`` with code `declaration` if
     ///   the work was not called for.
@@ -34,7 +38,8 @@ struct WrappedWork {
         do {
             try await failingMessages("\(wrapper) failed") {
                 try await wrap {
-                    if outcome != nil { throw misuse("called for the work more than once") }
+                    if case .success? = outcome, mayRepeat { return }
+                    if outcome != nil, !mayRepeat { throw misuse("called for the work more than once") }
                     do {
                         outcome = .success(try await work())
                     } catch {
@@ -55,7 +60,7 @@ struct WrappedWork {
     }
 
     private func misuse(_ what: String) -> DionysusError {
-        DionysusError(.declaration, "\(wrapper) has \(what)", advice: "call it exactly once")
+        DionysusError(.declaration, "\(wrapper) has \(what)", advice: mayRepeat ? "call it" : "call it exactly once")
     }
 }
 

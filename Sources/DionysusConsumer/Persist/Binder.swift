@@ -255,7 +255,8 @@ struct Binder {
                 createdAt: replica.creationTime(of: payload),
                 updatedAt: replica.updateTime(of: payload),
                 slots: slots,
-                assignments: assignments
+                assignments: assignments,
+                keptData: replica.declaration.payloadKeeping == nil ? nil : payload.data
             ),
             sideloads: sideloads
         )

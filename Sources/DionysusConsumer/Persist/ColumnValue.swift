@@ -24,6 +24,7 @@ extension ReplicaColumn {
         }
         switch type {
         case .bool, .integer, .double, .decimal, .timestamp, .uuid: return true
+        case .text where holdsTimes: return true
         case .text: return ["date", "time", "interval"].contains { declaredType.lowercased().hasPrefix($0) }
         case .json, .bytes: return false
         }
@@ -79,9 +80,14 @@ extension ReplicaColumn {
         switch json {
         case .array(let elements) where isList: list(elements)
         case _ where isList: nil
-        case .string(let text): .text(text)
+        case .string(let text): .text(holdsTimes ? Self.standardTime(text) : text)
         default: .text(json.text)
         }
+    }
+
+    /// A time as every reader of the column takes it; what is none, as it is.
+    private static func standardTime(_ text: String) -> String {
+        text.utf8.contains(UInt8(ascii: "T")) && !text.hasSuffix("UTC") ? text : Timestamp(text)?.description ?? text
     }
 
     /// A list, whose elements are written as the type's text has them.

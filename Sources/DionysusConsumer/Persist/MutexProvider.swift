@@ -66,4 +66,11 @@ extension ConsumerTopic {
         copy.sharing = RecordSharing(provider: provider, key: key)
         return copy
     }
+
+    /// As ``sharingRecords(lockedBy:key:)``, by the keys of the messages: two with one key are never written at once.
+    /// - Parameter provider: What holds the locks; by default the replica's database.
+    /// - Returns: The topic with the choice.
+    public func sharingMessageKeys(lockedBy provider: any MutexProvider = DatabaseMutex()) -> ConsumerTopic {
+        sharingRecords(lockedBy: provider) { event in event.message.key.map { String(decoding: $0, as: UTF8.self) } }
+    }
 }

@@ -17,6 +17,7 @@ struct OwnActions {
                 throw DionysusError.ofApplication(error, "the application's storage of \(call[0].kind.model) failed")
             }
         }
+        try set?.keepPayloads(in: &transaction)
         try set?.cancel(in: &transaction)
         try set?.resolve(in: &transaction)
         let handedOver = handovers.filter(\.standsAlone).map(AppliedEvent.init)
@@ -48,6 +49,27 @@ extension WorkingSet {
                 try strategy(ids, &transaction)
             } catch {
                 throw DionysusError.ofApplication(error, "the cancellation of \(table.layout.table.model) failed")
+            }
+        }
+    }
+
+    /// Gives the payloads of what was stored, and the ids of what was removed, to replicas that keep payloads elsewhere.
+    fileprivate func keepPayloads(in transaction: inout Transaction) throws {
+        for (number, table) in tables.enumerated() {
+            guard let keeping = table.layout.table.declaration.payloadKeeping else { continue }
+            let payloads = table.records.enumerated()
+                .compactMap { place, record -> KeptPayload? in
+                    if record.row == nil { return record.original == nil ? nil : KeptPayload(id: record.id, data: nil) }
+                    return keptData[[number, place]].map { KeptPayload(id: record.id, data: $0) }
+                }
+            guard !payloads.isEmpty else { continue }
+            do {
+                try keeping.store(payloads, &transaction)
+            } catch {
+                throw DionysusError.ofApplication(
+                    error,
+                    "the storage of payloads of \(table.layout.table.model) failed"
+                )
             }
         }
     }

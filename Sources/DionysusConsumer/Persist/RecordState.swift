@@ -10,6 +10,8 @@ struct RecordEvent: Sendable {
     /// The places in the row that the payload assigns, and their values.
     let slots: SlotSet
     let assignments: [(slot: Int, value: DatabaseValue)]
+    /// The payload, where the application keeps it elsewhere.
+    var keptData: JSON.Object?
 
     /// Whether the event tells of a destruction and only its message's position says when.
     var isUndated: Bool { change == .destroyed && moment.version == nil && moment.time == nil }
@@ -169,7 +171,8 @@ struct RecordState: Sendable {
             assigned = SlotSet()
             assigned.insert(slots.id)
         }
-        let before = row
+        let createdBefore = slots.createdAt.flatMap { row?[$0] }
+        let updatedBefore = slots.updatedAt.flatMap { row?[$0] }
         for (slot, value) in event.assignments { row?[slot] = value }
         assigned.formUnion(event.slots)
         if let slot = slots.version {
@@ -188,10 +191,10 @@ struct RecordState: Sendable {
             assign(event.change == .destroyed ? value : .null, to: slot)
         }
         if let slot = slots.createdAt, event.slots.contains(slot) {
-            createdAt = finer(createdAt, event.createdAt, event.moment, slot, before)
+            createdAt = finer(createdAt, event.createdAt, event.moment, slot, createdBefore)
         }
         if let slot = slots.updatedAt, event.slots.contains(slot) {
-            updatedAt = finer(updatedAt, event.updatedAt, event.moment, slot, before)
+            updatedAt = finer(updatedAt, event.updatedAt, event.moment, slot, updatedBefore)
         }
     }
 
@@ -202,10 +205,10 @@ struct RecordState: Sendable {
         _ new: Timestamp?,
         _ moment: Moment,
         _ slot: Int,
-        _ before: [DatabaseValue]?
+        _ before: DatabaseValue?
     ) -> Timestamp? {
         guard let old, let new, old > new, old.floored(to: moment.timeUnit) == new, let before else { return new }
-        row?[slot] = before[slot]
+        row?[slot] = before
         return old
     }
 

@@ -13,11 +13,14 @@ final class ReplicaColumn: Sendable {
     let timestampUnit: Int64
     /// Whether times are cut off to what the column can tell apart, instead of being rounded as the database does.
     let cutsTimesOff: Bool
+    /// Whether its values are times, also where its type is text.
+    let holdsTimes: Bool
 
     var name: String { description.name }
     var declaredType: String { description.declaredType }
 
-    init(_ description: ColumnDescription, cutsTimesOff: Bool = false) {
+    init(_ description: ColumnDescription, cutsTimesOff: Bool = false, holdsTimes: Bool = false) {
+        self.holdsTimes = holdsTimes
         self.description = description
         self.cutsTimesOff = cutsTimesOff
         type = description.type ?? .text
@@ -81,7 +84,11 @@ final class ReplicaTable: Sendable {
         for column in table.columns where !column.isGenerated && !column.name.contains(".") {
             // Events are compared with these: a time that was rounded up would be later than the event it comes from.
             let isCompared = [names.createdAt, names.updatedAt].contains(column.name)
-            columns[column.name] = ReplicaColumn(column, cutsTimesOff: isCompared)
+            columns[column.name] = ReplicaColumn(
+                column,
+                cutsTimesOff: isCompared,
+                holdsTimes: isCompared || column.name == names.canceledAt
+            )
         }
         guard let id = columns[names.id] else { return nil }
         model = declaration.remoteName

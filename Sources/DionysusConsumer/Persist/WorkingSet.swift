@@ -20,6 +20,9 @@ struct WorkingSet {
     /// The relationships that closures of the application are to resolve, by the record whose they are.
     private(set) var resolutions: [(table: Int, number: Int, own: OwnResolution)] = []
 
+    /// The last payloads of records whose replica keeps them elsewhere, by table and number.
+    private(set) var keptData: [[Int]: JSON.Object] = [:]
+
     struct JoinKey: Hashable {
         let table: String
         let parent: DatabaseValue
@@ -59,6 +62,7 @@ struct WorkingSet {
         guard tables[record.table].apply(record.event, to: record.number) else { return false }
         note(old, record.table, record.number, &changes)
         let isSaved = tables[record.table].records[record.number].row != nil
+        if let data = record.event.keptData { keptData[[record.table, record.number]] = data }
         for sideload in record.sideloads {
             if sideload.endsWithParent {
                 guard !isSaved, let resolution = sideload.resolution else { continue }

@@ -12,12 +12,15 @@ public struct ConsumedEvent: Sendable {
     public let model: String
     /// The id that the producer gave the event, the same in every delivery; nil if it gave none.
     public let eventID: String?
+    /// The message.
+    public let message: ConsumedMessage
     private let payload: RecordPayload
     private let changes: [RecordChange]
 
     init(_ event: AppliedEvent) {
         source = event.message.source
         offset = event.message.offset
+        message = event.message
         name = event.name
         model = event.model
         eventID = event.message.headers.last { $0.name == HeaderName.eventID }
@@ -31,6 +34,15 @@ public struct ConsumedEvent: Sendable {
 
     /// The payload under the names it has here.
     public var data: JSON.Object { payload.data }
+
+    /// The records that came along in the payload.
+    public var related: [RelatedRecords] { payload.sideloads.map(RelatedRecords.init) }
+
+    /// ``data`` with the records that came along, each under its relationship's name as an object or a list of objects that
+    /// have theirs.
+    ///
+    /// It is made when it is asked for.
+    public var wholeData: JSON.Object { payload.wholeData }
 
     /// What it changed in the replica, by record; those of sideloaded records are among them, and those of records that
     /// an association no longer has.

@@ -23,7 +23,7 @@ public struct ReplicaRecords: Sendable {
         settings: ConsumerSettings = ConsumerSettings()
     ) {
         self.database = database
-        factory = ModelFactory(consumer, inflection: settings.inflection)
+        factory = ModelFactory(consumer, settings)
         inflection = settings.inflection
         catalogue = ReplicaCatalogue(database: database, factory: factory, settings: settings, logger: nil)
     }

@@ -7,7 +7,7 @@ struct ReplicaCheck: Sendable {
     let settings: ConsumerSettings
 
     init(_ consumer: some Consumer, settings: ConsumerSettings) {
-        factory = ModelFactory(consumer, inflection: settings.inflection)
+        factory = ModelFactory(consumer, settings)
         plan = TopicPlan(consumer, settings: settings)
         self.settings = settings
     }

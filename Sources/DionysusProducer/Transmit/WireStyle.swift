@@ -1,6 +1,8 @@
 import Dionysus
 
-/// How numbers, times and texts are written, where more than one way would do. Consumers of both kinds read both.
+/// How numbers, times and texts are written, where more than one way would do.
+///
+/// Consumers of both kinds read both.
 public enum WireStyle: String, Sendable, Hashable, CaseIterable {
     /// Times with as many digits as ``ProducerSettings/timeFractionDigits`` says, decimal numbers with the scale that their
     /// attribute declares.
