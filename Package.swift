@@ -207,7 +207,7 @@ let package = Package(
         .target(
             name: "TestSupport",
             dependencies: [
-                "Dionysus", "DionysusPostgres", "DionysusSQLite",
+                "Dionysus", "DionysusPostgres", "DionysusSQLite", "DionysusTesting",
                 .product(name: "InMemoryTracing", package: "swift-distributed-tracing"),
                 .product(name: "Tracing", package: "swift-distributed-tracing"),
             ],

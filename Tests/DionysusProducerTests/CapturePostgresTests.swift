@@ -258,7 +258,7 @@ struct CapturePostgresTests {
         let request = CaptureRequest(tables: [capture])
         try await harness.database.transaction(.write) { transaction in
             let report = try harness.database.outbox.captureReport(request, in: &transaction)
-            for difference in report.differences where difference.table == table {
+            for difference in report.differences where difference.change.contains(table) {
                 try transaction.run(difference.statements)
             }
         }

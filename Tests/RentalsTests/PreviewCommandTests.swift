@@ -70,7 +70,7 @@ struct PreviewCommandTests {
     }
 
     @Test(
-        "topics, models and ids that there can't be are wrong usage",
+        "topics, models and ids that there can't be are wrong usage, here and of tombstones",
         arguments: [
             (["v3_ghosts", "Account", "1"], "there is no declared topic v3_ghosts"),
             (["v3_accounts", "Ghost", "1"], "does not publish a model Ghost"),
@@ -82,9 +82,11 @@ struct PreviewCommandTests {
     func wrongUsage(_ arguments: [String], _ message: String) async throws {
         try await Installation.with(.embedded) { installation in
             try await installation.succeed("migrate")
-            let result = try await installation.run(["preview"] + arguments)
-            #expect(result.status == 64)
-            #expect(result.errors.contains(message), "\(result.errors)")
+            for command in ["preview", "tombstone"] {
+                let result = try await installation.run([command] + arguments)
+                #expect(result.status == 64)
+                #expect(result.errors.contains(message), "\(command): \(result.errors)")
+            }
             #expect(try await installation.succeed("preview", "--help").contains("JSON: an object"))
         }
     }

@@ -95,25 +95,6 @@ struct TopicCommandTests {
         }
     }
 
-    @Test(
-        "topics, models and ids that there can't be are wrong usage",
-        arguments: [
-            (["v3_ghosts", "Account", "1"], "there is no declared topic v3_ghosts"),
-            (["v3_accounts", "Ghost", "1"], "does not publish a model Ghost"),
-            (["v3_bookings", "BookingsFee", "1"], "only as a part of Booking"),
-            (["v3_accounts", "Account", "one"], "'one' can't be a primary key of Account"),
-            (["v3_accounts", "Account"], "id"),
-        ]
-    )
-    func wrongTombstones(_ arguments: [String], _ message: String) async throws {
-        try await Installation.with(.embedded) { installation in
-            try await installation.succeed("migrate")
-            let result = try await installation.run(["tombstone"] + arguments)
-            #expect(result.status == 64)
-            #expect(result.errors.contains(message), "\(result.errors)")
-        }
-    }
-
     @Test("both commands explain themselves", arguments: ["topics", "tombstone"])
     func help(_ command: String) async throws {
         try await Installation.with(.embedded) { installation in

@@ -1,6 +1,7 @@
 public import Dionysus
 import DionysusPostgres
 import DionysusSQLite
+import DionysusTesting
 import Foundation
 
 /// The databases that tests run on: SQLite always, PostgreSQL where `DIONYSUS_TEST_POSTGRES_URL` names a server.
@@ -64,27 +65,6 @@ public func withTemporaryPostgresURL<T: Sendable>(_ body: (String) async throws 
     } catch {
         await Turnstile.postgres.leave()
         throw error
-    }
-}
-
-/// Lets so many pass at a time, in the order of coming.
-private actor Turnstile {
-    static let postgres = Turnstile(width: 12)
-    /// A test that has passed may have more than one database.
-    @TaskLocal static var isInside = false
-
-    private var free: Int
-    private var waiting: [CheckedContinuation<Void, Never>] = []
-
-    init(width: Int) { free = width }
-
-    func enter() async {
-        guard free == 0 else { return free -= 1 }
-        await withCheckedContinuation { waiting.append($0) }
-    }
-
-    func leave() {
-        if waiting.isEmpty { free += 1 } else { waiting.removeFirst().resume() }
     }
 }
 

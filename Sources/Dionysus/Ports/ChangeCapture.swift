@@ -166,8 +166,6 @@ public struct CaptureReport: Sendable {
 
 /// Something about one table's capture that migrating has to change.
 public struct CaptureDifference: Sendable {
-    /// The table; empty for what concerns all.
-    public var table: String
     /// What is wrong, and what to do about it.
     public var fault: String
     /// What migrating does, in the past tense, for its report.
@@ -177,12 +175,10 @@ public struct CaptureDifference: Sendable {
 
     /// Creates a difference.
     /// - Parameters:
-    ///   - table: The table; empty for what concerns all.
     ///   - fault: What is wrong, and what to do about it.
     ///   - change: What migrating does, in the past tense.
     ///   - statements: The statements that change it, in one transaction.
-    public init(table: String, fault: String, change: String, statements: [SQL]) {
-        self.table = table
+    public init(fault: String, change: String, statements: [SQL]) {
         self.fault = fault
         self.change = change
         self.statements = statements

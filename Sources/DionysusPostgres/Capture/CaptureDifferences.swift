@@ -16,7 +16,6 @@ struct CaptureDifferences {
         if !rights.isEmpty {
             differences.append(
                 CaptureDifference(
-                    table: "",
                     fault: "role \(CaptureRole.name) lacks rights that the capture functions need: run migrate",
                     change: "gave role \(CaptureRole.name) the rights that capture functions need",
                     statements: rights
@@ -64,7 +63,6 @@ struct CaptureDifferences {
         }
         guard !statements.isEmpty, !fits || missing.contains(where: { !$0.1.isEmpty }) else { return nil }
         return CaptureDifference(
-            table: capture.table,
             fault: fault(capture, fits: fits, missing),
             change: change(capture, fits: fits, missing),
             statements: statements
@@ -227,7 +225,6 @@ struct CaptureDifferences {
         var differences = Dictionary(grouping: unwanted, by: \.relation.name).sorted { $0.key < $1.key }
             .map { name, triggers in
                 CaptureDifference(
-                    table: triggers[0].relation.displayName,
                     fault: "table \(triggers[0].relation.displayName) has capture triggers, "
                         + "which the declaration does not ask for: run migrate",
                     change: "removed the capture triggers of table \(triggers[0].relation.displayName)",
@@ -241,7 +238,6 @@ struct CaptureDifferences {
         if !unused.isEmpty {
             differences.append(
                 CaptureDifference(
-                    table: "",
                     fault: "capture functions are left that no trigger calls: run migrate",
                     change: "removed \(unused.count) capture functions",
                     statements: unused.map {

@@ -150,7 +150,6 @@ struct SQLiteOutbox: OutboxSupport {
             let isMissing = present.isEmpty
             differences.append(
                 CaptureDifference(
-                    table: capture.table,
                     fault: isMissing
                         ? "table \(capture.table) has no capture triggers: run migrate"
                         : "the capture triggers of table \(capture.table) are not those of the declaration: run migrate",
@@ -165,7 +164,6 @@ struct SQLiteOutbox: OutboxSupport {
         differences += installed.sorted { $0.key < $1.key }
             .map { table, triggers in
                 CaptureDifference(
-                    table: table,
                     fault: "table \(table) has capture triggers, which the declaration does not ask for: run migrate",
                     change: "removed the capture triggers of table \(table)",
                     statements: Self.removal(of: triggers)
