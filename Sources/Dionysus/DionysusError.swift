@@ -32,6 +32,10 @@ public struct DionysusError: Error, Sendable, CustomStringConvertible, CustomDeb
         public static let typeMismatch = Code("type_mismatch")
         /// The broker can't be reached or does not answer.
         public static let brokerUnavailable = Code("broker_unavailable")
+        /// The broker can be reached and lets this client not in: its credentials, certificates or rights are wrong.
+        public static let accessDenied = Code("access_denied")
+        /// The broker lets this client not write to the topic.
+        public static let topicDenied = Code("topic_denied")
         /// The broker refused one message.
         public static let messageRejected = Code("message_rejected")
         /// The topic or partition does not exist.

@@ -41,6 +41,8 @@ public struct ApplicationSettings: Sendable {
     public var consumer = ConsumerSettings()
     /// Settings of the broker's client library for both sides, passed through as they are.
     public var brokerSettings: [String: String] = [:]
+    /// How a Kafka cluster lets both sides in.
+    public var brokerAccess = BrokerAccess()
 
     /// Creates settings with their defaults.
     public init() {}

@@ -83,6 +83,33 @@ struct Setting: Sendable {
             \.brokerSettings,
             "settings of the broker's client, for both sides"
         ),
+        .optional(
+            "DIONYSUS_BROKER_SETTINGS_FILE",
+            \.brokerAccess.settingsFile,
+            "a file with settings of the broker's client, a line name=value each"
+        ),
+        .optional("DIONYSUS_BROKER_USER", \.brokerAccess.user, "the user that Kafka is told"),
+        .secret("DIONYSUS_BROKER_PASSWORD", \.brokerAccess.password, "the user's password"),
+        .optional(
+            "DIONYSUS_BROKER_PASSWORD_FILE",
+            \.brokerAccess.passwordFile,
+            "a file that holds the user's password"
+        ),
+        .optional(
+            "DIONYSUS_BROKER_CA_FILE",
+            \.brokerAccess.caFile,
+            "a file with the authorities that Kafka's certificates are verified with; empty: the system's"
+        ),
+        .optional(
+            "DIONYSUS_BROKER_SASL_MECHANISM",
+            \.brokerAccess.mechanism,
+            "how the user shows who it is; empty: PLAIN if a user is set"
+        ),
+        .optional(
+            "DIONYSUS_BROKER_SECURITY_PROTOCOL",
+            \.brokerAccess.securityProtocol,
+            "plaintext, ssl, sasl_plaintext or sasl_ssl; empty: sasl_ssl if a user is set, ssl if a CA is"
+        ),
         .text("DIONYSUS_TOPIC_PREFIX", \.producer.topicPrefix, "stands before every topic's name"),
         .optional(
             "DIONYSUS_DEFAULT_PARTITION_KEY",
@@ -276,6 +303,22 @@ struct Setting: Sendable {
         )
     }
 
+    static func secret(
+        _ name: String,
+        _ path: SettingPath<String?>,
+        _ summary: String
+    ) -> Setting {
+        Setting(
+            name,
+            path,
+            summary,
+            isSecret: true,
+            expects: "text",
+            show: { $0 == nil ? "" : "***" },
+            parse: { text -> String?? in .some(text.isEmpty ? nil : text) }
+        )
+    }
+
     static func number(
         _ name: String,
         _ path: SettingPath<Int>,
@@ -400,7 +443,7 @@ struct Setting: Sendable {
             path,
             summary,
             // A name that is none isn't told: it may be a piece of a password.
-            expects: "settings of the broker's client, name=value;name=value, with \\; for a ; in a value",
+            expects: "settings of the broker's client, name=value;name=\"value\", with a ; only in quotes",
             show: { SettingsDisplay.shown($0).joined(separator: ";") },
             parse: { text in
                 let pairs = parsePairs(text)
@@ -420,7 +463,7 @@ struct Setting: Sendable {
             summary,
             expects: "pairs: name=value;name=value",
             show: { pairs in pairs.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: ";") },
-            parse: parsePairs
+            parse: { parsePairs($0) }
         )
     }
 
@@ -442,23 +485,6 @@ struct Setting: Sendable {
                 return keys.count == parts.count ? keys : nil
             }
         )
-    }
-
-    private static func parsePairs(_ text: String) -> [String: String]? {
-        var pairs: [String: String] = [:]
-        // A separator that is part of a value stands behind a backslash; no text has the character that stands in for it.
-        for pair in text.replacing("\\;", with: "\0").split(separator: ";") {
-            guard let separator = pair.firstIndex(of: "="), separator > pair.startIndex else { return nil }
-            let value = pair[pair.index(after: separator)...].replacing("\0", with: ";")
-            pairs[pair[..<separator].trimmingBlanks] = value.trimmingBlanks
-        }
-        return pairs
-    }
-}
-
-extension StringProtocol {
-    fileprivate var trimmingBlanks: String {
-        String(drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
     }
 }
 

@@ -44,6 +44,7 @@ struct ResolvedSettings: Sendable {
         if environment["DIONYSUS_TOPIC_PREFIX"] != nil || application.consumer.topicPrefix.isEmpty {
             values.consumer.topicPrefix = values.producer.topicPrefix
         }
+        values.brokerSettings = values.brokerAccess.merged(with: values.brokerSettings, &faults)
         let usesFiles = values.useFilesIfNothingIsSet(Address.all(of: App.self), application: App.name)
         if values.databaseConnections < 1 { faults.append("DIONYSUS_DATABASE_CONNECTIONS must be at least 1") }
         do { _ = try OutboxTables(values.outboxTable) } catch { faults.append("DIONYSUS_OUTBOX_TABLE: \(error)") }

@@ -1,6 +1,7 @@
 import CRdkafka
 import Dionysus
 import Dispatch
+import Foundation
 import Synchronization
 
 /// Asks a cluster about its topics, with a client of its own, made when it is first needed.
@@ -16,6 +17,10 @@ final class Administration: Sendable {
     }
 
     static let timeout: Int32 = 10_000
+    /// How long the first question may take, in milliseconds; the next take longer.
+    private static let firstSlice: Int32 = 700
+    /// How long to wait until the brokers are asked again for topics that have been created, in seconds.
+    private static let lookPause = 0.1
 
     private let location: String
     private let events: ClientEvents
@@ -38,6 +43,8 @@ final class Administration: Sendable {
             for (name, code, text) in try self.requestCreation(of: topics, client) {
                 switch code {
                 case RD_KAFKA_RESP_ERR_NO_ERROR, RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS: continue
+                case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
+                    throw DionysusError.denied(.accessDenied, "Create", on: "the topic '\(name)'", text)
                 default:
                     throw DionysusError(
                         .configuration,
@@ -46,6 +53,32 @@ final class Administration: Sendable {
                     )
                 }
             }
+            try self.wait(for: Set(topics.map(\.name)), client)
+        }
+    }
+
+    /// Waits until the brokers tell of topics: the one that has created them is not the only one that is asked.
+    private func wait(for names: Set<String>, _ client: Client) throws {
+        let deadline = ContinuousClock.now + .milliseconds(Int(Self.timeout))
+        // Any broker answers; as many answers in a row as there are brokers make it likely that all of them know.
+        var (answers, brokers) = (0, 1)
+        while answers < brokers {
+            let known = try withMetadata(client) { metadata in
+                brokers = Int(metadata.broker_cnt)
+                return Set(topics(of: metadata).map(\.name))
+            }
+            answers = names.isSubset(of: known) ? answers + 1 : 0
+            guard answers == 0 else { continue }
+            guard .now < deadline else {
+                throw DionysusError(
+                    .brokerUnavailable,
+                    "the topics have been created, and Kafka at \(location) does not tell of them yet: "
+                        + names.subtracting(known).sorted().joined(separator: ", "),
+                    advice: "look again later, with `topics`",
+                    isRetriable: true
+                )
+            }
+            Thread.sleep(forTimeInterval: Self.lookPause)
         }
     }
 
@@ -75,6 +108,32 @@ final class Administration: Sendable {
                 configurations[name]?.settings = settings
             }
             return configurations
+        }
+    }
+
+    /// Which topics take no messages because too few of their replicas are in sync, with what is the matter.
+    func shortages(of topics: Set<String>) async throws -> [String: String] {
+        try await perform { client in
+            let fewest = try self.withMetadata(client) { metadata in
+                UnsafeBufferPointer(start: metadata.topics, count: Int(metadata.topic_cnt))
+                    .reduce(into: [String: (partition: Int32, inSync: Int32)]()) { fewest, topic in
+                        let name = String(cString: topic.topic)
+                        guard topics.contains(name) else { return }
+                        let partitions = UnsafeBufferPointer(start: topic.partitions, count: Int(topic.partition_cnt))
+                        guard let least = partitions.min(by: { $0.isr_cnt < $1.isr_cnt }) else { return }
+                        fewest[name] = (least.id, least.isr_cnt)
+                    }
+            }
+            guard !fewest.isEmpty, try self.hasController(client) else { return [:] }
+            let settings = try self.requestSettings(of: Array(fewest.keys), client)
+            return fewest.reduce(into: [:]) { shortages, entry in
+                let (name, (partition, inSync)) = entry
+                guard let needed = settings[name]?["min.insync.replicas"].flatMap({ Int32($0) }), inSync < needed else {
+                    return
+                }
+                shortages[name] =
+                    "NOT_ENOUGH_REPLICAS: \(inSync) of partition \(partition) in sync, min.insync.replicas is \(needed)"
+            }
         }
     }
 
@@ -153,39 +212,66 @@ final class Administration: Sendable {
     }
 
     func unavailable(_ code: rd_kafka_resp_err_t, _ action: String) -> DionysusError {
-        DionysusError(
+        if code == RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED {
+            let operation = action == "create topics" ? "Create" : "Describe"
+            return .denied(.accessDenied, operation, on: "the cluster", "\(code.text) (\(code.name))")
+        }
+        let reason = events.connectivity.reason ?? "\(code.text) (\(code.name))"
+        return DionysusError(
             .brokerUnavailable,
-            "Kafka at \(location) could not \(action): \(code.text) (\(code.name))",
+            "Kafka at \(location) could not \(action): \(reason)",
             advice: "check that it runs and can be reached",
             isRetriable: true
         )
     }
 
+    /// Passes on what the client says about itself, and takes note of it.
+    private func listen(to client: Client) {
+        while let event = rd_kafka_queue_poll(client.queue, 0) {
+            _ = events.handle(event)
+            rd_kafka_event_destroy(event)
+        }
+    }
+
     /// All topics, as asking for single ones would create them on clusters that do so.
     private func metadata(_ client: Client) throws -> [TopicDescription] {
-        try withMetadata(client) { metadata in
-            UnsafeBufferPointer(start: metadata.topics, count: Int(metadata.topic_cnt))
-                .filter { $0.err == RD_KAFKA_RESP_ERR_NO_ERROR }
-                .map { TopicDescription(name: String(cString: $0.topic), partitions: $0.partition_cnt) }
-        }
+        try withMetadata(client) { topics(of: $0) }
+    }
+
+    private func topics(of metadata: rd_kafka_metadata) -> [TopicDescription] {
+        UnsafeBufferPointer(start: metadata.topics, count: Int(metadata.topic_cnt))
+            .filter { $0.err == RD_KAFKA_RESP_ERR_NO_ERROR }
+            .map { TopicDescription(name: String(cString: $0.topic), partitions: $0.partition_cnt) }
     }
 
     /// Whether one of the brokers takes administrative requests; the mock cluster names one that isn't there.
     private func hasController(_ client: Client) throws -> Bool {
+        let brokers = try withMetadata(client) { metadata in
+            UnsafeBufferPointer(start: metadata.brokers, count: Int(metadata.broker_cnt)).map(\.id)
+        }
         let controller = rd_kafka_controllerid(client.pointer, Self.timeout)
         guard controller >= 0 else { throw unavailable(RD_KAFKA_RESP_ERR__TIMED_OUT, "name its controller") }
-        return try withMetadata(client) { metadata in
-            UnsafeBufferPointer(start: metadata.brokers, count: Int(metadata.broker_cnt))
-                .contains { $0.id == controller }
-        }
+        return brokers.contains(controller)
     }
 
+    /// Asks again and again, at first soon, so that a client that isn't let in finds out before the time is over.
     private func withMetadata<T>(_ client: Client, _ body: (rd_kafka_metadata) -> T) throws -> T {
-        var result: UnsafePointer<rd_kafka_metadata>?
-        let code = rd_kafka_metadata(client.pointer, 1, nil, &result, Self.timeout)
-        guard code == RD_KAFKA_RESP_ERR_NO_ERROR, let result else { throw unavailable(code, "describe itself") }
-        defer { rd_kafka_metadata_destroy(result) }
-        return body(result.pointee)
+        var (left, slice) = (Self.timeout, Self.firstSlice)
+        while true {
+            var result: UnsafePointer<rd_kafka_metadata>?
+            let code = rd_kafka_metadata(client.pointer, 1, nil, &result, min(slice, left))
+            if code == RD_KAFKA_RESP_ERR_NO_ERROR, let result {
+                defer { rd_kafka_metadata_destroy(result) }
+                events.connectivity.served()
+                events.outage.end()
+                return body(result.pointee)
+            }
+            listen(to: client)
+            if let outage = events.connectivity.looked(code.text), outage.code == .accessDenied { throw outage }
+            left -= slice
+            guard left > 0 else { throw unavailable(code, "describe itself") }
+            slice *= 2
+        }
     }
 
     /// Those partitions that exist: librdkafka would wait until the time is over for the leader of one that doesn't.
@@ -204,6 +290,13 @@ final class Administration: Sendable {
     ) throws -> [TopicPartition: Int64] {
         let list = PartitionList(partitions.map { ($0, time) })
         let code = list.lend { rd_kafka_offsets_for_times(client.pointer, $0, Self.timeout) }
+        let denial = RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED
+        let denied = list.elements.filter { $0.error == denial }.map(\.partition.topic)
+        if code == denial || !denied.isEmpty {
+            let topics = Set(denied.isEmpty ? partitions.map(\.topic) : denied).sorted()
+            let names = topics.map { "'\($0)'" }.joined(separator: ", ")
+            throw DionysusError.denied(.accessDenied, "Describe", on: "the topic \(names)", denial.text)
+        }
         guard code == RD_KAFKA_RESP_ERR_NO_ERROR else { throw unavailable(code, "tell its offsets") }
         return list.elements.reduce(into: [:]) { offsets, element in
             guard element.error == RD_KAFKA_RESP_ERR_NO_ERROR, element.offset >= 0 else { return }

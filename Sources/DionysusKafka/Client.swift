@@ -63,6 +63,9 @@ struct Client: @unchecked Sendable {
         var text = [CChar](repeating: 0, count: 512)
         let code = rd_kafka_fatal_error(pointer, &text, text.count)
         guard code != RD_KAFKA_RESP_ERR_NO_ERROR else { return nil }
+        if code == RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED {
+            return .denied(.accessDenied, "IdempotentWrite", on: "the cluster", string(text))
+        }
         return DionysusError(
             .brokerUnavailable,
             "the Kafka client can't go on (\(code.name)): \(string(text))",

@@ -55,9 +55,11 @@ extension ClientSettings {
                 "socket.nagle.disable": "true",
                 "reconnect.backoff.max.ms": longestReconnectPause,
                 "partition.assignment.strategy": "cooperative-sticky",
-                // librdkafka's threads keep the membership alive, so that only a dead process is silent this long.
-                "session.timeout.ms": "10000",
-                "heartbeat.interval.ms": "3000",
+                // librdkafka's threads keep the membership alive, so that only a dead process is silent this long. A cluster
+                // needs 9 s to notice that a group's coordinator is gone; the members outlast that.
+                "session.timeout.ms": "20000",
+                // Also how soon a member learns that the group shares its partitions out anew.
+                "heartbeat.interval.ms": "1000",
                 // How soon a topic or a partition that is new is seen.
                 "topic.metadata.refresh.interval.ms": "10000",
                 // How much of each partition is held in memory.

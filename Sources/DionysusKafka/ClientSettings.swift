@@ -18,7 +18,8 @@ struct ClientSettings: Sendable {
     ///   - defaults: The adapter's defaults, which the user may override.
     ///   - layers: The user's settings; later layers override earlier ones.
     ///   - fixed: What the user may not override.
-    /// - Throws: ``DionysusError`` with code `configuration` for an override of a fixed setting.
+    /// - Throws: ``DionysusError`` with code `configuration` for an override of a fixed setting, or for TLS and
+    ///   credentials that can't work.
     init(defaults: [String: String], layers: [[String: String]], fixed: [Fixed]) throws {
         values = layers.reduce(defaults) { $0.merging($1) { $1 } }
         self.fixed = fixed
@@ -33,6 +34,7 @@ struct ClientSettings: Sendable {
             }
             setting.names.forEach { values[$0] = nil }
         }
+        try SecuritySettings.check(values)
     }
 
     /// Makes librdkafka's own form of the settings.

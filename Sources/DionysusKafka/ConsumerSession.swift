@@ -29,7 +29,7 @@ final class ConsumerSession {
     private var waiters: [ConsumerInbox.Waiter] = []
     private var isClosing = false
     private var hasBeenAssigned = false
-    private var reachability = Reachability()
+    private var standing = GroupStanding()
 
     /// Takes a client over.
     /// - Parameters:
@@ -59,7 +59,7 @@ final class ConsumerSession {
                 rd_kafka_event_destroy(event)
             }
             inbox.take().forEach(handle)
-            lookForBrokersIfDue()
+            look()
             serveWaiters()
             guard !isClosing else { break }
             inbox.wakeup.wait(atMost: timeToSleep())
@@ -69,20 +69,29 @@ final class ConsumerSession {
 
     private func timeToSleep() -> Duration {
         let now = ContinuousClock.now
-        let deadlines = waiters.map(\.deadline) + [reachability.nextLook].compactMap(\.self)
+        let deadlines = waiters.map(\.deadline) + [events.connectivity.nextLook, standing.nextLook].compactMap(\.self)
         return deadlines.reduce(pollInterval) { min($0, max(.zero, $1 - now)) }
     }
 
-    /// Asks for metadata, which some broker has to answer.
-    private func lookForBrokersIfDue() {
-        guard reachability.isLookDue(at: .now) else { return }
+    /// Finds out what is in doubt, and says what keeps the member from reading.
+    private func look() {
+        let hasLooked = events.lookForBrokersIfDue(client)
+        if standing.isLookDue(at: .now) { standing.looked(existingTopics(), at: .now) }
+        let outage = events.connectivity.outage ?? standing.problem
+        guard hasLooked || outage?.message != inbox.outage.withLock({ $0?.message }) else { return }
+        inbox.outage.withLock { $0 = outage }
+    }
+
+    /// The names of all topics; nil if no broker tells.
+    private func existingTopics() -> Set<String>? {
         var metadata: UnsafePointer<rd_kafka_metadata>?
-        let patience = Int32(Reachability.patience.milliseconds)
-        let code = rd_kafka_metadata(client.pointer, 0, nil, &metadata, patience)
-        if let metadata { rd_kafka_metadata_destroy(metadata) }
-        reachability.looked(code == RD_KAFKA_RESP_ERR_NO_ERROR ? nil : code.text, at: .now)
-        inbox.outage.withLock { $0 = reachability.outage }
-        if reachability.outage == nil { events.outage.end() } else { events.outage.begin() }
+        let code = rd_kafka_metadata(client.pointer, 1, nil, &metadata, Int32(Reachability.patience.milliseconds))
+        guard code == RD_KAFKA_RESP_ERR_NO_ERROR, let metadata else { return nil }
+        defer { rd_kafka_metadata_destroy(metadata) }
+        return UnsafeBufferPointer(start: metadata.pointee.topics, count: Int(metadata.pointee.topic_cnt))
+            .reduce(into: []) { names, topic in
+                if topic.err == RD_KAFKA_RESP_ERR_NO_ERROR { names.insert(String(cString: topic.topic)) }
+            }
     }
 
     private func handle(_ request: ConsumerInbox.Request) {
@@ -186,12 +195,16 @@ final class ConsumerSession {
             if code != RD_KAFKA_RESP_ERR_NO_ERROR, code != RD_KAFKA_RESP_ERR__NO_OFFSET {
                 // Another member may own the partition by now; nothing depends on these offsets.
                 events.logger.debug("Kafka did not take the group's offsets: \(code.text)")
+            } else {
+                events.commits.succeeded()
             }
         case RD_KAFKA_EVENT_FETCH:
             bringBack(event)
         case RD_KAFKA_EVENT_ERROR:
             let code = rd_kafka_event_error(event)
-            if code == RD_KAFKA_RESP_ERR__PARTITION_EOF { bringBackEnd(event) } else { handle(code) }
+            guard code != RD_KAFKA_RESP_ERR__PARTITION_EOF else { return bringBackEnd(event) }
+            _ = events.handle(event)
+            handle(code, rd_kafka_event_error_string(event).map { String(cString: $0) } ?? "")
         default:
             _ = events.handle(event)
         }
@@ -228,6 +241,7 @@ final class ConsumerSession {
         switch code {
         case RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS:
             hasBeenAssigned = true
+            standing.joined(partitions.map(\.topic))
             if partitions.isEmpty { addToAssignment([]) } else { membership.assign(partitions) }
         case RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS where rd_kafka_assignment_lost(client.pointer) != 0:
             removeFromAssignment(membership.lose(partitions))
@@ -238,26 +252,29 @@ final class ConsumerSession {
         }
     }
 
-    private func handle(_ code: rd_kafka_resp_err_t) {
+    private func handle(_ code: rd_kafka_resp_err_t, _ text: String) {
         switch code {
         case RD_KAFKA_RESP_ERR__FATAL:
             failure = client.fatalError
-        case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
-            reachability.suspect(at: .now)
-        case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED, RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED,
-            RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
-            failure = DionysusError(
-                .configuration,
-                "the Kafka consumer can't go on: \(code.text)",
-                advice: "allow this client's user to read the topics and to be in the group"
-            )
+        case RD_KAFKA_RESP_ERR_INCONSISTENT_GROUP_PROTOCOL:
+            standing.strategiesDiffer()
+        case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
+            standing.lacks(text, at: .now)
+        case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
+            failure = .denied(.accessDenied, "Read", on: "the consumer group", text)
+        case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+            failure = .denied(.accessDenied, "Read", on: "the topics that are consumed", text)
+        case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
+            failure = .denied(.accessDenied, "Describe", on: "the cluster", text)
         default:
-            events.logger.debug("Kafka consumer: \(code.text)")
+            events.logger.debug("Kafka consumer: \(text)")
         }
     }
 
     private func handle(_ fault: PartitionQueues.Fault) {
-        guard fault.code == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET else { return handle(fault.code) }
+        guard fault.code == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET else {
+            return handle(fault.code, "\(fault.partition): \(fault.code.text)")
+        }
         let partition = fault.partition
         guard membership.isActive(partition) else { return }
         if let range = offsetRange(of: partition) {

@@ -20,14 +20,12 @@ extension DionysusError {
             RD_KAFKA_RESP_ERR_UNSUPPORTED_FOR_MESSAGE_FORMAT, RD_KAFKA_RESP_ERR__INVALID_ARG:
             return DionysusError(.messageRejected, message)
         case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
-            return DionysusError(
-                .messageRejected,
-                message,
-                advice: "allow this client's user to write to the topic"
-            )
+            return .denied(.topicDenied, "Write", on: "the topic '\(topic)'", "\(code.text) (\(code.name))")
+        case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
+            return .denied(.accessDenied, "IdempotentWrite", on: "the cluster", "\(code.text) (\(code.name))")
         case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC, RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION,
             RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION:
-            return DionysusError(.unknownTopic, message, advice: "create the topic, or correct its name")
+            return DionysusError(.unknownTopic, message, advice: "create it with `topics --create`, or correct its name")
         case RD_KAFKA_RESP_ERR__PURGE_QUEUE, RD_KAFKA_RESP_ERR__PURGE_INFLIGHT:
             return DionysusError(
                 .brokerUnavailable,

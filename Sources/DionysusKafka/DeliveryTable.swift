@@ -74,6 +74,10 @@ struct DeliveryTable: Sendable {
     private(set) var users = 0
     /// Counts the times that the client's queue got room.
     private(set) var roomings: UInt64 = 0
+    /// What keeps the client from the brokers, which is why messages are dropped or time out.
+    var outage: DionysusError?
+    /// What has made the client unusable, if it is a right that it lacks.
+    var denial: DionysusError?
     private var waitingForRoom: [CheckedContinuation<Void, Never>] = []
 
     var isOpen: Bool { if case .open = phase { true } else { false } }
@@ -117,6 +121,7 @@ struct DeliveryTable: Sendable {
     mutating func settle(_ reports: [Report]) -> [Completion] {
         var completions: [Completion] = []
         var start = 0
+        let cause = denial ?? outage
         while start < reports.count {
             let number = reports[start].tag.batch
             let end = reports[start...].firstIndex { $0.tag.batch != number } ?? reports.count
@@ -125,7 +130,8 @@ struct DeliveryTable: Sendable {
                     batches.values[place]
                         .settle(Int(report.tag.index)) { topic in
                             report.code == RD_KAFKA_RESP_ERR_NO_ERROR
-                                ? .success(report.acknowledgement) : .failure(.undelivered(report.code, topic: topic))
+                                ? .success(report.acknowledgement)
+                                : .failure(Self.failure(report.code, topic: topic, cause))
                         }
                 }
             }
@@ -133,6 +139,16 @@ struct DeliveryTable: Sendable {
             start = end
         }
         return completions
+    }
+
+    private static func failure(_ code: rd_kafka_resp_err_t, topic: String, _ cause: DionysusError?) -> DionysusError {
+        switch code {
+        case RD_KAFKA_RESP_ERR__PURGE_QUEUE, RD_KAFKA_RESP_ERR__PURGE_INFLIGHT, RD_KAFKA_RESP_ERR__MSG_TIMED_OUT,
+            RD_KAFKA_RESP_ERR__TRANSPORT:
+            cause ?? .undelivered(code, topic: topic)
+        default:
+            .undelivered(code, topic: topic)
+        }
     }
 
     /// Enters the sender that waits for a batch.

@@ -66,7 +66,12 @@ public final class KafkaBroker: MessageBroker {
         let version = Int(rd_kafka_version())
         try RequiredVersion.librdkafka.require([version >> 24 & 0xff, version >> 16 & 0xff, version >> 8 & 0xff])
         let outage = OutageLog(location: "kafka://\(servers)", logger: logger)
-        let events = ClientEvents(logger: logger, outage: outage, onStatistics: onStatistics)
+        let events = ClientEvents(
+            logger: logger,
+            outage: outage,
+            commits: CommitLog(logger: logger),
+            onStatistics: onStatistics
+        )
         let layers = [settings, ["bootstrap.servers": servers]]
         let administrative = try ClientSettings(
             defaults: ["client.id": "dionysus", "socket.nagle.disable": "true"],
@@ -78,7 +83,7 @@ public final class KafkaBroker: MessageBroker {
         location = "kafka://\(servers)"
         self.settings = layers[0].merging(layers[1]) { $1 }
         self.events = events
-        administration = Administration(location: location, events: events) {
+        administration = Administration(location: location, events: events.forAnotherClient()) {
             try Client(RD_KAFKA_PRODUCER, settings: administrative, events: 0, logger: logger)
         }
     }
@@ -86,7 +91,13 @@ public final class KafkaBroker: MessageBroker {
     public func makeProducer(_ options: ProducerOptions) async throws -> any MessageProducer {
         let settings = try ClientSettings.producer(options, cluster: settings)
         let producer = try KafkaProducer { [events] in
-            try ProducerSession(settings: settings, partitioner: options.partitioner, events: events)
+            try ProducerSession(
+                settings: settings,
+                partitioner: options.partitioner,
+                events: events.forAnotherClient()
+            )
+        } shortages: { [administration] topics in
+            try await administration.shortages(of: topics)
         } onClose: { [weak self] closed in
             self?.made.withLock { $0.producers.removeAll { $0 === closed } }
         }
@@ -122,8 +133,12 @@ public final class KafkaBroker: MessageBroker {
             )
         }
         let starts = StartOffsets { [administration] in try await administration.offsets(of: $0, at: $1) }
-        let consumer = KafkaConsumer(client, events: events, metadata: options.metadata, starts: starts) {
-            [weak self] closed in
+        let consumer = KafkaConsumer(
+            client,
+            events: events.forAnotherClient(),
+            metadata: options.metadata,
+            starts: starts
+        ) { [weak self] closed in
             self?.made.withLock { $0.consumers.removeAll { $0 === closed } }
         }
         let isTaken = made.withLock { made in

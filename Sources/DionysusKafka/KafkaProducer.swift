@@ -11,26 +11,66 @@ final class KafkaProducer: MessageProducer {
 
     private let state: Mutex<State>
     private let makeSession: @Sendable () throws -> ProducerSession
+    private let shortages: @Sendable (Set<String>) async throws -> [String: String]
     private let onClose: @Sendable (KafkaProducer) -> Void
 
+    /// - Parameters:
+    ///   - makeSession: Makes a client.
+    ///   - shortages: Finds which topics lack replicas, with what is the matter.
+    ///   - onClose: Called when it has been closed.
     init(
         _ makeSession: @escaping @Sendable () throws -> ProducerSession,
+        shortages: @escaping @Sendable (Set<String>) async throws -> [String: String],
         onClose: @escaping @Sendable (KafkaProducer) -> Void
     ) throws {
         self.makeSession = makeSession
+        self.shortages = shortages
         self.onClose = onClose
         state = Mutex(State(sessions: [try makeSession()]))
     }
+
+    var outage: DionysusError? { state.withLock { $0.sessions.last?.outage } }
 
     func send(_ messages: [OutgoingMessage]) async -> [Result<Acknowledgement, DionysusError>] {
         guard !messages.isEmpty else { return [] }
         do throws(DionysusError) {
             while true {
-                if let results = await (try session()).send(messages) { return results }
+                let session = try session()
+                if let results = await session.send(messages) {
+                    return session.outage == nil ? await explained(results, messages) : results
+                }
             }
         } catch {
             return messages.map { _ in .failure(error) }
         }
+    }
+
+    /// Says what keeps brokers that are there from taking messages: librdkafka tries again until their time is over, and
+    /// says no more than that.
+    private func explained(
+        _ results: DeliveryTable.Results,
+        _ messages: [OutgoingMessage]
+    ) async -> DeliveryTable.Results {
+        let late = results.indices.filter { place in
+            if case .failure(let error) = results[place] { error.code == .brokerUnavailable } else { false }
+        }
+        guard !late.isEmpty else { return results }
+        let found = (try? await shortages(Set(late.map { messages[$0].topic }))) ?? [:]
+        guard !found.isEmpty else { return results }
+        var results = results
+        for place in late {
+            let topic = messages[place].topic
+            guard let shortage = found[topic] else { continue }
+            results[place] = .failure(
+                DionysusError(
+                    .brokerUnavailable,
+                    "a message for topic '\(topic)' was not delivered: \(shortage)",
+                    advice: "bring brokers back that hold its replicas",
+                    isRetriable: true
+                )
+            )
+        }
+        return results
     }
 
     /// The session in use; a new one if the last has failed.

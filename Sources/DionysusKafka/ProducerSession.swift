@@ -26,6 +26,8 @@ final class ProducerSession: Sendable {
 
     /// Whether new batches are taken.
     var isOpen: Bool { table.withLock { $0.isOpen } }
+    /// What keeps the client from the brokers, if something does.
+    var outage: DionysusError? { events.connectivity.outage }
     /// Whether the client has ended.
     var hasEnded: Bool { ending.hasCome }
 
@@ -189,8 +191,8 @@ final class ProducerSession: Sendable {
             }
             switch step {
             case .wait(let duration):
-                guard let event = rd_kafka_queue_poll(client.queue, duration?.milliseconds ?? -1) else { continue }
-                handle(event)
+                if let event = rd_kafka_queue_poll(client.queue, patience(duration)) { handle(event) }
+                lookForBrokersIfDue()
             case .purge:
                 purges.add(1, ordering: .acquiringAndReleasing)
                 drop(RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT)
@@ -210,6 +212,20 @@ final class ProducerSession: Sendable {
         ending.complete()
     }
 
+    /// How long the thread may sleep, in milliseconds; -1 until it is woken.
+    private func patience(_ duration: Duration?) -> Int32 {
+        let look = events.connectivity.nextLook.map { max(.zero, $0 - .now) }
+        return [duration, look].compactMap(\.self).min()?.milliseconds ?? -1
+    }
+
+    private func lookForBrokersIfDue() {
+        guard events.lookForBrokersIfDue(client) else { return }
+        let outage = events.connectivity.outage
+        table.withLock { $0.outage = outage }
+        // Nothing will be sent until somebody has corrected what is wrong, so nobody has to wait for the time to be over.
+        if outage?.code == .accessDenied { drop(RD_KAFKA_PURGE_F_QUEUE) }
+    }
+
     private func handle(_ event: OpaquePointer) {
         switch rd_kafka_event_type(event) {
         case RD_KAFKA_EVENT_DR:
@@ -219,6 +235,7 @@ final class ProducerSession: Sendable {
             settle(reports)
         case RD_KAFKA_EVENT_ERROR:
             let code = rd_kafka_event_error(event)
+            _ = events.handle(event)
             rd_kafka_event_destroy(event)
             fail(code)
         default:
@@ -245,8 +262,12 @@ final class ProducerSession: Sendable {
     private func settle(_ reports: [DeliveryTable.Report]) {
         // One of those that came together tells how it is with the brokers.
         switch reports.first?.code {
-        case RD_KAFKA_RESP_ERR_NO_ERROR: events.outage.end()
-        case RD_KAFKA_RESP_ERR__MSG_TIMED_OUT, RD_KAFKA_RESP_ERR__TRANSPORT: events.outage.begin()
+        case RD_KAFKA_RESP_ERR_NO_ERROR:
+            events.connectivity.served()
+            table.withLock { $0.outage = nil }
+            events.outage.end()
+        case RD_KAFKA_RESP_ERR__MSG_TIMED_OUT, RD_KAFKA_RESP_ERR__TRANSPORT:
+            events.connectivity.suspect()
         default: break
         }
         let (completions, waiting) = table.withLock { table in
@@ -262,7 +283,12 @@ final class ProducerSession: Sendable {
         guard code == RD_KAFKA_RESP_ERR__FATAL, let error = client.fatalError else {
             return events.logger.debug("Kafka producer: \(code.text)")
         }
-        events.logger.warning("\(error); another client takes its place")
+        if error.code == .accessDenied {
+            // Told by those whose messages fail of it.
+            table.withLock { $0.denial = error }
+        } else {
+            events.logger.warning("\(error); another client takes its place")
+        }
         drain(until: .now)
     }
 }

@@ -26,7 +26,7 @@ struct OutageLogTests {
     }
 }
 
-private struct CollectingLogHandler: LogHandler {
+struct CollectingLogHandler: LogHandler {
     let lines: Collected<(level: Logger.Level, text: String)>
     var logLevel = Logger.Level.trace
     var metadata = Logger.Metadata()

@@ -71,8 +71,8 @@ extension Script {
                 answer.put(Int16(0))
                 answer.put(partition)
                 answer.put(Int32(1))
-                answer.put([Int32(1)]) { $0.put($1) }
-                answer.put([Int32(1)]) { $0.put($1) }
+                answer.put(1...replicas) { $0.put($1) }
+                answer.put(1...inSync) { $0.put($1) }
             }
         }
         hidden = hidden.compactMapValues { $0 > 1 ? $0 - 1 : nil }

@@ -51,6 +51,8 @@ public struct Script: Sendable {
     public var metadataLag = 0
     /// What else is in the group: the protocols that the other members support; empty for none.
     public var groupProtocols: [String] = []
+    /// How many replicas partitions have, and how many of them are in sync.
+    public var (replicas, inSync): (Int32, Int32) = (1, 1)
     /// What topics are configured with, besides what they were created with.
     public var topicSettings: [String: [String: String]] = [:]
 

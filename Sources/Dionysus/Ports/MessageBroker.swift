@@ -87,13 +87,20 @@ extension MessageBroker {
 
 /// Sends messages.
 public protocol MessageProducer: Sendable {
+    /// What keeps it from sending: the broker can't be reached, or lets the client not in. Nil if nothing does, as far as
+    /// is known, and always where an adapter can't tell.
+    ///
+    /// It is told also while nothing is sent, and taken back once the broker has answered.
+    var outage: DionysusError? { get }
+
     /// Sends a batch and waits until the broker has acknowledged or refused each message.
     ///
     /// Messages of one partition are written in the order of the batch. A message that is larger than the broker
     /// takes is refused before anything of it is queued. A full queue is waited for.
     /// - Parameter messages: The messages.
     /// - Returns: A result per message, in the order of the batch. A failure is `messageRejected` (not retriable),
-    ///   `unknownTopic`, or `brokerUnavailable` (retriable).
+    ///   `unknownTopic` or `topicDenied` (of all messages of the topic), `accessDenied` (of all messages), or
+    ///   `brokerUnavailable` (retriable).
     func send(_ messages: [OutgoingMessage]) async -> [Result<Acknowledgement, DionysusError>]
 
     /// Drops what has been given to ``send(_:)`` and not yet gone to the broker; its results say so.
@@ -104,15 +111,21 @@ public protocol MessageProducer: Sendable {
     func close(deadline: Duration) async
 }
 
+extension MessageProducer {
+    public var outage: DionysusError? { nil }
+}
+
 /// Reads messages as a member of a group.
 ///
 /// The member's life is a sequence of events. It owns partitions from the answer to ``ConsumerEvent/assigned(_:)``
 /// until the answer to ``ConsumerEvent/revoked(_:)`` or until ``ConsumerEvent/lost(_:)``.
 public protocol MessageConsumer: Sendable {
-    /// What keeps it from reading: the broker can't be reached. Nil if nothing does, as far as is known.
+    /// What keeps it from reading: the broker can't be reached or lets the client not in, the group does not take the
+    /// member, or a topic isn't there. Nil if nothing does, as far as is known.
     ///
     /// It is told once the broker has been tried in vain, and taken back once the broker has answered, so that a
-    /// connection that is merely made anew is none. Nil always where an adapter can't tell.
+    /// connection that is merely made anew is none. Nil always where an adapter can't tell. One that is not retriable
+    /// lasts until somebody corrects what is wrong.
     var outage: DionysusError? { get }
 
     /// Waits for the next event.

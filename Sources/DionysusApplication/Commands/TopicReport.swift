@@ -34,6 +34,9 @@ struct TopicReport: Sendable {
         var exists: Bool { partitions != nil }
     }
 
+    /// How long brokers may take to tell of what another of them has created, and how often they are asked.
+    private static let (patience, pause) = (Duration.seconds(5), Duration.milliseconds(200))
+
     private(set) var lines: [Line]
 
     init(_ topics: [DeclaredTopic]) { lines = topics.map { Line(topic: $0) } }
@@ -43,17 +46,29 @@ struct TopicReport: Sendable {
 
     var isAsDeclared: Bool { lines.allSatisfy { $0.exists && $0.drift.isEmpty } }
 
-    /// Asks the broker; what was missing before and is there now has been created.
+    /// Notes that what is missing now is about to be created.
+    mutating func noteMissing() { for index in lines.indices { lines[index].wasMissing = !lines[index].exists } }
+
+    /// Asks the broker.
     mutating func compare(with broker: any MessageBroker) async throws {
         let existing = try await broker.describeTopics(lines.map(\.topic.name))
         let configurations = try await broker.configurations(of: existing.map(\.name))
         for index in lines.indices {
             let name = lines[index].topic.name
             let description = existing.first { $0.name == name }
-            lines[index].wasMissing = lines[index].wasMissing || description == nil
             lines[index].partitions = description?.partitions
             guard let description, let declared = lines[index].topic.specification else { continue }
             lines[index].drift = Self.drift(declared, description, configurations[name])
+        }
+    }
+
+    /// Asks the broker again until something is so, or it has had its time.
+    mutating func compare(with broker: any MessageBroker, until isSo: (TopicReport) -> Bool) async throws {
+        let deadline = ContinuousClock.now + Self.patience
+        try await compare(with: broker)
+        while !isSo(self), .now < deadline {
+            try await Task.sleep(for: Self.pause)
+            try await compare(with: broker)
         }
     }
 

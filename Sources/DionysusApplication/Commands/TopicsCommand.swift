@@ -31,8 +31,12 @@ struct TopicsCommand<App: DionysusApplication>: AsyncParsableCommand {
         var report = TopicReport(try await environment.declaredTopics(on: broker))
         try await report.compare(with: broker)
         if create, !report.creatable.isEmpty {
+            report.noteMissing()
             try await broker.createTopics(report.creatable)
-            try await report.compare(with: broker)
+            try await report.compare(with: broker, until: { $0.creatable.isEmpty })
+        } else if check {
+            // A broker tells of topics some time after the one that has created them.
+            try await report.compare(with: broker, until: { $0.creatable.isEmpty })
         }
         await broker.close()
         print(json ? report.json.text : report.text)

@@ -119,7 +119,10 @@ public struct ConsumerService: Service {
             let event = try await cancelWhenGracefulShutdown {
                 try await member.next(maxMessages: settings.batchSize, timeout: settings.pollTimeout)
             }
-            session.telemetry.polled(member.outage)
+            let outage = member.outage
+            session.telemetry.polled(outage)
+            // Waiting changes nothing, but for who corrects it.
+            if stopsWhenCaughtUp, let outage, !outage.isRetriable { throw outage }
             try claim.require()
             if let event { try await session.handle(event) }
             try await session.attend()

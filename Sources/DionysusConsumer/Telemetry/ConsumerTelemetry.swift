@@ -107,7 +107,11 @@ struct ConsumerTelemetry: Sendable {
     /// Messages have been asked for.
     /// - Parameter outage: What keeps the member from reading, if something does.
     func polled(_ outage: DionysusError?) {
-        if let error = vitals.polled(outage) { tell(error, ErrorContext("read from the broker")) }
+        switch vitals.polled(outage) {
+        case .some(let error) where error.code == .unknownTopic: logger.warning("\(error)")
+        case .some(let error): tell(error, ErrorContext("read from the broker"))
+        case nil: break
+        }
         beat()
         monitor.emit(ReplicaConsumer.Heartbeat(partitions: vitals.owned))
     }

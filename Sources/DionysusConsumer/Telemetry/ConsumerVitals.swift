@@ -47,7 +47,9 @@ final class ConsumerVitals: Sendable {
                 return VitalSign(state.state, problem: problem, madeProgress: false)
             }
             let trouble = state.troubles.min { $0.key < $1.key }?.value
-            let outage = state.outage.map { "the broker can't be reached: \($0)" }
+            let outage = state.outage.map { outage in
+                outage.code == .brokerUnavailable ? "the broker can't be reached: \(outage)" : "\(outage)"
+            }
             return VitalSign(state.state, problem: trouble ?? state.silence(longerThan: Self.patience) ?? outage)
         }
     }
@@ -70,12 +72,14 @@ final class ConsumerVitals: Sendable {
         state.withLock { state in
             defer { state.outage = outage }
             state.lastPoll = .now
-            return state.outage == nil ? outage : nil
+            return state.outage?.message == outage?.message ? nil : outage
         }
     }
 
     /// Whether the broker is known to be away.
-    var lacksBroker: Bool { state.withLock { $0.outage != nil } }
+    var lacksBroker: Bool {
+        state.withLock { $0.outage.map { $0.code == .brokerUnavailable || $0.code == .accessDenied } ?? false }
+    }
 
     /// How many partitions are owned.
     var owned: Int { state.withLock { $0.owned.count } }

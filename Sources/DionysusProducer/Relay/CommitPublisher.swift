@@ -60,8 +60,8 @@ public final class CommitPublisher: Service {
                 try await context.pipeline(onExpanded: queue.offer)
             }
             guard let pipeline else { return }
-            await withTaskCancellationHandler {
-                await LaneWorkers(pipeline: pipeline, queue: queue, count: context.settings.workers).run()
+            try await withTaskCancellationHandler {
+                try await LaneWorkers(pipeline: pipeline, queue: queue, count: context.settings.workers).run()
             } onCancel: {
                 queue.close()
             }

@@ -5,18 +5,31 @@ struct LaneWorkers: Sendable {
     let pipeline: RelayPipeline
     let queue: LaneQueue
     let count: Int
+    /// Whether it ends when the broker refuses the client: nothing changes by waiting, but for who corrects it.
+    var endsWhenRefused = false
 
     /// How long a worker keeps a lane that always has more: after that another relay may have it.
     private static let longestTurn = Duration.milliseconds(100)
 
     /// Works until the queue is closed.
-    func run() async {
-        await withTaskGroup(of: Void.self) { group in
-            for _ in 0..<count { group.addTask { await work() } }
+    /// - Throws: ``DionysusError`` with code `accessDenied` if it is to end of that.
+    func run() async throws {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for _ in 0..<count {
+                group.addTask {
+                    do {
+                        try await work()
+                    } catch {
+                        queue.close()
+                        throw error
+                    }
+                }
+            }
+            try await group.waitForAll()
         }
     }
 
-    private func work() async {
+    private func work() async throws {
         // A lane without rows shows that the database is there, and nothing of the broker.
         var (failures, brokerFailures) = (0, 0)
         while let lane = await queue.next() {
@@ -24,6 +37,7 @@ struct LaneWorkers: Sendable {
             var next: RelayPipeline.Claim?
             var (hasMore, hasProgressed, isTaken) = (false, false, false)
             var delay: Duration?
+            var refusal: DionysusError?
             repeat {
                 pipeline.telemetry.began(lane)
                 (hasMore, hasProgressed, delay) = (false, false, nil)
@@ -40,6 +54,8 @@ struct LaneWorkers: Sendable {
                     case .empty: break
                     case .settled: (hasProgressed, brokerFailures) = (true, 0)
                     case .full: (hasMore, hasProgressed, brokerFailures) = (true, true, 0)
+                    case .brokerUnavailable(let error, _) where endsWhenRefused && error.code == .accessDenied:
+                        refusal = error
                     case .brokerUnavailable(let error, let isPartial):
                         // What takes some messages is there: the others need not wait longer and longer.
                         brokerFailures = isPartial ? 1 : brokerFailures + 1
@@ -56,6 +72,7 @@ struct LaneWorkers: Sendable {
                 pipeline.telemetry.ended(lane)
                 if hasProgressed { queue.progressed() }
             } while next != nil
+            if let refusal { throw refusal }
             if let delay { await queue.pause(delay) }
             if isTaken {
                 queue.isTaken(lane)

@@ -52,6 +52,9 @@ final class RefusedModels: Sendable {
         }
     }
 
+    /// Whether a model of a topic is among them.
+    func hasTopic(_ topic: String) -> Bool { state.withLock { $0.keys.contains { $0.topic == topic } } }
+
     /// Whether there are none.
     var isEmpty: Bool { state.withLock { $0.isEmpty } }
 
@@ -60,8 +63,7 @@ final class RefusedModels: Sendable {
         state.withLock { refusals in
             guard !refusals.isEmpty else { return [] }
             let now = ContinuousClock.now
-            return refusals.filter { $0.value.nextAttempt > now }.map(\.key)
-                .sorted { ($0.topic, $0.modelName) < ($1.topic, $1.modelName) }
+            return refusals.filter { $0.value.nextAttempt > now }.map(\.key).inFixedOrder
         }
     }
 
@@ -69,9 +71,14 @@ final class RefusedModels: Sendable {
     var problem: String? {
         state.withLock { refusals in
             guard !refusals.isEmpty else { return nil }
-            return refusals.map(\.value.reason).sorted().joined(separator: "; ")
+            return Set(refusals.values.map(\.reason)).sorted().joined(separator: "; ")
         }
     }
+}
+
+extension [RecordGroup] {
+    /// The same in an order that statements can be prepared with.
+    var inFixedOrder: [RecordGroup] { sorted { ($0.topic, $0.modelName) < ($1.topic, $1.modelName) } }
 }
 
 /// A model of which a relay can publish nothing for now, as people are told.

@@ -32,6 +32,8 @@ struct RelayPipeline: Sendable {
     let keys: [String: RecordKey]
     let housekeeping: LaneHousekeeping
     let refused = RefusedModels()
+    /// The same of models whose topic the broker doesn't have, or denies.
+    let withoutTopic = RefusedModels()
     /// The same of genesis runs.
     let refusedRuns = RefusedModels()
     let missing = MissingRecords()
@@ -72,6 +74,7 @@ struct RelayPipeline: Sendable {
             let acknowledgedAt = Timestamp.now
             var settlement = Settlement(batch.rows, verdicts, results, settings: settings)
             settlement.fail(batch.failedReplacements, settings)
+            try await noteTopics(settlement)
             let settled = try await settle(settlement, of: batch, lane, lease, mayKeep: mayKeep)
             await telemetry.respond(batch.rows, messages, verdicts, results)
             return (report(settlement, hasMore: settled.hasMore, acknowledgedAt), settled.next)
@@ -129,7 +132,7 @@ struct RelayPipeline: Sendable {
     /// The rows are taken before the version is drawn: so what is loaded afterwards is at least as recent as the version
     /// says.
     private func claiming(_ lane: Int) -> [SQL] {
-        let (limit, onFailure, refused) = (settings.batchSize, settings.onFailure, refused.waiting)
+        let (limit, onFailure, refused) = (settings.batchSize, settings.onFailure, waitingGroups)
         return [
             outbox.claim(lane: lane, limit: limit, onFailure: onFailure, without: refused),
             outbox.claimDue(lane: lane, limit: limit, onFailure: onFailure, without: refused),
@@ -281,9 +284,9 @@ struct RelayPipeline: Sendable {
                 settled.next = found.map { Claim(lease: lease, found: $0, start: .now) }
             } else if let onPending {
                 let pending: [Int]
-                let refused = refused.waiting
+                let waiting = waitingGroups
                 (results, pending) = try await lease.release { [outbox] transaction in
-                    let results = try transaction.runLast(last + [outbox.pendingLanes(without: refused)])
+                    let results = try transaction.runLast(last + [outbox.pendingLanes(without: waiting)])
                     return (Array(results.dropLast()), try results.last?.lanes() ?? [])
                 }
                 // Rows that all wait for others are left to the service's polls.

@@ -19,6 +19,36 @@ extension RelayPipeline {
         try await accept(batch.rows, except: batch.refusedGroups.union(loaded.refused.keys))
     }
 
+    /// Models whose rows wait for now.
+    var waitingGroups: [RecordGroup] {
+        let waiting = refused.waiting
+        return withoutTopic.isEmpty ? waiting : Array(Set(waiting + withoutTopic.waiting)).inFixedOrder
+    }
+
+    /// Has the rows of topics wait that the broker doesn't have or denies, and those go on that it has by now.
+    func noteTopics(_ settlement: Settlement) async throws {
+        guard !settlement.withoutTopic.isEmpty || !withoutTopic.isEmpty else { return }
+        let lacking = Dictionary(
+            settlement.withoutTopic.map { (RecordGroup($0.row), $0.error) },
+            uniquingKeysWith: { first, _ in first }
+        )
+        for group in Array(lacking.keys).inFixedOrder {
+            guard let error = lacking[group] else { continue }
+            let isKnown = withoutTopic.hasTopic(group.topic)
+            let change = withoutTopic.note(group, error.description)
+            guard change != .none else { continue }
+            if change == .begun {
+                telemetry.lacksTopic(isKnown ? nil : error, problem: withoutTopic.problem)
+            }
+            try await write(outbox.noteRefusal(group, error.description))
+        }
+        let groups = Set(settlement.published.map(RecordGroup.init)).subtracting(lacking.keys)
+        let accepted = withoutTopic.accept(groups)
+        guard !accepted.isEmpty else { return }
+        telemetry.hasTopics(accepted, problem: withoutTopic.problem)
+        try await write(outbox.forgetRefusals(accepted))
+    }
+
     /// Has the rows of a model wait, and says why.
     func refuse(_ group: RecordGroup, _ error: DionysusError) async throws {
         let change = refused.note(group, error.description)

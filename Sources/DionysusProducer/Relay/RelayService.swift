@@ -80,8 +80,13 @@ public struct RelayService: Service {
             tellStyle(pipeline)
             telemetry.started(lanes: pipeline.outbox.lanes)
             try await withThrowingTaskGroup(of: Void.self) { group in
-                let workers = LaneWorkers(pipeline: pipeline, queue: queue, count: settings.workers)
-                group.addTask { await workers.run() }
+                let workers = LaneWorkers(
+                    pipeline: pipeline,
+                    queue: queue,
+                    count: settings.workers,
+                    endsWhenRefused: mode == .untilEmpty
+                )
+                group.addTask { try await workers.run() }
                 group.addTask {
                     // Workers that wait for a lane would wait forever if polling failed or was cancelled.
                     defer { queue.close() }
@@ -143,7 +148,7 @@ public struct RelayService: Service {
         var (isBusy, hasProgressed) = (false, false)
         while !queue.isClosed, !Task.isCancelled {
             if !isBusy { await changes.arm() }
-            let look = [outbox.pendingLanes(without: pipeline.refused.waiting)] + outbox.marks()
+            let look = [outbox.pendingLanes(without: pipeline.waitingGroups)] + outbox.marks()
             let found = try await queue.patiently("look for new rows", telemetry) {
                 try await database.transaction(.snapshot) { try $0.runLast(look) }
             }
@@ -152,7 +157,7 @@ public struct RelayService: Service {
             if try housekeeping.noteMarks(found[1...], lanes: outbox.lanes) {
                 logger.warning("ids of the outbox have gone back: rows that were passed are looked for")
             }
-            telemetry.polled(pendingLanes: lanes.count)
+            telemetry.polled(pendingLanes: lanes.count, outage: pipeline.producer.outage)
             changes.found(lanes)
             await telemetry.measureIfDue(outbox, in: database)
             // Lanes whose rows all wait behind a failed one are looked at again and again: they don't count as work.
@@ -183,10 +188,9 @@ public struct RelayService: Service {
     private func isEmpty(_ pipeline: RelayPipeline, _ queue: LaneQueue) async throws -> Bool {
         let outbox = pipeline.outbox
         let genesis = genesisWorker(pipeline)
-        let refused = pipeline.refused
         let counts = try await queue.patiently("look for publishable rows", telemetry) { [settings] in
             try await database.transaction(.snapshot) { transaction -> (waiting: Int64, parked: Int64)? in
-                let publishable = outbox.somePublishable(onFailure: settings.onFailure, without: refused.waiting)
+                let publishable = outbox.somePublishable(onFailure: settings.onFailure, without: pipeline.waitingGroups)
                 guard try transaction.run(publishable).isEmpty else { return nil }
                 let passed = try transaction.run(outbox.passedLanes()).lanes()
                 guard passed.isEmpty else {
@@ -201,7 +205,9 @@ public struct RelayService: Service {
         }
         guard let counts = counts ?? nil else { return false }
         if counts.waiting > 0 { logger.warning("\(counts.waiting) failed rows wait for their next attempt") }
-        if let problem = refused.problem { logger.warning("rows wait: \(problem)") }
+        for problem in [pipeline.refused.problem, pipeline.withoutTopic.problem].compactMap(\.self) {
+            logger.warning("rows wait: \(problem)")
+        }
         if counts.parked > 0 { logger.warning("\(counts.parked) rows are parked, after their last attempt") }
         return true
     }

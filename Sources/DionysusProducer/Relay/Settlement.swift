@@ -8,6 +8,8 @@ struct Settlement: Sendable {
     private(set) var failures: [(row: OutboxRow, error: DionysusError)] = []
     private(set) var notes: [String: [OutboxRow]] = [:]
     private(set) var brokerError: DionysusError?
+    /// Rows whose topic the broker doesn't have, or denies: they wait until it is there, and no attempt is counted.
+    private(set) var withoutTopic: [(row: OutboxRow, error: DionysusError)] = []
     private var failureStatements: [(row: OutboxRow, error: DionysusError, attempts: Int64, delay: Double?)] = []
 
     init(
@@ -42,8 +44,10 @@ struct Settlement: Sendable {
         for (row, error) in unsettled {
             if let last = lastPublished[row.record], last > row.id {
                 notes["not published: a later message of the record has been", default: []].append(row)
-            } else if error.code == .brokerUnavailable {
+            } else if error.code == .brokerUnavailable || error.code == .accessDenied {
                 brokerError = error
+            } else if error.code == .unknownTopic || error.code == .topicDenied {
+                withoutTopic.append((row, error))
             } else {
                 fail(row, error, settings)
             }

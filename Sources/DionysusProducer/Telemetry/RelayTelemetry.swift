@@ -64,7 +64,12 @@ struct RelayTelemetry: Sendable {
     // MARK: Polling
 
     /// New rows have been looked for.
-    func polled(pendingLanes: Int) {
+    /// - Parameter outage: What keeps the relay from the broker, if something does.
+    func polled(pendingLanes: Int, outage: DionysusError?) {
+        // That a broker is away, its adapter logs; who is refused needs to know what to do.
+        if let outage = vitals.noteOutage(outage), outage.code == .accessDenied {
+            tell(outage, ErrorContext("connect to the broker"))
+        }
         beat()
         monitor.emit(OutboxProducer.Heartbeat(pendingLanes: pendingLanes))
     }
@@ -124,13 +129,32 @@ struct RelayTelemetry: Sendable {
 
     /// The broker did not take the messages of a lane.
     func brokerFailed(_ error: DionysusError, lane: Int, attempt: Int) {
-        vitals.noteBroker("the broker does not take messages: \(error)")
+        let isNew = vitals.noteBroker("the broker does not take messages: \(error)")
+        // One line is enough of what lasts until somebody corrects it.
+        if error.code == .accessDenied, !isNew || vitals.isRefused { return }
         tell(error, ErrorContext("give messages to the broker", lane: lane, attempt: attempt))
     }
 
     /// A middleware threw an error after its batch had been sent.
     func middlewareFailed(_ error: any Error, lane: Int) {
         errorHandler.handle(error, ErrorContext("end the middleware around a batch, which has been sent", lane: lane))
+    }
+
+    /// Rows wait for a topic.
+    /// - Parameter error: Why, if that is to be told.
+    func lacksTopic(_ error: DionysusError?, problem: String?) {
+        vitals.noteTopics(problem)
+        beat()
+        guard let error else { return }
+        metrics.failed(error.code.description)
+        logger.warning("rows wait, without an attempt being counted: \(error)")
+    }
+
+    /// Rows of topics go on.
+    func hasTopics(_ groups: [RecordGroup], problem: String?) {
+        vitals.noteTopics(problem)
+        beat()
+        for topic in Set(groups.map(\.topic)).sorted() { logger.notice("rows of topic \(topic) go on") }
     }
 
     /// Nothing of a model can be published.
@@ -187,7 +211,7 @@ struct RelayTelemetry: Sendable {
     /// What came of sending.
     func sent(_ messages: [OutgoingMessage], _ results: [Result<Acknowledgement, DionysusError>]) {
         let hasSucceeded = results.contains { if case .success = $0 { true } else { false } }
-        if hasSucceeded { vitals.noteBroker(nil) }
+        if hasSucceeded { _ = vitals.noteBroker(nil) }
         guard metrics.isEnabled else { return }
         var counts: [SendOutcome: Int] = [:]
         for (message, result) in zip(messages, results) {

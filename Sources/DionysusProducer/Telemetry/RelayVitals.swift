@@ -6,6 +6,8 @@ final class RelayVitals: Sendable {
     private struct State {
         var state = VitalSign.State.starting
         var brokerProblem: String?
+        var outage: DionysusError?
+        var topicProblem: String?
         var modelProblem: String?
         var runProblem: String?
         var underWay: [Int: ContinuousClock.Instant] = [:]
@@ -30,7 +32,8 @@ final class RelayVitals: Sendable {
             }
             return VitalSign(
                 state.state,
-                problem: problem ?? state.brokerProblem ?? state.modelProblem ?? state.runProblem
+                problem: problem ?? state.outage.map { "\($0)" } ?? state.brokerProblem ?? state.topicProblem
+                    ?? state.modelProblem ?? state.runProblem
             )
         }
     }
@@ -57,5 +60,24 @@ final class RelayVitals: Sendable {
 
     func noteModels(_ problem: String?) { state.withLock { $0.modelProblem = problem } }
 
-    func noteBroker(_ problem: String?) { state.withLock { $0.brokerProblem = problem } }
+    func noteTopics(_ problem: String?) { state.withLock { $0.topicProblem = problem } }
+
+    /// - Returns: What keeps the relay from the broker, if that is new.
+    func noteOutage(_ outage: DionysusError?) -> DionysusError? {
+        state.withLock { state in
+            defer { state.outage = outage }
+            return state.outage?.code == outage?.code ? nil : outage
+        }
+    }
+
+    /// Whether the broker is known to let the relay not in.
+    var isRefused: Bool { state.withLock { $0.outage?.code == .accessDenied } }
+
+    /// - Returns: Whether that is new.
+    func noteBroker(_ problem: String?) -> Bool {
+        state.withLock { state in
+            defer { state.brokerProblem = problem }
+            return state.brokerProblem != problem
+        }
+    }
 }

@@ -1,0 +1,33 @@
+import Logging
+import Synchronization
+
+/// Tells once that the broker takes no offsets of the group, and once that it takes them again.
+///
+/// librdkafka warns of every commit that fails: hundreds while a group's coordinator is away. Nothing depends on these
+/// offsets but tools that show lag.
+final class CommitLog: Sendable {
+    /// What librdkafka calls the lines that say why a commit failed.
+    static let facility = "COMMITFAIL"
+
+    private let logger: Logger
+    private let isFailing = Mutex(false)
+
+    init(logger: Logger) { self.logger = logger }
+
+    func failed(_ reason: String) {
+        let isNew = isFailing.withLock { isFailing in
+            defer { isFailing = true }
+            return !isFailing
+        }
+        guard isNew else { return logger.debug("\(reason)") }
+        logger.warning("Kafka does not take the group's offsets, which only shows in tools' lag: \(reason)")
+    }
+
+    func succeeded() {
+        let hasFailed = isFailing.withLock { isFailing in
+            defer { isFailing = false }
+            return isFailing
+        }
+        if hasFailed { logger.notice("Kafka takes the group's offsets again") }
+    }
+}

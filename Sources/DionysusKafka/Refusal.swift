@@ -1,0 +1,98 @@
+import Dionysus
+
+/// Why a broker lets a client in not: read from the words in which librdkafka tells of a failed connection.
+///
+/// A broker that is merely away gives none.
+enum Refusal {
+    /// Reads a line of librdkafka.
+    /// - Parameters:
+    ///   - text: The line: `sasl_ssl://host:9093/bootstrap: what happened (after 4ms in state AUTH_REQ)`.
+    ///   - hasBeenServed: Whether a broker has answered this client before. Its settings are right then, and a connection
+    ///     that ends in the middle says nothing about them.
+    static func read(_ text: String, hasBeenServed: Bool) -> DionysusError? {
+        let failure = Failure(text)
+        let (cause, advice): (String, String)
+        if failure.says("SASL authentication error", "Failed to acquire SASL", "mechanism handshake failed") {
+            guard !failure.says("Disconnected", "timed out", "Timed out", "transport failure") else { return nil }
+            (cause, advice) = (
+                failure.cause, "correct sasl.username, sasl.password and sasl.mechanism (DIONYSUS_BROKER_USER, ...)"
+            )
+        } else if failure.says("certificate verify failed", "certificate could not be verified") {
+            (cause, advice) = (
+                "its certificate can't be verified",
+                "set ssl.ca.location (DIONYSUS_BROKER_CA_FILE) to the CA that signed it, and name the broker by a host "
+                    + "that stands in its certificate"
+            )
+        } else if failure.says("SSL alert number") {
+            (cause, advice) = (
+                "it does not take this client's certificate, or wants one (\(failure.alert))",
+                "set ssl.certificate.location and ssl.key.location"
+            )
+        } else if failure.says("PLAINTEXT broker listener", "wrong version number", "unexpected eof"), !hasBeenServed {
+            (cause, advice) = (
+                "TLS is not spoken there", "set security.protocol to plaintext or sasl_plaintext, or name its TLS port"
+            )
+        } else if failure.says("Disconnected"), failure.says("in state APIVERSION_QUERY"), !hasBeenServed,
+            !failure.says("ssl://")
+        {
+            (cause, advice) = (
+                "it hangs up at the first request, as a port for TLS does",
+                "set security.protocol to ssl or sasl_ssl, or name a port without TLS"
+            )
+        } else if failure.says("Disconnected"), failure.says("in state UP"), !hasBeenServed, !failure.says("sasl_") {
+            (cause, advice) = (
+                "it hangs up before it has told anything, as a port that asks for credentials does",
+                "set security.protocol to sasl_ssl or sasl_plaintext, with sasl.mechanism, sasl.username and sasl.password"
+            )
+        } else {
+            return nil
+        }
+        return DionysusError(.accessDenied, "Kafka at \(failure.address) refuses this client: \(cause)", advice: advice)
+    }
+
+    /// The line without what only librdkafka's developers need.
+    static func words(of text: String) -> String { Failure(text).cause }
+
+    private struct Failure {
+        let text: String
+        let address: String
+        let cause: String
+
+        init(_ line: String) {
+            var text = line[...]
+            if text.hasPrefix("[thrd:"), let end = text.range(of: "]: ") { text = text[end.upperBound...] }
+            self.text = String(text)
+            if let end = text.range(of: " (after ") { text = text[..<end.lowerBound] }
+            var address = "its address"
+            if let end = text.range(of: ": "), !text[..<end.lowerBound].contains(" ") {
+                address = String(text[..<end.lowerBound]).replacing("/bootstrap", with: "")
+                if let scheme = address.range(of: "://") { address = String(address[scheme.upperBound...]) }
+                // A broker that is known has its number behind its address.
+                if let number = address.firstIndex(of: "/") { address = String(address[..<number]) }
+                text = text[end.upperBound...]
+            }
+            self.address = address
+            cause = String(text)
+        }
+
+        /// What the broker's side of TLS said: `tlsv13 alert certificate required`.
+        var alert: String {
+            guard let end = cause.range(of: ": SSL alert number") else { return "TLS alert" }
+            let before = cause[..<end.lowerBound]
+            return before.range(of: "SSL routines::").map { String(before[$0.upperBound...]) } ?? "TLS alert"
+        }
+
+        func says(_ words: String...) -> Bool { words.contains { text.contains($0) } }
+    }
+}
+
+extension DionysusError {
+    /// A right that the user lacks on something, as an ACL grants it.
+    static func denied(_ code: Code, _ operation: String, on resource: String, _ said: String) -> DionysusError {
+        DionysusError(
+            code,
+            "Kafka denies this client's user the operation \(operation) on \(resource): \(said)",
+            advice: "add an ACL that allows \(operation) on \(resource), see docs/operating.md"
+        )
+    }
+}

@@ -1,0 +1,118 @@
+import Dionysus
+import FakeKafka
+import Logging
+import TestSupport
+import Testing
+
+@testable import DionysusKafka
+
+/// What keeps a member of a group from reading although the broker is there, and what it says.
+@Suite("What a member of a group is told", .timeLimit(.minutes(5)))
+struct StandingTests {
+    private func wait(_ consumer: any MessageConsumer, until isSo: (DionysusError?) -> Bool) async throws {
+        while !isSo(consumer.outage) { _ = try await consumer.next(maxMessages: 10, timeout: .milliseconds(100)) }
+    }
+
+    @Test func `members that assign partitions otherwise are told of, with the remedy`() async throws {
+        try await FakeFixture.run { fixture in
+            fixture.kafka.change { script in
+                script.createTopic("t", partitions: 1)
+                script.groupProtocols = ["range", "roundrobin"]
+            }
+            let consumer = try await fixture.member().consumer
+            try await wait(consumer) { $0 != nil }
+            let outage = try #require(consumer.outage)
+            #expect(outage.code == .configuration && !outage.isRetriable)
+            #expect(outage.description.contains("INCONSISTENT_GROUP_PROTOCOL"))
+            #expect(outage.description.contains("range,roundrobin"))
+            // The other members have gone.
+            fixture.kafka.change { $0.groupProtocols = [] }
+            let member = Member(consumer: consumer, position: .earliest)
+            #expect(try await member.join() == [TopicPartition("t", 0)])
+            try await wait(consumer) { $0 == nil }
+        }
+    }
+
+    @Test func `a member can be in a group with Karafka's and read, if it is set so`() async throws {
+        try await FakeFixture.run { fixture in
+            fixture.kafka.change { script in
+                script.createTopic("t", partitions: 2)
+                script.append(.records([("k", "v")]), to: "t", 1)
+                script.groupProtocols = ["range", "roundrobin"]
+            }
+            let member = try await fixture.member(settings: ["partition.assignment.strategy": "range,roundrobin"])
+            #expect(try await member.read(1).map(\.text) == ["v"])
+            #expect(fixture.kafka.change { $0.joins.first?.protocols } == ["range", "roundrobin"])
+            #expect(member.consumer.outage == nil)
+        }
+    }
+
+    @Test func `a static member says its name`() async throws {
+        try await FakeFixture.run { fixture in
+            fixture.kafka.change { $0.createTopic("t", partitions: 1) }
+            let member = try await fixture.member(settings: ["group.instance.id": "bookings-0"])
+            _ = try await member.join()
+            #expect(fixture.kafka.change { $0.joins.first?.instance } == "bookings-0")
+        }
+    }
+
+    @Test func `a topic that isn't there yet is told of, and read once it is`() async throws {
+        try await FakeFixture.run { fixture in
+            let settings = ["topic.metadata.refresh.interval.ms": "500"]
+            let member = try await fixture.member(topics: ["t"], settings: settings)
+            try await wait(member.consumer) { $0 != nil }
+            let outage = try #require(member.consumer.outage)
+            #expect(outage.code == .unknownTopic && outage.isRetriable)
+            #expect(outage.description.contains("no topic t") && outage.description.contains("topics --create"))
+            fixture.kafka.change { script in
+                script.createTopic("t", partitions: 1)
+                script.append(.records([("k", "v")]), to: "t", 0)
+            }
+            #expect(try await member.read(1).map(\.text) == ["v"])
+            try await wait(member.consumer) { $0 == nil }
+        }
+    }
+
+    @Test func `commits that fail are one warning when that begins and one line when it ends`() {
+        let lines = Collected<(level: Logger.Level, text: String)>()
+        let log = CommitLog(logger: Logger(label: "test") { _ in CollectingLogHandler(lines: lines) })
+        log.succeeded()
+        for _ in 0..<2 {
+            for number in 0..<20 { log.failed("Offset commit failed: \(number)") }
+            for _ in 0..<20 { log.succeeded() }
+        }
+        let told = lines.all.filter { $0.level > .info }
+        #expect(told.map(\.level) == [.warning, .notice, .warning, .notice], "\(told.map(\.text))")
+        #expect(told.first?.text.contains("Offset commit failed: 0") == true)
+    }
+
+    @Test func `that too few replicas are in sync is named`() async throws {
+        try await FakeFixture.run { fixture in
+            fixture.kafka.change { script in
+                script.createTopic("t", partitions: 1)
+                script.topicSettings["t"] = ["min.insync.replicas": "2"]
+                (script.replicas, script.inSync) = (3, 1)
+                script.errors[.produce] = 19
+            }
+            let producer = try await fixture.producer(timeout: .seconds(2))
+            guard case .failure(let error)? = await producer.send([.numbered(0)]).first else {
+                return #expect(Bool(false), "the message was taken")
+            }
+            #expect(error.code == .brokerUnavailable && error.isRetriable)
+            #expect(error.description.contains("NOT_ENOUGH_REPLICAS"), "\(error)")
+        }
+    }
+
+    @Test func `an idle producer knows that the broker is away, and that it is back`() async throws {
+        try await FakeFixture.run(settings: ["reconnect.backoff.max.ms": "300"]) { fixture in
+            fixture.kafka.change { $0.createTopic("t", partitions: 1) }
+            let producer = try await fixture.producer()
+            #expect(await producer.send([.numbered(0)]).map(\.code) == [nil])
+            await fixture.kafka.stop()
+            while producer.outage == nil { await Task.yield() }
+            #expect(producer.outage?.code == .brokerUnavailable)
+            try await fixture.kafka.start()
+            while producer.outage != nil { await Task.yield() }
+        }
+    }
+}
