@@ -84,6 +84,17 @@ struct TopicCommandTests {
                 "1"
             )
             #expect(one.split(separator: "\n").count == 3)
+            // Neither model nor id where the key is no record's.
+            let own = try await installation.succeed("tombstone", "v3_rentals", "--key", "RecordsCollection:1")
+            #expect(own.split(separator: "\n").count == 5)
+            let other = try await installation.withBroker { try await readRaw("v3_rentals", from: $0) }
+            #expect(other.map(\.key) == Array(repeating: Array("RecordsCollection:1".utf8), count: 4))
+            for wrong in [
+                ["v3_rentals"], ["v3_rentals", "Rental"], ["v3_rentals", "--key", ""], ["v9", "--key", "a"],
+            ] {
+                let result = try await installation.run(["tombstone"] + wrong)
+                #expect(result.status == 64, "\(wrong)")
+            }
             let log = try await installation.withBroker { try await readRaw("v3_accounts", from: $0) }
             #expect(log.filter { $0.value == nil }.map(\.key) == Array(repeating: Array("Account:1".utf8), count: 5))
 
