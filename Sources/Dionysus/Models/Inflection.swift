@@ -142,6 +142,11 @@ public struct Inflection: Sendable, Hashable {
         return String(decoding: result, as: UTF8.self).lowercased()
     }
 
+    /// Whether a name begins with one of the acronyms as a word of its own.
+    private func begins(_ acronyms: [[UInt8]], _ name: ArraySlice<UInt8>) -> Bool {
+        acronyms.contains { name.starts(with: $0) && name.dropFirst($0.count).first?.isSmall != true }
+    }
+
     /// The name with its acronyms in lower case, and a separator before those that stand behind a letter or a digit.
     private func withoutAcronyms(_ name: [UInt8]) -> [UInt8] {
         let longestFirst = acronyms.map { Array($0.utf8) }.sorted { $0.count > $1.count }
@@ -163,7 +168,9 @@ public struct Inflection: Sendable, Hashable {
             result += found.map(\.lowered)
             index += found.count
             // What follows begins a word of its own.
-            if index < name.count, name[index].isCapital { result.append(UInt8(ascii: "_")) }
+            if index < name.count, name[index].isCapital, !begins(longestFirst, name[index...]) {
+                result.append(UInt8(ascii: "_"))
+            }
         }
         return result
     }
