@@ -268,6 +268,9 @@ final class ProducerSession: Sendable {
             events.outage.end()
         case RD_KAFKA_RESP_ERR__MSG_TIMED_OUT, RD_KAFKA_RESP_ERR__TRANSPORT:
             events.connectivity.suspect()
+        case RD_KAFKA_RESP_ERR__PURGE_QUEUE:
+            // librdkafka drops what it has before it says that it can't go on.
+            if let error = client.fatalError, error.code == .accessDenied { table.withLock { $0.denial = error } }
         default: break
         }
         let (completions, waiting) = table.withLock { table in

@@ -83,6 +83,9 @@ import Testing
                 var seen = signs.makeAsyncIterator()
                 func wait(for sign: VitalSign) async { while let next = await seen.next(), next != sign {} }
                 await wait(for: VitalSign(.ready))
+                // A batch that can't be written is another trouble.
+                while try await replica.rows("SELECT next_offset FROM dionysus_offsets WHERE next_offset = 1").isEmpty {
+                }
                 isAway.withLock { $0 = true }
                 let problem = "the replica's database can't be reached: nobody answers"
                 for _ in 1...3 { await wait(for: VitalSign(.ready, problem: problem)) }

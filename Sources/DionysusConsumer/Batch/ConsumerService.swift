@@ -164,7 +164,9 @@ public struct ConsumerService: Service {
         return identity
     }
 
-    /// A group that is another replica's is left alone. One that can't be asked now is asked before anything is read.
+    /// Leaves a group alone that is another replica's.
+    ///
+    /// One that can't be asked now is asked before anything is read.
     private func checkBeforeJoining(_ claim: GroupClaim) async throws {
         do {
             try await claim.check()
