@@ -75,7 +75,8 @@ public struct BrokerAccess: Sendable {
     }
 
     private static func text(of path: String, _ name: String, _ faults: inout [String]) -> String? {
-        guard let data = FileManager.default.contents(atPath: path), let text = String(data: data, encoding: .utf8) else {
+        guard let data = FileManager.default.contents(atPath: path), let text = String(data: data, encoding: .utf8)
+        else {
             faults.append("\(name): \(path) can't be read")
             return nil
         }

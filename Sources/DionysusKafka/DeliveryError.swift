@@ -25,7 +25,11 @@ extension DionysusError {
             return .denied(.accessDenied, "IdempotentWrite", on: "the cluster", "\(code.text) (\(code.name))")
         case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC, RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION,
             RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION:
-            return DionysusError(.unknownTopic, message, advice: "create it with `topics --create`, or correct its name")
+            return DionysusError(
+                .unknownTopic,
+                message,
+                advice: "create it with `topics --create`, or correct its name"
+            )
         case RD_KAFKA_RESP_ERR__PURGE_QUEUE, RD_KAFKA_RESP_ERR__PURGE_INFLIGHT:
             return DionysusError(
                 .brokerUnavailable,

@@ -60,7 +60,11 @@ struct AccessTests {
         var script = Script()
         script.credentials = ("bookings", "se-cret")
         try await FakeKafka.run(script) { kafka in
-            try await expectRefusal(kafka.bootstrapServers, [:], says: "security.protocol to sasl_ssl or sasl_plaintext")
+            try await expectRefusal(
+                kafka.bootstrapServers,
+                [:],
+                says: "security.protocol to sasl_ssl or sasl_plaintext"
+            )
         }
     }
 

@@ -43,7 +43,9 @@ extension Script {
         put(sent, &answer) { answer, topic, part in
             let fault = fault(.produce, topic, part.partition)
             var offset: Int64 = -1
-            if fault == 0, let batch = RecordBatch(part.bytes) { offset = append(batch, to: topic, Int(part.partition)) }
+            if fault == 0, let batch = RecordBatch(part.bytes) {
+                offset = append(batch, to: topic, Int(part.partition))
+            }
             answer.put(part.partition)
             answer.put(fault)
             answer.put(offset)

@@ -6,17 +6,29 @@ import Testing
 /// The example's processes on a Kafka that refuses them, lacks their topics, or goes away.
 @Suite(.serialized, .timeLimit(.minutes(10)))
 struct KafkaTroubleTests {
-    private static let wrong = "security.protocol=sasl_plaintext;sasl.mechanism=PLAIN;sasl.username=me;sasl.password=hush"
+    private static let wrong =
+        "security.protocol=sasl_plaintext;sasl.mechanism=PLAIN;sasl.username=me;sasl.password=hush"
 
     @Test("every command says in one line that the broker refuses its credentials")
     func refusedCommands() async throws {
         try await Self.run { installation, kafka in
-            try await installation.succeed("seed", "--accounts", "1", "--rentals", "2", "--bookings", "2", "--fees", "2")
+            try await installation.succeed(
+                "seed",
+                "--accounts",
+                "1",
+                "--rentals",
+                "2",
+                "--bookings",
+                "2",
+                "--fees",
+                "2"
+            )
             kafka.change { $0.credentials = ("me", "another") }
             var refused = installation
             refused.environment["DIONYSUS_BROKER_SETTINGS"] = Self.wrong
             let commands = [
-                ["topics"], ["topics", "--create"], ["lag"], ["relay", "--until-empty"], ["consume", "--until-caught-up"],
+                ["topics"], ["topics", "--create"], ["lag"], ["relay", "--until-empty"],
+                ["consume", "--until-caught-up"],
                 ["messages", "v3_rentals"], ["tombstone", "v3_rentals", "Rental", "9999"],
             ]
             for command in commands {
@@ -34,7 +46,10 @@ struct KafkaTroubleTests {
         }
     }
 
-    @Test("a service that is refused is live and not ready, and goes on once it is let in", arguments: ["relay", "consumer"])
+    @Test(
+        "a service that is refused is live and not ready, and goes on once it is let in",
+        arguments: ["relay", "consumer"]
+    )
     func refusedServices(_ role: String) async throws {
         try await Self.run { installation, kafka in
             try await installation.succeed("topics", "--create")
@@ -56,7 +71,17 @@ struct KafkaTroubleTests {
     @Test("rows wait for topics that aren't there, without an attempt being counted, and go on once they are")
     func topicsLater() async throws {
         try await Self.run { installation, kafka in
-            try await installation.succeed("seed", "--accounts", "1", "--rentals", "3", "--bookings", "6", "--fees", "6")
+            try await installation.succeed(
+                "seed",
+                "--accounts",
+                "1",
+                "--rentals",
+                "3",
+                "--bookings",
+                "6",
+                "--fees",
+                "6"
+            )
             // The broker comes later than the services.
             await kafka.stop()
             let relay = try installation.start("relay")
@@ -81,7 +106,17 @@ struct KafkaTroubleTests {
     @Test("a relay that waits for a topic ends with 1 when it is to empty the outbox, and counts no attempt")
     func emptyingWithoutTopics() async throws {
         try await Self.run { installation, _ in
-            try await installation.succeed("seed", "--accounts", "1", "--rentals", "1", "--bookings", "1", "--fees", "1")
+            try await installation.succeed(
+                "seed",
+                "--accounts",
+                "1",
+                "--rentals",
+                "1",
+                "--bookings",
+                "1",
+                "--fees",
+                "1"
+            )
             let result = try await installation.run("relay", "--until-empty")
             #expect(result.status == 1)
             #expect(result.errors.contains("topics --create"), "\(result.errors)")
@@ -172,12 +207,16 @@ struct KafkaTroubleTests {
         }
     }
 
-    @Test("what is wrong with settings is told without a value", arguments: [
-        ("DIONYSUS_BROKER_SETTINGS", #"sasl.password="hush;hush"#), ("DIONYSUS_BROKER_SETTINGS", "sasl.password=a;hush"),
-        ("DIONYSUS_BROKER_SETTINGS", #"sasl.password="hush"hush;acks=all"#),
-        ("DIONYSUS_BROKER_SETTINGS_FILE", "/no/such/file"), ("DIONYSUS_BROKER_PASSWORD_FILE", "/no/such/file"),
-        ("DIONYSUS_BROKER_PASSWORD", "hush"), ("DIONYSUS_BROKER_USER", "hush"),
-    ])
+    @Test(
+        "what is wrong with settings is told without a value",
+        arguments: [
+            ("DIONYSUS_BROKER_SETTINGS", #"sasl.password="hush;hush"#),
+            ("DIONYSUS_BROKER_SETTINGS", "sasl.password=a;hush"),
+            ("DIONYSUS_BROKER_SETTINGS", #"sasl.password="hush"hush;acks=all"#),
+            ("DIONYSUS_BROKER_SETTINGS_FILE", "/no/such/file"), ("DIONYSUS_BROKER_PASSWORD_FILE", "/no/such/file"),
+            ("DIONYSUS_BROKER_PASSWORD", "hush"), ("DIONYSUS_BROKER_USER", "hush"),
+        ]
+    )
     func wrongSettings(_ name: String, _ value: String) async throws {
         try await Installation.with(.embedded) { installation in
             var own = installation
@@ -207,4 +246,3 @@ struct KafkaTroubleTests {
         }
     }
 }
-

@@ -16,14 +16,17 @@ package final class TLSServer: Sendable {
         for name in ["own", "strange"] {
             let arguments = [
                 "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext",
-                "subjectAltName=DNS:localhost", "-keyout", "\(directory)/\(name).key", "-out", "\(directory)/\(name).pem",
+                "subjectAltName=DNS:localhost", "-keyout", "\(directory)/\(name).key", "-out",
+                "\(directory)/\(name).pem",
             ]
             _ = await (try RunningProcess("openssl", arguments, environment: [:])).result()
         }
         authority = "\(directory)/own.pem"
         strangeAuthority = "\(directory)/strange.pem"
         let demand = demandsCertificates ? ["-Verify", "1", "-verify_return_error", "-CAfile", authority] : []
-        let arguments = ["s_server", "-www", "-accept", "127.0.0.1:0", "-cert", authority, "-key", "\(directory)/own.key"]
+        let arguments = [
+            "s_server", "-www", "-accept", "127.0.0.1:0", "-cert", authority, "-key", "\(directory)/own.key",
+        ]
         process = try RunningProcess("openssl", arguments + demand, environment: [:])
         var port: Substring?
         while port == nil, process.isRunning {
