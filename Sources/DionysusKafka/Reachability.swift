@@ -13,7 +13,9 @@ struct Reachability {
 
     /// What keeps the client from the brokers, if something does.
     private(set) var outage: DionysusError?
-    /// When to look next; nil if there is no suspicion. The first look is for those who are never let in.
+    /// When to look next; nil if there is no suspicion.
+    ///
+    /// The first look is for those who are never let in.
     private(set) var nextLook: ContinuousClock.Instant? = .now
     /// Why the last connection that failed was refused, if it was.
     private var refusal: DionysusError?

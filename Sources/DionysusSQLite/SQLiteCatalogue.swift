@@ -49,13 +49,15 @@ struct SQLiteCatalogue {
     private func column(_ row: Row, primaryKey: [String], loose: Set<String>) throws -> ColumnDescription {
         let name = try row.text(0) ?? ""
         let declared = try row.text(1) ?? ""
-        let isRowID = primaryKey == [name] && declared.uppercased() == "INTEGER"
+        let takesNull = try row.integer(2) == 0
+        // A key that is left out is the next number if it is the row's, and otherwise null, as no standard has it.
+        let canBeLeftOut = !row[3].isNull || primaryKey.contains(name) && takesNull
         return ColumnDescription(
             name: name,
             type: Self.type(declared),
             declaredType: declared,
-            isNullable: try row.integer(2) == 0 && !primaryKey.contains(name),
-            hasDefault: !row[3].isNull || isRowID,
+            isNullable: takesNull && !primaryKey.contains(name),
+            hasDefault: canBeLeftOut,
             isGenerated: try row.integer(5) ?? 0 > 1,
             ignoresSpelling: loose.contains(name)
         )

@@ -21,7 +21,7 @@ import Testing
         .event("rental_created", "Rental", #"{"name":"no id"}"#),
         .event("rental_created", "Rental", #"{"id":null}"#),
         .event("rental_created", "Rental", #"{"id":[1]}"#),
-        .event("rental_created", "Rental", #"{"id":3,"links":[]}"#),
+        .event("rental_created", "Rental", #"{"id":3,"links":"none"}"#),
         .event("rental_created", "Rental", #"{"id":3,"updated_at":"yesterday"}"#),
         .event("rental_created", "Rental", #"{"id":3,"account":"Bob","links":{"account":1}}"#),
         .event("rental_created", "Rental", #"{"id":3,"price":"a lot"}"#),

@@ -83,7 +83,7 @@ import Testing
         consumer.parts = [
             ConsumerNamespace("v3") {
                 ConsumerTopic("rentals")
-                ConsumerTopic("heavy", imports: true)
+                ConsumerTopic("heavy", accepting: .any, imports: true)
             }
         ]
         try await ReplicaHarness.expect(

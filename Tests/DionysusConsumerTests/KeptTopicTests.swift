@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// Topics of which nothing can be kept, and tables that can't keep what their topic has.
-@Suite(.timeLimit(.minutes(5))) struct KeptTopicTests {
+@Suite(.timeLimit(.minutes(10))) struct KeptTopicTests {
     private struct Shop: Consumer {
         var topics: [ConsumerTopic]
         var replicas: [ReplicaModel] = []

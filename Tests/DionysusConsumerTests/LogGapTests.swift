@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// Offsets that hold no message, as those of the marks that transactions leave behind in Kafka.
-@Suite(.timeLimit(.minutes(5))) struct LogGapTests {
+@Suite(.timeLimit(.minutes(10))) struct LogGapTests {
     private static let names: SQL = "SELECT synced_id FROM rentals ORDER BY synced_id"
 
     private static func rentals(_ ids: ClosedRange<Int>) -> [WireMessage] {

@@ -46,7 +46,7 @@ import Testing
                     ConsumerTopic(matching: "rentals_[ns].*")
                         .accepting { $0.message.source.topic != "v3_rentals_north" },
                     ConsumerTopic(matching: "rentals_.*").accepting { _ in false },
-                    ConsumerTopic("rentals_east"),
+                    ConsumerTopic("rentals_east", accepting: .any),
                 ])
             )
             #expect(try await replica.rows(query) == ["2", "3"])

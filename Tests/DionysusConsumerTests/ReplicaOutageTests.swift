@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 /// A replica that can't be written whatever the messages say.
-@Suite(.timeLimit(.minutes(5))) struct ReplicaOutageTests {
+@Suite(.timeLimit(.minutes(10))) struct ReplicaOutageTests {
     /// Something that makes every message of a model fail, and what mends it.
     struct Fault: Sendable, CustomStringConvertible {
         let description: String

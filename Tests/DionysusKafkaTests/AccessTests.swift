@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// A client whose settings don't fit the broker: it is told why, and it is no outage.
-@Suite("A broker that lets a client not in", .timeLimit(.minutes(5)))
+@Suite("A broker that lets a client not in", .timeLimit(.minutes(10)))
 struct AccessTests {
     private static let plain = [
         "security.protocol": "sasl_plaintext", "sasl.mechanism": "PLAIN", "sasl.username": "bookings",

@@ -4,7 +4,7 @@ import FakeKafka
 import TestSupport
 import Testing
 
-@Suite("A broker of Kafka's protocol that answers as a test scripts it", .timeLimit(.minutes(3)))
+@Suite("A broker of Kafka's protocol that answers as a test scripts it", .timeLimit(.minutes(10)))
 struct FakeKafkaTests {
     @Test func `it takes, keeps and gives messages, and lets a group be joined`() async throws {
         try await FakeFixture.run { fixture in

@@ -4,7 +4,7 @@ import Logging
 import TestSupport
 import Testing
 
-@Suite("An outage in the log", .timeLimit(.minutes(3)))
+@Suite("An outage in the log", .timeLimit(.minutes(10)))
 struct OutageLogTests {
     @Test func `an outage is one warning when it begins and one line when it ends`() async throws {
         let lines = Collected<(level: Logger.Level, text: String)>()

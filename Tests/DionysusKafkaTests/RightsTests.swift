@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// What the user lacks rights for is named.
-@Suite("Rights that Kafka denies", .timeLimit(.minutes(5)))
+@Suite("Rights that Kafka denies", .timeLimit(.minutes(10)))
 struct RightsTests {
     private static let (topicDenied, groupDenied, clusterDenied): (Int16, Int16, Int16) = (29, 30, 31)
 

@@ -7,7 +7,7 @@ import Testing
 @testable import DionysusKafka
 
 /// What keeps a member of a group from reading although the broker is there, and what it says.
-@Suite("What a member of a group is told", .timeLimit(.minutes(5)))
+@Suite("What a member of a group is told", .timeLimit(.minutes(10)))
 struct StandingTests {
     private func wait(_ consumer: any MessageConsumer, until isSo: (DionysusError?) -> Bool) async throws {
         while !isSo(consumer.outage) { _ = try await consumer.next(maxMessages: 10, timeout: .milliseconds(100)) }

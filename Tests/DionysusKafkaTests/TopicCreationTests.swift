@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// A broker tells of a new topic some time after the one that has created it.
-@Suite("Topics that are created", .timeLimit(.minutes(5)))
+@Suite("Topics that are created", .timeLimit(.minutes(10)))
 struct TopicCreationTests {
     @Test(arguments: [0, 1, 7])
     func `topics that have been created are there, however late brokers learn of them`(lag: Int) async throws {

@@ -170,7 +170,7 @@ public struct ConsumerService: Service {
     private func checkBeforeJoining(_ claim: GroupClaim) async throws {
         do {
             try await claim.check()
-        } catch let error as DionysusError where error.isRetriable {
+        } catch let error as DionysusError where error.code != .conflict {
             return
         }
     }

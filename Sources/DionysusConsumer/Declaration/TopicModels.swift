@@ -14,6 +14,8 @@ public struct TopicModels: Sendable, Hashable, ExpressibleByArrayLiteral {
 
     let choice: Choice
 
+    var acceptsAny: Bool { if case .any = choice { true } else { false } }
+
     private init(_ choice: Choice) { self.choice = choice }
 
     /// Accepts the models of these names.

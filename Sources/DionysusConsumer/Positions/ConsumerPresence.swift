@@ -48,14 +48,18 @@ struct ConsumerPresence: Sendable {
     /// It also shows whether the database answers while there is nothing to write.
     private func renew() async {
         var trouble: ConsumerVitals.Trouble?
+        var failures = 0
         while (try? await Task.sleep(for: Self.interval)) != nil {
             do {
                 try await leaveMark()
+                failures = 0
                 retry.telemetry.databaseAnswered(after: &trouble)
             } catch {
                 // A mark that can't be renewed now is renewed next time; the offsets are safe without it.
                 if Task.isCancelled { return }
-                retry.telemetry.databaseFailed(error, &trouble)
+                failures += 1
+                // One alone may have been in the way of a writer.
+                if failures > 1 { retry.telemetry.databaseFailed(error, &trouble) }
             }
         }
     }

@@ -24,7 +24,9 @@ struct ReplicaIdentity: Sendable, Hashable {
         return own.map { ReplicaIdentity(own: $0, replaced: replaced) }
     }
 
-    /// Gives a database an identity that has none. It has to be done by one at a time.
+    /// Gives a database an identity that has none.
+    ///
+    /// It has to be done by one at a time.
     static func establish(in transaction: inout Transaction) throws {
         guard try load(in: &transaction) == nil else { return }
         try transaction.run(insertion(of: UUID(), role: "own", transaction.dialect))

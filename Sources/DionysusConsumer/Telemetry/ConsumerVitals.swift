@@ -31,7 +31,7 @@ final class ConsumerVitals: Sendable {
     }
 
     /// A database that has not answered for longer is taken to be away.
-    private static let patience = Duration.seconds(10)
+    private static let patience = Duration.seconds(30)
 
     private let state = Mutex(State())
     /// A batch that has been under way for longer is stuck.
