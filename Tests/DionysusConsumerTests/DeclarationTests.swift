@@ -93,8 +93,9 @@ import Testing
     }
 
     @Test(arguments: TestDatabaseKind.available)
-    func `the factory is asked once at the start, once for each name that comes, and not for what can be none`(_ kind: TestDatabaseKind) async throws
-    {
+    func `the factory is asked once at the start, once for each name, and not for what can be none`(
+        _ kind: TestDatabaseKind
+    ) async throws {
         let asked = Mutex<[String]>([])
         var consumer = Declared([ConsumerTopic("rentals")])
         consumer.choose = { name in
