@@ -516,14 +516,17 @@ import Testing
             #""links":{"account":1},"account":"Bob""#, #""links":{"account":1},"account":[{"id":1}]"#,
             #""links":{"bookings":[1]},"bookings":{"id":1}"#, #""links":{"bookings":[1]},"bookings":[1]"#,
             #""links":{"owner":{"id":1}},"owner":{"id":1}"#,
-            #""links":{"account":1},"account":{"name":"no id"}"#,
         ]
+        // The record itself is one that can be kept.
+        let nameless = #"{"id":3,"links":{"account":1},"account":{"name":"no id"}}"#
         try await ReplicaHarness.run(kind) { replica in
             let messages = misfits.map { WireMessage.event("rental_created", "Rental", #"{"id":1,\#($0)}"#) }
-            try await replica.publish(messages + [.rental(.created, 2, name: "b")])
+            try await replica.publish(
+                messages + [.rental(.created, 2, name: "b"), .event("rental_created", "Rental", nameless)]
+            )
             try await replica.consume()
-            #expect(try await replica.rows(rentalNames) == ["2 b"])
-            #expect(try await replica.failures.count == misfits.count)
+            #expect(try await replica.rows(rentalNames) == ["2 b", "3 -"])
+            #expect(try await replica.failures.count == misfits.count + 1)
             #expect(try await replica.rows("SELECT count(*) FROM accounts") == ["0"])
         }
     }

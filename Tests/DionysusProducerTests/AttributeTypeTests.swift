@@ -10,21 +10,21 @@ import Testing
 @Suite struct AttributeTypeTests {
     /// One type of property.
     private struct Sample {
-        let property: Specimen.CodingKeys
+        let property: Exhibit.CodingKeys
         /// The column's type and a value of it, in each database.
         let postgres: (type: String, value: String)
         let sqlite: (type: String, value: String)
         /// The value on the wire.
         let wire: String
         /// The value in a statement; PostgreSQL needs a cast for lists of types of its own.
-        let bound: @Sendable (Specimen) throws -> SQL
+        let bound: @Sendable (Exhibit) throws -> SQL
 
         init(
-            _ property: Specimen.CodingKeys,
+            _ property: Exhibit.CodingKeys,
             _ postgres: (type: String, value: String),
             _ sqlite: (type: String, value: String),
             _ wire: String,
-            _ bound: @escaping @Sendable (Specimen) throws -> SQL
+            _ bound: @escaping @Sendable (Exhibit) throws -> SQL
         ) {
             self.property = property
             self.postgres = postgres
@@ -140,10 +140,10 @@ import Testing
         .joined(separator: ", ")
     }
 
-    private static func specimens(_ query: SQL, in database: any Database) async throws -> [Specimen] {
-        let model = ModelDescription(Specimen.self)
+    private static func exhibits(_ query: SQL, in database: any Database) async throws -> [Exhibit] {
+        let model = ModelDescription(Exhibit.self)
         return try await database.transaction(.snapshot) { transaction in
-            try transaction.run(query).rows.compactMap { try model.decode($0) as? Specimen }
+            try transaction.run(query).rows.compactMap { try model.decode($0) as? Exhibit }
         }
     }
 
@@ -151,7 +151,7 @@ import Testing
     func page() async throws {
         let page = URL(filePath: #filePath).appending(path: "../../../docs/types.md").standardized
         let rows = try String(contentsOf: page, encoding: .utf8).split(separator: "\n").filter { $0.hasPrefix("| `") }
-        let types = try #require(try ModelDescription(Specimen.self).decodedTypes())
+        let types = try #require(try ModelDescription(Exhibit.self).decodedTypes())
         #expect(rows.count == Self.samples.count)
         for (sample, row) in zip(Self.samples, rows) {
             let type = types[sample.property.stringValue] ?? "?"
@@ -169,21 +169,21 @@ import Testing
         let isSQLite = kind == .sqlite
         try await ProducerHarness.run(
             kind,
-            producer: Specimens(),
+            producer: Exhibits(),
             tables: { transaction in
                 if !isSQLite { try transaction.run("CREATE TYPE color AS ENUM ('red', 'green')") }
                 try transaction.run([
-                    "CREATE TABLE specimens (\(Self.columns(isSQLite, isReplica: false)))",
+                    "CREATE TABLE exhibits (\(Self.columns(isSQLite, isReplica: false)))",
                     "CREATE TABLE copies (\(Self.columns(isSQLite, isReplica: true)))",
                 ])
             }
         ) { harness in
             #expect(try await harness.schema.validate() == [])
             let values = Self.samples.map { SQL(raw: isSQLite ? $0.sqlite.value : $0.postgres.value) }
-            try await harness.write("INSERT INTO specimens VALUES (\(values.joined(separator: ", ")))")
+            try await harness.write("INSERT INTO exhibits VALUES (\(values.joined(separator: ", ")))")
             try await harness.relay()
 
-            let message = try #require(try await harness.messages(in: "v3_specimens").first)
+            let message = try #require(try await harness.messages(in: "v3_exhibits").first)
             for sample in Self.samples {
                 let name = sample.property.stringValue
                 #expect(message.payload[name]?.text == sample.wire, "\(name) on the wire")
@@ -210,8 +210,8 @@ import Testing
                 try transaction.run("SELECT error_message FROM dionysus_failures").rows.map { try $0.text(0) }
             }
             #expect(failures == [])
-            let original = try #require(try await Self.specimens("SELECT * FROM specimens", in: harness.database).first)
-            let copies = try await Self.specimens("SELECT *, synced_id AS id FROM copies", in: harness.database)
+            let original = try #require(try await Self.exhibits("SELECT * FROM exhibits", in: harness.database).first)
+            let copies = try await Self.exhibits("SELECT *, synced_id AS id FROM copies", in: harness.database)
             #expect(copies == [original])
 
             // Bound one by one.
@@ -220,17 +220,17 @@ import Testing
                 let type = sample.postgres.type
                 return isSQLite || !type.hasSuffix("[]") ? value : "\(value)::\(raw: type)"
             }
-            try await harness.write("INSERT INTO specimens VALUES (\(bound.joined(separator: ", ")))")
+            try await harness.write("INSERT INTO exhibits VALUES (\(bound.joined(separator: ", ")))")
             var expected = original
             expected.id = 2
-            let again = try await Self.specimens("SELECT * FROM specimens WHERE id = 2", in: harness.database)
+            let again = try await Self.exhibits("SELECT * FROM exhibits WHERE id = 2", in: harness.database)
             #expect(again == [expected])
         }
     }
 }
 
 extension ModelDescription {
-    /// The types of a specimen's properties as they are written in Swift, by their coding keys.
+    /// The types of an exhibit's properties as they are written in Swift, by their coding keys.
     fileprivate func decodedTypes() throws -> [String: String] {
         // A row without columns gives a record of values that mean nothing.
         let row = Row(result: ResultSet(columns: ["nothing_at_all"], cells: [.null], affectedRows: 1), index: 0)
@@ -256,7 +256,7 @@ extension ModelDescription {
 
 enum Color: String, Codable, DatabaseValueConvertible { case red, green }
 enum Level: Int, Codable { case low = 1, high = 9 }
-struct SpecimenPart: Codable, Equatable {
+struct ExhibitPart: Codable, Equatable {
     var name: String
     var price: Decimal
     var isNew: Bool
@@ -266,9 +266,9 @@ struct SpecimenPart: Codable, Equatable {
 
 extension Color: AttributeValue {}
 extension Level: AttributeValue {}
-extension SpecimenPart: AttributeValue {}
+extension ExhibitPart: AttributeValue {}
 
-struct Specimen: Model, Equatable {
+struct Exhibit: Model, Equatable {
     var id: Int
     var int8: Int8
     var int16: Int16
@@ -302,7 +302,7 @@ struct Specimen: Model, Equatable {
     var gaps: [Int64?]
     var empty: [UUID]
     var counts: [String: Int]
-    var part: SpecimenPart
+    var part: ExhibitPart
     var document: JSON
 
     enum CodingKeys: String, CodingKey {
@@ -313,8 +313,8 @@ struct Specimen: Model, Equatable {
     }
 }
 
-private struct SpecimenSerializer: ModelSerializer {
-    var fields: Fields<Specimen> {
+private struct ExhibitSerializer: ModelSerializer {
+    var fields: Fields<Exhibit> {
         Attributes(
             .id,
             .int8,
@@ -357,7 +357,7 @@ private struct SpecimenSerializer: ModelSerializer {
     }
 
     private enum Computed {
-        static let numbers = Fields<Specimen>
+        static let numbers = Fields<Exhibit>
             .of {
                 Attribute("computed_id") { record, _ in record.id }
                 Attribute("computed_int8") { record, _ in record.int8 }
@@ -378,7 +378,7 @@ private struct SpecimenSerializer: ModelSerializer {
                 Attribute("computed_uuid") { record, _ in record.uuid }
                 Attribute("computed_url") { record, _ in record.url }
             }
-        static let others = Fields<Specimen>
+        static let others = Fields<Exhibit>
             .of {
                 Attribute("computed_data") { record, _ in record.data }
                 Attribute("computed_date") { record, _ in record.date }
@@ -401,23 +401,23 @@ private struct SpecimenSerializer: ModelSerializer {
     }
 }
 
-extension Fields where Record == Specimen {
-    fileprivate static func of(@FieldsBuilder<Specimen> _ fields: () -> Fields<Specimen>) -> Fields<Specimen> {
+extension Fields where Record == Exhibit {
+    fileprivate static func of(@FieldsBuilder<Exhibit> _ fields: () -> Fields<Exhibit>) -> Fields<Exhibit> {
         fields()
     }
 }
 
-private struct Specimens: Producer {
+private struct Exhibits: Producer {
     var namespaces: [Namespace] {
-        Namespace("v3", serializers: Serializers { SpecimenSerializer() }) {
-            Topic("specimens") { Publish(Specimen.self) }
+        Namespace("v3", serializers: Serializers { ExhibitSerializer() }) {
+            Topic("exhibits") { Publish(Exhibit.self) }
         }
     }
 }
 
 private struct Copies: Consumer {
     var namespaces: [ConsumerNamespace] {
-        ConsumerNamespace("v3") { ConsumerTopic("specimens") }
+        ConsumerNamespace("v3") { ConsumerTopic("exhibits") }
     }
-    var models: Models { Persist("Specimen", table: "copies") }
+    var models: Models { Persist("Exhibit", table: "copies") }
 }

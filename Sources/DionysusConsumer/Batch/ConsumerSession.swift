@@ -172,8 +172,7 @@ struct ConsumerSession {
     private mutating func start(_ partitions: [TopicPartition]) async throws {
         logger.info("reading \(partitions.list)")
         isAssigned = true
-        let committed = try await pipeline.retry.run("look at the group's offsets") { [claim] in try await claim.check()
-        }
+        let committed = try await lookAtGroup()
         try await requireNoLoss(of: partitions)
         let stored = try await load(partitions)
         var starts: [TopicPartition: StartPosition] = [:]
@@ -189,6 +188,17 @@ struct ConsumerSession {
         try await pipeline.retry.run("start reading") { try await member.start(places) }
         telemetry.assigned(starts)
         await claim(partitions, stored, committed)
+    }
+
+    /// A member has just been let in: whoever refuses to say what the group has committed will not for long.
+    private func lookAtGroup() async throws -> [TopicPartition: CommittedPosition] {
+        while true {
+            do {
+                return try await pipeline.retry.run("look at the group's offsets") { [claim] in try await claim.check() }
+            } catch let error as DionysusError where error.code == .accessDenied {
+                try await pipeline.retry.pause(afterFailures: 1)
+            }
+        }
     }
 
     /// Another member of the group may have found out already that messages were missed.
