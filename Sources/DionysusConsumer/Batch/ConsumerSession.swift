@@ -194,7 +194,8 @@ struct ConsumerSession {
     private func lookAtGroup() async throws -> [TopicPartition: CommittedPosition] {
         while true {
             do {
-                return try await pipeline.retry.run("look at the group's offsets") { [claim] in try await claim.check() }
+                return try await pipeline.retry.run("look at the group's offsets") { [claim] in try await claim.check()
+                }
             } catch let error as DionysusError where error.code == .accessDenied {
                 try await pipeline.retry.pause(afterFailures: 1)
             }
