@@ -135,7 +135,10 @@ extension System {
                 "dionysus_failures",
             ]
         )
-        try await empty(places.directCounts, ["effects", "dionysus_offsets", "dionysus_lane_offsets"])
+        try await empty(
+            places.directCounts,
+            ["effects", "dionysus_offsets", "dionysus_lane_offsets", "dionysus_log_losses"]
+        )
         for (topic, model) in [("v3_accounts", "Account"), ("v3_rentals", "Rental"), ("v3_bookings", "Booking")] {
             try await succeed("genesis", "start", topic, model)
         }
