@@ -47,6 +47,22 @@ extension ReplicaHarness {
     }
 }
 
+extension ReplicaHarness {
+    /// How far the test's group has come in the partition that rentals are published to.
+    func rentalsLag() async throws -> PartitionLag {
+        let partitions = try await ConsumerLag(Mirror(), database: database, broker: broker, settings: .forTests)
+            .partitions()
+        return try #require(partitions.first { $0.partition == TopicPartition("v3_rentals", 0) })
+    }
+}
+
+extension WireMessage {
+    /// Rentals that are created, a message each.
+    static func rentals(_ ids: ClosedRange<Int>) -> [WireMessage] {
+        ids.map { .rental(.created, $0, name: "rental \($0)") }
+    }
+}
+
 /// The rentals with their names, and with a mark if they are soft-deleted.
 let rentalNames: SQL = """
     SELECT synced_id, name || CASE WHEN synced_canceled_at IS NULL THEN '' ELSE ' canceled' END

@@ -7,21 +7,6 @@ import Testing
 @Suite(.timeLimit(.minutes(10))) struct LogGapTests {
     private static let names: SQL = "SELECT synced_id FROM rentals ORDER BY synced_id"
 
-    private static func rentals(_ ids: ClosedRange<Int>) -> [WireMessage] {
-        ids.map { .rental(.created, $0, name: "rental \($0)") }
-    }
-
-    private static func lag(_ replica: ReplicaHarness) async throws -> PartitionLag {
-        let partitions = try await ConsumerLag(
-            Mirror(),
-            database: replica.database,
-            broker: replica.broker,
-            settings: .forTests
-        )
-        .partitions()
-        return try #require(partitions.first { $0.partition == TopicPartition("v3_rentals", 0) })
-    }
-
     private static let group = ConsumerOptions(
         clientID: "test",
         groupID: ConsumerSettings.forTests.effectiveGroupID,
@@ -41,23 +26,23 @@ import Testing
             settings.batchSize = batchSize
             let partition = TopicPartition("v3_rentals", 0)
             // Behind messages, behind each other, before messages, and behind what has been consumed already.
-            try await replica.publish(Self.rentals(1...3))
+            try await replica.publish(WireMessage.rentals(1...3))
             try await leaveGap(of: 2, in: partition, replica.broker)
             try await replica.consume(mirror, settings: settings)
-            #expect(try await Self.lag(replica).position == 5)
+            #expect(try await replica.rentalsLag().position == 5)
             try await leaveGap(of: 1, in: partition, replica.broker)
-            #expect(try await Self.lag(replica).lag == 1)
+            #expect(try await replica.rentalsLag().lag == 1)
             try await replica.consume(mirror, settings: settings)
-            let lag = try await Self.lag(replica)
+            let lag = try await replica.rentalsLag()
             #expect(lag.lag == 0 && lag.position == 6 && lag.endOffset == 6 && lag.age == .zero)
             let committed = try await replica.broker.committedPositions(of: Self.group, in: [partition])
             #expect(committed[partition]?.offset == 6)
 
-            try await replica.publish(Self.rentals(4...5))
+            try await replica.publish(WireMessage.rentals(4...5))
             try await leaveGap(of: 3, in: partition, replica.broker)
-            try await replica.publish(Self.rentals(6...6))
+            try await replica.publish(WireMessage.rentals(6...6))
             try await replica.consume(mirror, settings: settings)
-            #expect(try await Self.lag(replica).position == 12)
+            #expect(try await replica.rentalsLag().position == 12)
             #expect(try await replica.rows(Self.names) == (1...6).map(String.init))
         }
     }
@@ -73,8 +58,8 @@ import Testing
             try await replica.broker.createTopics([TopicSpecification(name: "v3_rentals")])
             try await leaveGap(of: 2, in: TopicPartition("v3_rentals", 0), replica.broker)
             try await replica.consume(mirror)
-            #expect(try await Self.lag(replica).lag == 0)
-            try await replica.publish(Self.rentals(1...2))
+            #expect(try await replica.rentalsLag().lag == 0)
+            try await replica.publish(WireMessage.rentals(1...2))
             try await replica.consume(mirror)
             #expect(try await replica.rows(Self.names) == ["1", "2"])
         }

@@ -10,21 +10,6 @@ import Testing
 @Suite(.timeLimit(.minutes(10))) struct LogLossTests {
     private static let names: SQL = "SELECT synced_id FROM rentals ORDER BY synced_id"
 
-    private static func rentals(_ ids: ClosedRange<Int>) -> [WireMessage] {
-        ids.map { .rental(.created, $0, name: "rental \($0)") }
-    }
-
-    private static func lag(_ replica: ReplicaHarness) async throws -> PartitionLag {
-        let partitions = try await ConsumerLag(
-            Mirror(),
-            database: replica.database,
-            broker: replica.broker,
-            settings: .forTests
-        )
-        .partitions()
-        return try #require(partitions.first { $0.partition == TopicPartition("v3_rentals", 0) })
-    }
-
     private static func positions(_ replica: ReplicaHarness) -> ConsumerPositions {
         ConsumerPositions(Mirror(), database: replica.database, broker: replica.broker, settings: .forTests)
     }
@@ -37,7 +22,7 @@ import Testing
     ) async throws {
         try await withTemporaryDirectory { directory in
             try await ReplicaHarness.run(kind) { old in
-                try await old.publish(rentals(1...5))
+                try await old.publish(WireMessage.rentals(1...5))
                 try await old.consume(mirror)
                 let broker = try EmbeddedBroker(path: "\(directory)/new.sqlite")
                 try await body(ReplicaHarness(database: old.database, broker: broker))
@@ -52,7 +37,7 @@ import Testing
         _ count: Int
     ) async throws {
         try await Self.createdAnew(kind) { replica in
-            try await replica.publish(Self.rentals(11...(10 + count)))
+            try await replica.publish(WireMessage.rentals(11...(10 + count)))
             let error = await #expect(throws: DionysusError.self) { try await replica.consume() }
             #expect(error?.code == .offsetOutOfRange)
             #expect(error?.message.contains("v3_rentals[0]") == true && error?.message.contains("anew") == true)
@@ -65,7 +50,7 @@ import Testing
     func `virtual lanes find out as well`(_ kind: TestDatabaseKind, _ batchSize: Int) async throws {
         let mirror = Mirror(rentals: ConsumerTopic("rentals", accepting: .any).concurrency(4))
         try await Self.createdAnew(kind, mirror) { replica in
-            try await replica.publish(Self.rentals(11...30))
+            try await replica.publish(WireMessage.rentals(11...30))
             var settings = ConsumerSettings.forTests
             settings.batchSize = batchSize
             let error = await #expect(throws: DionysusError.self) {
@@ -81,21 +66,21 @@ import Testing
         _ kind: TestDatabaseKind
     ) async throws {
         try await Self.createdAnew(kind) { replica in
-            try await replica.publish(Self.rentals(11...12))
+            try await replica.publish(WireMessage.rentals(11...12))
             await #expect(throws: DionysusError.self) { try await replica.consume() }
-            try await replica.publish(Self.rentals(13...40))
+            try await replica.publish(WireMessage.rentals(13...40))
             for _ in 1...2 {
                 let error = await #expect(throws: DionysusError.self) { try await replica.consume() }
                 #expect(error?.message.contains("from 0 up to 2, not 5") == true, "\(String(describing: error))")
                 #expect(error?.message.contains("found at") == true)
             }
-            let lag = try await Self.lag(replica)
+            let lag = try await replica.rentalsLag()
             #expect(lag.lag == nil && lag.isOutOfRange && lag.age == nil)
             #expect(lag.loss?.contains("v3_rentals[0]") == true)
             #expect(try await replica.rows(Self.names) == (1...5).map(String.init))
 
             try await Self.positions(replica).reset("v3_rentals", to: .earliest)
-            let after = try await Self.lag(replica)
+            let after = try await replica.rentalsLag()
             #expect(after.lag == 30 && after.loss == nil && !after.isOutOfRange)
             try await replica.consume()
             #expect(try await replica.rows(Self.names).count == 35)
@@ -105,7 +90,7 @@ import Testing
     @Test(arguments: TestDatabaseKind.available)
     func `a reset of one partition leaves what was found in another`(_ kind: TestDatabaseKind) async throws {
         try await Self.createdAnew(kind) { replica in
-            try await replica.publish(Self.rentals(11...30))
+            try await replica.publish(WireMessage.rentals(11...30))
             await #expect(throws: DionysusError.self) { try await replica.consume() }
             try await Self.positions(replica).reset("v3_rentals", partition: 2, to: .earliest)
             await #expect(throws: DionysusError.self) { try await replica.consume() }
@@ -121,7 +106,7 @@ import Testing
         _ hasFailed: Bool
     ) async throws {
         try await Self.createdAnew(kind) { replica in
-            try await replica.publish(Self.rentals(11...30))
+            try await replica.publish(WireMessage.rentals(11...30))
             if hasFailed { await #expect(throws: DionysusError.self) { try await replica.consume() } }
             var settings = ConsumerSettings.forTests
             settings.onOutOfRange = .earliest
@@ -129,7 +114,7 @@ import Testing
             try await replica.consume(Mirror(), loggingTo: lines, settings: settings)
             #expect(lines.all.contains { $0.contains("anew") })
             #expect(try await replica.rows(Self.names) == (Array(1...5) + Array(11...30)).map(String.init))
-            try await replica.publish(Self.rentals(31...31))
+            try await replica.publish(WireMessage.rentals(31...31))
             try await replica.consume()
             #expect(try await replica.rows(Self.names).count == 26)
             #expect(try await replica.rows("SELECT topic FROM dionysus_log_losses") == [])
@@ -143,9 +128,9 @@ import Testing
             let broker = try EmbeddedBroker(path: "\(directory)/log.sqlite", options: options)
             try await ReplicaHarness.run(kind) { harness in
                 let replica = ReplicaHarness(database: harness.database, broker: broker)
-                try await replica.publish(Self.rentals(1...3))
+                try await replica.publish(WireMessage.rentals(1...3))
                 try await replica.consume()
-                try await replica.publish(Self.rentals(4...4))
+                try await replica.publish(WireMessage.rentals(4...4))
                 // The last message stays; the position is its offset.
                 try await broker.enforceRetention()
                 let lines = LogLines()
@@ -169,7 +154,7 @@ import Testing
                         ["v3_accounts", "v3_rentals", "v3_bookings"].map { TopicSpecification(name: $0) }
                     )
                     let replica = ReplicaHarness(database: harness.database, broker: broker)
-                    try await replica.publish(Self.rentals(ids))
+                    try await replica.publish(WireMessage.rentals(ids))
                     if ids.lowerBound == 1 {
                         try await replica.consume()
                         // The same log is known again.

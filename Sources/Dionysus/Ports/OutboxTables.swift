@@ -81,4 +81,35 @@ public struct OutboxTables: Sendable, Hashable {
     /// A table beside the outbox in a statement.
     /// - Parameter table: The table's own name.
     public func beside(_ table: String) -> SQL { "\(identifier: path(table))" }
+
+    /// The statements that make the indexes in which a relay finds the rows of a lane, in the place of earlier ones.
+    /// - Parameters:
+    ///   - lanes: How many lanes the outbox has.
+    ///   - dialect: The database's.
+    /// - Returns: The statements.
+    package func laneIndexes(lanes: Int, _ dialect: any SQLDialect) -> [SQL] {
+        let lane = dialect.laneExpression(
+            "coalesce(partition_key, resource_class || ':' || resource_id)",
+            lanes: lanes
+        )
+        return [
+            "DROP INDEX IF EXISTS \(identifier: path(index("pending")))",
+            "DROP INDEX IF EXISTS \(identifier: path(index("due")))",
+            "DROP INDEX IF EXISTS \(identifier: path(index("overdue")))",
+            """
+            CREATE INDEX \(identifier: index("pending"))
+            ON \(outbox) (\(raw: lane), \(raw: OutboxStage.expression()), id) WHERE published_at IS NULL
+            """,
+            """
+            CREATE INDEX \(identifier: index("due"))
+            ON \(outbox) (\(raw: lane), (\(dialect.comparableTime("retry_at"))))
+            WHERE published_at IS NULL AND retry_at IS NOT NULL
+            """,
+            """
+            CREATE INDEX \(identifier: index("overdue"))
+            ON \(outbox) (\(raw: lane), (\(dialect.comparableTime("coalesce(failed_at, updated_at)"))))
+            WHERE published_at IS NULL AND retry_at IS NOT NULL
+            """,
+        ]
+    }
 }

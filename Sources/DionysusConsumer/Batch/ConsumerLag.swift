@@ -63,9 +63,8 @@ public struct ConsumerLag: Sendable {
     /// Topics that don't exist have no partitions.
     /// - Throws: What the database and the broker throw.
     public func partitions() async throws -> [PartitionLag] {
-        let existing = try await topics.existing(on: broker)
-        let names = existing.map(\.name)
-        let partitions = existing.flatMap { topic in (0..<topic.partitions).map { TopicPartition(topic.name, $0) } }
+        let partitions = try await topics.partitions(on: broker)
+        let names = Set(partitions.map(\.topic)).sorted()
         guard !partitions.isEmpty else { return [] }
         let ranges = try await broker.offsets(of: partitions)
         let (stored, moved, found) = try await database.transaction(.snapshot) { [offsets] transaction in

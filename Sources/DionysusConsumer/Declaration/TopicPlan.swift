@@ -59,6 +59,13 @@ struct TopicPlan: Sendable {
         return try await broker.describeTopics(nil).filter { contains($0.name) }
     }
 
+    /// The partitions to be read that exist.
+    /// - Throws: What the broker throws.
+    func partitions(on broker: any MessageBroker) async throws -> [TopicPartition] {
+        try await existing(on: broker)
+            .flatMap { topic in (0..<topic.partitions).map { TopicPartition(topic.name, $0) } }
+    }
+
     /// The topics that messages which fail are sent to.
     var deadLetterNames: [String] {
         all.reduce(into: []) { found, topic in

@@ -29,8 +29,7 @@ final class GroupClaim: Sendable {
     /// - Throws: ``DionysusError`` with code `conflict` if the group is another replica's; what the broker throws.
     @discardableResult
     func check() async throws -> [TopicPartition: CommittedPosition] {
-        let partitions = try await topics.existing(on: broker)
-            .flatMap { topic in (0..<topic.partitions).map { TopicPartition(topic.name, $0) } }
+        let partitions = try await topics.partitions(on: broker)
         let committed = try await broker.committedPositions(of: options, in: partitions)
         guard let (other, partition) = Self.foreign(committed, to: identity) else { return committed }
         throw DionysusError(

@@ -24,8 +24,7 @@ extension ConsumerPositions {
     ///   if the tables are missing; and what the database and the broker throw. Nothing has been changed then.
     @discardableResult
     public func takeOverGroup(force: Bool = false) async throws -> GroupTakeover {
-        let partitions = try await topics.existing(on: broker)
-            .flatMap { topic in (0..<topic.partitions).map { TopicPartition(topic.name, $0) } }
+        let partitions = try await topics.partitions(on: broker)
         let committed = try await broker.committedPositions(of: settings.consumerOptions(topics), in: partitions)
         return try await database.transaction(.write) { [offsets] transaction in
             try Self.requireTables(in: &transaction)

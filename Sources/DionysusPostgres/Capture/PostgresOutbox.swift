@@ -136,31 +136,7 @@ struct PostgresOutbox: OutboxSupport {
         ]
     }
 
-    func laneIndexes(lanes: Int) -> [SQL] {
-        let lane = dialect.laneExpression(
-            "coalesce(partition_key, resource_class || ':' || resource_id)",
-            lanes: lanes
-        )
-        return [
-            "DROP INDEX IF EXISTS \(identifier: tables.path(tables.index("pending")))",
-            "DROP INDEX IF EXISTS \(identifier: tables.path(tables.index("due")))",
-            "DROP INDEX IF EXISTS \(identifier: tables.path(tables.index("overdue")))",
-            """
-            CREATE INDEX \(identifier: tables.index("pending"))
-            ON \(tables.outbox) (\(raw: lane), \(raw: OutboxStage.expression()), id) WHERE published_at IS NULL
-            """,
-            """
-            CREATE INDEX \(identifier: tables.index("due"))
-            ON \(tables.outbox) (\(raw: lane), (\(dialect.comparableTime("retry_at"))))
-            WHERE published_at IS NULL AND retry_at IS NOT NULL
-            """,
-            """
-            CREATE INDEX \(identifier: tables.index("overdue"))
-            ON \(tables.outbox) (\(raw: lane), (\(dialect.comparableTime("coalesce(failed_at, updated_at)"))))
-            WHERE published_at IS NULL AND retry_at IS NOT NULL
-            """,
-        ]
-    }
+    func laneIndexes(lanes: Int) -> [SQL] { tables.laneIndexes(lanes: lanes, dialect) }
 
     func removal() -> [SQL] {
         [
