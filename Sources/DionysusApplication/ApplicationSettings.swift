@@ -1,4 +1,4 @@
-import Dionysus
+public import Dionysus
 public import DionysusConsumer
 public import DionysusProducer
 public import Logging
@@ -41,6 +41,10 @@ public struct ApplicationSettings: Sendable {
     public var consumer = ConsumerSettings()
     /// Settings of the broker's client library for both sides, passed through as they are.
     public var brokerSettings: [String: String] = [:]
+    /// How much memory the rows and messages that a process has under way may take, on both sides together.
+    ///
+    /// Default ``Dionysus/MemoryBudget/standardSize``.
+    public var memoryBudget = MemoryBudget()
     /// How a Kafka cluster lets both sides in.
     public var brokerAccess = BrokerAccess()
 

@@ -66,6 +66,11 @@ struct Setting: Sendable {
             \.databaseConnections,
             "PostgreSQL connections that the transactions of a process use at once"
         ),
+        .memory(
+            "DIONYSUS_MEMORY_BUDGET",
+            \.memoryBudget,
+            "memory that the rows and messages under way in a process may take, about"
+        ),
         .text(
             "DIONYSUS_CLIENT_ID",
             \.producer.clientID,
@@ -384,6 +389,21 @@ struct Setting: Sendable {
             expects: Age.form,
             show: { Age($0).description },
             parse: { Age(argument: $0)?.duration }
+        )
+    }
+
+    static func memory(
+        _ name: String,
+        _ path: SettingPath<MemoryBudget>,
+        _ summary: String
+    ) -> Setting {
+        Setting(
+            name,
+            path,
+            summary,
+            expects: MemorySize.form,
+            show: { MemorySize($0.size).description },
+            parse: { MemorySize(argument: $0).map { MemoryBudget(bytes: $0.bytes) } }
         )
     }
 

@@ -44,12 +44,15 @@ struct ResolvedSettings: Sendable {
         if environment["DIONYSUS_TOPIC_PREFIX"] != nil || application.consumer.topicPrefix.isEmpty {
             values.consumer.topicPrefix = values.producer.topicPrefix
         }
+        values.producer.memoryBudget = values.memoryBudget
+        values.consumer.memoryBudget = values.memoryBudget
         values.brokerSettings = values.brokerAccess.merged(with: values.brokerSettings, &faults)
         let usesFiles = values.useFilesIfNothingIsSet(Address.all(of: App.self), application: App.name)
         if values.databaseConnections < 1 { faults.append("DIONYSUS_DATABASE_CONNECTIONS must be at least 1") }
         do { _ = try OutboxTables(values.outboxTable) } catch { faults.append("DIONYSUS_OUTBOX_TABLE: \(error)") }
         faults += values.producer.faults
-        faults += values.consumer.faults
+        // What both sides share is told once.
+        faults += values.consumer.faults.filter { !faults.contains($0) }
         guard faults.isEmpty else {
             throw DionysusError(.configuration, "the settings are wrong: \(faults.joined(separator: "; "))")
         }

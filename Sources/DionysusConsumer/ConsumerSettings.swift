@@ -91,6 +91,10 @@ public struct ConsumerSettings: Sendable {
     ///
     /// Default: English ones.
     public var inflection = Inflection()
+    /// How much memory the messages under way may take.
+    ///
+    /// Default ``Dionysus/MemoryBudget/standardSize``. The other side of the process may share it.
+    public var memoryBudget = MemoryBudget()
     /// Settings of the broker's client library, passed through as they are.
     public var brokerSettings: [String: String] = [:]
 
@@ -99,6 +103,15 @@ public struct ConsumerSettings: Sendable {
 
     /// The group's name in effect.
     public var effectiveGroupID: String { groupID ?? "\(groupPrefix)_\(clientID)" }
+
+    /// How many bytes of messages the broker's client may hold, besides what the budget bounds.
+    var bufferedBytes: Int { memoryBudget.size / 4 }
+
+    /// How many bytes of messages may wait as they came until somebody works on them, besides what the budget bounds.
+    var queuedBytes: Int { memoryBudget.size / 8 }
+
+    /// What a batch may take while it is worked on, so that several are at once.
+    var batchBytes: Int { memoryBudget.size / 4 }
 
     /// What is wrong with the settings, a line each.
     public var faults: [String] {
@@ -115,6 +128,7 @@ public struct ConsumerSettings: Sendable {
         if tombstoneRetention <= .zero { faults.append("tombstoneRetention must be longer than zero") }
         if let maxClockSkew, maxClockSkew <= .zero { faults.append("maxClockSkew must be longer than zero") }
         if let eventRetention, eventRetention <= .zero { faults.append("eventRetention must be longer than zero") }
+        if let fault = memoryBudget.fault { faults.append(fault) }
         if softDeleteAttribute.isEmpty { faults.append("softDeleteAttribute must not be empty") }
         return faults + columns.faults
     }

@@ -139,6 +139,10 @@ public struct ProducerSettings: Sendable {
     ///
     /// Default 60 s.
     public var genesisSafetyDelay = Duration.seconds(60)
+    /// How much memory the rows and messages under way may take.
+    ///
+    /// Default ``Dionysus/MemoryBudget/standardSize``. The other side of the process may share it.
+    public var memoryBudget = MemoryBudget()
     /// Settings of the broker's client library, passed through as they are.
     public var brokerSettings: [String: String] = [:]
 
@@ -166,6 +170,7 @@ public struct ProducerSettings: Sendable {
         if !(1...100_000).contains(genesisChunkSize) { faults.append("genesisChunkSize must be from 1 to 100000") }
         if observersInlineMaximumSize < 0 { faults.append("observersInlineMaximumSize must not be negative") }
         if genesisMaxPendingRows < 1 { faults.append("genesisMaxPendingRows must be at least 1") }
+        if let fault = memoryBudget.fault { faults.append(fault) }
         if genesisSafetyDelay < .zero { faults.append("genesisSafetyDelay must not be negative") }
         return faults + ChangesetKey.faults(in: changesetKeys)
     }

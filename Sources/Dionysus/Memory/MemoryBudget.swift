@@ -1,0 +1,152 @@
+import Synchronization
+
+/// Bounds how much memory the work of a process takes: the rows and messages that it has under way.
+///
+///     settings.memoryBudget = MemoryBudget(megabytes: 64)
+///
+/// What takes memory reserves about as much as it takes, waits its turn until that is free, and gives it back when it is
+/// done. Something that is larger than the whole budget goes alone. Whoever shares a budget shares what it bounds: both
+/// sides of a process do if their settings have the same.
+public final class MemoryBudget: Sendable {
+    /// How much work may take if nobody says, in bytes: 96 MB, with which a process stays below 256 MB.
+    public static let standardSize = 96 << 20
+    /// The smallest size that is any use, in bytes: 1 MB.
+    public static let smallestSize = 1 << 20
+
+    private struct State {
+        var held = 0
+        var waiting: [Waiter] = []
+        var lastNumber = 0
+        /// Those who were cancelled before they waited.
+        var cancelled: Set<Int> = []
+    }
+
+    private struct Waiter {
+        let number: Int
+        let bytes: Int
+        let continuation: CheckedContinuation<Void, any Error>
+    }
+
+    /// How much may be reserved at once, in bytes.
+    public let size: Int
+    private let state = Mutex(State())
+
+    /// Creates a budget of which nothing is reserved.
+    /// - Parameter bytes: Its size.
+    public init(bytes: Int = MemoryBudget.standardSize) { size = max(1, bytes) }
+
+    /// Creates a budget of which nothing is reserved.
+    /// - Parameter megabytes: Its size; a megabyte has 1024 × 1024 bytes.
+    public convenience init(megabytes: Int) { self.init(bytes: max(0, min(megabytes, Int(Int32.max))) << 20) }
+
+    /// What is wrong with the size, if anything is.
+    package var fault: String? {
+        size < Self.smallestSize ? "memoryBudget must be at least \(Self.smallestSize >> 20) MB" : nil
+    }
+
+    /// How much is reserved.
+    package var held: Int { state.withLock(\.held) }
+
+    /// How many wait for a part.
+    package var waiting: Int { state.withLock(\.waiting.count) }
+
+    /// Waits until as much is free, and takes it. Those who wait get theirs in their order.
+    ///
+    /// Who holds a part must not wait for another one: both could wait for each other.
+    /// - Parameter bytes: How much; more than the whole budget is given to who is alone.
+    /// - Returns: The part, which is given back when it is released or nobody refers to it any more.
+    /// - Throws: `CancellationError` if the task is cancelled while it waits.
+    package func reserve(_ bytes: Int) async throws -> Reservation {
+        let number = state.withLock { state in
+            state.lastNumber += 1
+            return state.lastNumber
+        }
+        defer { _ = state.withLock { $0.cancelled.remove(number) } }
+        try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { wait(Waiter(number: number, bytes: bytes, continuation: $0)) }
+        } onCancel: {
+            cancel(number)
+        }
+        return Reservation(self, bytes)
+    }
+
+    /// Takes a part if it is free and nobody waits.
+    package func reserveIfFree(_ bytes: Int) -> Reservation? {
+        let isTaken = state.withLock { state in
+            guard state.waiting.isEmpty, fits(bytes, state) else { return false }
+            state.held += bytes
+            return true
+        }
+        return isTaken ? Reservation(self, bytes) : nil
+    }
+
+    /// A part of a budget.
+    package final class Reservation: Sendable {
+        private let budget: MemoryBudget
+        private let bytes: Mutex<Int>
+
+        fileprivate init(_ budget: MemoryBudget, _ bytes: Int) {
+            self.budget = budget
+            self.bytes = Mutex(bytes)
+        }
+
+        deinit { release() }
+
+        /// Gives the part back; doing so again changes nothing.
+        package func release() { shrink(to: 0) }
+
+        /// Gives back what is more than is still needed.
+        package func shrink(to rest: Int) {
+            let freed = bytes.withLock { bytes in
+                defer { bytes = min(bytes, max(0, rest)) }
+                return bytes - min(bytes, max(0, rest))
+            }
+            if freed > 0 { budget.release(freed) }
+        }
+    }
+
+    private func fits(_ bytes: Int, _ state: State) -> Bool { state.held == 0 || bytes <= size - state.held }
+
+    private func wait(_ waiter: Waiter) {
+        let result = state.withLock { state -> Result<Void, any Error>? in
+            if state.cancelled.contains(waiter.number) { return .failure(CancellationError()) }
+            guard state.waiting.isEmpty, fits(waiter.bytes, state) else {
+                state.waiting.append(waiter)
+                return nil
+            }
+            state.held += waiter.bytes
+            return .success(())
+        }
+        if let result { waiter.continuation.resume(with: result) }
+    }
+
+    private func cancel(_ number: Int) {
+        let (cancelled, served) = state.withLock { state -> (Waiter?, [Waiter]) in
+            guard let place = state.waiting.firstIndex(where: { $0.number == number }) else {
+                state.cancelled.insert(number)
+                return (nil, [])
+            }
+            return (state.waiting.remove(at: place), serve(&state))
+        }
+        cancelled?.continuation.resume(throwing: CancellationError())
+        for waiter in served { waiter.continuation.resume() }
+    }
+
+    private func release(_ bytes: Int) {
+        let served = state.withLock { state in
+            state.held -= bytes
+            return serve(&state)
+        }
+        for waiter in served { waiter.continuation.resume() }
+    }
+
+    /// Gives the first of those who wait what there is for them.
+    private func serve(_ state: inout State) -> [Waiter] {
+        var served: [Waiter] = []
+        while let waiter = state.waiting.first, fits(waiter.bytes, state) {
+            state.held += waiter.bytes
+            served.append(state.waiting.removeFirst())
+        }
+        return served
+    }
+}
