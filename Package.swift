@@ -14,6 +14,7 @@ let package = Package(
         .library(name: "Dionysus", targets: ["Dionysus"]),
         .library(name: "DionysusProducer", targets: ["DionysusProducer"]),
         .library(name: "DionysusConsumer", targets: ["DionysusConsumer"]),
+        .library(name: "DionysusSchemas", targets: ["DionysusSchemas"]),
         .library(name: "DionysusPostgres", targets: ["DionysusPostgres"]),
         .library(name: "DionysusSQLite", targets: ["DionysusSQLite"]),
         .library(name: "DionysusGRDB", targets: ["DionysusGRDB"]),
@@ -48,6 +49,7 @@ let package = Package(
             pkgConfig: "libpq",
             providers: [.apt(["libpq-dev"]), .brew(["libpq"])]
         ),
+        .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
         .target(
             name: "Dionysus",
             dependencies: [
@@ -79,6 +81,11 @@ let package = Package(
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "Tracing", package: "swift-distributed-tracing"),
             ],
+            swiftSettings: strict
+        ),
+        .target(
+            name: "DionysusSchemas",
+            dependencies: ["Dionysus", "CZlib", .product(name: "Crypto", package: "swift-crypto")],
             swiftSettings: strict
         ),
         .target(
@@ -217,6 +224,17 @@ let package = Package(
         .testTarget(
             name: "DionysusTests",
             dependencies: ["Dionysus"],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "DionysusSchemasTests",
+            dependencies: ["Dionysus", "DionysusSchemas"],
+            swiftSettings: strict
+        ),
+        .executableTarget(
+            name: "AvroTool",
+            dependencies: ["Dionysus", "DionysusSchemas"],
+            path: "Tests/AvroTool",
             swiftSettings: strict
         ),
         .testTarget(

@@ -18,6 +18,7 @@ let package = Package(
                 .product(name: "Dionysus", package: "dionysus"),
                 .product(name: "DionysusProducer", package: "dionysus"),
                 .product(name: "DionysusConsumer", package: "dionysus"),
+                .product(name: "DionysusSchemas", package: "dionysus"),
                 .product(name: "DionysusPostgres", package: "dionysus"),
                 .product(name: "DionysusSQLite", package: "dionysus"),
                 .product(name: "DionysusKafka", package: "dionysus"),

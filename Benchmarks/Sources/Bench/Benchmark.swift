@@ -17,6 +17,7 @@ struct Benchmark: Sendable {
             latency, latencyConsumed, latencyAtRest,
             relayMemory, consumerMemory,
             idle, idleSQLite,
+            avroEncode, avroDecode,
         ] + growth
     }
 

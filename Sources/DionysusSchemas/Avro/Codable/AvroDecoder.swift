@@ -1,0 +1,33 @@
+import Dionysus
+
+/// Makes any `Decodable` of Avro's binary encoding.
+///
+///     let decoder = try AvroDecoder(Rental.self, from: writersSchema, to: mySchema)
+///     let rental = try decoder.decode(bytes)
+///
+/// The schemas are compared once, when the decoder is made. Properties are found by their coding keys; `Date`, `Timestamp`,
+/// `CalendarDate`, `Decimal`, `ExactDecimal`, `UUID` and `Data` are read as the field's logical type says.
+public struct AvroDecoder<Value: Decodable>: Sendable {
+    /// How data is read.
+    public let plan: AvroPlan
+
+    /// Creates a decoder.
+    /// - Parameters:
+    ///   - type: The type to make.
+    ///   - writer: The schema that data was written with.
+    ///   - reader: The schema that the type was made for; the writer's if it is nil.
+    /// - Throws: ``DionysusError`` with code `declaration` and all that keeps one schema's data from being read with the other.
+    public init(_ type: Value.Type, from writer: AvroSchema, to reader: AvroSchema? = nil) throws {
+        plan = try AvroPlan(from: writer, to: reader)
+    }
+
+    /// Reads one datum.
+    /// - Parameter bytes: The datum in the binary encoding, and nothing behind it.
+    /// - Returns: The value.
+    /// - Throws: ``DionysusError`` with code `malformed`, the path and the byte, or with code `typeMismatch` and the path if
+    ///   the type asks for something else.
+    public func decode(_ bytes: some Sequence<UInt8>) throws -> Value {
+        let document = try plan.plainJSON(from: bytes)
+        return try Value(from: JSONTreeDecoder(value: document, path: plan.reader.title))
+    }
+}
