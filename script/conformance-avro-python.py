@@ -190,6 +190,23 @@ def evolve(s):
     return s
 
 
+def has_two_ways(s):
+    """Whether a union has a branch that reads another's data and stands before it: the first that reads it is taken by fastavro,
+    the one of the data's own type here, and in Java."""
+    if isinstance(s, list):
+        for i, wider in enumerate(s):
+            for narrower in s[i + 1:]:
+                if not isinstance(narrower, str) or not isinstance(wider, str):
+                    continue
+                if {narrower, wider} == {"bytes", "string"} or wider in WIDER.get(narrower, []):
+                    return True
+        return any(has_two_ways(b) for b in s)
+    if isinstance(s, dict):
+        parts = [s[k] for k in ("items", "values") if k in s] + [f["type"] for f in s.get("fields", [])]
+        return any(has_two_ways(p) for p in parts)
+    return False
+
+
 def defined(s, known=None):
     """Whether each name is defined before it is used."""
     known = set(PRIMITIVES) if known is None else known
@@ -212,8 +229,14 @@ def binary(s, v):
 
 
 def same(a, b):
+    # fastavro leaves a default of bytes as the schema has it, a character for each byte.
+    if isinstance(a, bytes) and isinstance(b, str):
+        b = b.encode("latin-1")
     if isinstance(a, float) or isinstance(b, float):
-        return isinstance(a, (int, float)) and isinstance(b, (int, float)) and (a == b or (math.isnan(a) and math.isnan(b)))
+        if not isinstance(a, (int, float)) or not isinstance(b, (int, float)):
+            return False
+        # fastavro doesn't round a whole number that is read as a float to what a float has.
+        return a == b or (math.isnan(a) and math.isnan(b)) or a == struct.unpack("<f", struct.pack("<f", b))[0]
     if isinstance(a, dict) and isinstance(b, dict):
         return a.keys() == b.keys() and all(same(a[k], b[k]) for k in a)
     if isinstance(a, list) and isinstance(b, list):
@@ -234,7 +257,9 @@ def plain(s, document, defs):
     t = s["type"] if isinstance(s, dict) else s
     if t in ("bytes", "fixed"):
         return document.encode("latin-1")
-    if t in ("float", "double"):
+    if t == "float":
+        return struct.unpack("<f", struct.pack("<f", float(document)))[0]
+    if t == "double":
         return float(document)
     if t == "array":
         return [plain(s["items"], d, defs) for d in document]
@@ -246,7 +271,7 @@ def plain(s, document, defs):
 
 
 tool = subprocess.Popen([options.tool, "exchange"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-checked = {"pairs": 0, "resolved alike": 0, "refused alike": 0, "resolved here, refused by fastavro": 0,
+checked = {"pairs": 0, "resolved alike": 0, "read as another branch by fastavro": 0, "refused alike": 0, "resolved here, refused by fastavro": 0,
            "refused here, resolved by fastavro": 0, "read by avro": 0}
 failures = []
 
@@ -316,6 +341,8 @@ while index < options.pairs:
             print(f"pair {index}: resolved here, refused by fastavro: {refused}", file=sys.stderr)
         elif same(resolved, expected):
             checked["resolved alike"] += 1
+        elif has_two_ways(r):
+            checked["read as another branch by fastavro"] += 1
         else:
             fail(index, f"resolved as {resolved}, by fastavro as {expected}", case)
     elif refused:

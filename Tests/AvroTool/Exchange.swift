@@ -16,7 +16,8 @@ enum Exchange {
             } catch {
                 answer["error"] = .string("\(error)")
             }
-            print(JSON.object(answer).text)
+            // Nothing may wait in a buffer: the other program waits for the answer.
+            FileHandle.standardOutput.write(Data((JSON.object(answer).text + "\n").utf8))
         }
     }
 

@@ -95,12 +95,13 @@ public struct AvroContainer: Sendable {
         into sink: inout Sink,
         _ body: (inout Sink) throws -> Void
     ) throws {
+        let numbers = try AvroPlan(from: AvroSchema(types: [AvroType(kind: .long)], root: 0))
         var position = self.body
         var block = 0
         var free = AvroLimits.freeValues
         while position < bytes.count {
             do {
-                let head = try head(plan, at: position)
+                let head = try head(numbers, at: position)
                 let minimum = plan.program.minimumSize
                 let data = try codec.decompress(bytes[head.data], limit: maximumBlockSize)
                 guard minimum > 0 ? head.count <= data.count / minimum : head.count <= free else {
@@ -128,17 +129,23 @@ public struct AvroContainer: Sendable {
         }
     }
 
-    private func head(_ plan: AvroPlan, at position: Int) throws -> (count: Int, data: Range<Int>) {
-        try bytes.withUnsafeBytes { buffer in
-            var runner = AvroRunner(plan.program, UnsafeRawBufferPointer(rebasing: buffer[position...]))
-            let count = try runner.long()
-            let size = try runner.long()
-            guard count >= 0, size >= 0, size <= bytes.count - position - runner.position else {
-                throw AvroFault("its head is damaged, or it ends too early")
+    /// A block's count and where its data stands.
+    private func head(_ numbers: AvroPlan, at start: Int) throws -> (count: Int, data: Range<Int>) {
+        var sink = ValueSink(schema: numbers.reader)
+        var position = start
+        func number() throws -> Int {
+            position += try bytes.withUnsafeBytes { buffer in
+                try numbers.decodePrefix(UnsafeRawBufferPointer(rebasing: buffer[position...]), into: &sink)
             }
-            let start = position + runner.position
-            return (Int(count), start..<(start + Int(size)))
+            guard case .long(let value) = try sink.value(), let number = Int(exactly: value), number >= 0 else {
+                throw AvroFault("its head is damaged")
+            }
+            return number
         }
+        let count = try number()
+        let size = try number()
+        guard size <= bytes.count - position else { throw AvroFault("its head is damaged, or it ends too early") }
+        return (count, position..<(position + size))
     }
 }
 

@@ -73,13 +73,11 @@ public struct AvroPlan: Sendable {
         _ bytes: UnsafeRawBufferPointer,
         into sink: inout Sink
     ) throws -> Int {
-        var runner = AvroRunner(program, bytes)
         do throws(AvroFault) {
-            try runner.run(program.root, into: &sink)
+            return try AvroRunner.run(program, bytes, into: &sink)
         } catch {
             throw failure(error)
         }
-        return runner.position
     }
 
     @_spi(AvroDirect) public func failure(_ fault: AvroFault) -> DionysusError {

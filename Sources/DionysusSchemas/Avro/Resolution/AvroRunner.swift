@@ -3,20 +3,57 @@
 /// Whatever the bytes are, nothing outside of them is read, and no more is handed on than they can hold.
 @_spi(AvroDirect) public struct AvroRunner {
     public let program: AvroProgram
+    // The program's own memory, which lives as long as the run: its places are right, and need no check at each step.
+    public let ops: UnsafeBufferPointer<AvroProgram.Op>
+    public let steps: UnsafeBufferPointer<AvroProgram.Step>
+    public let table: UnsafeBufferPointer<Int>
     public let bytes: UnsafeRawBufferPointer
     public var position = 0
     public var depth = 0
     /// How many values without bytes may still come.
     public var free: Int
 
-    @inlinable public init(_ program: AvroProgram, _ bytes: UnsafeRawBufferPointer) {
+    @inlinable public init(
+        _ program: AvroProgram,
+        ops: UnsafeBufferPointer<AvroProgram.Op>,
+        steps: UnsafeBufferPointer<AvroProgram.Step>,
+        table: UnsafeBufferPointer<Int>,
+        bytes: UnsafeRawBufferPointer
+    ) {
         self.program = program
+        self.ops = ops
+        self.steps = steps
+        self.table = table
         self.bytes = bytes
         free = AvroLimits.freeValues + bytes.count * AvroLimits.freeValuesPerByte
     }
 
-    @inlinable public mutating func run<Sink: AvroSink>(_ index: Int, into sink: inout Sink) throws(AvroFault) {
-        let op = program.ops[index]
+    /// Reads a datum.
+    /// - Returns: How many bytes it has.
+    @inlinable public static func run<Sink: AvroSink>(
+        _ program: AvroProgram,
+        _ bytes: UnsafeRawBufferPointer,
+        into sink: inout Sink
+    ) throws(AvroFault) -> Int {
+        try program.ops.withUnsafeBufferPointer { (ops) throws(AvroFault) in
+            try program.steps.withUnsafeBufferPointer { (steps) throws(AvroFault) in
+                try program.table.withUnsafeBufferPointer { (table) throws(AvroFault) in
+                    var runner = AvroRunner(program, ops: ops, steps: steps, table: table, bytes: bytes)
+                    try runner.run(program.root, into: &sink)
+                    return runner.position
+                }
+            }
+        }
+    }
+
+    /// Reads the data of one op.
+    ///
+    /// It stands within the loops over fields and elements, where most ops are scalars that need no call.
+    @inlinable @inline(__always) public mutating func run<Sink: AvroSink>(
+        _ index: Int,
+        into sink: inout Sink
+    ) throws(AvroFault) {
+        let op = ops[index]
         switch op.code {
         case .null: try sink.null(op.type)
         case .boolean: try sink.boolean(boolean(), op.type)
@@ -40,10 +77,8 @@
         case .array: try array(op, into: &sink)
         case .map: try map(op, into: &sink)
         case .record: try record(op, into: &sink)
-        case .writerUnion: try run(branch(op), into: &sink)
-        case .readerBranch:
-            try sink.branch(op.a, of: op.type)
-            try run(op.b, into: &sink)
+        case .writerUnion: try union(op, into: &sink)
+        case .readerBranch: try readerBranch(op, into: &sink)
         case .stored: try stored(op, into: &sink)
         case .fail: throw fault(program.texts[op.a])
         case .skipBoolean, .skipInt, .skipLong, .skipSized, .skipFixed, .skipArray, .skipMap, .skipRecord, .skipUnion:
@@ -58,7 +93,7 @@
         try spend(op.d)
         try sink.beginRecord(op.type)
         for place in op.a..<(op.a + op.b) {
-            let step = program.steps[place]
+            let step = steps[place]
             do throws(AvroFault) {
                 if step.field >= 0 {
                     try sink.field(step.field)
@@ -72,6 +107,19 @@
         }
         try sink.endRecord()
         depth -= 1
+    }
+
+    @inlinable public mutating func union<Sink: AvroSink>(_ op: AvroProgram.Op, into sink: inout Sink) throws(AvroFault)
+    {
+        try run(branch(op), into: &sink)
+    }
+
+    @inlinable public mutating func readerBranch<Sink: AvroSink>(
+        _ op: AvroProgram.Op,
+        into sink: inout Sink
+    ) throws(AvroFault) {
+        try sink.branch(op.a, of: op.type)
+        try run(op.b, into: &sink)
     }
 
     @inlinable public mutating func array<Sink: AvroSink>(_ op: AvroProgram.Op, into sink: inout Sink) throws(AvroFault)
@@ -121,7 +169,13 @@
         let depth = depth
         try program.stored[op.a]
             .withUnsafeBufferPointer { (bytes) throws(AvroFault) in
-                var runner = AvroRunner(program, UnsafeRawBufferPointer(bytes))
+                var runner = AvroRunner(
+                    program,
+                    ops: ops,
+                    steps: steps,
+                    table: table,
+                    bytes: UnsafeRawBufferPointer(bytes)
+                )
                 runner.depth = depth
                 try runner.run(op.b, into: &sink)
             }
@@ -130,7 +184,7 @@
     // MARK: Data that the reader doesn't know
 
     public mutating func skip(_ index: Int) throws(AvroFault) {
-        let op = program.ops[index]
+        let op = ops[index]
         switch op.code {
         case .skipBoolean: _ = try boolean()
         case .skipInt: _ = try int()
@@ -142,7 +196,7 @@
             try enter()
             try spend(op.d)
             for place in op.a..<(op.a + op.b) {
-                let step = program.steps[place]
+                let step = steps[place]
                 do throws(AvroFault) {
                     try skip(step.op)
                 } catch {
@@ -211,7 +265,7 @@
         guard index >= 0, index < op.b else {
             throw AvroFault("there is no such branch of the union, which has \(op.b)", offset: start)
         }
-        return program.table[op.a + Int(index)]
+        return table[op.a + Int(index)]
     }
 
     @inlinable public mutating func symbol(_ op: AvroProgram.Op) throws(AvroFault) -> Int {
@@ -220,7 +274,7 @@
         guard index >= 0, index < op.b else {
             throw AvroFault("there is no such symbol of the enumeration, which has \(op.b)", offset: start)
         }
-        let symbol = program.table[op.a + Int(index)]
+        let symbol = table[op.a + Int(index)]
         guard symbol >= 0 else {
             throw AvroFault(
                 "the reader's enumeration has no symbol \(program.texts[op.d + Int(index)]), and no default",
@@ -230,7 +284,7 @@
         return symbol
     }
 
-    @inlinable public mutating func boolean() throws(AvroFault) -> Bool {
+    @inlinable @inline(__always) public mutating func boolean() throws(AvroFault) -> Bool {
         guard position < bytes.count else { throw ended() }
         let byte = bytes[position]
         guard byte <= 1 else { throw fault("a boolean is neither 0 nor 1") }
@@ -238,28 +292,28 @@
         return byte == 1
     }
 
-    @inlinable public mutating func int() throws(AvroFault) -> Int32 {
-        if position < bytes.count {
-            let byte = bytes[position]
-            if byte < 0x80 {
-                position += 1
-                return Int32(byte >> 1) ^ -Int32(byte & 1)
-            }
-        }
+    @inlinable @inline(__always) public mutating func int() throws(AvroFault) -> Int32 {
         let start = position
-        let value = try longVarint()
+        let value = try long()
         guard position - start <= 5, let int = Int32(exactly: value) else {
             throw AvroFault("an int has more than 32 bits", offset: start)
         }
         return int
     }
 
-    @inlinable public mutating func long() throws(AvroFault) -> Int64 {
-        if position < bytes.count {
-            let byte = bytes[position]
-            if byte < 0x80 {
+    @inlinable @inline(__always) public mutating func long() throws(AvroFault) -> Int64 {
+        // Most numbers have one or two bytes.
+        if bytes.count - position >= 2 {
+            let first = bytes[position]
+            if first < 0x80 {
                 position += 1
-                return Int64(byte >> 1) ^ -Int64(byte & 1)
+                return Int64(first >> 1) ^ -Int64(first & 1)
+            }
+            let second = bytes[position + 1]
+            if second < 0x80 {
+                position += 2
+                let value = Int64(first & 0x7f) | Int64(second) << 7
+                return (value >> 1) ^ -(value & 1)
             }
         }
         return try longVarint()
@@ -280,14 +334,14 @@
         }
     }
 
-    @inlinable public mutating func float() throws(AvroFault) -> Float {
+    @inlinable @inline(__always) public mutating func float() throws(AvroFault) -> Float {
         guard bytes.count - position >= 4 else { throw ended() }
         let bits = bytes.loadUnaligned(fromByteOffset: position, as: UInt32.self)
         position += 4
         return Float(bitPattern: UInt32(littleEndian: bits))
     }
 
-    @inlinable public mutating func double() throws(AvroFault) -> Double {
+    @inlinable @inline(__always) public mutating func double() throws(AvroFault) -> Double {
         guard bytes.count - position >= 8 else { throw ended() }
         let bits = bytes.loadUnaligned(fromByteOffset: position, as: UInt64.self)
         position += 8
@@ -295,7 +349,7 @@
     }
 
     /// Bytes behind their number.
-    @inlinable public mutating func sized() throws(AvroFault) -> UnsafeRawBufferPointer {
+    @inlinable @inline(__always) public mutating func sized() throws(AvroFault) -> UnsafeRawBufferPointer {
         let start = position
         let count = try long()
         guard count >= 0, count <= bytes.count - position else {
@@ -307,9 +361,9 @@
         return try take(Int(count))
     }
 
-    @inlinable public mutating func take(_ count: Int) throws(AvroFault) -> UnsafeRawBufferPointer {
+    @inlinable @inline(__always) public mutating func take(_ count: Int) throws(AvroFault) -> UnsafeRawBufferPointer {
         guard count <= bytes.count - position else { throw ended() }
-        let part = UnsafeRawBufferPointer(rebasing: bytes[position..<(position + count)])
+        let part = UnsafeRawBufferPointer(start: bytes.baseAddress?.advanced(by: position), count: count)
         position += count
         return part
     }
@@ -317,12 +371,12 @@
     // MARK: Bounds
 
     /// Goes one level deeper.
-    @inlinable public mutating func enter() throws(AvroFault) {
+    @inlinable @inline(__always) public mutating func enter() throws(AvroFault) {
         guard depth < AvroLimits.depth else { throw fault("data is nested over \(AvroLimits.depth) levels") }
         depth += 1
     }
 
-    @inlinable public mutating func spend(_ count: Int) throws(AvroFault) {
+    @inlinable @inline(__always) public mutating func spend(_ count: Int) throws(AvroFault) {
         guard count <= free else { throw tooManyFree() }
         free -= count
     }
