@@ -105,4 +105,43 @@ import Testing
         #expect(mismatch.code == .typeMismatch)
         #expect(mismatch.description.contains("id"))
     }
+
+    @Test func aPropertyCanBeTheNumberOrTheTextOfWhatItMeans() throws {
+        struct Numbers: Codable, Equatable {
+            var at: Int64
+            var day: String
+            var price: String
+            var period: [String: Int]
+            var share: Double
+        }
+        let schema = try AvroSchema(
+            parsing: """
+                {"type": "record", "name": "N", "fields": [
+                  {"name": "at", "type": ["null", {"type": "long", "logicalType": "timestamp-millis"}]},
+                  {"name": "day", "type": {"type": "int", "logicalType": "date"}},
+                  {"name": "price", "type": {"type": "fixed", "name": "P", "size": 4, "logicalType": "decimal", "precision": 8, "scale": 2}},
+                  {"name": "period", "type": {"type": "fixed", "name": "D", "size": 12, "logicalType": "duration"}},
+                  {"name": "share", "type": "float"}]}
+                """
+        )
+        let numbers = Numbers(
+            at: 5,
+            day: "2024-02-29",
+            price: "-1.50",
+            period: ["months": 1, "days": 2, "milliseconds": 3],
+            share: .infinity
+        )
+        let bytes = try AvroEncoder(schema: schema).encode(numbers)
+        #expect(try AvroDecoder(Numbers.self, from: schema).decode(bytes) == numbers)
+        struct Narrow: Codable {
+            var at: Int8
+        }
+        let other = try schema.encode(coercing: [
+            "at": 500, "day": 0, "price": 0, "share": 0, "period": ["months": 0, "days": 0, "milliseconds": 0],
+        ])
+        let error = try #require(throws: DionysusError.self) {
+            try AvroDecoder(Narrow.self, from: schema).decode(other)
+        }
+        #expect(error.description == "N.at holds a number that is out of the range of Int8")
+    }
 }

@@ -86,6 +86,20 @@ import Testing
         }
     }
 
+    /// fastavro leaves three bytes of zlib's checksum behind each block's data.
+    @Test func whatStandsBehindCompressedDataIsPassedOver() throws {
+        var writer = try AvroContainerWriter(schema: schema, codec: .deflate)
+        try writer.append(value(1))
+        let bytes = try writer.finish()
+        let sync = Array(bytes.suffix(16))
+        let head = try #require(bytes.firstRange(of: sync)).upperBound
+        // One datum, and the size of what follows, both of one byte.
+        let size = bytes[head + 1]
+        let data = bytes[(head + 2)..<(bytes.count - 16)]
+        let longer = bytes[..<head] + [2, size + 6] + data + [1, 2, 3] + sync
+        #expect(try AvroContainer(parsing: Array(longer)).values() == [value(1)])
+    }
+
     @Test func whatIsCompressedIsNotLargerThanIsAllowed() throws {
         let schema = try AvroSchema(parsing: "bytes")
         var writer = try AvroContainerWriter(schema: schema, codec: .deflate)

@@ -123,6 +123,7 @@ import Testing
     static let refused: [(String, JSON, String)] = [
         (#"{"type": "int", "logicalType": "date"}"#, "2023-02-30", "text is no date of int"),
         (#"{"type": "int", "logicalType": "time-millis"}"#, "24:00:00", "text is no time-millis of int"),
+        (#"{"type": "int", "logicalType": "time-millis"}"#, "10:00:00+02:00", "text is no time-millis of int"),
         (#"{"type": "long", "logicalType": "timestamp-micros"}"#, "yesterday", "text is no timestamp-micros of long"),
         (#"{"type": "long", "logicalType": "timestamp-nanos"}"#, "2300-01-01T00:00:00Z", "text is no timestamp-nanos"),
         (

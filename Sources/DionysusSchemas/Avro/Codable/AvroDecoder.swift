@@ -27,7 +27,8 @@ public struct AvroDecoder<Value: Decodable>: Sendable {
     /// - Throws: ``DionysusError`` with code `malformed`, the path and the byte, or with code `typeMismatch` and the path if
     ///   the type asks for something else.
     public func decode(_ bytes: some Sequence<UInt8>) throws -> Value {
-        let document = try plan.plainJSON(from: bytes)
-        return try Value(from: JSONTreeDecoder(value: document, path: plan.reader.title))
+        let value = try plan.value(from: bytes)
+        return try ValueDecoder(value, plan.reader.root, schema: plan.reader, path: plan.reader.title)
+            .decode(Value.self)
     }
 }

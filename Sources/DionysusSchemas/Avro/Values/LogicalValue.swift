@@ -120,7 +120,7 @@ enum LogicalValue {
 
     /// The microseconds since midnight of `14:02:36.28`.
     static func timeOfDay(_ text: String) -> Int64? {
-        guard text.utf8.count >= 5, text.utf8.first.map({ (48..<58).contains($0) }) == true, !text.contains("-"),
+        guard text.utf8.allSatisfy({ (48..<58).contains($0) || $0 == 58 || $0 == 46 }),
             let time = Timestamp("1970-01-01T\(text)"), (0..<microsecondsOfDay).contains(time.microseconds)
         else { return nil }
         return time.microseconds

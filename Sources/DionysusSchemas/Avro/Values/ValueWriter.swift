@@ -87,14 +87,15 @@ struct ValueWriter {
 
     private mutating func write(_ value: AvroValue, _ branches: [Int]) throws(AvroFault) {
         let index =
-            branches.firstIndex { fits(value, schema.types[$0], exactly: true) }
-            ?? branches.firstIndex { fits(value, schema.types[$0], exactly: false) }
+            branches.firstIndex { Self.fits(value, schema.types[$0], exactly: true) }
+            ?? branches.firstIndex { Self.fits(value, schema.types[$0], exactly: false) }
         guard let index else { throw AvroFault("\(value.kind) is no branch of the union") }
         writer.index(index)
         try write(value, branches[index])
     }
 
-    private func fits(_ value: AvroValue, _ type: AvroType, exactly: Bool) -> Bool {
+    /// Whether a value is of a type that is no union, or can be widened to it.
+    static func fits(_ value: AvroValue, _ type: AvroType, exactly: Bool) -> Bool {
         switch (type.kind, value) {
         case (.null, .null), (.boolean, .boolean), (.int, .int), (.long, .long), (.float, .float): true
         case (.double, .double), (.bytes, .bytes), (.string, .string), (.array, .array), (.map, .map): true
