@@ -36,9 +36,14 @@ public struct PostgresDialect: SQLDialect {
         "\(expression) = ANY(\(array(values, type)))"
     }
 
+    private static let fewKeys = 32
+
     /// The planner takes the list that a subquery returns for a short one, and any list for several keys.
+    ///
+    /// A few keys are found by their index anyhow, and a statement without the subquery is planned and begun in half the time.
     public func isAnyKey(_ key: SQL, of values: [DatabaseValue], type: DatabaseType) -> SQL {
         if values.count == 1 { return "\(key) = \(values[0])::\(raw: Self.arrayElement(type))" }
+        if values.count <= Self.fewKeys { return isAny(key, of: values, type: type) }
         return "\(key) IN (SELECT pg_catalog.unnest((SELECT \(array(values, type)))))"
     }
 

@@ -23,7 +23,7 @@ struct PreparedStatements {
     /// Statements that come only once or twice are not worth a preparation.
     private static let usesBefore = 2
     private static let lifetime = Duration.seconds(5)
-    private static let limit = 200
+    private static let limit = 1_000
     private static let longestText = 8_192
     private static let longestValue = 2_048
 

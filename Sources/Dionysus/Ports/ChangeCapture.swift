@@ -63,6 +63,11 @@ public protocol OutboxSupport: Sendable {
     /// What isn't found there is gone. By default none, where no rows are hidden.
     func seeingAllRows() -> [SQL]
 
+    /// The statements that a transaction begins with which only loads rows by their keys, a statement for each model.
+    ///
+    /// By default ``seeingAllRows()``, which they do too.
+    func loadingByKeys() -> [SQL]
+
     /// Those of some tables of which the database hides rows from this role.
     func tablesHidingRows(among tables: [String], in transaction: inout Transaction) throws -> [String]
 
@@ -116,6 +121,8 @@ extension OutboxSupport {
     public func creation() -> [SQL] { creation(beside: false) }
 
     public func seeingAllRows() -> [SQL] { [] }
+
+    public func loadingByKeys() -> [SQL] { seeingAllRows() }
 
     public func tablesHidingRows(among tables: [String], in transaction: inout Transaction) throws -> [String] { [] }
 

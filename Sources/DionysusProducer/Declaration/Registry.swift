@@ -26,6 +26,10 @@ public struct Registry: Sendable {
     }
 
     let publications: [Publication]
+    /// The places of publications by topic, genesis topics among them, and by the model's name.
+    private let places: [String: [String: Int]]
+    /// What the topics that are written to are created with.
+    let specifications: [TopicSpecification]
     let middleware: [any ProducerMiddleware]
     let genesisStreamers: [String: any GenesisStreamer]
     /// What is wrong with the declaration whatever the database is like, a line each.
@@ -76,7 +80,26 @@ public struct Registry: Sendable {
                 }
             }
         }
+        places = Self.places(of: publications)
         faults = TopicFaults.all(in: namespaces, prefix: prefix)
+        specifications = namespaces.flatMap { namespace in
+            namespace.topics.flatMap { topic in
+                topic.published(as: topic.fullName(in: namespace, prefix: prefix), defaults: settings.topics)
+                    .map(\.specification)
+            }
+        }
+    }
+
+    /// Every row of the outbox is looked up, however many models there are.
+    private static func places(of publications: [Publication]) -> [String: [String: Int]] {
+        var places: [String: [String: Int]] = [:]
+        for (place, publication) in publications.enumerated() {
+            for topic in [publication.topic, publication.genesisTopic].compactMap(\.self)
+            where places[topic]?[publication.model.name] == nil {
+                places[topic, default: [:]][publication.model.name] = place
+            }
+        }
+        return places
     }
 
     /// A model as it is published: with the soft-delete column that is set for all.
@@ -127,7 +150,7 @@ public struct Registry: Sendable {
 
     /// A model in a topic, or in the genesis topic of one.
     func publication(topic: String, modelName: String) -> Publication? {
-        publications.first { ($0.topic == topic || $0.genesisTopic == topic) && $0.model.name == modelName }
+        places[topic]?[modelName].map { publications[$0] }
     }
 
     /// Every model that is declared, as a record or as a part of an association.

@@ -118,12 +118,18 @@ struct Expansions: Sendable {
     }
 
     private let all: [Expansion]
+    /// The places of the ways by the topic and the model of the rows that they begin at.
+    private let places: [RecordGroup: [Int]]
     private let registry: Registry
     /// Models whose changes are written without the rows of what they are a part of.
     private let isWrittenAlone: @Sendable (ModelDescription) -> Bool
 
     init(_ registry: Registry, _ catalogue: Catalogue, _ outbox: Outbox) {
-        all = Expansion.all(of: registry, catalogue)
+        let all = Expansion.all(of: registry, catalogue)
+        self.all = all
+        places = Dictionary(grouping: all.indices) { place in
+            RecordGroup(topic: all[place].topic, modelName: all[place].changed.name)
+        }
         self.registry = registry
         // Triggers write the rows of the parents; the application and dionysus-rb leave that to the relay.
         isWrittenAlone = { model in model.captureMethod == .application || !outbox.hasContext }
@@ -131,15 +137,20 @@ struct Expansions: Sendable {
 
     func kind(of row: OutboxRow) -> Kind {
         if row.topic == OutboxRow.observerTopic { return .replaced }
-        let own = all.first { $0.applies(to: row) }
-        guard let own else { return .published }
+        guard let own = places(from: row).first.map({ all[$0] }) else { return .published }
         guard registry.publication(topic: row.topic, modelName: row.resourceClass) != nil else { return .replaced }
         return isWrittenAlone(own.changed) ? .publishedWithParents : .published
     }
 
+    /// The places of the ways from a row, in the declaration's order.
+    private func places(from row: OutboxRow) -> [Int] {
+        guard !places.isEmpty, let candidates = places[RecordGroup(row)] else { return [] }
+        return candidates.filter { all[$0].applies(to: row) }
+    }
+
     /// The ways from rows to other records, a list for each publication.
     func ways(from rows: [OutboxRow]) -> [[Expansion]] {
-        let ways = all.filter { way in rows.contains(where: way.applies(to:)) }
+        let ways = Set(rows.flatMap(places)).sorted().map { all[$0] }
         return ways.map { RecordGroup($0.publication) }.withoutRepetitions
             .map { group in ways.filter { RecordGroup($0.publication) == group } }
     }

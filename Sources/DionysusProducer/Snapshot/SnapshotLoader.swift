@@ -16,7 +16,7 @@ struct SnapshotLoader: Sendable {
     /// - Parameter records: The ids of the records of each group; a group without a plan is left out.
     func load(_ records: [RecordGroup: [String]]) async throws -> [RecordGroup: LoadedRecords] {
         let groups = groups(records)
-        let first = database.outbox.seeingAllRows()
+        let first = database.outbox.loadingByKeys()
         let queries = groups.map { $0.plan.queries(ids: $0.ids, dialect: database.dialect) }
         let results = try await database.transaction(.snapshot) { try $0.runLast(first + queries.flatMap(\.self)) }
         var loaded: [RecordGroup: LoadedRecords] = [:]
@@ -46,7 +46,7 @@ struct SnapshotLoader: Sendable {
     }
 
     private func loadApart(_ groups: [Group]) async throws -> LoadedBatch {
-        let (first, dialect) = (database.outbox.seeingAllRows(), database.dialect)
+        let (first, dialect) = (database.outbox.loadingByKeys(), database.dialect)
         let plans = groups.map { ($0.plan, $0.ids) }
         let outcomes = try await database.transaction(.snapshot) { transaction in
             try transaction.run(first)
