@@ -82,6 +82,36 @@ struct CaptureAttackTests {
         }
     }
 
+    @Test(
+        "operators, functions and types that stand before the server's own in a writer's search path are never run by a function",
+        arguments: Migrator.allCases
+    )
+    func writersSearchPath(_ migrator: Migrator) async throws {
+        try await Siege.run(migrator, .closed) { siege in
+            try await siege.migrate()
+            try await siege.plantTwins()
+            let den = "SET LOCAL search_path = den_\(siege.creator), pg_catalog, public"
+            try await siege.act(as: siege.writer, den, "SELECT 'a'::pg_catalog.name = 'b'::pg_catalog.name")
+            #expect(try await siege.rolesThatRanCode() == [siege.writer])
+            for before in [
+                "SELECT 1", "SET LOCAL dionysus.capture = 'off'",
+                "SET LOCAL dionysus.traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01'",
+            ] {
+                try await siege.act(
+                    as: siege.writer,
+                    den,
+                    before,
+                    "INSERT INTO public.areas (id, name) VALUES (41, 'x')",
+                    "INSERT INTO public.shops (id, account_id, area_id, name) VALUES (41, 7, 41, 'x')",
+                    "DELETE FROM public.shops",
+                    "DELETE FROM public.areas"
+                )
+            }
+            #expect(try await siege.rolesThatRanCode().isDisjoint(with: siege.protectedRoles))
+            #expect(try await siege.outbox() == 12)
+        }
+    }
+
     @Test("nobody can make a trigger of a capture function, or call it", arguments: Migrator.allCases)
     func ownTrigger(_ migrator: Migrator) async throws {
         try await Siege.run(migrator, .open) { siege in
@@ -544,6 +574,56 @@ struct Siege: Sendable {
     }
 
     var protectedRoles: Set<String> { [migrator, "dionysus_capture"] }
+
+    /// The server's own operators, types and functions once more, in a schema of an attacker's.
+    func plantTwins() async throws {
+        let den = "den_\(creator)"
+        let body = "$f$BEGIN INSERT INTO public.code_ran VALUES (current_user, 'twin'); RETURN NULL; END$f$"
+        try await act(
+            as: creator,
+            """
+            DO $do$
+            DECLARE twin record;
+            BEGIN
+              FOR twin IN
+                SELECT o.oid::text AS number, o.oprname, o.oprleft::regtype AS left_type, o.oprright::regtype AS right_type,
+                  o.oprresult::regtype AS result
+                FROM pg_operator o
+                WHERE o.oprkind = 'b' AND o.oprname IN ('=', '<>', '<', '>', '<=', '>=', '~', '!~', '||', '-', '+')
+                  AND ARRAY[o.oprleft, o.oprright] <@ ARRAY[
+                    'name', 'text', 'varchar', 'oid', 'int2', 'int4', 'int8', 'float8', 'numeric', 'bool', 'jsonb', 'timestamptz'
+                  ]::regtype[]::oid[]
+              LOOP
+                EXECUTE format('CREATE FUNCTION \(den).twin_%s(%s, %s) RETURNS %s LANGUAGE plpgsql AS \(body.replacing("'", with: "''"))',
+                  twin.number, twin.left_type, twin.right_type, twin.result);
+                EXECUTE format('CREATE OPERATOR \(den).%s (LEFTARG = %s, RIGHTARG = %s, FUNCTION = \(den).twin_%s)',
+                  twin.oprname, twin.left_type, twin.right_type, twin.number);
+              END LOOP;
+              FOR twin IN
+                SELECT p.proname, pg_get_function_identity_arguments(p.oid) AS arguments, p.prorettype::regtype AS result
+                FROM pg_proc p
+                WHERE p.pronamespace = 'pg_catalog'::regnamespace AND p.prokind = 'f' AND p.provariadic = 0 AND NOT p.proretset
+                  AND p.prorettype <> 'void'::regtype
+                  AND p.proname IN (
+                    'current_setting', 'clock_timestamp', 'octet_length', 'to_regclass', 'pg_has_role', 'timezone',
+                    'pg_try_advisory_xact_lock_shared', 'pg_current_xact_id', 'pg_notification_queue_usage', 'rtrim'
+                  )
+              LOOP
+                EXECUTE format('CREATE FUNCTION \(den).%I(%s) RETURNS %s LANGUAGE plpgsql AS \(body.replacing("'", with: "''"))',
+                  twin.proname, twin.arguments, twin.result);
+              END LOOP;
+            END
+            $do$
+            """,
+            """
+            CREATE FUNCTION \(den).checked(pg_catalog.text) RETURNS boolean LANGUAGE plpgsql AS $f$
+            BEGIN INSERT INTO public.code_ran VALUES (current_user, 'type'); RETURN true; END $f$
+            """,
+            "CREATE DOMAIN \(den).text AS pg_catalog.text CHECK (\(den).checked(VALUE))",
+            "CREATE DOMAIN \(den).jsonb AS pg_catalog.jsonb CHECK (\(den).checked(VALUE::pg_catalog.text))",
+            "CREATE DOMAIN \(den).oid AS pg_catalog.oid CHECK (\(den).checked(VALUE::pg_catalog.text))"
+        )
+    }
 
     /// Functions and operators that are better matches than the server's, in the schema of the outbox.
     func plantFunctions() async throws {

@@ -37,9 +37,9 @@ struct CaptureFunctions {
         // both, which takes longer.
         let hashing = [("work_mem", "64MB"), ("enable_mergejoin", "off")]
         return [
-            function(.insert, pathCheck + insertBody()),
+            plainFunction(.insert, inserts) ?? function(.insert, pathCheck + insertBody()),
             function(.update, pathCheck + (updateBodyByType() ?? updateBody()), hashing),
-            function(.delete, pathCheck + deleteBody()),
+            plainFunction(.delete, deletions) ?? function(.delete, pathCheck + deleteBody()),
             function(.truncate, truncateBody),
         ]
     }
@@ -59,22 +59,89 @@ struct CaptureFunctions {
                 ("bytea_output", "hex"), ("array_nulls", "on"),
             ]
         }
-        let text = """
-
-            #variable_conflict use_variable
-            DECLARE
-            dionysus_now \(outbox.timeType);
-            \(outbox.hasContext ? "dionysus_traceparent text;\ndionysus_tracestate text;" : "")
-            BEGIN
+        let body = """
             \(binding)
             \(suppression)
-            \(operation == .truncate ? "" : start)
+            \(operation == .truncate ? "" : "dionysus_now := \(clock);\n\(trace)")
             \(body)
             \(operation == .truncate ? "" : wakeUp)
-            RETURN NULL;
-            END
             """
-        return Function(operation: operation, body: text, settings: all)
+        return Function(operation: operation, body: text(body), settings: all)
+    }
+
+    private func text(_ body: String, declaring variable: String = "") -> String {
+        """
+
+        #variable_conflict use_variable
+        DECLARE
+        dionysus_now \(outbox.timeType);
+        \(variable)
+        \(outbox.hasContext ? "dionysus_traceparent pg_catalog.text;\ndionysus_tracestate pg_catalog.text;" : "")
+        BEGIN
+        \(body)
+        RETURN NULL;
+        END
+        """
+    }
+
+    // MARK: Plain functions
+
+    /// Whether the function of an operation needs no setting of its own: it reads columns only to write the texts that their
+    /// types' output functions give, and those are the same in every session.
+    ///
+    /// Each call of a function that has settings costs as much as half an insert: the server looks through all of its own to
+    /// set them back.
+    private func isPlain(_ operation: CaptureOperation) -> Bool {
+        guard capture.affected.isEmpty, !capture.records.isEmpty, !textDependsOnSettings, outbox.storesPlainChangesets,
+            writtenColumns.allSatisfy(table.isReadAsItIs)
+        else { return false }
+        let entries = entries
+        return capture.records.allSatisfy { record in
+            (operation == .insert ? entries.ofInsert(record) : entries.ofDelete(record)).isEmpty
+        }
+    }
+
+    /// A function that looks names up in the writer's search path: every function, operator and type in it stands there with its
+    /// schema, but for types that are words of the language.
+    ///
+    /// Most calls find by one condition that nothing is out of the ordinary, and write. A plan that was made for very many
+    /// rows might have been compiled, for the few rows of later statements too: it is forgotten.
+    /// - Parameter writing: The statements that write, one for each model.
+    /// - Returns: The function, or nil if it can't be plain.
+    private func plainFunction(_ operation: CaptureOperation, _ writing: [String]) -> Function? {
+        guard isPlain(operation) else { return nil }
+        let isTraced = "pg_catalog.current_setting('dionysus.traceparent', true) OPERATOR(pg_catalog.<>) ''"
+        let isUnusual =
+            [isOtherTable, "pg_catalog.current_setting('dionysus.capture', true) OPERATOR(pg_catalog.=) 'off'"]
+            + (outbox.hasContext ? [isTraced] : [])
+            // The lock is held until the transaction ends, so that it may as well be taken before the rows are written.
+            + ["NOT pg_catalog.pg_try_advisory_xact_lock_shared(\(outbox.wakeUpLock))"]
+        let forgetting = """
+            GET DIAGNOSTICS dionysus_count = ROW_COUNT;
+            IF dionysus_count OPERATOR(pg_catalog.>) 1000000 THEN
+              DISCARD PLANS;
+            END IF;
+            """
+        let body = """
+            IF \(isUnusual.joined(separator: "\n  OR ")) THEN
+            \(binding)
+            \(suppression)
+            \(trace)
+            \(wakeUp)
+            END IF;
+            dionysus_now := \(clock);
+            \(writing.map { "\($0)\n\(forgetting)" }.joined(separator: "\n"))
+            """
+        return Function(operation: operation, body: text(body, declaring: "dionysus_count bigint;"), settings: [])
+    }
+
+    // MARK: Parts
+
+    private var isOtherTable: String {
+        """
+        TG_TABLE_NAME OPERATOR(pg_catalog.<>) \(quotedLiteral(table.baseName))
+          OR TG_TABLE_SCHEMA OPERATOR(pg_catalog.<>) \(quotedLiteral(table.schema))
+        """
     }
 
     /// Refuses any table but the captured one, its partitions and what inherits from it, before anything else.
@@ -83,7 +150,7 @@ struct CaptureFunctions {
     private var binding: String {
         let name = quotedLiteral(table.name)
         return """
-            IF TG_TABLE_NAME <> \(quotedLiteral(table.baseName)) OR TG_TABLE_SCHEMA <> \(quotedLiteral(table.schema)) THEN
+            IF \(isOtherTable) THEN
               IF pg_catalog.to_regclass(\(quotedLiteral(outbox.name))) IS NULL THEN
                 RAISE EXCEPTION 'the change of table % can''t be captured: there is no table %', TG_TABLE_NAME, \(quotedLiteral(outbox.name))
                   USING HINT = 'If its schema was renamed, run the application''s migrate. To stop capturing, run its uninstall.';
@@ -92,16 +159,19 @@ struct CaptureFunctions {
                 WITH RECURSIVE dionysus_up (relation) AS (
                   SELECT TG_RELID::pg_catalog.oid
                   UNION SELECT i.inhparent FROM pg_catalog.pg_inherits i
-                    JOIN dionysus_up ON i.inhrelid = dionysus_up.relation
+                    JOIN dionysus_up ON i.inhrelid OPERATOR(pg_catalog.=) dionysus_up.relation
                 )
-                SELECT 1 FROM dionysus_up WHERE relation = (
+                SELECT 1 FROM dionysus_up WHERE relation OPERATOR(pg_catalog.=) (
                     /* A function that finds a table by its name needs a right on the table's schema. */
-                    SELECT c.oid FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-                    WHERE c.relname = \(quotedLiteral(table.baseName)) AND n.nspname = \(quotedLiteral(table.schema))
+                    SELECT c.oid FROM pg_catalog.pg_class c
+                    JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
+                    WHERE c.relname OPERATOR(pg_catalog.=) \(quotedLiteral(table.baseName))
+                      AND n.nspname OPERATOR(pg_catalog.=) \(quotedLiteral(table.schema))
                   )
                   OR EXISTS (
                     SELECT 1 FROM \(outbox.notes) m
-                    WHERE m.name = '\(CaptureNotes.relation)' || relation::text AND m.value = \(name)
+                    WHERE m.name OPERATOR(pg_catalog.=) pg_catalog.concat('\(CaptureNotes.relation)', relation)
+                      AND m.value OPERATOR(pg_catalog.=) \(name)
                   )
               ) THEN
                 RAISE EXCEPTION 'the trigger function of table % captures the changes of another table, %', TG_TABLE_NAME, \(quotedLiteral(table.name))
@@ -115,10 +185,10 @@ struct CaptureFunctions {
     /// Leaves changes out for those who may ask for it, and notes that they did.
     private var suppression: String {
         """
-        IF pg_catalog.current_setting('dionysus.capture', true) = 'off' THEN
+        IF pg_catalog.current_setting('dionysus.capture', true) OPERATOR(pg_catalog.=) 'off' THEN
           IF \(outbox.maySuppress) THEN
             INSERT INTO \(outbox.suppressions) (transaction_id, role_name, suppressed_at)
-            VALUES (pg_catalog.pg_current_xact_id()::text, session_user, pg_catalog.clock_timestamp())
+            VALUES (pg_catalog.concat(pg_catalog.pg_current_xact_id()), session_user, pg_catalog.clock_timestamp())
             ON CONFLICT (transaction_id) DO NOTHING;
             RETURN NULL;
           END IF;
@@ -128,19 +198,20 @@ struct CaptureFunctions {
         """
     }
 
-    /// The clock's time, and the trace context if its form is W3C's: anybody who writes can set it to anything.
-    private var start: String {
-        guard outbox.hasContext else { return "dionysus_now := \(clock);" }
+    /// The trace context if its form is W3C's: anybody who writes can set it to anything.
+    private var trace: String {
+        guard outbox.hasContext else { return "" }
         return """
-            dionysus_now := \(clock);
             dionysus_traceparent := pg_catalog.current_setting('dionysus.traceparent', true);
-            IF dionysus_traceparent <> '' THEN
-              IF pg_catalog.octet_length(dionysus_traceparent) <> 55
-                OR dionysus_traceparent !~ '^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$' THEN
+            IF dionysus_traceparent OPERATOR(pg_catalog.<>) '' THEN
+              IF pg_catalog.octet_length(dionysus_traceparent) OPERATOR(pg_catalog.<>) 55
+                OR dionysus_traceparent OPERATOR(pg_catalog.!~) '^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$' THEN
                 dionysus_traceparent := NULL;
               ELSE
-                dionysus_tracestate := nullif(pg_catalog.current_setting('dionysus.tracestate', true), '');
-                IF pg_catalog.octet_length(dionysus_tracestate) > 512 OR dionysus_tracestate !~ '^[ -~]*$' THEN
+                dionysus_tracestate := pg_catalog.current_setting('dionysus.tracestate', true);
+                IF dionysus_tracestate OPERATOR(pg_catalog.=) ''
+                  OR pg_catalog.octet_length(dionysus_tracestate) OPERATOR(pg_catalog.>) 512
+                  OR dionysus_tracestate OPERATOR(pg_catalog.!~) '^[ -~]*$' THEN
                   dionysus_tracestate := NULL;
                 END IF;
               END IF;
@@ -151,7 +222,7 @@ struct CaptureFunctions {
     }
 
     private var clock: String {
-        "pg_catalog.clock_timestamp()" + (outbox.timeType == "timestamp" ? " AT TIME ZONE 'UTC'" : "")
+        "pg_catalog.clock_timestamp()" + (outbox.hasZones ? "" : " AT TIME ZONE 'UTC'")
     }
 
     /// Tells a relay that waits.
@@ -164,9 +235,9 @@ struct CaptureFunctions {
     private var wakeUp: String {
         """
         IF NOT pg_catalog.pg_try_advisory_xact_lock_shared(\(outbox.wakeUpLock)) THEN
-          IF pg_catalog.current_setting('max_prepared_transactions') = '0' THEN
+          IF pg_catalog.current_setting('max_prepared_transactions') OPERATOR(pg_catalog.=) '0' THEN
             PERFORM pg_catalog.pg_notify(w.channel, '') FROM \(outbox.wakeUps) w
-              WHERE pg_catalog.pg_notification_queue_usage() < 0.5;
+              WHERE pg_catalog.pg_notification_queue_usage() OPERATOR(pg_catalog.<) 0.5;
           END IF;
         END IF;
         """
@@ -346,9 +417,9 @@ struct CaptureFunctions {
 
     private func partitionKey(_ topic: RecordCapture.Topic, of alias: String, in table: CapturedTable) -> String {
         switch topic.partitionKey {
-        case .none: "NULL::text"
+        case .none: "NULL::pg_catalog.text"
         case .column(let column): table.text(column, alias)
-        case .constant(let text): "\(quotedLiteral(text))::text"
+        case .constant(let text): "\(quotedLiteral(text))::pg_catalog.text"
         }
     }
 
@@ -356,32 +427,40 @@ struct CaptureFunctions {
 
     // MARK: Bodies
 
-    private func insertBody() -> String {
-        let own = capture.records.map { record in
+    /// The rows of inserted records, a statement for each model.
+    private var inserts: [String] {
+        capture.records.map { record in
             insert(record, event: event(record, .created), id: id(Self.new), from: Self.new) { topic in
                 (partitionKey(topic, of: Self.new, in: table), changeset(entries.ofInsert(record)))
             }
         }
+    }
+
+    private func insertBody() -> String {
         let others = capture.affected.map { affected in
             self.affected(affected) { columns in
                 "SELECT DISTINCT \(texts(columns, of: Self.new)) FROM \(Self.new)"
             }
         }
-        return (own + others).joined(separator: "\n")
+        return (inserts + others).joined(separator: "\n")
     }
 
-    private func deleteBody() -> String {
-        let own = capture.records.map { record in
+    /// The rows of deleted records, a statement for each model.
+    private var deletions: [String] {
+        capture.records.map { record in
             insert(record, event: event(record, .destroyed), id: id(Self.old), from: Self.old) { topic in
                 (partitionKey(topic, of: Self.old, in: table), changeset(entries.ofDelete(record)))
             }
         }
+    }
+
+    private func deleteBody() -> String {
         let others = capture.affected.map { affected in
             self.affected(affected) { columns in
                 "SELECT DISTINCT \(texts(columns, of: Self.old)) FROM \(Self.old)"
             }
         }
-        return (own + others).joined(separator: "\n")
+        return (deletions + others).joined(separator: "\n")
     }
 
     /// Numbers are hashed faster than their texts, and texts are compared where the keys have become something else.
@@ -514,7 +593,7 @@ struct CaptureFunctions {
                 .joined(separator: "\n ")
         }
         switch cases.count {
-        case 0: return "NULL::jsonb"
+        case 0: return "NULL::pg_catalog.jsonb"
         case 1: return "CASE \(cases[0]) END"
         default:
             let members = cases.map { "CASE \($0) ELSE '{}'::jsonb END" }

@@ -52,12 +52,11 @@ struct CaptureOutbox {
 
     func qualified(_ table: String) -> String { "\(quotedName(schema)).\(table)" }
 
-    /// The type of the times that rows are written with.
-    ///
-    /// A time without a zone that goes into a column with one would be taken for the writer's.
-    var timeType: String {
-        column("created_at")?.declaredType.contains("with time zone") == true ? "timestamptz" : "timestamp"
-    }
+    /// Whether times have a zone: one without that goes into a column with one would be taken for the writer's.
+    var hasZones: Bool { column("created_at")?.declaredType.contains("with time zone") == true }
+
+    /// The type of the times that rows are written with, in words that name it whatever the search path is.
+    var timeType: String { hasZones ? "timestamp with time zone" : "timestamp without time zone" }
 
     var hasContext: Bool { column("traceparent") != nil && column("tracestate") != nil }
 
@@ -65,6 +64,11 @@ struct CaptureOutbox {
     var hasChangeset: Bool { column("changeset") != nil }
 
     private func column(_ name: String) -> ColumnDescription? { columns.first { $0.name == name } }
+
+    /// Whether a changeset needs no cast to a type that is looked up by its name.
+    var storesPlainChangesets: Bool {
+        column("changeset").map { $0.declaredType == "jsonb" && $0.isNullable } ?? true
+    }
 
     /// The changeset as the outbox's column takes it: another program may have created the table.
     func stored(_ changeset: String) -> String {
@@ -80,10 +84,12 @@ struct CaptureOutbox {
     /// A role that doesn't exist has no members.
     var maySuppress: String {
         let role =
-            suppressionRole.map { "(SELECT r.oid FROM pg_catalog.pg_roles r WHERE r.rolname = \(quotedLiteral($0)))" }
+            suppressionRole.map { role in
+                "(SELECT r.oid FROM pg_catalog.pg_roles r WHERE r.rolname OPERATOR(pg_catalog.=) \(quotedLiteral(role)))"
+            }
                 ?? """
                 (SELECT c.relowner FROM pg_catalog.pg_class c
-                  WHERE c.oid = pg_catalog.to_regclass(\(quotedLiteral(name)))::pg_catalog.oid)
+                  WHERE c.oid OPERATOR(pg_catalog.=) pg_catalog.to_regclass(\(quotedLiteral(name)))::pg_catalog.oid)
                 """
         return "coalesce(pg_catalog.pg_has_role(session_user, \(role), 'MEMBER'), false)"
     }

@@ -68,6 +68,9 @@ struct CapturedTable {
         return text.map { "(CASE WHEN \(hasItsType(column, alias)) THEN \($0) ELSE \(output) END)" } ?? output
     }
 
+    /// Whether a column's text is what its type's output function gives, without anything that is looked up.
+    func isReadAsItIs(_ column: String) -> Bool { !textOrEmpty(column, "row").contains("CASE") }
+
     /// A condition: the column has the type that it had when capture was installed.
     ///
     /// A text is read as a type only where it holds: the texts of another type may not be readable.
