@@ -115,6 +115,11 @@ struct Setting: Sendable {
             \.brokerAccess.securityProtocol,
             "plaintext, ssl, sasl_plaintext or sasl_ssl; empty: sasl_ssl if a user is set, ssl if a CA is"
         ),
+        .flag(
+            "DIONYSUS_CREATE_TOPICS",
+            \.producer.createsTopics,
+            "a relay creates the declared topics that the broker doesn't have, before it publishes"
+        ),
         .text("DIONYSUS_TOPIC_PREFIX", \.producer.topicPrefix, "stands before every topic's name"),
         .optional(
             "DIONYSUS_DEFAULT_PARTITION_KEY",

@@ -107,6 +107,10 @@ public struct ProducerSettings: Sendable {
     /// What topics are created with whose declaration doesn't say it: 4 partitions, and for the rest what the broker is
     /// configured with.
     public var topics = TopicSettings()
+    /// Whether a relay creates the declared topics that the broker doesn't have, all in one request, before it publishes.
+    ///
+    /// Otherwise it says which they are. Default false.
+    public var createsTopics = false
     /// Whether changes are captured.
     ///
     /// Applied by migrating. Default ``CaptureMode/enabled``.

@@ -5,7 +5,9 @@ import Synchronization
 // What must grow only with the work: each case small and large in one run.
 
 extension Benchmark {
-    static let growth = [growthMoved, growthRetrying, growthParked, growthProcesses, growthModels]
+    static let growth = [
+        growthMoved, growthRetrying, growthParked, growthProcesses, growthModels, growthTopics, growthWideCapture,
+    ]
 
     /// Records that moved to another partition key, whose earlier changes another lane may still have.
     private static let growthMoved = Benchmark(

@@ -23,14 +23,7 @@ private func drainModels(_ count: Int, changes: Int) async throws -> Double {
     try await withDatabase { database in
         let models = Array(ThingModel.all.prefix(count))
         let registry = Registry(ManyModelSync(models: models))
-        _ = try await database.transaction(.write) { transaction in
-            for model in models {
-                try transaction.run([
-                    "CREATE TABLE \(identifier: model.table) (id bigint PRIMARY KEY, name text NOT NULL, amount int NOT NULL)",
-                    "INSERT INTO \(identifier: model.table) SELECT i, 'Number ' || i, i FROM generate_series(1, \(changes / count)) i",
-                ])
-            }
-        }
+        try await createTables(of: models, in: database, rows: changes / count)
         let settings = ProducerSettings()
         try await OutboxSchema(database: database, registry: registry).migrate(lanes: settings.lanes)
         let names = models.map { DatabaseValue.text($0.name) }
@@ -70,6 +63,17 @@ private func drainModels(_ count: Int, changes: Int) async throws -> Double {
     }
 }
 
+func createTables(of models: [ThingModel], in database: PostgresDatabase, rows: Int) async throws {
+    _ = try await database.transaction(.write) { transaction in
+        for model in models {
+            try transaction.run([
+                "CREATE TABLE \(identifier: model.table) (id bigint PRIMARY KEY, name text NOT NULL, amount int NOT NULL)",
+                "INSERT INTO \(identifier: model.table) SELECT i, 'Number ' || i, i FROM generate_series(1, \(rows)) i",
+            ])
+        }
+    }
+}
+
 /// A model for each two letters.
 private struct Thing<First: Letter, Second: Letter>: Model {
     var id: Int
@@ -92,7 +96,7 @@ private enum F: Letter { static let text = "f" }
 private enum Pair<First: Letter, Second: Letter>: Letter { static var text: String { First.text + Second.text } }
 
 /// A model that is known by its letters.
-private struct ThingModel: Sendable {
+struct ThingModel: Sendable {
     let name: String
     let table: String
     let publication: PublishedModel

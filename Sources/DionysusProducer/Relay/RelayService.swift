@@ -76,6 +76,14 @@ public struct RelayService: Service {
                 try await context.pipeline(onExpanded: queue.offer, onPending: queue.offerIdle)
             }
             guard let pipeline = prepared else { return }
+            let topics = DeclaredTopics(
+                specifications: context.registry.specifications,
+                broker: context.broker,
+                logger: logger
+            )
+            if settings.createsTopics {
+                _ = try await queue.patiently("create topics", telemetry) { try await topics.create() }
+            }
             logger.info("the relay has started", metadata: ["lanes": "\(pipeline.outbox.lanes)"])
             tellStyle(pipeline)
             telemetry.started(lanes: pipeline.outbox.lanes)
@@ -91,6 +99,9 @@ public struct RelayService: Service {
                     // Workers that wait for a lane would wait forever if polling failed or was cancelled.
                     defer { queue.close() }
                     try await poll(pipeline, queue, doorbell)
+                }
+                if mode == .continuous, !settings.createsTopics {
+                    group.addTask { await topics.tellMissing() }
                 }
                 if mode == .continuous, let retention = OutboxRetention(pipeline.outbox, database, settings, logger) {
                     group.addTask { await retention.run(until: queue) }
