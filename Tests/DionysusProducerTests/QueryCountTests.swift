@@ -47,6 +47,8 @@ import Testing
         var settings = ProducerSettings()
         settings.lanes = 1
         settings.batchSize = 10_000
+        // All of them at once, although nobody knows yet how large they are.
+        settings.memoryBudget = MemoryBudget(megabytes: 16_384)
         var result = (statements: 0, messages: 0)
         try await PressHarness.run(kind, settings: settings, producer: CountedSync()) { harness in
             try await harness.writePosts(records)

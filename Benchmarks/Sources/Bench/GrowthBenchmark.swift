@@ -7,6 +7,7 @@ import Synchronization
 extension Benchmark {
     static let growth = [
         growthMoved, growthRetrying, growthParked, growthProcesses, growthModels, growthTopics, growthWideCapture,
+        growthRelayMemory,
     ]
 
     /// Records that moved to another partition key, whose earlier changes another lane may still have.

@@ -25,6 +25,7 @@ struct RelayPipeline: Sendable {
     let registry: Registry
     let expansions: Expansions
     let expansionMemory = ExpansionMemory()
+    let sizes = RecordSizes()
     let plans: [RecordGroup: LoadPlan]
     let styles: WireStyles
     let composer: Composer
@@ -66,17 +67,13 @@ struct RelayPipeline: Sendable {
             guard !batch.rows.isEmpty || !batch.unexpanded.isEmpty else {
                 return (try await finish(lane, batch, lease), nil)
             }
-            let records = try await load(batch.rows)
-            try await noteRefusals(records, batch)
-            let span = telemetry.sending(batch.rows)
-            let (messages, verdicts) = compose(batch, records, span)
-            let results = try await send(messages, ofLane: lane, span)
+            let sent = try await send(batch, ofLane: lane)
             let acknowledgedAt = Timestamp.now
-            var settlement = Settlement(batch.rows, verdicts, results, settings: settings)
+            var settlement = Settlement(batch.rows, sent.verdicts, sent.results, settings: settings)
             settlement.fail(batch.failedReplacements, settings)
             try await noteTopics(settlement)
             let settled = try await settle(settlement, of: batch, lane, lease, mayKeep: mayKeep)
-            await telemetry.respond(batch.rows, messages, verdicts, results)
+            await telemetry.respond(sent.last.rows, sent.last.messages, sent.last.verdicts, sent.last.results)
             return (report(settlement, hasMore: settled.hasMore, acknowledgedAt), settled.next)
         } catch {
             await lease.abandon()
@@ -177,25 +174,29 @@ struct RelayPipeline: Sendable {
         DionysusError(.transactionConflict, "another relay has the lane's rows by now", isRetriable: true)
     }
 
-    /// Loads the current state of all records and what belongs to them, as one snapshot of the database has it.
-    private func load(_ rows: [OutboxRow]) async throws -> LoadedBatch {
+    /// Loads the current state of records and what belongs to them, as one snapshot of the database has it.
+    func load(_ rows: [OutboxRow]) async throws -> LoadedBatch {
         let timing = telemetry.metrics.begin(.load)
         defer { timing.end() }
         return try await SnapshotLoader(database: database, plans: plans, styles: styles)
             .loadWhatCanBe(Dictionary(grouping: rows, by: RecordGroup.init).mapValues { $0.map(\.resourceID) })
     }
 
-    private func compose(
-        _ batch: Batch,
+    func compose(
+        _ rows: [OutboxRow],
+        of batch: Batch,
+        _ superseded: Set<Int64>,
         _ records: LoadedBatch,
+        _ held: inout Composer.Held,
         _ span: SendSpan?
     ) -> (messages: [OutgoingMessage], verdicts: [Composer.Verdict]) {
         let timing = telemetry.metrics.begin(.serialize)
         defer { timing.end() }
         return composer.compose(
-            batch.rows,
+            rows,
             waiting: batch.waiting,
-            superseded: settings.removesConsecutiveDuplicates ? batch.rows.consecutiveDuplicates : [],
+            superseded: superseded,
+            held: &held,
             records,
             unexpanded: batch.unexpanded,
             version: batch.version,
@@ -204,7 +205,7 @@ struct RelayPipeline: Sendable {
         )
     }
 
-    private func send(
+    func send(
         _ messages: [OutgoingMessage],
         ofLane lane: Int,
         _ span: SendSpan?

@@ -2,8 +2,8 @@ import Dionysus
 
 /// Models of which nothing can be published for now.
 extension RelayPipeline {
-    /// Notes which models of a batch can't be published, and which can be again.
-    func noteRefusals(_ loaded: LoadedBatch, _ batch: Batch) async throws {
+    /// Notes of which models rows can't be published, and of which they can be again.
+    func noteRefusals(_ loaded: LoadedBatch, _ rows: [OutboxRow], except groups: Set<RecordGroup>) async throws {
         guard !loaded.refused.isEmpty || !refused.isEmpty else { return }
         for (group, error) in loaded.refused {
             try await refuse(
@@ -16,7 +16,7 @@ extension RelayPipeline {
                 )
             )
         }
-        try await accept(batch.rows, except: batch.refusedGroups.union(loaded.refused.keys))
+        try await accept(rows, except: groups.union(loaded.refused.keys))
     }
 
     /// Models whose rows wait for now.

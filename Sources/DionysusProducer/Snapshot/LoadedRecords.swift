@@ -8,6 +8,8 @@ final class LoadedRecords {
     private let rows: LoadedRows
     private let encoder: JSONTreeEncoder
     private let rowByID: [String: Int]
+    /// About how much memory the values that were loaded take.
+    let byteCount: Int
     private var payloads: [[UInt8]?]
     /// The longest payload so far, in bytes.
     private var typicalSize = 256
@@ -18,6 +20,7 @@ final class LoadedRecords {
         self.encoder = encoder
         rows = LoadedRows(plan: plan, results: results, encoder: encoder)
         rowByID = rows.places()
+        byteCount = results.reduce(0) { $0 + $1.byteCount }
         payloads = Array(repeating: nil, count: rows.count)
     }
 
@@ -27,6 +30,9 @@ final class LoadedRecords {
         case softDeleted
         case visible
     }
+
+    /// How many records there are.
+    var count: Int { rows.count }
 
     private func place(of id: String) -> Int? {
         rowByID[id] ?? (plan.key.hasSpellings ? rowByID[plan.key.canonical(id)] : nil)

@@ -16,6 +16,32 @@ struct Composer: Sendable {
         case held
         /// No record of its model can be loaded.
         case refused
+
+        /// The same behind other messages.
+        func shifted(by count: Int) -> Verdict {
+            guard case .send(let places, let event) = self else { return self }
+            return .send(places.lowerBound + count..<places.upperBound + count, event: event)
+        }
+    }
+
+    /// What rows must not be published, because of earlier ones.
+    struct Held: Sendable {
+        fileprivate var keys: Set<String> = []
+        /// Records of which an earlier row waits in another lane.
+        fileprivate var waiting: Set<RecordReference> = []
+
+        /// Has rows wait behind one that has failed.
+        mutating func hold(_ row: OutboxRow, _ policy: FailurePolicy) { keys.insert(Self.key(of: row, policy)) }
+
+        fileprivate func holds(_ row: OutboxRow, _ policy: FailurePolicy) -> Bool {
+            policy != .pass && !keys.isEmpty && keys.contains(Self.key(of: row, policy))
+        }
+
+        /// What waits behind a failed row has the same.
+        private static func key(of row: OutboxRow, _ policy: FailurePolicy) -> String {
+            policy == .holdPartitionKey
+                ? row.partitionKey ?? row.record.messageKey : "\(row.topic) \(row.record.messageKey)"
+        }
     }
 
     /// Why nothing is sent for a record that isn't there.
@@ -29,6 +55,7 @@ struct Composer: Sendable {
         _ rows: [OutboxRow],
         waiting: Set<Int64>,
         superseded: Set<Int64>,
+        held: inout Held,
         _ batch: LoadedBatch,
         unexpanded: [Int64: DionysusError] = [:],
         version: Int64,
@@ -39,20 +66,18 @@ struct Composer: Sendable {
         messages.reserveCapacity(rows.count)
         var verdicts: [Verdict] = []
         verdicts.reserveCapacity(rows.count)
-        var held: Set<String> = []
-        var waitingRecords: Set<RecordReference> = []
         // Rows of one group mostly follow each other.
         var lastGroup: (group: RecordGroup, publication: Registry.Publication, loaded: LoadedRecords)?
         let prefix = Array("\(sourceID)-".utf8)
         let versionHeader = MessageHeader(HeaderName.version, Array(String(version).utf8))
 
         for row in rows {
-            if !waiting.isEmpty, waiting.contains(row.id) { waitingRecords.insert(row.record) }
-            if !waitingRecords.isEmpty, waitingRecords.contains(row.record) {
+            if !waiting.isEmpty, waiting.contains(row.id) { held.waiting.insert(row.record) }
+            if !held.waiting.isEmpty, held.waiting.contains(row.record) {
                 verdicts.append(.held)
                 continue
             }
-            if !held.isEmpty, onFailure != .pass, held.contains(holdingKey(row, onFailure)) {
+            if held.holds(row, onFailure) {
                 verdicts.append(.held)
                 continue
             }
@@ -62,14 +87,14 @@ struct Composer: Sendable {
             }
             if !unexpanded.isEmpty, let error = unexpanded[row.id] {
                 verdicts.append(.failed(error))
-                held.insert(holdingKey(row, onFailure))
+                held.hold(row, onFailure)
                 continue
             }
             let group = RecordGroup(row)
             if group != lastGroup?.group { lastGroup = self.group(group, batch.records) }
             if lastGroup == nil, batch.refused[group] != nil {
                 verdicts.append(.refused)
-                held.insert(holdingKey(row, onFailure))
+                held.hold(row, onFailure)
                 continue
             }
             let publication: Registry.Publication
@@ -77,13 +102,13 @@ struct Composer: Sendable {
             do {
                 guard let found = try lastGroup ?? part(group, batch, row) else {
                     verdicts.append(.failed(unknown(row)))
-                    held.insert(holdingKey(row, onFailure))
+                    held.hold(row, onFailure)
                     continue
                 }
                 (publication, loaded) = (found.publication, found.loaded)
             } catch {
                 verdicts.append(.failed(loadingFailure(row, error)))
-                held.insert(holdingKey(row, onFailure))
+                held.hold(row, onFailure)
                 continue
             }
             let state = loaded.state(of: row.resourceID)
@@ -92,7 +117,7 @@ struct Composer: Sendable {
                 && (state != .softDeleted || !loaded.isUpdatedAfterSoftDelete(row.resourceID))
             if state == .gone, row.resourceID.contains("\u{FFFD}") {
                 verdicts.append(.failed(keyOfBytes(row)))
-                held.insert(holdingKey(row, onFailure))
+                held.hold(row, onFailure)
                 continue
             }
             guard let change = reconciled(row.change, with: state, staysDestroyed: staysDestroyed) else {
@@ -126,7 +151,7 @@ struct Composer: Sendable {
                 verdicts.append(.send(start..<messages.count, event: event))
             } catch {
                 verdicts.append(.failed(serializationFailure(row, error)))
-                held.insert(holdingKey(row, onFailure))
+                held.hold(row, onFailure)
             }
         }
         return (messages, verdicts)
@@ -155,12 +180,6 @@ struct Composer: Sendable {
         case .loaded(let records): return (group, publication, records)
         case .failed(let error): throw error
         }
-    }
-
-    /// What waits behind a failed row has the same.
-    private func holdingKey(_ row: OutboxRow, _ policy: FailurePolicy) -> String {
-        policy == .holdPartitionKey
-            ? row.partitionKey ?? row.record.messageKey : "\(row.topic) \(row.record.messageKey)"
     }
 
     /// What spreads the row's message: what capture has written, unless only the application can tell.

@@ -78,11 +78,13 @@ public struct MessagePreview: Sendable, Hashable {
             styles: try await WireStyles.read(registry, settings, from: database)
         )
         .load([group: [row.resourceID]])
+        var held = Composer.Held()
         let (messages, verdicts) = Composer(sourceID: "", registry: registry)
             .compose(
                 [row],
                 waiting: [],
                 superseded: [],
+                held: &held,
                 LoadedBatch(records: records),
                 version: 0,
                 onFailure: settings.onFailure

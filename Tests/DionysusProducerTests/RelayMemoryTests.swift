@@ -1,0 +1,90 @@
+import Dionysus
+import DionysusProducer
+import TestSupport
+import Testing
+
+@testable import Rentals
+
+/// Batches that don't fit into the memory budget.
+@Suite struct RelayMemoryTests {
+    private static func run(
+        _ kind: TestDatabaseKind,
+        onFailure: FailurePolicy = .holdRecord,
+        _ body: (ProducerHarness) async throws -> Void
+    ) async throws {
+        var settings = ProducerSettings()
+        settings.lanes = 1
+        settings.onFailure = onFailure
+        settings.memoryBudget = MemoryBudget(bytes: MemoryBudget.smallestSize)
+        try await ProducerHarness.run(kind, settings: settings) { harness in
+            try await harness.write(
+                CaptureTests.account,
+                """
+                INSERT INTO rentals (id, account_id, name)
+                WITH RECURSIVE numbers (id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM numbers WHERE id < 40)
+                SELECT id, 1, \(String(repeating: "x", count: 20_000)) FROM numbers
+                """
+            )
+            try await body(harness)
+        }
+    }
+
+    @Test(
+        "a batch goes to the broker in slices that fit, in the order of its rows",
+        arguments: TestDatabaseKind.available
+    )
+    func slices(_ kind: TestDatabaseKind) async throws {
+        try await Self.run(kind) { harness in
+            let sent = Collected<[Int]>()
+            var own = harness
+            own.broker = SendWatch(base: harness.broker) { sent.add($0.map { $0.value?.count ?? 0 }) }
+            try await own.relay()
+            #expect(try await harness.events(in: "v3_rentals") == (1...40).map { "rental_created Rental:\($0)" })
+            // A slice takes a quarter of the budget, or is one message.
+            #expect(sent.all.allSatisfy { $0.count == 1 || $0.reduce(0, +) < MemoryBudget.smallestSize / 4 })
+            #expect(sent.all.contains { $0.count > 1 })
+            #expect(harness.settings.memoryBudget.held == 0)
+        }
+    }
+
+    @Test(
+        "rows behind one that the broker has rejected wait, also those of a later slice",
+        arguments: TestDatabaseKind.available
+    )
+    func rejection(_ kind: TestDatabaseKind) async throws {
+        try await Self.run(kind, onFailure: .holdPartitionKey) { harness in
+            var own = harness
+            own.broker = RefusingBroker.rejecting("Rental:7", harness.broker)
+            try await own.relay()
+            let events = try await harness.events(in: "v3_rentals")
+            // Those of its slice were under way with it.
+            #expect(!events.contains("rental_created Rental:7") && events.count < 20)
+            #expect(Array(events.prefix(6)) == (1...6).map { "rental_created Rental:\($0)" })
+            #expect(try await harness.pending().count == 40 - events.count)
+        }
+    }
+}
+
+/// A broker that tells what is sent, batch by batch.
+private struct SendWatch: BrokerWrapper {
+    let base: any MessageBroker
+    let onSend: @Sendable ([OutgoingMessage]) -> Void
+
+    func makeProducer(_ options: ProducerOptions) async throws -> any MessageProducer {
+        WatchedProducer(base: try await base.makeProducer(options), onSend: onSend)
+    }
+}
+
+private struct WatchedProducer: MessageProducer {
+    let base: any MessageProducer
+    let onSend: @Sendable ([OutgoingMessage]) -> Void
+
+    func send(_ messages: [OutgoingMessage]) async -> [Result<Acknowledgement, DionysusError>] {
+        onSend(messages)
+        return await base.send(messages)
+    }
+
+    func purge() { base.purge() }
+
+    func close(deadline: Duration) async { await base.close(deadline: deadline) }
+}
