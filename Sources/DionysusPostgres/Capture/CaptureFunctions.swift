@@ -89,8 +89,8 @@ struct CaptureFunctions {
     /// Whether the function of an operation needs no setting of its own: it reads columns only to write the texts that their
     /// types' output functions give, and those are the same in every session.
     ///
-    /// Each call of a function that has settings costs as much as half an insert: the server looks through all of its own to
-    /// set them back.
+    /// Each call of a function that has settings costs as much as a quarter of an insert: the server looks through all of its
+    /// own to set them back.
     private func isPlain(_ operation: CaptureOperation) -> Bool {
         guard capture.affected.isEmpty, !capture.records.isEmpty, !textDependsOnSettings, outbox.storesPlainChangesets,
             writtenColumns.allSatisfy(table.isReadAsItIs)
