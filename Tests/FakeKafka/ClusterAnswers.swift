@@ -54,10 +54,9 @@ extension Script {
         }
         let names = isForAll ? topics.keys.filter { hidden[$0] == nil }.sorted() : asked ?? []
         if version >= 3 { answer.put(Int32(0)) }
-        answer.put([port]) { answer, port in
-            answer.put(Int32(1))
-            answer.put("127.0.0.1")
-            answer.put(port)
+        answer.put(CollectionOfOne(Int32(1))) { answer, id in
+            answer.put(id)
+            putAddress(&answer)
             if version >= 1 { answer.put(String?.none) }
         }
         if version >= 2 { answer.put("fake") }

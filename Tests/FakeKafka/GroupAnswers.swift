@@ -9,8 +9,9 @@ extension Script {
         let error = error(.findCoordinator)
         answer.put(error)
         answer.put(error == 0 ? Int32(1) : -1)
-        answer.put(error == 0 ? "127.0.0.1" : "")
-        answer.put(error == 0 ? port : -1)
+        guard error != 0 else { return putAddress(&answer) }
+        answer.put("")
+        answer.put(Int32(-1))
     }
 
     mutating func joinGroup(_ version: Int16, _ request: inout ByteBuffer, _ answer: inout ByteBuffer) {

@@ -3,7 +3,7 @@ import NIOCore
 /// Records as they lie in a partition's log, in the bytes of Kafka's format 2.
 public struct RecordBatch: Sendable {
     /// How a transaction ends.
-    public enum Ending: Int16, Sendable {
+    public enum Ending: Int16, Sendable, CaseIterable {
         case abort = 0
         case commit = 1
     }

@@ -49,6 +49,10 @@ public struct Script: Sendable {
     public var createsTopicsWhenAsked = false
     /// How many answers about metadata don't yet tell of a topic that has been created on request.
     public var metadataLag = 0
+    /// The requests at which it cuts the connection.
+    public var cutsAt: Set<Request> = []
+    /// Where it says that it is to be found, as `advertised.listeners` does; nil for where it listens.
+    public var advertised: (host: String, port: Int)?
     /// What else is in the group: the protocols that the other members support; empty for none.
     public var groupProtocols: [String] = []
     /// How many replicas partitions have, and how many of them are in sync.
@@ -108,6 +112,7 @@ extension Script {
         _ session: inout Session
     ) -> Outcome {
         counts[kind, default: 0] += 1
+        if cutsAt.contains(kind) { return .close }
         if credentials != nil, !session.isAuthenticated {
             // Kafka cuts the connection of who asks for something else before.
             guard [.apiVersions, .saslHandshake, .saslAuthenticate].contains(kind) else { return .close }
@@ -135,4 +140,9 @@ extension Script {
     }
 
     func error(_ kind: Request) -> Int16 { errors[kind] ?? 0 }
+
+    func putAddress(_ answer: inout ByteBuffer) {
+        answer.put(advertised?.host ?? "127.0.0.1")
+        answer.put(advertised.map { Int32($0.port) } ?? port)
+    }
 }
