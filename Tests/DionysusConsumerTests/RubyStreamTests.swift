@@ -201,8 +201,9 @@ import Testing
         }
     }
 
-    /// Two writers, one of either kind, change records in turn and publish them in the order of their changes.
-    @Test(arguments: TestDatabaseKind.available, [1, 2, 3] as [UInt64])
+    /// Two writers, one of either kind, create, change and delete records in turn, create some of them again, and publish
+    /// that in the order in which it happens.
+    @Test(arguments: TestDatabaseKind.available, [1, 2, 3, 4, 5, 6] as [UInt64])
     func `however both kinds are interleaved, the replica ends at the source's state`(
         _ kind: TestDatabaseKind,
         _ seed: UInt64
@@ -218,7 +219,12 @@ import Testing
             let isRuby = Bool.random(using: &random)
             let hasVersion = !isRuby && Int.random(in: 0..<4, using: &random) > 0
             var change = EventName.Change.updated
-            if let known = source[id] {
+            if source[id] != nil, Int.random(in: 0..<6, using: &random) == 0 {
+                source[id] = nil
+                let version = hasVersion ? Int64(version) : nil
+                messages.append(.rental(.destroyed, id, version: version))
+                continue
+            } else if let known = source[id] {
                 // A change of a dependency or of something observed leaves the record's own time alone.
                 let touches = Bool.random(using: &random)
                 source[id] = ("\(id)-\(version)", touches ? clock : known.updated)

@@ -22,7 +22,7 @@ struct ComparePayloadsTests {
 
     private static func with(
         _ kind: InstallationKind,
-        digits: String = "3",
+        digits: String? = "3",
         _ body: (Installation) async throws -> Void
     ) async throws {
         try await Installation.with(kind) { installation in
@@ -79,6 +79,56 @@ struct ComparePayloadsTests {
             #expect(report.paths == ["final_price", "bookings_fees[0].amount", "bookings_fees[1].amount"])
             let text = try await installation.run("compare-payloads", "v3_bookings").output
             #expect(text.contains("bookings_fees[0].amount") && !text.contains("bookings_fees[1].amount"))
+        }
+    }
+
+    @Test(
+        "written as dionysus-rb writes, what is published of the same rows is what it has published",
+        arguments: InstallationKind.available
+    )
+    func equality(_ kind: InstallationKind) async throws {
+        try await Self.with(kind, digits: nil) { installation in
+            var installation = installation
+            installation.environment["DIONYSUS_WIRE"] = "dionysus-rb"
+            let topics = ["v3_accounts", "v3_bookings", "v3_rentals"]
+            for file in ["01_account_created", "03_rental_updated", "06_dependency_updated_parent_updated"] {
+                try await installation.publish(golden: file)
+            }
+            for topic in topics {
+                let text = try await installation.succeed("compare-payloads", topic)
+                #expect(text.hasPrefix("\(topic): 1 records compared: 1 equal, 0 different"), "\(text)")
+            }
+            // A record that was canceled, one that was restored, and an attribute that comes from another record.
+            for (change, file) in [
+                ("'Casa canceled', 80, 1, NULL, '2026-11-21T04:00:33.927Z'", "13_uncancel"),
+                ("'Casa canceled', 80, 1, '2026-11-22T00:00:00Z', '2026-11-21T04:01:09.382Z'", "21_genesis_rentals"),
+            ] {
+                try await installation.write(
+                    """
+                    UPDATE accounts SET default_check_in_time = 16;
+                    DELETE FROM rentals WHERE id = 2;
+                    INSERT INTO rentals (id, account_id, created_at, name, price, bedrooms, canceled_at, updated_at)
+                      VALUES (2, 1, '2026-11-21T04:00:10.974Z', \(change));
+                    """
+                )
+                // So that no message of before the account's change is the newest of its record.
+                try await installation.publish(golden: "21_genesis_rentals")
+                try await installation.publish(golden: file)
+                let text = try await installation.succeed("compare-payloads", "v3_rentals")
+                #expect(text.hasPrefix("v3_rentals: 2 records compared: 2 equal, 0 different"), "\(text)")
+            }
+            // The same for what is really sent.
+            try await installation.succeed("relay", "--until-empty")
+            for (topic, file) in [
+                ("v3_bookings", "06_dependency_updated_parent_updated"), ("v3_rentals", "21_genesis_rentals"),
+            ] {
+                let ours = try await installation.withBroker { try await readAll(topic, from: $0) }
+                    .filter { $0.headers[HeaderName.eventID] != nil }
+                for message in try goldenMessages(file) {
+                    let newest = try #require(ours.last { $0.key == message.key }, "\(message.key)")
+                    #expect(message.text.contains(#""data":[\#(newest.payload.text)]"#), "\(newest.text)")
+                }
+            }
         }
     }
 
