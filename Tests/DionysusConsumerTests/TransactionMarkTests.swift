@@ -16,18 +16,19 @@ import Testing
             func append(_ id: Int, producer: Int64?) {
                 let message = WireMessage.rental(.created, id, name: "r\(id)")
                 let value = String(decoding: message.value ?? [], as: UTF8.self)
-                kafka.change { $0.append(.records([(message.key, value)], producer: producer), to: "v3_rentals", 0) }
+                let batch = RecordBatch.records([(message.key, value)], producer: producer)
+                _ = kafka.change { $0.append(batch, to: "v3_rentals", 0) }
             }
             append(1, producer: nil)
             append(2, producer: 7)
-            kafka.change { $0.append(.end(ending, producer: 7), to: "v3_rentals", 0) }
+            _ = kafka.change { $0.append(.end(ending, producer: 7), to: "v3_rentals", 0) }
             try await replica.consume()
             var lag = try await replica.rentalsLag()
             #expect(lag.lag == 0 && lag.position == 3 && lag.endOffset == 3 && lag.age == .zero)
             #expect(kafka.change { $0.committed["v3_rentals"]?[0] } == 3)
 
             // Behind what has been consumed already, with nothing before it.
-            kafka.change { $0.append(.end(ending, producer: 8), to: "v3_rentals", 0) }
+            _ = kafka.change { $0.append(.end(ending, producer: 8), to: "v3_rentals", 0) }
             #expect(try await replica.rentalsLag().lag == 1)
             try await replica.consume()
             lag = try await replica.rentalsLag()
@@ -35,7 +36,7 @@ import Testing
             #expect(kafka.change { $0.committed["v3_rentals"]?[0] } == 4)
 
             append(3, producer: 9)
-            kafka.change { $0.append(.end(.commit, producer: 9), to: "v3_rentals", 0) }
+            _ = kafka.change { $0.append(.end(.commit, producer: 9), to: "v3_rentals", 0) }
             try await replica.consume()
             #expect(try await replica.rentalsLag().position == 6)
             let names = try await replica.rows("SELECT synced_id FROM rentals ORDER BY synced_id")

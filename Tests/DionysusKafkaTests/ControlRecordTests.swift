@@ -98,7 +98,7 @@ struct ControlRecordTests {
             }
             let read = try await readToEnd(member)
             #expect(read.offsets == [] && read.end == 2)
-            fixture.kafka.change { $0.append(.records([("b", "2")]), to: "t", 0) }
+            _ = fixture.kafka.change { $0.append(.records([("b", "2")]), to: "t", 0) }
             #expect(try await member.read(1).map(\.offset) == [2])
         }
     }
