@@ -63,7 +63,7 @@ let package = Package(
         .target(
             name: "DionysusProducer",
             dependencies: [
-                "Dionysus",
+                "Dionysus", "DionysusSchemas",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Metrics", package: "swift-metrics"),
@@ -75,7 +75,7 @@ let package = Package(
         .target(
             name: "DionysusConsumer",
             dependencies: [
-                "Dionysus",
+                "Dionysus", "DionysusSchemas",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -134,7 +134,7 @@ let package = Package(
         .target(
             name: "DionysusApplication",
             dependencies: [
-                "Dionysus", "DionysusProducer", "DionysusConsumer", "DionysusHealth",
+                "Dionysus", "DionysusSchemas", "DionysusProducer", "DionysusConsumer", "DionysusHealth",
                 "DionysusPostgres", "DionysusSQLite", "DionysusKafka", "DionysusEmbedded",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Configuration", package: "swift-configuration"),
@@ -305,7 +305,8 @@ let package = Package(
         .testTarget(
             name: "DionysusProducerTests",
             dependencies: [
-                "Dionysus", "DionysusConsumer", "DionysusEmbedded", "DionysusGRDB", "DionysusPostgres",
+                "DionysusSchemas", "Dionysus", "DionysusConsumer", "DionysusEmbedded", "DionysusGRDB",
+                "DionysusPostgres",
                 "DionysusProducer",
                 "DionysusSQLite", "Rentals", "TestSupport",
                 .product(name: "GRDB", package: "GRDB.swift"),
@@ -320,7 +321,8 @@ let package = Package(
         .testTarget(
             name: "DionysusConsumerTests",
             dependencies: [
-                "Dionysus", "DionysusConsumer", "DionysusEmbedded", "DionysusKafka", "DionysusKafkaTesting",
+                "DionysusSchemas", "Dionysus", "DionysusConsumer", "DionysusEmbedded", "DionysusKafka",
+                "DionysusKafkaTesting",
                 "FakeKafka", "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "MetricsTestKit", package: "swift-metrics"),

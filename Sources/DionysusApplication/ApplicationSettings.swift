@@ -12,6 +12,10 @@ public struct ApplicationSettings: Sendable {
     public var sourceDatabaseURL = ""
     /// The database that holds the replica.
     public var replicaDatabaseURL = ""
+    /// A file with the contract of what is consumed, in the place of ``ConsumerSettings/contract``.
+    ///
+    /// Default nil.
+    public var contractFile: String?
     /// The broker: `embedded:PATH`, or `host:port;host:port` of a Kafka cluster.
     public var seedBroker = ""
     /// How many PostgreSQL connections the transactions of a process use at once; the lanes that a relay works on have a

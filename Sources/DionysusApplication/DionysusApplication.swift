@@ -116,6 +116,7 @@ struct RootCommand<App: DionysusApplication>: AsyncParsableCommand {
     private static var commands: [any ParsableCommand.Type] {
         let producer: [any ParsableCommand.Type] = [
             RelayCommand<App>.self, PreviewCommand<App>.self, ComparePayloadsCommand<App>.self,
+            ContractCommand<App>.self,
             GenesisCommand<App>.self, TombstoneCommand<App>.self,
             OutboxCommand<App>.self,
         ]
@@ -126,7 +127,8 @@ struct RootCommand<App: DionysusApplication>: AsyncParsableCommand {
         return [MigrateCommand<App>.self, UninstallCommand<App>.self, ValidateCommand<App>.self]
             + (App.hasProducer ? producer : []) + (App.hasConsumer ? consumer : [])
             + [
-                TopicsCommand<App>.self, DescribeCommand<App>.self, MessagesCommand<App>.self,
+                TopicsCommand<App>.self, DescribeCommand<App>.self, ReplicaTablesCommand<App>.self,
+                MessagesCommand<App>.self,
                 HealthCommand<App>.self, ConfigCommand<App>.self, VersionCommand<App>.self,
             ]
     }

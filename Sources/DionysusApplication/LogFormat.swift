@@ -1,5 +1,5 @@
 import Dionysus
-public import Logging
+import Logging
 
 import class Foundation.FileHandle
 

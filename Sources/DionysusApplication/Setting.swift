@@ -50,6 +50,7 @@ struct Setting: Sendable {
         case "REPLICA_DATABASE_URL": .consumer
         // Set for the producer, and taken over by the consumer.
         case "DIONYSUS_CLIENT_ID", "DIONYSUS_TOPIC_PREFIX": nil
+        case "DIONYSUS_CONTRACT": .consumer
         default: place.hasPrefix("producer.") ? .producer : place.hasPrefix("consumer.") ? .consumer : nil
         }
     }
@@ -260,6 +261,16 @@ struct Setting: Sendable {
             "DIONYSUS_CONSUMER_LAG_INTERVAL_MS",
             \.consumer.lagInterval,
             "pause between measurements of the lag"
+        ),
+        .optional(
+            "DIONYSUS_CONTRACT",
+            \.contractFile,
+            "a file with the contract of what is consumed, as the producer's contract command writes it"
+        ),
+        .choice(
+            "DIONYSUS_REPLICA_TABLES",
+            \.consumer.replicaTables,
+            "who creates the replica's tables: application, or managed by migrate from the contract"
         ),
         .choice("DIONYSUS_ON_OUT_OF_RANGE", \.consumer.onOutOfRange, "what to do when messages were missed"),
         .clientSettings(

@@ -2,6 +2,7 @@ import Configuration
 import Dionysus
 import DionysusConsumer
 import DionysusProducer
+import DionysusSchemas
 
 import class Foundation.ProcessInfo
 
@@ -50,6 +51,11 @@ struct ResolvedSettings: Sendable {
         let usesFiles = values.useFilesIfNothingIsSet(Address.all(of: App.self), application: App.name)
         if values.databaseConnections < 1 { faults.append("DIONYSUS_DATABASE_CONNECTIONS must be at least 1") }
         do { _ = try OutboxTables(values.outboxTable) } catch { faults.append("DIONYSUS_OUTBOX_TABLE: \(error)") }
+        if let file = values.contractFile {
+            do { values.consumer.contract = try Contract.load(from: file) } catch {
+                faults.append("DIONYSUS_CONTRACT: \(error)")
+            }
+        }
         faults += values.producer.faults
         // What both sides share is told once.
         faults += values.consumer.faults.filter { !faults.contains($0) }

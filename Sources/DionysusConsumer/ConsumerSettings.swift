@@ -1,4 +1,5 @@
 public import Dionysus
+public import DionysusSchemas
 
 /// How the consumer's side works.
 ///
@@ -74,6 +75,14 @@ public struct ConsumerSettings: Sendable {
     ///
     /// Default `synced_id` and so on.
     public var columns = ReplicaColumnNames()
+    /// What the consumed topics publish, as their producer's `contract` command writes it.
+    ///
+    /// Default nil: unknown, or what the application's own producer publishes.
+    public var contract: Contract?
+    /// Who creates the tables of the replica.
+    ///
+    /// Default ``ReplicaTableOwner/application``.
+    public var replicaTables = ReplicaTableOwner.application
     /// The attribute that says when a record was soft-deleted.
     ///
     /// Default `canceled_at`.

@@ -20,7 +20,8 @@ public struct SQLiteDialect: SQLDialect {
         case .boolean: "BOOLEAN"
         case .double: "DOUBLE"
         case .decimal(let precision, let scale): "NUMERIC(\(precision),\(scale))"
-        case .text, .uuid, .timestamp: "TEXT"
+        case .anyDecimal: "NUMERIC"
+        case .text, .uuid, .timestamp, .date: "TEXT"
         // "TEXT" keeps a document that is a number as it was written.
         case .json: "JSON TEXT"
         case .bytes: "BLOB"

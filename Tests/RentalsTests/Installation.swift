@@ -102,10 +102,24 @@ struct Installation: Sendable {
 
     /// Runs a script on the source with another program: psql or sqlite3.
     func write(_ script: String, location: SourceLocation = #_sourceLocation) async throws {
+        try await write(script, to: sourcePath, location: location)
+    }
+
+    /// The same on the replica.
+    func writeReplica(_ script: String, location: SourceLocation = #_sourceLocation) async throws {
+        let url = try #require(environment["REPLICA_DATABASE_URL"])
+        try await write(
+            script,
+            to: kind == .embedded ? String(url.dropFirst("sqlite:".count)) : url,
+            location: location
+        )
+    }
+
+    private func write(_ script: String, to path: String, location: SourceLocation) async throws {
         let (program, arguments) =
             switch kind {
-            case .embedded: ("sqlite3", ["-bail", "-cmd", ".timeout 30000", sourcePath])
-            case .servers, .bouncer: ("psql", ["-q", "-v", "ON_ERROR_STOP=1", sourcePath])
+            case .embedded: ("sqlite3", ["-bail", "-cmd", ".timeout 30000", path])
+            case .servers, .bouncer: ("psql", ["-q", "-v", "ON_ERROR_STOP=1", path])
             }
         let result = try await RunningProcess(program, arguments, environment: [:], input: script).result()
         #expect(result.status == 0, "\(program): \(result.errors)", sourceLocation: location)

@@ -8,7 +8,9 @@ import struct Foundation.UUID
 package struct ModelColumn: Sendable {
     /// The column's name.
     package let name: String
-    /// What the property is, without the question mark.
+    /// The property's type, without the question mark.
+    package let type: Any.Type
+    /// What the property is.
     package let kind: ValueKind
     /// Whether the property can be nil.
     package let isOptional: Bool
@@ -45,6 +47,7 @@ private final class ColumnRecorder {
         columns.append(
             ModelColumn(
                 name: key.stringValue,
+                type: wrapped ?? type,
                 kind: ValueKind(of: wrapped ?? type),
                 isOptional: isOptional || wrapped != nil
             )

@@ -72,24 +72,26 @@ package indirect enum ValueKind: Sendable, Hashable {
     }
 }
 
-protocol OptionalType {
+/// A type that can be nil.
+package protocol OptionalType {
     static var wrapped: Any.Type { get }
 }
 
 extension Optional: OptionalType {
-    static var wrapped: Any.Type { Wrapped.self }
+    package static var wrapped: Any.Type { Wrapped.self }
 }
 
-private protocol ListType {
+/// A type that is a list on the wire.
+package protocol ListType {
     static var element: Any.Type { get }
 }
 
 extension Array: ListType {
-    static var element: Any.Type { Element.self }
+    package static var element: Any.Type { Element.self }
 }
 
 extension Set: ListType {
-    static var element: Any.Type { Element.self }
+    package static var element: Any.Type { Element.self }
 }
 
 /// Lives for one call on one thread.

@@ -19,7 +19,8 @@ public enum Partitioner: String, Sendable, Hashable, CaseIterable {
     }
 }
 
-enum CRC32 {
+/// The checksum of zlib.
+package enum CRC32 {
     private static let table: [UInt32] = (0..<256)
         .map { index in
             (0..<8)
@@ -28,7 +29,7 @@ enum CRC32 {
                 }
         }
 
-    static func checksum(_ bytes: [UInt8]) -> UInt32 {
+    package static func checksum(_ bytes: [UInt8]) -> UInt32 {
         ~bytes.reduce(0xffff_ffff as UInt32) { value, byte in
             table[Int((value ^ UInt32(byte)) & 0xff)] ^ (value >> 8)
         }

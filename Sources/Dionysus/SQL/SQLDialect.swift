@@ -135,7 +135,11 @@ public enum ColumnType: Sendable, Hashable {
     case boolean
     case double
     case decimal(precision: Int, scale: Int)
+    /// A decimal number with as many digits as it has.
+    case anyDecimal
     case text
+    /// A day without a time.
+    case date
     case timestamp
     case json
     case uuid

@@ -2,6 +2,7 @@ import ArgumentParser
 import Dionysus
 import DionysusConsumer
 public import DionysusProducer
+import DionysusSchemas
 
 struct MigrateCommand<App: DionysusApplication>: AsyncParsableCommand {
     static var configuration: CommandConfiguration {
@@ -106,7 +107,7 @@ extension ApplicationEnvironment {
     }
 
     /// Creates or upgrades tables and triggers in the databases of the application's sides; safe to repeat.
-    /// - Returns: What was changed in the source database's outbox and triggers.
+    /// - Returns: What was changed in the source database's outbox and triggers, and in managed tables of the replica.
     @discardableResult
     public func migrate() async throws -> OutboxSchema.Report {
         try requireDatabases()
@@ -122,10 +123,31 @@ extension ApplicationEnvironment {
         if App.hasConsumer {
             let replica = try replica()
             try await replica.exclusively("application:migrate") { try application.migrateReplica(&$0) }
-            try await ConsumerSchema(database: replica).migrate()
+            let schema = ConsumerSchema(database: replica)
+            try await schema.migrate()
+            if settings.consumer.replicaTables == .managed {
+                let contract = try consumedContract
+                let consumer = application.consumer
+                report.changes += try await schema.migrateReplica(to: contract, consumer, settings: settings.consumer)
+            }
             await replica.close()
         }
         return report
+    }
+
+    /// What the consumed topics publish: as the settings say, else as the application's own producer does.
+    private var consumedContract: Contract {
+        get throws {
+            if let contract = settings.consumer.contract { return contract }
+            guard App.hasProducer else {
+                throw DionysusError(
+                    .configuration,
+                    "the replica's tables are managed, and there is no contract to make them from",
+                    advice: "set DIONYSUS_CONTRACT to a file that the producer's `contract --write FILE` wrote"
+                )
+            }
+            return try registry.contract
+        }
     }
 
     /// What ``migrate()`` would change in the source database's outbox and triggers.

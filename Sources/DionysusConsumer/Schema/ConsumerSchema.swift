@@ -1,4 +1,5 @@
 public import Dionysus
+package import DionysusSchemas
 
 /// Creates, upgrades, checks and removes the consumer's own tables in the replica's database.
 public struct ConsumerSchema: Sendable {
@@ -33,6 +34,23 @@ public struct ConsumerSchema: Sendable {
             }
             try ReplicaIdentity.establish(in: &transaction)
         }
+    }
+
+    /// Creates the replica's tables from a contract, and adds the columns that they lack; safe to repeat.
+    /// - Parameters:
+    ///   - contract: What the topics publish.
+    ///   - consumer: The declaration.
+    ///   - settings: The settings it runs with.
+    /// - Returns: What it did, a line each.
+    /// - Throws: ``Dionysus/DionysusError`` with code `declaration`, with all faults, if a table can't be made to fit by
+    ///   adding to it; nothing is changed then.
+    package func migrateReplica(
+        to contract: Contract,
+        _ consumer: some Consumer,
+        settings: ConsumerSettings
+    ) async throws -> [String] {
+        let tables = try ManagedTables(for: contract, consumer, settings: settings)
+        return try await database.exclusively("dionysus:migrate") { try tables.migrate(in: &$0) }
     }
 
     /// Removes the consumer's own tables.

@@ -15,7 +15,11 @@ struct Field<Record: Model>: Sendable {
         /// A property under its coding key.
         case property(scale: Int?)
         /// A computed attribute.
-        case computed(scale: Int?, @Sendable (Record, Related<Record>) throws -> any AttributeValue)
+        case computed(
+            scale: Int?,
+            type: any AttributeValue.Type,
+            @Sendable (Record, Related<Record>) throws -> any AttributeValue
+        )
         /// A link, and a sideload where the publication asks for it.
         case relationship(Link<Record>)
     }
@@ -116,7 +120,11 @@ public struct Attribute<Record: Model>: FieldGroup {
         value: @escaping @Sendable (Record, Related<Record>) throws -> Value
     ) {
         fields = Fields(list: [
-            Field(name: name, content: .computed(scale: scale) { try value($0, $1) }, loads: associations)
+            Field(
+                name: name,
+                content: .computed(scale: scale, type: Value.self) { try value($0, $1) },
+                loads: associations
+            )
         ])
     }
 }

@@ -74,7 +74,7 @@ extension PublishedModelOutline {
         model = publication.model.name
         table = publication.model.table
         partitionKey = publication.partitionKey.outline
-        attributes = plan.attributeNames ?? (try? publication.model.columns().map(\.name)) ?? []
+        attributes = plan.attributes?.map(\.name) ?? (try? publication.model.columns().map(\.name)) ?? []
         links = plan.relationships.map(\.name)
         parts = publication.aggregate.map(Part.init)
         observations = publication.observations.map { observation in

@@ -5,6 +5,8 @@ public struct Registry: Sendable {
     /// A model in a topic.
     struct Publication: Sendable {
         let topic: String
+        /// The name of the topic's namespace.
+        let namespace: String
         let genesisTopic: String?
         let model: ModelDescription
         let partitionKey: PublicationPartitionKey
@@ -64,6 +66,7 @@ public struct Registry: Sendable {
                 return topic.publications.map { published in
                     Publication(
                         topic: name,
+                        namespace: namespace.name,
                         genesisTopic: topic.genesisReplica ? name + "_genesis" : nil,
                         model: published.model.softDeleted(by: softDeleteColumn),
                         partitionKey: PublicationPartitionKey(

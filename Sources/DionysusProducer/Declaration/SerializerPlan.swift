@@ -25,6 +25,14 @@ struct SerializerPlan: Sendable {
         let scale: Int?
     }
 
+    /// An attribute of payloads, as it is declared.
+    struct DeclaredAttribute: Sendable {
+        let name: String
+        let scale: Int?
+        /// What the computation returns; nil for a property.
+        let computedType: (any AttributeValue.Type)?
+    }
+
     let model: ModelDescription
     /// The serializer's type, for messages; nil for a model that is published whole.
     let serializerName: String?
@@ -33,8 +41,8 @@ struct SerializerPlan: Sendable {
     let relationships: [Relationship]
     /// The attributes that are properties; nil if all are.
     let properties: [Property]?
-    /// The names of all attributes in payloads, those that are computed too; nil if they are the model's.
-    let attributeNames: [String]?
+    /// All attributes of payloads, those that are computed too; nil if they are the model's.
+    let attributes: [DeclaredAttribute]?
     /// Writes a record's attributes as JSON members, each followed by a comma.
     let writeAttributes: @Sendable (any Model, Targets, MemberEncoder, inout JSONWriter) throws -> Void
 
@@ -53,7 +61,7 @@ struct SerializerPlan: Sendable {
         loads = []
         relationships = []
         properties = nil
-        attributeNames = nil
+        attributes = nil
         writeAttributes = { record, _, encoder, writer in
             try encoder.encode(record)
             for index in 0..<encoder.count {
@@ -87,16 +95,21 @@ struct SerializerPlan: Sendable {
         var loads = fields.flatMap(\.loads)
         if computes { loads += relationships.flatMap(\.branches) }
         self.loads = loads.withoutRepetitions
-        let attributes = fields.compactMap { field -> (name: [UInt8], field: Field<S.Record>)? in
+        let members = fields.compactMap { field -> (name: [UInt8], field: Field<S.Record>)? in
             if case .relationship = field.content { return nil }
             return (JSONWriter.memberName(field.name), field)
         }
-        attributeNames = fields.compactMap { field in
-            if case .relationship = field.content { nil } else { field.name }
+        attributes = fields.compactMap { field in
+            switch field.content {
+            case .property(let scale): DeclaredAttribute(name: field.name, scale: scale, computedType: nil)
+            case .computed(let scale, let type, _):
+                DeclaredAttribute(name: field.name, scale: scale, computedType: type)
+            case .relationship: nil
+            }
         }
         writeAttributes = { record, targets, encoder, writer in
             guard let record = record as? S.Record else { return }
-            try Self.write(attributes, of: record, Related(targets: targets), encoder, &writer)
+            try Self.write(members, of: record, Related(targets: targets), encoder, &writer)
         }
     }
 
@@ -129,7 +142,7 @@ struct SerializerPlan: Sendable {
                 } else {
                     writer.literal("null")
                 }
-            case .computed(let scale, let value):
+            case .computed(let scale, _, let value):
                 try encoder.write(value(record, related), named: field.name, scaledTo: scale, into: &writer)
             case .relationship: break
             }

@@ -1,0 +1,116 @@
+package import Dionysus
+
+extension Contract {
+    /// An Avro schema for each model of each topic: a record with the attributes, the ids of links, and sideloads as nested
+    /// records.
+    package var avroSchemas: JSON {
+        let keys = Dictionary(allModels.map { ($0.name, $0.key.type) }, uniquingKeysWith: { first, _ in first })
+        return .array(
+            topics.flatMap { topic in
+                topic.models.map { model in
+                    var names: Set<String> = []
+                    let namespace = (topic.namespace ?? topic.name).avroName
+                    return model.avroSchema(in: namespace, keys: keys, named: &names)
+                }
+            }
+        )
+    }
+}
+
+extension Contract.Model {
+    /// The record; one that has been written before is named only.
+    fileprivate func avroSchema(
+        in namespace: String,
+        keys: [String: ContractType],
+        named names: inout Set<String>
+    ) -> JSON {
+        let fullName = "\(namespace).\(name.avroName)"
+        guard names.insert(fullName).inserted else { return .string(fullName) }
+        var fields = attributes.map { attribute in
+            Self.field(attribute.name, attribute.value.avroSchema, isNullable: attribute.value.isNullable)
+        }
+        let attributeNames = Set(attributes.map(\.name))
+        for link in links {
+            fields += link.avroFields(keys: keys).filter { !attributeNames.contains($0.name) }.map(\.field)
+            let linked = parts.filter { link.models.contains($0.name) }
+            guard !linked.isEmpty else { continue }
+            let records = linked.map { $0.avroSchema(in: fullName, keys: keys, named: &names) }
+            let record = records.count == 1 ? records[0] : JSON.array(records)
+            if link.isToMany {
+                fields.append(Self.field(link.name, .object(["type": "array", "items": record]), isNullable: false))
+            } else {
+                let union = JSON.array([.string("null")] + records)
+                fields.append(.object(["name": .string(link.name), "type": union, "default": .null]))
+            }
+        }
+        return .object([
+            "type": "record", "name": .string(name.avroName), "namespace": .string(namespace),
+            "fields": .array(fields),
+        ])
+    }
+
+    fileprivate static func field(_ name: String, _ schema: JSON, isNullable: Bool) -> JSON {
+        isNullable
+            ? .object(["name": .string(name), "type": ["null", schema], "default": .null])
+            : .object(["name": .string(name), "type": schema])
+    }
+}
+
+extension Contract.Link {
+    fileprivate func avroFields(keys: [String: ContractType]) -> [(name: String, field: JSON)] {
+        let known = Set(models.compactMap { keys[$0] })
+        let isKnown = known.count == 1 && models.allSatisfy { keys[$0] != nil }
+        let id: [JSON] = isKnown ? known.map { ContractValue($0).avroSchema } : ["long", "string"]
+        guard !isToMany else {
+            let name = Inflection().singular(of: name) + "_ids"
+            let items = id.count == 1 ? id[0] : .array(id)
+            return [(name, Contract.Model.field(name, .object(["type": "array", "items": items]), isNullable: false))]
+        }
+        let union: JSON = .object([
+            "name": .string(name + "_id"), "type": .array(["null"] + id), "default": .null,
+        ])
+        let fields = [(name + "_id", union)]
+        guard models.count > 1 else { return fields }
+        return fields + [(name + "_type", Contract.Model.field(name + "_type", "string", isNullable: true))]
+    }
+}
+
+extension ContractValue {
+    /// The schema of the value where it isn't null.
+    fileprivate var avroSchema: JSON {
+        switch type {
+        case .integer: "long"
+        case .double: "double"
+        case .boolean: "boolean"
+        case .string, .json: "string"
+        case .bytes: "bytes"
+        case .uuid: .object(["type": "string", "logicalType": "uuid"])
+        case .date: .object(["type": "int", "logicalType": "date"])
+        case .timestamp: .object(["type": "long", "logicalType": "timestamp-micros"])
+        case .decimal: decimalSchema
+        case .array: .object(["type": "array", "items": elementSchema])
+        }
+    }
+
+    /// Avro's decimals all have one scale; where none is declared, the digits stay as they are written.
+    private var decimalSchema: JSON {
+        guard let scale else { return "string" }
+        return .object([
+            "type": "bytes", "logicalType": "decimal", "precision": .integer(Int64(max(38, scale))),
+            "scale": .integer(Int64(scale)),
+        ])
+    }
+
+    private var elementSchema: JSON {
+        guard let element else { return "string" }
+        return element.isNullable ? ["null", element.avroSchema] : element.avroSchema
+    }
+}
+
+extension String {
+    /// The text with an underscore for everything that Avro's names can't have.
+    fileprivate var avroName: String {
+        let name = String(map { $0 == "." || $0 == "_" || $0.isASCII && ($0.isLetter || $0.isNumber) ? $0 : "_" })
+        return name.first?.isNumber ?? true ? "_" + name : name
+    }
+}

@@ -1,0 +1,162 @@
+package import Dionysus
+
+extension Contract {
+    /// The JSON Schema (2020-12) of the values of a topic's messages, or of all topics.
+    /// - Parameter topic: The topic's full name; nil for a document with every topic's schema among its definitions.
+    /// - Returns: The document, or nil if there is no such topic.
+    package func jsonSchema(of topic: String? = nil) -> JSON? {
+        let dialect = JSON.string("https://json-schema.org/draft/2020-12/schema")
+        guard let topic else {
+            let definitions = topics.map { JSON.Object.Member($0.name, .object($0.messageSchema)) }
+            return .object([
+                "$schema": dialect, "title": "Messages by topic", "$defs": .object(JSON.Object(definitions)),
+            ])
+        }
+        guard let topic = topics.first(where: { $0.name == topic }) else { return nil }
+        var document: JSON.Object = ["$schema": dialect, "title": .string("Messages of \(topic.name)")]
+        document.members += topic.messageSchema.members
+        return .object(document)
+    }
+}
+
+extension Contract.Topic {
+    /// The schema of a message's value: a list of events, or null for a tombstone.
+    ///
+    /// It refers to nothing outside itself, so that it may stand anywhere in a document.
+    package var messageSchema: JSON.Object {
+        let events = models.flatMap { model in
+            model.eventNames.map { event in
+                JSON.object([
+                    "type": "object",
+                    "properties": .object([
+                        "event": .object(["const": .string(event)]),
+                        "model_name": .object(["const": .string(model.name)]),
+                        "data": .object([
+                            "type": "array", "minItems": 1,
+                            "items": .object(
+                                event == model.eventNames.last ? model.remainsSchema : model.payloadSchema
+                            ),
+                        ]),
+                    ]),
+                    "required": ["event", "model_name", "data"],
+                ])
+            }
+        }
+        return [
+            "type": ["object", "null"],
+            "properties": .object([
+                "message": .object(["type": "array", "items": .object(["oneOf": .array(events)])])
+            ]),
+            "required": ["message"],
+        ]
+    }
+}
+
+extension Contract.Model {
+    /// The names of its events: created, updated and destroyed.
+    package var eventNames: [String] {
+        let singular = Inflection.underscored(name)
+        return ["created", "updated", "destroyed"].map { "\(singular)_\($0)" }
+    }
+
+    /// The schema of a payload.
+    package var payloadSchema: JSON.Object {
+        [
+            "type": "object", "properties": .object(JSON.Object(properties)),
+            "required": .array(attributes.map { .string($0.name) } + ["links"]),
+        ]
+    }
+
+    /// The schema of what is left of a record that no longer exists: its key, and what capture kept.
+    package var remainsSchema: JSON.Object {
+        ["type": "object", "properties": .object(JSON.Object(optionalProperties)), "required": ["links"]]
+    }
+
+    private var properties: [JSON.Object.Member] {
+        attributes.map { JSON.Object.Member($0.name, .object($0.value.schema)) } + [linksMember(isWhole: true)]
+            + partMembers
+    }
+
+    private var optionalProperties: [JSON.Object.Member] {
+        attributes.map { JSON.Object.Member($0.name, .object($0.value.schema)) } + [linksMember(isWhole: false)]
+            + partMembers
+    }
+
+    private func linksMember(isWhole: Bool) -> JSON.Object.Member {
+        var schema: JSON.Object = ["type": "object"]
+        if !links.isEmpty {
+            schema["properties"] = .object(JSON.Object(links.map { JSON.Object.Member($0.name, .object($0.schema)) }))
+        }
+        if isWhole, !links.isEmpty { schema["required"] = .array(links.map { .string($0.name) }) }
+        return JSON.Object.Member("links", .object(schema))
+    }
+
+    /// A sideloaded relationship stands under its own name, too.
+    private var partMembers: [JSON.Object.Member] {
+        links.compactMap { link in
+            let models = parts.filter { link.models.contains($0.name) }
+            guard !models.isEmpty else { return nil }
+            let payloads = models.map { JSON.object($0.payloadSchema) }
+            let record: JSON = payloads.count == 1 ? payloads[0] : .object(["anyOf": .array(payloads)])
+            let schema: JSON =
+                link.isToMany
+                ? .object(["type": "array", "items": record])
+                : .object(["anyOf": [record, .object(["type": "null"])]])
+            return JSON.Object.Member(link.name, schema)
+        }
+    }
+}
+
+extension Contract.Link {
+    fileprivate var schema: JSON.Object {
+        let id: JSON = ["integer", "string"]
+        let polymorphic: JSON.Object = [
+            "type": "object",
+            "properties": .object([
+                "id": .object(["type": id]),
+                "type": .object(["enum": .array(models.map(JSON.string))]),
+            ]),
+            "required": ["id", "type"],
+        ]
+        switch (isToMany, models.count > 1) {
+        case (true, false): return ["type": "array", "items": .object(["type": id])]
+        case (true, true): return ["type": "array", "items": .object(polymorphic)]
+        case (false, false): return ["type": ["integer", "string", "null"]]
+        case (false, true): return ["anyOf": [.object(polymorphic), .object(["type": "null"])]]
+        }
+    }
+}
+
+extension ContractValue {
+    /// The schema of the value on the wire.
+    package var schema: JSON.Object {
+        guard let type = jsonType else { return [:] }
+        var schema: JSON.Object = ["type": isNullable ? [.string(type), "null"] : .string(type)]
+        switch self.type {
+        case .decimal:
+            // Rails leaves out zeros at the end, so that there may be fewer digits than the scale says.
+            let digits = scale.map { "{1,\($0)}" } ?? "+"
+            schema["pattern"] = .string(scale == 0 ? "^-?[0-9]+$" : "^-?[0-9]+(\\.[0-9]\(digits))?$")
+        case .timestamp: schema["format"] = "date-time"
+        case .date: schema["format"] = "date"
+        case .uuid: schema["format"] = "uuid"
+        case .bytes: schema["contentEncoding"] = "base64"
+        case .array: schema["items"] = element.map { .object($0.schema) }
+        case .integer, .double, .boolean, .string, .json: break
+        }
+        if let values { schema["enum"] = .array(values + (isNullable ? [.null] : [])) }
+        return schema
+    }
+
+    /// The type's name in JSON Schema; nil for a document of any form.
+    private var jsonType: String? {
+        switch type {
+        case .integer: "integer"
+        case .double: "number"
+        case .boolean: "boolean"
+        case .decimal, .string, .timestamp, .date, .uuid, .bytes: "string"
+        case .array: "array"
+        case .json: nil
+        }
+    }
+}
