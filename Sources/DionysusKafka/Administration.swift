@@ -216,6 +216,7 @@ final class Administration: Sendable {
             let operation = action == "create topics" ? "Create" : "Describe"
             return .denied(.accessDenied, operation, on: "the cluster", "\(code.text) (\(code.name))")
         }
+        if let outage = events.connectivity.outage, outage.code == .accessDenied { return outage }
         let reason = events.connectivity.reason ?? "\(code.text) (\(code.name))"
         return DionysusError(
             .brokerUnavailable,
@@ -262,7 +263,7 @@ final class Administration: Sendable {
             let code = rd_kafka_metadata(client.pointer, 1, nil, &result, min(slice, left))
             if code == RD_KAFKA_RESP_ERR_NO_ERROR, let result {
                 defer { rd_kafka_metadata_destroy(result) }
-                events.connectivity.served()
+                _ = events.connectivity.looked(nil)
                 events.outage.end()
                 return body(result.pointee)
             }

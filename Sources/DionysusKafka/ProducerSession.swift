@@ -223,7 +223,7 @@ final class ProducerSession: Sendable {
         let outage = events.connectivity.outage
         table.withLock { $0.outage = outage }
         // Nothing will be sent until somebody has corrected what is wrong, so nobody has to wait for the time to be over.
-        if outage?.code == .accessDenied { drop(RD_KAFKA_PURGE_F_QUEUE) }
+        if outage?.code == .accessDenied, !events.connectivity.isRefusedByNamed { drop(RD_KAFKA_PURGE_F_QUEUE) }
     }
 
     private func handle(_ event: OpaquePointer) {

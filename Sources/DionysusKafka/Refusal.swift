@@ -28,7 +28,14 @@ enum Refusal {
                 "it does not take this client's certificate, or wants one (\(failure.alert))",
                 "set ssl.certificate.location and ssl.key.location"
             )
-        } else if failure.says("PLAINTEXT broker listener", "wrong version number", "unexpected eof"), !hasBeenServed {
+        } else if failure.says(
+            "PLAINTEXT broker listener",
+            "wrong version number",
+            "unexpected eof",
+            "SSL connection closed by peer"
+        ),
+            !hasBeenServed
+        {
             (cause, advice) = (
                 "TLS is not spoken there", "set security.protocol to plaintext or sasl_plaintext, or name its TLS port"
             )
@@ -61,6 +68,7 @@ enum Refusal {
         init(_ line: String) {
             var text = line[...]
             if text.hasPrefix("[thrd:"), let end = text.range(of: "]: ") { text = text[end.upperBound...] }
+            if text.hasPrefix("GroupCoordinator: ") { text = text.dropFirst("GroupCoordinator: ".count) }
             self.text = String(text)
             if let end = text.range(of: " (after ") { text = text[..<end.lowerBound] }
             var address = "its address"

@@ -112,7 +112,7 @@ struct AccessTests {
 
     @Test func `a certificate of an unknown authority is told`() async throws {
         try await TLSServer.with { server in
-            let settings = ["security.protocol": "ssl", "ssl.ca.location": server.strangeAuthority]
+            let settings = ["security.protocol": "ssl", "ssl.ca.location": server.stranger.file]
             try await expectRefusal(server.address, settings, says: "ssl.ca.location")
         }
     }
@@ -128,6 +128,16 @@ struct AccessTests {
     @Test func `a client without a certificate is told that the broker wants one`() async throws {
         try await TLSServer.with(demandsCertificates: true) { server in
             let settings = ["security.protocol": "ssl", "ssl.ca.location": server.authority]
+            try await expectRefusal(server.address, settings, says: "ssl.certificate.location")
+        }
+    }
+
+    @Test func `a client's certificate that the broker doesn't trust is told`() async throws {
+        try await TLSServer.with(demandsCertificates: true) { server in
+            let settings = [
+                "security.protocol": "ssl", "ssl.ca.location": server.authority,
+                "ssl.certificate.location": server.stranger.file, "ssl.key.location": server.stranger.key,
+            ]
             try await expectRefusal(server.address, settings, says: "ssl.certificate.location")
         }
     }

@@ -1,6 +1,7 @@
 import Dionysus
 import DionysusKafka
 import FakeKafka
+import Logging
 import TestSupport
 import Testing
 
@@ -45,11 +46,12 @@ struct FakeFixture {
     static func run(
         _ script: Script = Script(),
         settings: [String: String] = [:],
+        logger: Logger = .silent,
         _ body: (FakeFixture) async throws -> Void
     ) async throws {
         try await FakeKafka.run(script) { kafka in
             let servers = kafka.bootstrapServers
-            let broker = try KafkaBroker(bootstrapServers: servers, settings: settings, logger: .silent)
+            let broker = try KafkaBroker(bootstrapServers: servers, settings: settings, logger: logger)
             do {
                 try await body(FakeFixture(kafka: kafka, broker: broker))
             } catch {

@@ -1,11 +1,11 @@
-/// A port that speaks TLS: OpenSSL's own test server, with certificates that OpenSSL makes for it.
+/// A port that speaks TLS and nothing within it: OpenSSL's own test server.
 package final class TLSServer: Sendable {
     /// Where it listens: `localhost:port`, as its certificate has it.
     package let address: String
     /// The file of the CA that signed its certificate: the certificate itself.
     package let authority: String
-    /// The file of a CA that signed nothing of it.
-    package let strangeAuthority: String
+    /// A certificate of which it knows nothing.
+    package let stranger: TestCertificate
     private let process: RunningProcess
 
     /// Starts it.
@@ -13,20 +13,11 @@ package final class TLSServer: Sendable {
     ///   - directory: Where its files are put.
     ///   - demandsCertificates: Whether clients have to have certificates, too.
     package init(in directory: String, demandsCertificates: Bool = false) async throws {
-        for name in ["own", "strange"] {
-            let arguments = [
-                "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext",
-                "subjectAltName=DNS:localhost", "-keyout", "\(directory)/\(name).key", "-out",
-                "\(directory)/\(name).pem",
-            ]
-            _ = await (try RunningProcess("openssl", arguments, environment: [:])).result()
-        }
-        authority = "\(directory)/own.pem"
-        strangeAuthority = "\(directory)/strange.pem"
-        let demand = demandsCertificates ? ["-Verify", "1", "-verify_return_error", "-CAfile", authority] : []
-        let arguments = [
-            "s_server", "-www", "-accept", "127.0.0.1:0", "-cert", authority, "-key", "\(directory)/own.key",
-        ]
+        let own = try await TestCertificate("own", in: directory)
+        authority = own.file
+        stranger = try await TestCertificate("strange", in: directory)
+        let demand = demandsCertificates ? ["-Verify", "1", "-verify_return_error", "-CAfile", own.file] : []
+        let arguments = ["s_server", "-www", "-accept", "127.0.0.1:0", "-cert", own.file, "-key", own.key]
         process = try RunningProcess("openssl", arguments + demand, environment: [:])
         var port: Substring?
         while port == nil, process.isRunning {
