@@ -3,8 +3,7 @@ import Synchronization
 
 /// Tells once that the broker takes no offsets of the group, and once that it takes them again.
 ///
-/// librdkafka warns of every commit that fails: hundreds while a group's coordinator is away. Nothing depends on these
-/// offsets but tools that show lag.
+/// Hundreds of commits fail while a group's coordinator is away. Nothing depends on these offsets but tools that show lag.
 final class CommitLog: Sendable {
     /// What librdkafka calls the lines that say why a commit failed.
     static let facility = "COMMITFAIL"

@@ -191,13 +191,7 @@ final class ConsumerSession {
             let partitions = rd_kafka_event_topic_partition_list(event).map { PartitionList.elements(of: $0) } ?? []
             rebalance(rd_kafka_event_error(event), partitions.map(\.partition))
         case RD_KAFKA_EVENT_OFFSET_COMMIT:
-            let code = rd_kafka_event_error(event)
-            if code != RD_KAFKA_RESP_ERR_NO_ERROR, code != RD_KAFKA_RESP_ERR__NO_OFFSET {
-                // Another member may own the partition by now; nothing depends on these offsets.
-                events.logger.debug("Kafka did not take the group's offsets: \(code.text)")
-            } else {
-                events.commits.succeeded()
-            }
+            noteCommit(event)
         case RD_KAFKA_EVENT_FETCH:
             bringBack(event)
         case RD_KAFKA_EVENT_ERROR:
@@ -207,6 +201,23 @@ final class ConsumerSession {
             handle(code, rd_kafka_event_error_string(event).map { String(cString: $0) } ?? "")
         default:
             _ = events.handle(event)
+        }
+    }
+
+    /// Tells whether the group's coordinator takes offsets, on which nothing depends.
+    private func noteCommit(_ event: OpaquePointer) {
+        let partitions = rd_kafka_event_topic_partition_list(event).map { PartitionList.elements(of: $0) } ?? []
+        let codes = [rd_kafka_event_error(event)] + partitions.map(\.error)
+        let code = codes.first { $0 != RD_KAFKA_RESP_ERR_NO_ERROR && $0 != RD_KAFKA_RESP_ERR__NO_OFFSET }
+        switch code {
+        case nil:
+            events.commits.succeeded()
+        case RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION, RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID,
+            RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS, RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID:
+            // Another member may own the partitions by now.
+            events.logger.debug("Kafka did not take the group's offsets: \(code?.text ?? "")")
+        case let code?:
+            events.commits.failed("\(code.text) (\(code.name))")
         }
     }
 
@@ -242,6 +253,7 @@ final class ConsumerSession {
         case RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS:
             hasBeenAssigned = true
             standing.joined(partitions.map(\.topic))
+            events.connectivity.served()
             if partitions.isEmpty { addToAssignment([]) } else { membership.assign(partitions) }
         case RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS where rd_kafka_assignment_lost(client.pointer) != 0:
             removeFromAssignment(membership.lose(partitions))
@@ -344,7 +356,9 @@ final class ConsumerSession {
     func commit(_ offsets: [TopicPartition: Int64]) {
         let owned = offsets.filter { membership.isOwned($0.key) }.map { ($0.key, $0.value) }
         guard !owned.isEmpty else { return }
-        let code = PartitionList(owned, metadata: metadata).lend { rd_kafka_commit(client.pointer, $0, 1) }
+        // Named here, the queue is told of success, too, and librdkafka warns of no failure itself.
+        let code = PartitionList(owned, metadata: metadata)
+            .lend { rd_kafka_commit_queue(client.pointer, $0, client.queue, nil, nil) }
         if code != RD_KAFKA_RESP_ERR_NO_ERROR { events.logger.debug("Kafka did not take offsets: \(code.text)") }
     }
 

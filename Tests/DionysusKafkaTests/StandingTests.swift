@@ -86,6 +86,54 @@ struct StandingTests {
         #expect(told.first?.text.contains("Offset commit failed: 0") == true)
     }
 
+    @Test(arguments: [false, true])
+    func `a coordinator that takes no commits is one warning while they fail, and one line when they are taken again`(
+        _ isCut: Bool
+    ) async throws {
+        let lines = Collected<(level: Logger.Level, text: String)>()
+        let logger = Logger(label: "test") { _ in CollectingLogHandler(lines: lines) }
+        func told(_ words: String) -> Int { lines.all.count { $0.level > .info && $0.text.contains(words) } }
+        try await FakeFixture.run(settings: ["reconnect.backoff.max.ms": "200"], logger: logger) { fixture in
+            fixture.kafka.change { $0.createTopic("t", partitions: 4) }
+            let member = try await fixture.member()
+            let partitions = try await member.join()
+            var offset: Int64 = 0
+            func commit() async throws {
+                offset += 1
+                try await member.consumer.commit(Dictionary(uniqueKeysWithValues: partitions.map { ($0, offset) }))
+            }
+            func commitUntil(_ isSo: () -> Bool) async throws {
+                while !isSo() {
+                    try await commit()
+                    _ = try await member.consumer.next(maxMessages: 10, timeout: .milliseconds(10))
+                }
+            }
+            func committed() -> Int64 { fixture.kafka.change { $0.committed["t"]?[3] } ?? 0 }
+            try await commitUntil { committed() > 0 }
+            for round in 1...2 {
+                // It hangs up, or is the coordinator no longer.
+                fixture.kafka.change { script in
+                    if isCut { script.cutsAt = [.offsetCommit] } else { script.errors = [.offsetCommit: 16] }
+                }
+                let asked = fixture.kafka.count(.offsetCommit)
+                try await commitUntil {
+                    fixture.kafka.count(.offsetCommit) > asked + 20
+                        && told("does not take the group's offsets") == round
+                }
+                fixture.kafka.change { script in
+                    script.cutsAt = []
+                    script.errors = [:]
+                }
+                let last = offset
+                try await commitUntil { committed() > last && told("takes the group's offsets again") == round }
+            }
+            let ofCommits = lines.all.filter { $0.level > .info && $0.text.contains("the group's offsets") }
+            #expect(ofCommits.map(\.level) == [.warning, .notice, .warning, .notice], "\(ofCommits.map(\.text))")
+            let others = lines.all.filter { $0.level > .info && !$0.text.contains("the group's offsets") }
+            #expect(isCut || others.isEmpty, "\(others.map(\.text))")
+        }
+    }
+
     @Test func `that too few replicas are in sync is named`() async throws {
         try await FakeFixture.run { fixture in
             fixture.kafka.change { script in
