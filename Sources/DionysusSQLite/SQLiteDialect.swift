@@ -58,7 +58,25 @@ public struct SQLiteDialect: SQLDialect {
     /// With or without a `T`, a fraction and a `Z`: zeros at the end change neither what is equal nor the order.
     public func comparableTime(_ expression: SQL) -> SQL { "rtrim(replace(\(expression), ' ', 'T'), 'Z0.')" }
 
-    public func asText(_ expression: SQL) -> SQL { "CAST(\(expression) AS TEXT)" }
+    /// What stands around an expression to make it text, at each of the places where it stands.
+    ///
+    /// 16 bytes are a UUID, as GRDB writes it.
+    static let textParts = [
+        "CASE WHEN typeof(", ") = 'blob' AND length(", ") = 16 THEN lower(hex(substr(",
+        ", 1, 4)) || '-' || hex(substr(",
+        ", 5, 2)) || '-' || hex(substr(", ", 7, 2)) || '-' || hex(substr(", ", 9, 2)) || '-' || hex(substr(",
+        ", 11))) ELSE CAST(", " AS TEXT) END",
+    ]
+
+    public func asText(_ expression: SQL) -> SQL {
+        let (first, rest) = (Self.textParts[0], Self.textParts.dropFirst())
+        return rest.reduce(into: SQL(raw: first)) { text, part in
+            text += expression
+            text += SQL(raw: part)
+        }
+    }
+
+    public func storedType(of expression: SQL) -> SQL? { "typeof(\(expression))" }
 
     /// Built from functions that every SQLite has and that an index may use: the length, the first and the last six
     /// characters, each with a weight.

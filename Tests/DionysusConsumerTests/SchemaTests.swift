@@ -56,6 +56,43 @@ import Testing
         }
     }
 
+    /// Types that our own columns can't be of, in either database.
+    private static let unfit: [(column: String, type: String, word: String)] = [
+        ("synced_id", "boolean", "the ids of records"), ("synced_id", "timestamp", "the ids of records"),
+        ("synced_created_at", "bigint", "times"), ("synced_updated_at", "integer", "times"),
+        ("synced_updated_at", "boolean", "times"), ("synced_canceled_at", "double precision", "times"),
+        ("created_at", "bigint", "times"), ("updated_at", "numeric", "times"), ("synced_data", "integer", "payloads"),
+    ]
+
+    @Test(arguments: TestDatabaseKind.available)
+    func `a column of ours whose type can't hold what comes is a fault that says what to do`(
+        _ kind: TestDatabaseKind
+    ) async throws {
+        try await withTemporaryDatabase(kind) { database in
+            try await ConsumerSchema(database: database).migrate()
+            let own = [
+                "synced_id", "synced_created_at", "synced_updated_at", "synced_canceled_at", "created_at", "updated_at",
+            ]
+            for (column, type, word) in Self.unfit {
+                let columns = (own + ["synced_data"])
+                    .map { name in
+                        let usual = name == "synced_id" ? "bigint" : name == "synced_data" ? "text" : "timestamp"
+                        return "\(name) \(name == column ? type : usual)\(name == "synced_id" ? " UNIQUE" : "")"
+                    }
+                try await database.transaction(.write) { transaction in
+                    try transaction.run([
+                        "DROP TABLE IF EXISTS things", "CREATE TABLE things (\(raw: columns.joined(separator: ", ")))",
+                    ])
+                }
+                let mirror = Mirror(replicas: [Persist("Thing", table: "things").element])
+                let faults = try await ConsumerSchema(database: database).validate(mirror, settings: .forTests)
+                #expect(faults.count == 1, "\(column) \(type): \(faults)")
+                let fault = faults.first ?? ""
+                #expect(fault.contains(" \(column) ") && fault.contains(word) && fault.contains("give it the type"))
+            }
+        }
+    }
+
     @Test func `a consumer does not start with a declaration that does not fit`() async throws {
         try await ReplicaHarness.run(.sqlite) { replica in
             let mirror = Mirror(replicas: [Persist("Ghost", table: "ghosts").element])

@@ -133,9 +133,7 @@ import Testing
                 return isReplica
                     ? "synced_id \(raw: isSQLite ? "INTEGER" : "bigint") UNIQUE" : "id \(raw: type)"
             }
-            // A replica has text where the source has GRDB's bytes.
-            return
-                "\(identifier: sample.property.stringValue) \(raw: isReplica && type == "BLOB" && sample.property == .uuid ? "UUID" : type)"
+            return "\(identifier: sample.property.stringValue) \(raw: type)"
         }
         .joined(separator: ", ")
     }

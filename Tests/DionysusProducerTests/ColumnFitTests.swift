@@ -188,6 +188,62 @@ import Testing
     }
 }
 
+extension ColumnFitTests {
+    @Test(
+        "attributes that their columns in the replica can't hold are faults, those that they may not hold warnings",
+        arguments: TestDatabaseKind.available
+    )
+    func misfits(_ kind: TestDatabaseKind) async throws {
+        let kinds: [String: ValueKind] = [
+            "flag": .bool, "number": .integer(bits: 64, isSigned: true), "fraction": .double, "price": .decimal,
+            "name": .text,
+            "token": .uuid, "place": .url, "blob": .bytes, "at": .time, "day": .date,
+            "tags": .list(.text, hasNulls: false),
+            "detail": .object, "free": .any,
+        ]
+        let bytes = kind == .postgres ? "bytea" : "blob"
+        let never = [
+            "bigint": ["flag", "token", "place", "blob", "at", "day", "tags", "detail"],
+            "double precision": ["flag", "token", "place", "blob", "at", "day", "tags", "detail"],
+            "timestamp": ["flag", "number", "fraction", "price", "token", "place", "blob", "tags", "detail"],
+            "boolean": ["fraction", "price", "token", "place", "blob", "at", "day", "tags", "detail"],
+            "uuid": ["flag", "number", "fraction", "price", "place", "blob", "at", "day", "tags", "detail"],
+            bytes: ["flag", "number", "fraction", "price", "place", "at", "day", "tags", "detail"],
+            "text": [],
+        ]
+        let sometimes = [
+            "bigint": ["fraction", "price", "name"], "double precision": ["name"], "timestamp": ["name"],
+            "boolean": ["number", "name"], "uuid": ["name"], bytes: ["name"], "text": [],
+        ]
+        let names = kinds.keys.sorted()
+        let published = [
+            PublishedAttributes(topic: "v3_held", model: "Held", attributes: names, links: [], kinds: kinds)
+        ]
+        try await withTemporaryDatabase(kind) { database in
+            for (type, refused) in never {
+                try await database.transaction(.write) { transaction in
+                    let columns = names.map { "\($0) \(type)" }.joined(separator: ", ")
+                    try transaction.run([
+                        "DROP TABLE IF EXISTS copies", "CREATE TABLE copies (synced_id bigint UNIQUE, \(raw: columns))",
+                    ])
+                }
+                let misfits = try await ConsumerSchema(database: database)
+                    .misfits(KeepingCopies(), of: published, settings: ConsumerSettings())
+                #expect(misfits.faults.count == refused.count, "\(type): \(misfits.faults)")
+                for name in refused {
+                    let fault = misfits.faults.first { $0.contains("the attribute \(name) ") } ?? ""
+                    #expect(
+                        fault.contains("column \(name) of table copies") && fault.contains("change the column's type")
+                    )
+                }
+                let warned = names.filter { name in misfits.warnings.contains { $0.contains("the attribute \(name) ") }
+                }
+                #expect(warned == (sometimes[type] ?? []).sorted(), "\(type): \(misfits.warnings)")
+            }
+        }
+    }
+}
+
 private struct KeepingCopies: Consumer {
     var namespaces: [ConsumerNamespace] { ConsumerNamespace("v3") { ConsumerTopic("held") } }
     var models: Models { Persist("Held", table: "copies") }

@@ -48,18 +48,35 @@ import Testing
                 }
             ) {
                 Topic("owners") { Publish(Owner.self, with: Owner.gadgets) }
-                Topic("gadgets") { Publish(Gadget.self) }
+                Topic("gadgets", partitionKey: "owner_id") {
+                    Publish(Gadget.self).observing(Owner.self, .name, through: Owner.gadgets)
+                }
             }
         }
     }
 
-    static let types: [(TestDatabaseKind, String)] = TestDatabaseKind.available.flatMap { kind in
-        (kind == .sqlite ? ["uuid", "TEXT", "TEXT COLLATE NOCASE"] : ["uuid", "text", "varchar(36)", "char(40)"])
-            .map { (kind, $0) }
+    /// How a UUID is stored.
+    struct Storage: Sendable, CustomTestStringConvertible {
+        let kind: TestDatabaseKind
+        let type: String
+        /// As 16 bytes, as GRDB does it, and not as text.
+        var isBytes = false
+
+        static let all = TestDatabaseKind.available.flatMap { kind in
+            kind == .postgres
+                ? ["uuid", "text", "varchar(36)", "char(40)"].map { Storage(kind: kind, type: $0) }
+                : ["uuid", "TEXT", "TEXT COLLATE NOCASE"].map { Storage(kind: kind, type: $0) }
+                    + ["BLOB", "TEXT", "uuid"].map { Storage(kind: kind, type: $0, isBytes: true) }
+        }
+
+        var testDescription: String { "\(kind) \(type)\(isBytes ? " as bytes" : "")" }
+
+        func literal(_ text: String) -> SQL { SQL(raw: isBytes ? "x'\(text.replacing("-", with: ""))'" : "'\(text)'") }
     }
 
-    @Test("a UUID is one record in whatever spelling it is stored, from creation to destruction", arguments: types)
-    func spellings(_ kind: TestDatabaseKind, _ type: String) async throws {
+    @Test("a UUID is one record in whatever way it is stored, from creation to destruction", arguments: Storage.all)
+    func spellings(_ storage: Storage) async throws {
+        let (kind, type) = (storage.kind, storage.type)
         let upper = "6A2F41A3-C54C-4CE8-93D2-0324E1C32E22"
         let other = "0B2F41A3-C54C-4CE8-93D2-0324E1C32E22"
         let (id, otherID) = (upper.lowercased(), other.lowercased())
@@ -69,8 +86,8 @@ import Testing
         ]
         try await ProducerHarness.run(kind, tables: tables, producer: Sync()) { harness in
             try await harness.write(
-                "INSERT INTO owners (id, name) VALUES ('\(raw: upper)', 'a')",
-                "INSERT INTO gadgets (id, owner_id) VALUES ('\(raw: other)', '\(raw: upper)')"
+                "INSERT INTO owners (id, name) VALUES (\(storage.literal(upper)), 'a')",
+                "INSERT INTO gadgets (id, owner_id) VALUES (\(storage.literal(other)), \(storage.literal(upper)))"
             )
             try await harness.relay()
             try await harness.write("UPDATE owners SET name = 'b'")
@@ -83,6 +100,17 @@ import Testing
             let gadget = try #require(try await harness.messages(in: "v1_gadgets").first)
             #expect(gadget.key == "Gadget:\(otherID)" && gadget.payload["id"] == .string(otherID))
             #expect(gadget.payload["links"]?["owner"] == .string(id))
+            // The owner's change, too.
+            let gadgets = try await harness.events(in: "v1_gadgets")
+            #expect(gadgets == ["created", "updated"].map { "gadget_\($0) Gadget:\(otherID)" })
+            let preview = try await MessagePreview.of(
+                "Gadget",
+                id: upper.replacing("6A2F", with: "0B2F"),
+                in: "v1_gadgets",
+                harness.registry,
+                database: harness.database
+            )
+            #expect(preview?.key == "Gadget:\(otherID)")
 
             try await harness.write("DELETE FROM gadgets", "DELETE FROM owners")
             try await harness.relay()
@@ -165,19 +193,6 @@ import Testing
         let tables = [
             "CREATE DOMAIN code AS text", "CREATE DOMAIN ours AS \(base)", "CREATE TABLE codes (id ours PRIMARY KEY)",
         ]
-        struct Number: Model {
-            var id: Int
-            enum CodingKeys: String, CodingKey { case id }
-            static let modelName = "Code"
-            static let tableName = "codes"
-        }
-        struct Numbers: Producer {
-            var namespaces: [Namespace] {
-                Namespace("v1", serializers: Serializers { Whole(Number.self) }) {
-                    Topic("codes") { Publish(Number.self) }
-                }
-            }
-        }
         let producer: any Producer = base == "bigint" ? Numbers() : Codes()
         try await ProducerHarness.run(kind, tables: tables, producer: producer) { harness in
             try await harness.write("INSERT INTO codes (id) VALUES ('12')")
@@ -188,20 +203,89 @@ import Testing
         }
     }
 
-    @Test("a key that is stored as bytes fails with advice and is not taken for deleted")
-    func bytes() async throws {
-        try await ProducerHarness.run(
-            .sqlite,
-            tables: [
-                "CREATE TABLE owners (id TEXT PRIMARY KEY, name text NOT NULL)",
-                "CREATE TABLE gadgets (id TEXT PRIMARY KEY, owner_id TEXT)",
-            ],
-            producer: Sync()
-        ) { harness in
-            try await harness.write("INSERT INTO owners (id, name) VALUES (x'6A2F41A3C54C4CE893D20324E1C32E22', 'a')")
+    @Test(
+        "records whose UUIDs are stored as bytes are all published by a genesis run",
+        arguments: ["BLOB", "TEXT", "uuid"]
+    )
+    func genesis(_ type: String) async throws {
+        let tables: [SQL] = [
+            "CREATE TABLE owners (id \(raw: type) PRIMARY KEY, name text NOT NULL)",
+            "CREATE TABLE gadgets (id \(raw: type) PRIMARY KEY, owner_id \(raw: type))",
+        ]
+        try await ProducerHarness.genesis(.sqlite, producer: Sync(), tables: tables) { harness in
+            try await harness.write(
+                """
+                WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 35)
+                INSERT INTO owners (id, name) SELECT randomblob(16), 'a' FROM n
+                """,
+                "DELETE FROM dionysus_outboxes"
+            )
+            _ = try await harness.genesis.start(topic: "v1_owners", model: "Owner")
             try await harness.relay()
-            let failed = try await OutboxInspector(database: harness.database).entries(OutboxFilter(scope: .failed))
-            #expect(failed.count == 1 && failed.first?.errorMessage?.contains("store the key as text") == true)
+            let keys = try await harness.messages(in: "v1_owners").map(\.key)
+            #expect(keys.count == 35 && Set(keys).count == 35)
+
+            // Half of them as text: there is no order in which all are found.
+            try await harness.write(
+                "UPDATE owners SET id = hex(id) WHERE id < randomblob(16)",
+                "DELETE FROM dionysus_outboxes"
+            )
+            let error = await #expect(throws: DionysusError.self) {
+                _ = try await harness.genesis.start(topic: "v1_owners", model: "Owner")
+                try await harness.relay()
+            }
+            #expect(error?.description.contains("store all of them in one of the two ways") == true)
+        }
+    }
+
+    struct Number: Model {
+        var id: Int
+        enum CodingKeys: String, CodingKey { case id }
+        static let modelName = "Code"
+        static let tableName = "codes"
+    }
+
+    struct Numbers: Producer {
+        var namespaces: [Namespace] {
+            Namespace("v1", serializers: Serializers { Whole(Number.self) }) { Topic("codes") { Publish(Number.self) } }
+        }
+    }
+
+    /// A column, a key that it shouldn't hold and one that it should, and what stands in the warning.
+    static let misplaced = [
+        ("INT", "'abc'", "7", "stored as text"), ("BIGINT NOT NULL", "x'616263'", "7", "stored as bytes"),
+        ("INT", "1.5", "7", "stored as real"), ("TEXT", "x'6162'", "'7'", "stored as bytes"),
+        ("TEXT", "x'ff00'", "'7'", "stored as bytes"),
+        ("TEXT", "x'6A2F41A3C54C4CE893D20324E1C32E22'", "'7'", "stored as bytes"),
+    ]
+
+    @Test(
+        "a key of another type than its column fails with advice, is never taken for deleted, and is warned of",
+        arguments: misplaced
+    )
+    func misplacedKeys(_ type: String, _ wrong: String, _ right: String, _ words: String) async throws {
+        let tables = ["CREATE TABLE codes (id \(type) PRIMARY KEY)"]
+        let producer: any Producer = type == "TEXT" ? Codes() : Numbers()
+        try await ProducerHarness.run(.sqlite, tables: tables, producer: producer) { harness in
+            let schema = OutboxSchema(database: harness.database, registry: harness.registry)
+            #expect(try await schema.warnings().isEmpty)
+            try await harness.write("INSERT INTO codes (id) VALUES (\(raw: wrong)), (\(raw: right))")
+            try await harness.relay()
+            #expect(try await harness.events(in: "v1_codes") == ["code_created Code:7"])
+            let inspector = OutboxInspector(database: harness.database)
+            var failed = try await inspector.entries(OutboxFilter(scope: .failed))
+            #expect(failed.count == 1 && failed.first?.errorMessage?.isEmpty == false)
+            let warnings = try await schema.warnings()
+            #expect(warnings.count == 1 && warnings.first?.contains(words) == true, "\(warnings)")
+            #expect(warnings.first?.contains("model Code") == true)
+
+            try await harness.write("DELETE FROM dionysus_outboxes", "DELETE FROM codes WHERE id = \(raw: wrong)")
+            try await harness.relay()
+            failed = try await inspector.entries(OutboxFilter(scope: .failed))
+            // Where the text says nothing of it, the end of the record is told under its text.
+            let events = try await harness.events(in: "v1_codes")
+            #expect(failed.count == 1 || events.last?.hasPrefix("code_destroyed Code:") == true, "\(events)")
+            #expect(try await harness.messages(in: "v1_codes").allSatisfy { $0.payload["id"] != .null })
         }
     }
 

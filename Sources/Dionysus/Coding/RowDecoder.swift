@@ -3,7 +3,6 @@ import struct Foundation.Date
 import struct Foundation.Decimal
 import struct Foundation.URL
 import struct Foundation.UUID
-import typealias Foundation.uuid_t
 
 /// Decodes a model from a row of a result.
 struct RowDecoder: Decoder {
@@ -156,8 +155,7 @@ private struct Cell {
         case .uuid(let value): return value
         case .text(let text): if let value = UUID(uuidString: text) { return value }
         // As GRDB writes it.
-        case .bytes(let bytes):
-            if bytes.count == 16 { return bytes.withUnsafeBytes { UUID(uuid: $0.loadUnaligned(as: uuid_t.self)) } }
+        case .bytes(let bytes): if let value = UUID(bytes: bytes) { return value }
         default: break
         }
         throw mismatch(UUID.self)

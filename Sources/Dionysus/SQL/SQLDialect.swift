@@ -52,8 +52,12 @@ public protocol SQLDialect: Sendable {
     /// Where times are text, programs write them in several ways.
     func comparableTime(_ expression: SQL) -> SQL
 
-    /// An expression cast to text.
+    /// An expression cast to text; of 16 bytes, where UUIDs are stored so, the UUID's text.
     func asText(_ expression: SQL) -> SQL
+
+    /// The type under which the database has stored a value; nil, as by default, where a column holds values of its type
+    /// only.
+    func storedType(of expression: SQL) -> SQL?
 
     /// The lane of an outbox row: a number from 0 up to `lanes`, computed from a text expression in SQL alone.
     ///
@@ -120,6 +124,7 @@ extension SQLDialect {
     public func lookupRows(_ columns: [BulkColumn], alias: String) -> SQL { rows(columns, alias: alias) }
     public func assignable(_ expression: SQL, to column: ColumnDescription) -> SQL { expression }
     public func comparableTime(_ expression: SQL) -> SQL { expression }
+    public func storedType(of expression: SQL) -> SQL? { nil }
     public var lockCreation: SQL? { nil }
     public var lockRemoval: [SQL] { [] }
     public var encodingQuery: SQL? { nil }

@@ -192,6 +192,9 @@ extension ApplicationEnvironment {
             let (consumer, settings) = (application.consumer, settings.consumer)
             findings.faults += try await schema.validate(consumer, settings: settings).map { "replica: \($0)" }
             findings.warnings += try await schema.warnings(consumer, settings: settings).map { "replica: \($0)" }
+            let misfits = try await schema.misfits(consumer, of: published, settings: settings)
+            findings.faults += misfits.faults.map { "replica: \($0)" }
+            findings.warnings += misfits.warnings.map { "replica: \($0)" }
             findings.notes += try await schema.notes(consumer, on: published, settings: settings)
                 .map { "replica: \($0)" }
             await replica.close()
@@ -208,7 +211,8 @@ extension ApplicationEnvironment {
                     topic: topic.name,
                     model: model.model,
                     attributes: model.attributes,
-                    links: model.links
+                    links: model.links,
+                    kinds: model.kinds
                 )
             }
         }

@@ -54,7 +54,9 @@ extension ReplicaColumn {
         case .timestamp: string(json).flatMap { Timestamp($0) }.map { .timestamp(stored($0)) }
         case .uuid: string(json).flatMap(UUID.init(uuidString:)).map(DatabaseValue.uuid)
         case .json: .json(json.text)
-        case .bytes: string(json).flatMap { [UInt8](base64: $0) }.map(DatabaseValue.bytes)
+        // No base64 has a UUID's dashes.
+        case .bytes:
+            string(json).flatMap { [UInt8](base64: $0) ?? UUID(uuidString: $0)?.bytes }.map(DatabaseValue.bytes)
         }
     }
 

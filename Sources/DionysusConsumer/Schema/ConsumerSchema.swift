@@ -85,6 +85,17 @@ public struct ConsumerSchema: Sendable {
         return try await database.transaction(.snapshot) { try check.notes(on: published, in: &$0) }
     }
 
+    /// Published attributes that their columns in the replica can't hold, a line each.
+    /// - Returns: What makes every message fail, and what makes some fail.
+    package func misfits(
+        _ consumer: some Consumer,
+        of published: [PublishedAttributes],
+        settings: ConsumerSettings
+    ) async throws -> (faults: [String], warnings: [String]) {
+        let check = ReplicaCheck(consumer, settings: settings)
+        return try await database.transaction(.snapshot) { try check.misfits(of: published, in: &$0) }
+    }
+
     /// What of a declaration does not fit the database, a line each.
     /// - Parameters:
     ///   - consumer: The declaration.

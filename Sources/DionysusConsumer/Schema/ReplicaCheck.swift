@@ -1,4 +1,4 @@
-import Dionysus
+package import Dionysus
 
 /// Compares the declared replicas with their tables.
 struct ReplicaCheck: Sendable {
@@ -44,17 +44,26 @@ struct ReplicaCheck: Sendable {
     func notes(on published: [PublishedAttributes], in transaction: inout Transaction) throws -> [String] {
         var notes: [String] = []
         for publication in published {
-            guard plan.contains(publication.topic),
-                let model = factory.replica(
-                    of: publication.model,
-                    in: factory.scope(of: plan[publication.topic].namespace)
-                ),
-                let name = model.table, let description = try transaction.describe(table: name),
-                let replica = ReplicaTable(model, description, names: settings.columns)
-            else { continue }
+            guard let (model, replica, description) = try replica(of: publication, in: &transaction) else { continue }
             notes += self.notes(on: publication, model, replica, description)
         }
         return notes
+    }
+
+    /// The table that keeps what is published; nil if none does.
+    func replica(
+        of publication: PublishedAttributes,
+        in transaction: inout Transaction
+    ) throws -> (ReplicaModel, ReplicaTable, TableDescription)? {
+        guard plan.contains(publication.topic),
+            let model = factory.replica(
+                of: publication.model,
+                in: factory.scope(of: plan[publication.topic].namespace)
+            ),
+            let name = model.table, let description = try transaction.describe(table: name),
+            let replica = ReplicaTable(model, description, names: settings.columns)
+        else { return nil }
+        return (model, replica, description)
     }
 
     private func notes(
@@ -129,7 +138,7 @@ struct ReplicaCheck: Sendable {
         if let version = replica.version, version.type != .integer {
             faults.append("\(place) has a column \(version.name) of the type \(version.declaredType), not bigint")
         }
-        return faults + requiredColumnFaults(table, names, place)
+        return faults + ownColumnFaults(replica, place) + requiredColumnFaults(table, names, place)
     }
 
     private func readOnlyFaults(
@@ -243,16 +252,25 @@ package struct PublishedAttributes: Sendable {
     let model: String
     let attributes: [String]
     let links: [String]
+    let kinds: [String: ValueKind]
 
     /// - Parameters:
     ///   - topic: The topic's full name.
     ///   - model: The model's name on the wire.
     ///   - attributes: The names of its attributes.
     ///   - links: The names of its links.
-    package init(topic: String, model: String, attributes: [String], links: [String]) {
+    ///   - kinds: What attributes are, as far as it is known.
+    package init(
+        topic: String,
+        model: String,
+        attributes: [String],
+        links: [String],
+        kinds: [String: ValueKind] = [:]
+    ) {
         self.topic = topic
         self.model = model
         self.attributes = attributes
         self.links = links
+        self.kinds = kinds
     }
 }

@@ -21,7 +21,8 @@ extension Registry {
     func warnings(in catalogue: Catalogue) -> [String] {
         models.flatMap { model in
             let fit = try? catalogue.fit(of: model)
-            return (fit?.warnings ?? []).map { "model \(model): \($0)" }
+            let warnings = (fit?.warnings ?? []) + [catalogue.misplacedKeys(of: model)].compactMap(\.self)
+            return warnings.map { "model \(model): \($0)" }
         }
     }
 }
@@ -116,10 +117,11 @@ extension ModelDescription {
     /// A key that has several texts, or none that is the same everywhere, tells no records apart.
     private func keyFaults(_ key: ColumnDescription, _ catalogue: Catalogue) throws -> [String] {
         let isUUID = try columns().contains { $0.name == key.name && $0.isUUID }
+        let isUUIDInBytes = isUUID && key.type == .bytes && !catalogue.hasUUIDs
         let declared = key.declaredType.uppercased()
         // SQLite turns what has another name into the numbers and texts that it finds again.
         let isKnown = catalogue.hasUUIDs ? key.type != nil : !["", "ANY"].contains(declared)
-        if let type = key.type, ![.integer, .text, .uuid].contains(type) { return [unsupported(key)] }
+        if let type = key.type, ![.integer, .text, .uuid].contains(type), !isUUIDInBytes { return [unsupported(key)] }
         guard isKnown else { return [unsupported(key)] }
         guard key.ignoresSpelling, !isUUID, key.type != .integer else { return [] }
         return [

@@ -40,6 +40,8 @@ package struct PublishedModelOutline: Sendable {
     package let partitionKey: String
     /// The names of its attributes in payloads.
     package let attributes: [String]
+    /// What those of its attributes are that are properties.
+    package let kinds: [String: ValueKind]
     /// The names of its links.
     package let links: [String]
     /// What is published with it.
@@ -75,6 +77,12 @@ extension PublishedModelOutline {
         table = publication.model.table
         partitionKey = publication.partitionKey.outline
         attributes = plan.attributes?.map(\.name) ?? (try? publication.model.columns().map(\.name)) ?? []
+        let columns = (try? publication.model.columns()) ?? []
+        let properties = plan.properties?.map(\.name) ?? attributes
+        kinds = Dictionary(
+            columns.filter { properties.contains($0.name) }.map { ($0.name, $0.kind) },
+            uniquingKeysWith: { $1 }
+        )
         links = plan.relationships.map(\.name)
         parts = publication.aggregate.map(Part.init)
         observations = publication.observations.map { observation in

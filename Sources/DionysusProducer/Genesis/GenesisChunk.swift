@@ -144,7 +144,10 @@ struct GenesisRecords: Sendable {
         let dialect = transaction.dialect
         table = model.table
         key = "t.\(identifier: model.primaryKey)"
-        keyType = description.column(model.primaryKey)?.keyType(hasUUIDs: dialect.hasUUIDs) ?? .text
+        let stored = try StoredKeys(of: model, description, in: &transaction)
+        if let problem = stored?.problem { throw DionysusError(.declaration, "model \(model): \(problem)") }
+        keyType =
+            stored?.type ?? description.column(model.primaryKey)?.keyType(hasUUIDs: dialect.hasUUIDs) ?? .text
         partitionKey =
             publication.partitionKey.column(in: description).map { dialect.asText("t.\(identifier: $0)") }
             ?? publication.partitionKey.constant(forTopic: publication.topic).map { dialect.asText("\($0)") } ?? "NULL"

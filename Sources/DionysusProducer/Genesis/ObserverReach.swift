@@ -37,7 +37,7 @@ struct ObserverReach: Sendable, Hashable {
     ) throws -> [String] {
         guard let foreignKey = expansion.foreignKey else { return rows.map(\.resourceID) }
         let dialect = transaction.dialect
-        let keys = rows.map { DatabaseValue(primaryKey: $0.resourceID, type: expansion.keyType) }
+        let keys = rows.flatMap { DatabaseValue.keys($0.resourceID, type: expansion.keyType, dialect) }
         let column: SQL = "d.\(identifier: foreignKey)"
         let isChanged = dialect.isAny(
             "d.\(identifier: expansion.changed.primaryKey)",
@@ -55,7 +55,8 @@ struct ObserverReach: Sendable, Hashable {
             """
         )
         let former = rows.flatMap { $0.values(of: foreignKey) }
-            .compactMap { DatabaseValue(key: $0, type: expansion.startType)?.primaryKeyText }
+            .flatMap { DatabaseValue.keys($0, type: expansion.startType, dialect) }
+            .map(\.primaryKeyText)
         return try current.rows.compactMap { try $0.text(0) } + former
     }
 
@@ -69,7 +70,7 @@ struct ObserverReach: Sendable, Hashable {
 extension ObserverReach.Way {
     fileprivate func sql(dialect: any SQLDialect) -> SQL {
         guard let first = hops.first, let last = hops.last else { return "(1 = 0)" }
-        let keys = values.map { DatabaseValue(primaryKey: $0, type: type) }
+        let keys = values.flatMap { DatabaseValue.keys($0, type: type, dialect) }
         guard hops.count > 1 else {
             let isReached = dialect.isAny("t.\(identifier: first.otherColumn)", of: keys, type: type)
             return "(\(isReached)\(condition(of: first, from: nil, to: "t")))"

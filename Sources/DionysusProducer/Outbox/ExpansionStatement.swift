@@ -82,8 +82,11 @@ extension Outbox {
 
     /// The values at which a way begins: primary keys, or foreign keys as they are and as they were.
     private func start(_ expansion: Expansion, _ rows: [(offset: Int, element: OutboxRow)]) -> SQL {
-        let positions = rows.map { DatabaseValue.integer(Int64($0.offset)) }
-        let keys = rows.map { DatabaseValue(primaryKey: $0.element.resourceID, type: expansion.keyType) }
+        func position(_ row: (offset: Int, element: OutboxRow)) -> DatabaseValue { .integer(Int64(row.offset)) }
+        let known = rows.flatMap { row in
+            DatabaseValue.keys(row.element.resourceID, type: expansion.keyType, dialect).map { (position(row), $0) }
+        }
+        let (positions, keys) = (known.map(\.0), known.map(\.1))
         guard let foreignKey = expansion.foreignKey else {
             let columns = [BulkColumn("position", .integer, positions), BulkColumn("value", expansion.keyType, keys)]
             return dialect.rows(columns, alias: "s")
@@ -91,10 +94,8 @@ extension Outbox {
         let changed = [BulkColumn("position", .integer, positions), BulkColumn("id", expansion.keyType, keys)]
         let former = rows.flatMap { row in
             row.element.values(of: foreignKey)
-                .compactMap { value in
-                    DatabaseValue(key: value, type: expansion.startType)
-                        .map { (position: DatabaseValue.integer(Int64(row.offset)), value: $0) }
-                }
+                .flatMap { DatabaseValue.keys($0, type: expansion.startType, dialect) }
+                .map { (position: position(row), value: $0) }
         }
         let formerColumns = [
             BulkColumn("position", .integer, former.map(\.position)),

@@ -33,6 +33,8 @@ final class LoadedRecords {
 
     /// How many records there are.
     var count: Int { rows.count }
+    /// How the records are told apart.
+    var key: RecordKey { plan.key }
 
     private func place(of id: String) -> Int? {
         rowByID[id] ?? (plan.key.hasSpellings ? rowByID[plan.key.canonical(id)] : nil)

@@ -11,7 +11,7 @@ struct RecordKey: Sendable {
         case integer
         /// A type of the database's own.
         case uuid
-        /// A UUID that the database keeps as text, in any spelling.
+        /// A UUID that the database keeps as text, in any spelling, or as bytes.
         case uuidText
         case text
     }
@@ -19,16 +19,19 @@ struct RecordKey: Sendable {
     private let kind: Kind
     /// Whether the database fills the text with blanks, which don't count: `char(5)`.
     private let isPadded: Bool
+    /// Whether a column can hold other types than its own.
+    private let isLoose: Bool
     /// The type by which rows are found.
     let type: DatabaseType
 
     init(of model: ModelDescription, _ catalogue: Catalogue) {
         type = catalogue.primaryKeyType(of: model)
-        let isUUID = ((try? model.columns()) ?? []).contains { $0.name == model.primaryKey && $0.isUUID }
+        isLoose = !catalogue.hasUUIDs
         switch type {
         case .integer: kind = .integer
         case .uuid: kind = .uuid
-        case .text where isUUID: kind = .uuidText
+        case .text where model.isKnownByUUID: kind = .uuidText
+        case .bytes where model.isKnownByUUID && isLoose: kind = .uuidText
         default: kind = .text
         }
         isPadded = catalogue.isPadded(model.table, model.primaryKey)
@@ -54,8 +57,25 @@ struct RecordKey: Sendable {
 
     /// What is looked up to find a record: the text as it was recorded, and as it may be written otherwise.
     func candidates(_ text: String) -> [DatabaseValue] {
-        guard kind == .uuidText else { return [DatabaseValue(primaryKey: text, type: type)] }
-        return spellings(text).map { .text($0) }
+        let texts =
+            kind == .uuidText ? spellings(text).map { .text($0) } : [DatabaseValue(primaryKey: text, type: type)]
+        return isLoose ? texts + otherTypes(text) : texts
+    }
+
+    /// What a text may stand for beside what its column should hold: that has to be found, to be told or published.
+    private func otherTypes(_ text: String) -> [DatabaseValue] {
+        switch kind {
+        case .integer: Int64(text) == nil ? [.text(text)] : []
+        case .uuid: []
+        case .uuidText, .text:
+            [UUID(uuidString: text)?.bytes, Array(text.utf8)].compactMap { $0.map(DatabaseValue.bytes) }
+        }
+    }
+
+    /// Whether a database that keeps any value in any column has a key that its model can't have.
+    func isMisplaced(_ text: String) -> Bool {
+        guard isLoose else { return false }
+        return kind == .integer ? !text.isEmpty && Int64(text) == nil : text.contains("\u{FFFD}")
     }
 
     /// The texts under which the outbox may have a record.
@@ -78,6 +98,7 @@ struct RecordKey: Sendable {
     func json(_ value: DatabaseValue) -> JSON {
         switch (kind, value) {
         case (.uuidText, .text(let text)): .string(canonical(text))
+        case (.uuidText, .bytes): .string(value.primaryKeyText)
         case (.text, .text(let text)) where isPadded: .string(canonical(text))
         default: JSON(databaseValue: value)
         }
@@ -104,6 +125,11 @@ struct RecordKey: Sendable {
 
     /// Whether texts of the outbox can differ from the one in messages.
     var hasSpellings: Bool { kind != .text || isPadded }
+}
+
+extension ModelDescription {
+    /// Whether the property of its primary key is a UUID.
+    var isKnownByUUID: Bool { ((try? columns()) ?? []).contains { $0.name == primaryKey && $0.isUUID } }
 }
 
 extension Catalogue {

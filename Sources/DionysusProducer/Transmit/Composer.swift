@@ -115,8 +115,8 @@ struct Composer: Sendable {
             let staysDestroyed =
                 !publication.model.publishesUpdatesAfterSoftDelete
                 && (state != .softDeleted || !loaded.isUpdatedAfterSoftDelete(row.resourceID))
-            if state == .gone, row.resourceID.contains("\u{FFFD}") {
-                verdicts.append(.failed(keyOfBytes(row)))
+            if state == .gone, loaded.key.isMisplaced(row.resourceID) {
+                verdicts.append(.failed(misplacedKey(row, loaded.key)))
                 held.hold(row, onFailure)
                 continue
             }
@@ -249,11 +249,12 @@ struct Composer: Sendable {
         )
     }
 
-    private func keyOfBytes(_ row: OutboxRow) -> DionysusError {
+    private func misplacedKey(_ row: OutboxRow, _ key: RecordKey) -> DionysusError {
         DionysusError(
             .typeMismatch,
-            "row \(row.id) of the outbox is for a record of \(row.resourceClass) whose primary key is bytes and no text",
-            advice: "store the key as text, and publish the record again"
+            "row \(row.id) of the outbox is for a record of \(row.resourceClass) whose primary key is stored as something "
+                + "else than \(key.name)",
+            advice: "store the key as \(key.name) and publish the record again, or discard the row if it is gone"
         )
     }
 

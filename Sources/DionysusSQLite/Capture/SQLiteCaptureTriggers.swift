@@ -77,7 +77,9 @@ struct SQLiteCaptureTriggers {
         literal(EventName(record.singular, change).description)
     }
 
-    private func text(_ column: String, of alias: String) -> String { "CAST(\(alias).\(quoted(column)) AS TEXT)" }
+    private func text(_ column: String, of alias: String) -> String {
+        SQLiteDialect.textParts.joined(separator: "\(alias).\(quoted(column))")
+    }
 
     /// The text of a key.
     ///
