@@ -49,6 +49,24 @@ import Testing
         }
     }
 
+    @Test(.timeLimit(.minutes(5)), arguments: TestDatabaseKind.available)
+    func `no batch waits for the broker to take note of an offset, and no partition is given back before it has`(
+        _ kind: TestDatabaseKind
+    ) async throws {
+        try await ReplicaHarness.run(kind) { replica in
+            let broker = SlowlyToldBroker(base: replica.broker)
+            let mirror = Mirror(onConsume: { event in if event.offset == 5 { broker.takeNote() } })
+            var settings = ConsumerSettings.forTests
+            settings.batchSize = 2
+            try await replica.publish((1...6).map { .rental(.created, $0, name: "rental \($0)") })
+            try await ReplicaHarness(database: replica.database, broker: broker).consume(mirror, settings: settings)
+            let partition = TopicPartition("v3_rentals", 0)
+            let group = ConsumerOptions(clientID: "test", groupID: settings.effectiveGroupID, topics: ["v3_rentals"])
+            let committed = try await replica.broker.committedPositions(of: group, in: [partition])
+            #expect(committed[partition]?.offset == 6)
+        }
+    }
+
     @Test(arguments: TestDatabaseKind.available)
     func `many partitions with events of the same records, in any order, give the newest state`(
         _ kind: TestDatabaseKind
@@ -94,5 +112,29 @@ import Testing
             #expect(try await lag.partitions().map(\.lag) == [0, 0, 0, 0])
             #expect(try await lag.partitions().map(\.position) == [0, 3, 0, 0])
         }
+    }
+}
+
+/// A broker that takes no note of offsets until it may; that a partition was claimed, it notes at once.
+private struct SlowlyToldBroker: BrokerWrapper {
+    let base: any MessageBroker
+    private let permission = AsyncStream.makeStream(of: Void.self)
+
+    init(base: any MessageBroker) { self.base = base }
+
+    func takeNote() { permission.continuation.finish() }
+
+    func makeConsumer(_ options: ConsumerOptions) async throws -> any MessageConsumer {
+        SlowlyToldConsumer(base: try await base.makeConsumer(options), permission: permission.stream)
+    }
+}
+
+private struct SlowlyToldConsumer: ConsumerWrapper {
+    let base: any MessageConsumer
+    let permission: AsyncStream<Void>
+
+    func commit(_ offsets: [TopicPartition: Int64]) async throws {
+        if offsets.values.contains(where: { $0 > 0 }) { for await _ in permission {} }
+        try await base.commit(offsets)
     }
 }

@@ -27,6 +27,8 @@ final class PartitionWorker: Sendable {
     private let lanes = Mutex<VirtualLanes?>(nil)
     /// Whether a batch is under way while the next one is waited for.
     private let isWriting = Mutex(false)
+    /// What is to be done next about batches that have been written; a later one takes an earlier one's place.
+    private let finished = AsyncStream.makeStream(of: Finished.self, bufferingPolicy: .bufferingNewest(1))
 
     init(_ partition: TopicPartition, from start: StoredPosition?, _ context: Context) {
         self.partition = partition
@@ -43,12 +45,16 @@ final class PartitionWorker: Sendable {
 
     /// Works until the queue is closed, or reports why it can't.
     func run() async {
+        async let telling: Void = tellFinished()
         do {
             try await work()
         } catch {
             queue.close()
             context.reports.add(WorkerReport(partition: partition, error: error))
         }
+        // The partition isn't given back before: its next owner may have got further.
+        finished.continuation.finish()
+        await telling
     }
 
     private func work() async throws {
@@ -74,11 +80,11 @@ final class PartitionWorker: Sendable {
     private func applyInOrder(from stored: Int64?) async throws {
         var cursor = OffsetCursor(partition, stored: stored)
         var next = await nextBatch()
-        while let batch = next, !queue.isClosed {
+        while let batch = next.take(), !queue.isClosed {
             isWriting.withLock { $0 = true }
             async let following = nextBatch()
             try await apply(batch, from: &cursor)
-            if let offset = cursor.stored { await tell(offset) }
+            if let offset = cursor.stored { tell(offset, freeing: consume batch) }
             isWriting.withLock { $0 = false }
             next = await following
         }
@@ -146,7 +152,7 @@ final class PartitionWorker: Sendable {
                 }
             }
             self.context.pipeline.telemetry.advanced(self.partition, to: to)
-            await self.tell(to)
+            self.tell(to)
         }
         self.lanes.withLock { $0 = lanes }
         defer { self.lanes.withLock { $0 = nil } }
@@ -202,14 +208,27 @@ final class PartitionWorker: Sendable {
         }
     }
 
-    /// Tells the broker, for tools that show lag.
+    private struct Finished {
+        let offset: Int64
+        /// Freeing all that a batch holds takes a while, which the next one isn't kept waiting for.
+        var batch: NextBatch?
+    }
+
+    /// Has the broker told, for tools that show lag.
     ///
-    /// The position that counts is the stored one.
-    private func tell(_ offset: Int64) async {
-        do {
-            try await context.member.commit([partition: offset])
-        } catch {
-            context.pipeline.telemetry.failed(error, to: "tell the broker the group's offset", partition)
+    /// The position that counts is the stored one, so no batch waits until the broker has taken note.
+    private func tell(_ offset: Int64, freeing batch: consuming NextBatch? = nil) {
+        finished.continuation.yield(Finished(offset: offset, batch: batch))
+    }
+
+    private func tellFinished() async {
+        for await var finished in finished.stream {
+            finished.batch = nil
+            do {
+                try await context.member.commit([partition: finished.offset])
+            } catch {
+                context.pipeline.telemetry.failed(error, to: "tell the broker the group's offset", partition)
+            }
         }
     }
 }
