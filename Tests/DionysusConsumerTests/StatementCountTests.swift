@@ -18,6 +18,29 @@ import Testing
     }
 
     @Test(arguments: TestDatabaseKind.available)
+    func `where no destruction is remembered of a replica, new records aren't looked for among the destroyed`(
+        _ kind: TestDatabaseKind
+    ) async throws {
+        try await ReplicaHarness.run(kind) { replica in
+            let watched = WatchedDatabase(replica.database)
+            func lookups(creating ids: ClosedRange<Int>) async throws -> Int {
+                try await replica.publish(ids.map { .rental(.created, $0, name: "rental \($0)") })
+                _ = watched.takeStatements()
+                try await replica.consume(database: watched)
+                return watched.takeStatements().count { $0.contains("JOIN dionysus_tombstones") }
+            }
+            // A destruction of another replica's record is none of its business.
+            try await replica.publish(.event("booking_destroyed", "Booking", #"{"id":1}"#))
+            try await replica.consume()
+            #expect(try await lookups(creating: 1...10) == 0)
+            try await replica.publish(.rental(.destroyed, 99))
+            try await replica.consume()
+            #expect(try await lookups(creating: 11...20) == 1)
+            #expect(try await replica.rows("SELECT count(*) FROM rentals") == ["20"])
+        }
+    }
+
+    @Test(arguments: TestDatabaseKind.available)
     func `a batch of failures is recorded by one statement, however many there are`(
         _ kind: TestDatabaseKind
     ) async throws {

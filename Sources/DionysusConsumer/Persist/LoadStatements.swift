@@ -39,21 +39,34 @@ struct LoadStatements {
             }
     }
 
-    /// The remembered destructions of records, above all of those that have no row, or nil if there are none to ask for.
+    /// The replicas that the batch creates records of, most of which will have no row.
+    var growing: [Int] {
+        Set(batch.events.lazy.filter { $0.record.event.change == .created }.map(\.record.table)).sorted()
+    }
+
+    /// A row if any destruction of a replica's records is remembered.
+    ///
+    /// Like ``tombstones(of:in:)`` it runs after the rows have been locked.
+    func anyTombstone(of table: Int) -> SQL {
+        """
+        SELECT 1 FROM dionysus_tombstones WHERE replica = \(batch.layouts[table].table.name) ORDER BY record_id LIMIT 1
+        """
+    }
+
+    /// The remembered destructions of a replica's records, above all of those that have no row.
     ///
     /// It runs after the rows have been locked: a transaction that removed one of them has ended by then, so that what
     /// it remembered is seen.
-    func tombstones(of unknown: [(table: Int, number: Int)]) -> SQL? {
-        guard !unknown.isEmpty else { return nil }
+    /// - Parameter numbers: The records; in the answer each has its place among them.
+    func tombstones(of numbers: [Int], in table: Int) -> SQL {
         let columns = [
-            BulkColumn("replica", .text, unknown.map { .text(batch.layouts[$0.table].table.name) }),
-            BulkColumn("id", .text, unknown.map { .text(batch.ids[$0.table][$0.number].recordID) }),
-            BulkColumn("place", .integer, unknown.indices.map { .integer(Int64($0)) }),
+            BulkColumn("id", .text, numbers.map { .text(batch.ids[table][$0].recordID) }),
+            BulkColumn("place", .integer, numbers.indices.map { .integer(Int64($0)) }),
         ]
         return """
             SELECT v.place, t.version, t.record_time, t.topic, t."partition", t."offset", t.written_at
-            FROM \(dialect.rows(columns, alias: "v"))
-            JOIN dionysus_tombstones t ON t.replica = v.replica AND t.record_id = v.id
+            FROM \(dialect.lookupRows(columns, alias: "v"))
+            JOIN dionysus_tombstones t ON t.replica = \(batch.layouts[table].table.name) AND t.record_id = v.id
             """
     }
 
@@ -72,7 +85,7 @@ struct LoadStatements {
 }
 
 extension Tombstone {
-    /// Reads a row of ``LoadStatements/tombstones(of:)``.
+    /// Reads a row of ``LoadStatements/tombstones(of:in:)``.
     init(_ row: Row) throws {
         moment = Moment(
             version: try row.integer(1),

@@ -140,16 +140,21 @@ struct Persister: Sendable {
     ) throws -> WorkingSet {
         let statements = LoadStatements(batch: batch, dialect: transaction.dialect)
         let locks = statements.locks(exclusive: exclusive)
-        let results = try opening.run(before: locks + statements.rows(), in: &transaction)
-        var set = WorkingSet(batch, rows: Array(results.dropFirst(locks.count)))
-        let unknown = set.unknownRecords + set.undatedDestructions(batch.events)
-        guard let query = statements.tombstones(of: unknown) else { return set }
-        let tombstones = try transaction.run(query).rows
-            .map { row in
-                let place = unknown[Int(try row.integer(0) ?? 0)]
-                return (table: place.table, number: place.number, tombstone: try Tombstone(row))
+        let growing = statements.growing
+        let loading = locks + statements.rows() + growing.map(statements.anyTombstone)
+        let results = try opening.run(before: loading, in: &transaction)
+        var set = WorkingSet(batch, rows: results[locks.count..<(results.count - growing.count)])
+        let without = Set(zip(growing, results.suffix(growing.count)).filter { $0.1.isEmpty }.map(\.0))
+        let inQuestion = set.recordsInQuestion(batch.events)
+            .filter { !$0.numbers.isEmpty && !without.contains($0.table) }
+        guard !inQuestion.isEmpty else { return set }
+        let found = try transaction.run(inQuestion.map { statements.tombstones(of: $0.numbers, in: $0.table) })
+        for (asked, result) in zip(inQuestion, found) {
+            for row in result.rows {
+                let number = asked.numbers[Int(try row.integer(0) ?? 0)]
+                set.recall(try Tombstone(row), asked.table, number)
             }
-        set.recall(tombstones)
+        }
         return set
     }
 
@@ -157,7 +162,7 @@ struct Persister: Sendable {
         Set(
             set.tables
                 .filter { table in
-                    table.records.contains { $0.original == nil && $0.row == nil && $0.tombstoneChanged }
+                    table.records.contains { $0.tombstoneChanged && $0.original == nil && $0.row == nil }
                 }
                 .map(\.layout.table.name)
         )
@@ -184,18 +189,17 @@ extension SQLDialect {
 }
 
 extension WorkingSet {
-    /// The records that were asked for and have no row.
-    var unknownRecords: [(table: Int, number: Int)] {
-        tables.indices.flatMap { table in
-            tables[table].records.indices
-                .filter { tables[table].records[$0].original == nil }
-                .map { (table: table, number: $0) }
+    /// The records of each replica of which a remembered destruction may have a say: those that were asked for and have no
+    /// row, and known ones that an event destroys without saying when, which may have been created again since.
+    func recordsInQuestion(_ events: [BoundEvent]) -> [(table: Int, numbers: [Int])] {
+        var undated = [Set<Int>](repeating: [], count: tables.count)
+        for event in events where event.record.event.isUndated {
+            undated[event.record.table].insert(event.record.number)
         }
-    }
-    /// The known records that an event destroys without saying when, and which may have been created again since.
-    func undatedDestructions(_ events: [BoundEvent]) -> [(table: Int, number: Int)] {
-        let records = Set(events.lazy.filter { $0.record.event.isUndated }.map { [$0.record.table, $0.record.number] })
-        return records.map { (table: $0[0], number: $0[1]) }
-            .filter { tables[$0.table].records[$0.number].original != nil }
+        return tables.indices.map { table in
+            let records = tables[table].records
+            let numbers = records.indices.filter { records[$0].original == nil || undated[table].contains($0) }
+            return (table, numbers)
+        }
     }
 }

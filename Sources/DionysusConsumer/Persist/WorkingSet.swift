@@ -6,8 +6,6 @@ struct WorkingSet {
         let layout: Layout
         let slots: RowSlots
         var records: [RecordState]
-        /// The numbers of the records by their ids, for rows that are found by other means.
-        var numbers: [DatabaseValue: Int]
         /// The numbers of records that have, or had, a value in a foreign key; by its place in the row.
         var members: [Int: [DatabaseValue: [Int]]]
     }
@@ -31,7 +29,7 @@ struct WorkingSet {
     /// - Parameters:
     ///   - batch: The batch.
     ///   - rows: The loaded rows of each replica; the places are those of its layout.
-    init(_ batch: BoundBatch, rows: [ResultSet]) {
+    init(_ batch: BoundBatch, rows: ArraySlice<ResultSet>) {
         tables = zip(batch.layouts, zip(batch.ids, rows)).map { layout, loaded in Table(layout, loaded.0, loaded.1) }
     }
 
@@ -96,17 +94,22 @@ struct WorkingSet {
     }
 
     private func note(_ old: [DatabaseValue]?, _ table: Int, _ number: Int, _ changes: inout [RecordChange]) {
-        let record = tables[table].records[number]
-        guard old != record.row else { return }
-        let layout = tables[table].layout
+        let new = tables[table].records[number].row
+        guard old != new else { return }
         changes.append(
-            RecordChange(table: layout.table, columns: layout.columns, id: record.id, old: old, new: record.row)
+            RecordChange(
+                table: tables[table].layout.table,
+                columns: tables[table].layout.columns,
+                id: tables[table].records[number].id,
+                old: old,
+                new: new
+            )
         )
     }
 
-    /// Remembers destructions that were recorded before.
-    mutating func recall(_ tombstones: [(table: Int, number: Int, tombstone: Tombstone)]) {
-        for (table, number, tombstone) in tombstones { tables[table].records[number].recall(tombstone) }
+    /// Remembers a destruction that was recorded before.
+    mutating func recall(_ tombstone: Tombstone, _ table: Int, _ number: Int) {
+        tables[table].records[number].recall(tombstone)
     }
 }
 
@@ -114,9 +117,11 @@ extension WorkingSet.Table {
     init(_ layout: Layout, _ ids: [DatabaseValue], _ rows: ResultSet) {
         self.layout = layout
         slots = layout.rowSlots
-        numbers = Dictionary(uniqueKeysWithValues: ids.enumerated().map { ($1, $0) })
         records = ids.map { RecordState(id: $0) }
         members = [:]
+        guard !rows.isEmpty else { return }
+        // Rows may also have been found by other means than their ids.
+        var numbers = Dictionary(uniqueKeysWithValues: ids.enumerated().map { ($1, $0) })
         let width = layout.columns.count
         for index in 0..<rows.count {
             let row = (0..<width).map { layout.columns[$0].normalized(rows[index, $0]) }

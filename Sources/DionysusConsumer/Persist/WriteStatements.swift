@@ -29,15 +29,15 @@ struct WriteStatements {
     }
 
     private func updates(of table: WorkingSet.Table) -> [Statement] {
-        let changed = table.records.filter { record in
-            guard let original = record.original, let row = record.row, !record.isNew else { return false }
+        let changed = table.records.indices.filter { number in
+            guard !table.records[number].isNew, let original = table.records[number].original,
+                let row = table.records[number].row
+            else { return false }
             return original != row
         }
         let replica = table.layout.table
-        let groups = Dictionary(grouping: changed, by: \.assigned)
-        return groups.values.sorted { $0[0].id.recordID < $1[0].id.recordID }
-            .map { records in
-                let slots = records[0].assigned.slots.filter { $0 != table.slots.id }
+        return groups(of: changed, table)
+            .map { slots, records in
                 var assignments = slots.enumerated()
                     .map { index, slot -> SQL in
                         let column = table.layout.columns[slot]
@@ -57,12 +57,10 @@ struct WriteStatements {
     }
 
     private func insertions(into table: WorkingSet.Table) -> [Statement] {
-        let new = table.records.filter { $0.row != nil && $0.isNew }
+        let new = table.records.indices.filter { table.records[$0].isNew && table.records[$0].row != nil }
         let replica = table.layout.table
-        let groups = Dictionary(grouping: new, by: \.assigned)
-        return groups.values.sorted { $0[0].id.recordID < $1[0].id.recordID }
-            .map { records in
-                let slots = records[0].assigned.slots.filter { $0 != table.slots.id }
+        return groups(of: new, table)
+            .map { slots, records in
                 var columns: [SQL] = ["\(identifier: replica.id.name)"]
                 var values = [dialect.assignable("v.id", to: replica.id.description)]
                 for (index, slot) in slots.enumerated() {
@@ -94,13 +92,28 @@ struct WriteStatements {
     /// A query of its own, so that the database looks at the clock once and not for each row.
     private var now: SQL { "(SELECT \(dialect.now))" }
 
+    /// Records by the places that have been assigned to them, but for the id's.
+    private func groups(of numbers: [Int], _ table: WorkingSet.Table) -> [(slots: [Int], records: [Int])] {
+        guard let first = numbers.first.map({ table.records[$0].assigned }) else { return [] }
+        // Nearly all records of a batch are of one kind.
+        let isOne = numbers.allSatisfy { table.records[$0].assigned == first }
+        let groups = isOne ? [first: numbers] : Dictionary(grouping: numbers) { table.records[$0].assigned }
+        return groups.map { (slots: $0.slots.filter { $0 != table.slots.id }, records: $1) }
+            .sorted { table.records[$0.records[0]].id.recordID < table.records[$1.records[0]].id.recordID }
+    }
+
     /// The records' values as the columns `id`, `c0`, `c1` and so on.
-    private func columns(of records: [RecordState], _ slots: [Int], _ table: WorkingSet.Table) -> [BulkColumn] {
-        [BulkColumn("id", table.layout.table.id.type, records.map(\.id))]
-            + slots.enumerated()
-            .map { index, slot in
-                BulkColumn("c\(index)", table.layout.columns[slot].type, records.map { $0.row?[slot] ?? .null })
-            }
+    private func columns(of records: [Int], _ slots: [Int], _ table: WorkingSet.Table) -> [BulkColumn] {
+        var columns = [BulkColumn("id", table.layout.table.id.type, records.map { table.records[$0].id })]
+        for (index, slot) in slots.enumerated() {
+            columns.append(BulkColumn("c\(index)", table.layout.columns[slot].type, []))
+            columns[index + 1].values.reserveCapacity(records.count)
+        }
+        for number in records {
+            let row = table.records[number].row
+            for (index, slot) in slots.enumerated() { columns[index + 1].values.append(row?[slot] ?? .null) }
+        }
+        return columns
     }
 
     private func tombstones(of table: WorkingSet.Table) -> [Statement] {
