@@ -10,22 +10,30 @@ import Darwin
 
 /// A list in the server's binary form, which costs both sides a fraction of what text does.
 struct BinaryList {
-    private(set) var bytes: [UInt8] = []
+    let bytes: [UInt8]
 
     /// - Returns: nil where an element is none of the type, which only text can express, and for JSON.
     /// - Throws: ``DionysusError`` with code `typeMismatch` for text with a zero byte.
     init?(_ elements: [DatabaseValue], of type: DatabaseType) throws {
         guard let elementType = Self.elementType(type) else { return nil }
-        bytes.reserveCapacity(20 + elements.count * 16)
-        append(Int32(elements.isEmpty ? 0 : 1))
-        let hasNulls = elements.contains(where: \.isNull)
-        append(Int32(hasNulls ? 1 : 0))
-        append(elementType)
-        guard !elements.isEmpty else { return }
-        append(Int32(truncatingIfNeeded: elements.count))
-        append(Int32(1))
+        var hasNulls = false
+        var length = elements.isEmpty ? 12 : 20
         for element in elements {
-            guard try append(element, type) else { return nil }
+            guard let size = Self.length(of: element, type) else { return nil }
+            hasNulls = hasNulls || element.isNull
+            length += 4 + size
+        }
+        bytes = try [UInt8](unsafeUninitializedCapacity: length) { buffer, count in
+            var writer = Writer(buffer: UnsafeMutableRawBufferPointer(buffer))
+            writer.append(Int32(elements.isEmpty ? 0 : 1))
+            writer.append(Int32(hasNulls ? 1 : 0))
+            writer.append(elementType)
+            if !elements.isEmpty {
+                writer.append(Int32(truncatingIfNeeded: elements.count))
+                writer.append(Int32(1))
+            }
+            for element in elements { try writer.append(element) }
+            count = writer.count
         }
     }
 
@@ -43,63 +51,93 @@ struct BinaryList {
         }
     }
 
-    /// Appends an element after its length.
-    /// - Returns: Whether the element is one of the type.
-    private mutating func append(_ element: DatabaseValue, _ type: DatabaseType) throws -> Bool {
+    /// How many bytes an element takes, at most; nil if it is none of the type.
+    private static func length(of element: DatabaseValue, _ type: DatabaseType) -> Int? {
         switch (type, element) {
-        case (_, .null): append(Int32(-1))
-        case (.bool, .bool(let value)):
-            append(Int32(1))
-            bytes.append(value ? 1 : 0)
-        case (.integer, .integer(let value)):
-            append(Int32(8))
-            append(value)
-        case (.double, .double(let value)):
-            append(Int32(8))
-            append(value.bitPattern)
-        case (.decimal, .decimal(let value)): return append(value)
-        case (.text, .text(let text)), (.text, .json(let text)):
-            append(Int32(truncatingIfNeeded: text.utf8.count))
-            let start = bytes.count
-            bytes.append(contentsOf: text.utf8)
-            if hasZero(from: start) { throw Parameter.zeroByte }
-        case (.timestamp, .timestamp(let value)): return append(value)
-        case (.uuid, .uuid(let value)):
-            append(Int32(16))
-            withUnsafeBytes(of: value.uuid) { bytes.append(contentsOf: $0) }
-        case (.bytes, .bytes(let value)):
-            append(Int32(truncatingIfNeeded: value.count))
-            bytes.append(contentsOf: value)
-        default: return false
+        case (_, .null): 0
+        case (.bool, .bool): 1
+        case (.integer, .integer), (.double, .double): 8
+        // Up to 38 digits, which are aligned at the decimal point, make no more than twelve to the base of 10,000.
+        case (.decimal, .decimal(let value)):
+            (0..<0x4000).contains(value.scale) && value.isNumber ? 8 + 2 * (12 + (value.scale + 3) / 4) : nil
+        case (.text, .text(let text)), (.text, .json(let text)): text.utf8.count
+        case (.timestamp, .timestamp(let value)): sinceEpoch(value) == nil ? nil : 8
+        case (.uuid, .uuid): 16
+        case (.bytes, .bytes(let value)): value.count
+        default: nil
         }
-        return true
     }
 
     /// Microseconds since the beginning of the year 2000; the ends of the range mean infinity.
-    private mutating func append(_ time: Timestamp) -> Bool {
+    private static func sinceEpoch(_ time: Timestamp) -> Int64? {
         let (value, overflows) = time.microseconds.subtractingReportingOverflow(946_684_800_000_000)
-        guard !overflows, value != .min, value != .max else { return false }
-        append(Int32(8))
-        append(value)
-        return true
+        return overflows || value == .min || value == .max ? nil : value
     }
 
-    private mutating func append(_ number: ExactDecimal) -> Bool {
-        guard (0..<0x4000).contains(number.scale) else { return false }
-        let magnitude = number.unscaled.magnitude
-        let digits =
-            if let small = UInt64(exactly: magnitude) {
-                Self.digits(of: small, scale: number.scale)
-            } else {
-                Self.digits(of: magnitude, scale: number.scale)
+    /// Writes elements into memory that has room for them.
+    private struct Writer {
+        let buffer: UnsafeMutableRawBufferPointer
+        private(set) var count = 0
+
+        init(buffer: UnsafeMutableRawBufferPointer) { self.buffer = buffer }
+
+        /// Appends an element after its length.
+        mutating func append(_ element: DatabaseValue) throws {
+            switch element {
+            case .null, .array: append(Int32(-1))
+            case .bool(let value):
+                append(Int32(1))
+                append(UInt8(value ? 1 : 0))
+            case .integer(let value):
+                append(Int32(8))
+                append(value)
+            case .double(let value):
+                append(Int32(8))
+                append(value.bitPattern)
+            case .decimal(let value): append(value)
+            case .text(var text), .json(var text):
+                try text.withUTF8 { utf8 in
+                    let bytes = UnsafeRawBufferPointer(utf8)
+                    if let start = bytes.baseAddress, memchr(start, 0, bytes.count) != nil { throw Parameter.zeroByte }
+                    append(sized: bytes)
+                }
+            case .timestamp(let value):
+                append(Int32(8))
+                append(BinaryList.sinceEpoch(value) ?? 0)
+            case .uuid(let value): withUnsafeBytes(of: value.uuid) { append(sized: $0) }
+            case .bytes(let value): value.withUnsafeBytes { append(sized: $0) }
             }
-        append(Int32(truncatingIfNeeded: 8 + 2 * digits.count))
-        append(Int16(truncatingIfNeeded: digits.count))
-        append(Int16(truncatingIfNeeded: digits.count - (number.scale + 3) / 4 - 1))
-        append(UInt16(number.unscaled < 0 ? 0x4000 : 0))
-        append(Int16(truncatingIfNeeded: number.scale))
-        for digit in digits.reversed() { append(digit) }
-        return true
+        }
+
+        mutating func append(_ value: some FixedWidthInteger) {
+            withUnsafeBytes(of: value.bigEndian) { append($0) }
+        }
+
+        private mutating func append(sized bytes: UnsafeRawBufferPointer) {
+            append(Int32(truncatingIfNeeded: bytes.count))
+            append(bytes)
+        }
+
+        private mutating func append(_ bytes: UnsafeRawBufferPointer) {
+            UnsafeMutableRawBufferPointer(rebasing: buffer[count..<(count + bytes.count)]).copyMemory(from: bytes)
+            count += bytes.count
+        }
+
+        private mutating func append(_ number: ExactDecimal) {
+            let magnitude = number.unscaled.magnitude
+            let digits =
+                if let small = UInt64(exactly: magnitude) {
+                    BinaryList.digits(of: small, scale: number.scale)
+                } else {
+                    BinaryList.digits(of: magnitude, scale: number.scale)
+                }
+            append(Int32(truncatingIfNeeded: 8 + 2 * digits.count))
+            append(Int16(truncatingIfNeeded: digits.count))
+            append(Int16(truncatingIfNeeded: digits.count - (number.scale + 3) / 4 - 1))
+            append(UInt16(number.unscaled < 0 ? 0x4000 : 0))
+            append(Int16(truncatingIfNeeded: number.scale))
+            for digit in digits.reversed() { append(digit) }
+        }
     }
 
     /// Digits to the base of 10,000 that are aligned at the decimal point, the lowest first.
@@ -120,16 +158,5 @@ struct BinaryList {
             rest /= 10_000
         }
         return digits
-    }
-
-    private func hasZero(from start: Int) -> Bool {
-        bytes.withUnsafeBytes { bytes in
-            let text = UnsafeRawBufferPointer(rebasing: bytes[start...])
-            return text.baseAddress.map { memchr($0, 0, text.count) != nil } ?? false
-        }
-    }
-
-    private mutating func append(_ value: some FixedWidthInteger) {
-        withUnsafeBytes(of: value.bigEndian) { bytes.append(contentsOf: $0) }
     }
 }

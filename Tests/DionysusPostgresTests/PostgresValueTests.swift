@@ -4,6 +4,8 @@ import DionysusPostgres
 import TestSupport
 import Testing
 
+import struct Foundation.UUID
+
 @Suite(.needsPostgres, .sharedDatabase)
 struct PostgresValueTests {
     @Test(arguments: [
@@ -56,6 +58,14 @@ struct PostgresValueTests {
         (.double, [.double(-0.1), .double(.infinity), .double(1e300)]),
         (.bool, [.bool(true), .null, .bool(false)]),
         (.json, [.json(#"{"a": "\"q\" \\ ä"}"#), .null]),
+        (
+            .text,
+            [.text("ä"), .text(""), .null, .text(#"{"q",NULL}"#), .text(String(repeating: "long ", count: 1_000))]
+        ),
+        (.bytes, [.bytes([]), .bytes([0, 255]), .null]),
+        (.uuid, [.uuid(UUID(uuid: (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 255))), .null]),
+        (.text, [.null, .null]),
+        (.integer, []),
     ])
     func `A list comes back as it went in`(_ type: DatabaseType, _ values: [DatabaseValue]) async throws {
         let database = try SharedDatabase.open()
@@ -64,6 +74,15 @@ struct PostgresValueTests {
             let read = try await database.transaction(.snapshot) { try $0.run("SELECT v.sample FROM \(rows)") }
             #expect(read.rows.map { "\($0[0])" } == values.map { "\($0)" })
         }
+        await database.close()
+    }
+
+    @Test func `What is no number is none in a list either`() async throws {
+        let database = try SharedDatabase.open()
+        let values: [DatabaseValue] = [.decimal(15), .decimal(.notANumber)]
+        let rows = PostgresDialect().rows([BulkColumn("sample", .decimal, values)], alias: "v")
+        let read = try await database.transaction(.snapshot) { try $0.run("SELECT v.sample::text FROM \(rows)") }
+        #expect(read.rows.map { $0[0] } == [.text("15"), .text("NaN")])
         await database.close()
     }
 
