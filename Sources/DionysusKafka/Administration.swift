@@ -89,6 +89,25 @@ final class Administration: Sendable {
         }
     }
 
+    /// How many partitions topics have together; nil if no broker tells soon.
+    func partitionCount(of names: [String], patterns: [String]) async -> Int? {
+        try? await perform { client in
+            var result: UnsafePointer<rd_kafka_metadata>?
+            let patience = Int32(Reachability.patience.milliseconds)
+            let code = rd_kafka_metadata(client.pointer, 1, nil, &result, patience)
+            guard code == RD_KAFKA_RESP_ERR_NO_ERROR, let result else {
+                throw self.unavailable(code, "describe itself")
+            }
+            defer { rd_kafka_metadata_destroy(result) }
+            let expressions = patterns.compactMap { try? Regex($0) }
+            return self.topics(of: result.pointee)
+                .filter { topic in
+                    names.contains(topic.name) || expressions.contains { topic.name.firstMatch(of: $0) != nil }
+                }
+                .reduce(0) { $0 + Int($1.partitions) }
+        }
+    }
+
     /// A cluster that takes no administrative requests doesn't tell settings, nor does one that denies them.
     func configurations(of topics: [String]) async throws -> [String: TopicConfiguration] {
         guard !topics.isEmpty else { return [:] }

@@ -49,8 +49,21 @@ extension ClientSettings {
     }
 
     /// The settings of a consumer.
-    static func consumer(_ options: ConsumerOptions, cluster: [String: String]) throws -> ClientSettings {
-        try ClientSettings(
+    /// - Parameters:
+    ///   - options: How it reads.
+    ///   - cluster: The user's settings for all clients.
+    ///   - partitions: How many partitions share what may be held in memory.
+    static func consumer(
+        _ options: ConsumerOptions,
+        cluster: [String: String],
+        partitions: Int = 1
+    ) throws -> ClientSettings {
+        let memory = FetchMemory(
+            bytes: options.maxBufferedBytes,
+            partitions: partitions,
+            largestMessage: (options.settings["message.max.bytes"] ?? cluster["message.max.bytes"]).flatMap { Int($0) }
+        )
+        return try ClientSettings(
             defaults: [
                 "socket.nagle.disable": "true",
                 "reconnect.backoff.max.ms": longestReconnectPause,
@@ -62,12 +75,13 @@ extension ClientSettings {
                 "heartbeat.interval.ms": "1000",
                 // How soon a topic or a partition that is new is seen.
                 "topic.metadata.refresh.interval.ms": "10000",
-                // How much of each partition is held in memory.
-                "queued.max.messages.kbytes": "16384",
                 "queued.min.messages": "20000",
-                // Also the pause before fetching again once the buffer was full.
-                "fetch.error.backoff.ms": "100",
-            ],
+                // Also, before version 2.2, the pause before fetching again once what may be held was full.
+                "fetch.error.backoff.ms": "50",
+                // A partition that lags waits so long for those that have nothing new.
+                "fetch.wait.max.ms": "50",
+            ]
+            .merging(memory.settings) { $1 },
             layers: [cluster, ["client.id": options.clientID], options.settings],
             fixed: [
                 Fixed(names: ["group.id"], value: options.groupID, advice: "set the consumer's group instead"),

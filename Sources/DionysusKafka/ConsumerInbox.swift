@@ -7,6 +7,7 @@ final class ConsumerInbox: Sendable {
     struct Waiter: Sendable {
         let id: UInt64
         let maxMessages: Int
+        let maxBytes: Int
         let deadline: ContinuousClock.Instant
         let continuation: CheckedContinuation<ConsumerEvent?, any Error>
     }

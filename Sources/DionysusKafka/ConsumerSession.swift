@@ -8,8 +8,8 @@ import Logging
 ///
 /// Messages are kept apart from everything else that librdkafka reports: they stay in their partition's queue until
 /// somebody asks for messages, so that librdkafka itself stops fetching a partition whose queue is full
-/// (`queued.max.messages.kbytes`), and drops what a seek, a pause or a revocation has made stale. Everything else is
-/// read at once, so that the member stays alive however slow its user is.
+/// (`queued.max.messages.kbytes`), and drops what a seek or a revocation has made stale. Everything else is read at once,
+/// so that the member stays alive however slow its user is. The queue of a paused partition is left unread.
 final class ConsumerSession {
     static let closedError = DionysusError(.closed, "the Kafka consumer has been closed")
 
@@ -24,7 +24,6 @@ final class ConsumerSession {
     private let pollInterval: Duration
 
     private var membership = Membership()
-    private var paused: Set<TopicPartition> = []
     private var failure: DionysusError?
     private var waiters: [ConsumerInbox.Waiter] = []
     private var isClosing = false
@@ -114,7 +113,7 @@ final class ConsumerSession {
             if let failure {
                 self.failure = nil
                 waiter.continuation.resume(throwing: failure)
-            } else if let event = nextEvent(maxMessages: waiter.maxMessages) {
+            } else if let event = nextEvent(waiter.maxMessages, maxBytes: waiter.maxBytes) {
                 waiter.continuation.resume(returning: event)
             } else {
                 break
@@ -126,9 +125,9 @@ final class ConsumerSession {
         waiters.removeAll { $0.deadline <= now }
     }
 
-    private func nextEvent(maxMessages: Int) -> ConsumerEvent? {
+    private func nextEvent(_ maxMessages: Int, maxBytes: Int) -> ConsumerEvent? {
         if let event = membership.takeEvent() { return event }
-        let (taken, faults) = queues.take(maxMessages)
+        let (taken, faults) = queues.take(maxMessages, maxBytes: maxBytes)
         faults.forEach { handle($0) }
         if !taken.isEmpty { return .messages(taken) }
         let ends = queues.takeEnds()
@@ -316,10 +315,9 @@ final class ConsumerSession {
     func start(_ offsets: [TopicPartition: Int64]) {
         let started = Set(membership.start(offsets.keys))
         guard !started.isEmpty else { return }
+        // A pause does not outlast the ownership for which it was asked.
+        queues.letGo(Array(started))
         addToAssignment(offsets.filter { started.contains($0.key) }.map { ($0.key, $0.value) })
-        // librdkafka keeps a pause beyond the ownership for which it was asked.
-        let stale = paused.intersection(started)
-        if !stale.isEmpty { resume(Array(stale)) }
     }
 
     func release(_ partitions: [TopicPartition]) {
@@ -341,17 +339,10 @@ final class ConsumerSession {
         if !isDone { restart(partition, at: offset) }
     }
 
-    func pause(_ partitions: [TopicPartition]) {
-        let owned = partitions.filter { membership.isOwned($0) }
-        paused.formUnion(owned)
-        _ = PartitionList(owned).lend { rd_kafka_pause_partitions(client.pointer, $0) }
-    }
+    /// librdkafka's own pause would throw away what it has fetched, and fetch nothing for up to a second after its end.
+    func pause(_ partitions: [TopicPartition]) { queues.hold(partitions.filter { membership.isOwned($0) }) }
 
-    func resume(_ partitions: [TopicPartition]) {
-        let owned = partitions.filter { membership.isOwned($0) }
-        paused.subtract(owned)
-        _ = PartitionList(owned).lend { rd_kafka_resume_partitions(client.pointer, $0) }
-    }
+    func resume(_ partitions: [TopicPartition]) { queues.letGo(partitions.filter { membership.isOwned($0) }) }
 
     func commit(_ offsets: [TopicPartition: Int64]) {
         let owned = offsets.filter { membership.isOwned($0.key) }.map { ($0.key, $0.value) }

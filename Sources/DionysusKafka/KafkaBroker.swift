@@ -14,7 +14,7 @@ import Synchronization
 /// Settings are librdkafka's own, as its CONFIGURATION.md lists them; those of the options of a producer or a consumer
 /// override those given here. A few can't be changed because guarantees rest on them: a producer is idempotent and
 /// waits for all replicas; a consumer commits and resets no offset by itself. A consumer buffers up to
-/// `queued.max.messages.kbytes` of each partition; a producer up to `queue.buffering.max.messages` and `queue.buffering.max.kbytes`.
+/// `queued.max.messages.kbytes` of each partition, by default its share of ``Dionysus/ConsumerOptions/maxBufferedBytes``; a producer up to `queue.buffering.max.messages` and `queue.buffering.max.kbytes`.
 /// Keep `message.max.bytes` at or below what the topics take: a broker refuses messages together that came together.
 public final class KafkaBroker: MessageBroker {
     private struct Made {
@@ -24,6 +24,9 @@ public final class KafkaBroker: MessageBroker {
         var groups: [String: Administration] = [:]
         var isClosed = false
     }
+
+    /// How many partitions share what may be held in memory, where no broker tells when a member is made.
+    private static let assumedPartitions = 16
 
     /// The version of librdkafka in this process.
     public static var libraryVersion: String { String(cString: rd_kafka_version_str()) }
@@ -113,7 +116,15 @@ public final class KafkaBroker: MessageBroker {
     }
 
     public func makeConsumer(_ options: ConsumerOptions) async throws -> any MessageConsumer {
-        let settings = try ClientSettings.consumer(options, cluster: settings)
+        var partitions: Int?
+        if options.maxBufferedBytes != nil {
+            partitions = await administration.partitionCount(of: options.topics, patterns: options.topicPatterns)
+        }
+        let settings = try ClientSettings.consumer(
+            options,
+            cluster: settings,
+            partitions: partitions ?? Self.assumedPartitions
+        )
         let client = try Client(
             RD_KAFKA_CONSUMER,
             settings: settings,

@@ -37,7 +37,7 @@ final class KafkaConsumer: MessageConsumer {
 
     var outage: DionysusError? { inbox.outage.withLock { $0 } }
 
-    func next(maxMessages: Int, timeout: Duration) async throws -> ConsumerEvent? {
+    func next(maxMessages: Int, maxBytes: Int, timeout: Duration) async throws -> ConsumerEvent? {
         let id = inbox.makeWaiterID()
         return try await withTaskCancellationHandler {
             try Task.checkCancellation()
@@ -45,6 +45,7 @@ final class KafkaConsumer: MessageConsumer {
                 let waiter = ConsumerInbox.Waiter(
                     id: id,
                     maxMessages: max(1, maxMessages),
+                    maxBytes: max(1, maxBytes),
                     deadline: .now + timeout,
                     continuation: continuation
                 )

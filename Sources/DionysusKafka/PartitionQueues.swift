@@ -36,8 +36,9 @@ final class PartitionQueues {
     private let client: Client
     private let wakeup: Wakeup
     private var queues: [Queue] = []
+    /// The partitions whose queues are left unread.
+    private var held: Set<TopicPartition> = []
     private var first = 0
-    private var batch: [UnsafeMutablePointer<rd_kafka_message_t>?] = []
 
     /// Creates an empty set.
     /// - Parameters:
@@ -93,15 +94,34 @@ final class PartitionQueues {
         rd_kafka_queue_destroy(queue.pointer)
     }
 
-    /// Takes what has been fetched, without waiting, beginning with another partition each time.
-    func take(_ limit: Int) -> (messages: [ConsumedMessage], faults: [Fault]) {
+    /// Leaves the queues of partitions unread, with what is in them.
+    func hold(_ partitions: [TopicPartition]) { held.formUnion(partitions) }
+
+    /// Reads the queues of partitions again.
+    func letGo(_ partitions: [TopicPartition]) { held.subtract(partitions) }
+
+    /// What has been taken, and how much more may be.
+    private struct Haul {
         var messages: [ConsumedMessage] = []
         var faults: [Fault] = []
+        var messagesLeft: Int
+        var bytesLeft: Int
+
+        var isFull: Bool { messagesLeft <= 0 || bytesLeft <= 0 }
+    }
+
+    /// Takes what has been fetched, without waiting, beginning with another partition each time.
+    /// - Parameters:
+    ///   - limit: The most messages that are taken.
+    ///   - maxBytes: How many bytes are enough; the last message may exceed them.
+    func take(_ limit: Int, maxBytes: Int) -> (messages: [ConsumedMessage], faults: [Fault]) {
+        var haul = Haul(messagesLeft: limit, bytesLeft: maxBytes)
         first = queues.isEmpty ? 0 : (first + 1) % queues.count
-        for step in queues.indices where messages.count < limit {
-            take(limit - messages.count, from: &queues[(first + step) % queues.count], &messages, &faults)
+        for step in queues.indices where !haul.isFull {
+            let index = (first + step) % queues.count
+            if !held.contains(queues[index].partition) { take(from: &queues[index], &haul) }
         }
-        return (messages, faults)
+        return (haul.messages, haul.faults)
     }
 
     /// Goes on to where there are no messages before, and says where that is.
@@ -117,25 +137,18 @@ final class PartitionQueues {
         return ends
     }
 
-    private func take(
-        _ limit: Int,
-        from queue: inout Queue,
-        _ messages: inout [ConsumedMessage],
-        _ faults: inout [Fault]
-    ) {
-        let size = min(limit, 10_000)
-        if batch.count < size { batch = Array(repeating: nil, count: size) }
-        let count = rd_kafka_consume_batch_queue(queue.pointer, 0, &batch, size)
-        guard count > 0 else { return }
-        for message in batch.prefix(count) {
-            guard let message else { continue }
+    private func take(from queue: inout Queue, _ haul: inout Haul) {
+        // One by one, as only then it is known how large they are.
+        while !haul.isFull, let message = rd_kafka_consume_queue(queue.pointer, 0) {
             if message.pointee.err == RD_KAFKA_RESP_ERR_NO_ERROR {
-                messages.append(ConsumedMessage(message, source: queue.partition))
+                haul.messages.append(ConsumedMessage(message, source: queue.partition))
+                haul.messagesLeft -= 1
+                haul.bytesLeft -= message.pointee.len + message.pointee.key_len
                 queue.position = message.pointee.offset + 1
             } else if message.pointee.err == RD_KAFKA_RESP_ERR__PARTITION_EOF {
                 queue.end = message.pointee.offset
             } else {
-                faults.append(Fault(message.pointee, queue.partition))
+                haul.faults.append(Fault(message.pointee, queue.partition))
             }
             rd_kafka_message_destroy(message)
         }

@@ -132,8 +132,8 @@ actor FailingConsumer: ConsumerWrapper {
         self.fate = fate
     }
 
-    func next(maxMessages: Int, timeout: Duration) async throws -> ConsumerEvent? {
-        let event = try await base.next(maxMessages: maxMessages, timeout: timeout)
+    func next(maxMessages: Int, maxBytes: Int, timeout: Duration) async throws -> ConsumerEvent? {
+        let event = try await base.next(maxMessages: maxMessages, maxBytes: maxBytes, timeout: timeout)
         if case .messages? = event { hasRead = true }
         if case .messages? = event, let file = fate.freezeFile, !hasFrozen {
             hasFrozen = true

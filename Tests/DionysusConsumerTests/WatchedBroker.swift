@@ -53,8 +53,8 @@ private struct WatchedConsumer: ConsumerWrapper {
     let refusedReleases: Countdown
     let note: @Sendable (WatchedBroker.Note) -> Void
 
-    func next(maxMessages: Int, timeout: Duration) async throws -> ConsumerEvent? {
-        let event = try await base.next(maxMessages: maxMessages, timeout: timeout)
+    func next(maxMessages: Int, maxBytes: Int, timeout: Duration) async throws -> ConsumerEvent? {
+        let event = try await base.next(maxMessages: maxMessages, maxBytes: maxBytes, timeout: timeout)
         switch event {
         case .revoked(let partitions): note(.revoked(partitions))
         case .lost(let partitions): note(.lost(partitions))

@@ -37,6 +37,48 @@ struct FakeKafkaTests {
     }
 }
 
+@Suite("Back-pressure on Kafka", .timeLimit(.minutes(10)))
+struct BackPressureTests {
+    @Test func `what was fetched of a paused partition is there when it is resumed, without a broker`() async throws {
+        try await FakeFixture.run { fixture in
+            fixture.kafka.change { script in
+                script.createTopic("t", partitions: 1)
+                script.append(.records((0..<3_000).map { ("k", "value \($0)") }), to: "t", 0)
+            }
+            let member = try await fixture.member()
+            _ = try await member.join()
+            let event = try await member.consumer.next(maxMessages: 10, timeout: .seconds(30))
+            guard case .messages(let first) = event else {
+                Issue.record("no messages")
+                return
+            }
+            try await member.consumer.pause([TopicPartition("t", 0)])
+            await fixture.kafka.stop()
+            #expect(try await member.consumer.next(maxMessages: 10, timeout: .milliseconds(50)) == nil)
+            try await member.consumer.resume([TopicPartition("t", 0)])
+            let rest = try await member.read(3_000 - first.count)
+            #expect((first + rest).map(\.offset) == Array(0..<3_000))
+        }
+    }
+
+    @Test func `a client that may hold little still takes the largest messages`() async throws {
+        try await FakeFixture.run(settings: ["message.max.bytes": "5000000"]) { fixture in
+            fixture.kafka.change { script in
+                script.createTopic("t", partitions: 2)
+                for partition in 0..<2 {
+                    let value = String(repeating: "x", count: 3_000_000)
+                    for _ in 0..<3 { script.append(.records([("k", value)]), to: "t", partition) }
+                }
+            }
+            let consumer = try await fixture.broker.makeConsumer(
+                ConsumerOptions(clientID: "test", groupID: "group", topics: ["t"], maxBufferedBytes: 1 << 20)
+            )
+            let messages = try await Member(consumer: consumer, position: .earliest).read(6)
+            #expect(messages.allSatisfy { $0.value?.count == 3_000_000 })
+        }
+    }
+}
+
 /// A fake broker, and an adapter for it.
 struct FakeFixture {
     let kafka: FakeKafka

@@ -62,8 +62,8 @@ public protocol ConsumerWrapper: MessageConsumer {
 extension ConsumerWrapper {
     public var outage: DionysusError? { base.outage }
 
-    public func next(maxMessages: Int, timeout: Duration) async throws -> ConsumerEvent? {
-        try await base.next(maxMessages: maxMessages, timeout: timeout)
+    public func next(maxMessages: Int, maxBytes: Int, timeout: Duration) async throws -> ConsumerEvent? {
+        try await base.next(maxMessages: maxMessages, maxBytes: maxBytes, timeout: timeout)
     }
 
     public func start(_ positions: [TopicPartition: StartPosition]) async throws { try await base.start(positions) }

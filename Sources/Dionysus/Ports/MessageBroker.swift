@@ -134,11 +134,12 @@ public protocol MessageConsumer: Sendable {
     /// may and stops fetching when nobody asks.
     /// - Parameters:
     ///   - maxMessages: The most messages to return at once.
+    ///   - maxBytes: How many bytes of keys and values are enough; only the last message goes beyond that.
     ///   - timeout: How long to wait for an event.
     /// - Returns: The event, or nil when the time is over.
     /// - Throws: ``DionysusError`` when the consumer can't go on; `closed` after ``close()``. A broker that is away is
     ///   no such error: it is waited for.
-    func next(maxMessages: Int, timeout: Duration) async throws -> ConsumerEvent?
+    func next(maxMessages: Int, maxBytes: Int, timeout: Duration) async throws -> ConsumerEvent?
 
     /// Starts reading partitions that have been assigned. This answers ``ConsumerEvent/assigned(_:)``.
     /// - Parameter positions: Each partition with the place to start at.
@@ -154,11 +155,12 @@ public protocol MessageConsumer: Sendable {
     ///   - position: The place to continue at.
     func seek(_ partition: TopicPartition, to position: StartPosition) async throws
 
-    /// Stops fetching partitions without giving them back.
+    /// Returns no more messages of partitions, without giving them back. What has been fetched of them stays where it is,
+    /// and as much is fetched ahead as the adapter may hold.
     /// - Parameter partitions: Owned partitions.
     func pause(_ partitions: [TopicPartition]) async throws
 
-    /// Fetches paused partitions again.
+    /// Returns messages of paused partitions again.
     /// - Parameter partitions: Owned partitions.
     func resume(_ partitions: [TopicPartition]) async throws
 
@@ -173,6 +175,11 @@ public protocol MessageConsumer: Sendable {
 
 extension MessageConsumer {
     public var outage: DionysusError? { nil }
+
+    /// Waits for the next event, whose messages may be of any size.
+    public func next(maxMessages: Int, timeout: Duration) async throws -> ConsumerEvent? {
+        try await next(maxMessages: maxMessages, maxBytes: .max, timeout: timeout)
+    }
 }
 
 /// What happens to a member of a group.
@@ -471,6 +478,9 @@ public struct ConsumerOptions: Sendable {
     public var settings: [String: String]
     /// A text that stands beside every offset which the member commits; nil for none.
     public var metadata: String?
+    /// About how many bytes of messages the adapter may hold that nobody has asked for yet, over all partitions; nil for
+    /// as many as it holds by itself.
+    public var maxBufferedBytes: Int?
 
     /// Creates options.
     public init(
@@ -479,7 +489,8 @@ public struct ConsumerOptions: Sendable {
         topics: [String],
         topicPatterns: [String] = [],
         settings: [String: String] = [:],
-        metadata: String? = nil
+        metadata: String? = nil,
+        maxBufferedBytes: Int? = nil
     ) {
         self.clientID = clientID
         self.groupID = groupID
@@ -487,5 +498,6 @@ public struct ConsumerOptions: Sendable {
         self.topicPatterns = topicPatterns
         self.settings = settings
         self.metadata = metadata
+        self.maxBufferedBytes = maxBufferedBytes
     }
 }

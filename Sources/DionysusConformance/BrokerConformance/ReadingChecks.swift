@@ -174,6 +174,24 @@ extension BrokerConformance {
             await reader.close()
         },
 
+        Check("No more bytes than are enough are returned at once, but for the last message") { trial in
+            let topic = try await trial.makeTopic(partitions: 2)
+            for partition in 0..<2 as Range<Int32> { try await trial.send(0..<5, to: TopicPartition(topic, partition)) }
+            var reader = try await trial.makeReader(of: [topic])
+            try await reader.join(owning: 2)
+            let deadline = ContinuousClock.now + trial.harness.patience
+            for _ in 0..<10 {
+                let event = try await reader.consumer.next(maxMessages: 10, maxBytes: 1, timeout: deadline - .now)
+                guard case .messages(let messages) = event, messages.count == 1 else {
+                    throw ConformanceFailure(
+                        expected: "one message",
+                        actual: "there was \(event.map { "\($0)" } ?? "none")"
+                    )
+                }
+            }
+            await reader.close()
+        },
+
         Check("Waiting for an event ends with nothing when its time is over") { trial in
             let topic = try await trial.makeTopic(partitions: 1)
             var reader = try await trial.makeReader(of: [topic])

@@ -25,14 +25,14 @@ final class EmbeddedConsumer: MessageConsumer {
 
     var outage: DionysusError? { lastFailure.withLock { $0 } }
 
-    func next(maxMessages: Int, timeout: Duration) async throws -> ConsumerEvent? {
+    func next(maxMessages: Int, maxBytes: Int, timeout: Duration) async throws -> ConsumerEvent? {
         let deadline = ContinuousClock.now + timeout
         while true {
             try Task.checkCancellation()
             let version = watch.version
             if let event = try takeEvent() { return event }
             do {
-                let event = try await look(maxMessages)
+                let event = try await look(maxMessages, maxBytes)
                 lastFailure.withLock { $0 = nil }
                 if let event { return event }
             } catch let error as DionysusError where error.isRetriable {
@@ -93,7 +93,7 @@ final class EmbeddedConsumer: MessageConsumer {
 
     /// Looks at the log once.
     /// - Returns: An event, or nil when there is nothing to tell.
-    private func look(_ maxMessages: Int) async throws -> ConsumerEvent? {
+    private func look(_ maxMessages: Int, _ maxBytes: Int) async throws -> ConsumerEvent? {
         while true {
             let (member, generation, requests) = try openState { state in
                 (state.member, state.generation, state.makeRequests())
@@ -103,7 +103,7 @@ final class EmbeddedConsumer: MessageConsumer {
                 var reader = LogReader(
                     connection: connection,
                     maximumMessages: maxMessages,
-                    maximumBytes: settings.maximumFetchBytes
+                    maximumBytes: min(settings.maximumFetchBytes, maxBytes)
                 )
                 return .parts(try reader.read(requests))
             }

@@ -37,12 +37,12 @@ final class InMemoryConsumer: MessageConsumer {
 
     var outage: DionysusError? { log.look { $0.outage } }
 
-    func next(maxMessages: Int, timeout: Duration) async throws -> ConsumerEvent? {
+    func next(maxMessages: Int, maxBytes: Int, timeout: Duration) async throws -> ConsumerEvent? {
         let deadline = ContinuousClock.now + timeout
         while true {
             try Task.checkCancellation()
             let version = log.version
-            if let event = try look(max(1, maxMessages)) { return event }
+            if let event = try look(max(1, maxMessages), maxBytes) { return event }
             guard .now < deadline else { return nil }
             await log.wait(since: version, until: deadline)
         }
@@ -111,12 +111,13 @@ final class InMemoryConsumer: MessageConsumer {
         }
     }
 
-    private func look(_ maxMessages: Int) throws -> ConsumerEvent? {
+    private func look(_ maxMessages: Int, _ maxBytes: Int) throws -> ConsumerEvent? {
         try openState { state in
             try log.look { log -> ConsumerEvent? in
                 guard log.outage == nil else { return nil }
                 if let event = log.groups[group]?.takeEvent(of: id) { return event }
                 var found: [ConsumedMessage] = []
+                var bytes = 0
                 for (partition, position) in state.positions.sorted(by: { $0.key < $1.key }) where !position.isPaused {
                     guard let messages = log.messages(of: partition) else { continue }
                     guard (0...Int64(messages.count)).contains(position.next) else {
@@ -124,10 +125,13 @@ final class InMemoryConsumer: MessageConsumer {
                         state.positions[partition]?.isReported = true
                         return .outOfRange(partition, OffsetRange(first: 0, next: Int64(messages.count)))
                     }
-                    let part = messages[Int(position.next)...].prefix(maxMessages - found.count)
-                    found += part
-                    state.positions[partition]?.next += Int64(part.count)
-                    if found.count == maxMessages { break }
+                    for message in messages[Int(position.next)...].prefix(maxMessages - found.count)
+                    where bytes < maxBytes {
+                        found.append(message)
+                        bytes += (message.key?.count ?? 0) + (message.value?.count ?? 0)
+                        state.positions[partition]?.next += 1
+                    }
+                    if found.count == maxMessages || bytes >= maxBytes { break }
                 }
                 return found.isEmpty ? nil : .messages(found)
             }
