@@ -108,6 +108,7 @@ extension ExactDecimal {
 
 /// A replica of the example's models.
 struct Mirror: Consumer {
+    var accounts = ConsumerTopic("accounts", accepting: .any)
     var rentals = ConsumerTopic("rentals", accepting: .any)
     var bookings = ConsumerTopic("bookings", accepting: .any)
     var replicas: [ReplicaModel] = [Persist("Booking", table: "bookings").replacing("bookings_fees").element]
@@ -115,7 +116,7 @@ struct Mirror: Consumer {
 
     var namespaces: [Namespace] {
         Namespace("v3") {
-            Topic("accounts", accepting: .any)
+            accounts
             rentals
             bookings
         }

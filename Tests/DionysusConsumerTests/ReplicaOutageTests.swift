@@ -182,10 +182,11 @@ extension ReplicaHarness {
     func whileConsuming(
         _ consumer: some Consumer,
         _ instrumentation: Instrumentation,
+        settings: ConsumerSettings = .forTests,
         loggingTo lines: LogLines,
         _ body: () async throws -> Void
     ) async throws {
-        var settings = ConsumerSettings.forTests
+        var settings = settings
         settings.maxRetryDelay = .milliseconds(200)
         let service = ConsumerService(
             consumer,

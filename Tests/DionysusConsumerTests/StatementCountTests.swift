@@ -76,6 +76,7 @@ import Testing
             var settings = ConsumerSettings.forTests
             // One more than there are: a consumer that starts reads the last message that it has applied once more.
             settings.batchSize = 5_001
+            settings.memoryBudget = MemoryBudget(megabytes: 1_024)
             var counts: [Int] = []
             for step in 1...4 {
                 try await replica.publish((1...events).map { message($0, in: step) })

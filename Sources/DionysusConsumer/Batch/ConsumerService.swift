@@ -116,8 +116,13 @@ public struct ConsumerService: Service {
         var retention = TombstoneRetention(retention: settings.tombstoneRetention)
         var eventRetention = EventRetention(settings)
         while !Task.isShuttingDownGracefully {
+            let allowance = session.allowance
             let event = try await cancelWhenGracefulShutdown {
-                try await member.next(maxMessages: settings.batchSize, timeout: settings.pollTimeout)
+                try await member.next(
+                    maxMessages: settings.batchSize,
+                    maxBytes: allowance,
+                    timeout: settings.pollTimeout
+                )
             }
             let outage = member.outage
             session.telemetry.polled(outage)

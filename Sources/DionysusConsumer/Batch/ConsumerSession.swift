@@ -17,8 +17,7 @@ struct ConsumerSession {
     private let logger: Logger
     private let reports = WorkerReports()
     private let slots: BatchSlots
-    /// What the messages of all partitions may take that nobody works on yet, in bytes: as they came, and read ahead.
-    private let budgets = (queued: WeightBudget(256 << 20), prepared: WeightBudget(128 << 20))
+    private let readAhead: ReadAhead
     private var running: [TopicPartition: RunningWorker] = [:]
     /// The partitions of which it isn't known yet that the log is the one that was read before.
     private var checks: [TopicPartition: LogCheck] = [:]
@@ -51,10 +50,14 @@ struct ConsumerSession {
         self.settings = settings
         self.logger = logger
         slots = BatchSlots(settings.concurrency)
+        readAhead = ReadAhead(messages: 2 * settings.batchSize, bytes: settings.queuedBytes)
     }
 
     /// Whom the session tells what it does.
     var telemetry: ConsumerTelemetry { pipeline.telemetry }
+
+    /// How many bytes of messages are to be read at once.
+    var allowance: Int { readAhead.allowance }
 
     /// Whether all messages that were read have been dealt with.
     var isIdle: Bool { running.values.allSatisfy(\.worker.isIdle) && checks.values.allSatisfy(\.isSettled) }
@@ -73,7 +76,7 @@ struct ConsumerSession {
             try await pipeline.retry.run("give partitions back") { try await member.release(partitions) }
         case .lost(let partitions):
             logger.warning("lost \(partitions.list)")
-            abandon(partitions)
+            await abandon(partitions)
             telemetry.lost(partitions)
         case .outOfRange(let partition, let range): try await reposition(partition, range)
         }
@@ -85,6 +88,7 @@ struct ConsumerSession {
         for report in reports.take() {
             guard let ended = running[report.partition], ended.worker.queue.isClosed else { continue }
             await ended.task.value
+            readAhead.end(ended.worker.place)
             guard report.error is PositionLost else { throw report.error }
             let stored = try await load([report.partition])[report.partition]
             logger.warning(
@@ -104,17 +108,28 @@ struct ConsumerSession {
 
     private mutating func hand(_ messages: [ConsumedMessage]) async throws {
         var rest = messages[...]
+        var delivered: Set<TopicPartition> = []
         while let partition = rest.first?.source {
             var share = rest.prefix { $0.source == partition }
             rest = rest[share.endIndex...]
             guard try await compare(&share, partition) else { continue }
             guard let queue = running[partition]?.worker.queue else { continue }
             queue.append(Array(share))
-            guard queue.pauses() else { continue }
-            try await member.pause([partition])
-            // The worker may have asked to go on before the pause took effect.
-            if !queue.isPaused { try await member.resume([partition]) }
+            delivered.insert(partition)
         }
+        let full = readAhead.hold(delivered: delivered)
+        guard !full.isEmpty else { return }
+        try await member.pause(full)
+        // A worker may have asked to go on before the pause took effect.
+        let free = full.filter { !readAhead.isHeld($0) }
+        if !free.isEmpty { try await member.resume(free) }
+    }
+
+    /// Goes on with what waited for partitions that have been given up.
+    private func readOn() async {
+        let free = readAhead.letGo()
+        // A member that can't read on says so by its next event.
+        if !free.isEmpty { try? await member.resume(free) }
     }
 
     private mutating func reach(_ end: Int64, of partition: TopicPartition) {
@@ -240,7 +255,7 @@ struct ConsumerSession {
             database: database,
             offsets: offsets,
             slots: slots,
-            budgets: budgets,
+            readAhead: readAhead,
             settings: settings,
             reports: reports
         )
@@ -321,7 +336,11 @@ struct ConsumerSession {
         for partition in partitions { checks[partition] = nil }
         let ending = partitions.compactMap { running.removeValue(forKey: $0) }
         guard !ending.isEmpty else { return }
-        for ended in ending { ended.worker.queue.close() }
+        for ended in ending {
+            ended.worker.queue.close()
+            readAhead.end(ended.worker.place)
+        }
+        await readOn()
         await withTaskCancellationHandler {
             await withTaskGroup(of: Bool.self) { group in
                 group.addTask {
@@ -338,14 +357,16 @@ struct ConsumerSession {
     }
 
     /// Another member may own the partitions already.
-    private mutating func abandon(_ partitions: [TopicPartition]) {
+    private mutating func abandon(_ partitions: [TopicPartition]) async {
         for partition in partitions { checks[partition] = nil }
         let lost = partitions.compactMap { running.removeValue(forKey: $0) }
         for ended in lost {
             ended.worker.queue.close()
             ended.task.cancel()
+            readAhead.end(ended.worker.place)
         }
         leaving += lost
+        await readOn()
     }
 }
 

@@ -3,7 +3,7 @@ import Synchronization
 
 /// Messages that wait for one who works on them.
 ///
-/// It has no bound of its own: whoever fills it asks whether it is full, and stops reading until it has been drained.
+/// It has no bound of its own: whoever fills it waits for room, or is told how much waits and stops reading.
 final class MessageQueue: Sendable {
     private struct State {
         var messages: [ConsumedMessage] = []
@@ -11,8 +11,6 @@ final class MessageQueue: Sendable {
         /// Up to where there are no messages behind those that wait; nil if that isn't known.
         var end: Int64?
         var isClosed = false
-        /// Whether reading was stopped because the queue was full.
-        var isPaused = false
         var taker: CheckedContinuation<Void, Never>?
         var fillers: [CheckedContinuation<Void, Never>] = []
         var drainers: [CheckedContinuation<Void, Never>] = []
@@ -25,25 +23,29 @@ final class MessageQueue: Sendable {
     private let limit: Int
     /// Large messages are few at a time.
     private let byteLimit: Int
-    /// What it may hold together with others.
-    private let budget: WeightBudget?
-    private let onDrained: @Sendable () async -> Void
+    /// What the messages of a batch may take while they are worked on.
+    private let batchLimit: Int
+    private let onChange: @Sendable (_ messages: Int, _ bytes: Int) -> Void
+    private let onTaken: @Sendable () async -> Void
 
     /// - Parameters:
     ///   - limit: How many messages make it full.
     ///   - byteLimit: How many bytes make it full.
-    ///   - budget: What all queues may hold together; once that is spent, each that holds anything is full.
-    ///   - onDrained: Called when reading, which was stopped, is to go on, because half of the queue is empty.
+    ///   - batchLimit: What the messages that are taken at once may take while they are worked on.
+    ///   - onChange: Called with how many messages and bytes there are more than before.
+    ///   - onTaken: Called when messages have been taken, after that.
     init(
         limit: Int,
-        byteLimit: Int = 16 << 20,
-        budget: WeightBudget? = nil,
-        onDrained: @escaping @Sendable () async -> Void = {}
+        byteLimit: Int,
+        batchLimit: Int,
+        onChange: @escaping @Sendable (_ messages: Int, _ bytes: Int) -> Void,
+        onTaken: @escaping @Sendable () async -> Void
     ) {
         self.limit = limit
         self.byteLimit = byteLimit
-        self.budget = budget
-        self.onDrained = onDrained
+        self.batchLimit = batchLimit
+        self.onChange = onChange
+        self.onTaken = onTaken
     }
 
     /// Adds messages behind those that wait; a closed queue drops them.
@@ -51,7 +53,7 @@ final class MessageQueue: Sendable {
         change { state in
             guard !state.isClosed else { return }
             state.messages += messages
-            state.bytes += messages.reduce(0) { $0 + $1.size }
+            state.bytes += messages.size
             if !messages.isEmpty { state.end = nil }
         }
     }
@@ -65,7 +67,7 @@ final class MessageQueue: Sendable {
             guard !state.isClosed else { return }
             if state.messages.isEmpty, state.end == nil { state.end = taken.end }
             state.messages = taken.messages + state.messages
-            state.bytes += taken.messages.reduce(0) { $0 + $1.size }
+            state.bytes += taken.messages.size
         }
     }
 
@@ -78,9 +80,11 @@ final class MessageQueue: Sendable {
         while true {
             let (taken, isClosed) = change { state in
                 var taken = QueuedMessages()
-                taken.messages = Array(state.messages.prefix(state.messages.batchCount(atMost: count)))
+                let batch = state.messages.batch(atMost: count, taking: batchLimit)
+                taken.messages = Array(state.messages.prefix(batch.count))
+                taken.workingSize = batch.workingSize
                 state.messages.removeFirst(taken.messages.count)
-                state.bytes -= taken.messages.reduce(0) { $0 + $1.size }
+                state.bytes -= taken.messages.size
                 if state.messages.isEmpty {
                     taken.end = state.end
                     state.end = nil
@@ -88,8 +92,10 @@ final class MessageQueue: Sendable {
                 return (taken, state.isClosed)
             }
             if isClosed { return nil }
-            if resumes() { await onDrained() }
-            if !taken.isEmpty { return taken }
+            if !taken.isEmpty {
+                await onTaken()
+                return taken
+            }
             await orClosed { continuation in change { $0.taker = continuation } }
         }
     }
@@ -135,37 +141,16 @@ final class MessageQueue: Sendable {
     /// Whether it takes no more messages.
     var isClosed: Bool { state.withLock { $0.isClosed } }
 
-    /// Whether reading is stopped because of the queue.
-    var isPaused: Bool { state.withLock { $0.isPaused } }
-
-    /// Whether reading is to stop, because the queue is full.
-    func pauses() -> Bool {
-        state.withLock { state in
-            guard isFull(state), !state.isClosed else { return false }
-            state.isPaused = true
-            return true
-        }
-    }
-
-    private func resumes() -> Bool {
-        state.withLock { state in
-            guard state.isPaused, state.messages.count <= limit / 2, state.bytes <= byteLimit / 2 else { return false }
-            state.isPaused = false
-            return true
-        }
-    }
-
     private func isFull(_ state: State) -> Bool {
         state.messages.count >= limit || state.bytes >= byteLimit
-            || !state.messages.isEmpty && budget?.isSpent == true
     }
 
     /// Changes the state and wakes those who wait for what has come of it.
     private func change<T: Sendable>(_ body: (inout State) -> T) -> T {
         let (result, waiting) = state.withLock { state -> (T, [CheckedContinuation<Void, Never>]) in
-            let before = state.bytes
+            let (messages, bytes) = (state.messages.count, state.bytes)
             let result = body(&state)
-            if state.bytes != before { budget?.take(state.bytes - before) }
+            if state.messages.count != messages { onChange(state.messages.count - messages, state.bytes - bytes) }
             var waiting: [CheckedContinuation<Void, Never>] = []
             if state.isClosed || !state.isEmpty, let taker = state.taker {
                 waiting.append(taker)
@@ -191,6 +176,8 @@ struct QueuedMessages: Sendable {
     var messages: [ConsumedMessage] = []
     /// The offset before which no message follows the last one; nil if that isn't known.
     var end: Int64?
+    /// About how much memory the messages take while they are worked on, in bytes.
+    var workingSize = 0
 
     var isEmpty: Bool { messages.isEmpty && end == nil }
     /// The first offset that it is about.

@@ -1,5 +1,4 @@
 import Dionysus
-import Synchronization
 
 /// About how much memory a message takes, in bytes.
 extension ConsumedMessage {
@@ -8,74 +7,54 @@ extension ConsumedMessage {
         (value?.count ?? 0) + (key?.count ?? 0) + headers.reduce(0) { $0 + $1.name.utf8.count + $1.value.count } + 100
     }
 
-    /// Once it has been read and turned into values of columns.
+    /// Once it has been read, turned into values of columns and sent to the database, with the row that it had there.
     ///
-    /// A small record takes far more than its bytes. Objects and values are counted by the signs before them; those
-    /// within texts make a message seem heavier than it is, which does no harm.
-    var decodedSize: Int {
-        var weight = size
-        for byte in value ?? [] {
-            switch byte {
-            case UInt8(ascii: "{"): weight += 600
-            case UInt8(ascii: ","), UInt8(ascii: "["): weight += 60
-            default: continue
+    /// What a message says is there several times then: as it came, as texts, as values, in lists, in what the database's
+    /// client sends, and in the row that is compared. A small record takes far more than its bytes: objects and values are
+    /// counted by the signs before them, outside of texts.
+    var workingSize: Int {
+        var (weight, isText, isEscaped) = (size * 12, false, false)
+        value?
+            .withUnsafeBufferPointer { bytes in
+                for byte in bytes {
+                    if isText {
+                        if isEscaped {
+                            isEscaped = false
+                        } else if byte == UInt8(ascii: "\\") {
+                            isEscaped = true
+                        } else if byte == UInt8(ascii: "\"") {
+                            isText = false
+                        }
+                        continue
+                    }
+                    switch byte {
+                    case UInt8(ascii: "\""): isText = true
+                    case UInt8(ascii: "{"): weight += 600
+                    case UInt8(ascii: ","), UInt8(ascii: "["): weight += 200
+                    default: continue
+                    }
+                }
             }
-        }
         return weight
     }
 }
 
 extension [ConsumedMessage] {
-    /// The most that the messages of one batch may take once they are read, unless one of them alone takes more.
-    private static var batchWeight: Int { 64 << 20 }
+    var size: Int { reduce(0) { $0 + $1.size } }
 
-    var decodedSize: Int { reduce(0) { $0 + $1.decodedSize } }
+    var workingSize: Int { reduce(0) { $0 + $1.workingSize } }
 
-    /// How many of the first messages, up to a number, make a batch: at least one if there are any.
-    func batchCount(atMost count: Int) -> Int {
+    /// How many of the first messages make a batch, at least one if there are any, and what they take.
+    /// - Parameters:
+    ///   - count: How many there may be.
+    ///   - limit: What they may take while they are worked on, unless the first alone takes more.
+    func batch(atMost count: Int, taking limit: Int) -> (count: Int, workingSize: Int) {
         var weight = 0
         for (index, message) in prefix(count).enumerated() {
-            weight += message.decodedSize
-            if weight > Self.batchWeight, index > 0 { return index }
+            let more = message.workingSize
+            if weight + more > limit, index > 0 { return (index, weight) }
+            weight += more
         }
-        return Swift.min(count, self.count)
+        return (Swift.min(count, self.count), weight)
     }
-}
-
-/// Bounds what several users hold together.
-final class WeightBudget: Sendable {
-    private let held = Mutex(0)
-    private let limit: Int
-
-    /// - Parameter limit: How much they may hold, in bytes.
-    init(_ limit: Int) { self.limit = limit }
-
-    /// Whether as much is held as may be.
-    var isSpent: Bool { held.withLock { $0 >= limit } }
-
-    /// A part that is held as long as the object is there.
-    final class Share: Sendable {
-        private let budget: WeightBudget
-        private let weight: Int
-
-        fileprivate init(_ budget: WeightBudget, _ weight: Int) {
-            self.budget = budget
-            self.weight = weight
-        }
-
-        deinit { budget.take(-weight) }
-    }
-
-    /// Takes a part if there is room for it.
-    func share(of weight: Int) -> Share? {
-        let isTaken = held.withLock { held in
-            guard held + weight <= limit else { return false }
-            held += weight
-            return true
-        }
-        return isTaken ? Share(self, weight) : nil
-    }
-
-    /// Takes a part, or gives it back if it is negative, whether there is room for it or not.
-    func take(_ weight: Int) { held.withLock { $0 += weight } }
 }

@@ -16,10 +16,18 @@ final class VirtualLanes: Sendable {
     /// Moves the partition's own offset.
     private let flush: @Sendable (_ from: Int64, _ to: Int64, _ mark: LogMark?) async throws -> Void
 
+    /// - Parameters:
+    ///   - partition: The partition.
+    ///   - position: What the database says.
+    ///   - batchSize: How many messages a batch has at most.
+    ///   - makeQueue: Makes the queue of one of so many lanes.
+    ///   - process: See there.
+    ///   - flush: See there.
     init(
         _ partition: TopicPartition,
         at position: StoredPosition,
         batchSize: Int,
+        makeQueue: (_ lanes: Int) -> MessageQueue,
         process: @escaping @Sendable (PartitionBatch, OffsetCursor) async throws -> Int64?,
         flush: @escaping @Sendable (_ from: Int64, _ to: Int64, _ mark: LogMark?) async throws -> Void
     ) {
@@ -28,7 +36,7 @@ final class VirtualLanes: Sendable {
         self.process = process
         self.flush = flush
         ledger = Mutex(LaneLedger(position))
-        queues = position.laneOffsets.map { _ in MessageQueue(limit: batchSize) }
+        queues = position.laneOffsets.map { _ in makeQueue(position.laneOffsets.count) }
     }
 
     /// Whether all messages that were handed out are finished, and the partition's offset says so.

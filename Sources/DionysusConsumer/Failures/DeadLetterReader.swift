@@ -60,7 +60,8 @@ struct DeadLetterReader {
                 clientID: settings.clientID,
                 groupID: positions.group,
                 topics: [topic],
-                settings: settings.brokerSettings
+                settings: settings.brokerSettings,
+                maxBufferedBytes: settings.bufferedBytes
             )
         )
         do {
@@ -75,7 +76,12 @@ struct DeadLetterReader {
 
     private mutating func read(_ member: any MessageConsumer) async throws {
         while !rest.isEmpty {
-            switch try await member.next(maxMessages: settings.batchSize, timeout: .seconds(60)) {
+            let limit = settings.queuedBytes
+            switch try await member.next(
+                maxMessages: settings.batchSize,
+                maxBytes: limit,
+                timeout: .seconds(60)
+            ) {
             case .assigned(let partitions):
                 let stored = try await load()
                 for partition in partitions { places[partition] = OffsetCursor(partition, stored: stored[partition]) }

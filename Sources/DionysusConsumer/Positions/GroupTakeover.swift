@@ -51,7 +51,8 @@ extension ConsumerSettings {
             topics: topics.names,
             topicPatterns: topics.patterns,
             settings: brokerSettings,
-            metadata: identity?.metadata
+            metadata: identity?.metadata,
+            maxBufferedBytes: bufferedBytes
         )
     }
 }
