@@ -10,8 +10,15 @@ struct Round {
     /// How much slower than on an idle machine of two cores things may go.
     let patience: Double
 
+    /// Half of the rounds have as little memory as there can be, so that everything is done in small parts.
+    private var settings: [String: String] {
+        var random = random
+        return Bool.random(using: &random) ? ["DIONYSUS_MEMORY_BUDGET": "\(MemoryBudget.smallestSize >> 20)MB"] : [:]
+    }
+
     func run() async throws -> RoundReport {
-        try await System.with(kind, onSmallDisks: faults.contains(where: \.needsSmallDisks)) { system in
+        try await System.with(kind, settings: settings, onSmallDisks: faults.contains(where: \.needsSmallDisks)) {
+            system in
             do {
                 return try await attack(system)
             } catch {
@@ -60,7 +67,9 @@ struct Round {
         watch.lap("comparison")
         return RoundReport(
             recovery: recovery,
-            figures: found.figures + [idleness.figure, memory.text(over: quiet)],
+            figures: found.figures + system.settings.map { "\($0)=\($1)" } + [
+                idleness.figure, memory.text(over: quiet),
+            ],
             times: watch.text,
             violations: violations + found.violations,
             log: await system.log

@@ -76,6 +76,8 @@ actor System {
     /// The proxy between this tool and the Kafka cluster, which disturbs nothing.
     private nonisolated let logProxy: FaultProxy?
     private nonisolated let clusters: Mutex<[MockCluster]>
+    /// Settings of all processes, beside those that the system needs.
+    nonisolated let settings: [String: String]
     /// The file systems of the embedded system's files, each of its own, where they are small ones.
     nonisolated let disks: [SmallDisk]
     nonisolated let source: any CapturingDatabase
@@ -91,6 +93,7 @@ actor System {
     private init(
         kind: SystemKind,
         places: Places,
+        settings: [String: String],
         databaseProxy: FaultProxy? = nil,
         producerProxy: FaultProxy? = nil,
         consumerProxy: FaultProxy? = nil,
@@ -100,6 +103,7 @@ actor System {
     ) throws {
         self.kind = kind
         self.places = places
+        self.settings = settings
         self.databaseProxy = databaseProxy
         self.producerProxy = producerProxy
         self.consumerProxy = consumerProxy
@@ -115,22 +119,25 @@ actor System {
     /// Runs a body on a new system.
     /// - Parameters:
     ///   - kind: What it runs on.
+    ///   - settings: Settings of all processes.
     ///   - onSmallDisks: Whether the embedded system's files are to stand on file systems that can be filled.
     static func with<T: Sendable>(
         _ kind: SystemKind,
+        settings: [String: String] = [:],
         onSmallDisks: Bool = false,
         _ body: (System) async throws -> T
     ) async throws -> T {
         try await withTemporaryDirectory { directory in
             switch kind {
-            case .embedded: return try await withFiles(in: directory, onSmallDisks: onSmallDisks, body)
-            case .servers, .bouncer: return try await withServers(kind, body)
+            case .embedded: return try await withFiles(in: directory, settings, onSmallDisks: onSmallDisks, body)
+            case .servers, .bouncer: return try await withServers(kind, settings, body)
             }
         }
     }
 
     private static func withFiles<T: Sendable>(
         in directory: String,
+        _ settings: [String: String],
         onSmallDisks: Bool,
         _ body: (System) async throws -> T
     ) async throws -> T {
@@ -154,7 +161,10 @@ actor System {
             directBroker: log
         )
         do {
-            let result = try await run(try System(kind: .embedded, places: places, disks: disks), body)
+            let result = try await run(
+                try System(kind: .embedded, places: places, settings: settings, disks: disks),
+                body
+            )
             for disk in disks { try await disk.unmount() }
             return result
         } catch {
@@ -165,6 +175,7 @@ actor System {
 
     private static func withServers<T: Sendable>(
         _ kind: SystemKind,
+        _ settings: [String: String],
         _ body: (System) async throws -> T
     ) async throws -> T {
         let cluster = try MockCluster(brokers: 1)
@@ -200,6 +211,7 @@ actor System {
                         try System(
                             kind: kind,
                             places: places,
+                            settings: settings,
                             databaseProxy: databaseProxy,
                             producerProxy: producerProxy,
                             consumerProxy: consumerProxy,
@@ -316,6 +328,7 @@ actor System {
                 ? Self.session : "\(Self.session);heartbeat.interval.ms=500",
             "DIONYSUS_HEARTBEAT_DIRECTORY": NSTemporaryDirectory(),
         ]
+        .merging(settings) { $1 }
     }
 
     /// Starts a process.
