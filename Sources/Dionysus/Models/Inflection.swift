@@ -47,9 +47,12 @@ public struct Inflection: Sendable, Hashable {
     /// - Parameter singular: A singular in snake case.
     /// - Returns: Its plural.
     public func plural(of singular: String) -> String {
-        inflected(singular, own: plurals, InflectionRule.plurals) { pair in
-            [InflectionRule(pair.plural, to: pair.plural), InflectionRule(pair.singular, to: pair.plural)]
-        }
+        inflected(
+            singular,
+            own: plurals,
+            irregular: InflectionRule.toPlural,
+            InflectionRule.allPlurals
+        )
     }
 
     /// `bookings_fees` becomes `bookings_fee`.
@@ -58,18 +61,19 @@ public struct Inflection: Sendable, Hashable {
     /// - Parameter plural: A plural in snake case.
     /// - Returns: Its singular.
     public func singular(of plural: String) -> String {
-        inflected(plural, own: singulars, InflectionRule.singulars) { pair in
-            [InflectionRule(pair.plural, to: pair.singular), InflectionRule(pair.singular, to: pair.singular)]
-        }
+        inflected(
+            plural,
+            own: singulars,
+            irregular: InflectionRule.toSingular,
+            InflectionRule.allSingulars
+        )
     }
-
-    private typealias Irregular = (singular: String, plural: String)
 
     private func inflected(
         _ name: String,
         own: [Ending],
-        _ rules: [InflectionRule],
-        irregular: (Irregular) -> [InflectionRule]
+        irregular: (InflectionRule.Irregular) -> [InflectionRule],
+        _ rules: [InflectionRule]
     ) -> String {
         let word = Array(name.utf8)
         if word.isEmpty || isUncountable(word) { return name }
@@ -77,10 +81,10 @@ public struct Inflection: Sendable, Hashable {
             if let result = InflectionRule(ending.ending, to: ending.replacement).applied(to: word) { return result }
         }
         // The longer ones first: `woman` is more than `man`.
-        let own = irregulars.sorted { ($0.key.utf8.count, $0.key) > ($1.key.utf8.count, $1.key) }
-            .map { (singular: $0.key, plural: $0.value) }
-        for rule in (own + InflectionRule.irregulars).flatMap(irregular) {
-            if let result = rule.applied(to: word) { return result }
+        for (singular, plural) in irregulars.sorted(by: { ($0.key.utf8.count, $0.key) > ($1.key.utf8.count, $1.key) }) {
+            for rule in irregular((singular, plural)) {
+                if let result = rule.applied(to: word) { return result }
+            }
         }
         for rule in rules {
             if let result = rule.applied(to: word) { return result }
@@ -89,15 +93,14 @@ public struct Inflection: Sendable, Hashable {
     }
 
     private func isUncountable(_ word: [UInt8]) -> Bool {
-        let countable = Set(
-            irregulars.flatMap { [$0.key, $0.value] } + (plurals + singulars).flatMap { [$0.ending, $0.replacement] }
-        )
-        return InflectionRule.uncountables.subtracting(countable).union(uncountables)
-            .contains { uncountable in
-                let uncountable = Array(uncountable.utf8)
-                guard word.endsAlike(uncountable) else { return false }
-                return word.dropLast(uncountable.count).last.map { !$0.isOfWord } ?? true
-            }
+        InflectionRule.uncountables.contains { word.endsAsWord($0.bytes) && !isCountable($0.text) }
+            || uncountables.contains { word.endsAsWord(Array($0.utf8)) }
+    }
+
+    /// Whether a word that is its own plural elsewhere has rules here.
+    private func isCountable(_ word: String) -> Bool {
+        irregulars.contains { $0.key == word || $0.value == word }
+            || (plurals + singulars).contains { $0.ending == word || $0.replacement == word }
     }
 
     // MARK: Case

@@ -50,12 +50,30 @@ struct InflectionRule: Sendable {
         }
     }
 
-    static let uncountables: Set<String> = [
-        "equipment", "information", "rice", "money", "species", "series", "fish", "sheep", "jeans", "police",
-    ]
+    /// Words that are their own plural, as text and as bytes.
+    static let uncountables: [(text: String, bytes: [UInt8])] =
+        ["equipment", "information", "rice", "money", "species", "series", "fish", "sheep", "jeans", "police"]
+        .map { ($0, Array($0.utf8)) }
+
+    /// A plural that follows no rule.
+    typealias Irregular = (singular: String, plural: String)
+
+    /// What makes an irregular plural, and leaves it alone.
+    static func toPlural(_ pair: Irregular) -> [InflectionRule] {
+        [InflectionRule(pair.plural, to: pair.plural), InflectionRule(pair.singular, to: pair.plural)]
+    }
+
+    /// What makes an irregular singular, and leaves it alone.
+    static func toSingular(_ pair: Irregular) -> [InflectionRule] {
+        [InflectionRule(pair.plural, to: pair.singular), InflectionRule(pair.singular, to: pair.singular)]
+    }
+
+    // Names come with messages, so that the rules are made once.
+    static let allPlurals = irregulars.flatMap(toPlural) + plurals
+    static let allSingulars = irregulars.flatMap(toSingular) + singulars
 
     /// The strongest first.
-    static let irregulars: [(singular: String, plural: String)] = [
+    static let irregulars: [Irregular] = [
         ("zombie", "zombies"), ("move", "moves"), ("sex", "sexes"), ("child", "children"), ("man", "men"),
         ("person", "people"),
     ]
@@ -128,6 +146,11 @@ extension [UInt8] {
     /// Whether the word has an ending, which is in lower case, whatever the case of its letters.
     func endsAlike(_ ending: [UInt8]) -> Bool {
         count >= ending.count && zip(suffix(ending.count), ending).allSatisfy { $0.lowered == $1 }
+    }
+
+    /// Whether the word ends with a whole word, which is in lower case.
+    func endsAsWord(_ word: [UInt8]) -> Bool {
+        endsAlike(word) && !(dropLast(word.count).last?.isOfWord ?? false)
     }
 }
 
