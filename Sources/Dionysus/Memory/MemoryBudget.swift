@@ -8,7 +8,7 @@ import Synchronization
 /// done. Something that is larger than the whole budget goes alone. Whoever shares a budget shares what it bounds: both
 /// sides of a process do if their settings have the same.
 public final class MemoryBudget: Sendable {
-    /// How much work may take if nobody says, in bytes: 96 MB, with which a process stays below 256 MB.
+    /// How much work may take if nobody says, in bytes: 96 MB.
     public static let standardSize = 96 << 20
     /// The smallest size that is any use, in bytes: 1 MB.
     public static let smallestSize = 1 << 20
@@ -50,9 +50,9 @@ public final class MemoryBudget: Sendable {
     /// How many wait for a part.
     package var waiting: Int { state.withLock(\.waiting.count) }
 
-    /// Waits until as much is free, and takes it. Those who wait get theirs in their order.
+    /// Waits until as much is free, and takes it.
     ///
-    /// Who holds a part must not wait for another one: both could wait for each other.
+    /// Those who wait get theirs in their order. Who holds a part must not wait for another one: both could wait for each other.
     /// - Parameter bytes: How much; more than the whole budget is given to who is alone.
     /// - Returns: The part, which is given back when it is released or nobody refers to it any more.
     /// - Throws: `CancellationError` if the task is cancelled while it waits.
