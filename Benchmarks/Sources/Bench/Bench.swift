@@ -13,7 +13,7 @@ struct Bench: AsyncParsableCommand {
             librdkafka's mock cluster runs in this process. 'relay-rtt' always uses the mock cluster, because it can \
             delay its answers.
             """,
-        subcommands: [RelayProcess.self, ConsumerProcess.self, IdleProcess.self]
+        subcommands: [RelayProcess.self, ConsumerProcess.self, DocumentProcess.self, IdleProcess.self]
     )
 
     @Option(help: "Run only these benchmarks: names, or the beginnings of several, separated by commas.")

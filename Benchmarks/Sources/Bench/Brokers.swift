@@ -26,6 +26,30 @@ func withKafkaServers<T>(roundTrip: Duration = .zero, _ body: (String) async thr
     return result
 }
 
+/// A Kafka with one topic that is new there.
+/// - Parameters:
+///   - name: The topic's name.
+///   - partitions: How many partitions it has.
+///   - body: Is given where the brokers are, and what stands before the topic's name so that it is new.
+func withKafkaTopic<T>(
+    _ name: String,
+    partitions: Int32,
+    _ body: (_ servers: String, _ prefix: String) async throws -> T
+) async throws -> T {
+    if let servers = ProcessInfo.processInfo.environment["DIONYSUS_SEED_BROKER"] {
+        let prefix = "bench_\(UUID().uuidString.prefix(8))_"
+        let broker = try KafkaBroker(bootstrapServers: servers)
+        try await broker.createTopics([TopicSpecification(name: prefix + name, partitions: partitions)])
+        await broker.close()
+        return try await body(servers, prefix)
+    }
+    let cluster = try MockCluster(brokers: 1)
+    try cluster.createTopic(name, partitions: partitions)
+    let result = try await body(cluster.bootstrapServers, "")
+    cluster.close()
+    return result
+}
+
 /// A log in a file.
 ///
 /// The mock cluster keeps too little of a topic to be read from its beginning.

@@ -1,5 +1,6 @@
 import Dionysus
 import DionysusConsumer
+import DionysusKafka
 import Synchronization
 
 /// Keeps rentals and bookings by convention.
@@ -64,6 +65,46 @@ extension Benchmark {
         }
     )
 
+    /// Events per second that come by Kafka's protocol; their floor comes from the embedded log.
+    static let consumerKafka = Benchmark(
+        name: "consumer-kafka",
+        figures: [
+            Figure(
+                name: "\(kafkaBacklog.formatted()) rental_created behind, one partition, by Kafka's protocol",
+                unit: "events/s",
+                targets: [.atLeast(60_000), .atLeastOfFloor(0.8)]
+            ),
+            Figure(name: "floor: the same from the embedded log", unit: "events/s"),
+        ],
+        run: {
+            let kafka = try await consumeFromKafka(kafkaBacklog, partitions: 1)
+            let embedded = try await withReplica { replica in
+                try await withEmbeddedLog { broker in
+                    let stream = ReplicatedStream.rentals(kafkaBacklog)
+                    try await broker.createTopics([TopicSpecification(name: stream.topic, partitions: 1)])
+                    try await stream.send(.created, version: 1, to: broker)
+                    return try await applyAll(stream, broker, replica)
+                }
+            }
+            return [kafka, seconds(embedded)].map { Double(kafkaBacklog) / $0 }
+        }
+    )
+
+    /// The same backlog in one partition and in four, by Kafka's protocol.
+    static let growthOnePartition = Benchmark(
+        name: "growth-one-partition",
+        figures: [
+            Figure(name: "\(kafkaBacklog.formatted()) rental_created behind, four partitions", unit: "s"),
+            Figure(name: "the same, one partition", unit: "s"),
+            Figure(name: "one by four", unit: "times", targets: [.atMost(2)]),
+        ],
+        run: {
+            let four = try await consumeFromKafka(kafkaBacklog, partitions: 4)
+            let one = try await consumeFromKafka(kafkaBacklog, partitions: 1)
+            return [four, one, one / four]
+        }
+    )
+
     /// Events per second into a file of SQLite.
     static let consumerSQLite = Benchmark(
         name: "consumer-sqlite",
@@ -78,6 +119,43 @@ extension Benchmark {
                 + withSQLiteReplica { try await consume(.updated, .rentals, into: $0) }
         }
     )
+}
+
+/// How many messages are behind by Kafka's protocol: the mock cluster keeps 5 MiB of a partition, into which these go as
+/// they are compressed.
+private let kafkaBacklog = 200_000
+
+/// What makes large batches, and small ones of what is much the same.
+private let compression = [
+    "compression.codec": "zstd", "linger.ms": "200", "batch.num.messages": "10000", "message.max.bytes": "4000000",
+    "batch.size": "4000000",
+]
+
+/// How many seconds it takes to apply a backlog of rentals.
+private func consumeFromKafka(_ count: Int, partitions: Int) async throws -> Double {
+    let stream = ReplicatedStream.rentals(count)
+    return try await withReplica { replica in
+        try await withKafkaTopic(stream.topic, partitions: Int32(partitions)) { servers, prefix in
+            let broker = try KafkaBroker(bootstrapServers: servers)
+            try await stream.send(
+                .created,
+                version: 1,
+                to: broker,
+                prefix: prefix,
+                partitions: partitions,
+                settings: compression
+            )
+            let ranges = try await broker.offsets(
+                of: (0..<Int32(partitions)).map { TopicPartition(prefix + stream.topic, $0) }
+            )
+            guard ranges.values.reduce(0, { $0 + $1.next - $1.first }) == Int64(count) else {
+                throw DionysusError(.application, "the log does not hold all of the backlog")
+            }
+            let spent = try await applyAll(stream, broker, replica, prefix: prefix)
+            await broker.close()
+            return seconds(spent)
+        }
+    }
 }
 
 /// How many events of a stream a second have been applied, from the start of the service to the last event, and how many
@@ -102,23 +180,39 @@ private func consume(
 }
 
 /// The time until the last event has been committed; what a consumer does to notice that it has caught up is left out.
+///
+/// By Kafka's protocol it begins with the first event: how long a broker takes to let a member into its group is its own
+/// affair.
 private func applyAll(
     _ stream: ReplicatedStream,
     _ broker: any MessageBroker,
-    _ replica: any Database
+    _ replica: any Database,
+    prefix: String? = nil
 ) async throws -> Duration {
     let clock = ContinuousClock()
     let start = clock.now
-    let arrivals = Mutex((left: stream.count, last: start))
+    let arrivals = Mutex((left: stream.count, first: prefix == nil ? start : nil, last: start))
     let mirror = RentalMirror { _ in
         arrivals.withLock { arrivals in
+            arrivals.first = arrivals.first ?? clock.now
             arrivals.left -= 1
             if arrivals.left == 0 { arrivals.last = clock.now }
         }
     }
-    try await ConsumerService(mirror, database: replica, broker: broker, stopsWhenCaughtUp: true, logger: quiet).run()
+    var settings = ConsumerSettings()
+    settings.topicPrefix = prefix ?? ""
+    settings.groupID = "bench_\(prefix ?? "")"
+    try await ConsumerService(
+        mirror,
+        database: replica,
+        broker: broker,
+        settings: settings,
+        stopsWhenCaughtUp: true,
+        logger: quiet
+    )
+    .run()
     return try arrivals.withLock { arrivals in
         guard arrivals.left == 0 else { throw DionysusError(.application, "\(arrivals.left) events are missing") }
-        return arrivals.last - start
+        return arrivals.last - (arrivals.first ?? start)
     }
 }

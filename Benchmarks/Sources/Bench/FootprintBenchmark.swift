@@ -50,9 +50,7 @@ extension Benchmark {
             try await withReplica { replica in
                 try await withEmbeddedLog { log in
                     try await log.createTopics([TopicSpecification(name: "v3_rentals", partitions: 1)])
-                    var rentals = ReplicatedStream.rentals
-                    rentals.count = backlog
-                    try await rentals.send(.created, version: 1, to: log)
+                    try await ReplicatedStream.rentals(backlog).send(.created, version: 1, to: log)
                     return flatness(
                         try await measureInOwnProcess([
                             "consumer-process", "--database", try await url(of: replica), "--log", log.path,

@@ -6,8 +6,8 @@ import Synchronization
 
 extension Benchmark {
     static let growth = [
-        growthMoved, growthRetrying, growthParked, growthProcesses, growthModels, growthTopics, growthWideCapture,
-        growthRelayMemory,
+        growthMoved, growthRetrying, growthParked, growthProcesses, growthModels, growthOnePartition, growthTopics,
+        growthWideCapture, growthRelayMemory, growthConsumerMemory,
     ]
 
     /// Records that moved to another partition key, whose earlier changes another lane may still have.

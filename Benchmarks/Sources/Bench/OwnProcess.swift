@@ -162,7 +162,7 @@ private final class MemoryTrace: Sendable {
 }
 
 /// What this process has used.
-private enum Usage {
+enum Usage {
     /// Seconds of all its threads together.
     static var processorTime: Double {
         var time = timespec()

@@ -53,8 +53,7 @@ private func makeTables(in replica: any Database) async throws {
 }
 
 /// Creates a table with the columns that every replica has, and some of its own.
-private func makeTable(_ name: String, _ own: [(name: String, type: ColumnType)], in replica: any Database) async throws
-{
+func makeTable(_ name: String, _ own: [(name: String, type: ColumnType)], in replica: any Database) async throws {
     let dialect = replica.dialect
     let columns =
         own + [

@@ -14,8 +14,22 @@ struct ReplicatedStream: Sendable {
     let rows: @Sendable (_ ids: ClosedRange<Int>) -> [(table: String, columns: [BulkColumn])]
 
     /// Sends an event of every record.
-    func send(_ change: EventName.Change, version: Int, to broker: any MessageBroker) async throws {
-        let producer = try await broker.makeProducer(ProducerOptions(clientID: "bench"))
+    /// - Parameters:
+    ///   - change: What the event tells of.
+    ///   - version: The version of the records.
+    ///   - broker: Where it goes.
+    ///   - prefix: What stands before the topic's name.
+    ///   - partitions: How many partitions the records are spread over.
+    ///   - settings: Settings of the broker's client.
+    func send(
+        _ change: EventName.Change,
+        version: Int,
+        to broker: any MessageBroker,
+        prefix: String = "",
+        partitions: Int = 1,
+        settings: [String: String] = [:]
+    ) async throws {
+        let producer = try await broker.makeProducer(ProducerOptions(clientID: "bench", settings: settings))
         for ids in runs(of: 5_000) {
             let messages = ids.map { id in
                 let value = """
@@ -23,8 +37,8 @@ struct ReplicatedStream: Sendable {
                     "data":[\(payload(id, version))]}]}
                     """
                 return OutgoingMessage(
-                    topic: topic,
-                    destination: .partition(0),
+                    topic: prefix + topic,
+                    destination: .partition(Int32(id % partitions)),
                     key: Array("\(model):\(id)".utf8),
                     value: Array(value.utf8),
                     headers: [MessageHeader(HeaderName.version, Array(String(version).utf8))]
@@ -66,6 +80,13 @@ struct ReplicatedStream: Sendable {
 }
 
 extension ReplicatedStream {
+    /// So many rentals.
+    static func rentals(_ count: Int) -> ReplicatedStream {
+        var rentals = rentals
+        rentals.count = count
+        return rentals
+    }
+
     /// Rentals with eight attributes and one link.
     static let rentals = ReplicatedStream(topic: "v3_rentals", count: 50_000, model: "Rental", event: "rental") {
         id,
