@@ -137,7 +137,8 @@ import Testing
             try await replica.publish(.rental(.created, 1, name: "hut"))
             try await replica.service(instrumentation, database: database).run()
             let error = ("error.type", "database_unavailable")
-            #expect(try metrics.expectCounter("dionysus.consumer.failures", [error]).totalValue == 2)
+            // Where it takes long, the consumer's own look at the database fails meanwhile, too.
+            #expect(try metrics.expectCounter("dionysus.consumer.failures", [error]).totalValue >= 2)
             #expect(metrics.counterTotal(label: "messaging.client.consumed.messages") == 1)
             #expect(metrics.counterTotal(label: "dionysus.consumer.applied") == 1)
         }

@@ -165,8 +165,9 @@ import Testing
             try await replica.publish(.rental(.created, 1, name: "hut", partition: 2))
             try await replica.service(instrumentation, database: database).run()
 
+            // Where it takes long, the consumer's own look at the database fails meanwhile, too.
             #expect(
-                errors.all
+                errors.all.filter { $0.activity == "write a batch" }
                     == [1, 2].map { ErrorContext("write a batch", topic: "v3_rentals", partition: 2, attempt: $0) }
             )
             #expect(occurred.all.map(\.context) == errors.all)

@@ -29,7 +29,8 @@ extension Benchmark {
     private static func drainPayloads(of size: Int, _ rows: Int) async throws -> [Double] {
         try await SourceFixture.with(rentals: rows) { fixture in
             // Hexadecimal digits, 32 at a time, and what a payload has beside the name.
-            try await fixture.run("UPDATE rentals SET name = repeat(md5(id::text), CAST(\(max(1, (size - 200) / 32)) AS integer))")
+            let repetitions = max(1, (size - 200) / 32)
+            try await fixture.run("UPDATE rentals SET name = repeat(md5(id::text), CAST(\(repetitions) AS integer))")
             try await fixture.fillOutbox()
             return try await withKafkaServers { servers in
                 let start = ContinuousClock.now
