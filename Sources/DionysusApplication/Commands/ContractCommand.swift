@@ -34,16 +34,12 @@ struct ContractCommand<App: DionysusApplication>: AsyncParsableCommand {
         case markdown
     }
 
-    enum Mode: String, ExpressibleByArgument, CaseIterable {
-        case backward, forward, full
-    }
-
     @Option(help: "How to write it.") var format: Format?
     @Option(help: ArgumentHelp("Only this topic, by its full name.", valueName: "topic")) var topic: String?
     @Option(help: ArgumentHelp("Write it to a file instead of printing it.", valueName: "file")) var write: String?
     @Option(help: ArgumentHelp("The file with the earlier contract, in the form json.", valueName: "file"))
     var check: String?
-    @Option(help: "Which consumers the check is for; forward if it isn't given.") var mode: Mode?
+    @Option(help: "Which consumers the check is for; forward if it isn't given.") var mode: ContractCompatibility?
 
     func validate() throws {
         if check != nil, format != nil || write != nil {
@@ -84,13 +80,15 @@ struct ContractCommand<App: DionysusApplication>: AsyncParsableCommand {
     }
 
     private func compare(_ contract: Contract, with earlier: Contract) throws {
-        let mode = mode.flatMap { ContractCompatibility(rawValue: $0.rawValue) } ?? .forward
+        let mode = mode ?? .forward
         let changes = contract.breakingChanges(since: earlier, for: mode)
         guard !changes.isEmpty else { return print("nothing breaks (\(mode.rawValue))") }
         for change in changes { print("\(change)") }
         throw ExitCode.failure
     }
 }
+
+extension ContractCompatibility: ExpressibleByArgument {}
 
 extension Contract {
     /// Reads a contract's file.

@@ -100,10 +100,7 @@ package struct ReplicaTables: Sendable {
         settings: ConsumerSettings,
         place: (_ topic: String, _ model: String) -> Place?
     ) throws {
-        let keys = Dictionary(
-            contract.allModels.map { ($0.name, $0.key.type) },
-            uniquingKeysWith: { first, _ in first }
-        )
+        let keys = contract.keyTypes
         var tables: [String: Table] = [:]
         for topic in contract.topics {
             for model in topic.models.flatMap(\.withParts) {
@@ -135,11 +132,9 @@ package struct ReplicaTables: Sendable {
                 columns.append(Column(name: name + "_ids", type: .json, role: .value))
                 continue
             }
-            let types = Set(link.models.compactMap { keys[$0]?.columnType })
-            // Where the linked model isn't in the contract, its keys may be of any type.
-            let isKnown = types.count == 1 && link.models.allSatisfy { keys[$0] != nil }
-            let type = isKnown ? types.first : nil
-            columns.append(Column(name: name + "_id", type: type ?? .text, role: .reference))
+            // Where it isn't known, ids may be of any type.
+            let type = link.idType(keys)?.columnType ?? .text
+            columns.append(Column(name: name + "_id", type: type, role: .reference))
             if link.models.count > 1 { columns.append(Column(name: name + "_type", type: .text, role: .value)) }
         }
         if place.softDeletes || model.attributes.contains(where: { $0.name == "canceled_at" }) {

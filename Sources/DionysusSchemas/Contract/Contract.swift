@@ -115,8 +115,23 @@ public struct Contract: Sendable, Hashable {
         }
     }
 
-    /// Every model, with those that are only sideloaded.
-    package var allModels: [Model] { topics.flatMap(\.models).flatMap(\.withParts) }
+    /// The types of primary keys, by the names of the models, with those that are only sideloaded.
+    package var keyTypes: [String: ContractType] {
+        Dictionary(
+            topics.flatMap(\.models).flatMap(\.withParts).map { ($0.name, $0.key.type) },
+            uniquingKeysWith: { first, _ in first }
+        )
+    }
+}
+
+extension Contract.Link {
+    /// The type of the ids that it holds.
+    /// - Parameter keys: The types of primary keys, by the names of the models.
+    /// - Returns: nil where it leads to a model that isn't among them, or to models with keys of several types.
+    package func idType(_ keys: [String: ContractType]) -> ContractType? {
+        let types = Set(models.map { keys[$0] })
+        return types.count == 1 ? types.first.flatMap(\.self) : nil
+    }
 }
 
 extension Contract.Model {

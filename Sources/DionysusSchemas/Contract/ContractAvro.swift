@@ -4,7 +4,7 @@ extension Contract {
     /// An Avro schema for each model of each topic: a record with the attributes, the ids of links, and sideloads as nested
     /// records.
     package var avroSchemas: JSON {
-        let keys = Dictionary(allModels.map { ($0.name, $0.key.type) }, uniquingKeysWith: { first, _ in first })
+        let keys = keyTypes
         return .array(
             topics.flatMap { topic in
                 topic.models.map { model in
@@ -58,9 +58,7 @@ extension Contract.Model {
 
 extension Contract.Link {
     fileprivate func avroFields(keys: [String: ContractType]) -> [(name: String, field: JSON)] {
-        let known = Set(models.compactMap { keys[$0] })
-        let isKnown = known.count == 1 && models.allSatisfy { keys[$0] != nil }
-        let id: [JSON] = isKnown ? known.map { ContractValue($0).avroSchema } : ["long", "string"]
+        let id: [JSON] = idType(keys).map { [ContractValue($0).avroSchema] } ?? ["long", "string"]
         guard !isToMany else {
             let name = Inflection().singular(of: name) + "_ids"
             let items = id.count == 1 ? id[0] : .array(id)

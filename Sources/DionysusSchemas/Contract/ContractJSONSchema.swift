@@ -62,23 +62,18 @@ extension Contract.Model {
     /// The schema of a payload.
     package var payloadSchema: JSON.Object {
         [
-            "type": "object", "properties": .object(JSON.Object(properties)),
+            "type": "object", "properties": .object(JSON.Object(properties(isWhole: true))),
             "required": .array(attributes.map { .string($0.name) } + ["links"]),
         ]
     }
 
     /// The schema of what is left of a record that no longer exists: its key, and what capture kept.
     package var remainsSchema: JSON.Object {
-        ["type": "object", "properties": .object(JSON.Object(optionalProperties)), "required": ["links"]]
+        ["type": "object", "properties": .object(JSON.Object(properties(isWhole: false))), "required": ["links"]]
     }
 
-    private var properties: [JSON.Object.Member] {
-        attributes.map { JSON.Object.Member($0.name, .object($0.value.schema)) } + [linksMember(isWhole: true)]
-            + partMembers
-    }
-
-    private var optionalProperties: [JSON.Object.Member] {
-        attributes.map { JSON.Object.Member($0.name, .object($0.value.schema)) } + [linksMember(isWhole: false)]
+    private func properties(isWhole: Bool) -> [JSON.Object.Member] {
+        attributes.map { JSON.Object.Member($0.name, .object($0.value.schema)) } + [linksMember(isWhole: isWhole)]
             + partMembers
     }
 
