@@ -6,8 +6,6 @@ struct Catalogue: Sendable {
     /// Whether the database has a type of its own for UUIDs, and compares them whatever their spelling.
     private(set) var hasUUIDs = true
     private(set) var dialect: (any SQLDialect)?
-    /// What is wrong with how the keys of models are stored, by the models' names.
-    private var misplacedKeys: [String: String] = [:]
 
     /// Looks up every table that a declaration names.
     static func read(for registry: Registry, from database: some Database) async throws -> Catalogue {
@@ -19,18 +17,11 @@ struct Catalogue: Sendable {
             for name in names {
                 catalogue.tables[name] = try transaction.describe(table: name)
             }
-            for model in registry.models {
-                guard let table = catalogue.tables[model.table] else { continue }
-                catalogue.misplacedKeys[model.name] = try StoredKeys(of: model, table, in: &transaction)?.problem
-            }
             return catalogue
         }
     }
 
     subscript(table: String) -> TableDescription? { tables[table] }
-
-    /// What is wrong with how the keys of a model's records are stored, if something shows.
-    func misplacedKeys(of model: ModelDescription) -> String? { misplacedKeys[model.name] }
 
     func primaryKeyType(of model: ModelDescription) -> DatabaseType { keyType(model.table, model.primaryKey) }
 

@@ -18,10 +18,11 @@ extension Registry {
 
 extension Registry {
     /// What of the declaration may fail for some rows, a line each.
-    func warnings(in catalogue: Catalogue) -> [String] {
-        models.flatMap { model in
+    func warnings(in catalogue: Catalogue, _ transaction: inout Transaction) throws -> [String] {
+        try models.flatMap { model in
             let fit = try? catalogue.fit(of: model)
-            let warnings = (fit?.warnings ?? []) + [catalogue.misplacedKeys(of: model)].compactMap(\.self)
+            let keys = try catalogue[model.table].flatMap { try StoredKeys(of: model, $0, in: &transaction)?.problem }
+            let warnings = (fit?.warnings ?? []) + [keys].compactMap(\.self)
             return warnings.map { "model \(model): \($0)" }
         }
     }
