@@ -169,11 +169,14 @@ import Testing
             let intruder = try await one.broker.makeConsumer(options)
             let error = await #expect(throws: DionysusError.self) {
                 try await Self.running(one) {
-                    // It has committed all that it will before the other one shows itself, and writes over nothing.
-                    while try await one.broker.committedPositions(of: Self.group, in: Self.partitions)
-                        .filter({ $0.value.offset == 2 }).count < 4
-                    {}
-                    try await intruder.commit([Self.partitions[3]: 0])
+                    // The intruder commits in its own share of the partitions, which the consumer leaves alone.
+                    var claimed: [TopicPartition: CommittedPosition] = [:]
+                    while claimed.isEmpty {
+                        claimed = try await one.broker.committedPositions(of: Self.group, in: Self.partitions)
+                    }
+                    let share = Self.partitions.filter { claimed[$0] == nil }
+                    #expect(share.count == 2)
+                    try await intruder.commit(Dictionary(uniqueKeysWithValues: share.map { ($0, 0) }))
                     try await Task.sleep(for: .seconds(3_600))
                 }
             }
