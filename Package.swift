@@ -162,6 +162,17 @@ let package = Package(
             path: "Examples/Rentals",
             swiftSettings: strict
         ),
+        .executableTarget(
+            name: "Bench",
+            dependencies: [
+                "Dionysus", "DionysusConsumer", "DionysusEmbedded", "DionysusKafka", "DionysusKafkaTesting",
+                "DionysusPostgres", "DionysusProducer", "DionysusSQLite", "DionysusSchemas",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            path: "Benchmarks"
+        ),
         .target(
             name: "Observability",
             dependencies: [

@@ -33,18 +33,6 @@ extension DatabaseValueConvertible where Self: FixedWidthInteger {
 
 extension DatabaseValue: DatabaseValueConvertible {
     public var databaseValue: DatabaseValue { self }
-
-    /// A document with what a value encodes, for values that are objects: structures and dictionaries.
-    /// - Parameter value: The value.
-    /// - Throws: What the value's encoding throws, and ``DionysusError`` with code `typeMismatch` for a number that JSON can't
-    ///   express.
-    public static func document(_ value: some Encodable) throws -> DatabaseValue {
-        do {
-            return .json(try JSONTreeEncoder().encode(value).text)
-        } catch let error as Unwritable {
-            throw error.error
-        }
-    }
 }
 
 extension Bool: DatabaseValueConvertible {
@@ -114,11 +102,6 @@ extension Date: DatabaseValueConvertible {
 
 extension CalendarDate: DatabaseValueConvertible {
     public var databaseValue: DatabaseValue { .text(description) }
-}
-
-extension JSON: DatabaseValueConvertible {
-    public static var databaseType: DatabaseType { .json }
-    public var databaseValue: DatabaseValue { .json(text) }
 }
 
 extension Optional: DatabaseValueConvertible where Wrapped: DatabaseValueConvertible {

@@ -1,0 +1,56 @@
+/// A partition of a topic.
+public struct TopicPartition: Sendable, Hashable, Comparable, CustomStringConvertible {
+    /// The topic's name.
+    public var topic: String
+    /// The partition's number, counted from zero.
+    public var partition: Int32
+
+    /// Creates a reference to a partition.
+    /// - Parameters:
+    ///   - topic: The topic's name.
+    ///   - partition: The partition's number, counted from zero.
+    public init(_ topic: String, _ partition: Int32) {
+        self.topic = topic
+        self.partition = partition
+    }
+
+    public var description: String { "\(topic)[\(partition)]" }
+
+    public static func < (lhs: TopicPartition, rhs: TopicPartition) -> Bool {
+        (lhs.topic, lhs.partition) < (rhs.topic, rhs.partition)
+    }
+}
+
+/// The bounds of a partition: its first offset, and the one the next message will get.
+public struct OffsetRange: Sendable, Hashable {
+    /// The offset of the oldest message that is kept.
+    public var first: Int64
+    /// The offset that the next message will get.
+    public var next: Int64
+
+    /// Creates bounds.
+    /// - Parameters:
+    ///   - first: The offset of the oldest message that is kept.
+    ///   - next: The offset that the next message will get.
+    public init(first: Int64, next: Int64) {
+        self.first = first
+        self.next = next
+    }
+}
+
+/// What a group has told the broker of its position in a partition.
+public struct CommittedPosition: Sendable, Hashable {
+    /// The next offset to be read.
+    public var offset: Int64
+    /// The text that was told with it; nil if there was none.
+    public var metadata: String?
+
+    /// Creates a position.
+    /// - Parameters:
+    ///   - offset: The next offset to be read.
+    ///   - metadata: The text that was told with it; nil if there was none.
+    public init(offset: Int64, metadata: String? = nil) {
+        self.offset = offset
+        self.metadata = metadata
+    }
+}
