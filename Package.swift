@@ -27,6 +27,12 @@ let package = Package(
         .library(name: "DionysusConformance", targets: ["DionysusConformance"]),
         .executable(name: "rentals", targets: ["Rentals"]),
     ],
+    traits: [
+        .trait(name: "PostgreSQL", description: "PostgreSQL, by libpq."),
+        .trait(name: "SQLite", description: "SQLite and the embedded log, by GRDB."),
+        .trait(name: "Kafka", description: "Kafka, by librdkafka."),
+        .default(enabledTraits: ["PostgreSQL", "SQLite", "Kafka"]),
+    ],
     dependencies: [
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
@@ -135,7 +141,10 @@ let package = Package(
             name: "DionysusApplication",
             dependencies: [
                 "Dionysus", "DionysusSchemas", "DionysusProducer", "DionysusConsumer", "DionysusHealth",
-                "DionysusPostgres", "DionysusSQLite", "DionysusKafka", "DionysusEmbedded",
+                .target(name: "DionysusPostgres", condition: .when(traits: ["PostgreSQL"])),
+                .target(name: "DionysusSQLite", condition: .when(traits: ["SQLite"])),
+                .target(name: "DionysusEmbedded", condition: .when(traits: ["SQLite"])),
+                .target(name: "DionysusKafka", condition: .when(traits: ["Kafka"])),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "Logging", package: "swift-log"),
@@ -146,7 +155,9 @@ let package = Package(
         .target(
             name: "DionysusTesting",
             dependencies: [
-                "Dionysus", "DionysusProducer", "DionysusConsumer", "DionysusPostgres", "DionysusSQLite",
+                "Dionysus", "DionysusProducer", "DionysusConsumer",
+                .target(name: "DionysusPostgres", condition: .when(traits: ["PostgreSQL"])),
+                .target(name: "DionysusSQLite", condition: .when(traits: ["SQLite"])),
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict

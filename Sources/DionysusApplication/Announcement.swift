@@ -1,6 +1,4 @@
 import DionysusHealth
-import DionysusKafka
-import DionysusPostgres
 
 #if canImport(Glibc)
 import Glibc
@@ -35,9 +33,9 @@ extension ApplicationSettings {
             }
         let cautions = [
             Self.path(of: database, scheme: "sqlite:").map(Self.caution(file:))
-                ?? (try? ConnectionString(database))?.caution,
+                ?? AddressDisplay.caution(postgres: database),
             Self.path(of: seedBroker, scheme: "embedded:").map(Self.caution(file:))
-                ?? SettingsDisplay.caution(brokerSettings.merging(own) { $1 }, servers: seedBroker),
+                ?? AddressDisplay.caution(broker: brokerSettings.merging(own) { $1 }, servers: seedBroker),
         ]
         return cautions.compactMap(\.self)
     }

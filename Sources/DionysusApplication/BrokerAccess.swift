@@ -1,4 +1,3 @@
-import DionysusKafka
 import Foundation
 
 /// How a Kafka cluster lets the application in: each part apart, so that each can come from a place of its own.
@@ -65,7 +64,7 @@ public struct BrokerAccess: Sendable {
             if line.isEmpty || line.hasPrefix("#") { continue }
             let parts = line.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             let setting = String(parts[0].reversed().drop(while: \.isBlank).reversed())
-            guard parts.count == 2, SettingsDisplay.exists(setting) else {
+            guard parts.count == 2, AddressDisplay.exists(setting) else {
                 faults.append("\(name): line \(index + 1) of \(settingsFile) is no name=value of the broker's client")
                 continue
             }

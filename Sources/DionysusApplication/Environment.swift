@@ -1,14 +1,8 @@
 public import Dionysus
 import DionysusConsumer
-import DionysusEmbedded
 import DionysusHealth
-import DionysusKafka
-import DionysusPostgres
 public import DionysusProducer
-import DionysusSQLite
 public import Logging
-
-import struct Foundation.URL
 
 /// An application with its settings, and what it connects to.
 public struct ApplicationEnvironment<App: DionysusApplication>: Sendable {
@@ -58,9 +52,7 @@ public struct ApplicationEnvironment<App: DionysusApplication>: Sendable {
     /// - Throws: ``Dionysus/DionysusError`` with code `configuration` if its address is not set or can't be understood.
     public func broker() throws -> any MessageBroker {
         try settings.require([.broker])
-        let seed = settings.seedBroker
-        if let path = seed.suffix(after: "embedded:") { return try EmbeddedBroker(path: path) }
-        return try KafkaBroker(bootstrapServers: seed, settings: settings.brokerSettings, logger: logger)
+        return try connectBroker(settings.seedBroker, settings: settings.brokerSettings, logger: logger)
     }
 
     /// The heartbeat of a service in this process.
@@ -77,25 +69,15 @@ public struct ApplicationEnvironment<App: DionysusApplication>: Sendable {
 
     private func open(_ address: Address, _ role: ServiceRole?) throws -> any CapturingDatabase {
         try settings.require([address])
-        let url = settings[keyPath: address.path]
-        let outbox = address == .source ? try OutboxTables(settings.outboxTable) : OutboxTables()
-        if let path = url.suffix(after: "sqlite:"), !path.isEmpty {
-            var options = SQLiteOptions()
-            options.outbox = outbox
-            return try SQLiteDatabase(path: path, options: options)
-        }
-        guard url.hasPrefix("postgres://") || url.hasPrefix("postgresql://") else {
-            throw DionysusError(
-                .configuration,
-                "\(address.rawValue) is neither sqlite:PATH nor postgres://user:password@host:port/database",
-                advice: "correct the variable"
-            )
-        }
         // The server's list of sessions shows who they belong to.
-        var options = PostgresOptions(maxConnections: settings.databaseConnections)
-        options.outbox = outbox
-        options.applicationName = ([App.name] + (role.map { [$0.rawValue] } ?? [])).joined(separator: " ")
-        return try PostgresDatabase(url: url, options: options, logger: logger)
+        let name = ([App.name] + (role.map { [$0.rawValue] } ?? [])).joined(separator: " ")
+        return try DatabaseAddress(settings[keyPath: address.path], variable: address.rawValue)
+            .open(
+                outbox: address == .source ? OutboxTables(settings.outboxTable) : OutboxTables(),
+                connections: settings.databaseConnections,
+                applicationName: name,
+                logger: logger
+            )
     }
 }
 
@@ -116,14 +98,6 @@ extension ApplicationSettings {
             case .consumer: Address.replica
             }
         try require([address])
-        let url = self[keyPath: address.path]
-        if let path = url.suffix(after: "sqlite:") { return URL(filePath: path).standardizedFileURL.path }
-        return try PostgresDatabase(url: url).location
-    }
-}
-
-extension String {
-    fileprivate func suffix(after prefix: String) -> String? {
-        hasPrefix(prefix) ? String(dropFirst(prefix.count)) : nil
+        return try DatabaseAddress(self[keyPath: address.path], variable: address.rawValue).location
     }
 }

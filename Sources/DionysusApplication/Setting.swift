@@ -1,7 +1,5 @@
 import Configuration
 import Dionysus
-import DionysusKafka
-import DionysusPostgres
 import DionysusProducer
 import Logging
 
@@ -480,10 +478,10 @@ struct Setting: Sendable {
             summary,
             // A name that is none isn't told: it may be a piece of a password.
             expects: "settings of the broker's client, name=value;name=\"value\", with a ; only in quotes",
-            show: { SettingsDisplay.shown($0).joined(separator: ";") },
+            show: { AddressDisplay.shown($0).joined(separator: ";") },
             parse: { text in
                 let pairs = parsePairs(text)
-                return pairs?.keys.allSatisfy(SettingsDisplay.exists) == true ? pairs : nil
+                return pairs?.keys.allSatisfy(AddressDisplay.exists) == true ? pairs : nil
             }
         )
     }
@@ -527,7 +525,7 @@ struct Setting: Sendable {
 /// A database's address without its secrets; nothing of it if nobody knows which part is secret.
 func shownURL(_ url: String) -> String {
     if url.hasPrefix("sqlite:") || url.isEmpty { return url }
-    return (try? ConnectionString(url))?.shown ?? "***"
+    return AddressDisplay.postgres(url)
 }
 
 /// The broker's address; nothing of it if it seems to have credentials.

@@ -1,8 +1,6 @@
 import ArgumentParser
 import Dionysus
 import DionysusConsumer
-import DionysusPostgres
-import DionysusSQLite
 import DionysusSchemas
 
 struct ReplicaTablesCommand<App: DionysusApplication>: AsyncParsableCommand {
@@ -22,9 +20,11 @@ struct ReplicaTablesCommand<App: DionysusApplication>: AsyncParsableCommand {
         case postgres, sqlite
 
         var dialect: any SQLDialect {
-            switch self {
-            case .postgres: PostgresDialect()
-            case .sqlite: SQLiteDialect()
+            get throws {
+                switch self {
+                case .postgres: try PrintedDialect.postgres()
+                case .sqlite: try PrintedDialect.sqlite()
+                }
             }
         }
     }
@@ -57,7 +57,7 @@ struct ReplicaTablesCommand<App: DionysusApplication>: AsyncParsableCommand {
             settings: settings.consumer
         )
         if swift { return print(tables.swiftSource) }
-        let dialect = (sql ?? .postgres).dialect
+        let dialect = try (sql ?? .postgres).dialect
         print(tables.tables.flatMap { $0.creation(dialect) }.map { $0 + ";" }.joined(separator: "\n\n"))
     }
 }

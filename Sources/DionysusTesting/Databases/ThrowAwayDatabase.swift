@@ -1,12 +1,17 @@
 public import Dionysus
-import DionysusPostgres
-import DionysusSQLite
 
 import class Foundation.FileManager
 import func Foundation.NSTemporaryDirectory
 import class Foundation.ProcessInfo
 import struct Foundation.URLComponents
 import struct Foundation.UUID
+
+#if SQLite
+import DionysusSQLite
+#endif
+#if PostgreSQL
+import DionysusPostgres
+#endif
 
 /// Which databases a test gets, empty at its beginning and gone at its end.
 public enum ThrowAwayDatabase: Sendable, Hashable, CustomStringConvertible {
@@ -22,7 +27,14 @@ public enum ThrowAwayDatabase: Sendable, Hashable, CustomStringConvertible {
     ///     func `a rental arrives`(_ database: ThrowAwayDatabase) async throws { … }
     public static var available: [ThrowAwayDatabase] {
         let server = ProcessInfo.processInfo.environment["DIONYSUS_TEST_POSTGRES_URL"]
-        return [.sqlite] + (server.map { [.postgres(server: $0)] } ?? [])
+        var available: [ThrowAwayDatabase] = []
+        #if SQLite
+        available.append(.sqlite)
+        #endif
+        #if PostgreSQL
+        if let server { available.append(.postgres(server: server)) }
+        #endif
+        return available
     }
 
     /// The kind, without the server.
@@ -46,12 +58,17 @@ public enum ThrowAwayDatabase: Sendable, Hashable, CustomStringConvertible {
         let name = "dionysus_test_\(UUID().uuidString.lowercased().replacing("-", with: ""))"
         switch self {
         case .sqlite:
+            #if SQLite
             let directory = NSTemporaryDirectory() + "/" + name
             var options = SQLiteOptions()
             options.isDurable = false
             let database = try SQLiteDatabase(path: "\(directory)/test.sqlite", options: options)
             return TestDatabase(database) { try FileManager.default.removeItem(atPath: directory) }
+            #else
+            throw leftOut("SQLite")
+            #endif
         case .postgres(let server):
+            #if PostgreSQL
             guard var components = URLComponents(string: server) else {
                 throw DionysusError(
                     .configuration,
@@ -67,10 +84,14 @@ public enum ThrowAwayDatabase: Sendable, Hashable, CustomStringConvertible {
             return TestDatabase(database) {
                 try await onServer(server, "DROP DATABASE IF EXISTS \(identifier: name) WITH (FORCE)")
             }
+            #else
+            throw leftOut("PostgreSQL")
+            #endif
         }
     }
 }
 
+#if PostgreSQL
 private func onServer(_ url: String, _ statement: SQL) async throws {
     let server = try PostgresDatabase(url: url)
     do {
@@ -81,3 +102,14 @@ private func onServer(_ url: String, _ statement: SQL) async throws {
     }
     await server.close()
 }
+#endif
+
+#if !SQLite || !PostgreSQL
+private func leftOut(_ trait: String) -> DionysusError {
+    DionysusError(
+        .configuration,
+        "the test kit was built without \(trait)",
+        advice: "depend on the package with its trait \(trait), or test on another database"
+    )
+}
+#endif
