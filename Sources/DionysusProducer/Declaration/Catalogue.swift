@@ -40,3 +40,33 @@ extension SQLDialect {
     /// Whether the database has a type for UUIDs.
     var hasUUIDs: Bool { columnType(.uuid).lowercased() == "uuid" }
 }
+
+extension Catalogue {
+    /// Whether the database fills a column's texts with blanks, which it leaves out of account itself.
+    func isPadded(_ table: String, _ column: String) -> Bool {
+        // SQLite takes such a type's name for text like any other.
+        guard hasUUIDs, let declared = self[table]?.column(column)?.declaredType else { return false }
+        return declared == "character" || declared.hasPrefix("character(")
+    }
+}
+
+extension RecordKey {
+    init(of model: ModelDescription, _ catalogue: Catalogue) {
+        self.init(
+            type: catalogue.primaryKeyType(of: model),
+            isUUID: model.isKnownByUUID,
+            isPadded: catalogue.isPadded(model.table, model.primaryKey),
+            isLoose: !catalogue.hasUUIDs
+        )
+    }
+
+    /// The keys of those models whose records the outbox may know under several spellings, by the models' names.
+    static func spelled(_ registry: Registry, _ catalogue: Catalogue) -> [String: RecordKey] {
+        var keys: [String: RecordKey] = [:]
+        for model in registry.models {
+            let key = RecordKey(of: model, catalogue)
+            if key.hasSpellings { keys[model.name] = key }
+        }
+        return keys
+    }
+}

@@ -175,3 +175,16 @@ extension Catalogue {
         return columns.filter { description.column($0) == nil }.map { "table \(table) has no column \($0)" }
     }
 }
+
+/// Tables of the declaration of which the database hides rows: what isn't found there counts as gone.
+func hiddenRows(
+    _ registry: Registry,
+    _ database: any CapturingDatabase,
+    in transaction: inout Transaction
+) throws -> [String] {
+    try database.outbox.tablesHidingRows(among: registry.tables, in: &transaction)
+        .map { table in
+            "row-level security hides rows of table \(table) from this role, and what the relay doesn't see would count as "
+                + "deleted: let the role bypass it (ALTER ROLE … BYPASSRLS), or connect as the table's owner"
+        }
+}

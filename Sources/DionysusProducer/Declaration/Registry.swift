@@ -217,3 +217,15 @@ enum PublicationPartitionKey: Sendable {
         return computed.columns
     }
 }
+
+extension RecordGroup {
+    init(_ publication: Registry.Publication) {
+        self.init(topic: publication.topic, modelName: publication.model.name)
+    }
+
+    /// The groups of a publication: in its topic, and in its genesis topic alone.
+    static func all(of publication: Registry.Publication) -> [RecordGroup] {
+        ([publication.topic] + (publication.genesisTopic.map { [$0] } ?? []))
+            .map { RecordGroup(topic: $0, modelName: publication.model.name) }
+    }
+}

@@ -33,7 +33,7 @@ public struct TopicSettings: Sendable, Hashable {
     /// How long messages are kept, to the millisecond; nil leaves it to the broker.
     public var retention: Duration? {
         get { values["retention.ms"].flatMap { Int64($0) }.flatMap { $0 < 0 ? nil : .milliseconds($0) } }
-        set { values["retention.ms"] = newValue.map { "\(Int64($0.seconds * 1_000))" } }
+        set { values["retention.ms"] = newValue.map { "\(Int64($0.inSeconds * 1_000))" } }
     }
 
     /// These settings, and where they have none those of others.

@@ -65,7 +65,7 @@ public struct GenesisRun: Sendable {
         guard state == .running, isSplit else { return nil }
         if let spread, chunks > 0 {
             // The last chunk is due before the whole time has passed.
-            let lastDue = startsAt + spread.seconds * Double(chunks - 1) / Double(chunks)
+            let lastDue = startsAt + spread.inSeconds * Double(chunks - 1) / Double(chunks)
             if lastDue > readAt { return lastDue }
         }
         guard chunksDone > 0 else { return chunks == 0 ? readAt : nil }
@@ -80,9 +80,4 @@ public struct GenesisRun: Sendable {
         guard elapsed >= 0 else { return 0 }
         return min(chunks, Int64(min(elapsed / spread, 1) * Double(chunks)) + 1)
     }
-}
-
-extension Duration {
-    /// The duration in seconds.
-    var seconds: Double { Double(components.seconds) + Double(components.attoseconds) / 1e18 }
 }

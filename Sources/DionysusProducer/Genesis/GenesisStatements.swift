@@ -50,7 +50,7 @@ struct GenesisStatements: Sendable {
         """
         INSERT INTO \(runTable)
           (topic, model, state, selection, context, spread_seconds, chunk_size, created_at, starts_at)
-        VALUES (\(topic), \(model), 'running', \(selection.json.text), \(context.json.text), \((spread?.seconds).databaseValue),
+        VALUES (\(topic), \(model), 'running', \(selection.json.text), \(context.json.text), \((spread?.inSeconds).databaseValue),
           \(chunkSize), \(now), \(now))
         RETURNING id
         """
@@ -299,18 +299,5 @@ extension GenesisRun {
         recordsQueued = try row.count(14)
         recordsPublished = try recordsQueued - row.count(15)
         readAt = try row.timestamp(16) ?? .now
-    }
-}
-
-extension Row {
-    /// A sum, which PostgreSQL returns as a decimal.
-    func count(_ column: Int) throws -> Int64 {
-        guard case .integer(let value) = try self[column].converted(to: .integer) else { return 0 }
-        return value
-    }
-
-    func double(_ column: Int) throws -> Double? {
-        guard case .double(let value) = try self[column].converted(to: .double) else { return nil }
-        return value
     }
 }

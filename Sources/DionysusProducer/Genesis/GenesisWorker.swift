@@ -8,10 +8,6 @@ import struct Foundation.UUID
 /// Each step is a short transaction that either happened or didn't: a chunk is marked in the transaction that writes
 /// its rows. Any number of workers may be at it, in one process or many; they pass over what another has locked.
 struct GenesisWorker: Sendable {
-    /// New runs and chunks that become due are looked for less often than new rows: nobody waits for these seconds.
-    private static let pauseWithoutWork = Duration.seconds(2)
-    /// Until the relay has published enough for the next chunk, or what is left of a run.
-    private static let pauseUnderPressure = Duration.milliseconds(50)
     /// How many chunks of a run are taken before the next run has its turn.
     private static let chunksPerTurn = 8
     /// How many chunks whose rows are under way are looked at.
@@ -31,30 +27,6 @@ struct GenesisWorker: Sendable {
     let telemetry: RelayTelemetry
 
     private var statements: GenesisStatements { GenesisStatements(tables: outbox.tables, dialect: outbox.dialect) }
-
-    /// Works until the queue is closed.
-    /// - Parameters:
-    ///   - queue: The relay's queue.
-    ///   - onQueued: Called when rows may have been written to the outbox.
-    func run(_ queue: LaneQueue, onQueued: @Sendable () -> Void) async throws {
-        // A database that was migrated by an earlier version has no runs.
-        let isInstalled = try await queue.patiently("look for genesis runs", telemetry) {
-            try await database.transaction(.snapshot) { [outbox] in
-                try $0.describe(table: outbox.tables.path(GenesisSchema.chunks)) != nil
-            }
-        }
-        guard isInstalled == true else { return }
-        while !queue.isClosed {
-            let progress = try await queue.patiently("work on genesis runs", telemetry) {
-                try await step(onQueued: onQueued)
-            }
-            switch progress {
-            case .worked: onQueued()
-            case .waitsForRelay: await queue.pause(Self.pauseUnderPressure)
-            case .idle, nil: await queue.pause(max(settings.pollInterval, Self.pauseWithoutWork))
-            }
-        }
-    }
 
     /// What can be done for a run now.
     private struct Situation: Sendable {
@@ -209,7 +181,7 @@ struct GenesisWorker: Sendable {
             service: settings.publisherServiceName ?? settings.clientID,
             topic: run.topic,
             startedAt: run.createdAt,
-            plannedEnd: run.spread.map { run.startsAt + $0 + settings.genesisSafetyDelay.seconds }
+            plannedEnd: run.spread.map { run.startsAt + $0 + settings.genesisSafetyDelay.inSeconds }
         )
         await telemetry.instrumentation.publish(started, to: telemetry.errorHandler)
         await hooks.onStarted(started)
@@ -238,12 +210,16 @@ struct GenesisWorker: Sendable {
                 number: try row.integer(0) ?? 0,
                 topic: run.topic,
                 model: run.model,
-                publication: publication,
-                records: records,
-                keysAfter: try row.text(1).map(key),
-                keysUntil: key(try row.text(2) ?? ""),
-                outbox: outbox,
-                context: run.context
+                records: TableChunk(
+                    runID: run.id,
+                    topic: run.topic,
+                    publication: publication,
+                    records: records,
+                    keysAfter: try row.text(1).map(key),
+                    keysUntil: key(try row.text(2) ?? ""),
+                    outbox: outbox,
+                    context: run.context
+                )
             )
             let streamer = try run.selection.streamer.map(registry.genesisStreamer(named:)) ?? hooks.streamer
             let rows = try streamer.stream(chunk, in: &transaction)
@@ -264,7 +240,7 @@ struct GenesisWorker: Sendable {
                 service: settings.publisherServiceName ?? settings.clientID,
                 topic: run.topic,
                 startedAt: run.createdAt,
-                endedAt: run.now + settings.genesisSafetyDelay.seconds
+                endedAt: run.now + settings.genesisSafetyDelay.inSeconds
             )
             await telemetry.instrumentation.publish(performed, to: telemetry.errorHandler)
             await hooks.onPerformed(performed)
@@ -280,7 +256,7 @@ struct GenesisWorker: Sendable {
         let reason = DionysusError(
             .statement,
             "genesis run \(run.id) of \(run.model) in topic \(run.topic) waits: \(error.message)",
-            advice: RelayPipeline.remedy(error),
+            advice: error.adviceForWaitingRows,
             underlying: error
         )
         guard refused.note(RecordGroup(run), reason.description) == .begun else { return }

@@ -62,12 +62,3 @@ extension Genesis {
         return Int(try count.first?.integer(0) ?? 0)
     }
 }
-
-extension OutboxContext {
-    init(_ row: OutboxRow) {
-        createdAt = row.createdAt
-        traceparent = row.traceparent
-        tracestate = row.tracestate
-        origin = row.origin
-    }
-}

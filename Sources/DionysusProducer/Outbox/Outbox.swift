@@ -44,13 +44,17 @@ struct Outbox: Sendable {
         return Outbox(
             support: database.outbox,
             dialect: database.dialect,
-            lanes: try OutboxSchema.lanes(tables, in: &transaction),
+            lanes: try laneCount(tables, in: &transaction),
             isMadeByRuby: isMadeByRuby(table),
             hasContext: OutboxRow.contextColumns.allSatisfy { table.column($0) != nil },
             hasChangeset: table.column("changeset") != nil,
             holdsUnicode: try database.outbox.holdsUnicode(in: &transaction),
             messageLength: OutboxShape.messageLength(of: table)
         )
+    }
+
+    static func laneCount(_ tables: OutboxTables, in transaction: inout Transaction) throws -> Int {
+        Int(try transaction.run("SELECT count(*) FROM \(tables.lanes)").first?.integer(0) ?? 0)
     }
 
     static func isMadeByRuby(_ table: TableDescription) -> Bool {

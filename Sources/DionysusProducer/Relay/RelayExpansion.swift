@@ -145,7 +145,7 @@ extension RelayPipeline {
             .statement,
             "changes of \(row.resourceClass) can't be told of \(publication.model) in topic \(publication.topic): "
                 + error.message,
-            advice: Self.remedy(error),
+            advice: error.adviceForWaitingRows,
             underlying: error
         )
     }

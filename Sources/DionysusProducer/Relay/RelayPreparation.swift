@@ -58,28 +58,3 @@ extension RelayPipeline {
         )
     }
 }
-
-/// Tables of the declaration of which the database hides rows: what isn't found there counts as gone.
-func hiddenRows(
-    _ registry: Registry,
-    _ database: any CapturingDatabase,
-    in transaction: inout Transaction
-) throws -> [String] {
-    try database.outbox.tablesHidingRows(among: registry.tables, in: &transaction)
-        .map { table in
-            "row-level security hides rows of table \(table) from this role, and what the relay doesn't see would count as "
-                + "deleted: let the role bypass it (ALTER ROLE … BYPASSRLS), or connect as the table's owner"
-        }
-}
-
-extension RecordGroup {
-    init(_ publication: Registry.Publication) {
-        self.init(topic: publication.topic, modelName: publication.model.name)
-    }
-
-    /// The groups of a publication: in its topic, and in its genesis topic alone.
-    static func all(of publication: Registry.Publication) -> [RecordGroup] {
-        ([publication.topic] + (publication.genesisTopic.map { [$0] } ?? []))
-            .map { RecordGroup(topic: $0, modelName: publication.model.name) }
-    }
-}

@@ -11,7 +11,7 @@ extension RelayPipeline {
                 DionysusError(
                     .statement,
                     "model \(group.modelName) can't be loaded for topic \(group.topic): \(error.message)",
-                    advice: Self.remedy(error),
+                    advice: error.adviceForWaitingRows,
                     underlying: error
                 )
             )
@@ -74,11 +74,6 @@ extension RelayPipeline {
         } catch let error as DionysusError where error.isOfStatement {
             logger.warning("which models can't be published could not be written down: \(error)")
         }
-    }
-
-    static func remedy(_ error: DionysusError) -> String {
-        let more = error.advice.map { "\($0); " } ?? ""
-        return more + "its rows wait; bring back what is missing, or correct the declaration and start the relay again"
     }
 
     /// Says when unusually many records are not there any more.

@@ -48,10 +48,3 @@ struct SendSpan: Sendable {
         span.end()
     }
 }
-
-extension OutboxRow {
-    /// The trace context of the transaction that made the change, if it had one.
-    var traceContext: TraceContext? {
-        traceparent.flatMap { TraceContext(traceparent: $0, tracestate: tracestate) }
-    }
-}

@@ -24,17 +24,22 @@ struct RecordKey: Sendable {
     /// The type by which rows are found.
     let type: DatabaseType
 
-    init(of model: ModelDescription, _ catalogue: Catalogue) {
-        type = catalogue.primaryKeyType(of: model)
-        isLoose = !catalogue.hasUUIDs
+    /// - Parameters:
+    ///   - type: The type by which rows are found.
+    ///   - isUUID: Whether the model's property is a UUID.
+    ///   - isPadded: Whether the database fills the text with blanks.
+    ///   - isLoose: Whether the column can hold other types than its own.
+    init(type: DatabaseType, isUUID: Bool, isPadded: Bool, isLoose: Bool) {
+        self.type = type
+        self.isPadded = isPadded
+        self.isLoose = isLoose
         switch type {
         case .integer: kind = .integer
         case .uuid: kind = .uuid
-        case .text where model.isKnownByUUID: kind = .uuidText
-        case .bytes where model.isKnownByUUID && isLoose: kind = .uuidText
+        case .text where isUUID: kind = .uuidText
+        case .bytes where isUUID && isLoose: kind = .uuidText
         default: kind = .text
         }
-        isPadded = catalogue.isPadded(model.table, model.primaryKey)
     }
 
     /// The text of the record that a text stands for.
@@ -110,33 +115,9 @@ struct RecordKey: Sendable {
             ? .string(canonical(text)) : JSON(databaseValue: DatabaseValue(primaryKey: canonical(text), type: type))
     }
 
-    /// The keys of those models whose records the outbox may know under several spellings, by the models' names.
-    static func spelled(_ registry: Registry, _ catalogue: Catalogue) -> [String: RecordKey] {
-        var keys: [String: RecordKey] = [:]
-        for model in registry.models {
-            let key = RecordKey(of: model, catalogue)
-            if key.hasSpellings { keys[model.name] = key }
-        }
-        return keys
-    }
-
     /// The type, for messages.
     var name: String { kind == .uuidText ? "uuid" : type.rawValue }
 
     /// Whether texts of the outbox can differ from the one in messages.
     var hasSpellings: Bool { kind != .text || isPadded }
-}
-
-extension ModelDescription {
-    /// Whether the property of its primary key is a UUID.
-    var isKnownByUUID: Bool { ((try? columns()) ?? []).contains { $0.name == primaryKey && $0.isUUID } }
-}
-
-extension Catalogue {
-    /// Whether the database fills a column's texts with blanks, which it leaves out of account itself.
-    func isPadded(_ table: String, _ column: String) -> Bool {
-        // SQLite takes such a type's name for text like any other.
-        guard hasUUIDs, let declared = self[table]?.column(column)?.declaredType else { return false }
-        return declared == "character" || declared.hasPrefix("character(")
-    }
 }

@@ -62,3 +62,42 @@ public struct GenesisRows: Sendable {
         (first, last) = (ids.min(), ids.max())
     }
 }
+
+/// A part of a genesis run: the records of a range of primary keys.
+public struct GenesisChunk: Sendable {
+    /// The run.
+    public let runID: Int64
+    /// The chunk's number in its run, counted from zero.
+    public let number: Int64
+    /// The topic's full name.
+    public let topic: String
+    /// The model's name.
+    public let model: String
+    let records: any ChunkRecords
+
+    /// The primary keys of the chunk's records as text, in their order.
+    /// - Throws: ``DionysusError`` as for a transaction.
+    public func recordIDs(in transaction: inout Transaction) throws -> [String] { try records.ids(in: &transaction) }
+
+    /// Writes all records of the chunk to the outbox, in one statement.
+    /// - Throws: ``DionysusError`` as for a transaction.
+    public func queue(in transaction: inout Transaction) throws -> GenesisRows {
+        try records.queue(only: nil, in: &transaction)
+    }
+
+    /// Writes some records of the chunk to the outbox, in one statement.
+    /// - Parameter ids: The primary keys of the records; those that aren't the chunk's are left out.
+    /// - Throws: ``DionysusError`` as for a transaction.
+    public func queue(_ ids: [String], in transaction: inout Transaction) throws -> GenesisRows {
+        try records.queue(only: ids, in: &transaction)
+    }
+}
+
+/// Reads the records of a chunk, and writes them to the outbox.
+protocol ChunkRecords: Sendable {
+    /// The primary keys as text, in their order.
+    func ids(in transaction: inout Transaction) throws -> [String]
+
+    /// Writes the records to the outbox: all of them, or only those with these primary keys.
+    func queue(only ids: [String]?, in transaction: inout Transaction) throws -> GenesisRows
+}

@@ -226,11 +226,3 @@ extension AssociationHop {
         return " AND \(raw: alias).\(identifier: condition.column) = \(condition.value)"
     }
 }
-
-extension Array where Element: Hashable {
-    /// The elements in their order, each once.
-    var withoutRepetitions: [Element] {
-        var seen: Set<Element> = []
-        return filter { seen.insert($0).inserted }
-    }
-}

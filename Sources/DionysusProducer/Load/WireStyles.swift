@@ -1,20 +1,5 @@
 import Dionysus
 
-/// How numbers, times and texts are written, where more than one way would do.
-///
-/// Consumers of both kinds read both.
-public enum WireStyle: String, Sendable, Hashable, CaseIterable {
-    /// Times with as many digits as ``ProducerSettings/timeFractionDigits`` says, decimal numbers with the scale that their
-    /// attribute declares.
-    case dionysus
-    /// As dionysus-rb does it, byte for byte: times with 3 digits, `212.6` and `100.0` for decimal numbers, `1.0e+16` for
-    /// binary ones, and no characters of HTML in texts.
-    ///
-    /// For what a Ruby application publishes or consumes too: a message of dionysus-rb can't be told from an older one by its
-    /// consumers if the same record's time had more digits before.
-    case dionysusRb = "dionysus-rb"
-}
-
 /// How the payloads of each topic are written.
 struct WireStyles: Sendable {
     private let topics: [String: WireStyle]
@@ -55,14 +40,5 @@ struct WireStyles: Sendable {
         let all = Set(registry.publications.map(\.topic))
         let ruby = all.filter { (topics[$0] ?? otherwise) == .dionysusRb }
         return ruby.count == all.count && !all.isEmpty ? nil : ruby.sorted()
-    }
-}
-
-extension WireStyle {
-    func encoder(_ fractionDigits: Int) -> JSONTreeEncoder {
-        switch self {
-        case .dionysus: JSONTreeEncoder(fractionDigits: fractionDigits)
-        case .dionysusRb: JSONTreeEncoder(fractionDigits: min(fractionDigits, 3), writesAsRails: true)
-        }
     }
 }

@@ -271,16 +271,3 @@ struct Composer: Sendable {
         (error as? DionysusError)?.description ?? "\(type(of: error))"
     }
 }
-
-/// Records that are loaded together: one model's, as one topic publishes it.
-struct RecordGroup: Hashable, Sendable {
-    let topic: String
-    let modelName: String
-
-    init(topic: String, modelName: String) {
-        self.topic = topic
-        self.modelName = modelName
-    }
-
-    init(_ row: OutboxRow) { self.init(topic: row.topic, modelName: row.resourceClass) }
-}

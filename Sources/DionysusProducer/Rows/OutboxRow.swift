@@ -129,12 +129,9 @@ extension [OutboxRow] {
     }
 }
 
-/// A record in a topic: what a message key stands for.
-struct RecordReference: Sendable, Hashable {
-    let topic: String
-    let modelName: String
-    let id: String
-
-    /// The key of its messages.
-    var messageKey: String { "\(modelName):\(id)" }
+extension OutboxRow {
+    /// The trace context of the transaction that made the change, if it had one.
+    var traceContext: TraceContext? {
+        traceparent.flatMap { TraceContext(traceparent: $0, tracestate: tracestate) }
+    }
 }

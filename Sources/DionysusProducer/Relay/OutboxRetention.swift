@@ -71,7 +71,7 @@ struct OutboxRetention: Sendable {
         func take(in transaction: inout Transaction) throws -> Bool {
             let clock = try transaction.run("SELECT \(transaction.dialect.now)").first
             guard let now = try clock?.timestamp(0) else { return false }
-            let value = "\(now + 2 * interval.seconds) \(owner)"
+            let value = "\(now + 2 * interval.inSeconds) \(owner)"
             let results = try transaction.run([
                 "INSERT INTO \(tables.meta) (name, value) VALUES (\(Self.name), '') ON CONFLICT (name) DO NOTHING",
                 """

@@ -186,13 +186,3 @@ func throwFaults(of settings: ProducerSettings) throws {
         throw DionysusError(.configuration, "settings of the producer: \(faults.joined(separator: "; "))")
     }
 }
-
-/// What waits while a failed row waits for its next attempt.
-public enum FailurePolicy: String, Sendable, Hashable, CaseIterable {
-    /// Later rows of the same record.
-    case holdRecord
-    /// Later rows with the same partition key.
-    case holdPartitionKey
-    /// Nothing.
-    case pass
-}

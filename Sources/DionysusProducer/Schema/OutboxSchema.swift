@@ -181,7 +181,7 @@ public struct OutboxSchema: Sendable {
                 "DELETE FROM \(tables.meta) WHERE name = \(OutboxPlace.note)",
                 "INSERT INTO \(tables.meta) (name, value) VALUES (\(OutboxPlace.note), \(tables.name))",
             ])
-            let current = try Self.lanes(tables, in: &transaction)
+            let current = try Outbox.laneCount(tables, in: &transaction)
             // The marks of lanes are ids of one table.
             if current != lanes || former != nil {
                 try transaction.run([
@@ -272,26 +272,14 @@ public struct OutboxSchema: Sendable {
             if try transaction.describe(table: tables.path(table)) == nil { return false }
         }
         guard try OutboxPlace.noted(tables, in: &transaction) == tables.name else { return false }
-        return try isOfThisVersion(tables, in: &transaction) && Self.lanes(tables, in: &transaction) == lanes
+        return try isOfThisVersion(tables, in: &transaction) && Outbox.laneCount(tables, in: &transaction) == lanes
     }
 
     private static func isOfThisVersion(_ tables: OutboxTables, in transaction: inout Transaction) throws -> Bool {
         try transaction.run("SELECT value FROM \(tables.meta) WHERE name = \(versionNote)").first?.text(0) == version
     }
 
-    static func lanes(_ tables: OutboxTables, in transaction: inout Transaction) throws -> Int {
-        Int(try transaction.run("SELECT count(*) FROM \(tables.lanes)").first?.integer(0) ?? 0)
-    }
-
     private static func numbers(_ count: Int, _ dialect: any SQLDialect) -> SQL {
         dialect.rows([BulkColumn("lane", .integer, (0..<count).map { .integer(Int64($0)) })], alias: "lanes")
     }
-}
-
-func throwFaults(_ faults: [String]) throws {
-    guard !faults.isEmpty else { return }
-    throw DionysusError(
-        .declaration,
-        "the declaration does not fit the database:\n  - \(faults.joined(separator: "\n  - "))"
-    )
 }
