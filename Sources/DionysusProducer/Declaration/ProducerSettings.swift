@@ -158,6 +158,16 @@ public struct ProducerSettings: Sendable {
         partitionKey ?? defaultPartitionKey.map { .attribute($0) } ?? .messageKey
     }
 
+    /// The settings of a connection to the broker.
+    var producerOptions: ProducerOptions {
+        ProducerOptions(
+            clientID: clientID,
+            partitioner: partitioner,
+            messageTimeout: messageTimeout,
+            settings: brokerSettings
+        )
+    }
+
     /// What is wrong with the settings, a line each.
     public var faults: [String] {
         var faults: [String] = []

@@ -25,6 +25,7 @@ struct GenesisWorker: Sendable {
     let settings: ProducerSettings
     let hooks: GenesisHooks
     let telemetry: RelayTelemetry
+    let announcer: EventAnnouncer
 
     private var statements: GenesisStatements { GenesisStatements(tables: outbox.tables, dialect: outbox.dialect) }
 
@@ -183,7 +184,7 @@ struct GenesisWorker: Sendable {
             startedAt: run.createdAt,
             plannedEnd: run.spread.map { run.startsAt + $0 + settings.genesisSafetyDelay.inSeconds }
         )
-        await telemetry.instrumentation.publish(started, to: telemetry.errorHandler)
+        await announcer.announce(started)
         await hooks.onStarted(started)
         return true
     }
@@ -242,7 +243,7 @@ struct GenesisWorker: Sendable {
                 startedAt: run.createdAt,
                 endedAt: run.now + settings.genesisSafetyDelay.inSeconds
             )
-            await telemetry.instrumentation.publish(performed, to: telemetry.errorHandler)
+            await announcer.announce(performed)
             await hooks.onPerformed(performed)
         }
         _ = try await database.transaction(.write) { [statements] in
@@ -264,7 +265,7 @@ struct GenesisWorker: Sendable {
     }
 
     private func fail(_ run: ActiveRun, _ error: any Error) async throws {
-        let text = (error as? DionysusError)?.description ?? "\(type(of: error))"
+        let text = error.summary
         telemetry.logger.error("genesis run \(run.id) of \(run.model) in \(run.topic) has failed: \(text)")
         _ = try await database.transaction(.write) { [statements] transaction in
             let more: SQL = ", error_message = \(text), paused_at = \(transaction.dialect.now)"

@@ -26,6 +26,15 @@ struct LoadPlan: Sendable {
     /// The associations whose records are published as payloads, too.
     let sideloads: Set<AssociationDescription>
 
+    /// The plans of all publications, also for their genesis topics.
+    static func all(of registry: Registry, _ catalogue: Catalogue) throws -> [RecordGroup: LoadPlan] {
+        let plans = try registry.publications.flatMap { publication in
+            let plan = try LoadPlan(publication, catalogue)
+            return RecordGroup.all(of: publication).map { ($0, plan) }
+        }
+        return Dictionary(plans, uniquingKeysWith: { first, _ in first })
+    }
+
     /// The plan of a publication.
     init(_ publication: Registry.Publication, _ catalogue: Catalogue) throws {
         try self.init(

@@ -75,8 +75,7 @@ final class LoadedRows {
     /// An error of a linked record, which names that.
     private func failure(_ index: Int, _ error: any Error) -> DionysusError {
         let id = plan.key.canonical(row(index)[plan.model.primaryKey].primaryKeyText)
-        let summary = (error as? DionysusError)?.description ?? "\(type(of: error))"
-        return DionysusError(.application, "\(plan.model.name):\(id): \(summary)", underlying: error)
+        return DionysusError(.application, "\(plan.model.name):\(id): \(error.summary)", underlying: error)
     }
 
     /// Writes the payload of a row's record: attributes, links, sideloads.

@@ -33,6 +33,12 @@ struct SnapshotLoader: Sendable {
         return loaded
     }
 
+    /// Loads the records of rows so that what is wrong with some of them keeps no others from being loaded.
+    /// - Throws: ``DionysusError`` when it is the database that fails, and not a statement.
+    func loadWhatCanBe(_ rows: [OutboxRow]) async throws -> LoadedBatch {
+        try await loadWhatCanBe(Dictionary(grouping: rows, by: RecordGroup.init).mapValues { $0.map(\.resourceID) })
+    }
+
     /// Loads records so that what is wrong with some of them keeps no others from being loaded.
     ///
     /// All at once; when the database refuses that, group by group, and within a group by halves, still in one snapshot.

@@ -79,16 +79,8 @@ public struct MessagePreview: Sendable, Hashable {
         )
         .load([group: [row.resourceID]])
         var held = Composer.Held()
-        let (messages, verdicts) = Composer(sourceID: "", registry: registry)
-            .compose(
-                [row],
-                waiting: [],
-                superseded: [],
-                held: &held,
-                LoadedBatch(records: records),
-                version: 0,
-                onFailure: settings.onFailure
-            )
+        let (messages, verdicts) = Composer(sourceID: "", registry: registry, onFailure: settings.onFailure)
+            .compose([row], LoadedBatch(records: records), Composer.Instructions(version: 0), &held)
         if case .failed(let error)? = verdicts.first { throw error }
         return messages.first.map { MessagePreview($0, topics: messages.map(\.topic)) }
     }

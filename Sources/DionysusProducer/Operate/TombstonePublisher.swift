@@ -233,14 +233,7 @@ public struct TombstonePublisher: Sendable {
     }
 
     private func send(_ messages: [OutgoingMessage]) async throws -> [Tombstone] {
-        let producer = try await broker.makeProducer(
-            ProducerOptions(
-                clientID: settings.clientID,
-                partitioner: settings.partitioner,
-                messageTimeout: settings.messageTimeout,
-                settings: settings.brokerSettings
-            )
-        )
+        let producer = try await broker.makeProducer(settings.producerOptions)
         let results = await producer.send(messages)
         await producer.close(deadline: settings.messageTimeout)
         return try zip(messages, results)

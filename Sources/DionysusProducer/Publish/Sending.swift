@@ -1,16 +1,13 @@
 import Dionysus
 
-/// Messages on their way to the broker, and what has become of each by now.
+/// Messages that middleware sends, once or several times, and what has become of each so far.
 final class Sending {
     private let messages: [OutgoingMessage]
-    private let send: ([OutgoingMessage]) async -> [Result<Acknowledgement, DionysusError>]
+    private let send: ([OutgoingMessage]) async -> [SendResult]
     /// One for each message, once they have been sent.
-    private(set) var results: [Result<Acknowledgement, DionysusError>] = []
+    private(set) var results: [SendResult] = []
 
-    init(
-        _ messages: [OutgoingMessage],
-        _ send: @escaping ([OutgoingMessage]) async -> [Result<Acknowledgement, DionysusError>]
-    ) {
+    init(_ messages: [OutgoingMessage], _ send: @escaping ([OutgoingMessage]) async -> [SendResult]) {
         self.messages = messages
         self.send = send
     }
@@ -19,9 +16,7 @@ final class Sending {
     var isBegun: Bool { !results.isEmpty }
 
     /// How many messages the broker has not acknowledged.
-    var unacknowledged: Int {
-        isBegun ? results.count { if case .failure = $0 { true } else { false } } : messages.count
-    }
+    var unacknowledged: Int { isBegun ? results.count(where: \.isFailure) : messages.count }
 
     /// Sends what is not acknowledged.
     /// - Returns: How many messages are not acknowledged afterwards.
@@ -38,16 +33,13 @@ final class Sending {
 
 extension [OutgoingMessage] {
     /// The places of failed messages that can be sent again: not those of records of which a later message has arrived.
-    func placesToSendAgain(
-        _ results: [Result<Acknowledgement, DionysusError>],
-        where isWanted: (Result<Acknowledgement, DionysusError>, OutgoingMessage) -> Bool
-    ) -> [Int] {
+    func placesToSendAgain(_ results: [SendResult], where isWanted: (SendResult, OutgoingMessage) -> Bool) -> [Int] {
         var arrived: Set<[UInt8]> = []
         var places: [Int] = []
         for (place, result) in results.enumerated().reversed() {
             let message = self[place]
             let key = Array<UInt8>("\(message.topic) ".utf8) + (message.key ?? [])
-            if case .success = result {
+            if !result.isFailure {
                 arrived.insert(key)
             } else if isWanted(result, message), !arrived.contains(key) {
                 places.append(place)

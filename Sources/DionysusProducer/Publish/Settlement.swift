@@ -12,15 +12,25 @@ struct Settlement: Sendable {
     private(set) var withoutTopic: [(row: OutboxRow, error: DionysusError)] = []
     private var failureStatements: [(row: OutboxRow, error: DionysusError, attempts: Int64, delay: Double?)] = []
 
+    /// - Parameters:
+    ///   - rows: The rows that were to be published.
+    ///   - sent: What has become of them.
+    ///   - unreplaced: Rows that were to be replaced and couldn't be.
+    ///   - settings: How often rows are tried.
     init(
         _ rows: [OutboxRow],
-        _ verdicts: [Composer.Verdict],
-        _ results: [Result<Acknowledgement, DionysusError>],
-        settings: ProducerSettings
+        _ sent: SentRows,
+        failed unreplaced: [(row: OutboxRow, error: DionysusError)],
+        _ settings: ProducerSettings
     ) {
+        sort(rows, sent, settings)
+        for (row, error) in unreplaced { fail(row, error, settings) }
+    }
+
+    private mutating func sort(_ rows: [OutboxRow], _ sentRows: SentRows, _ settings: ProducerSettings) {
         var unsettled: [(row: OutboxRow, error: DionysusError)] = []
         var superseded: [OutboxRow] = []
-        for (row, verdict) in zip(rows, verdicts) {
+        for (row, verdict) in zip(rows, sentRows.verdicts) {
             switch verdict {
             case .held, .refused: break
             case .superfluous(let note): notes[note, default: []].append(row)
@@ -28,7 +38,7 @@ struct Settlement: Sendable {
             case .failed(let error): unsettled.append((row, error))
             case .send(let places, _):
                 sent.append(row)
-                if let error = Self.firstFailure(results[places]) {
+                if let error = sentRows.results[places].lazy.compactMap(\.failure).first {
                     unsettled.append((row, error))
                 } else {
                     published.append(row)
@@ -44,7 +54,7 @@ struct Settlement: Sendable {
         for (row, error) in unsettled {
             if let last = lastPublished[row.record], last > row.id {
                 notes["not published: a later message of the record has been", default: []].append(row)
-            } else if error.code == .brokerUnavailable || error.code == .accessDenied {
+            } else if error.isOfBroker {
                 brokerError = error
             } else if error.code == .unknownTopic || error.code == .topicDenied {
                 withoutTopic.append((row, error))
@@ -64,16 +74,6 @@ struct Settlement: Sendable {
 
     /// Rows that have failed for the last time.
     var parked: [OutboxRow] { failureStatements.filter { $0.delay == nil }.map(\.row) }
-
-    private static func firstFailure(_ results: ArraySlice<Result<Acknowledgement, DionysusError>>) -> DionysusError? {
-        for case .failure(let error) in results { return error }
-        return nil
-    }
-
-    /// Adds rows that were to be replaced and couldn't be.
-    mutating func fail(_ rows: [(row: OutboxRow, error: DionysusError)], _ settings: ProducerSettings) {
-        for (row, error) in rows { fail(row, error, settings) }
-    }
 
     private mutating func fail(_ row: OutboxRow, _ error: DionysusError, _ settings: ProducerSettings) {
         failures.append((row, error))

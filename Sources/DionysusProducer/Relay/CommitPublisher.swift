@@ -56,8 +56,8 @@ public final class CommitPublisher: Service {
         context.settings.publishingDelay = .zero
         try throwFaults(of: context.settings)
         try await withGracefulShutdownHandler { [queue, context] in
-            let pipeline = try await queue.patiently("prepare to publish", context.telemetry) {
-                try await context.pipeline(onExpanded: queue.offer)
+            let pipeline = try await queue.retrying("prepare to publish", context.telemetry) {
+                try await RelayPipeline(context, onExpanded: queue.offer)
             }
             guard let pipeline else { return }
             try await withTaskCancellationHandler {
@@ -65,7 +65,7 @@ public final class CommitPublisher: Service {
             } onCancel: {
                 queue.close()
             }
-            await pipeline.producer.close(deadline: context.settings.messageTimeout)
+            await pipeline.sender.producer.close(deadline: context.settings.messageTimeout)
         } onGracefulShutdown: { [queue] in
             queue.close()
         }

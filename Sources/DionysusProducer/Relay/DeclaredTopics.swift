@@ -33,7 +33,7 @@ struct DeclaredTopics: Sendable {
     /// Says which are missing, where their creation takes time.
     ///
     /// A broker that is away is told of by who sends.
-    func tellMissing() async {
+    func reportMissing() async {
         guard broker.messagingSystem == "kafka", let missing = try? await missing(), !missing.isEmpty else { return }
         logger.warning(
             """

@@ -1,6 +1,19 @@
 import Dionysus
 
 extension GenesisWorker {
+    init(_ pipeline: RelayPipeline, hooks: GenesisHooks) {
+        self.init(
+            database: pipeline.database,
+            outbox: pipeline.outbox,
+            registry: pipeline.context.registry,
+            refused: pipeline.refusals.runs,
+            settings: pipeline.settings,
+            hooks: hooks,
+            telemetry: pipeline.telemetry,
+            announcer: pipeline.context.announcer
+        )
+    }
+
     /// New runs and chunks that become due are looked for less often than new rows: nobody waits for these seconds.
     private static let pauseWithoutWork = Duration.seconds(2)
     /// Until the relay has published enough for the next chunk, or what is left of a run.
@@ -12,14 +25,14 @@ extension GenesisWorker {
     ///   - onQueued: Called when rows may have been written to the outbox.
     func run(_ queue: LaneQueue, onQueued: @Sendable () -> Void) async throws {
         // A database that was migrated by an earlier version has no runs.
-        let isInstalled = try await queue.patiently("look for genesis runs", telemetry) {
+        let isInstalled = try await queue.retrying("look for genesis runs", telemetry) {
             try await database.transaction(.snapshot) { [outbox] in
                 try $0.describe(table: outbox.tables.path(GenesisSchema.chunks)) != nil
             }
         }
         guard isInstalled == true else { return }
         while !queue.isClosed {
-            let progress = try await queue.patiently("work on genesis runs", telemetry) {
+            let progress = try await queue.retrying("work on genesis runs", telemetry) {
                 try await step(onQueued: onQueued)
             }
             switch progress {

@@ -55,37 +55,37 @@ final class LaneHousekeeping: Sendable {
 
     private let state = Mutex(State())
 
-    /// What a lane is due besides its rows.
-    struct Care: Sendable {
+    /// Work that is due for a lane besides its rows.
+    struct Chores: Sendable {
         var statements: [SQL] = []
         fileprivate var movesMark = false
     }
 
-    /// What is due now, and counts as done.
+    /// Returns the work that is due now, and counts it as done.
     /// - Parameters:
     ///   - lane: The lane.
     ///   - outbox: The outbox.
     ///   - rows: How many rows are being settled.
     ///   - isIdle: Whether the lane has nothing to publish.
-    func due(_ lane: Int, _ outbox: Outbox, settled rows: Int, isIdle: Bool) -> Care {
+    func due(_ lane: Int, _ outbox: Outbox, settled rows: Int, isIdle: Bool) -> Chores {
         let (isSweepDue, isAdvanceDue) = state.withLock { state in
             let now = ContinuousClock.now
             return (state.isSweepDue(lane, at: now, isIdle: isIdle), state.isAdvanceDue(lane, at: now, settled: rows))
         }
-        var care = Care(statements: isSweepDue ? [outbox.sweep(lane: lane)] : [], movesMark: isAdvanceDue)
-        if isAdvanceDue { care.statements += outbox.support.advanceLowWaterMark(ofLane: lane, lanes: outbox.lanes) }
-        return care
+        var chores = Chores(statements: isSweepDue ? [outbox.sweep(lane: lane)] : [], movesMark: isAdvanceDue)
+        if isAdvanceDue { chores.statements += outbox.support.advanceLowWaterMark(ofLane: lane, lanes: outbox.lanes) }
+        return chores
     }
 
     /// Notes whether a lane's mark has to move further, as its statements have found.
     /// - Parameter results: The last are those of its statements.
-    func took(_ care: Care, of lane: Int, _ results: [ResultSet]) {
-        guard care.movesMark else { return }
-        let isBehind = !care.statements.isEmpty && results.last.map { !$0.isEmpty } ?? false
+    func note(_ chores: Chores, of lane: Int, _ results: [ResultSet]) {
+        guard chores.movesMark else { return }
+        let isBehind = !chores.statements.isEmpty && results.last.map { !$0.isEmpty } ?? false
         if !isBehind { state.withLock { _ = $0.behind.remove(lane) } }
     }
 
-    /// Lanes that need care although they may have no new rows: whose mark has yet to move, or which have to be swept.
+    /// Lanes that need work although they may have no new rows: whose mark has yet to move, or which have to be swept.
     func lanesInNeed(of lanes: Int) -> [Int] {
         state.withLock { state in
             let now = ContinuousClock.now

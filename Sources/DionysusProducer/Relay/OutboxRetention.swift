@@ -49,37 +49,37 @@ struct OutboxRetention: Sendable {
     /// - Returns: The id behind which the next walk can begin.
     @discardableResult
     func enforce(on queue: LaneQueue, startingAfter start: Int64 = 0) async throws -> Int64 {
-        let lease = Lease(owner: owner, interval: Self.interval, tables: outbox.tables)
+        let lease = RetentionLease(owner: owner, interval: Self.interval, tables: outbox.tables)
         var pruning = OutboxPruning(outbox: outbox, database: database, age: age, startingAfter: start)
         while !queue.isClosed, try await pruning.deleteBatch(if: lease.take) { await queue.pause(Self.pause) }
         if pruning.deleted > 0 { logger.info("\(pruning.deleted) published rows were deleted after \(age)") }
         return pruning.end
     }
+}
 
-    /// The right to delete, until a time.
-    struct Lease: Sendable {
-        private static let name = "retention"
+/// The right to delete published rows, which one relay at a time has until a time.
+struct RetentionLease: Sendable {
+    private static let name = "retention"
 
-        let owner: String
-        let interval: Duration
-        var tables = OutboxTables()
+    let owner: String
+    let interval: Duration
+    var tables = OutboxTables()
 
-        /// Takes or renews the lease.
-        /// - Returns: Whether nobody else has it.
-        ///
-        /// Its end is told by the database's clock, which is the same for all relays.
-        func take(in transaction: inout Transaction) throws -> Bool {
-            let clock = try transaction.run("SELECT \(transaction.dialect.now)").first
-            guard let now = try clock?.timestamp(0) else { return false }
-            let value = "\(now + 2 * interval.inSeconds) \(owner)"
-            let results = try transaction.run([
-                "INSERT INTO \(tables.meta) (name, value) VALUES (\(Self.name), '') ON CONFLICT (name) DO NOTHING",
-                """
-                UPDATE \(tables.meta) SET value = \(value)
-                WHERE name = \(Self.name) AND (value < \(now.description) OR value LIKE \("% " + owner))
-                """,
-            ])
-            return results[1].affectedRows > 0
-        }
+    /// Takes or renews the lease.
+    /// - Returns: Whether nobody else has it.
+    ///
+    /// Its end is told by the database's clock, which is the same for all relays.
+    func take(in transaction: inout Transaction) throws -> Bool {
+        let clock = try transaction.run("SELECT \(transaction.dialect.now)").first
+        guard let now = try clock?.timestamp(0) else { return false }
+        let value = "\(now + 2 * interval.inSeconds) \(owner)"
+        let results = try transaction.run([
+            "INSERT INTO \(tables.meta) (name, value) VALUES (\(Self.name), '') ON CONFLICT (name) DO NOTHING",
+            """
+            UPDATE \(tables.meta) SET value = \(value)
+            WHERE name = \(Self.name) AND (value < \(now.description) OR value LIKE \("% " + owner))
+            """,
+        ])
+        return results[1].affectedRows > 0
     }
 }

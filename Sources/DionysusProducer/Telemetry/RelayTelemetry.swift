@@ -5,13 +5,13 @@ import Tracing
 
 /// Tells the outside what a relay does: monitor, event bus, error handler, metrics, spans and heartbeat.
 struct RelayTelemetry: Sendable {
-    let instrumentation: Instrumentation
-    let errorHandler: any ErrorHandler
-    let metrics: RelayMetrics
-    let tracer: (any Tracer)?
-    let system: String
-    let settings: ProducerSettings
     let logger: Logger
+    private let instrumentation: Instrumentation
+    private let errorHandler: any ErrorHandler
+    private let metrics: RelayMetrics
+    private let tracer: (any Tracer)?
+    private let system: String
+    private let settings: ProducerSettings
     private let vitals: RelayVitals
     private let measurement = MeasurementClock()
 
@@ -55,7 +55,7 @@ struct RelayTelemetry: Sendable {
 
     private func stopped(because error: (any Error)?) {
         vitals.enter(.stopped)
-        beat(problem: error.map { ($0 as? DionysusError)?.description ?? "\(type(of: $0))" })
+        beat(problem: error?.summary)
         monitor.emit(OutboxProducer.Stopped(error: error))
     }
 
@@ -193,6 +193,16 @@ struct RelayTelemetry: Sendable {
 
     // MARK: Batches
 
+    /// Measures how long a stage of a batch takes.
+    func stage<Result>(_ stage: RelayMetrics.Stage, _ work: () async throws -> Result) async rethrows -> Result {
+        let start = ContinuousClock.now
+        defer { ended(stage, after: .now - start) }
+        return try await work()
+    }
+
+    /// A stage of a batch has ended.
+    func ended(_ stage: RelayMetrics.Stage, after duration: Duration) { metrics.ended(stage, after: duration) }
+
     /// Rows have been claimed.
     func claimed(_ rows: [OutboxRow], lane: Int) {
         guard !rows.isEmpty else { return }
@@ -225,31 +235,6 @@ struct RelayTelemetry: Sendable {
     private struct SendOutcome: Hashable {
         let topic: String
         let error: String?
-    }
-
-    /// Tells the event bus of the messages of rows that have been published.
-    func respond(
-        _ rows: [OutboxRow],
-        _ messages: [OutgoingMessage],
-        _ verdicts: [Composer.Verdict],
-        _ results: [Result<Acknowledgement, DionysusError>]
-    ) async {
-        guard instrumentation.eventBus.isObserved(RespondEvent.self) else { return }
-        for (row, verdict) in zip(rows, verdicts) {
-            guard case .send(let places, let name) = verdict else { continue }
-            let acknowledgements = results[places].compactMap { try? $0.get() }
-            guard acknowledgements.count == places.count else { continue }
-            let event = RespondEvent.Event(name: name.description, model: row.resourceClass, ids: [row.resourceID])
-            for (place, acknowledgement) in zip(places, acknowledgements) {
-                let response = RespondEvent(
-                    messages[place],
-                    events: [event],
-                    partitionKey: row.partitionKey,
-                    acknowledgement
-                )
-                await instrumentation.publish(response, to: errorHandler)
-            }
-        }
     }
 
     /// Tells what became of a batch.

@@ -1,8 +1,13 @@
 import Dionysus
 
 extension LaneQueue {
-    /// Tries until it succeeds, fails for good, or the queue is closed or the task cancelled (then nil is returned).
-    func patiently<T: Sendable>(
+    /// Repeats an operation until it succeeds or fails for good.
+    /// - Parameters:
+    ///   - purpose: What it is for, after "could not": `look for new rows`.
+    ///   - telemetry: Reports each failure.
+    ///   - operation: The operation.
+    /// - Returns: Its result; nil if the queue was closed or the task cancelled before it succeeded.
+    func retrying<T: Sendable>(
         _ purpose: String,
         _ telemetry: RelayTelemetry,
         _ operation: () async throws -> T
@@ -21,4 +26,9 @@ extension LaneQueue {
         }
         return nil
     }
+}
+
+extension Backoff {
+    /// How the relay waits for a database or a broker that is away.
+    static let relay = Backoff(initial: .milliseconds(100), maximum: .seconds(5))
 }
