@@ -128,9 +128,9 @@ import Testing
     @Test(
         "rows behind one of a refused model wait with it where the partition key is held, and others go on",
         arguments: TestDatabaseKind.available,
-        FailurePolicy.allCases
+        HoldPolicy.allCases
     )
-    func policies(_ kind: TestDatabaseKind, _ policy: FailurePolicy) async throws {
+    func policies(_ kind: TestDatabaseKind, _ policy: HoldPolicy) async throws {
         struct OneKey: Producer {
             var namespaces: [Namespace] {
                 Namespace(

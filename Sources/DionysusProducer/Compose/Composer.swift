@@ -39,7 +39,7 @@ struct Composer: Sendable {
     let sourceID: String
     let registry: Registry
     /// What waits behind a failed row.
-    let onFailure: FailurePolicy
+    let onFailure: HoldPolicy
 
     /// What a batch's messages have in common, and what is known of its rows beforehand.
     struct Instructions: Sendable {

@@ -1,6 +1,6 @@
 import Dionysus
 
-/// The messages of a batch in the making.
+/// The messages of a batch while they are composed.
 struct Composition {
     private let registry: Registry
     private let records: LoadedBatch
@@ -119,9 +119,9 @@ struct Composition {
         return try (loaded.record(row.resourceID) ?? kept()).flatMap(key.compute)
     }
 
-    /// The change that fits the record's state now; nil if there is nothing to say.
+    /// The change that fits the record's state now; nil if nothing is to be published.
     ///
-    /// A row that comes of a part's change can follow its record's soft deletion: told as an update it would bring the
+    /// A row that a part's change has caused can follow its record's soft deletion: as an update it would bring the
     /// record back wherever replicas are deleted.
     private func reconciled(
         _ change: EventName.Change?,

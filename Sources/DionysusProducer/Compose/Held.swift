@@ -13,10 +13,10 @@ extension Composer {
         init(waiting: Set<Int64> = []) { self.waiting = waiting }
 
         /// Makes later rows wait behind one that has failed.
-        mutating func hold(_ row: OutboxRow, _ policy: FailurePolicy) { keys.insert(Self.key(of: row, policy)) }
+        mutating func hold(_ row: OutboxRow, _ policy: HoldPolicy) { keys.insert(Self.key(of: row, policy)) }
 
         /// Whether a row has to wait; if it waits for another lane, so do its record's later rows.
-        mutating func holds(_ row: OutboxRow, _ policy: FailurePolicy) -> Bool {
+        mutating func holds(_ row: OutboxRow, _ policy: HoldPolicy) -> Bool {
             if !waiting.isEmpty {
                 if waiting.contains(row.id) { waitingRecords.insert(row.record) }
                 if waitingRecords.contains(row.record) { return true }
@@ -24,7 +24,7 @@ extension Composer {
             return policy != .pass && !keys.isEmpty && keys.contains(Self.key(of: row, policy))
         }
 
-        private static func key(of row: OutboxRow, _ policy: FailurePolicy) -> String {
+        private static func key(of row: OutboxRow, _ policy: HoldPolicy) -> String {
             policy == .holdPartitionKey
                 ? row.partitionKey ?? row.record.messageKey : "\(row.topic) \(row.record.messageKey)"
         }

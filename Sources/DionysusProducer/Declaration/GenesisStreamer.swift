@@ -9,8 +9,8 @@ public import Dionysus
 ///         }
 ///     }
 ///
-/// It runs in the transaction that marks the chunk as done, so that a chunk is streamed whole and once, whatever
-/// happens to the process. When it throws an error that isn't retriable, the run fails, and can be resumed.
+/// It runs in the transaction that marks the chunk as done, so that a chunk is streamed whole and once, even
+/// if the process dies. When it throws an error that isn't retriable, the run fails, and can be resumed.
 public protocol GenesisStreamer: Sendable {
     /// Streams a chunk.
     /// - Parameters:
@@ -18,19 +18,6 @@ public protocol GenesisStreamer: Sendable {
     ///   - transaction: The transaction that marks it as done.
     /// - Returns: What was written to the outbox, as ``GenesisChunk/queue(in:)`` returns it.
     func stream(_ chunk: GenesisChunk, in transaction: inout Transaction) throws -> GenesisRows
-}
-
-extension Registry {
-    /// - Throws: ``DionysusError`` with code `notFound` if there is none of the name.
-    func genesisStreamer(named name: String) throws -> any GenesisStreamer {
-        if let streamer = genesisStreamers[name] { return streamer }
-        let names = genesisStreamers.keys.sorted().joined(separator: ", ")
-        throw DionysusError(
-            .notFound,
-            "the declaration has no genesis streamer \(name)",
-            advice: names.isEmpty ? "add it to the producer's genesisStreamers" : "it has \(names)"
-        )
-    }
 }
 
 /// Writes every record of a chunk to the outbox.

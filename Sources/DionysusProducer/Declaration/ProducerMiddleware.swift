@@ -18,7 +18,7 @@ public protocol ProducerMiddleware: Sendable {
     /// without middleware.
     ///
     /// An error that is thrown before `next` was called fails the batch, which is tried again as a whole. One that is
-    /// thrown afterwards changes nothing, and is told to the error handler.
+    /// thrown afterwards changes nothing, and goes to the error handler.
     /// - Parameters:
     ///   - batch: The messages.
     ///   - next: Sends them, with the middleware further in around it; returns how many the broker has not acknowledged.

@@ -1,22 +1,22 @@
 public import Dionysus
 
-/// How the producer's side works.
+/// The settings of the producer's side.
 ///
 /// Every value has a default that suits most applications.
 public struct ProducerSettings: Sendable {
-    /// Names this application to the broker.
+    /// The name by which the broker knows this application.
     ///
     /// Default `dionysus`.
     public var clientID = "dionysus"
-    /// The application to which the outbox belongs; another one's migration refuses it.
+    /// The application that owns the outbox; other applications refuse to migrate it.
     ///
-    /// An application of `DionysusApplication` is its name. Default nil: whoever migrates has it.
+    /// `DionysusApplication` sets the application's name. Default nil: any application may migrate it.
     public var application: String?
-    /// Stands before every topic's name.
+    /// The prefix of every topic's name.
     ///
     /// Default empty.
     public var topicPrefix = ""
-    /// The column that is not null in soft-deleted records, of models that name none of their own.
+    /// The column that is not null in soft-deleted records, for models that name none.
     ///
     /// Applied by migrating. Default `canceled_at`.
     public var softDeleteColumn = "canceled_at"
@@ -24,9 +24,9 @@ public struct ProducerSettings: Sendable {
     ///
     /// Default `account_id`.
     public var defaultPartitionKey: String? = "account_id"
-    /// The partition key of topics which declare none, where it is more than an attribute: a computation.
+    /// The partition key of topics which declare none, where it is computed instead of an attribute.
     ///
-    /// Default nil: ``defaultPartitionKey`` says it.
+    /// Default nil: ``defaultPartitionKey`` decides.
     public var partitionKey: PartitionKey?
     /// How partition keys become partitions.
     ///
@@ -40,7 +40,7 @@ public struct ProducerSettings: Sendable {
     ///
     /// Default nil: as dionysus-rb does where it made the outbox's table, else ``WireStyle/dionysus``.
     public var wire: WireStyle?
-    /// How many lanes a new outbox gets: the most batches that can be under way at once, in all relays together.
+    /// How many lanes a new outbox gets: the most batches that all relays together can work on at once.
     ///
     /// The more lanes there are, the fewer rows a batch has when little changes. Default 4.
     public var lanes = 4
@@ -56,19 +56,19 @@ public struct ProducerSettings: Sendable {
     ///
     /// Default 200 ms.
     public var pollInterval = Duration.milliseconds(200)
-    /// Whether an idle relay has changes announced instead of finding them when it next looks.
+    /// Whether the database wakes an idle relay when something changes.
     ///
-    /// Behind a connection pooler this can't be, and the relay polls. Default true.
+    /// Behind a connection pooler that is impossible, and the relay polls. Default true.
     public var wakesUp = true
-    /// How old a row must be before the relay takes it, so that the process that recorded it can publish it first.
+    /// How old a row must be before a relay takes it, which gives the process that recorded it time to publish it.
     ///
-    /// Younger rows hold those behind them that have the same partition key. Default zero.
+    /// Rows wait behind younger ones of the same partition key. Default zero.
     public var publishingDelay = Duration.zero
     /// Whether a process that commits through a ``CommitPublisher`` publishes at once what it has recorded.
     ///
     /// Default false.
     public var publishesAfterCommit = false
-    /// Whether of consecutive rows of a record with the same event only the last is published.
+    /// Whether only the last of consecutive rows with the same record and event is published.
     ///
     /// Default false.
     public var removesConsecutiveDuplicates = false
@@ -86,13 +86,13 @@ public struct ProducerSettings: Sendable {
     public var maxRetryDelay = Duration.seconds(3_600)
     /// What waits behind a failed row.
     ///
-    /// Default ``FailurePolicy/holdRecord``.
-    public var onFailure = FailurePolicy.holdRecord
+    /// Default ``HoldPolicy/holdRecord``.
+    public var onFailure = HoldPolicy.holdRecord
     /// How long a message may wait for its acknowledgement.
     ///
     /// Shorter than ``leaseTimeout``. Default 30 s.
     public var messageTimeout = Duration.seconds(30)
-    /// How long a lane may stand idle in the database before the server takes it away.
+    /// How long a lane's transaction may be idle before the server ends it.
     ///
     /// Default 60 s.
     public var leaseTimeout = Duration.seconds(60)
@@ -102,20 +102,19 @@ public struct ProducerSettings: Sendable {
     public var deletesPublishedRows = false
     /// How long published rows are kept before the relay deletes them, in small batches.
     ///
-    /// Default nil: for ever.
+    /// Default nil: forever.
     public var retention: Duration?
-    /// What topics are created with whose declaration doesn't say it: 4 partitions, and for the rest what the broker is
-    /// configured with.
+    /// The defaults with which topics are created: 4 partitions, and otherwise the broker's own.
     public var topics = TopicSettings()
     /// Whether a relay creates the declared topics that the broker doesn't have, all in one request, before it publishes.
     ///
-    /// Otherwise it says which they are. Default false.
+    /// Otherwise it logs which they are. Default false.
     public var createsTopics = false
     /// Whether changes are captured.
     ///
     /// Applied by migrating. Default ``CaptureMode/enabled``.
     public var capture = CaptureMode.enabled
-    /// Whether an ``OutboxRecorder`` of this process records changes; triggers work whatever it says.
+    /// Whether an ``OutboxRecorder`` of this process records changes; triggers ignore it.
     ///
     /// For a process whose changes are not to be published, or are recorded by another program. Default true.
     public var recordsChanges = true
@@ -128,22 +127,22 @@ public struct ProducerSettings: Sendable {
     /// Triggers have no keys: only changesets that the application records are encrypted. Default none: values are
     /// written as they are.
     public var changesetKeys: [ChangesetKey] = []
-    /// The name of this application in what is told of genesis runs; the client's name by default.
+    /// The name of this application in events about genesis runs; the client's name by default.
     public var publisherServiceName: String?
     /// How many records a chunk of a genesis run has.
     ///
     /// Default 1000.
     public var genesisChunkSize = 1_000
-    /// How many rows of a genesis run may wait in the outbox before its next chunk is taken: what live changes may have
-    /// to wait for.
+    /// How many rows of a genesis run may wait in the outbox before its next chunk is taken; live changes may have to wait
+    /// for them.
     ///
     /// Default 20,000.
     public var genesisMaxPendingRows = 20_000
-    /// How long after its last record a genesis run is said to have ended, for consumers whose clocks differ.
+    /// How long after its last record a genesis run is reported to have ended, for consumers whose clocks differ.
     ///
     /// Default 60 s.
     public var genesisSafetyDelay = Duration.seconds(60)
-    /// How much memory the rows and messages under way may take.
+    /// How much memory the rows and messages that are being published may take.
     ///
     /// Default ``Dionysus/MemoryBudget/standardSize``. The other side of the process may share it.
     public var memoryBudget = MemoryBudget()

@@ -64,9 +64,7 @@ public struct Related<Record: Model>: Sendable {
 extension Related {
     /// Adds the other record of an association.
     /// - Parameters:
-    ///   - association: The association.
     ///   - target: The other record, or nil if there is none.
-    /// - Returns: These records and the other.
     public func adding<Target: Model>(
         _ association: ToOneAssociation<Record, Target>,
         _ target: Target?
@@ -76,9 +74,7 @@ extension Related {
 
     /// Adds the other records of an association.
     /// - Parameters:
-    ///   - association: The association.
     ///   - newTargets: The other records.
-    /// - Returns: These records and the others.
     public func adding<Target: Model>(
         _ association: ToManyAssociation<Record, Target>,
         _ newTargets: [Target]
@@ -88,9 +84,7 @@ extension Related {
 
     /// Adds the other record of a polymorphic association.
     /// - Parameters:
-    ///   - association: The association.
     ///   - target: The other record, or nil if there is none.
-    /// - Returns: These records and the other.
     public func adding(_ association: PolymorphicAssociation<Record>, _ target: (any Model)?) -> Related {
         var targets = targets
         let model = target.map { ModelDescription(type(of: $0)) }

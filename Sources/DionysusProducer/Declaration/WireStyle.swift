@@ -10,8 +10,8 @@ public enum WireStyle: String, Sendable, Hashable, CaseIterable {
     /// As dionysus-rb does it, byte for byte: times with 3 digits, `212.6` and `100.0` for decimal numbers, `1.0e+16` for
     /// binary ones, and no characters of HTML in texts.
     ///
-    /// For what a Ruby application publishes or consumes too: a message of dionysus-rb can't be told from an older one by its
-    /// consumers if the same record's time had more digits before.
+    /// For topics that a Ruby application publishes or consumes too: consumers can't tell that a message of dionysus-rb is newer
+    /// if the same record's time had more digits before.
     case dionysusRb = "dionysus-rb"
 }
 

@@ -155,7 +155,7 @@ struct Expander: Sendable {
     ) -> DionysusError {
         DionysusError(
             .statement,
-            "changes of \(row.resourceClass) can't be told of \(publication.model) in topic \(publication.topic): "
+            "changes of \(row.resourceClass) can't be expanded to \(publication.model) in topic \(publication.topic): "
                 + error.message,
             advice: error.adviceForWaitingRows,
             underlying: error

@@ -89,6 +89,20 @@ struct Expansion: Sendable {
         return columns.contains { changeset[$0] != nil }
     }
 
+    /// The way from the values of its first column, which is called `value`.
+    ///
+    /// What the first step asks of the changed record has been looked up with the values.
+    var pathFromValues: [AssociationHop] {
+        guard let first = path.first else { return [] }
+        let start = AssociationHop(
+            column: "value",
+            otherTable: first.otherTable,
+            otherColumn: first.otherColumn,
+            condition: first.condition.flatMap { $0.side == .target ? $0 : nil }
+        )
+        return [start] + path.dropFirst()
+    }
+
     /// The column at which the way begins, if it isn't the primary key: a foreign key, whose old value counts too.
     var foreignKey: String? {
         path.first.map(\.column).flatMap { $0 == changed.primaryKey ? nil : $0 }

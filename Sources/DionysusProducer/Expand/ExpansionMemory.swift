@@ -3,8 +3,8 @@ import Synchronization
 /// Which rows have been expanded although they are still to be published themselves, so that a row which waits for its
 /// retry is not expanded with every attempt.
 ///
-/// Another process does not know: what it expands again is published once more. So is what has been forgotten here because
-/// too many rows came after it: another relay may have settled it, and nobody says so.
+/// Another process doesn't know: what it expands again is published once more. So is what has been forgotten here because
+/// too many rows came after it: another relay may have settled it unseen.
 final class ExpansionMemory: Sendable {
     private static let capacity = 10_000
 

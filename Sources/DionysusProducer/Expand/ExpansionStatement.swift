@@ -1,7 +1,7 @@
 import Dionysus
 
 extension Outbox {
-    /// Inserts a row for each record that is reached from changed ones: one, however many ways lead to it.
+    /// Inserts one row for each record that is reached from changed ones, even if several ways lead to it.
     ///
     /// A row inherits time, trace and origin from the first change that reaches its record. The statement returns the lane
     /// of each.
@@ -50,24 +50,7 @@ extension Outbox {
     /// The records at the end of a way, with the position of the change that reaches them.
     private func reached(_ expansion: Expansion, from rows: [(offset: Int, element: OutboxRow)]) -> SQL {
         let model = expansion.publication.model
-        var from = start(expansion, rows)
-        for (index, hop) in expansion.path.enumerated() {
-            let (previous, alias) = (index == 0 ? "s" : "t\(index)", "t\(index + 1)")
-            let column = index == 0 ? "value" : hop.column
-            from += """
-
-                JOIN \(identifier: hop.otherTable) \(raw: alias)
-                ON \(raw: alias).\(identifier: hop.otherColumn) = \(raw: previous).\(identifier: column)
-                """
-            guard let condition = hop.condition else { continue }
-            switch condition.side {
-            case .target: from += " AND \(raw: alias).\(identifier: condition.column) = \(condition.value)"
-            // At the start it is a condition on the changed record itself.
-            case .source where index > 0:
-                from += " AND \(raw: previous).\(identifier: condition.column) = \(condition.value)"
-            case .source: break
-            }
-        }
+        let joins = PathJoin(expansion.pathFromValues, from: "s") { "t\($0)" }
         let end = SQL(raw: "t\(expansion.path.count)")
         let partitionKey: SQL =
             expansion.partitionKeyColumn.map { dialect.asText("\(end).\(identifier: $0)") }
@@ -76,7 +59,7 @@ extension Outbox {
         return """
             SELECT \(dialect.asText("\(end).\(identifier: model.primaryKey)")) AS resource_id,
               \(partitionKey) AS partition_key, s.position AS position
-            FROM \(from)\(visible)
+            FROM \(start(expansion, rows))\(joins.sql)\(visible)
             """
     }
 

@@ -60,7 +60,7 @@ struct ObserverReach: Sendable, Hashable {
         return try current.rows.compactMap { try $0.text(0) } + former
     }
 
-    /// A condition on the records under the alias `t`; however many ways lead to a record, it is met once.
+    /// A condition on the records under the alias `t`, which a record meets once even if several ways lead to it.
     func sql(dialect: any SQLDialect) -> SQL {
         let conditions = ways.map { $0.sql(dialect: dialect) }
         return conditions.isEmpty ? "(1 = 0)" : "(\(conditions.joined(separator: " OR ")))"
@@ -69,48 +69,34 @@ struct ObserverReach: Sendable, Hashable {
 
 extension ObserverReach.Way {
     fileprivate func sql(dialect: any SQLDialect) -> SQL {
-        guard let first = hops.first, let last = hops.last else { return "(1 = 0)" }
         let keys = values.flatMap { DatabaseValue.keys($0, type: type, dialect) }
-        guard hops.count > 1 else {
-            let isReached = dialect.isAny("t.\(identifier: first.otherColumn)", of: keys, type: type)
-            return "(\(isReached)\(condition(of: first, from: nil, to: "t")))"
-        }
-        var from: SQL = "\(identifier: first.otherTable) h1"
-        var conditions = dialect.isAny("h1.\(identifier: first.otherColumn)", of: keys, type: type)
-        conditions += condition(of: first, from: nil, to: "h1")
-        for (index, hop) in hops.enumerated().dropFirst().dropLast() {
-            let (previous, alias) = (SQL(raw: "h\(index)"), SQL(raw: "h\(index + 1)"))
-            from += """
-                 JOIN \(identifier: hop.otherTable) \(alias)
-                ON \(alias).\(identifier: hop.otherColumn) = \(previous).\(identifier: hop.column)
-                """
-            conditions += condition(of: hop, from: previous, to: alias)
-        }
-        let end = SQL(raw: "h\(hops.count - 1)")
-        // What the last step asks of the records themselves stands outside, so that the query inside stands alone.
-        if last.condition?.side == .source { conditions += condition(of: last, from: end, to: "t") }
-        let outside: SQL = last.condition?.side == .target ? condition(of: last, from: end, to: "t") : ""
-        return """
-            (t.\(identifier: last.otherColumn) IN (
-              SELECT \(end).\(identifier: last.column) FROM \(from) WHERE \(conditions)
-            )\(outside))
+        let path = PathJoin(hops, from: "") { $0 == hops.count ? "t" : "h\($0)" }
+        guard let first = path.steps.first, let last = path.steps.last else { return "(1 = 0)" }
+        // What the first step asks of the changed record has been looked up with the values.
+        let isReached: SQL = """
+            \(dialect.isAny("\(raw: first.target).\(identifier: first.hop.otherColumn)", of: keys, type: type))\
+            \(first.hop.condition?.side == .target ? first.condition : "")
             """
-    }
-
-    /// What else must hold for a step; at the beginning, what it asks of the changed record has been looked up.
-    private func condition(of hop: AssociationHop, from source: SQL?, to target: SQL) -> SQL {
-        guard let condition = hop.condition else { return "" }
-        guard let alias = condition.side == .target ? target : source else { return "" }
-        return " AND \(alias).\(identifier: condition.column) = \(condition.value)"
+        guard path.steps.count > 1 else { return "(\(isReached))" }
+        let between = path.steps.dropFirst().dropLast().map { " \($0.sql)" as SQL }.joined(separator: "")
+        // What the last step asks of the records themselves stands outside, so that the query inside stands alone.
+        let isOutside = last.hop.condition?.side == .target
+        return """
+            (t.\(identifier: last.hop.otherColumn) IN (
+              SELECT \(raw: last.source).\(identifier: last.hop.column)
+              FROM \(identifier: first.hop.otherTable) \(raw: first.target)\(between)
+              WHERE \(isReached)\(isOutside ? "" : last.condition)
+            )\(isOutside ? last.condition : ""))
+            """
     }
 }
 
 extension ObserverReach {
-    /// Counts the visible records that are reached from what has changed, no further than to one above a limit.
+    /// Counts the visible records that are reached from what has changed, up to one more than a limit.
     /// - Parameters:
     ///   - rows: What has changed.
     ///   - expansions: The ways to the records of one publication, at least one.
-    ///   - limit: The number above which it doesn't matter how many they are.
+    ///   - limit: The number above which the exact count doesn't matter.
     ///   - transaction: The transaction in which the changes are settled.
     /// - Returns: The number, at most `limit + 1`.
     static func count(

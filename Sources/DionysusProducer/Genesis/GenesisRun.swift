@@ -60,7 +60,7 @@ public struct GenesisRun: Sendable {
         return chunks == 0 ? 100 : Double(chunksDone) / Double(chunks) * 100
     }
 
-    /// When it is going to end at the present pace; nil while that can't be told, and of a run that isn't running.
+    /// When it will end at the present pace; nil while that is unknown, and for a run that isn't running.
     public var estimatedEnd: Timestamp? {
         guard state == .running, isSplit else { return nil }
         if let spread, chunks > 0 {
@@ -79,5 +79,28 @@ public struct GenesisRun: Sendable {
         let elapsed = Double(time.microseconds(since: startsAt)) / 1_000_000
         guard elapsed >= 0 else { return 0 }
         return min(chunks, Int64(min(elapsed / spread, 1) * Double(chunks)) + 1)
+    }
+}
+
+extension GenesisRun {
+    init(_ row: Row) throws {
+        id = try row.integer(0) ?? 0
+        topic = try row.text(1) ?? ""
+        model = try row.text(2) ?? ""
+        state = try row.text(3).flatMap(State.init(rawValue:)) ?? .failed
+        selection = GenesisSelection(json: try JSON(parsing: Array((try row.text(4) ?? "{}").utf8)))
+        spread = try row.double(5).map { .seconds($0) }
+        createdAt = try row.timestamp(6) ?? .now
+        startsAt = try row.timestamp(7) ?? .now
+        finishedAt = try row.timestamp(8)
+        error = try row.text(9)
+        isSplit = try row.integer(10) == 1
+        chunks = try row.integer(11) ?? 0
+        let isCompleted = state == .completed
+        chunksQueued = try isCompleted ? chunks : row.count(12)
+        chunksDone = try isCompleted ? chunks : row.count(13)
+        recordsQueued = try row.count(14)
+        recordsPublished = try recordsQueued - row.count(15)
+        readAt = try row.timestamp(16) ?? .now
     }
 }

@@ -164,7 +164,7 @@ struct LoadPlan: Sendable {
         }
     }
 
-    /// The rows at the end of an association; each begins with the key that tells to which record it belongs,
+    /// The rows at the end of an association; each begins with the key of the record that it belongs to,
     /// under a name that hides no column of the row.
     private func query(_ edge: Edge, _ isWanted: (String) -> SQL) -> SQL {
         let (target, columns) = (edge.target.model, edge.target.list(of: "t"))
@@ -183,11 +183,12 @@ struct LoadPlan: Sendable {
 
     /// The primary keys of the rows at the end of an association.
     private func keys(_ edge: Edge, _ isWanted: (String) -> SQL) -> SQL {
-        let hop = edge.association.hops[0]
         if edge.association.isBelongsTo {
+            let hop = edge.association.hops[0]
+            let step = PathJoin.Step(hop: hop, source: "s", target: "t")
             return """
                 SELECT s.\(identifier: hop.column) FROM \(identifier: model.table) s
-                WHERE \(isWanted("s"))\(hop.condition(source: "s", target: "t"))
+                WHERE \(isWanted("s"))\(step.condition)
                 """
         }
         return """
@@ -197,18 +198,9 @@ struct LoadPlan: Sendable {
 
     /// The tables of an association, joined: the first is `s`, the last `t`.
     private func path(_ association: AssociationDescription) -> SQL {
-        let hops = association.hops
-        var from: SQL = "\(identifier: model.table) s"
-        for (index, hop) in hops.enumerated() {
-            let previous = index == 0 ? "s" : "h\(index)"
-            let alias = index == hops.count - 1 ? "t" : "h\(index + 1)"
-            from += """
-                 JOIN \(identifier: hop.otherTable) \(raw: alias)
-                ON \(raw: alias).\(identifier: hop.otherColumn) = \(raw: previous).\(identifier: hop.column)\
-                \(hop.condition(source: previous, target: alias))
-                """
-        }
-        return from
+        let last = association.hops.count
+        let joins = PathJoin(association.hops, from: "s") { $0 == last ? "t" : "h\($0)" }
+        return "\(identifier: model.table) s\(joins.sql)"
     }
 
     private func list(of alias: String) -> SQL {
@@ -220,18 +212,5 @@ struct LoadPlan: Sendable {
     private func value(_ column: String, of alias: String) -> SQL {
         let name: SQL = "\(raw: alias).\(identifier: column)"
         return padded.contains(column) ? "CAST(\(name) AS text)" : name
-    }
-}
-
-extension AssociationHop {
-    /// What else must hold, as the rest of a conjunction.
-    /// - Parameters:
-    ///   - source: The alias of the table that the step begins at.
-    ///   - target: The alias of the table that it leads to.
-    /// - Returns: The rest of the conjunction; empty if nothing else must hold.
-    func condition(source: String, target: String) -> SQL {
-        guard let condition else { return "" }
-        let alias = condition.side == .source ? source : target
-        return " AND \(raw: alias).\(identifier: condition.column) = \(condition.value)"
     }
 }

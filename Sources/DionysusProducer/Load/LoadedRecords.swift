@@ -33,7 +33,7 @@ final class LoadedRecords {
 
     /// How many records there are.
     var count: Int { rows.count }
-    /// How the records are told apart.
+    /// How the records are distinguished.
     var key: RecordKey { plan.key }
 
     private func place(of id: String) -> Int? {

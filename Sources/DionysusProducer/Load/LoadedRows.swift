@@ -11,7 +11,7 @@ final class LoadedRows {
     private let bySource: [DatabaseValue: [Int]]
     private let targets: [(association: AssociationDescription, rows: LoadedRows)]
     /// Whether the records are there for others that they are linked to.
-    private let isLinked: Bool
+    fileprivate let isLinked: Bool
     private var decoded: [(any Model)?]
 
     /// Takes the results of ``LoadPlan/queries(ids:dialect:)``.
@@ -46,7 +46,7 @@ final class LoadedRows {
     /// How many rows there are.
     var count: Int { rows.count }
 
-    private func targets(of association: AssociationDescription) -> LoadedRows? {
+    fileprivate func targets(of association: AssociationDescription) -> LoadedRows? {
         targets.first { $0.association == association }?.rows
     }
 
@@ -73,93 +73,30 @@ final class LoadedRows {
     }
 
     /// An error of a linked record, which names that.
-    private func failure(_ index: Int, _ error: any Error) -> DionysusError {
+    fileprivate func failure(_ index: Int, _ error: any Error) -> DionysusError {
         let id = plan.key.canonical(row(index)[plan.model.primaryKey].primaryKeyText)
         return DionysusError(.application, "\(plan.model.name):\(id): \(error.summary)", underlying: error)
     }
 
-    /// Writes the payload of a row's record: attributes, links, sideloads.
+    /// Writes the payload of a row's record.
     func writePayload(_ index: Int, into writer: inout JSONWriter) throws {
         let row = row(index)
-        let record = try record(index)
-        let serializer = plan.serializer.chosen(for: row)
-        let related = try related(to: row, for: serializer)
-        let relationships = serializer.relationships
-        writer.literal("{")
-        do { try serializer.writeAttributes(record, related, encoder, &writer) } catch {
-            throw isLinked ? failure(index, error) : error
-        }
-        writer.literal("\"links\":{")
-        var links: [JSON] = []
-        for relationship in relationships {
-            let computed = try relationship.link.map { try $0(record, related, encoder.values) }
-            let link = computed ?? link(relationship, of: row)
-            if !links.isEmpty { writer.literal(",") }
-            writer.append(relationship.memberName)
-            writer.write(link)
-            links.append(link)
-        }
-        writer.literal("}")
-        for (relationship, link) in zip(relationships, links)
-        where relationship.branches.contains(where: plan.sideloads.contains) {
-            writer.literal(",")
-            writer.append(relationship.memberName)
-            relationship.write(sideload: try sideload(relationship, of: row), linkedBy: link, into: &writer)
-        }
-        writer.literal("}")
+        try plan.serializer.chosen(for: row)
+            .writePayload(
+                of: record(index),
+                from: LoadedRow(rows: self, row: row, index: index),
+                encoder,
+                into: &writer
+            )
     }
 
-    /// What the serializer's computations may ask for.
-    private func related(to row: Row, for serializer: SerializerPlan) throws -> SerializerPlan.Targets {
-        var related: SerializerPlan.Targets = []
-        for load in serializer.loads {
-            guard let targets = targets(of: load) else { continue }
-            related.append((load, try targetRows(of: row, load).map { try targets.record($0) }))
-        }
-        return related
-    }
-
-    private func link(_ relationship: SerializerPlan.Relationship, of row: Row) -> JSON {
-        guard let association = relationship.branches.first else { return .null }
-        let hop = association.hops[0]
-        if relationship.isPolymorphic {
-            guard let column = hop.condition?.column, !row[column].isNull, !row[hop.column].isNull else { return .null }
-            let type = row[column]
-            let branch = relationship.branches.first { $0.hops[0].condition?.value == type.primaryKeyText }
-            return .object([
-                "id": linkedKey(branch ?? association, row[hop.column]), "type": JSON(databaseValue: type),
-            ])
-        }
-        if association.isBelongsTo { return linkedKey(association, row[hop.column]) }
-        let ids = targets(of: association)
-            .map { targets in targetRows(of: row, association).map(targets.id) }
-        return association.isToMany ? .array(ids ?? []) : ids?.first ?? .null
-    }
-
-    /// The payloads of the linked records.
-    private func sideload(_ relationship: SerializerPlan.Relationship, of row: Row) throws -> [(
-        id: JSON, payload: [UInt8]
-    )] {
-        try relationship.branches.flatMap { branch in
-            try targets(of: branch)
-                .map { rows in
-                    try targetRows(of: row, branch)
-                        .map { index in
-                            var writer = JSONWriter(capacity: 256)
-                            try rows.writePayload(index, into: &writer)
-                            return (id: rows.id(index), payload: writer.bytes)
-                        }
-                } ?? []
-        }
-    }
-
-    private func linkedKey(_ association: AssociationDescription, _ value: DatabaseValue) -> JSON {
+    fileprivate func linkedKey(_ association: AssociationDescription, _ value: DatabaseValue) -> JSON {
         plan.linkedKeys[association].map { $0.json(value) } ?? JSON(databaseValue: value)
     }
 
-    private func id(_ index: Int) -> JSON { plan.key.json(row(index)[plan.model.primaryKey]) }
+    fileprivate func id(_ index: Int) -> JSON { plan.key.json(row(index)[plan.model.primaryKey]) }
 
-    private func targetRows(of row: Row, _ association: AssociationDescription) -> [Int] {
+    fileprivate func targetRows(of row: Row, _ association: AssociationDescription) -> [Int] {
         guard let targets = targets(of: association) else { return [] }
         let hop = association.hops[0]
         guard association.isBelongsTo else {
@@ -175,4 +112,55 @@ final class LoadedRows {
         var seen: Set<DatabaseValue> = []
         return indexes.filter { seen.insert(row($0)[plan.model.primaryKey]).inserted }
     }
+}
+
+/// One of the rows, with what leads from it to the records of its payload.
+private struct LoadedRow: PayloadSource {
+    let rows: LoadedRows
+    let row: Row
+    let index: Int
+
+    func related(for serializer: SerializerPlan) throws -> SerializerPlan.Targets {
+        var related: SerializerPlan.Targets = []
+        for load in serializer.loads {
+            guard let targets = rows.targets(of: load) else { continue }
+            related.append((load, try rows.targetRows(of: row, load).map { try targets.record($0) }))
+        }
+        return related
+    }
+
+    func link(_ relationship: SerializerPlan.Relationship) -> JSON {
+        guard let association = relationship.branches.first else { return .null }
+        let hop = association.hops[0]
+        if relationship.isPolymorphic {
+            guard let column = hop.condition?.column, !row[column].isNull, !row[hop.column].isNull else { return .null }
+            let type = row[column]
+            let branch = relationship.branches.first { $0.hops[0].condition?.value == type.primaryKeyText }
+            return .object([
+                "id": rows.linkedKey(branch ?? association, row[hop.column]), "type": JSON(databaseValue: type),
+            ])
+        }
+        if association.isBelongsTo { return rows.linkedKey(association, row[hop.column]) }
+        let ids = rows.targets(of: association)
+            .map { targets in rows.targetRows(of: row, association).map(targets.id) }
+        return association.isToMany ? .array(ids ?? []) : ids?.first ?? .null
+    }
+
+    func isSideloaded(_ relationship: SerializerPlan.Relationship) -> Bool {
+        relationship.branches.contains(where: rows.plan.sideloads.contains)
+    }
+
+    func sideload(_ relationship: SerializerPlan.Relationship) throws -> [(id: JSON, payload: [UInt8])] {
+        try relationship.branches.flatMap { branch -> [(id: JSON, payload: [UInt8])] in
+            guard let targets = rows.targets(of: branch) else { return [] }
+            return try rows.targetRows(of: row, branch)
+                .map { index in
+                    var writer = JSONWriter(capacity: 256)
+                    try targets.writePayload(index, into: &writer)
+                    return (id: targets.id(index), payload: writer.bytes)
+                }
+        }
+    }
+
+    func failure(_ error: any Error) -> any Error { rows.isLinked ? rows.failure(index, error) : error }
 }

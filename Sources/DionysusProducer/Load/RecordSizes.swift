@@ -1,16 +1,15 @@
 import Dionysus
 import Synchronization
 
-/// About how much memory the records of a model take on their way from the database to the broker, by those seen last.
+/// About how much memory the records of a model take on their way from the database to the broker, judged by those seen last.
 final class RecordSizes: Sendable {
-    /// What a record is taken for while none of its model has been seen: so large that the first few are no surprise.
+    /// The size that is assumed until a record of the model has been seen: so large that the first few are no surprise.
     private static let unknown = 1 << 20
 
     private let sizes = Mutex<[RecordGroup: Int]>([:])
 
     /// The first of some rows that may be loaded at once: one at least.
     /// - Parameters:
-    ///   - rows: The rows.
     ///   - limit: How much memory they may take together.
     /// - Returns: How many they are, and how much memory they take.
     func slice(of rows: ArraySlice<OutboxRow>, upTo limit: Int) -> (count: Int, bytes: Int) {
@@ -25,9 +24,9 @@ final class RecordSizes: Sendable {
         }
     }
 
-    /// Takes note of records that have been loaded.
+    /// Notes the sizes of records that have been loaded.
     ///
-    /// What is larger than before counts at once, what is smaller by and by.
+    /// A larger size counts at once, a smaller one gradually.
     func note(_ loaded: [RecordGroup: LoadedRecords]) {
         sizes.withLock { sizes in
             for (group, records) in loaded {

@@ -29,8 +29,6 @@ public struct MessagePreview: Sendable, Hashable {
     /// - Parameters:
     ///   - modelName: The name of the record's model.
     ///   - id: Its primary key.
-    ///   - topic: The topic's full name.
-    ///   - registry: What is published where.
     ///   - database: The database that has the record.
     ///   - settings: How it is published.
     /// - Returns: The preview, or nil if there is no such record: what is gone has no state to be published.

@@ -1,10 +1,10 @@
 public import Dionysus
 
-/// A row of the outbox as it is shown to people: what changed, where it is to go, and how that went.
+/// A row of the outbox for operators: what changed, where it goes, and how publishing it went.
 ///
 /// It has no value of the record, only the names of what changed.
 public struct OutboxEntry: Sendable, Hashable {
-    /// Where a row is on its way.
+    /// How far a row is.
     public enum State: String, Sendable, Hashable, CaseIterable {
         /// It waits to be published for the first time, or behind another row.
         case pending
@@ -47,7 +47,7 @@ public struct OutboxEntry: Sendable, Hashable {
     /// What has written the row if it wasn't a change itself.
     public let origin: String?
 
-    /// Where the row is on its way.
+    /// How far the row is.
     public var state: State {
         if publishedAt != nil { return .published }
         if retryAt != nil { return .retrying }

@@ -1,6 +1,6 @@
 import Dionysus
 
-/// The statements by which people look into the outbox and mend it.
+/// The statements by which operators inspect and repair the outbox.
 extension Outbox {
     private var entryColumns: SQL {
         SQL(
@@ -77,7 +77,7 @@ extension Outbox {
 
     /// Lowers the low-water marks that have passed rows, so that these are found again.
     ///
-    /// A mark passes parked rows, which nobody waits for.
+    /// A mark passes parked rows, which no relay waits for.
     func lowerMarks(to ids: [Int64]) -> SQL {
         """
         UPDATE \(tables.lanes) SET low_water = (

@@ -1,6 +1,6 @@
 public import Dionysus
 
-/// Looks into an outbox, and mends what is stuck in it.
+/// Shows the rows of an outbox, and retries or discards those that are stuck.
 ///
 ///     let inspector = OutboxInspector(database: database)
 ///     for row in try await inspector.entries(OutboxFilter(scope: .parked)) { print(row.id, row.errorMessage ?? "") }
@@ -8,7 +8,7 @@ public import Dionysus
 ///
 /// It needs no declaration and no broker, and can be used while relays run.
 public struct OutboxInspector: Sendable {
-    /// What became of a row that somebody wanted changed.
+    /// What became of a row that was to be changed.
     public enum Outcome: String, Sendable, Hashable {
         /// It was changed.
         case done
@@ -40,7 +40,7 @@ public struct OutboxInspector: Sendable {
 
     /// Lists the models of which relays can publish nothing for now.
     ///
-    /// A relay forgets what an earlier one has found when it starts.
+    /// A relay that starts forgets what earlier ones have found.
     /// - Returns: The models, in the order of their topics.
     /// - Throws: ``DionysusError``: `declaration` if there is no outbox, and as for a transaction.
     public func refusedModels() async throws -> [ModelRefusal] {
@@ -51,7 +51,6 @@ public struct OutboxInspector: Sendable {
     }
 
     /// Counts the rows that are not published, of all topics together.
-    /// - Returns: The counts.
     /// - Throws: ``DionysusError``: `declaration` if there is no outbox, and as for a transaction.
     public func unpublished() async throws -> UnpublishedRows {
         try await database.transaction(.snapshot) { [database] transaction in
@@ -61,8 +60,6 @@ public struct OutboxInspector: Sendable {
     }
 
     /// Lists rows that are not published, in the order of their ids.
-    /// - Parameter filter: Which ones.
-    /// - Returns: The rows.
     /// - Throws: ``DionysusError``: `declaration` if there is no outbox, and as for a transaction.
     public func entries(_ filter: OutboxFilter = OutboxFilter()) async throws -> [OutboxEntry] {
         try await database.transaction(.snapshot) { [database] transaction in
@@ -72,7 +69,6 @@ public struct OutboxInspector: Sendable {
     }
 
     /// Finds a row.
-    /// - Parameter id: Its id.
     /// - Returns: The row, or nil if there is none.
     /// - Throws: ``DionysusError``: `declaration` if there is no outbox, and as for a transaction.
     public func entry(_ id: Int64) async throws -> OutboxEntry? {
@@ -86,8 +82,7 @@ public struct OutboxInspector: Sendable {
     ///
     /// As always, what is published is the record's present state, with a version of now; a parked row that comes back
     /// late can't bring back what was then. The record's later rows that have not been published wait behind it.
-    /// A relay that works on the rows' lanes is waited for.
-    /// - Parameter ids: The rows.
+    /// It waits for relays that work on the rows' lanes.
     /// - Returns: What became of each, in the order of the ids given.
     /// - Throws: ``DionysusError``: `declaration` if there is no outbox, and as for a transaction.
     @discardableResult
@@ -98,13 +93,13 @@ public struct OutboxInspector: Sendable {
         }
     }
 
-    /// Gives rows up: marks them as published with a note, so that the record's later rows go on without them.
+    /// Discards rows: marks them as published with a note, so that the record's later rows go on without them.
     ///
     /// The row and its error stay to be looked at until retention removes them. What it would have said is said by the
-    /// record's next message; if there is none, consumers never hear of it.
+    /// record's next message; if there is none, consumers never learn of it.
     /// - Parameters:
     ///   - ids: The rows.
-    ///   - force: Whether rows that have not failed are given up too.
+    ///   - force: Whether rows that have not failed are discarded too.
     ///   - reason: Why, for those who look at the row later.
     /// - Returns: What became of each, in the order of the ids given.
     /// - Throws: ``DionysusError``: `declaration` if there is no outbox, and as for a transaction.

@@ -1,4 +1,4 @@
-public import Dionysus
+package import Dionysus
 
 /// What differs between a message that another producer has sent and the one that would be published now.
 ///
@@ -6,22 +6,17 @@ public import Dionysus
 ///     for difference in comparison.differences { print(difference.path, difference.theirs, difference.ours) }
 ///
 /// Values are compared as they are written, so that a decimal's digits, a time's fraction and the order of members count.
-public struct PayloadComparison: Sendable {
+package struct PayloadComparison: Sendable {
     /// A member that differs.
-    public struct Difference: Sendable, Hashable {
+    package struct Difference: Sendable, Hashable {
         /// Where: `price`, `links.account`, `bookings_fees[0].amount`; `(order)` after a dot is that of an object's members.
-        public let path: String
+        package let path: String
         /// The value in the other producer's message as it is written; nil if the member is missing.
-        public let theirs: String?
+        package let theirs: String?
         /// The value as it would be published; nil if the member is missing.
-        public let ours: String?
+        package let ours: String?
 
-        /// Creates a difference.
-        /// - Parameters:
-        ///   - path: Where it is.
-        ///   - theirs: The other producer's value.
-        ///   - ours: The value as it would be published.
-        public init(path: String, theirs: String?, ours: String?) {
+        package init(path: String, theirs: String?, ours: String?) {
             self.path = path
             self.theirs = theirs
             self.ours = ours
@@ -31,15 +26,15 @@ public struct PayloadComparison: Sendable {
     /// Whether the record has changed since the other message was sent, so that the values say nothing.
     ///
     /// It has if a time of an update, its own or that of a part, is another at the coarser of the two precisions.
-    public private(set) var hasChanged = false
+    package private(set) var hasChanged = false
     /// What differs, in the order of the other message.
-    public private(set) var differences: [Difference] = []
+    package private(set) var differences: [Difference] = []
 
     /// Compares two payloads of one record.
     /// - Parameters:
     ///   - theirs: The other producer's.
     ///   - ours: The one that would be published now.
-    public init(of theirs: JSON, with ours: JSON) { compare(theirs, ours, at: "") }
+    package init(of theirs: JSON, with ours: JSON) { compare(theirs, ours, at: "") }
 
     private mutating func compare(_ theirs: JSON, _ ours: JSON, at path: String) {
         switch (theirs, ours) {

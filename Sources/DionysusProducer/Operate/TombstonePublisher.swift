@@ -25,10 +25,7 @@ public struct TombstonePublisher: Sendable {
 
     /// Creates a publisher.
     /// - Parameters:
-    ///   - registry: What is published where.
     ///   - database: The database whose records they are.
-    ///   - broker: Where to.
-    ///   - settings: How.
     public init(
         _ registry: Registry,
         database: any CapturingDatabase,
@@ -91,7 +88,7 @@ public struct TombstonePublisher: Sendable {
         let catalogue = try await Catalogue.read(for: registry, from: database)
         let key = try catalogue.recordKey(id, of: publication.model)
         let reference = RecordReference(topic: topic, modelName: modelName, id: key.canonical(id))
-        // Drawn before the record is looked for, so that whatever changes afterwards has a higher version.
+        // Drawn before the record is looked up, so that every later change has a higher version.
         let (outbox, sourceID, version) = try await database.transaction(.write) { transaction in
             let outbox = try Outbox.open(of: database, in: &transaction)
             let sourceID = try transaction.run(outbox.sourceID)
@@ -109,7 +106,6 @@ public struct TombstonePublisher: Sendable {
     ///
     /// A key that names a record of a model which the topic publishes is treated as that record.
     /// - Parameters:
-    ///   - key: The message key.
     ///   - topic: The full name of the topic. Its genesis topic gets tombstones too.
     ///   - partitionKey: Leads to the one partition that gets a tombstone; nil sends one to every partition.
     ///   - force: As for a record's tombstones.

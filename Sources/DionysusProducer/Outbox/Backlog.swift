@@ -13,7 +13,7 @@ struct Backlog: Sendable, Hashable {
     /// How long rows took that were published during the last minute, by whichever relay; nil if there were none.
     var latency: LatencyTracker.Summary?
 
-    /// Counting costs as much as there is to count, so there is an end to it.
+    /// Counting stops there, because it costs as much as there is to count.
     static let countedPerLane = 10_000
 
     /// How many of the newest rows are looked at for those that were published during the last minute.

@@ -1,12 +1,12 @@
 public import Dionysus
 
-/// A model of which a relay can publish nothing for now, as people are told.
+/// A model of which a relay can publish nothing for now.
 public struct ModelRefusal: Sendable, Hashable {
     /// The topic's full name, or `__outbox_observer__` for changes that others are computed from.
     public let topic: String
     /// The model's name.
     public let modelName: String
-    /// What is the matter, and what to do.
+    /// What is wrong, and what to do.
     public let reason: String
     /// When it was found last, by the clock of the relay that found it.
     public let foundAt: Timestamp?
@@ -25,7 +25,7 @@ extension ModelRefusal {
 extension Outbox {
     private static let refusalPrefix = "refused:"
 
-    /// Writes down that a model is refused, for those who look into the outbox.
+    /// Notes that a model is refused, for operators.
     func noteRefusal(_ group: RecordGroup, _ reason: String) -> [SQL] {
         let value = JSON.object([
             "topic": .string(group.topic), "model": .string(group.modelName), "reason": .string(storable(reason)),
@@ -45,7 +45,7 @@ extension Outbox {
         groups.map { "DELETE FROM \(tables.meta) WHERE name = \(Self.name($0))" }
     }
 
-    /// Forgets all of them, because they are found again if they last.
+    /// Forgets all of them; those that last are found again.
     func forgetAllRefusals() -> SQL { "DELETE FROM \(tables.meta) WHERE name LIKE 'refused:%'" }
 
     func refusals() -> SQL { "SELECT value FROM \(tables.meta) WHERE name LIKE 'refused:%' ORDER BY name" }

@@ -11,10 +11,10 @@ final class RefusedModels: Sendable {
         var nextAttempt: ContinuousClock.Instant
     }
 
-    /// What has become of a refusal.
+    /// How a refusal has changed.
     enum Change {
         case begun
-        /// It was tried again, in vain.
+        /// It was tried again, and failed again.
         case repeated
         /// It is known already.
         case none
@@ -24,7 +24,7 @@ final class RefusedModels: Sendable {
 
     private let state = Mutex<[RecordGroup: Refusal]>([:])
 
-    /// Takes note that nothing of a model can be published.
+    /// Notes that nothing of a model can be published.
     func note(_ group: RecordGroup, _ reason: String) -> Change {
         state.withLock { refusals in
             let now = ContinuousClock.now
@@ -43,7 +43,7 @@ final class RefusedModels: Sendable {
         }
     }
 
-    /// Takes note that models can be published.
+    /// Notes that models can be published.
     /// - Returns: Those that couldn't be before.
     func accept(_ groups: some Sequence<RecordGroup>) -> [RecordGroup] {
         state.withLock { refusals in
@@ -67,7 +67,7 @@ final class RefusedModels: Sendable {
         }
     }
 
-    /// What is the matter, if anything is.
+    /// What is wrong, if anything.
     var problem: String? {
         state.withLock { refusals in
             guard !refusals.isEmpty else { return nil }

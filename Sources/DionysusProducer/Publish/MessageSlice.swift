@@ -29,7 +29,7 @@ struct SentRows: Sendable {
 
 extension Composer.Held {
     /// Makes later rows wait behind those whose messages have failed, as if that had been known before.
-    mutating func hold(failuresOf slice: MessageSlice, _ policy: FailurePolicy) {
+    mutating func hold(failuresOf slice: MessageSlice, _ policy: HoldPolicy) {
         for (row, verdict) in zip(slice.rows, slice.verdicts) {
             guard case .send(let places, _) = verdict, slice.results[places].contains(where: \.isFailure) else {
                 continue

@@ -1,18 +1,18 @@
 import Dionysus
 import Synchronization
 
-/// Notices when unusually many records that were created or updated aren't there any more: it may be their table, or the
-/// database, that the relay looks at.
+/// Notices when unusually many records that were created or updated don't exist any more: the relay may be
+/// looking at the wrong table or database.
 final class MissingRecords: Sendable {
     private struct Count {
         var seen = 0
         var missing = 0
-        var isTold = false
+        var isReported = false
     }
 
-    /// Fewer than this are no sign of anything.
+    /// Fewer than this mean nothing.
     private static let minimum = 20
-    /// What was longer ago than so many rows counts less and less.
+    /// Rows before the last so many count less and less.
     private static let memory = 1_000
 
     /// Whether records have been missing lately.
@@ -20,8 +20,8 @@ final class MissingRecords: Sendable {
 
     private let counts = Mutex<[String: Count]>([:])
 
-    /// Takes note of how many records of a model were looked for, and not there.
-    /// - Returns: How many of how many were not there, when somebody has to be told.
+    /// Notes how many records of a model were looked up, and how many were missing.
+    /// - Returns: How many of how many were missing, when that deserves a warning.
     func note(_ modelName: String, seen: Int, missing: Int) -> (missing: Int, seen: Int)? {
         counts.withLock { counts in
             guard missing > 0 || counts[modelName] != nil else { return nil }
@@ -35,9 +35,9 @@ final class MissingRecords: Sendable {
                 }
                 counts[modelName] = count.missing == 0 ? nil : count
             }
-            if count.missing * 10 < count.seen { count.isTold = false }
-            guard !count.isTold, count.missing >= Self.minimum, count.missing * 2 >= count.seen else { return nil }
-            count.isTold = true
+            if count.missing * 10 < count.seen { count.isReported = false }
+            guard !count.isReported, count.missing >= Self.minimum, count.missing * 2 >= count.seen else { return nil }
+            count.isReported = true
             return (count.missing, count.seen)
         }
     }

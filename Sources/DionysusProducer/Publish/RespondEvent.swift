@@ -36,9 +36,9 @@ public struct RespondEvent: BusEvent {
     public let value: [UInt8]?
     /// The headers.
     public let headers: [MessageHeader]
-    /// Where the broker has put it.
+    /// The partition that the broker has put it in.
     public let partition: Int32
-    /// At which offset.
+    /// The message's offset there.
     public let offset: Int64
 
     package init(

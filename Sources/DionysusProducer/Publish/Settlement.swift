@@ -47,7 +47,7 @@ struct Settlement: Sendable {
         }
         guard !superseded.isEmpty || !unsettled.isEmpty else { return }
         let lastPublished = Dictionary(published.map { ($0.record, $0.id) }, uniquingKeysWith: { $1 })
-        // If what supersedes them was not published, they are pending still.
+        // If the row that supersedes them was not published, they are still pending.
         for row in superseded where lastPublished[row.record].map({ $0 > row.id }) == true {
             notes[Self.duplicate, default: []].append(row)
         }
@@ -66,10 +66,10 @@ struct Settlement: Sendable {
 
     private static let duplicate = "not published: the record's next change, the same event, has been"
 
-    /// The rows that are done with.
+    /// The rows that are finished.
     var settled: [OutboxRow] { published + notes.values.flatMap(\.self) }
 
-    /// Whether the lane is further than it was.
+    /// Whether the lane has progressed.
     var hasSettledRows: Bool { !published.isEmpty || !notes.isEmpty || !failures.isEmpty }
 
     /// Rows that have failed for the last time.
@@ -77,7 +77,7 @@ struct Settlement: Sendable {
 
     private mutating func fail(_ row: OutboxRow, _ error: DionysusError, _ settings: ProducerSettings) {
         failures.append((row, error))
-        // What may succeed without anybody's help is no attempt: it is never parked.
+        // An error that may pass without help doesn't count as an attempt, so that its row is never parked.
         let attempts = error.isRetriable ? row.attempts : row.attempts + 1
         let isLast = !error.isRetriable && attempts >= Int64(settings.maxAttempts)
         let cap = Double(settings.maxRetryDelay.components.seconds)

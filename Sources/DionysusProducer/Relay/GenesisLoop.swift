@@ -14,7 +14,7 @@ extension GenesisWorker {
         )
     }
 
-    /// New runs and chunks that become due are looked for less often than new rows: nobody waits for these seconds.
+    /// New runs and chunks that become due are looked for less often than new rows: a few seconds don't matter.
     private static let pauseWithoutWork = Duration.seconds(2)
     /// Until the relay has published enough for the next chunk, or what is left of a run.
     private static let pauseUnderPressure = Duration.milliseconds(50)

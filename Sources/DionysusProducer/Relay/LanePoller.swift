@@ -2,7 +2,7 @@ import Dionysus
 
 /// Finds the lanes that have something to publish, and offers them to the workers.
 struct LanePoller: Sendable {
-    /// How long rows of lanes that nobody works on may wait while others are published.
+    /// How long rows of idle lanes may wait while those of others are published.
     private static let pauseWhileWorking = Duration.milliseconds(20)
     /// How long the relay waits where other relays have all lanes with something to publish.
     private static let pauseForOthers = Duration.milliseconds(50)
@@ -23,13 +23,11 @@ struct LanePoller: Sendable {
         // A listening connection must not outlast this.
         let signal = settings.wakesUp ? context.database.changeSignal(doorbell.announce) : nil
         var changes = ChangeWaiting(signal, doorbell, pollInterval: settings.pollInterval, logger: context.logger)
-        do {
-            try await poll(&changes)
-        } catch {
+        try await closing {
             await changes.close()
-            throw error
+        } after: {
+            try await poll(&changes)
         }
-        await changes.close()
     }
 
     /// What the relay is doing between two looks at the outbox.
@@ -61,7 +59,7 @@ struct LanePoller: Sendable {
             } else {
                 activity.isBusy = false
             }
-            // What came while nothing was announced has to be looked for first.
+            // Changes that came while nothing was announced have to be found first.
             if isArmed && !activity.isBusy { await changes.wait() }
         }
     }

@@ -1,6 +1,6 @@
 import Dionysus
 
-/// The tasks that publish batch after batch, of whatever lanes the queue gives them.
+/// The tasks that publish batches of the lanes that the queue gives them.
 struct LaneWorkers: Sendable {
     let pipeline: RelayPipeline
     let queue: LaneQueue
@@ -45,7 +45,7 @@ struct LaneWorkers: Sendable {
     /// How often in a row a worker's batches have failed.
     private struct Failures {
         var ofDatabase = 0
-        /// A lane without rows shows that the database is there, and nothing of the broker.
+        /// A lane without rows shows that the database works, and nothing about the broker.
         var ofBroker = 0
     }
 
@@ -99,7 +99,7 @@ struct LaneWorkers: Sendable {
         case .brokerUnavailable(let error, _) where endsWhenRefused && error.code == .accessDenied:
             return .refused(error)
         case .brokerUnavailable(let error, let hasProgressed):
-            // A broker that takes some messages is there: the others need not wait longer and longer.
+            // A broker that takes some messages works: the others need not wait longer and longer.
             failures.ofBroker = hasProgressed ? 1 : failures.ofBroker + 1
             pipeline.telemetry.brokerFailed(error, lane: lane, attempt: failures.ofBroker)
             return .worked(

@@ -19,7 +19,7 @@ struct OutboxRetention: Sendable {
     private let logger: Logger
     private let owner = UUID().uuidString
 
-    /// - Returns: Nil if rows are kept for ever.
+    /// - Returns: Nil if rows are kept forever.
     init?(_ outbox: Outbox, _ database: any CapturingDatabase, _ settings: ProducerSettings, _ logger: Logger) {
         guard let age = settings.retention else { return nil }
         self.outbox = outbox
@@ -66,9 +66,9 @@ struct RetentionLease: Sendable {
     var tables = OutboxTables()
 
     /// Takes or renews the lease.
-    /// - Returns: Whether nobody else has it.
+    /// - Returns: Whether this relay has it now.
     ///
-    /// Its end is told by the database's clock, which is the same for all relays.
+    /// Its end is read from the database's clock, which is the same for all relays.
     func take(in transaction: inout Transaction) throws -> Bool {
         let clock = try transaction.run("SELECT \(transaction.dialect.now)").first
         guard let now = try clock?.timestamp(0) else { return false }

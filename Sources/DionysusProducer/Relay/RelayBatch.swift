@@ -37,7 +37,7 @@ struct RelayBatch: Sendable {
         unexpanded.isEmpty ? [] : replaced.compactMap { row in unexpanded[row.id].map { (row, $0) } }
     }
 
-    /// Takes note of what became of its rows by expansion.
+    /// Notes what expansion has done with its rows.
     mutating func note(_ outcome: Expander.Outcome) {
         guard !outcome.refused.isEmpty || !outcome.failed.isEmpty else { return }
         unexpanded = outcome.failed

@@ -30,7 +30,7 @@ struct RelayPipeline: Sendable {
     let keys: [String: RecordKey]
     /// Called with the lanes of rows that expansion has written.
     let onExpanded: @Sendable ([Int]) -> Void
-    /// Called with the lanes that had something to publish when a lane was settled; nil if nobody wants to know.
+    /// Called with the lanes that had something to publish when a lane was settled; nil not to look.
     let onPending: (@Sendable ([Int]) -> Void)?
 
     var database: any CapturingDatabase { context.database }
@@ -41,7 +41,6 @@ struct RelayPipeline: Sendable {
     ///
     /// This is the relay.
     /// - Parameters:
-    ///   - lane: The lane.
     ///   - claim: The lane's next rows, if it is held; otherwise it is taken.
     ///   - mayKeep: Whether the lane may be kept for its next rows.
     /// - Returns: How it ended, and the lane's next rows if it is kept.

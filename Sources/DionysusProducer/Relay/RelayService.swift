@@ -4,8 +4,8 @@ public import ServiceLifecycle
 
 /// The outbox worker: publishes what the outbox holds until it is shut down.
 ///
-/// Any number of relays may work on one outbox, in one process or many. A graceful shutdown finishes the batches
-/// under way and gives the lanes back.
+/// Any number of relays may work on one outbox, in one process or many. A graceful shutdown finishes the current
+/// batches and gives the lanes back.
 public struct RelayService: Service {
     /// When a relay ends by itself.
     public enum Mode: Sendable {
@@ -23,13 +23,10 @@ public struct RelayService: Service {
 
     /// Creates a relay.
     /// - Parameters:
-    ///   - registry: What is published.
     ///   - database: The database whose outbox is drained.
-    ///   - broker: Where to.
-    ///   - settings: How.
+    ///   - broker: The broker to publish to.
     ///   - mode: When it ends by itself.
-    ///   - instrumentation: Whom it tells what it does.
-    ///   - logger: Where it says what it does.
+    ///   - instrumentation: Receives events, errors, metrics and spans.
     ///   - onPublished: Called after each batch that the broker has acknowledged.
     public init(
         _ registry: Registry,
@@ -87,9 +84,25 @@ public struct RelayService: Service {
         logger.info("the relay has started", metadata: ["lanes": "\(pipeline.outbox.lanes)"])
         logStyle(pipeline)
         telemetry.started(lanes: pipeline.outbox.lanes)
+        try await closing {
+            await pipeline.sender.producer.close(deadline: settings.messageTimeout)
+        } after: {
+            try await work(pipeline, queue, doorbell, topics)
+        }
+        logger.info("the relay has stopped")
+    }
+
+    /// Runs all parts of the relay until one of them fails, or the queue is closed.
+    private func work(
+        _ pipeline: RelayPipeline,
+        _ queue: LaneQueue,
+        _ doorbell: Doorbell,
+        _ topics: DeclaredTopics
+    ) async throws {
+        let settings = context.settings
         let genesis = GenesisWorker(pipeline, hooks: genesis)
         try await withThrowingTaskGroup(of: Void.self) { group in
-            // Whoever fails ends the work of the others, which would wait for it otherwise.
+            // A part that fails ends the others, which would wait for it otherwise.
             func add(_ part: @escaping @Sendable () async throws -> Void) {
                 group.addTask {
                     do {
@@ -116,14 +129,12 @@ public struct RelayService: Service {
             add { try await genesis.run(queue, onQueued: doorbell.announce) }
             if mode == .continuous {
                 if !settings.createsTopics { add { await topics.reportMissing() } }
-                if let retention = OutboxRetention(pipeline.outbox, context.database, settings, logger) {
+                if let retention = OutboxRetention(pipeline.outbox, context.database, settings, context.logger) {
                     add { await retention.run(until: queue) }
                 }
             }
             try await group.waitForAll()
         }
-        await pipeline.sender.producer.close(deadline: settings.messageTimeout)
-        logger.info("the relay has stopped")
     }
 
     /// Logs, once at the start, whether something is written as dionysus-rb does, and why.

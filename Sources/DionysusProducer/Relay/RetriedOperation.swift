@@ -5,7 +5,6 @@ extension LaneQueue {
     /// - Parameters:
     ///   - purpose: What it is for, after "could not": `look for new rows`.
     ///   - telemetry: Reports each failure.
-    ///   - operation: The operation.
     /// - Returns: Its result; nil if the queue was closed or the task cancelled before it succeeded.
     func retrying<T: Sendable>(
         _ purpose: String,

@@ -12,8 +12,8 @@ import Logging
 ///         ])
 ///     )
 ///
-/// Nothing is published for a transaction that is still open: call it after the commit. What is not acknowledged is not
-/// tried again; where that matters, let capture and the relay publish.
+/// Nothing is published for a transaction that is still open: call it after the commit. A message that is not
+/// acknowledged is not sent again; where that matters, let capture and the relay publish.
 public struct Responder: Sendable {
     private let registry: Registry
     private let database: any CapturingDatabase
@@ -25,11 +25,8 @@ public struct Responder: Sendable {
 
     /// Creates a responder.
     /// - Parameters:
-    ///   - registry: What is published.
     ///   - database: The database that records are loaded from, and that versions are drawn from.
-    ///   - broker: Where to.
-    ///   - settings: How.
-    ///   - instrumentation: Whose event bus is told of each message that the broker has acknowledged.
+    ///   - instrumentation: Its event bus announces each message that the broker has acknowledged.
     /// - Throws: ``DionysusError``: `declaration` when the declaration does not fit the database, `configuration` for
     ///   settings that the broker's client does not take.
     public init(
@@ -123,7 +120,7 @@ public struct Responder: Sendable {
         }
     }
 
-    /// Waits for what is under way, then closes the connection to the broker.
+    /// Waits for messages that are being sent, then closes the connection to the broker.
     public func close() async { await producer.close(deadline: settings.messageTimeout) }
 
     private func genesisTopic(of topic: String, _ messages: [ResponderMessage]) throws -> String? {
@@ -165,18 +162,10 @@ public struct Responder: Sendable {
             let group = RecordGroup(topic: topic, modelName: event.model.name)
             return RespondedRecord(
                 group: group,
-                id: values[event.model.primaryKey].map(\.keyText) ?? "",
+                id: values[event.model.primaryKey].map(\.anyKeyText) ?? "",
                 record: record,
                 values: values
             )
         }
-    }
-}
-
-extension JSON {
-    /// The text under which a key stands in the outbox and in message keys.
-    var keyText: String {
-        if case .string(let text) = self { return text }
-        return text
     }
 }

@@ -11,14 +11,14 @@ struct RespondedRecord {
     let values: JSON.Object
 }
 
-/// A message with what the event bus is told of it.
+/// A message with what is announced of it on the event bus.
 struct AddressedMessage: Sendable {
     var message: OutgoingMessage
     let partitionKey: String?
     let events: [RespondEvent.Event]
 }
 
-/// A message in the making.
+/// A message that is being composed.
 struct ResponseComposition {
     let message: ResponderMessage
     /// The records of each event; none for one that has payloads.
@@ -50,7 +50,7 @@ struct ResponseComposition {
                     switch event.content {
                     case .records: records.map(\.id)
                     case .payloads(let payloads):
-                        payloads.compactMap { payload in payload[event.model.primaryKey].map(\.keyText) }
+                        payloads.compactMap { payload in payload[event.model.primaryKey].map(\.anyKeyText) }
                     }
                 return RespondEvent.Event(name: event.name, model: event.model.name, ids: ids)
             }
@@ -104,7 +104,7 @@ struct ResponseComposition {
                 advice: "give it a key"
             )
         }
-        return "\(first.model.name):\(id.keyText)"
+        return "\(first.model.name):\(id.anyKeyText)"
     }
 
     private func defaultPartitionKey(_ registry: Registry) throws -> String? {
@@ -115,10 +115,15 @@ struct ResponseComposition {
         case .messageKey: return nil
         case .column(let name):
             guard let value = first.values[name], value != .null else { return nil }
-            return value.keyText
+            return value.anyKeyText
         case .computed(let key):
             guard let record = records.first?.first else { return nil }
             return try key.compute(try loaded[record.group]?.record(record.id) ?? record.record)
         }
     }
+}
+
+extension JSON {
+    /// A key's text, also of what can be none.
+    var anyKeyText: String { keyText ?? text }
 }

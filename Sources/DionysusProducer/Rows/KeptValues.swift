@@ -19,7 +19,7 @@ struct KeptValues: Sendable {
         }
     }
 
-    /// A value as payloads have it, whatever form the database's JSON functions have given it.
+    /// A value as payloads have it, in whichever form the database's JSON functions wrote it.
     static func onTheWire(_ value: JSON, as type: DatabaseType?, _ encoder: JSONTreeEncoder) -> JSON {
         switch stored(value, as: type) {
         case .timestamp(let time): .string(time.iso8601(fractionDigits: encoder.fractionDigits))

@@ -5,7 +5,7 @@ import struct Foundation.UUID
 extension DatabaseValue {
     /// A primary key from the text under which the outbox has it; null, which no record has, if the text can't be one.
     ///
-    /// A row that somebody has written by hand must not make the statements of its whole batch fail.
+    /// A row that was written by hand must not make the statements of its whole batch fail.
     init(primaryKey text: String, type: DatabaseType) {
         switch type {
         case .integer: self = Int64(text).map(DatabaseValue.integer) ?? .null
@@ -81,4 +81,16 @@ extension UUID {
 extension ModelDescription {
     /// Whether the property of its primary key is a UUID.
     var isKnownByUUID: Bool { ((try? columns()) ?? []).contains { $0.name == primaryKey && $0.isUUID } }
+}
+
+extension JSON {
+    /// A value as the text of a primary key or a partition key; nil for null, and for what can be neither.
+    var keyText: String? {
+        switch self {
+        case .string(let text), .number(let text): text
+        case .integer(let value): String(value)
+        case .bool(let value): String(value)
+        case .null, .array, .object: nil
+        }
+    }
 }

@@ -58,7 +58,7 @@ final class OutboxRow: Sendable {
         isYoung = try row.integer(12) == 1
     }
 
-    /// The row that an update of a record would write now; it has no id and no changeset.
+    /// The row that an update of a record would write now, without an id or a changeset.
     init(updating id: String, of model: ModelDescription, in topic: String, partitionKey: String?) {
         self.id = 0
         resourceClass = model.name

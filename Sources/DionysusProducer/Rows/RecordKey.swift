@@ -2,7 +2,7 @@ import Dionysus
 
 import struct Foundation.UUID
 
-/// How a model's records are told apart: by one text for each, however the database or a program writes it.
+/// How a model's records are distinguished: by one text each, however the database or a program writes it.
 ///
 /// It is the text in message keys and payloads. A UUID is written in lower case, an integer without leading zeros, and
 /// any other text as it is.
@@ -67,7 +67,7 @@ struct RecordKey: Sendable {
         return isLoose ? texts + otherTypes(text) : texts
     }
 
-    /// What a text may stand for beside what its column should hold: that has to be found, to be told or published.
+    /// What a text may stand for besides what its column should hold: such keys have to be found, to be published or reported.
     private func otherTypes(_ text: String) -> [DatabaseValue] {
         switch kind {
         case .integer: Int64(text) == nil ? [.text(text)] : []

@@ -16,8 +16,7 @@ public struct OutboxSchema: Sendable {
     /// Creates the schema of a producer.
     /// - Parameters:
     ///   - database: The database whose changes are captured.
-    ///   - registry: What is published.
-    ///   - logger: Where it says that it waits for a table.
+    ///   - logger: Logs that it waits for a table.
     public init(
         database: any CapturingDatabase,
         registry: Registry,
@@ -35,11 +34,7 @@ public struct OutboxSchema: Sendable {
         /// What an administrator should know, a line each.
         public var warnings: [String] = []
 
-        /// Creates a report.
-        /// - Parameters:
-        ///   - changes: A line for each change.
-        ///   - warnings: What an administrator should know.
-        public init(changes: [String] = [], warnings: [String] = []) {
+        package init(changes: [String] = [], warnings: [String] = []) {
             self.changes = changes
             self.warnings = warnings
         }
@@ -50,7 +45,6 @@ public struct OutboxSchema: Sendable {
     /// What fits already is not touched. Each table is migrated in a transaction of its own, in one order, and no
     /// statement keeps writers waiting for longer than a second: it tries again later.
     /// - Parameter lanes: How many lanes the outbox gets.
-    /// - Returns: What was changed.
     /// - Throws: ``DionysusError`` with code `declaration` when the declaration does not fit the database.
     @discardableResult
     public func migrate(lanes: Int) async throws -> Report {
@@ -225,7 +219,7 @@ public struct OutboxSchema: Sendable {
         return noted
     }
 
-    /// Notes to whom the outbox belongs, if nobody has.
+    /// Notes which application owns the outbox, if none does yet.
     private var claim: [SQL] {
         let tables = database.outbox.tables
         return registry.application.map { application in

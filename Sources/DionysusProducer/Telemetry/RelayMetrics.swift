@@ -13,7 +13,7 @@ final class RelayMetrics: Sendable {
         case settle
     }
 
-    /// Whether there is anybody to measure for.
+    /// Whether metrics are collected at all.
     var isEnabled: Bool { table.isEnabled }
     private let system: String
     private let stages: [Stage: Timer]
@@ -118,7 +118,7 @@ final class RelayMetrics: Sendable {
 }
 
 extension [String: Gauge] {
-    /// Sets the gauges of the statistics, if there is something to be told.
+    /// Sets the gauges of the statistics, if there are any.
     fileprivate func record(_ summary: LatencyTracker.Summary?) {
         guard let summary else { return }
         self["min"]?.record(summary.minimum.inSeconds)

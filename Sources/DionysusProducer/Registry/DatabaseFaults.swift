@@ -6,7 +6,7 @@ extension Registry {
         Set(models.map(\.table) + publications.flatMap(\.associations).flatMap(\.hops).map(\.otherTable)).sorted()
     }
 
-    /// What of the declaration does not fit itself or the database, a line each.
+    /// The faults of the declaration, by itself and against the database, a line each.
     func faults(in catalogue: Catalogue) -> [String] {
         let ofPublications = publications.flatMap { publication in
             publication.faults(in: catalogue).map { "topic \(publication.topic), model \(publication.model)\($0)" }
@@ -17,7 +17,7 @@ extension Registry {
 }
 
 extension Registry {
-    /// What of the declaration may fail for some rows, a line each.
+    /// What may fail for some rows, a line each.
     func warnings(in catalogue: Catalogue, _ transaction: inout Transaction) throws -> [String] {
         try models.flatMap { model in
             let fit = try? catalogue.fit(of: model)
@@ -29,7 +29,7 @@ extension Registry {
 }
 
 extension Registry.Publication {
-    /// Every association that the publication has to do with.
+    /// Every association that the publication uses.
     fileprivate var associations: [AssociationDescription] {
         let ofSerializers = serialized.flatMap { model in
             let plan = plan(for: model)
@@ -48,7 +48,7 @@ extension Registry.Publication {
             + partitionKeyFaults(catalogue)
     }
 
-    /// The models of which nobody has said what may leave the application; each line continues the name of the
+    /// The models without a serializer, which would say what may leave the application; each line continues the name of the
     /// publication.
     var unserialized: [String] {
         serialized.filter { serializers.serializer(of: $0) == nil }
@@ -115,7 +115,7 @@ extension ModelDescription {
 }
 
 extension ModelDescription {
-    /// A key that has several texts, or none that is the same everywhere, tells no records apart.
+    /// A key that has several texts, or none that is the same everywhere, distinguishes no records.
     private func keyFaults(_ key: ColumnDescription, _ catalogue: Catalogue) throws -> [String] {
         let isUUID = try columns().contains { $0.name == key.name && $0.isUUID }
         let isUUIDInBytes = isUUID && key.type == .bytes && !catalogue.hasUUIDs
@@ -164,7 +164,7 @@ extension AssociationDescription {
 }
 
 extension Catalogue {
-    /// How a model's properties and columns get on; nil where it has no table.
+    /// How a model's properties fit its columns; nil where it has no table.
     fileprivate func fit(of model: ModelDescription) throws -> ColumnFit? {
         guard let table = self[model.table], let dialect else { return nil }
         return try ColumnFit(model, table, dialect)

@@ -38,7 +38,7 @@ public struct GenesisStarted: BusEvent, Hashable {
     /// When the run was started.
     public let startedAt: Timestamp
     /// When the last record is planned to have been published, and ``ProducerSettings/genesisSafetyDelay`` after it; nil for
-    /// a run that isn't spread over a time, whose end nobody knows before.
+    /// a run that isn't spread over a time, whose end can't be known.
     public let plannedEnd: Timestamp?
 }
 

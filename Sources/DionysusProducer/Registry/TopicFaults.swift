@@ -1,6 +1,6 @@
 import Dionysus
 
-/// What can be wrong with topics whatever the database is like.
+/// What can be wrong with topics, independently of the database.
 enum TopicFaults {
     /// Everything that is wrong, a line each.
     static func all(in namespaces: [ProducerNamespace], prefix: String) -> [String] {

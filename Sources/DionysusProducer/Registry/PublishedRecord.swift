@@ -26,7 +26,7 @@ extension Registry {
 }
 
 extension Catalogue {
-    /// How a model's records are told apart, of which a text is to name one.
+    /// How a model's records are distinguished, for a text that names one of them.
     /// - Throws: ``DionysusError`` with code `malformed` for a text that no record can have as its key.
     func recordKey(_ id: String, of model: ModelDescription) throws -> RecordKey {
         guard self[model.table] != nil else {
@@ -42,5 +42,18 @@ extension Catalogue {
             )
         }
         return key
+    }
+}
+
+extension Registry {
+    /// - Throws: ``DionysusError`` with code `notFound` if there is none of the name.
+    func genesisStreamer(named name: String) throws -> any GenesisStreamer {
+        if let streamer = genesisStreamers[name] { return streamer }
+        let names = genesisStreamers.keys.sorted().joined(separator: ", ")
+        throw DionysusError(
+            .notFound,
+            "the declaration has no genesis streamer \(name)",
+            advice: names.isEmpty ? "add it to the producer's genesisStreamers" : "it has \(names)"
+        )
     }
 }

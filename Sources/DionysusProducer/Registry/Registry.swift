@@ -34,7 +34,7 @@ public struct Registry: Sendable {
     let specifications: [TopicSpecification]
     let middleware: [any ProducerMiddleware]
     let genesisStreamers: [String: any GenesisStreamer]
-    /// What is wrong with the declaration whatever the database is like, a line each.
+    /// What is wrong with the declaration itself, a line each.
     let faults: [String]
     let capture: CaptureMode
     let recordsChanges: Bool
@@ -116,17 +116,12 @@ public struct Registry: Sendable {
     }
 
     /// Whether a topic publishes a model for its own sake, and not only as a dependency.
-    /// - Parameters:
-    ///   - modelName: The model's name.
-    ///   - topic: The topic's full name.
-    /// - Returns: True if it does.
     public func publishes(_ modelName: String, in topic: String) -> Bool {
         publication(topic: topic, modelName: modelName) != nil
     }
 
     /// The models of which a model is a dependency.
     /// - Parameters:
-    ///   - modelName: The model's name.
     ///   - topic: The topic's full name, or nil for all topics.
     /// - Returns: The names of the models it is published with, directly or as a dependency of a dependency.
     public func parents(ofDependency modelName: String, in topic: String? = nil) -> [String] {

@@ -3,7 +3,7 @@ import Dionysus
 /// The tables of a declaration as the database has them.
 struct Catalogue: Sendable {
     private var tables: [String: TableDescription] = [:]
-    /// Whether the database has a type of its own for UUIDs, and compares them whatever their spelling.
+    /// Whether the database has a type of its own for UUIDs, and ignores their spelling.
     private(set) var hasUUIDs = true
     private(set) var dialect: (any SQLDialect)?
 

@@ -1,5 +1,5 @@
 /// What waits while a failed row waits for its next attempt.
-public enum FailurePolicy: String, Sendable, Hashable, CaseIterable {
+public enum HoldPolicy: String, Sendable, Hashable, CaseIterable {
     /// Later rows of the same record.
     case holdRecord
     /// Later rows with the same partition key.
