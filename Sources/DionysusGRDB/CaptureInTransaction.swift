@@ -6,9 +6,7 @@ public import GRDB
 extension OutboxRecorder {
     /// A recorder for records of GRDB.
     /// - Parameters:
-    ///   - registry: What is published.
     ///   - tables: The names of the outbox's tables.
-    /// - Returns: The recorder.
     public static func forSQLite(_ registry: Registry, tables: OutboxTables = OutboxTables()) -> OutboxRecorder {
         OutboxRecorder(registry, support: SQLiteDatabase.outboxSupport(tables), dialect: SQLiteDialect())
     }

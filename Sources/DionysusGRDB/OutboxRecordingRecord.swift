@@ -23,9 +23,6 @@ extension OutboxRecordingRecord {
     public static var databaseTableName: String { tableName }
 
     /// Inserts, and records what has become of it: a row that was there is updated.
-    /// - Parameters:
-    ///   - database: The connection.
-    ///   - insert: The insertion.
     /// - Throws: What the insertion throws; ``Dionysus/DionysusError`` with code `application` outside of a
     ///   transaction.
     public func aroundInsert(_ database: GRDB.Database, insert: () throws -> InsertionSuccess) throws {
@@ -38,9 +35,7 @@ extension OutboxRecordingRecord {
 
     /// Updates, and records what has changed.
     /// - Parameters:
-    ///   - database: The connection.
     ///   - columns: The updated columns.
-    ///   - update: The update.
     /// - Throws: As ``aroundInsert(_:insert:)``.
     public func aroundUpdate(
         _ database: GRDB.Database,
@@ -54,9 +49,6 @@ extension OutboxRecordingRecord {
     }
 
     /// Deletes, and records it.
-    /// - Parameters:
-    ///   - database: The connection.
-    ///   - delete: The deletion.
     /// - Throws: As ``aroundInsert(_:insert:)``.
     public func aroundDelete(_ database: GRDB.Database, delete: () throws -> Bool) throws {
         try Self.requireTransaction(database)

@@ -25,7 +25,7 @@ final class ConnectionPool: Sendable {
         self.acquireTimeout = acquireTimeout
     }
 
-    /// A connection that nobody else has until it is given back.
+    /// A connection for one caller until it is given back.
     func acquire() async throws -> PooledConnection {
         try Task.checkCancellation()
         if let connection = try state.withLock({ try takeFree(&$0) }) { return connection }

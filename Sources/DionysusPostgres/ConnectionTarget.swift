@@ -44,7 +44,7 @@ struct ConnectionTarget: Sendable {
             PQfinish(opened)
             throw error
         }
-        // A server that doesn't tell has another protocol; a pooler tells its server's.
+        // A server that reports no version has another protocol; a pooler reports its server's.
         let version = Int(PQserverVersion(opened))
         do {
             if version > 0 {

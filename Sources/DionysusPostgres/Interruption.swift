@@ -7,7 +7,7 @@ import Synchronization
 ///
 /// The connection's thread is inside of libpq meanwhile, so that another thread has to ask the server. The request names the
 /// server's process, not the statement: it must not reach one that comes later. So a request is only made while a statement
-/// runs, the statement's end waits for requests under way, and libpq returns from one when the server has passed it on.
+/// runs, the statement's end waits for requests that are being sent, and libpq returns from one when the server has passed it on.
 final class Interruption: Sendable {
     private struct State {
         /// Counts those who have had the connection, one after the other.
@@ -22,7 +22,7 @@ final class Interruption: Sendable {
     private let state = Mutex(State())
     private let requests = DispatchGroup()
 
-    /// Begins the turn of somebody who has got the connection.
+    /// Begins the turn of a caller who has got the connection.
     func begin() -> Int {
         state.withLock { state in
             state.turn += 1
@@ -85,7 +85,7 @@ final class Interruption: Sendable {
 
 /// What libpq needs to ask a server to end a statement.
 ///
-/// `@unchecked Sendable`: this is its only owner, and frees it when nobody uses it any more; libpq only reads it, from any
+/// `@unchecked Sendable`: this is its only owner, and frees it when it is no longer used; libpq only reads it, from any
 /// thread.
 private final class CancelHandle: @unchecked Sendable {
     private let pointer: OpaquePointer

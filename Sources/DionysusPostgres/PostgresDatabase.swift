@@ -122,7 +122,7 @@ public final class PostgresDatabase: CapturingDatabase {
         }
     }
 
-    /// Closes all connections once the transactions under way have ended.
+    /// Closes all connections once the current transactions have ended.
     ///
     /// A lease that is still held keeps its connection until it ends.
     public func close() async {

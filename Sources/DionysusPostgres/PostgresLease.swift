@@ -30,7 +30,7 @@ final class PostgresLease: Lease {
     }
 
     func release<T: Sendable>(_ body: @escaping @Sendable (inout Transaction) throws -> T) async throws -> T {
-        // What ends a lease is short, and tells what has been sent: it is not interrupted.
+        // What ends a lease is short, and notes what has been sent: it is not interrupted.
         let result = try await run(isInterruptible: false) { session in
             var transaction = Transaction(on: session)
             let result = try body(&transaction)

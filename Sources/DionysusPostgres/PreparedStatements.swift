@@ -53,7 +53,7 @@ struct PreparedStatements {
     /// Notes that the server has prepared a statement.
     mutating func confirm(_ command: Command, as name: String) { entries[command.shape]?.name = name }
 
-    /// Whether it is time to prepare anew: then the server has to be told to forget what it has.
+    /// Whether it is time to prepare anew: then the server has to forget what it has.
     mutating func expire() -> Bool {
         guard isPossible, ContinuousClock.now - start >= Self.lifetime else { return false }
         let hasAny = entries.values.contains { $0.name != nil }

@@ -1,4 +1,4 @@
-public import Dionysus
+package import Dionysus
 
 /// Locks as rows of a table of ours.
 ///
@@ -15,7 +15,7 @@ extension PostgresDialect {
     /// `FOR SHARE` on one row would let those who share overtake the one who waits to have it alone.
     private static let shares = 32
 
-    public func transactionLock(_ name: String) -> [SQL] {
+    package func transactionLock(_ name: String) -> [SQL] {
         [
             setTimeout,
             "INSERT INTO dionysus_locks (name, share) VALUES (\(name), 0) ON CONFLICT DO NOTHING",
@@ -23,7 +23,7 @@ extension PostgresDialect {
         ]
     }
 
-    public func transactionLock(_ name: String, shared: Bool) -> [SQL] {
+    package func transactionLock(_ name: String, shared: Bool) -> [SQL] {
         let own: SQL = shared ? "AND share = pg_backend_pid() % \(raw: "\(Self.shares)")" : ""
         return [
             setTimeout,
@@ -39,11 +39,11 @@ extension PostgresDialect {
 
     private var setTimeout: SQL { "SELECT set_config('lock_timeout', \(Self.timeout), true)" }
 
-    public var lockCreation: SQL? {
+    package var lockCreation: SQL? {
         "CREATE TABLE IF NOT EXISTS dionysus_locks (name text, share integer, PRIMARY KEY (name, share))"
     }
 
-    public var lockRemoval: [SQL] {
+    package var lockRemoval: [SQL] {
         [
             """
             DO $dionysus$

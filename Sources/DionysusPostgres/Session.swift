@@ -69,7 +69,7 @@ final class Session: DatabaseConnection {
             rollback()
             throw hasFailedBefore
         }
-        // Over, whatever the answer is.
+        // It is over, whatever the answer.
         isInTransaction = false
         _ = try send(end("COMMIT"))
     }
@@ -106,7 +106,7 @@ final class Session: DatabaseConnection {
 
     /// Ends the transaction with its last statements, and begins another that writes, in the same round trip.
     /// - Returns: What the last statements gave, and what the next ones did: a failure of theirs does not undo the commit.
-    /// - Throws: ``DionysusError`` when nothing was committed, or nobody knows.
+    /// - Throws: ``DionysusError`` when nothing was committed, or that is unknown.
     func runLast(
         _ last: [SQL],
         beginningAnotherWith next: [SQL]

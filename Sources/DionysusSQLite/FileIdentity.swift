@@ -6,7 +6,7 @@ import Musl
 import Darwin
 #endif
 
-/// Which file stands at a path, whatever its name: another has another identity.
+/// Identifies the file at a path: another file at the same path has another identity.
 struct FileIdentity: Sendable, Hashable {
     private let device: UInt64
     private let number: UInt64

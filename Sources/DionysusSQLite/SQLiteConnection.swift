@@ -65,7 +65,7 @@ final class SQLiteConnection: DatabaseConnection {
         while try rows.next() != nil {
             for column in 0..<width { cells.append(DatabaseValue(in: statement.sqliteStatement, at: CInt(column))) }
         }
-        // Asked after a query, SQLite still tells what the last statement before it changed.
+        // After a query, SQLite still reports what the last statement before it changed.
         let affectedRows =
             if !statement.isReadonly { database.changesCount } else { width == 0 ? 0 : cells.count / width }
         return ResultSet(columns: statement.columnNames, cells: cells, affectedRows: affectedRows)

@@ -88,7 +88,7 @@ public final class SQLiteDatabase: CapturingDatabase {
         }
     }
 
-    /// What was opened must still be what stands at the path: whoever puts another file there writes to that one.
+    /// The path must still lead to the file that was opened: if it was replaced, others write to the new one.
     private func requireFile() throws {
         guard let file, FileIdentity(ofFileAt: path) != file else { return }
         throw DionysusError(

@@ -1,17 +1,17 @@
-public import Dionysus
+package import Dionysus
 
 /// How SQLite writes SQL.
-public struct SQLiteDialect: SQLDialect {
+package struct SQLiteDialect: SQLDialect {
     /// Creates the dialect.
-    public init() {}
+    package init() {}
 
-    public var name: String { "SQLite" }
+    package var name: String { "SQLite" }
 
-    public var enforcesTypes: Bool { false }
+    package var enforcesTypes: Bool { false }
 
-    public func placeholder(_ number: Int) -> String { "?\(number)" }
+    package func placeholder(_ number: Int) -> String { "?\(number)" }
 
-    public func columnType(_ type: ColumnType) -> String {
+    package func columnType(_ type: ColumnType) -> String {
         switch type {
         case .identity: "INTEGER PRIMARY KEY AUTOINCREMENT"
         case .bigint: "BIGINT"
@@ -28,18 +28,18 @@ public struct SQLiteDialect: SQLDialect {
         }
     }
 
-    public var now: SQL { SQL(raw: SQLiteCaptureTriggers.now) }
+    package var now: SQL { SQL(raw: SQLiteCaptureTriggers.now) }
 
-    public func now(minus seconds: Double) -> SQL {
+    package func now(minus seconds: Double) -> SQL {
         "strftime('%Y-%m-%dT%H:%M:%f000Z', 'now', \(String(-seconds) + " seconds"))"
     }
 
-    public func isAny(_ expression: SQL, of values: [DatabaseValue], type: DatabaseType) -> SQL {
+    package func isAny(_ expression: SQL, of values: [DatabaseValue], type: DatabaseType) -> SQL {
         "\(expression) IN (SELECT \(raw: stored("c0", type)) FROM \(ListTable.sql([(type, values)])))"
     }
 
     /// All columns travel as one value, however many rows there are.
-    public func rows(_ columns: [BulkColumn], alias: String) -> SQL {
+    package func rows(_ columns: [BulkColumn], alias: String) -> SQL {
         let fields = columns.enumerated()
             .map { index, column in "\(stored("c\(index)", column.type)) AS \(quoted(column.name))" }
         let lists = ListTable.sql(columns.map { ($0.type, $0.values) })
@@ -56,7 +56,7 @@ public struct SQLiteDialect: SQLDialect {
     }
 
     /// With or without a `T`, a fraction and a `Z`: zeros at the end change neither what is equal nor the order.
-    public func comparableTime(_ expression: SQL) -> SQL { "rtrim(replace(\(expression), ' ', 'T'), 'Z0.')" }
+    package func comparableTime(_ expression: SQL) -> SQL { "rtrim(replace(\(expression), ' ', 'T'), 'Z0.')" }
 
     /// What stands around an expression to make it text, at each of the places where it stands.
     ///
@@ -68,7 +68,7 @@ public struct SQLiteDialect: SQLDialect {
         ", 11))) ELSE CAST(", " AS TEXT) END",
     ]
 
-    public func asText(_ expression: SQL) -> SQL {
+    package func asText(_ expression: SQL) -> SQL {
         let (first, rest) = (Self.textParts[0], Self.textParts.dropFirst())
         return rest.reduce(into: SQL(raw: first)) { text, part in
             text += expression
@@ -76,11 +76,11 @@ public struct SQLiteDialect: SQLDialect {
         }
     }
 
-    public func storedType(of expression: SQL) -> SQL? { "typeof(\(expression))" }
+    package func storedType(of expression: SQL) -> SQL? { "typeof(\(expression))" }
 
     /// Built from functions that every SQLite has and that an index may use: the length, the first and the last six
     /// characters, each with a weight.
-    public func laneExpression(_ text: String, lanes: Int) -> String {
+    package func laneExpression(_ text: String, lanes: Int) -> String {
         let weights = [1, 7, 31, 127, 509, 2_039]
         let last = weights.enumerated()
             .map { index, weight in
@@ -90,9 +90,9 @@ public struct SQLiteDialect: SQLDialect {
             "((length(\(text)) * 8191 + coalesce(unicode(\(text)), 0) * 131 + \(last.joined(separator: " + "))) % \(lanes))"
     }
 
-    public var forUpdate: String { "" }
+    package var forUpdate: String { "" }
 
-    public func transactionLock(_ name: String) -> [SQL] { [] }
+    package func transactionLock(_ name: String) -> [SQL] { [] }
 
-    public func transactionLock(_ name: String, shared: Bool) -> [SQL] { [] }
+    package func transactionLock(_ name: String, shared: Bool) -> [SQL] { [] }
 }

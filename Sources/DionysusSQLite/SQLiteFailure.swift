@@ -1,7 +1,7 @@
 import Dionysus
 import GRDB
 
-/// An error of GRDB or of the file system, told in this library's terms.
+/// An error of GRDB or of the file system in this library's terms.
 struct SQLiteFailure {
     let error: any Error
 
@@ -16,15 +16,15 @@ struct SQLiteFailure {
             return
         }
         let (code, advice, isRetriable) = Self.classified(failure)
-        var told = DionysusError(
+        var translated = DionysusError(
             code,
             "SQLite at \(path): \(failure.message ?? "error \(failure.resultCode.rawValue)")",
             advice: advice,
             isRetriable: isRetriable,
             underlying: failure
         )
-        told.isRefusalOfAll = Self.isRefusalOfAll(failure)
-        error = told
+        translated.isRefusalOfAll = Self.isRefusalOfAll(failure)
+        error = translated
     }
 
     /// No such table or column, or a file that can't be written.

@@ -60,6 +60,7 @@ extension ProducerHarness {
     ) async throws -> GenesisWorker {
         let database = other ?? database
         let outbox = try await database.transaction(.write) { try Outbox.open(of: database, in: &$0) }
+        let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         return GenesisWorker(
             database: database,
             outbox: outbox,
@@ -71,8 +72,9 @@ extension ProducerHarness {
                 Instrumentation(),
                 system: broker.messagingSystem,
                 settings: settings,
-                logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-            )
+                logger: logger
+            ),
+            announcer: EventAnnouncer(Instrumentation(), logger: logger)
         )
     }
 

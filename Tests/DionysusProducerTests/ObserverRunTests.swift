@@ -69,7 +69,7 @@ import Testing
             )
             let (rows, expansions) = (try await harness.observed(["1"]), try await harness.expansions())
             let count = try await harness.database.transaction(.write) { transaction in
-                try Genesis.countObservers(rows, by: expansions, upTo: example.limit, in: &transaction)
+                try ObserverReach.count(rows, by: expansions, upTo: example.limit, in: &transaction)
             }
             #expect(count == example.count)
         }

@@ -9,9 +9,9 @@ import Testing
     @Test(
         "polls and claims read neither published, parked nor retrying rows, however many there are",
         arguments: TestDatabaseKind.available,
-        FailurePolicy.allCases
+        HoldPolicy.allCases
     )
-    func claims(_ kind: TestDatabaseKind, _ policy: FailurePolicy) async throws {
+    func claims(_ kind: TestDatabaseKind, _ policy: HoldPolicy) async throws {
         try await ProducerHarness.run(kind) { harness in
             try await harness.fill()
             try await harness.write(CaptureTests.account)
@@ -47,7 +47,7 @@ import Testing
             #expect(try await harness.schema.migrate(lanes: harness.settings.lanes).changes == [change])
             #expect(try await harness.schema.migrate(lanes: harness.settings.lanes).changes == [])
             try await harness.write("ANALYZE")
-            for policy in FailurePolicy.allCases { try await expectIndexes(harness, kind, policy) }
+            for policy in HoldPolicy.allCases { try await expectIndexes(harness, kind, policy) }
             try await harness.relay()
             #expect(try await harness.events(in: "v3_accounts") == ["account_created Account:1"])
         }
@@ -106,7 +106,7 @@ import Testing
     }
 
     /// Expects that each question is answered from the range of an index that holds its rows and no others.
-    private func expectIndexes(_ harness: ProducerHarness, _ kind: TestDatabaseKind, _ policy: FailurePolicy)
+    private func expectIndexes(_ harness: ProducerHarness, _ kind: TestDatabaseKind, _ policy: HoldPolicy)
         async throws
     {
         let outbox = try await harness.pipeline().outbox

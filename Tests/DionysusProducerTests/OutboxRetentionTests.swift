@@ -85,8 +85,8 @@ import Testing
     func lease(_ kind: TestDatabaseKind) async throws {
         try await ProducerHarness.run(kind) { harness in
             let (first, second) = (
-                OutboxRetention.Lease(owner: "first", interval: .seconds(60)),
-                OutboxRetention.Lease(owner: "second", interval: .seconds(60))
+                RetentionLease(owner: "first", interval: .seconds(60)),
+                RetentionLease(owner: "second", interval: .seconds(60))
             )
             #expect(try await harness.take(first))
             #expect(try await harness.take(first))
@@ -165,7 +165,7 @@ extension ProducerHarness {
         try await database.transaction(.snapshot) { [database] in try Outbox.open(of: database, in: &$0) }
     }
 
-    fileprivate func take(_ lease: OutboxRetention.Lease) async throws -> Bool {
+    fileprivate func take(_ lease: RetentionLease) async throws -> Bool {
         try await database.transaction(.write) { try lease.take(in: &$0) }
     }
 
@@ -182,7 +182,7 @@ extension OutboxRetentionTests {
     )
     func clock(_ kind: TestDatabaseKind) async throws {
         try await ProducerHarness.run(kind) { harness in
-            let lease = OutboxRetention.Lease(owner: "a", interval: .seconds(60))
+            let lease = RetentionLease(owner: "a", interval: .seconds(60))
             #expect(try await harness.database.transaction(.write) { try lease.take(in: &$0) })
             let (end, now) = try await harness.database.transaction(.snapshot) { transaction in
                 (
@@ -195,7 +195,7 @@ extension OutboxRetentionTests {
             #expect(time > now && time <= now + 120)
             #expect(
                 !(try await harness.database.transaction(.write) {
-                    try OutboxRetention.Lease(owner: "b", interval: .seconds(60)).take(in: &$0)
+                    try RetentionLease(owner: "b", interval: .seconds(60)).take(in: &$0)
                 })
             )
         }

@@ -12,22 +12,16 @@ extension ProducerHarness {
     ) async throws -> RelayPipeline {
         let broker = otherBroker ?? broker
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-        return try await RelayPipeline(
+        let context = RelayContext(
             registry,
             database: other ?? database,
             broker: broker,
             settings: settings,
+            instrumentation: Instrumentation(),
             logger: logger,
-            onPublished: { _ in },
-            onExpanded: { _ in },
-            onPending: nil,
-            telemetry: RelayTelemetry(
-                Instrumentation(),
-                system: broker.messagingSystem,
-                settings: settings,
-                logger: logger
-            )
+            onPublished: { _ in }
         )
+        return try await RelayPipeline(context, onExpanded: { _ in })
     }
 }
 

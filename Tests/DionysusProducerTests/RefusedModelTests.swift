@@ -128,9 +128,9 @@ import Testing
     @Test(
         "rows behind one of a refused model wait with it where the partition key is held, and others go on",
         arguments: TestDatabaseKind.available,
-        FailurePolicy.allCases
+        HoldPolicy.allCases
     )
-    func policies(_ kind: TestDatabaseKind, _ policy: FailurePolicy) async throws {
+    func policies(_ kind: TestDatabaseKind, _ policy: HoldPolicy) async throws {
         struct OneKey: Producer {
             var namespaces: [Namespace] {
                 Namespace(
@@ -246,11 +246,11 @@ import Testing
             for _ in 1...2 { try await pipeline.publishAllLanes() }
             #expect(try await harness.events(in: "v1_things") == ["gamma_created Gamma:1"])
             #expect(try await harness.pending() == ["alpha_updated Alpha:1 __outbox_observer__ -"])
-            #expect(pipeline.refused.problem?.contains("Beta") == true)
+            #expect(pipeline.refusals.models.problem?.contains("Beta") == true)
 
             try await harness.write("ALTER TABLE betas RENAME COLUMN alphas_id TO alpha_id")
             while try await !harness.pending().isEmpty { try await pipeline.publishAllLanes() }
-            #expect(pipeline.refused.problem == nil)
+            #expect(pipeline.refusals.models.problem == nil)
             #expect(
                 try await harness.events(in: "v1_things").sorted() == ["beta_updated Beta:1", "gamma_created Gamma:1"]
             )

@@ -9,7 +9,7 @@ import Testing
 @Suite struct RelayMemoryTests {
     private static func run(
         _ kind: TestDatabaseKind,
-        onFailure: FailurePolicy = .holdRecord,
+        onFailure: HoldPolicy = .holdRecord,
         _ body: (ProducerHarness) async throws -> Void
     ) async throws {
         var settings = ProducerSettings()

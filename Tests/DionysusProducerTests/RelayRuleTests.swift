@@ -30,9 +30,9 @@ import Testing
     @Test(
         "behind a row that waits for its retry wait the rows of its record, of its partition key, or none, as is chosen",
         arguments: TestDatabaseKind.available,
-        FailurePolicy.allCases
+        HoldPolicy.allCases
     )
-    func policies(_ kind: TestDatabaseKind, _ policy: FailurePolicy) async throws {
+    func policies(_ kind: TestDatabaseKind, _ policy: HoldPolicy) async throws {
         var settings = ProducerSettings()
         settings.onFailure = policy
         try await ProducerHarness.run(kind, settings: settings) { harness in

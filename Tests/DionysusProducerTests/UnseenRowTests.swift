@@ -72,7 +72,7 @@ import Testing
                 try await harness.write(CaptureTests.account, "ALTER TABLE accounts ENABLE ROW LEVEL SECURITY")
                 try await pipeline.publishAllLanes()
                 #expect(try await harness.pending() == ["account_created Account:1 v3_accounts 1"])
-                #expect(pipeline.refused.problem?.contains("model Account") == true)
+                #expect(pipeline.refusals.models.problem?.contains("model Account") == true)
                 try await harness.write("ALTER TABLE accounts DISABLE ROW LEVEL SECURITY")
                 try await harness.relay()
                 #expect(try await harness.events(in: "v3_accounts") == ["account_created Account:1"])

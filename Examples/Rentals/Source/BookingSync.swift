@@ -52,8 +52,8 @@ struct BookingSync: Producer {
 
     var namespaces: [Namespace] {
         Namespace("v3", serializers: serializers) {
-            Topic("accounts", partitionKey: "id", genesisReplica: true) { Publish(Account.self) }
-            Topic("rentals", partitionKey: "account_id") {
+            Topic("accounts", partitionKey: Account.CodingKeys.id, genesisReplica: true) { Publish(Account.self) }
+            Topic("rentals", partitionKey: Rental.CodingKeys.accountID) {
                 Publish(Rental.self).observing(Account.self, .defaultCheckInTime, through: Account.rentals)
             }
             Topic("bookings") {

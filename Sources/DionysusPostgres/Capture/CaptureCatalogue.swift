@@ -62,7 +62,6 @@ struct CaptureCatalogue {
 
     /// - Parameters:
     ///   - names: The tables that capture reads, as the declaration names them.
-    ///   - outbox: The outbox.
     ///   - transaction: A transaction that reads.
     /// - Returns: Nil if there is no outbox.
     static func read(

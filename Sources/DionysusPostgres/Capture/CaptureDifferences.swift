@@ -2,7 +2,7 @@ import Dionysus
 
 /// In what the functions, triggers and rights in the database differ from what the declaration asks for.
 ///
-/// The catalogue itself is compared: what somebody has changed, dropped or opened is found whatever was noted before.
+/// The catalogue itself is compared: what has been changed, dropped or opened is found, independently of earlier notes.
 struct CaptureDifferences {
     let catalogue: CaptureCatalogue
     let outbox: CaptureOutbox
@@ -97,7 +97,7 @@ struct CaptureDifferences {
         return "installed capture triggers on \(relations.joined(separator: ", "))"
     }
 
-    /// Short names for what stands beside the outbox and has an ordinary name; a hash tells the others apart.
+    /// Short names for what stands beside the outbox and has an ordinary name; a hash distinguishes the others.
     private func functionName(_ table: CapturedTable, _ operation: CaptureOperation) -> String {
         let isPlain = table.baseName.utf8.allSatisfy { byte in
             byte == UInt8(ascii: "_") || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte)
@@ -110,7 +110,7 @@ struct CaptureDifferences {
         let hashed = "dionysus_capture_\(String(hash, radix: 16))_\(operation.rawValue)"
         let isShort = isPlain && table.schema == outbox.schema && plain.utf8.count <= 63
         let candidates = (isShort ? [plain] : []) + [hashed] + (2...9).map { "\(hashed)_\($0)" }
-        // A name that somebody else has taken is left to them.
+        // A name that is taken is left alone.
         return candidates.first { !catalogue.takenNames.contains($0) } ?? hashed
     }
 

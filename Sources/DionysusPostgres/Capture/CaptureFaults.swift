@@ -61,7 +61,7 @@ struct CaptureFaults {
         }
     }
 
-    /// Whoever owns one of our tables can write, read and lock whatever is in it.
+    /// The owner of one of our tables can write, read and lock everything in it.
     private func owner() -> [String] {
         let roles = [catalogue.roles.current] + request.tables.compactMap { catalogue.tables[$0.table]?.owner }
         var trusted = Set(roles)

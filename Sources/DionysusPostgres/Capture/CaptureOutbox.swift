@@ -55,7 +55,7 @@ struct CaptureOutbox {
     /// Whether times have a zone: one without that goes into a column with one would be taken for the writer's.
     var hasZones: Bool { column("created_at")?.declaredType.contains("with time zone") == true }
 
-    /// The type of the times that rows are written with, in words that name it whatever the search path is.
+    /// The type of the times that rows are written with, in words that name it under any search path.
     var timeType: String { hasZones ? "timestamp with time zone" : "timestamp without time zone" }
 
     var hasContext: Bool { column("traceparent") != nil && column("tracestate") != nil }

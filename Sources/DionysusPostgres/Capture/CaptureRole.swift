@@ -58,7 +58,7 @@ struct CaptureRole {
         guard isAvailable else { return [] }
         var statements: [SQL] = []
         if roles.definer == nil {
-            // Somebody who migrates another database may make it at the same time.
+            // A migration of another database may make it at the same time.
             statements.append(
                 """
                 DO $dionysus$ BEGIN

@@ -2,7 +2,7 @@
 ///
 /// Trigger functions run with their owner's rights, and the owner of a table decides of what types its columns are. A
 /// cast, an operator or a conversion to JSON may be that owner's own function. So a function reads a column in three
-/// ways only, none of which runs such code whatever the column's type becomes later: it asks whether the value is null,
+/// ways only, none of which runs such code even if the column's type changes later: it asks whether the value is null,
 /// takes the text that the type's output function gives (`concat`), and compares images of rows (`*<>`).
 struct CapturedTable {
     /// A column.
@@ -110,7 +110,7 @@ struct CapturedTable {
         "(CASE WHEN pg_catalog.octet_length(\(text)) <= \(longest) THEN \(value) END)"
     }
 
-    /// A condition: `jsonb` can hold what `json` does, as far as that is told by patterns.
+    /// A condition: `jsonb` can hold what `json` does, as far as patterns can show that.
     private static func fitsBinaryForm(_ document: String) -> String {
         let characters = #"\#(document) !~ E'\\\\u(0000|[dD][89a-fA-F])'"#
         let numbers = "\(document) !~ '[0-9.][eE][-+]?[0-9]{4}|[0-9]{250}'"
@@ -169,10 +169,10 @@ struct CapturedTable {
     }
 }
 
-/// A quoted name, whatever is in it: a dot is a part of it.
+/// A quoted name; a dot is a part of it.
 func quotedName(_ name: String) -> String { "\"" + name.replacing("\"", with: "\"\"") + "\"" }
 
-/// A literal that means the same whatever `standard_conforming_strings` is.
+/// A literal that doesn't depend on `standard_conforming_strings`.
 func quotedLiteral(_ text: String) -> String {
     let quoted = "'" + text.replacing("'", with: "''") + "'"
     return text.contains("\\") ? "E" + quoted.replacing("\\", with: "\\\\") : quoted

@@ -1,7 +1,7 @@
 import CLibpq
 import Dionysus
 
-/// A connection that listens, and that holds the lock which tells writers to announce their changes.
+/// A connection that listens, and that holds the lock by which writers know that they have to announce their changes.
 ///
 /// Its thread alone touches it.
 final class ListeningSession {
@@ -22,7 +22,7 @@ final class ListeningSession {
 
     var socket: Int32? { connection.map { PQsocket($0) } }
 
-    /// Takes the lock, if no transaction is under way that has found it free.
+    /// Takes the lock, unless a transaction is running that has found it free.
     func arm() throws -> Bool {
         if isArmed { return true }
         let connection = try connected()
@@ -73,7 +73,7 @@ final class ListeningSession {
                 advice: "connect to the server directly, or turn the wake-up off"
             )
         }
-        // The channel is a secret of this outbox, so that nobody else keeps the relay busy.
+        // The channel is a secret of this outbox, so that no other session keeps the relay busy.
         let wakeUp =
             try text(
                 """

@@ -1,6 +1,6 @@
 import Dionysus
 
-/// What has to be captured, table by table, for everything that is declared to be published.
+/// What has to be captured of each table for everything that the declaration publishes.
 struct CapturePlan: Sendable {
     private(set) var tables: [TableCapture] = []
     private let primaryKeys: [String: String]
@@ -48,7 +48,7 @@ struct CapturePlan: Sendable {
         )
     }
 
-    /// The columns that anything declared about a model reads: any other may change, come and go without notice.
+    /// The columns that anything declared about a model reads: any other may change, appear and disappear unnoticed.
     private func columns(of model: ModelDescription, _ publications: [Registry.Publication]) -> [String]? {
         guard let table = catalogue[model.table], let declared = try? model.columns().map(\.name) else { return nil }
         let keys = publications.flatMap { publication in

@@ -17,12 +17,11 @@ public final class OutboxRecorder: Sendable {
     private let support: any OutboxSupport
     private let dialect: any SQLDialect
     private let cipher: ChangesetCipher
-    /// The outbox as it was found by the first change, and the statement that tells waiting relays.
+    /// The outbox as it was found by the first change, and the statement that wakes waiting relays.
     private let outbox = Mutex<(table: TableDescription, wakeUp: SQL?)?>(nil)
 
     /// Creates a recorder.
     /// - Parameters:
-    ///   - registry: What is published.
     ///   - database: The database whose transactions it is used in.
     public init(_ registry: Registry, database: any CapturingDatabase) {
         self.registry = registry
@@ -43,7 +42,6 @@ public final class OutboxRecorder: Sendable {
     /// Nothing is recorded if no attribute differs, nothing about the record is published, capture is suppressed, or the setting
     /// ``ProducerSettings/recordsChanges`` is off.
     /// - Parameters:
-    ///   - change: The change.
     ///   - transaction: The transaction that makes it.
     /// - Throws: ``Dionysus/DionysusError``: `declaration` when triggers capture the model, or nothing has been
     ///   migrated; as ``Dionysus/Transaction/run(_:)``.
@@ -75,7 +73,7 @@ public final class OutboxRecorder: Sendable {
         let plan = RecordingPlan(model, registry)
         var rows: [RecordingPlan.Row] = []
         for change in changes {
-            for change in try RecordChange.all(of: change, model) { rows += try plan.rows(for: change, cipher) }
+            for change in try CapturedChange.all(of: change, model) { rows += try plan.rows(for: change, cipher) }
         }
         guard !rows.isEmpty else { return }
         let (table, wakeUp) = try outbox(in: &transaction)

@@ -11,7 +11,7 @@ public enum RecordedChange<Record: Model>: Sendable {
 }
 
 /// A change as the outbox has it: what happened to which record, from which state to which.
-struct RecordChange {
+struct CapturedChange {
     let model: ModelDescription
     /// What is published of it; nil if a soft-deleted record has changed, which concerns others only.
     let change: EventName.Change?
@@ -21,7 +21,7 @@ struct RecordChange {
     /// The record as it is, or as it was last.
     var state: JSON.Object { new ?? old ?? JSON.Object() }
 
-    var id: String { Self.text(state[model.primaryKey]) ?? "" }
+    var id: String { state[model.primaryKey]?.keyText ?? "" }
 
     /// The names of the columns whose values differ.
     var changedColumns: [String] {
@@ -32,16 +32,7 @@ struct RecordChange {
     func values(of column: String) -> JSON { .array([old?[column] ?? .null, new?[column] ?? .null]) }
 
     /// The attribute as the text of a partition key; nil if the record lacks it.
-    func text(of column: String) -> String? { Self.text(state[column]) }
-
-    private static func text(_ value: JSON?) -> String? {
-        switch value {
-        case .string(let text), .number(let text): text
-        case .integer(let integer): String(integer)
-        case .bool(let bool): String(bool)
-        case .null, .array, .object, nil: nil
-        }
-    }
+    func text(of column: String) -> String? { state[column]?.keyText }
 
     /// Whether the record is visible again.
     var isRestored: Bool {
@@ -53,22 +44,22 @@ struct RecordChange {
     static func all<Record: Model>(
         of change: RecordedChange<Record>,
         _ model: ModelDescription
-    ) throws -> [RecordChange] {
+    ) throws -> [CapturedChange] {
         switch change {
         case .created(let record):
-            return [RecordChange(model: model, change: .created, old: nil, new: try attributes(of: record))]
+            return [CapturedChange(model: model, change: .created, old: nil, new: try attributes(of: record))]
         case .destroyed(let record):
-            return [RecordChange(model: model, change: .destroyed, old: try attributes(of: record), new: nil)]
+            return [CapturedChange(model: model, change: .destroyed, old: try attributes(of: record), new: nil)]
         case .updated(let old, let new):
             let (old, new) = (try attributes(of: old), try attributes(of: new))
             guard old[model.primaryKey] == new[model.primaryKey] else {
                 return [
-                    RecordChange(model: model, change: .destroyed, old: old, new: nil),
-                    RecordChange(model: model, change: .created, old: nil, new: new),
+                    CapturedChange(model: model, change: .destroyed, old: old, new: nil),
+                    CapturedChange(model: model, change: .created, old: nil, new: new),
                 ]
             }
             guard old != new else { return [] }
-            return [RecordChange(model: model, change: event(model, from: old, to: new), old: old, new: new)]
+            return [CapturedChange(model: model, change: event(model, from: old, to: new), old: old, new: new)]
         }
     }
 

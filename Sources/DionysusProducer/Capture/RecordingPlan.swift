@@ -62,79 +62,92 @@ struct RecordingPlan {
         return columns.filter { $0 != model.primaryKey }
     }
 
-    func rows(for change: RecordChange, _ cipher: ChangesetCipher) throws -> [Row] {
-        var rows: [Row] = []
-        for role in roles {
-            // What happens to a soft-deleted record still concerns what it is a part of.
-            let isDependency = !role.isPublished
-            guard let event = change.change ?? (isDependency ? .updated : nil) else { continue }
-            let name = EventName(model.singular, event)
-            let place = ChangesetCipher.Row(
-                modelName: model.name,
-                recordID: change.id,
-                eventName: name.description,
-                topic: role.topic
-            )
-            rows.append(
-                Row(
-                    modelName: model.name,
-                    id: change.id,
-                    event: name,
-                    topic: role.topic,
-                    partitionKey: role.partitionKey.flatMap { change.text(of: $0) } ?? role.partitionKeyConstant,
-                    changeset: try changeset(of: change, role, place, cipher)
-                )
-            )
-        }
-        let changed = change.changedColumns.filter(observed.contains)
-        if change.old != nil, change.new != nil, !changed.isEmpty {
-            rows.append(
-                Row(
-                    modelName: model.name,
-                    id: change.id,
-                    event: EventName(model.singular, .updated),
-                    topic: OutboxRow.observerTopic,
-                    partitionKey: nil,
-                    changeset: .object(JSON.Object(changed.map { .init($0, .null) }))
-                )
-            )
-        }
-        return rows
+    func rows(for change: CapturedChange, _ cipher: ChangesetCipher) throws -> [Row] {
+        try roles.compactMap { try row(for: change, $0, cipher) } + [observedRow(for: change)].compactMap(\.self)
     }
+
+    private func row(for change: CapturedChange, _ role: TopicRole, _ cipher: ChangesetCipher) throws -> Row? {
+        // What happens to a soft-deleted record still concerns what it is a part of.
+        guard let event = change.change ?? (role.isPublished ? nil : .updated) else { return nil }
+        let name = EventName(model.singular, event)
+        let place = ChangesetCipher.Row(
+            modelName: model.name,
+            recordID: change.id,
+            eventName: name.description,
+            topic: role.topic
+        )
+        return Row(
+            modelName: model.name,
+            id: change.id,
+            event: name,
+            topic: role.topic,
+            partitionKey: role.partitionKey.flatMap { change.text(of: $0) } ?? role.partitionKeyConstant,
+            changeset: try changeset(of: change, role, place, cipher)
+        )
+    }
+
+    /// The row about observed columns, which has their names and no values.
+    private func observedRow(for change: CapturedChange) -> Row? {
+        guard change.old != nil, change.new != nil else { return nil }
+        let changed = change.changedColumns.filter(observed.contains)
+        guard !changed.isEmpty else { return nil }
+        return Row(
+            modelName: model.name,
+            id: change.id,
+            event: EventName(model.singular, .updated),
+            topic: OutboxRow.observerTopic,
+            partitionKey: nil,
+            changeset: .object(JSON.Object(changed.map { .init($0, .null) }))
+        )
+    }
+
+    // MARK: Changesets
+
+    private typealias Member = (column: String, value: JSON)
 
     /// What the relay needs, and what the model asks for beyond that; nil if that is nothing.
     private func changeset(
-        of change: RecordChange,
+        of change: CapturedChange,
         _ role: TopicRole,
         _ place: ChangesetCipher.Row,
         _ cipher: ChangesetCipher
     ) throws -> JSON? {
         let changed = change.changedColumns
-        var members = JSON.Object()
-        switch model.changeset {
-        case .minimal: break
-        case .names: for column in changed { members[column] = .null }
-        case .values: for column in changed { members[column] = change.values(of: column) }
-        }
-        if change.old != nil {
-            for column in role.foreignKeys where changed.contains(column) {
-                members[column] = change.values(of: column)
-            }
-        }
-        if let column = role.partitionKey, change.old != nil, let new = change.new {
-            if changed.contains(column) {
-                members[column] = change.values(of: column)
-            } else if change.isRestored, !model.publishesUpdatesAfterSoftDelete {
-                // It may have moved while its changes were not published: from where is not known.
-                members[column] = .array([.null, new[column] ?? .null])
-            }
-        }
-        if change.new == nil {
-            for column in role.keptColumns { members[column] = change.values(of: column) }
-        }
-        guard !members.members.isEmpty else { return nil }
+        let all =
+            wanted(change, changed) + parents(change, changed, role) + move(change, changed, role) + kept(change, role)
+        guard !all.isEmpty else { return nil }
+        let members = all.reduce(into: JSON.Object()) { $0[$1.column] = $1.value }
         guard model.changeset == .values else { return .object(members) }
         let needed = Set(role.foreignKeys + role.keptColumns + [role.partitionKey].compactMap(\.self))
         return .object(try cipher.encrypt(members, of: place, except: needed))
+    }
+
+    /// What the model asks for.
+    private func wanted(_ change: CapturedChange, _ changed: [String]) -> [Member] {
+        switch model.changeset {
+        case .minimal: []
+        case .names: changed.map { ($0, .null) }
+        case .values: changed.map { ($0, change.values(of: $0)) }
+        }
+    }
+
+    /// What leads to the records that it was a part of.
+    private func parents(_ change: CapturedChange, _ changed: [String], _ role: TopicRole) -> [Member] {
+        guard change.old != nil else { return [] }
+        return role.foreignKeys.filter(changed.contains).map { ($0, change.values(of: $0)) }
+    }
+
+    /// What shows that the record has another partition key now.
+    private func move(_ change: CapturedChange, _ changed: [String], _ role: TopicRole) -> [Member] {
+        guard let column = role.partitionKey, change.old != nil, let new = change.new else { return [] }
+        if changed.contains(column) { return [(column, change.values(of: column))] }
+        guard change.isRestored, !model.publishesUpdatesAfterSoftDelete else { return [] }
+        // It may have moved while its changes were not published: from where is not known.
+        return [(column, .array([.null, new[column] ?? .null]))]
+    }
+
+    /// What a deletion keeps.
+    private func kept(_ change: CapturedChange, _ role: TopicRole) -> [Member] {
+        change.new == nil ? role.keptColumns.map { ($0, change.values(of: $0)) } : []
     }
 }

@@ -21,7 +21,7 @@ public struct ChosenSerializer<Record: Model>: ModelSerializer {
 
     /// Chooses among serializers.
     /// - Parameters:
-    ///   - attribute: The attribute that tells them apart: a text, a number or a UUID.
+    ///   - attribute: The attribute that decides: a text, a number or a UUID.
     ///   - serializers: The serializers by the attribute's value, as text.
     ///   - other: The serializer of records with any other value.
     public init(

@@ -51,6 +51,7 @@ public enum FieldsBuilder<Record: Model> {
     public static func buildOptional(_ part: Fields<Record>?) -> Fields<Record> { part ?? Fields(list: []) }
     public static func buildEither(first: Fields<Record>) -> Fields<Record> { first }
     public static func buildEither(second: Fields<Record>) -> Fields<Record> { second }
+    public static func buildArray(_ parts: [Fields<Record>]) -> Fields<Record> { Fields(list: parts.flatMap(\.list)) }
 }
 
 /// One or more fields.

@@ -33,7 +33,6 @@ public struct Whole<Record: Model>: ModelSerializer {
     public var fields: Fields<Record> { return Fields(list: [], areAllProperties: true) }
 
     /// Publishes a model whole.
-    /// - Parameter model: The model.
     public init(_ model: Record.Type) {}
 }
 
@@ -42,8 +41,9 @@ public struct Serializers: Sendable {
     let serializers: [any ModelSerializer]
 
     /// Collects serializers; of several for one model the last counts.
-    /// - Parameter serializers: The serializers.
-    public init(@SerializersBuilder _ serializers: () -> [any ModelSerializer]) { self.serializers = serializers() }
+    public init(@ListBuilder<any ModelSerializer> _ serializers: () -> [any ModelSerializer]) {
+        self.serializers = serializers()
+    }
 
     func serializer(of model: ModelDescription) -> (any ModelSerializer)? {
         serializers.last { $0.modelDescription == model }
@@ -58,15 +58,4 @@ public struct Serializers: Sendable {
 
 extension ModelSerializer {
     var modelDescription: ModelDescription { ModelDescription(Record.self) }
-}
-
-/// Collects serializers.
-@resultBuilder
-public enum SerializersBuilder {
-    public static func buildExpression(_ serializer: any ModelSerializer) -> [any ModelSerializer] { [serializer] }
-    public static func buildBlock(_ parts: [any ModelSerializer]...) -> [any ModelSerializer] { parts.flatMap { $0 } }
-    public static func buildOptional(_ part: [any ModelSerializer]?) -> [any ModelSerializer] { part ?? [] }
-    public static func buildEither(first: [any ModelSerializer]) -> [any ModelSerializer] { first }
-    public static func buildEither(second: [any ModelSerializer]) -> [any ModelSerializer] { second }
-    public static func buildArray(_ parts: [[any ModelSerializer]]) -> [any ModelSerializer] { parts.flatMap { $0 } }
 }

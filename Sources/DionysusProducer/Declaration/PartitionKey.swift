@@ -34,7 +34,6 @@ public struct PartitionKey: Sendable, ExpressibleByStringLiteral {
     ///
     /// A model without such an attribute is spread by its message key.
     /// - Parameter name: The attribute's name in the table.
-    /// - Returns: The partition key.
     public static func attribute(_ name: String) -> PartitionKey { PartitionKey(.column(name)) }
 
     /// What the application computes from a record of any model.
@@ -55,7 +54,6 @@ public struct PartitionKey: Sendable, ExpressibleByStringLiteral {
     ///     time publishes the topic's changes.
     ///   - key: The partition key of a record, or nil for its message key. What it throws makes the record's
     ///     publication fail, to be tried again.
-    /// - Returns: The partition key.
     public static func computed(
         reading attributes: String...,
         orderedBy order: PartitionOrder = .partitionKey,
@@ -96,14 +94,11 @@ struct ComputedPartitionKey: Sendable {
 
 extension Publish {
     /// Spreads this model's messages by another attribute than the topic's.
-    /// - Parameter attribute: The attribute.
-    /// - Returns: The publication with the partition key.
     public func partitioned(by attribute: Record.CodingKeys) -> Publish {
         partitioned(by: PartitionKey(.column(attribute.stringValue)))
     }
 
-    /// Spreads this model's messages by their message keys, whatever the topic's partition key is.
-    /// - Returns: The publication without a partition key.
+    /// Spreads this model's messages by their message keys, instead of the topic's partition key.
     public func partitionedByMessageKey() -> Publish { partitioned(by: .messageKey) }
 
     /// Spreads this model's messages by what the application computes.
@@ -118,7 +113,6 @@ extension Publish {
     ///     time publishes the topic's changes.
     ///   - key: The partition key of a record, or nil for its message key. What it throws makes the record's
     ///     publication fail, to be tried again.
-    /// - Returns: The publication with the partition key.
     public func partitioned(
         reading attributes: Record.CodingKeys...,
         orderedBy order: PartitionOrder = .partitionKey,

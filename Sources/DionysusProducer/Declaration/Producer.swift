@@ -44,7 +44,6 @@ public struct ProducerNamespace: Sendable {
     ///   - name: Its name: `v3`.
     ///   - serializers: How its models become payloads. Every model that is published or sideloaded has one; ``Whole``
     ///     is the one for a model without anything to hide.
-    ///   - topics: Its topics.
     public init(
         _ name: String,
         serializers: Serializers = Serializers {},
@@ -72,7 +71,6 @@ public struct ProducerTopic: Sendable {
     ///   - partitionKey: What messages are spread over partitions by: an attribute's name, or
     ///     ``PartitionKey/messageKey``. By default the attribute that is configured for all topics.
     ///   - genesisReplica: Whether every message also goes to the genesis topic.
-    ///   - publications: The models.
     public init(
         _ name: String,
         partitionKey: PartitionKey = .default,
@@ -87,11 +85,31 @@ public struct ProducerTopic: Sendable {
 }
 
 extension ProducerTopic {
+    /// Declares a topic whose messages are spread over partitions by an attribute.
+    ///
+    ///     Topic("rentals", partitionKey: Rental.CodingKeys.accountID) { Publish(Rental.self) }
+    /// - Parameters:
+    ///   - name: Its name without the namespace: `rentals`.
+    ///   - attribute: The attribute; models without one of its name are spread by their message keys.
+    ///   - genesisReplica: Whether every message also goes to the genesis topic.
+    public init(
+        _ name: String,
+        partitionKey attribute: some CodingKey,
+        genesisReplica: Bool = false,
+        @ListBuilder<PublishedModel> publications: () -> [PublishedModel]
+    ) {
+        self.init(
+            name,
+            partitionKey: .attribute(attribute.stringValue),
+            genesisReplica: genesisReplica,
+            publications: publications
+        )
+    }
+
     /// Chooses how numbers, times and texts are written in the topic, and in its genesis topic.
     ///
     ///     Topic("bookings") { Publish(Booking.self) }.wire(.dionysusRb)
     /// - Parameter style: The style. That of ``ProducerSettings/wire`` by default.
-    /// - Returns: The topic with the choice.
     public func wire(_ style: WireStyle) -> ProducerTopic {
         var copy = self
         copy.wire = style
@@ -126,7 +144,6 @@ public struct Publish<Record: Model>: ListElement {
 
     /// Declares the publication.
     /// - Parameters:
-    ///   - model: The model.
     ///   - dependencies: What is published with it as one aggregate: sideloaded into its payload, and any change to
     ///     it publishes the model. `Booking.fees.with(BookingsFee.taxes)` sideloads the taxes into the fees.
     public init(_ model: Record.Type, with dependencies: any Dependency<Record>...) {
@@ -142,7 +159,6 @@ public struct Publish<Record: Model>: ListElement {
     ///   - observed: The other model.
     ///   - attributes: Its attributes.
     ///   - association: The way from the other model to this one.
-    /// - Returns: The publication with the observation.
     public func observing<Observed: Model>(
         _ observed: Observed.Type,
         _ attributes: Observed.CodingKeys...,
@@ -159,11 +175,9 @@ public struct Publish<Record: Model>: ListElement {
         return copy
     }
 
-    /// Says whether a committing process publishes this model's changes at once, whatever is set for all models.
+    /// Chooses whether a committing process publishes this model's changes at once, in place of the setting for all models.
     ///
     /// See ``CommitPublisher``.
-    /// - Parameter isEnabled: Whether it does.
-    /// - Returns: The publication with the choice.
     public func publishedAfterCommit(_ isEnabled: Bool = true) -> Publish {
         var copy = self
         copy.element.publishesAfterCommit = isEnabled

@@ -11,7 +11,6 @@ extension ModelSerializer {
     /// there is a link without records. Dependencies are sideloaded as they are for a publication; what belongs to a
     /// sideloaded record itself is not known here.
     /// - Parameters:
-    ///   - record: The record.
     ///   - related: The records it is associated with.
     ///   - dependencies: What to sideload. Their records are written by `serializers`.
     ///   - serializers: The serializers of sideloaded records.
@@ -28,10 +27,16 @@ extension ModelSerializer {
         fractionDigits: Int = 6,
         wire: WireStyle = .dionysus
     ) throws -> JSON {
-        let encoder = wire.encoder(fractionDigits)
         let sideloads = Set(dependencies.flatMap(\.dependencies).map(\.association))
-        return .object(
-            try SerializerPlan(self).payload(of: record, related.targets, sideloading: sideloads, serializers, encoder)
+        return try JSON(
+            parsing: SerializerPlan(self)
+                .payload(
+                    of: record,
+                    related.targets,
+                    sideloading: sideloads,
+                    serializers,
+                    wire.encoder(fractionDigits)
+                )
         )
     }
 }
@@ -43,76 +48,66 @@ extension SerializerPlan {
         sideloading sideloads: Set<AssociationDescription>,
         _ serializers: Serializers,
         _ encoder: JSONTreeEncoder
-    ) throws -> JSON.Object {
-        let columns = try encoder.encodeObject(record)
-        let chosen = chosen(for: columns)
-        let relationships = chosen.relationships
-        var members = try chosen.attributes(of: record, targets, encoder)
-        let links = try relationships.map { relationship in
-            let computed = try relationship.link.map { try $0(record, targets, encoder) }
-            return JSON.Object.Member(
-                relationship.name,
-                try computed ?? relationship.link(columns: columns, targets, encoder)
-            )
-        }
-        members.append(.init("links", .object(JSON.Object(links))))
-        for (relationship, link) in zip(relationships, links)
-        where relationship.branches.contains(where: sideloads.contains) {
-            let found = try relationship.branches.flatMap { targets[$0] ?? [] }
-                .map { target -> (id: JSON, payload: [UInt8]) in
-                    let model = ModelDescription(type(of: target))
-                    guard let serializer = serializers.serializer(of: model) else {
-                        throw DionysusError(.declaration, "\(model)\(Serializers.missing(for: model))")
-                    }
-                    let payload = try SerializerPlan(serializer)
-                        .payload(of: target, [], sideloading: [], serializers, encoder)
-                    let id = try encoder.encodeObject(target)[model.primaryKey] ?? .null
-                    return (id, JSON.object(payload).bytes)
-                }
-            var writer = JSONWriter()
-            relationship.write(sideload: found, linkedBy: link.value, into: &writer)
-            members.append(.init(relationship.name, try JSON(parsing: writer.bytes)))
-        }
-        return JSON.Object(members)
-    }
-
-    private func attributes(
-        of record: any Model,
-        _ targets: Targets,
-        _ encoder: JSONTreeEncoder
-    ) throws -> [JSON.Object.Member] {
+    ) throws -> [UInt8] {
+        let source = GivenRecords(
+            columns: try encoder.encodeObject(record),
+            targets: targets,
+            sideloads: sideloads,
+            serializers: serializers,
+            encoder: encoder
+        )
         var writer = JSONWriter()
-        writer.literal("{")
-        try writeAttributes(record, targets, MemberEncoder(encoder), &writer)
-        guard writer.bytes.count > 1 else { return [] }
-        guard case .object(let object) = try JSON(parsing: writer.bytes.dropLast() + [UInt8(ascii: "}")]) else {
-            return []
-        }
-        return object.members
+        try chosen(for: source.columns).writePayload(of: record, from: source, MemberEncoder(encoder), into: &writer)
+        return writer.bytes
     }
 }
 
-extension SerializerPlan.Relationship {
-    /// The link as the record's own columns and its associated records give it.
-    fileprivate func link(
-        columns: JSON.Object,
-        _ targets: SerializerPlan.Targets,
-        _ encoder: JSONTreeEncoder
-    ) throws -> JSON {
-        guard let association = branches.first else { return .null }
+/// A record and the records that were given with it.
+private struct GivenRecords: PayloadSource {
+    /// The record as it encodes itself.
+    let columns: JSON.Object
+    let targets: SerializerPlan.Targets
+    let sideloads: Set<AssociationDescription>
+    let serializers: Serializers
+    let encoder: JSONTreeEncoder
+
+    func related(for serializer: SerializerPlan) -> SerializerPlan.Targets { targets }
+
+    func link(_ relationship: SerializerPlan.Relationship) throws -> JSON {
+        guard let association = relationship.branches.first else { return .null }
         let hop = association.hops[0]
-        if isPolymorphic {
+        if relationship.isPolymorphic {
             guard let id = columns[hop.column], id != .null,
                 let type = hop.condition.flatMap({ columns[$0.column] }), type != .null
             else { return .null }
             return .object(["id": id, "type": type])
         }
         if association.isBelongsTo { return columns[hop.column] ?? .null }
-        let ids = try (targets[association] ?? [])
+        let ids = try (targets[association] ?? []).map { try key(of: $0, association.target) }
+        return relationship.isToMany ? .array(ids) : ids.first ?? .null
+    }
+
+    func isSideloaded(_ relationship: SerializerPlan.Relationship) -> Bool {
+        relationship.branches.contains(where: sideloads.contains)
+    }
+
+    func sideload(_ relationship: SerializerPlan.Relationship) throws -> [(id: JSON, payload: [UInt8])] {
+        try relationship.branches.flatMap { targets[$0] ?? [] }
             .map { target in
-                try encoder.encodeObject(target)[association.target.primaryKey] ?? .null
+                let model = ModelDescription(type(of: target))
+                guard let serializer = serializers.serializer(of: model) else {
+                    throw DionysusError(.declaration, "\(model)\(Serializers.missing(for: model))")
+                }
+                let payload = try SerializerPlan(serializer)
+                    .payload(of: target, [], sideloading: [], serializers, encoder)
+                return (try key(of: target, model), payload)
             }
-        return isToMany ? .array(ids) : ids.first ?? .null
+    }
+
+    func failure(_ error: any Error) -> any Error { error }
+
+    private func key(of record: any Model, _ model: ModelDescription) throws -> JSON {
+        try encoder.encodeObject(record)[model.primaryKey] ?? .null
     }
 }
 

@@ -1,4 +1,4 @@
-public import Dionysus
+package import Dionysus
 
 /// What a topic is to be like when it is created: partitions, replicas, and the broker's own settings.
 ///
@@ -8,7 +8,7 @@ public struct TopicSettings: Sendable, Hashable {
     public enum CleanupPolicy: String, Sendable, Hashable {
         /// Old messages are deleted.
         case delete
-        /// The last message of each key is kept for ever.
+        /// The last message of each key is kept forever.
         case compact
         /// The last message of each key is kept until it is old.
         case compactAndDelete = "compact,delete"
@@ -33,7 +33,7 @@ public struct TopicSettings: Sendable, Hashable {
     /// How long messages are kept, to the millisecond; nil leaves it to the broker.
     public var retention: Duration? {
         get { values["retention.ms"].flatMap { Int64($0) }.flatMap { $0 < 0 ? nil : .milliseconds($0) } }
-        set { values["retention.ms"] = newValue.map { "\(Int64($0.seconds * 1_000))" } }
+        set { values["retention.ms"] = newValue.map { "\(Int64($0.inSeconds * 1_000))" } }
     }
 
     /// These settings, and where they have none those of others.
@@ -49,7 +49,7 @@ public struct TopicSettings: Sendable, Hashable {
     /// - Parameter topic: Its full name.
     /// - Returns: The specification: 4 partitions and as many replicas as the broker is configured with, unless these
     ///   settings say otherwise.
-    public func specification(of topic: String) -> TopicSpecification {
+    package func specification(of topic: String) -> TopicSpecification {
         TopicSpecification(
             name: topic,
             partitions: Int32(clamping: partitions ?? 4),
@@ -81,21 +81,17 @@ extension ProducerTopic {
     ///
     /// More partitions later move keys to other partitions and break their order, so choose enough.
     /// - Parameter count: How many; at least one.
-    /// - Returns: The topic with the choice.
     public func partitions(_ count: Int) -> ProducerTopic { with { $0.settings.partitions = count } }
 
     /// Chooses on how many brokers the topic is kept.
     ///
     /// By default what the broker is configured with.
     /// - Parameter count: How many; at least one.
-    /// - Returns: The topic with the choice.
     public func replicationFactor(_ count: Int) -> ProducerTopic { with { $0.settings.replicationFactor = count } }
 
     /// Chooses what the broker does with messages that are old or superseded.
     ///
     /// By default what it is configured with.
-    /// - Parameter policy: The choice.
-    /// - Returns: The topic with the choice.
     public func cleanupPolicy(_ policy: TopicSettings.CleanupPolicy) -> ProducerTopic {
         with { $0.settings.cleanupPolicy = policy }
     }
@@ -103,8 +99,7 @@ extension ProducerTopic {
     /// Chooses how long messages are kept.
     ///
     /// By default what the broker is configured with.
-    /// - Parameter age: The time, to the millisecond; nil is for ever.
-    /// - Returns: The topic with the choice.
+    /// - Parameter age: The time, to the millisecond; nil is forever.
     public func retention(_ age: Duration?) -> ProducerTopic {
         with { topic in
             topic.settings.retention = age
@@ -115,16 +110,13 @@ extension ProducerTopic {
     /// Chooses any of the broker's settings for the topic.
     /// - Parameters:
     ///   - name: Its name as the broker has it: `min.insync.replicas`.
-    ///   - value: Its value.
-    /// - Returns: The topic with the choice.
     public func setting(_ name: String, _ value: String) -> ProducerTopic { with { $0.settings.values[name] = value } }
 
     /// Chooses what the genesis topic is like.
     ///
     /// It has the topic's partitions, replicas and settings, but for its cleanup policy, which is `compact`, and its
-    /// retention, which is for ever: it keeps the last state of every record for those who begin to read later.
+    /// retention, which is forever: it keeps the last state of every record for those who begin to read later.
     /// - Parameter change: Changes its settings.
-    /// - Returns: The topic with the choice.
     public func genesisSettings(_ change: (inout TopicSettings) -> Void) -> ProducerTopic {
         with { change(&$0.genesisSettings) }
     }
@@ -154,11 +146,11 @@ extension ProducerTopic {
 }
 
 /// A topic that a producer writes to.
-public struct PublishedTopic: Sendable, Hashable {
+package struct PublishedTopic: Sendable, Hashable {
     /// What a broker is asked for to create it.
-    public let specification: TopicSpecification
+    package let specification: TopicSpecification
     /// Whether it is the genesis topic of another.
-    public let isGenesisTopic: Bool
+    package let isGenesisTopic: Bool
 }
 
 extension Producer {
@@ -166,7 +158,7 @@ extension Producer {
     /// - Parameter settings: The settings, for defaults and names.
     /// - Returns: The topics, in the order of the declaration.
     /// - Throws: ``DionysusError`` with code `declaration`, all faults in one.
-    public func publishedTopics(_ settings: ProducerSettings) throws -> [PublishedTopic] {
+    package func publishedTopics(_ settings: ProducerSettings) throws -> [PublishedTopic] {
         let faults = topicFaults(settings)
         guard faults.isEmpty else {
             throw DionysusError(.declaration, "the settings of topics are wrong: \(faults.joined(separator: "; "))")
@@ -176,8 +168,7 @@ extension Producer {
 
     /// What is wrong with the settings of topics, a line each.
     /// - Parameter settings: The settings, for names.
-    /// - Returns: All faults.
-    public func topicFaults(_ settings: ProducerSettings) -> [String] {
+    package func topicFaults(_ settings: ProducerSettings) -> [String] {
         namedTopics(settings)
             .flatMap { name, topic in
                 let genesis = topic.genesisReplica ? topic.genesisSettings.faults(of: "topic \(name)_genesis") : []

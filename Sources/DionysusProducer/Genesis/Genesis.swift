@@ -5,7 +5,7 @@ public import Dionysus
 ///     let genesis = Genesis(database: database, registry: registry)
 ///     let run = try await genesis.start(topic: "v3_rentals", model: "Rental", over: .seconds(43_200))
 ///
-/// A run takes the same way as live changes: its records are written to the outbox chunk by chunk, and a relay
+/// A run publishes as live changes are published: its records are written to the outbox chunk by chunk, and a relay
 /// publishes the state that they have then. So it never publishes anything older than what has been published, and
 /// nothing that has been deleted.
 public struct Genesis: Sendable {
@@ -16,7 +16,6 @@ public struct Genesis: Sendable {
     /// Creates the interface to the runs of a database.
     /// - Parameters:
     ///   - database: The database whose records are published.
-    ///   - registry: What is published where.
     ///   - settings: The settings, for the size of chunks.
     public init(
         database: any CapturingDatabase,
@@ -32,16 +31,13 @@ public struct Genesis: Sendable {
         GenesisStatements(tables: database.outbox.tables, dialect: database.dialect)
     }
 
-    /// Starts a run; relays go about it by themselves.
+    /// Starts a run, which relays then work on.
     /// - Parameters:
     ///   - topic: The topic's full name. Of a topic with a genesis replica, both get the records; its genesis topic's
     ///     name publishes to that alone.
-    ///   - model: The model's name.
-    ///   - selection: Which records.
-    ///   - spread: The time over which the chunks are spread evenly; nil for as fast as the relay goes.
+    ///   - spread: The time over which the chunks are spread evenly; nil for as fast as possible.
     ///   - streamer: What happens to the records of a chunk, by its name in ``Producer/genesisStreamers``; nil for what
     ///     happens to those of all runs that name none.
-    /// - Returns: The run.
     /// - Throws: ``DionysusError``: `notFound` for a topic, model or streamer that is not declared, `declaration` for a
     ///   model that is only a dependency there, `configuration` when the selection does not fit the table.
     public func start(
@@ -77,7 +73,6 @@ public struct Genesis: Sendable {
     }
 
     /// All runs, those of observed changes among them, the oldest first.
-    /// - Returns: The runs.
     /// - Throws: ``DionysusError`` as for a transaction.
     public func runs() async throws -> [GenesisRun] {
         try await database.transaction(.snapshot) { [statements] transaction in
@@ -87,7 +82,6 @@ public struct Genesis: Sendable {
     }
 
     /// One run.
-    /// - Parameter id: Its number.
     /// - Returns: The run as it stands now.
     /// - Throws: ``DionysusError`` with code `notFound` if there is none.
     public func run(_ id: Int64) async throws -> GenesisRun {
@@ -100,8 +94,6 @@ public struct Genesis: Sendable {
     /// Takes no more chunks of a run, until it is resumed.
     ///
     /// What has been written to the outbox is published.
-    /// - Parameter id: The run's number.
-    /// - Returns: The run.
     /// - Throws: ``DionysusError``: `notFound`, or `conflict` if the run isn't running.
     public func pause(_ id: Int64) async throws -> GenesisRun {
         try await change(id, from: [.running], "paused") { statements, transaction in
@@ -110,9 +102,7 @@ public struct Genesis: Sendable {
         }
     }
 
-    /// Goes on with a run that was paused or has failed; a spread run's chunks are due later by the time between.
-    /// - Parameter id: The run's number.
-    /// - Returns: The run.
+    /// Continues a run that was paused or has failed; the chunks of a spread run are due later by the time in between.
     /// - Throws: ``DionysusError``: `notFound`, or `conflict` if the run is neither paused nor failed.
     public func resume(_ id: Int64) async throws -> GenesisRun {
         try await change(id, from: [.paused, .failed], "resumed") { statements, transaction in
@@ -134,8 +124,6 @@ public struct Genesis: Sendable {
     /// Ends a run.
     ///
     /// What has been written to the outbox is published.
-    /// - Parameter id: The run's number.
-    /// - Returns: The run.
     /// - Throws: ``DionysusError``: `notFound`, or `conflict` if the run has ended.
     public func cancel(_ id: Int64) async throws -> GenesisRun {
         let states: [GenesisRun.State] = [.running, .paused, .failed]

@@ -1,15 +1,9 @@
-public import Dionysus
+import Dionysus
 
-/// A part of a genesis run: the records of a range of primary keys.
-public struct GenesisChunk: Sendable {
-    /// The run.
-    public let runID: Int64
-    /// The chunk's number in its run, counted from zero.
-    public let number: Int64
-    /// The topic's full name.
-    public let topic: String
-    /// The model's name.
-    public let model: String
+/// A chunk's records in their table, and the outbox that they are written to.
+struct TableChunk: ChunkRecords {
+    let runID: Int64
+    let topic: String
     let publication: Registry.Publication
     let records: GenesisRecords
     let keysAfter: DatabaseValue?
@@ -22,11 +16,7 @@ public struct GenesisChunk: Sendable {
         return "\(lower)\(records.key) <= \(keysUntil)\(records.condition)"
     }
 
-    /// The primary keys of the chunk's records, in their order.
-    /// - Parameter transaction: The transaction.
-    /// - Returns: The keys as text.
-    /// - Throws: ``DionysusError`` as for a transaction.
-    public func recordIDs(in transaction: inout Transaction) throws -> [String] {
+    func ids(in transaction: inout Transaction) throws -> [String] {
         let result = try transaction.run(
             """
             SELECT \(outbox.dialect.asText(records.key)) FROM \(identifier: records.table) t
@@ -36,21 +26,8 @@ public struct GenesisChunk: Sendable {
         return try result.rows.compactMap { try $0.text(0) }
     }
 
-    /// Writes all records of the chunk to the outbox, in one statement.
-    /// - Parameter transaction: The transaction.
-    /// - Returns: What was written.
-    /// - Throws: ``DionysusError`` as for a transaction.
-    public func queue(in transaction: inout Transaction) throws -> GenesisRows {
-        try insert(isWanted, in: &transaction)
-    }
-
-    /// Writes some records of the chunk to the outbox, in one statement.
-    /// - Parameters:
-    ///   - ids: The primary keys of those that are wanted; others than the chunk's are left out.
-    ///   - transaction: The transaction.
-    /// - Returns: What was written.
-    /// - Throws: ``DionysusError`` as for a transaction.
-    public func queue(_ ids: [String], in transaction: inout Transaction) throws -> GenesisRows {
+    func queue(only ids: [String]?, in transaction: inout Transaction) throws -> GenesisRows {
+        guard let ids else { return try insert(isWanted, in: &transaction) }
         let keys = ids.map { DatabaseValue(primaryKey: $0, type: records.keyType) }
         let isListed = outbox.dialect.isAny(records.key, of: keys, type: records.keyType)
         return try insert("\(isWanted) AND \(isListed)", in: &transaction)
@@ -83,34 +60,6 @@ public struct GenesisChunk: Sendable {
         )
         if !result.isEmpty, let wakeUp = try outbox.support.wakeUp(in: &transaction) { try transaction.run(wakeUp) }
         return GenesisRows(ids: try result.rows.compactMap { try $0.integer(0) })
-    }
-}
-
-/// What rows of the outbox have of the change that they come from.
-struct OutboxContext: Sendable, Hashable {
-    var createdAt: Timestamp?
-    var traceparent: String?
-    var tracestate: String?
-    var origin: String?
-
-    /// As a run's row keeps it.
-    var json: JSON {
-        var object = JSON.Object()
-        object["created_at"] = createdAt.map { .string($0.description) }
-        object["traceparent"] = traceparent.map(JSON.string)
-        object["tracestate"] = tracestate.map(JSON.string)
-        object["origin"] = origin.map(JSON.string)
-        return .object(object)
-    }
-
-    init() {}
-
-    /// Reads what ``json`` has written.
-    init(json: JSON) {
-        createdAt = json["created_at"]?.text(or: nil).flatMap { Timestamp($0) }
-        traceparent = json["traceparent"]?.text(or: nil)
-        tracestate = json["tracestate"]?.text(or: nil)
-        origin = json["origin"]?.text(or: nil)
     }
 }
 

@@ -60,12 +60,12 @@ public struct GenesisRun: Sendable {
         return chunks == 0 ? 100 : Double(chunksDone) / Double(chunks) * 100
     }
 
-    /// When it is going to end at the present pace; nil while that can't be told, and of a run that isn't running.
+    /// When it will end at the present pace; nil while that is unknown, and for a run that isn't running.
     public var estimatedEnd: Timestamp? {
         guard state == .running, isSplit else { return nil }
         if let spread, chunks > 0 {
             // The last chunk is due before the whole time has passed.
-            let lastDue = startsAt + spread.seconds * Double(chunks - 1) / Double(chunks)
+            let lastDue = startsAt + spread.inSeconds * Double(chunks - 1) / Double(chunks)
             if lastDue > readAt { return lastDue }
         }
         guard chunksDone > 0 else { return chunks == 0 ? readAt : nil }
@@ -82,7 +82,25 @@ public struct GenesisRun: Sendable {
     }
 }
 
-extension Duration {
-    /// The duration in seconds.
-    var seconds: Double { Double(components.seconds) + Double(components.attoseconds) / 1e18 }
+extension GenesisRun {
+    init(_ row: Row) throws {
+        id = try row.integer(0) ?? 0
+        topic = try row.text(1) ?? ""
+        model = try row.text(2) ?? ""
+        state = try row.text(3).flatMap(State.init(rawValue:)) ?? .failed
+        selection = GenesisSelection(json: try JSON(parsing: Array((try row.text(4) ?? "{}").utf8)))
+        spread = try row.double(5).map { .seconds($0) }
+        createdAt = try row.timestamp(6) ?? .now
+        startsAt = try row.timestamp(7) ?? .now
+        finishedAt = try row.timestamp(8)
+        error = try row.text(9)
+        isSplit = try row.integer(10) == 1
+        chunks = try row.integer(11) ?? 0
+        let isCompleted = state == .completed
+        chunksQueued = try isCompleted ? chunks : row.count(12)
+        chunksDone = try isCompleted ? chunks : row.count(13)
+        recordsQueued = try row.count(14)
+        recordsPublished = try recordsQueued - row.count(15)
+        readAt = try row.timestamp(16) ?? .now
+    }
 }

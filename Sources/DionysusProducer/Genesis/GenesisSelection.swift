@@ -154,21 +154,3 @@ extension GenesisSelection {
         streamer = json["streamer"]?.text(or: nil)
     }
 }
-
-extension JSON {
-    var elements: [JSON] {
-        guard case .array(let elements) = self else { return [] }
-        return elements
-    }
-
-    func text(or fallback: String?) -> String? {
-        guard case .string(let text) = self else { return fallback }
-        return text
-    }
-}
-
-/// Throws an error that lists all faults, if there are any.
-func throwFaults(_ faults: [String], _ place: String) throws {
-    guard !faults.isEmpty else { return }
-    throw DionysusError(.configuration, "\(place): \(faults.joined(separator: "; "))")
-}

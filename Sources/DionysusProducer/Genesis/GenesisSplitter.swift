@@ -12,7 +12,7 @@ struct GenesisSplitter: Sendable {
     let statements: GenesisStatements
 
     /// Makes the next chunks of a run.
-    /// - Returns: Whether there was something to do that nobody else was at.
+    /// - Returns: Whether there was something to do, and no other worker was doing it.
     func split(_ run: Int64, _ records: GenesisRecords, in transaction: inout Transaction) throws -> Bool {
         guard let row = try transaction.run(statements.splitting(run)).first else { return false }
         let (chunks, size) = (try row.integer(0) ?? 0, try row.integer(1) ?? 1)

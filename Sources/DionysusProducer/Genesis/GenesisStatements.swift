@@ -21,7 +21,7 @@ struct GenesisStatements: Sendable {
     var runTable: SQL { tables.beside(GenesisSchema.runs) }
     private var chunkTable: SQL { tables.beside(GenesisSchema.chunks) }
 
-    /// Locks rows that nobody else has locked, where writers don't exclude each other anyhow.
+    /// Locks rows that no other worker has locked; nothing where writers exclude each other anyway.
     private func locking(_ alias: String) -> SQL {
         SQL(raw: dialect.forUpdate.isEmpty ? "" : "\(dialect.forUpdate) OF \(alias) SKIP LOCKED")
     }
@@ -50,7 +50,7 @@ struct GenesisStatements: Sendable {
         """
         INSERT INTO \(runTable)
           (topic, model, state, selection, context, spread_seconds, chunk_size, created_at, starts_at)
-        VALUES (\(topic), \(model), 'running', \(selection.json.text), \(context.json.text), \((spread?.seconds).databaseValue),
+        VALUES (\(topic), \(model), 'running', \(selection.json.text), \(context.json.text), \((spread?.inSeconds).databaseValue),
           \(chunkSize), \(now), \(now))
         RETURNING id
         """
@@ -74,7 +74,7 @@ struct GenesisStatements: Sendable {
         """
     }
 
-    /// Claims the announcement of a run that nobody has begun to split.
+    /// Claims the announcement of a run that no worker has begun to split.
     func announceStart(_ id: Int64, by worker: String) -> SQL {
         announce(id, by: worker, if: "is_split = 0 AND split_until IS NULL")
     }
@@ -119,7 +119,7 @@ struct GenesisStatements: Sendable {
 
     // MARK: Splitting
 
-    /// Where the splitting of a run stands, if nobody else is at it.
+    /// How far the splitting of a run is, unless another worker is splitting it.
     func splitting(_ id: Int64) -> SQL {
         """
         SELECT r.chunks, r.chunk_size, r.split_after, r.split_until FROM \(runTable) r
@@ -238,79 +238,5 @@ struct GenesisStatements: Sendable {
             ) c ON c.run_id = r.id
             \(condition) ORDER BY r.id
             """
-    }
-}
-
-/// A run that is to be worked on.
-struct ActiveRun: Sendable {
-    let id: Int64
-    let topic: String
-    let model: String
-    let selection: GenesisSelection
-    let context: OutboxContext
-    let spread: Double?
-    let chunks: Int64
-    let isSplit: Bool
-    let startsAt: Timestamp
-    let createdAt: Timestamp
-    /// The database's time.
-    let now: Timestamp
-
-    init(_ row: Row) throws {
-        id = try row.integer(0) ?? 0
-        topic = try row.text(1) ?? ""
-        model = try row.text(2) ?? ""
-        selection = GenesisSelection(json: try JSON(parsing: Array((try row.text(3) ?? "{}").utf8)))
-        context = OutboxContext(json: try JSON(parsing: Array((try row.text(4) ?? "{}").utf8)))
-        spread = try row.double(5)
-        chunks = try row.integer(6) ?? 0
-        isSplit = try row.integer(7) == 1
-        startsAt = try row.timestamp(8) ?? .now
-        createdAt = try row.timestamp(9) ?? .now
-        now = try row.timestamp(10) ?? .now
-    }
-
-    /// How many of its chunks are due.
-    ///
-    /// When those of a spread run are due is known once it is split.
-    var due: Int64 {
-        if spread != nil, !isSplit { return 0 }
-        return GenesisRun.chunksDue(chunks, startsAt: startsAt, spread: spread, at: now)
-    }
-}
-
-extension GenesisRun {
-    init(_ row: Row) throws {
-        id = try row.integer(0) ?? 0
-        topic = try row.text(1) ?? ""
-        model = try row.text(2) ?? ""
-        state = try row.text(3).flatMap(State.init(rawValue:)) ?? .failed
-        selection = GenesisSelection(json: try JSON(parsing: Array((try row.text(4) ?? "{}").utf8)))
-        spread = try row.double(5).map { .seconds($0) }
-        createdAt = try row.timestamp(6) ?? .now
-        startsAt = try row.timestamp(7) ?? .now
-        finishedAt = try row.timestamp(8)
-        error = try row.text(9)
-        isSplit = try row.integer(10) == 1
-        chunks = try row.integer(11) ?? 0
-        let isCompleted = state == .completed
-        chunksQueued = try isCompleted ? chunks : row.count(12)
-        chunksDone = try isCompleted ? chunks : row.count(13)
-        recordsQueued = try row.count(14)
-        recordsPublished = try recordsQueued - row.count(15)
-        readAt = try row.timestamp(16) ?? .now
-    }
-}
-
-extension Row {
-    /// A sum, which PostgreSQL returns as a decimal.
-    func count(_ column: Int) throws -> Int64 {
-        guard case .integer(let value) = try self[column].converted(to: .integer) else { return 0 }
-        return value
-    }
-
-    func double(_ column: Int) throws -> Double? {
-        guard case .double(let value) = try self[column].converted(to: .double) else { return nil }
-        return value
     }
 }

@@ -6,20 +6,16 @@ import struct Foundation.UUID
 /// Splits runs into chunks, hands due chunks to the relay through the outbox, and completes runs.
 ///
 /// Each step is a short transaction that either happened or didn't: a chunk is marked in the transaction that writes
-/// its rows. Any number of workers may be at it, in one process or many; they pass over what another has locked.
+/// its rows. Any number of workers can run, in one process or many; each skips what another has locked.
 struct GenesisWorker: Sendable {
-    /// New runs and chunks that become due are looked for less often than new rows: nobody waits for these seconds.
-    private static let pauseWithoutWork = Duration.seconds(2)
-    /// Until the relay has published enough for the next chunk, or what is left of a run.
-    private static let pauseUnderPressure = Duration.milliseconds(50)
     /// How many chunks of a run are taken before the next run has its turn.
     private static let chunksPerTurn = 8
-    /// How many chunks whose rows are under way are looked at.
+    /// How many chunks whose rows are being published are looked at.
     private static let chunksUnderWay = 50
     /// How many chunks whose rows wait for another attempt are looked at.
     private static let chunksRetrying = 5
 
-    /// Tells this worker from others.
+    /// Names this worker among others.
     private let identity = UUID().uuidString
     let database: any CapturingDatabase
     let outbox: Outbox
@@ -29,35 +25,12 @@ struct GenesisWorker: Sendable {
     let settings: ProducerSettings
     let hooks: GenesisHooks
     let telemetry: RelayTelemetry
+    let announcer: EventAnnouncer
 
     private var statements: GenesisStatements { GenesisStatements(tables: outbox.tables, dialect: outbox.dialect) }
 
-    /// Works until the queue is closed.
-    /// - Parameters:
-    ///   - queue: The relay's queue.
-    ///   - onQueued: Called when rows may have been written to the outbox.
-    func run(_ queue: LaneQueue, onQueued: @Sendable () -> Void) async throws {
-        // A database that was migrated by an earlier version has no runs.
-        let isInstalled = try await queue.patiently("look for genesis runs", telemetry) {
-            try await database.transaction(.snapshot) { [outbox] in
-                try $0.describe(table: outbox.tables.path(GenesisSchema.chunks)) != nil
-            }
-        }
-        guard isInstalled == true else { return }
-        while !queue.isClosed {
-            let progress = try await queue.patiently("work on genesis runs", telemetry) {
-                try await step(onQueued: onQueued)
-            }
-            switch progress {
-            case .worked: onQueued()
-            case .waitsForRelay: await queue.pause(Self.pauseUnderPressure)
-            case .idle, nil: await queue.pause(max(settings.pollInterval, Self.pauseWithoutWork))
-            }
-        }
-    }
-
-    /// What can be done for a run now.
-    private struct Situation: Sendable {
+    /// How far a run is, and what can be done for it now.
+    private struct Standing: Sendable {
         var run: ActiveRun
         /// Chunks of which nothing is left, with what of them is parked.
         var settled: [(number: Int64, parked: Int64)] = []
@@ -84,11 +57,11 @@ struct GenesisWorker: Sendable {
     func hasWork(in transaction: inout Transaction) throws -> Bool {
         guard try transaction.describe(table: outbox.tables.path(GenesisSchema.chunks)) != nil else { return false }
         let waiting = Set(refused.waiting)
-        return try situations(in: &transaction)
+        return try standings(in: &transaction)
             .contains { $0.hasWork(settings) && !waiting.contains(RecordGroup($0.run)) }
     }
 
-    /// What a step has come to.
+    /// What a step has achieved.
     enum Progress: Sendable {
         /// Something was done.
         case worked
@@ -102,70 +75,70 @@ struct GenesisWorker: Sendable {
     /// - Parameter onQueued: Called when a chunk has been written to the outbox.
     func step(onQueued: @Sendable () -> Void = {}) async throws -> Progress {
         var hasWorked = false
-        let situations = try await database.transaction(.snapshot) { try self.situations(in: &$0) }
+        let standings = try await database.transaction(.snapshot) { try self.standings(in: &$0) }
         let waiting = Set(refused.waiting)
-        for situation in situations where situation.hasWork(settings) {
-            guard !waiting.contains(RecordGroup(situation.run)) else { continue }
+        for standing in standings where standing.hasWork(settings) {
+            guard !waiting.contains(RecordGroup(standing.run)) else { continue }
             do {
-                if try await advance(situation, onQueued) { hasWorked = true }
-                let accepted = refused.accept([RecordGroup(situation.run)])
+                if try await advance(standing, onQueued) { hasWorked = true }
+                let accepted = refused.accept([RecordGroup(standing.run)])
                 if !accepted.isEmpty { telemetry.acceptedRuns(accepted, problem: refused.problem) }
             } catch let error as DionysusError where error.isRetriable {
                 throw error
             } catch let error as DionysusError where error.isOfStatement && error.code != .declaration {
                 // What is missing may come back: the run waits for it, and others go on.
-                wait(situation.run, error)
+                wait(standing.run, error)
             } catch is CancellationError {
                 break
             } catch {
-                try await fail(situation.run, error)
+                try await fail(standing.run, error)
                 hasWorked = true
             }
         }
         if hasWorked { return .worked }
-        return situations.contains { $0.waitsForRelay } ? .waitsForRelay : .idle
+        return standings.contains { $0.waitsForRelay } ? .waitsForRelay : .idle
     }
 
     /// How all runs stand: one query when there are none.
-    private func situations(in transaction: inout Transaction) throws -> [Situation] {
-        var situations: [Situation] = []
+    private func standings(in transaction: inout Transaction) throws -> [Standing] {
+        var standings: [Standing] = []
         for run in try transaction.run(statements.active()).rows.map({ try ActiveRun($0) }) {
             let results = try transaction.run([
                 statements.unpublished(run, .queued, limit: Self.chunksUnderWay),
                 statements.unpublished(run, .retrying, limit: Self.chunksRetrying),
                 statements.outstanding(run.id),
             ])
-            var situation = Situation(run: run)
+            var standing = Standing(run: run)
             for row in results[0].rows {
                 let (number, waiting) = (try row.integer(0) ?? 0, try row.count(1))
-                situation.pressure += waiting
+                standing.pressure += waiting
                 guard waiting == 0 else { continue }
                 if try row.count(2) == 0 {
-                    situation.settled.append((number, try row.count(3)))
+                    standing.settled.append((number, try row.count(3)))
                 } else {
-                    situation.retrying.append(number)
+                    standing.retrying.append(number)
                 }
             }
             for row in results[1].rows where try row.count(1) + row.count(2) == 0 {
-                situation.settled.append((try row.integer(0) ?? 0, try row.count(3)))
+                standing.settled.append((try row.integer(0) ?? 0, try row.count(3)))
             }
             let outstanding = results[2].first
-            situation.hasDueChunk = try outstanding?.integer(0).map { $0 < run.due } ?? false
-            situation.isComplete = try run.isSplit && outstanding?.integer(1) == nil
-            situations.append(situation)
+            standing.hasDueChunk = try outstanding?.integer(0).map { $0 < run.due } ?? false
+            standing.isComplete = try run.isSplit && outstanding?.integer(1) == nil
+            standings.append(standing)
         }
-        return situations
+        return standings
     }
 
-    private func advance(_ situation: Situation, _ onQueued: () -> Void) async throws -> Bool {
-        let run = situation.run
-        var hasWorked = try await settle(situation)
+    private func advance(_ standing: Standing, _ onQueued: () -> Void) async throws -> Bool {
+        let run = standing.run
+        var hasWorked = try await settle(standing)
         guard let publication = registry.publication(topic: run.topic, modelName: run.model) else {
             throw Self.undeclared(run)
         }
         if !run.isSplit, try await announceStart(of: run), try await split(run, publication) { hasWorked = true }
-        if situation.canQueue(settings) {
-            var pressure = situation.pressure
+        if standing.canQueue(settings) {
+            var pressure = standing.pressure
             for _ in 0..<Self.chunksPerTurn where pressure < Int64(settings.genesisMaxPendingRows) {
                 guard !Task.isShuttingDownGracefully, let rows = try await queue(run, publication) else { break }
                 pressure += Int64(rows)
@@ -173,30 +146,30 @@ struct GenesisWorker: Sendable {
                 hasWorked = true
             }
         }
-        if situation.isComplete, try await complete(run) { hasWorked = true }
+        if standing.isComplete, try await complete(run) { hasWorked = true }
         return hasWorked
     }
 
-    private func settle(_ situation: Situation) async throws -> Bool {
-        guard !situation.settled.isEmpty || !situation.retrying.isEmpty else { return false }
-        let id = situation.run.id
+    private func settle(_ standing: Standing) async throws -> Bool {
+        guard !standing.settled.isEmpty || !standing.retrying.isEmpty else { return false }
+        let id = standing.run.id
         var changes: [SQL] = []
-        if !situation.settled.isEmpty {
-            for chunk in situation.settled where chunk.parked > 0 {
+        if !standing.settled.isEmpty {
+            for chunk in standing.settled where chunk.parked > 0 {
                 changes.append(statements.park(id, chunk.number, parked: chunk.parked))
             }
-            changes.append(statements.settle(id, situation.settled.map(\.number), as: .settled))
+            changes.append(statements.settle(id, standing.settled.map(\.number), as: .settled))
         }
-        if !situation.retrying.isEmpty {
-            changes.append(statements.settle(id, situation.retrying, as: .retrying))
+        if !standing.retrying.isEmpty {
+            changes.append(statements.settle(id, standing.retrying, as: .retrying))
         }
         return try await database.transaction(.write) { [changes] in
             try $0.run(changes).contains { $0.affectedRows > 0 }
         }
     }
 
-    /// Tells of a run before it is split.
-    /// - Returns: Whether it may be split: false while another worker is about to tell of it.
+    /// Announces a run before it is split.
+    /// - Returns: Whether it may be split: false while another worker is about to announce it.
     private func announceStart(of run: ActiveRun) async throws -> Bool {
         guard run.chunks == 0, run.selection.reach == nil else { return true }
         let isOurs = try await database.transaction(.write) { [statements, identity] in
@@ -209,9 +182,9 @@ struct GenesisWorker: Sendable {
             service: settings.publisherServiceName ?? settings.clientID,
             topic: run.topic,
             startedAt: run.createdAt,
-            plannedEnd: run.spread.map { run.startsAt + $0 + settings.genesisSafetyDelay.seconds }
+            plannedEnd: run.spread.map { run.startsAt + $0 + settings.genesisSafetyDelay.inSeconds }
         )
-        await telemetry.instrumentation.publish(started, to: telemetry.errorHandler)
+        await announcer.announce(started)
         await hooks.onStarted(started)
         return true
     }
@@ -238,12 +211,16 @@ struct GenesisWorker: Sendable {
                 number: try row.integer(0) ?? 0,
                 topic: run.topic,
                 model: run.model,
-                publication: publication,
-                records: records,
-                keysAfter: try row.text(1).map(key),
-                keysUntil: key(try row.text(2) ?? ""),
-                outbox: outbox,
-                context: run.context
+                records: TableChunk(
+                    runID: run.id,
+                    topic: run.topic,
+                    publication: publication,
+                    records: records,
+                    keysAfter: try row.text(1).map(key),
+                    keysUntil: key(try row.text(2) ?? ""),
+                    outbox: outbox,
+                    context: run.context
+                )
             )
             let streamer = try run.selection.streamer.map(registry.genesisStreamer(named:)) ?? hooks.streamer
             let rows = try streamer.stream(chunk, in: &transaction)
@@ -264,9 +241,9 @@ struct GenesisWorker: Sendable {
                 service: settings.publisherServiceName ?? settings.clientID,
                 topic: run.topic,
                 startedAt: run.createdAt,
-                endedAt: run.now + settings.genesisSafetyDelay.seconds
+                endedAt: run.now + settings.genesisSafetyDelay.inSeconds
             )
-            await telemetry.instrumentation.publish(performed, to: telemetry.errorHandler)
+            await announcer.announce(performed)
             await hooks.onPerformed(performed)
         }
         _ = try await database.transaction(.write) { [statements] in
@@ -280,7 +257,7 @@ struct GenesisWorker: Sendable {
         let reason = DionysusError(
             .statement,
             "genesis run \(run.id) of \(run.model) in topic \(run.topic) waits: \(error.message)",
-            advice: RelayPipeline.remedy(error),
+            advice: error.adviceForWaitingRows,
             underlying: error
         )
         guard refused.note(RecordGroup(run), reason.description) == .begun else { return }
@@ -288,7 +265,7 @@ struct GenesisWorker: Sendable {
     }
 
     private func fail(_ run: ActiveRun, _ error: any Error) async throws {
-        let text = (error as? DionysusError)?.description ?? "\(type(of: error))"
+        let text = error.summary
         telemetry.logger.error("genesis run \(run.id) of \(run.model) in \(run.topic) has failed: \(text)")
         _ = try await database.transaction(.write) { [statements] transaction in
             let more: SQL = ", error_message = \(text), paused_at = \(transaction.dialect.now)"

@@ -35,39 +35,4 @@ extension Genesis {
             )
         return try transaction.run(start).first?.integer(0) ?? 0
     }
-
-    /// Counts the visible records that are reached from what has changed, no further than to one above a limit.
-    /// - Parameters:
-    ///   - rows: What has changed.
-    ///   - expansions: The ways to the records of one publication, at least one.
-    ///   - limit: The number above which it doesn't matter how many they are.
-    ///   - transaction: The transaction in which the changes are settled.
-    /// - Returns: The number, at most `limit + 1`.
-    static func countObservers(
-        _ rows: [OutboxRow],
-        by expansions: [Expansion],
-        upTo limit: Int,
-        in transaction: inout Transaction
-    ) throws -> Int {
-        let reach = try ObserverReach(rows, by: expansions, in: &transaction)
-        let visible: SQL = expansions[0].isVisible("t", transaction.dialect).map { " AND \($0)" } ?? ""
-        let count = try transaction.run(
-            """
-            SELECT count(*) FROM (
-              SELECT 1 AS one FROM \(identifier: expansions[0].publication.model.table) t
-              WHERE \(reach.sql(dialect: transaction.dialect))\(visible) LIMIT \(limit + 1)
-            ) reached
-            """
-        )
-        return Int(try count.first?.integer(0) ?? 0)
-    }
-}
-
-extension OutboxContext {
-    init(_ row: OutboxRow) {
-        createdAt = row.createdAt
-        traceparent = row.traceparent
-        tracestate = row.tracestate
-        origin = row.origin
-    }
 }

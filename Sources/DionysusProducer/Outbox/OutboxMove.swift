@@ -1,14 +1,14 @@
 import Dionysus
 
-/// A row whose record may have moved here from another partition key.
+/// A row whose record may have come here from another partition key.
 struct OutboxMove: Sendable {
     let row: OutboxRow
-    /// What decided the lane of the record's earlier rows; nil if the row doesn't tell.
+    /// What decided the lane of the record's earlier rows; nil if the row doesn't say.
     let formerLaneText: String?
 }
 
 extension OutboxRow {
-    /// The move that the row tells of, if it does.
+    /// The move that the row records, if it does.
     ///
     /// A record that was restored may have moved while its changes were not captured: its two values are the same.
     func move(in publication: Registry.Publication) -> OutboxMove? {
@@ -18,26 +18,13 @@ extension OutboxRow {
         return OutboxMove(row: self, formerLaneText: formerLaneText(values[0], now: values[1]))
     }
 
-    /// A value in JSON needn't be written as the partition key is: whether it is, the new value shows.
+    /// A value in JSON may be written differently from the partition key; the new value shows whether it is.
     private func formerLaneText(_ former: JSON, now: JSON) -> String? {
-        guard former != now, now.partitionKey == partitionKey else { return nil }
+        guard former != now, now.keyText == partitionKey else { return nil }
         switch former {
         case .null: return "\(resourceClass):\(resourceID)"
-        case .integer, .number: return former.partitionKey
-        default: return now == .null ? nil : former.partitionKey
-        }
-    }
-}
-
-extension JSON {
-    /// The value of a column as a partition key; nil for null, and for what is none.
-    fileprivate var partitionKey: String? {
-        switch self {
-        case .string(let text): text
-        case .integer(let value): String(value)
-        case .number(let text): text
-        case .bool(let value): String(value)
-        default: nil
+        case .integer, .number: return former.keyText
+        default: return now == .null ? nil : former.keyText
         }
     }
 }
@@ -45,8 +32,8 @@ extension JSON {
 extension Outbox {
     /// The ids of those of a lane's rows whose record has moved here while earlier rows of it still wait in another lane.
     ///
-    /// Asked is the lane that the record has left, from its mark up to the moved row: what lies behind doesn't count, however
-    /// much it is. Of a row that doesn't tell where its record was, all other lanes are asked.
+    /// The lane that the record has left is asked, from its mark up to the moved row: what lies behind costs nothing, however
+    /// much it is. For a row that doesn't say where its record was, all other lanes are asked.
     func waitingForAnotherLane(
         _ moves: [OutboxMove],
         lane number: Int,

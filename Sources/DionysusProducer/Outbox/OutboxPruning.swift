@@ -37,7 +37,7 @@ struct OutboxPruning {
         if isAllowed: @escaping @Sendable (inout Transaction) throws -> Bool = { _ in true }
     ) async throws -> Bool {
         let (table, dialect) = (outbox.tables.outbox, outbox.dialect)
-        let limit = dialect.comparableTime(outbox.support.time(shiftedBy: -age.seconds))
+        let limit = dialect.comparableTime(outbox.support.time(shiftedBy: -age.inSeconds))
         // Another program may write times in another form.
         @Sendable func isOld(_ column: String) -> SQL { "\(dialect.comparableTime(SQL(raw: column))) < \(limit)" }
         let start = position

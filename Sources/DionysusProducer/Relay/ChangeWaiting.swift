@@ -1,19 +1,19 @@
 import Dionysus
 import Logging
 
-/// How an idle relay waits: until changes are announced, if the database can do that, and no longer than the poll interval.
+/// How an idle relay waits: until the database announces a change, if it can, and at most for the poll interval.
 struct ChangeWaiting: Sendable {
     private enum Readiness {
         /// Every change rings.
         case armed
-        /// Transactions under way might end without ringing.
+        /// Transactions that have begun might end without ringing.
         case tryAgain
         /// Nothing rings.
         case silent
     }
 
     private static let firstTry = Duration.milliseconds(1)
-    /// A change that another relay has published meanwhile, or a transaction that was rolled back to a savepoint, is one.
+    /// A change that another relay has already published, or a rollback to a savepoint, causes one.
     private static let toleratedFalseAlarms = 8
 
     private let signal: (any ChangeSignal)?
@@ -23,9 +23,9 @@ struct ChangeWaiting: Sendable {
     private var readiness = Readiness.silent
     private var tries = 0
     private var hasFailed = false
-    /// Whether the database has said that it can't announce changes here: it is not asked again.
+    /// Whether the database can't announce changes here, so that it isn't asked again.
     private var isImpossible = false
-    /// How often in a row an announcement has led to nothing.
+    /// How many announcements in a row have led to nothing.
     private var falseAlarms = 0
     private var wasAnnounced = false
 
@@ -36,7 +36,7 @@ struct ChangeWaiting: Sendable {
         self.logger = logger
     }
 
-    /// Has changes announced that come after this.
+    /// Lets the database announce changes from now on.
     mutating func arm() async {
         doorbell.forgetAnnouncements()
         guard let signal, !isImpossible else { return }
@@ -54,8 +54,8 @@ struct ChangeWaiting: Sendable {
 
     /// Notes what was found since the last wait.
     ///
-    /// Whoever announces what isn't there must not keep the relay busy: it looks less and less often, but never less often
-    /// than a relay that polls.
+    /// Announcements without changes must not keep the relay busy: it looks less and less often, but never less often than a
+    /// relay that polls.
     mutating func found(_ lanes: [Int]) {
         falseAlarms = lanes.isEmpty && wasAnnounced ? falseAlarms + 1 : 0
         wasAnnounced = false
@@ -79,7 +79,7 @@ struct ChangeWaiting: Sendable {
         }
     }
 
-    /// Has nothing announced while the relay works.
+    /// Stops announcements while the relay works.
     func disarm() async { await signal?.disarm() }
 
     func close() async { await signal?.close() }

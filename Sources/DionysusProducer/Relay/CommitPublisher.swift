@@ -21,12 +21,9 @@ public final class CommitPublisher: Service {
 
     /// Creates a publisher.
     /// - Parameters:
-    ///   - registry: What is published.
     ///   - database: The database that the transactions write to.
-    ///   - broker: Where to.
-    ///   - settings: How.
-    ///   - instrumentation: Whom it tells what it does.
-    ///   - logger: Where it says what it does.
+    ///   - broker: The broker to publish to.
+    ///   - instrumentation: Receives events, errors, metrics and spans.
     ///   - onPublished: Called after each batch that the broker has acknowledged.
     public init(
         _ registry: Registry,
@@ -51,27 +48,30 @@ public final class CommitPublisher: Service {
     /// Publishes what is committed until it is shut down.
     /// - Throws: ``DionysusError``: `configuration` or `declaration` when it can't begin.
     public func run() async throws {
-        // It publishes at once what a relay leaves to it for a while.
+        // It publishes at once what a relay leaves alone for a while.
         var context = context
         context.settings.publishingDelay = .zero
         try throwFaults(of: context.settings)
         try await withGracefulShutdownHandler { [queue, context] in
-            let pipeline = try await queue.patiently("prepare to publish", context.telemetry) {
-                try await context.pipeline(onExpanded: queue.offer)
+            let pipeline = try await queue.retrying("prepare to publish", context.telemetry) {
+                try await RelayPipeline(context, onExpanded: queue.offer)
             }
             guard let pipeline else { return }
-            try await withTaskCancellationHandler {
-                try await LaneWorkers(pipeline: pipeline, queue: queue, count: context.settings.workers).run()
-            } onCancel: {
-                queue.close()
+            try await closing {
+                await pipeline.sender.producer.close(deadline: context.settings.messageTimeout)
+            } after: {
+                try await withTaskCancellationHandler {
+                    try await LaneWorkers(pipeline: pipeline, queue: queue, count: context.settings.workers).run()
+                } onCancel: {
+                    queue.close()
+                }
             }
-            await pipeline.producer.close(deadline: context.settings.messageTimeout)
         } onGracefulShutdown: { [queue] in
             queue.close()
         }
     }
 
-    /// Runs a transaction that writes, and has what it recorded published once it is committed.
+    /// Runs a transaction that writes, and publishes what it recorded once it is committed.
     ///
     /// It returns after the commit and doesn't wait for the broker. A transaction that is rolled back publishes nothing.
     /// - Parameter body: The statements, as for ``Dionysus/Database/transaction(_:_:)``.

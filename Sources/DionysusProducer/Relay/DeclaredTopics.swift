@@ -17,7 +17,7 @@ struct DeclaredTopics: Sendable {
 
     /// Creates those that are missing, in one request.
     ///
-    /// What the broker refuses for good is told, and keeps rows of other topics from nothing.
+    /// A topic that the broker refuses for good is logged, and doesn't keep rows of other topics from being published.
     /// - Throws: ``DionysusError`` if the broker can't be reached.
     func create() async throws {
         do {
@@ -30,10 +30,10 @@ struct DeclaredTopics: Sendable {
         }
     }
 
-    /// Says which are missing, where their creation takes time.
+    /// Logs which are missing, where their creation takes time.
     ///
-    /// A broker that is away is told of by who sends.
-    func tellMissing() async {
+    /// Nothing is logged if the broker is away: sending reports that.
+    func reportMissing() async {
         guard broker.messagingSystem == "kafka", let missing = try? await missing(), !missing.isEmpty else { return }
         logger.warning(
             """

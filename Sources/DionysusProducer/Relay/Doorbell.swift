@@ -1,9 +1,8 @@
 import Synchronization
 
-/// Wakes one task that waits; any number of rings before it waits are one.
+/// Wakes one waiting task; several rings before it waits count as one.
 ///
-/// It rings for several reasons. That there is something new to look for is remembered also if the ring was taken for
-/// another reason.
+/// It rings for several reasons. An announcement is remembered even if another ring has woken the task.
 final class Doorbell: Sendable {
     private struct State {
         var hasRung = false
@@ -24,16 +23,16 @@ final class Doorbell: Sendable {
         waiter?.resume()
     }
 
-    /// Rings because there is something new to look for.
+    /// Rings because something has changed.
     func announce() {
         state.withLock { $0.hasAnnouncement = true }
         ring()
     }
 
-    /// Whether there is something new since announcements were forgotten.
+    /// Whether anything has changed since announcements were forgotten.
     var hasAnnouncement: Bool { state.withLock { $0.hasAnnouncement } }
 
-    /// Forgets that there was something new, because it is going to be looked for.
+    /// Forgets announcements, because the caller is about to look.
     func forgetAnnouncements() { state.withLock { $0.hasAnnouncement = false } }
 
     /// Waits for a ring, at most for a time.

@@ -7,9 +7,9 @@ final class LaneHousekeeping: Sendable {
         var advanced: [Int: ContinuousClock.Instant] = [:]
         var swept: [Int: ContinuousClock.Instant] = [:]
         var hasBeenSwept: Set<Int> = []
-        /// Lanes below whose mark there may be rows, as something has told.
+        /// Lanes that may have rows below their mark.
         var suspects: Set<Int> = []
-        /// The highest id that any row had when it was last asked for.
+        /// The highest id of any row, when it was last read.
         var lastID: Int64 = 0
         let start = ContinuousClock.now
         var behind: Set<Int> = []
@@ -18,8 +18,8 @@ final class LaneHousekeeping: Sendable {
 
         /// Whether rows below the mark have to be looked for.
         ///
-        /// It is so for a lane's first idle moment: a sweep passes everything that an old snapshot keeps, which would hold
-        /// up a relay that has much to publish.
+        /// It is so when a lane is idle for the first time: a sweep passes everything that an old snapshot keeps, which would
+        /// delay a relay that has much to publish.
         mutating func isSweepDue(_ lane: Int, at now: ContinuousClock.Instant, isIdle: Bool) -> Bool {
             guard mustBeSwept(lane, at: now, isIdle: isIdle) else { return false }
             suspects.remove(lane)
@@ -33,7 +33,7 @@ final class LaneHousekeeping: Sendable {
             return isFirst || suspects.contains(lane) || now - (swept[lane] ?? start) >= LaneHousekeeping.sweepInterval
         }
 
-        /// Whether the mark has to be moved: that was not done just before, or many rows have been settled since.
+        /// Whether the mark has to be moved: some time has passed since, or many rows have been settled.
         mutating func isAdvanceDue(_ lane: Int, at now: ContinuousClock.Instant, settled rows: Int) -> Bool {
             behind.insert(lane)
             settled[lane, default: 0] += rows
@@ -55,37 +55,35 @@ final class LaneHousekeeping: Sendable {
 
     private let state = Mutex(State())
 
-    /// What a lane is due besides its rows.
-    struct Care: Sendable {
+    /// Work that is due for a lane besides its rows.
+    struct Chores: Sendable {
         var statements: [SQL] = []
         fileprivate var movesMark = false
     }
 
-    /// What is due now, and counts as done.
+    /// Returns the work that is due now, and counts it as done.
     /// - Parameters:
-    ///   - lane: The lane.
-    ///   - outbox: The outbox.
     ///   - rows: How many rows are being settled.
     ///   - isIdle: Whether the lane has nothing to publish.
-    func due(_ lane: Int, _ outbox: Outbox, settled rows: Int, isIdle: Bool) -> Care {
+    func due(_ lane: Int, _ outbox: Outbox, settled rows: Int, isIdle: Bool) -> Chores {
         let (isSweepDue, isAdvanceDue) = state.withLock { state in
             let now = ContinuousClock.now
             return (state.isSweepDue(lane, at: now, isIdle: isIdle), state.isAdvanceDue(lane, at: now, settled: rows))
         }
-        var care = Care(statements: isSweepDue ? [outbox.sweep(lane: lane)] : [], movesMark: isAdvanceDue)
-        if isAdvanceDue { care.statements += outbox.support.advanceLowWaterMark(ofLane: lane, lanes: outbox.lanes) }
-        return care
+        var chores = Chores(statements: isSweepDue ? [outbox.sweep(lane: lane)] : [], movesMark: isAdvanceDue)
+        if isAdvanceDue { chores.statements += outbox.support.advanceLowWaterMark(ofLane: lane, lanes: outbox.lanes) }
+        return chores
     }
 
-    /// Notes whether a lane's mark has to move further, as its statements have found.
+    /// Notes whether a lane's mark has to move further, according to its statements.
     /// - Parameter results: The last are those of its statements.
-    func took(_ care: Care, of lane: Int, _ results: [ResultSet]) {
-        guard care.movesMark else { return }
-        let isBehind = !care.statements.isEmpty && results.last.map { !$0.isEmpty } ?? false
+    func note(_ chores: Chores, of lane: Int, _ results: [ResultSet]) {
+        guard chores.movesMark else { return }
+        let isBehind = !chores.statements.isEmpty && results.last.map { !$0.isEmpty } ?? false
         if !isBehind { state.withLock { _ = $0.behind.remove(lane) } }
     }
 
-    /// Lanes that need care although they may have no new rows: whose mark has yet to move, or which have to be swept.
+    /// Lanes that need work although they may have no new rows: whose mark has yet to move, or which have to be swept.
     func lanesInNeed(of lanes: Int) -> [Int] {
         state.withLock { state in
             let now = ContinuousClock.now
@@ -98,10 +96,10 @@ final class LaneHousekeeping: Sendable {
         }
     }
 
-    /// Has lanes swept next time, because there may be rows below their mark.
+    /// Marks lanes to be swept next time, because there may be rows below their mark.
     func suspect(_ lanes: some Sequence<Int>) { state.withLock { $0.suspects.formUnion(lanes) } }
 
-    /// Takes note of how far ids have come, and has all lanes swept when they have gone back.
+    /// Notes the highest ids, and marks all lanes to be swept when ids have gone back.
     /// - Parameter results: Those of ``Outbox/marks()``.
     /// - Returns: Whether ids have gone back.
     func noteMarks(_ results: ArraySlice<ResultSet>, lanes: Int) throws -> Bool {
@@ -110,7 +108,7 @@ final class LaneHousekeeping: Sendable {
         }
         return state.withLock { state in
             defer { state.lastID = last }
-            // A sequence that can't be asked says 0.
+            // A sequence that can't be read gives 0.
             guard last < state.lastID || last > 0 && highest > last else { return false }
             state.suspects.formUnion(0..<lanes)
             return true

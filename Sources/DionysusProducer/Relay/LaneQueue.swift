@@ -5,7 +5,7 @@ final class LaneQueue: Sendable {
     private struct State {
         /// In the order in which they are served, so that a busy lane does not starve the others.
         var waiting: [Int] = []
-        var underWay: Set<Int> = []
+        var active: Set<Int> = []
         /// Lanes that another relay has, and until when polls need not offer them again.
         var takenUntil: [Int: ContinuousClock.Instant] = [:]
         var workers: [CheckedContinuation<Int?, Never>] = []
@@ -17,9 +17,9 @@ final class LaneQueue: Sendable {
         var endedPauses: Set<Int> = []
 
         mutating func next() -> Int? {
-            guard let index = waiting.firstIndex(where: { !underWay.contains($0) }) else { return nil }
+            guard let index = waiting.firstIndex(where: { !active.contains($0) }) else { return nil }
             let lane = waiting.remove(at: index)
-            underWay.insert(lane)
+            active.insert(lane)
             return lane
         }
 
@@ -42,11 +42,11 @@ final class LaneQueue: Sendable {
         }
     }
 
-    /// How long a lane that another relay has is left to it: whoever has a lane looks for its next rows.
-    private static let patienceWithOthers = Duration.milliseconds(100)
+    /// How long a lane is left to the relay that has it, and that looks for its next rows.
+    private static let timeLeftToOthers = Duration.milliseconds(100)
 
     private let state = Mutex(State())
-    /// Where in a list of lanes this relay begins, so that several don't all go for the same lane first.
+    /// Where in a list of lanes this relay begins, so that several don't all try the same lane first.
     private let origin = Int.random(in: 0..<1_024)
     private let onFinished: @Sendable () -> Void
 
@@ -55,19 +55,19 @@ final class LaneQueue: Sendable {
     init(onFinished: @escaping @Sendable () -> Void = {}) { self.onFinished = onFinished }
 
     /// Whether a lane waits or is worked on.
-    var isIdle: Bool { state.withLock { $0.waiting.isEmpty && $0.underWay.isEmpty } }
+    var isIdle: Bool { state.withLock { $0.waiting.isEmpty && $0.active.isEmpty } }
 
-    /// Whether the workers are being sent home.
+    /// Whether the queue is closed, so that workers stop.
     var isClosed: Bool { state.withLock { $0.isClosed } }
 
-    /// Adds lanes that nobody works on and that are not waiting yet.
+    /// Adds lanes that no worker has and that aren't waiting yet.
     func offerIdle(_ lanes: [Int]) {
         guard !lanes.isEmpty else { return }
         let start = origin % lanes.count
         change { state in
             let now = ContinuousClock.now
             for lane in lanes[start...] + lanes[..<start] where !state.isTaken(lane, at: now) {
-                if !state.underWay.contains(lane), !state.waiting.contains(lane) { state.waiting.append(lane) }
+                if !state.active.contains(lane), !state.waiting.contains(lane) { state.waiting.append(lane) }
             }
         }
     }
@@ -96,24 +96,24 @@ final class LaneQueue: Sendable {
 
     /// Whether a worker may keep its lane: no other lane waits for one.
     func mayKeep() -> Bool {
-        state.withLock { state in !state.isClosed && state.waiting.allSatisfy(state.underWay.contains) }
+        state.withLock { state in !state.isClosed && state.waiting.allSatisfy(state.active.contains) }
     }
 
-    /// Something was settled in a lane that is still worked on.
+    /// Notes that something was settled in a lane that a worker still has.
     func progressed() { state.withLock { $0.hasProgressed = true } }
 
-    /// A worker has found that another relay has a lane: that alone is no reason to look for more.
+    /// A worker has found that another relay has a lane; that is no reason to look for more.
     func isTaken(_ lane: Int) {
         change { state in
-            state.underWay.remove(lane)
-            state.takenUntil[lane] = .now + Self.patienceWithOthers
+            state.active.remove(lane)
+            state.takenUntil[lane] = .now + Self.timeLeftToOthers
         }
     }
 
     /// A worker is done with a lane, for now or with more to come.
     func finished(_ lane: Int, hasMore: Bool, hasProgressed: Bool) {
         change { state in
-            state.underWay.remove(lane)
+            state.active.remove(lane)
             if hasMore, !state.waiting.contains(lane) { state.waiting.append(lane) }
             if hasProgressed { state.hasProgressed = true }
         }
@@ -128,7 +128,7 @@ final class LaneQueue: Sendable {
         }
     }
 
-    /// Sends the workers home after what they have under way.
+    /// Stops the workers once their current batch is done.
     func close() {
         let pauses = state.withLock { state in
             state.isClosed = true

@@ -1,18 +1,18 @@
 import Dionysus
 
-/// The tasks that publish batch after batch, of whatever lanes the queue gives them.
+/// The tasks that publish batches of the lanes that the queue gives them.
 struct LaneWorkers: Sendable {
     let pipeline: RelayPipeline
     let queue: LaneQueue
     let count: Int
-    /// Whether it ends when the broker refuses the client: nothing changes by waiting, but for who corrects it.
+    /// Whether work ends when the broker refuses the client, which waiting doesn't change.
     var endsWhenRefused = false
 
     /// How long a worker keeps a lane that always has more: after that another relay may have it.
     private static let longestTurn = Duration.milliseconds(100)
 
     /// Works until the queue is closed.
-    /// - Throws: ``DionysusError`` with code `accessDenied` if it is to end of that.
+    /// - Throws: ``DionysusError`` with code `accessDenied` if the broker's refusal ends the work.
     func run() async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
             for _ in 0..<count {
@@ -30,60 +30,82 @@ struct LaneWorkers: Sendable {
     }
 
     private func work() async throws {
-        // A lane without rows shows that the database is there, and nothing of the broker.
-        var (failures, brokerFailures) = (0, 0)
+        var failures = Failures()
         while let lane = await queue.next() {
-            let end = ContinuousClock.now + Self.longestTurn
-            var next: RelayPipeline.Claim?
-            var (hasMore, hasProgressed, isTaken) = (false, false, false)
-            var delay: Duration?
-            var refusal: DionysusError?
-            repeat {
-                pipeline.telemetry.began(lane)
-                (hasMore, hasProgressed, delay) = (false, false, nil)
-                do {
-                    let outcome: RelayPipeline.Outcome
-                    (outcome, next) = try await pipeline.publishBatch(ofLane: lane, next) {
-                        queue.mayKeep() && .now < end
-                    }
-                    failures = 0
-                    switch outcome {
-                    case .busy:
-                        isTaken = true
-                        await pipeline.tellHeldLane(lane)
-                    case .empty: break
-                    case .settled: (hasProgressed, brokerFailures) = (true, 0)
-                    case .full: (hasMore, hasProgressed, brokerFailures) = (true, true, 0)
-                    case .brokerUnavailable(let error, _) where endsWhenRefused && error.code == .accessDenied:
-                        refusal = error
-                    case .brokerUnavailable(let error, let isPartial):
-                        // What takes some messages is there: the others need not wait longer and longer.
-                        brokerFailures = isPartial ? 1 : brokerFailures + 1
-                        hasProgressed = isPartial
-                        delay = Backoff.relay.delay(afterFailures: brokerFailures)
-                        pipeline.telemetry.brokerFailed(error, lane: lane, attempt: brokerFailures)
-                    }
-                } catch {
-                    next = nil
-                    failures += 1
-                    delay = Backoff.relay.delay(afterFailures: failures)
-                    pipeline.telemetry.failed(error, lane: lane, attempt: failures)
-                }
-                pipeline.telemetry.ended(lane)
-                if hasProgressed { queue.progressed() }
-            } while next != nil
-            if let refusal { throw refusal }
-            if let delay { await queue.pause(delay) }
-            if isTaken {
-                queue.isTaken(lane)
-            } else {
+            switch await turn(on: lane, &failures) {
+            case .contended: queue.isTaken(lane)
+            case .refused(let error): throw error
+            case .worked(let hasMore, let hasProgressed, let pause):
+                if let pause { await queue.pause(pause) }
                 queue.finished(lane, hasMore: hasMore, hasProgressed: hasProgressed)
             }
         }
     }
-}
 
-extension Backoff {
-    /// How the relay waits for a database or a broker that is away.
-    static let relay = Backoff(initial: .milliseconds(100), maximum: .seconds(5))
+    /// How often in a row a worker's batches have failed.
+    private struct Failures {
+        var ofDatabase = 0
+        /// A lane without rows shows that the database works, and nothing about the broker.
+        var ofBroker = 0
+    }
+
+    /// How a worker leaves a lane, or begins its next batch there.
+    private enum Ending {
+        /// Another relay holds it.
+        case contended
+        case worked(hasMore: Bool = false, hasProgressed: Bool = false, pause: Duration? = nil)
+        /// The broker refuses the client, and that ends the work.
+        case refused(DionysusError)
+    }
+
+    /// Publishes batches of a lane for as long as it may be kept.
+    private func turn(on lane: Int, _ failures: inout Failures) async -> Ending {
+        let end = ContinuousClock.now + Self.longestTurn
+        var claim: LaneClaim?
+        var ending = Ending.worked()
+        repeat {
+            pipeline.telemetry.began(lane)
+            do {
+                let outcome: RelayPipeline.Outcome
+                (outcome, claim) = try await pipeline.publishBatch(ofLane: lane, claim) {
+                    queue.mayKeep() && .now < end
+                }
+                failures.ofDatabase = 0
+                ending = await self.ending(of: outcome, lane, &failures)
+            } catch {
+                claim = nil
+                failures.ofDatabase += 1
+                pipeline.telemetry.failed(error, lane: lane, attempt: failures.ofDatabase)
+                ending = .worked(pause: Backoff.relay.delay(afterFailures: failures.ofDatabase))
+            }
+            pipeline.telemetry.ended(lane)
+            if case .worked(_, hasProgressed: true, _) = ending { queue.progressed() }
+        } while claim != nil
+        return ending
+    }
+
+    private func ending(of outcome: RelayPipeline.Outcome, _ lane: Int, _ failures: inout Failures) async -> Ending {
+        switch outcome {
+        case .contended:
+            await pipeline.reportHeldLane(lane)
+            return .contended
+        case .empty: return .worked()
+        case .settled:
+            failures.ofBroker = 0
+            return .worked(hasProgressed: true)
+        case .full:
+            failures.ofBroker = 0
+            return .worked(hasMore: true, hasProgressed: true)
+        case .brokerUnavailable(let error, _) where endsWhenRefused && error.code == .accessDenied:
+            return .refused(error)
+        case .brokerUnavailable(let error, let hasProgressed):
+            // A broker that takes some messages works: the others need not wait longer and longer.
+            failures.ofBroker = hasProgressed ? 1 : failures.ofBroker + 1
+            pipeline.telemetry.brokerFailed(error, lane: lane, attempt: failures.ofBroker)
+            return .worked(
+                hasProgressed: hasProgressed,
+                pause: Backoff.relay.delay(afterFailures: failures.ofBroker)
+            )
+        }
+    }
 }

@@ -1,15 +1,16 @@
 import Dionysus
 import Logging
 
-/// What a relay works with, and a publisher after the commit alike.
+/// What a relay, or a publisher after the commit, works with.
 struct RelayContext: Sendable {
     let registry: Registry
     let database: any CapturingDatabase
     let broker: any MessageBroker
     var settings: ProducerSettings
-    let onPublished: @Sendable (PublishedBatch) -> Void
     let telemetry: RelayTelemetry
-    let logger: Logger
+    let announcer: EventAnnouncer
+    /// Called after each batch that the broker has acknowledged.
+    let onPublished: @Sendable (PublishedBatch) -> Void
 
     init(
         _ registry: Registry,
@@ -24,7 +25,6 @@ struct RelayContext: Sendable {
         self.database = database
         self.broker = broker
         self.settings = settings
-        self.logger = logger
         self.onPublished = onPublished
         telemetry = RelayTelemetry(
             instrumentation,
@@ -32,27 +32,8 @@ struct RelayContext: Sendable {
             settings: settings,
             logger: logger
         )
+        announcer = EventAnnouncer(instrumentation, logger: logger)
     }
 
-    /// Prepares the way of batches from the outbox to the broker.
-    /// - Parameters:
-    ///   - onExpanded: Called with the lanes that rows have been replaced into.
-    ///   - onPending: Called with the lanes that had something to publish when a lane was settled; nil not to look for them.
-    /// - Throws: ``DionysusError``: `configuration` or `declaration` when it can't be.
-    func pipeline(
-        onExpanded: @escaping @Sendable ([Int]) -> Void,
-        onPending: (@Sendable ([Int]) -> Void)? = nil
-    ) async throws -> RelayPipeline {
-        try await RelayPipeline(
-            registry,
-            database: database,
-            broker: broker,
-            settings: settings,
-            logger: logger,
-            onPublished: onPublished,
-            onExpanded: onExpanded,
-            onPending: onPending,
-            telemetry: telemetry
-        )
-    }
+    var logger: Logger { telemetry.logger }
 }

@@ -1,23 +1,53 @@
 import Dionysus
-import Logging
 
 extension RelayPipeline {
     /// Reads the catalogue, raises the version, and connects to the broker.
+    /// - Parameters:
+    ///   - onExpanded: Called with the lanes of rows that have been written.
+    ///   - onPending: Called with the lanes that had something to publish when a lane was settled; nil not to look.
+    /// - Throws: ``DionysusError``: `configuration` or `declaration` when the relay can't begin.
     init(
-        _ registry: Registry,
-        database: any CapturingDatabase,
-        broker: any MessageBroker,
-        settings: ProducerSettings,
-        logger: Logger,
-        onPublished: @escaping @Sendable (PublishedBatch) -> Void,
+        _ context: RelayContext,
         onExpanded: @escaping @Sendable ([Int]) -> Void,
-        onPending: (@Sendable ([Int]) -> Void)?,
-        telemetry: RelayTelemetry
+        onPending: (@Sendable ([Int]) -> Void)? = nil
     ) async throws {
+        let (registry, database, settings) = (context.registry, context.database, context.settings)
         let catalogue = try await Catalogue.read(for: registry, from: database)
         try throwFaults(registry.faults(in: catalogue))
-        let capture = CaptureInstallation(registry, catalogue, database)
-        let (outbox, sourceID) = try await database.transaction(.write) { transaction in
+        let (outbox, sourceID) = try await Self.openOutbox(context, CaptureInstallation(registry, catalogue, database))
+        self.context = context
+        self.outbox = outbox
+        self.onExpanded = onExpanded
+        self.onPending = onPending
+        keys = RecordKey.spelled(registry, catalogue)
+        expander = Expander(
+            database: database,
+            outbox: outbox,
+            expansions: Expansions(registry, catalogue, outbox),
+            settings: settings
+        ) { [chunkSize = settings.genesisChunkSize, tables = outbox.tables] rows, ways, transaction in
+            try Genesis.observerRun(rows, by: ways, chunkSize: chunkSize, tables: tables, in: &transaction)
+        }
+        loader = SnapshotLoader(
+            database: database,
+            plans: try LoadPlan.all(of: registry, catalogue),
+            styles: WireStyles(registry, settings, isRubyOutbox: outbox.isMadeByRuby)
+        )
+        composer = Composer(sourceID: sourceID, registry: registry, onFailure: settings.onFailure)
+        refusals = Refusals(database: database, outbox: outbox, telemetry: context.telemetry)
+        sender = MessageSender(
+            producer: try await context.broker.makeProducer(settings.producerOptions),
+            middleware: registry.middleware
+        )
+    }
+
+    private static func openOutbox(
+        _ context: RelayContext,
+        _ capture: CaptureInstallation
+    ) async throws -> (outbox: Outbox, sourceID: String) {
+        let (registry, database, settings) = (context.registry, context.database, context.settings)
+        let logger = context.logger
+        return try await database.transaction(.write) { transaction in
             var outbox = try Outbox.open(of: database, in: &transaction)
             outbox.publishingDelay = settings.publishingDelay
             outbox.maxRetryDelay = settings.maxRetryDelay
@@ -28,58 +58,5 @@ extension RelayPipeline {
             let sourceID = try transaction.run(outbox.sourceID)
             return (outbox, try sourceID.first?.text(0) ?? "")
         }
-        let plans = try registry.publications.flatMap { publication in
-            let plan = try LoadPlan(publication, catalogue)
-            return RecordGroup.all(of: publication).map { ($0, plan) }
-        }
-        let options = ProducerOptions(
-            clientID: settings.clientID,
-            partitioner: settings.partitioner,
-            messageTimeout: settings.messageTimeout,
-            settings: settings.brokerSettings
-        )
-        self.init(
-            database: database,
-            outbox: outbox,
-            producer: try await broker.makeProducer(options),
-            settings: settings,
-            registry: registry,
-            expansions: Expansions(registry, catalogue, outbox),
-            plans: Dictionary(plans, uniquingKeysWith: { first, _ in first }),
-            styles: WireStyles(registry, settings, isRubyOutbox: outbox.isMadeByRuby),
-            composer: Composer(sourceID: sourceID, registry: registry),
-            keys: RecordKey.spelled(registry, catalogue),
-            housekeeping: LaneHousekeeping(),
-            onPublished: onPublished,
-            onExpanded: onExpanded,
-            onPending: onPending,
-            telemetry: telemetry,
-            logger: logger
-        )
-    }
-}
-
-/// Tables of the declaration of which the database hides rows: what isn't found there counts as gone.
-func hiddenRows(
-    _ registry: Registry,
-    _ database: any CapturingDatabase,
-    in transaction: inout Transaction
-) throws -> [String] {
-    try database.outbox.tablesHidingRows(among: registry.tables, in: &transaction)
-        .map { table in
-            "row-level security hides rows of table \(table) from this role, and what the relay doesn't see would count as "
-                + "deleted: let the role bypass it (ALTER ROLE … BYPASSRLS), or connect as the table's owner"
-        }
-}
-
-extension RecordGroup {
-    init(_ publication: Registry.Publication) {
-        self.init(topic: publication.topic, modelName: publication.model.name)
-    }
-
-    /// The groups of a publication: in its topic, and in its genesis topic alone.
-    static func all(of publication: Registry.Publication) -> [RecordGroup] {
-        ([publication.topic] + (publication.genesisTopic.map { [$0] } ?? []))
-            .map { RecordGroup(topic: $0, modelName: publication.model.name) }
     }
 }

@@ -1,8 +1,6 @@
 public import Dionysus
 import Logging
 
-import struct Foundation.UUID
-
 /// Publishes messages directly, without the outbox: for bulk events and events of the application's own.
 ///
 ///     let responder = try await Responder(registry, database: database, broker: broker, settings: settings)
@@ -14,8 +12,8 @@ import struct Foundation.UUID
 ///         ])
 ///     )
 ///
-/// Nothing is published for a transaction that is still open: call it after the commit. What is not acknowledged is not
-/// tried again; where that matters, let capture and the relay publish.
+/// Nothing is published for a transaction that is still open: call it after the commit. A message that is not
+/// acknowledged is not sent again; where that matters, let capture and the relay publish.
 public struct Responder: Sendable {
     private let registry: Registry
     private let database: any CapturingDatabase
@@ -23,15 +21,12 @@ public struct Responder: Sendable {
     private let loader: SnapshotLoader
     private let settings: ProducerSettings
     private let styles: WireStyles
-    private let instrumentation: Instrumentation
+    private let announcer: EventAnnouncer
 
     /// Creates a responder.
     /// - Parameters:
-    ///   - registry: What is published.
     ///   - database: The database that records are loaded from, and that versions are drawn from.
-    ///   - broker: Where to.
-    ///   - settings: How.
-    ///   - instrumentation: Whose event bus is told of each message that the broker has acknowledged.
+    ///   - instrumentation: Its event bus announces each message that the broker has acknowledged.
     /// - Throws: ``DionysusError``: `declaration` when the declaration does not fit the database, `configuration` for
     ///   settings that the broker's client does not take.
     public init(
@@ -47,21 +42,14 @@ public struct Responder: Sendable {
         self.registry = registry
         self.database = database
         self.settings = settings
-        self.instrumentation = instrumentation
+        announcer = EventAnnouncer(instrumentation, logger: Logger(label: "dionysus.responder"))
         styles = try await WireStyles.read(registry, settings, from: database)
         loader = SnapshotLoader(
             database: database,
             plans: Dictionary(plans, uniquingKeysWith: { first, _ in first }),
             styles: styles
         )
-        producer = try await broker.makeProducer(
-            ProducerOptions(
-                clientID: settings.clientID,
-                partitioner: settings.partitioner,
-                messageTimeout: settings.messageTimeout,
-                settings: settings.brokerSettings
-            )
-        )
+        producer = try await broker.makeProducer(settings.producerOptions)
     }
 
     /// Publishes messages and waits until the broker has acknowledged them.
@@ -96,7 +84,7 @@ public struct Responder: Sendable {
         let loaded = try await loader.load(groups.mapValues { $0.map(\.id) })
         let outgoing = try zip(messages, records)
             .flatMap { message, records -> [AddressedMessage] in
-                let composition = Composition(
+                let composition = ResponseComposition(
                     message: message,
                     records: records,
                     topic: topic,
@@ -117,25 +105,22 @@ public struct Responder: Sendable {
         for result in results { _ = try result.get() }
     }
 
-    /// Tells the event bus of what the broker has acknowledged.
-    private func announce(
-        _ messages: [AddressedMessage],
-        _ results: [Result<Acknowledgement, DionysusError>]
-    ) async {
-        guard instrumentation.eventBus.isObserved(RespondEvent.self) else { return }
-        let errorHandler = instrumentation.errorHandler(logger: Logger(label: "dionysus.responder"))
+    /// Announces the messages that the broker has acknowledged.
+    private func announce(_ messages: [AddressedMessage], _ results: [SendResult]) async {
+        guard announcer.isObserved(RespondEvent.self) else { return }
         for case (let sent, .success(let acknowledgement)) in zip(messages, results) {
-            let event = RespondEvent(
-                sent.message,
-                events: sent.events,
-                partitionKey: sent.partitionKey,
-                acknowledgement
+            await announcer.announce(
+                RespondEvent(
+                    sent.message,
+                    events: sent.events,
+                    partitionKey: sent.partitionKey,
+                    acknowledgement
+                )
             )
-            await instrumentation.publish(event, to: errorHandler)
         }
     }
 
-    /// Waits for what is under way, then closes the connection to the broker.
+    /// Waits for messages that are being sent, then closes the connection to the broker.
     public func close() async { await producer.close(deadline: settings.messageTimeout) }
 
     private func genesisTopic(of topic: String, _ messages: [ResponderMessage]) throws -> String? {
@@ -177,140 +162,10 @@ public struct Responder: Sendable {
             let group = RecordGroup(topic: topic, modelName: event.model.name)
             return RespondedRecord(
                 group: group,
-                id: values[event.model.primaryKey].map(\.keyText) ?? "",
+                id: values[event.model.primaryKey].map(\.anyKeyText) ?? "",
                 record: record,
                 values: values
             )
         }
-    }
-}
-
-/// A record that an event is about.
-struct RespondedRecord {
-    let group: RecordGroup
-    /// Its primary key, as the outbox would have it.
-    let id: String
-    let record: any Model
-    let values: JSON.Object
-}
-
-/// A message with what the event bus is told of it.
-private struct AddressedMessage: Sendable {
-    var message: OutgoingMessage
-    let partitionKey: String?
-    let events: [RespondEvent.Event]
-}
-
-/// A message in the making.
-private struct Composition {
-    let message: ResponderMessage
-    /// The records of each event; none for one that has payloads.
-    let records: [[RespondedRecord]]
-    let topic: String
-    let loaded: [RecordGroup: LoadedRecords]
-    let encoder: JSONTreeEncoder
-
-    func addressed(_ registry: Registry, version: Int64) throws -> AddressedMessage {
-        let key = Array(try self.key().utf8)
-        let partitionKey = try message.partitionKey ?? defaultPartitionKey(registry)
-        let outgoing = OutgoingMessage(
-            topic: topic,
-            destination: .partitioned(by: partitionKey.map { Array($0.utf8) } ?? key),
-            key: key,
-            value: encoder.finished(JSON.object(["message": .array(try events())]).bytes),
-            headers: [
-                MessageHeader(HeaderName.eventID, Array(UUID().uuidString.lowercased().utf8)),
-                MessageHeader(HeaderName.version, Array(String(version).utf8)),
-            ] + (TraceContext.current()?.headers ?? [])
-        )
-        return AddressedMessage(message: outgoing, partitionKey: partitionKey, events: announcements())
-    }
-
-    private func announcements() -> [RespondEvent.Event] {
-        zip(message.events, records)
-            .map { event, records in
-                let ids =
-                    switch event.content {
-                    case .records: records.map(\.id)
-                    case .payloads(let payloads):
-                        payloads.compactMap { payload in payload[event.model.primaryKey].map(\.keyText) }
-                    }
-                return RespondEvent.Event(name: event.name, model: event.model.name, ids: ids)
-            }
-    }
-
-    private func events() throws -> [JSON] {
-        guard !message.events.isEmpty else {
-            throw DionysusError(.declaration, "a message to topic \(topic) has no event")
-        }
-        return try zip(message.events, records)
-            .map { event, records in
-                let data =
-                    switch event.content {
-                    case .payloads(let payloads): payloads
-                    case .records: try records.map(payload)
-                    }
-                return .object([
-                    "event": .string(event.name), "model_name": .string(event.model.name), "data": .array(data),
-                ])
-            }
-    }
-
-    private func payload(of record: RespondedRecord) throws -> JSON {
-        do {
-            return try loaded[record.group]?.json(of: record.id, kept: KeptValues(record.values)) ?? .null
-        } catch {
-            let summary = (error as? DionysusError)?.description ?? "\(type(of: error))"
-            throw DionysusError(
-                .application,
-                "\(record.group.modelName):\(record.id) can't be serialized for topic \(topic): \(summary)",
-                underlying: error
-            )
-        }
-    }
-
-    /// The model and the values of the first event's first record.
-    private var first: (model: ModelDescription, values: JSON.Object)? {
-        guard let event = message.events.first else { return nil }
-        if let record = records.first?.first { return (event.model, record.values) }
-        guard case .payloads(let payloads) = event.content, case .object(let values)? = payloads.first else {
-            return nil
-        }
-        return (event.model, values)
-    }
-
-    private func key() throws -> String {
-        if let key = message.key { return key }
-        guard let first, let id = first.values[first.model.primaryKey], id != .null else {
-            throw DionysusError(
-                .declaration,
-                "a message to topic \(topic) begins with no record whose primary key could be its key",
-                advice: "give it a key"
-            )
-        }
-        return "\(first.model.name):\(id.keyText)"
-    }
-
-    private func defaultPartitionKey(_ registry: Registry) throws -> String? {
-        guard let first, let publication = registry.publication(topic: topic, modelName: first.model.name) else {
-            return nil
-        }
-        switch publication.partitionKey {
-        case .messageKey: return nil
-        case .column(let name):
-            guard let value = first.values[name], value != .null else { return nil }
-            return value.keyText
-        case .computed(let key):
-            guard let record = records.first?.first else { return nil }
-            return try key.compute(try loaded[record.group]?.record(record.id) ?? record.record)
-        }
-    }
-}
-
-extension JSON {
-    /// The text under which a key stands in the outbox and in message keys.
-    fileprivate var keyText: String {
-        if case .string(let text) = self { return text }
-        return text
     }
 }

@@ -2,7 +2,7 @@ public import Dionysus
 
 /// A message that is published without the outbox.
 public struct ResponderMessage: Sendable {
-    /// What it tells, in its order: at least one event.
+    /// Its events, in their order: at least one.
     public var events: [ResponderEvent]
     /// The message key.
     ///
@@ -17,9 +17,7 @@ public struct ResponderMessage: Sendable {
 
     /// Creates a message.
     /// - Parameters:
-    ///   - events: What it tells, in its order: at least one event.
-    ///   - key: The message key.
-    ///   - partitionKey: The partition key.
+    ///   - events: Its events, in their order: at least one.
     ///   - genesisOnly: Whether the message goes to the topic's genesis topic and to no other.
     public init(
         _ events: [ResponderEvent],
@@ -58,7 +56,6 @@ public struct ResponderEvent: Sendable {
 
     /// A change of records: `rental_created`.
     /// - Parameters:
-    ///   - change: What happened.
     ///   - records: The records, which are loaded again by their primary keys.
     public init<Record: Model>(_ change: EventName.Change, _ records: [Record]) {
         self.init(EventName(ModelDescription(Record.self).singular, change).description, records)
@@ -67,8 +64,6 @@ public struct ResponderEvent: Sendable {
     /// An event whose payloads are sent as they are, past the serializer: only ids, for example.
     /// - Parameters:
     ///   - name: The event's name.
-    ///   - model: The model.
-    ///   - payloads: The payloads.
     public init<Record: Model>(_ name: String, of model: Record.Type, payloads: [JSON]) {
         self.name = name
         self.model = ModelDescription(model)
@@ -76,10 +71,6 @@ public struct ResponderEvent: Sendable {
     }
 
     /// A change whose payloads are sent as they are, past the serializer: only ids, for example.
-    /// - Parameters:
-    ///   - change: What happened.
-    ///   - model: The model.
-    ///   - payloads: The payloads.
     public init<Record: Model>(_ change: EventName.Change, of model: Record.Type, payloads: [JSON]) {
         self.init(EventName(ModelDescription(model).singular, change).description, of: model, payloads: payloads)
     }

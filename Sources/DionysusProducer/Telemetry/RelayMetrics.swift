@@ -13,17 +13,7 @@ final class RelayMetrics: Sendable {
         case settle
     }
 
-    /// The beginning of a stage.
-    struct Timing {
-        fileprivate let metrics: RelayMetrics
-        fileprivate let stage: Stage
-        fileprivate let start = ContinuousClock.now
-
-        /// The stage has ended.
-        func end() { metrics.took(.now - start, stage) }
-    }
-
-    /// Whether there is anybody to measure for.
+    /// Whether metrics are collected at all.
     var isEnabled: Bool { table.isEnabled }
     private let system: String
     private let stages: [Stage: Timer]
@@ -80,9 +70,7 @@ final class RelayMetrics: Sendable {
         latencyOfOutbox = statistics(TelemetryName.outboxLatency)
     }
 
-    func begin(_ stage: Stage) -> Timing { Timing(metrics: self, stage: stage) }
-
-    func took(_ duration: Duration, _ stage: Stage) {
+    func ended(_ stage: Stage, after duration: Duration) {
         stages[stage]?.record(duration: duration)
         if stage == .send { sending.record(duration: duration) }
     }
@@ -130,7 +118,7 @@ final class RelayMetrics: Sendable {
 }
 
 extension [String: Gauge] {
-    /// Sets the gauges of the statistics, if there is something to be told.
+    /// Sets the gauges of the statistics, if there are any.
     fileprivate func record(_ summary: LatencyTracker.Summary?) {
         guard let summary else { return }
         self["min"]?.record(summary.minimum.inSeconds)

@@ -3,16 +3,16 @@ import Logging
 import Synchronization
 import Tracing
 
-/// Tells the outside what a relay does: monitor, event bus, error handler, metrics, spans and heartbeat.
+/// Reports what a relay does, to monitor, error handler, metrics, spans and heartbeat.
 struct RelayTelemetry: Sendable {
+    let logger: Logger
     let instrumentation: Instrumentation
     let errorHandler: any ErrorHandler
     let metrics: RelayMetrics
     let tracer: (any Tracer)?
     let system: String
     let settings: ProducerSettings
-    let logger: Logger
-    private let vitals: RelayVitals
+    let vitals: RelayVitals
     private let measurement = MeasurementClock()
 
     init(_ instrumentation: Instrumentation, system: String, settings: ProducerSettings, logger: Logger) {
@@ -26,11 +26,11 @@ struct RelayTelemetry: Sendable {
         vitals = RelayVitals(limit: settings.messageTimeout + settings.leaseTimeout)
     }
 
-    private var monitor: Monitor { instrumentation.monitor }
+    var monitor: Monitor { instrumentation.monitor }
 
     // MARK: The relay's life
 
-    /// Tells of the beginning and the end of a relay's work.
+    /// Reports the beginning and the end of a relay's work.
     func lifetime(_ work: () async throws -> Void) async throws {
         beat()
         do {
@@ -55,7 +55,7 @@ struct RelayTelemetry: Sendable {
 
     private func stopped(because error: (any Error)?) {
         vitals.enter(.stopped)
-        beat(problem: error.map { ($0 as? DionysusError)?.description ?? "\(type(of: $0))" })
+        beat(problem: error?.summary)
         monitor.emit(OutboxProducer.Stopped(error: error))
     }
 
@@ -66,9 +66,9 @@ struct RelayTelemetry: Sendable {
     /// New rows have been looked for.
     /// - Parameter outage: What keeps the relay from the broker, if something does.
     func polled(pendingLanes: Int, outage: DionysusError?) {
-        // That a broker is away, its adapter logs; who is refused needs to know what to do.
+        // The adapter logs that a broker is away; a refusal is reported, because somebody has to act on it.
         if let outage = vitals.noteOutage(outage), outage.code == .accessDenied {
-            tell(outage, ErrorContext("connect to the broker"))
+            report(outage, ErrorContext("connect to the broker"))
         }
         beat()
         monitor.emit(OutboxProducer.Heartbeat(pendingLanes: pendingLanes))
@@ -77,18 +77,18 @@ struct RelayTelemetry: Sendable {
     /// Something of the whole relay failed, and will be tried again.
     func failed(_ error: DionysusError, to activity: String, attempt: Int) {
         beat(problem: "could not \(activity): \(error)")
-        tell(error, ErrorContext(activity, attempt: attempt))
+        report(error, ErrorContext(activity, attempt: attempt))
     }
 
     /// Measures what waits in the outbox, if that was not done just before.
     ///
-    /// An error is told, and keeps the relay from nothing.
+    /// An error is reported, and the relay goes on.
     func measureIfDue(_ outbox: Outbox, in database: any Database) async {
         guard measurement.isDue else { return }
         do {
             measured(try await database.transaction(.snapshot) { try outbox.measureBacklog(in: &$0) })
         } catch {
-            tell(error, ErrorContext("measure the backlog"))
+            report(error, ErrorContext("measure the backlog"))
         }
     }
 
@@ -113,8 +113,8 @@ struct RelayTelemetry: Sendable {
     /// A worker is done with a lane.
     func ended(_ lane: Int) { metrics.works(onLanes: vitals.ended(lane)) }
 
-    /// Somebody else holds a lane.
-    /// - Parameter topics: Finds the topics that wait in it; asked only if somebody wants to know.
+    /// Another relay holds a lane.
+    /// - Parameter topics: Finds the topics that wait in it; asked only if the event is observed.
     func laneIsHeld(_ lane: Int, topics: () async throws -> [String]) async {
         metrics.laneWasContended()
         guard monitor.isObserved(OutboxProducer.LockExistsForTopic.self) else { return }
@@ -124,15 +124,15 @@ struct RelayTelemetry: Sendable {
 
     /// A batch of a lane failed as a whole, and will be tried again.
     func failed(_ error: any Error, lane: Int, attempt: Int) {
-        tell(error, ErrorContext("publish a batch", lane: lane, attempt: attempt))
+        report(error, ErrorContext("publish a batch", lane: lane, attempt: attempt))
     }
 
     /// The broker did not take the messages of a lane.
     func brokerFailed(_ error: DionysusError, lane: Int, attempt: Int) {
         let isNew = vitals.noteBroker("the broker does not take messages: \(error)")
-        // One line is enough of what lasts until somebody corrects it.
+        // One line is enough for what lasts until somebody corrects it.
         if error.code == .accessDenied, !isNew || vitals.isRefused { return }
-        tell(error, ErrorContext("give messages to the broker", lane: lane, attempt: attempt))
+        report(error, ErrorContext("give messages to the broker", lane: lane, attempt: attempt))
     }
 
     /// A middleware threw an error after its batch had been sent.
@@ -141,7 +141,7 @@ struct RelayTelemetry: Sendable {
     }
 
     /// Rows wait for a topic.
-    /// - Parameter error: Why, if that is to be told.
+    /// - Parameter error: Why, if that has not been reported yet.
     func lacksTopic(_ error: DionysusError?, problem: String?) {
         vitals.noteTopics(problem)
         beat()
@@ -161,14 +161,14 @@ struct RelayTelemetry: Sendable {
     func refused(_ error: DionysusError, _ group: RecordGroup, problem: String?) {
         vitals.noteModels(problem)
         beat()
-        tell(error, ErrorContext("publish a model", topic: group.topic))
+        report(error, ErrorContext("publish a model", topic: group.topic))
     }
 
     /// A genesis run can't read its records.
     func refusedRun(_ error: DionysusError, topic: String, problem: String?) {
         vitals.noteRuns(problem)
         beat()
-        tell(error, ErrorContext("work on a genesis run", topic: topic))
+        report(error, ErrorContext("work on a genesis run", topic: topic))
     }
 
     /// Genesis runs can read their records again.
@@ -185,126 +185,14 @@ struct RelayTelemetry: Sendable {
         for group in groups { logger.info("\(group.modelName) is published in topic \(group.topic) again") }
     }
 
-    private func tell(_ error: any Error, _ context: ErrorContext) {
+    private func report(_ error: any Error, _ context: ErrorContext) {
         metrics.failed((error as? DionysusError)?.code.description ?? "\(type(of: error))")
         errorHandler.handle(error, context)
         monitor.emit(OutboxProducer.ErrorOccurred(error: error, context: context))
     }
-
-    // MARK: Batches
-
-    /// Rows have been claimed.
-    func claimed(_ rows: [OutboxRow], lane: Int) {
-        guard !rows.isEmpty else { return }
-        metrics.claimed(rows.count)
-        guard monitor.isObserved(OutboxProducer.ProcessingTopic.self) else { return }
-        for (topic, rows) in Dictionary(grouping: rows, by: \.topic) {
-            monitor.emit(OutboxProducer.ProcessingTopic(topic: topic, lane: lane, rows: rows.count))
-        }
-    }
-
-    /// The span of sending rows, if there is a tracer.
-    func sending(_ rows: [OutboxRow]) -> SendSpan? {
-        tracer.map { SendSpan(rows, $0, system: system, clientID: settings.clientID) }
-    }
-
-    /// What came of sending.
-    func sent(_ messages: [OutgoingMessage], _ results: [Result<Acknowledgement, DionysusError>]) {
-        let hasSucceeded = results.contains { if case .success = $0 { true } else { false } }
-        if hasSucceeded { _ = vitals.noteBroker(nil) }
-        guard metrics.isEnabled else { return }
-        var counts: [SendOutcome: Int] = [:]
-        for (message, result) in zip(messages, results) {
-            var error: String?
-            if case .failure(let failure) = result { error = failure.code.description }
-            counts[SendOutcome(topic: message.topic, error: error), default: 0] += 1
-        }
-        for (outcome, count) in counts { metrics.sent(count, to: outcome.topic, error: outcome.error) }
-    }
-
-    private struct SendOutcome: Hashable {
-        let topic: String
-        let error: String?
-    }
-
-    /// Tells the event bus of the messages of rows that have been published.
-    func respond(
-        _ rows: [OutboxRow],
-        _ messages: [OutgoingMessage],
-        _ verdicts: [Composer.Verdict],
-        _ results: [Result<Acknowledgement, DionysusError>]
-    ) async {
-        guard instrumentation.eventBus.isObserved(RespondEvent.self) else { return }
-        for (row, verdict) in zip(rows, verdicts) {
-            guard case .send(let places, let name) = verdict else { continue }
-            let acknowledgements = results[places].compactMap { try? $0.get() }
-            guard acknowledgements.count == places.count else { continue }
-            let event = RespondEvent.Event(name: name.description, model: row.resourceClass, ids: [row.resourceID])
-            for (place, acknowledgement) in zip(places, acknowledgements) {
-                let response = RespondEvent(
-                    messages[place],
-                    events: [event],
-                    partitionKey: row.partitionKey,
-                    acknowledgement
-                )
-                await instrumentation.publish(response, to: errorHandler)
-            }
-        }
-    }
-
-    /// Tells what became of a batch.
-    func settled(_ settlement: Settlement, _ rows: [OutboxRow], lane: Int, duration: Duration) {
-        let published = settlement.published
-        instrumentation.latency.record(published.lazy.compactMap { $0.createdAt })
-        let parked = Set(settlement.parked.map(\.id))
-        for (row, error) in settlement.failures {
-            let context = ErrorContext(
-                "publish a row of the outbox",
-                topic: row.topic,
-                record: row.record.messageKey,
-                lane: lane,
-                rowIDs: [row.id],
-                attempt: Int(error.isRetriable ? row.attempts : row.attempts + 1)
-            )
-            metrics.failed(error.code.description)
-            errorHandler.handle(error, context)
-            let isParked = parked.contains(row.id)
-            if isParked { metrics.wasParked(in: row.topic) }
-            monitor.emit(
-                OutboxProducer.PublishingFailed(
-                    error: error,
-                    record: OutboxRecord(row),
-                    context: context,
-                    isParked: isParked
-                )
-            )
-        }
-        for (_, rows) in settlement.notes { metrics.settledWithoutMessage(rows.count) }
-        if metrics.isEnabled || monitor.isObserved(OutboxProducer.Published.self) {
-            for (topic, rows) in Dictionary(grouping: published, by: \.topic) {
-                metrics.published(rows.count, to: topic)
-                monitor.emit(
-                    OutboxProducer.Published(topic: topic, lane: lane, records: rows.map { OutboxRecord($0) })
-                )
-            }
-        }
-        guard monitor.isObserved(OutboxProducer.ProcessedTopic.self) else { return }
-        for (topic, rows) in Dictionary(grouping: rows, by: \.topic) {
-            monitor.emit(
-                OutboxProducer.ProcessedTopic(
-                    topic: topic,
-                    lane: lane,
-                    rows: rows.count,
-                    published: published.count { $0.topic == topic },
-                    failed: settlement.failures.count { $0.row.topic == topic },
-                    duration: duration
-                )
-            )
-        }
-    }
 }
 
-/// Says now and then that it is time to measure.
+/// Spaces measurements in time.
 private final class MeasurementClock: Sendable {
     private static let interval = Duration.seconds(15)
 
@@ -317,21 +205,5 @@ private final class MeasurementClock: Sendable {
             last = now
             return true
         }
-    }
-}
-
-extension OutboxRecord {
-    init(_ row: OutboxRow) {
-        self.init(
-            id: row.id,
-            topic: row.topic,
-            modelName: row.resourceClass,
-            recordID: row.recordID,
-            eventName: row.eventName,
-            partitionKey: row.partitionKey,
-            attempts: Int(row.attempts),
-            createdAt: row.createdAt,
-            origin: row.origin
-        )
     }
 }

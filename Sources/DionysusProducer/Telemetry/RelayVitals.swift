@@ -1,7 +1,7 @@
 import Dionysus
 import Synchronization
 
-/// Knows how a relay is: which lanes it works on, since when, and what is the matter.
+/// The health of a relay: which lanes it works on, since when, and what problems it has.
 final class RelayVitals: Sendable {
     private struct State {
         var state = VitalSign.State.starting
@@ -10,21 +10,21 @@ final class RelayVitals: Sendable {
         var topicProblem: String?
         var modelProblem: String?
         var runProblem: String?
-        var underWay: [Int: ContinuousClock.Instant] = [:]
+        var active: [Int: ContinuousClock.Instant] = [:]
     }
 
     private let state = Mutex(State())
-    /// A batch that has been under way for longer is stuck.
+    /// A batch that takes longer is stuck.
     private let limit: Duration
 
     init(limit: Duration) { self.limit = limit }
 
     /// How the relay is now.
-    /// - Parameter problem: What is the matter with the database, if something is.
+    /// - Parameter problem: What is wrong with the database, if anything.
     func sign(_ problem: String? = nil) -> VitalSign {
         state.withLock { state in
             let now = ContinuousClock.now
-            let oldest = state.underWay.min { $0.value < $1.value }
+            let oldest = state.active.min { $0.value < $1.value }
             if let oldest, now - oldest.value > limit {
                 let age = (now - oldest.value).components.seconds
                 let stuck = "a batch of lane \(oldest.key) has been under way for \(age) s"
@@ -43,16 +43,16 @@ final class RelayVitals: Sendable {
     /// Returns how many lanes are worked on.
     func began(_ lane: Int) -> Int {
         state.withLock {
-            $0.underWay[lane] = .now
-            return $0.underWay.count
+            $0.active[lane] = .now
+            return $0.active.count
         }
     }
 
     /// Returns how many lanes are worked on.
     func ended(_ lane: Int) -> Int {
         state.withLock {
-            $0.underWay[lane] = nil
-            return $0.underWay.count
+            $0.active[lane] = nil
+            return $0.active.count
         }
     }
 
@@ -70,7 +70,7 @@ final class RelayVitals: Sendable {
         }
     }
 
-    /// Whether the broker is known to let the relay not in.
+    /// Whether the broker is known to refuse the relay.
     var isRefused: Bool { state.withLock { $0.outage?.code == .accessDenied } }
 
     /// - Returns: Whether that is new.

@@ -12,7 +12,7 @@ struct SendSpan: Sendable {
     /// What messages carry whose rows have no context of their own.
     let traceContext: TraceContext?
 
-    /// More links than this tell nobody anything, and exporters drop them.
+    /// Exporters drop more links than this.
     private static let maximumLinks = 128
 
     /// Starts the span.
@@ -46,12 +46,5 @@ struct SendSpan: Sendable {
             break
         }
         span.end()
-    }
-}
-
-extension OutboxRow {
-    /// The trace context of the transaction that made the change, if it had one.
-    var traceContext: TraceContext? {
-        traceparent.flatMap { TraceContext(traceparent: $0, tracestate: tracestate) }
     }
 }

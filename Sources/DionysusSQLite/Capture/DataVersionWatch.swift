@@ -77,7 +77,7 @@ final class DataVersionWatch: ChangeSignal {
         thread.start()
     }
 
-    /// - Returns: Whether something has changed; nil if nobody wants to know any more.
+    /// - Returns: Whether something has changed; nil once the watch is over.
     private func tick() -> Bool? {
         let (hasChanged, goesOn) = state.withLock { state -> (Bool, Bool) in
             guard state.isArmed, let connection = state.connection else {

@@ -69,9 +69,9 @@ struct SQLiteCaptureTriggers {
         return (name, text)
     }
 
-    private func quoted(_ name: String) -> String { quotedName(name) }
+    func quoted(_ name: String) -> String { quotedName(name) }
 
-    private func literal(_ text: String) -> String { "'" + text.replacing("'", with: "''") + "'" }
+    func literal(_ text: String) -> String { "'" + text.replacing("'", with: "''") + "'" }
 
     private func event(_ record: RecordCapture, _ change: EventName.Change) -> String {
         literal(EventName(record.singular, change).description)
@@ -106,7 +106,7 @@ struct SQLiteCaptureTriggers {
     }
 
     /// Byte by byte: under a collation that ignores case, a text that is written differently is published, too.
-    private func differs(_ columns: [String]) -> String {
+    func differs(_ columns: [String]) -> String {
         columns.map { "OLD.\(quoted($0)) IS NOT NEW.\(quoted($0)) COLLATE BINARY" }.joined(separator: " OR ")
     }
 
@@ -159,52 +159,6 @@ struct SQLiteCaptureTriggers {
         SELECT \(literal(record.modelName)), \(id(record.primaryKey, of: alias)), \(event), \(literal(topic.name)),
           \(partitionKey(topic, of: alias)), \(Self.now), \(Self.now)\(stored(changeset))\(context) \(from);
         """
-    }
-
-    // MARK: Changesets
-
-    private func changeset(_ entries: [ChangesetEntry]) -> String {
-        guard !entries.isEmpty else { return "NULL" }
-        // A list of values may have as many as a table has columns, unlike a union of queries.
-        let rows = entries.map { entry in
-            let value = entry.values.map { "json_array(\($0.old), \($0.new))" } ?? "'null'"
-            return "(\(literal(entry.column)), CASE WHEN \(entry.condition) THEN \(value) END)"
-        }
-        return """
-            (SELECT CASE WHEN count(*) > 0 THEN json_group_object(column1, json(column2)) END
-              FROM (VALUES \(rows.joined(separator: ",\n "))) WHERE column2 IS NOT NULL)
-            """
-    }
-
-    /// A value as JSON takes it: bytes as hexadecimal digits, and numbers that aren't finite by name.
-    ///
-    /// One that is too long is null, so that no write fails because its changeset would be too large.
-    private func value(_ column: String, of alias: String) -> String {
-        let name = "\(alias).\(quoted(column))"
-        return """
-            CASE typeof(\(name))
-              WHEN 'blob' THEN CASE WHEN length(\(name)) <= \(Self.longest) THEN hex(\(name)) END
-              WHEN 'text' THEN CASE WHEN length(\(name)) <= \(Self.longest) THEN \(name) END
-              WHEN 'real' THEN CASE \(name) WHEN 9e999 THEN 'Infinity' WHEN -9e999 THEN '-Infinity' ELSE \(name) END
-              ELSE \(name) END
-            """
-    }
-
-    private static let longest = 1_048_576
-
-    private func entries(old: String = "OLD") -> ChangesetEntries {
-        let key = quoted(capture.primaryKey)
-        return ChangesetEntries(
-            columns: table.columns.map(\.name),
-            old: old,
-            new: "NEW",
-            always: "1",
-            isSameRecord: "OLD.\(key) IS NEW.\(key)",
-            isGone: nil,
-            quoted: quoted,
-            value: value,
-            differs: { differs([$0]) }
-        )
     }
 
     // MARK: Bodies
@@ -311,18 +265,8 @@ struct SQLiteCaptureTriggers {
         let end = "dionysus_t\(affected.path.count)"
         guard let first = affected.path.first else { return "" }
         let columns = first.sourceColumns.map { "\(alias).\(quoted($0)) AS \(quoted($0))" }
-        let joins = affected.path.enumerated()
-            .map { index, hop in
-                let (source, target) = (
-                    index == 0 ? "dionysus_changed" : "dionysus_t\(index)", "dionysus_t\(index + 1)"
-                )
-                let condition = hop.condition.map { condition in
-                    let alias = condition.side == .source ? source : target
-                    return " AND \(alias).\(quoted(condition.column)) = \(literal(condition.value))"
-                }
-                return "JOIN \(dialect.quoted(hop.otherTable)) \(target) "
-                    + "ON \(target).\(quoted(hop.otherColumn)) = \(source).\(quoted(hop.column))\(condition ?? "")"
-            }
+        let joins = PathJoin(affected.path, from: "dionysus_changed") { "dionysus_t\($0)" }.steps
+            .map { $0.text(table: dialect.quoted($0.hop.otherTable), quoted: quoted, literal: literal) }
         let isVisible = record.softDeleteColumn.map { column in
             record.updatesAfterSoftDelete
                 ? "" : "WHERE \(end).\(quoted(column)) IS NULL" + (exempt(record, end).map { " OR \($0)" } ?? "")

@@ -169,5 +169,5 @@ struct SQLiteOutbox: OutboxSupport {
     }
 }
 
-/// A quoted name, whatever is in it: a dot is a part of it.
+/// A quoted name; a dot is a part of it.
 func quotedName(_ name: String) -> String { "\"" + name.replacing("\"", with: "\"\"") + "\"" }

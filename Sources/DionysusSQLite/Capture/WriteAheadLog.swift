@@ -32,7 +32,7 @@ struct WriteAheadLog: Equatable {
         modifiedNanoseconds = Int64(time.tv_nsec)
     }
 
-    /// Whether whoever changes the file from now on changes what is known of it.
+    /// Whether every later change of the file changes what is known of it.
     var isSettled: Bool {
         Timestamp(microseconds: modified * 1_000_000 + modifiedNanoseconds / 1_000) + Self.longestStep < .now
     }

@@ -40,7 +40,7 @@ enum ListTable {
         }
     }
 
-    /// Makes the tables known to a connection that somebody else has opened, if they aren't yet.
+    /// Makes the tables known to a connection that was opened elsewhere, if they aren't yet.
     static func addIfMissing(to database: GRDB.Database) throws {
         let isKnown = try Bool.fetchOne(
             database.cachedStatement(sql: "SELECT EXISTS (SELECT 1 FROM pragma_module_list WHERE name = ?)"),

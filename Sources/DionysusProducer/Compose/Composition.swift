@@ -1,0 +1,196 @@
+import Dionysus
+
+/// The messages of a batch while they are composed.
+struct Composition {
+    private let registry: Registry
+    private let records: LoadedBatch
+    private let instructions: Composer.Instructions
+    private let eventIDPrefix: [UInt8]
+    private let versionHeader: MessageHeader
+    /// The last group that was loaded whole: rows of one group mostly follow each other.
+    private var last: (group: RecordGroup, source: Source)?
+    private(set) var messages: [OutgoingMessage] = []
+
+    init(_ composer: Composer, _ records: LoadedBatch, _ instructions: Composer.Instructions, capacity: Int) {
+        registry = composer.registry
+        self.records = records
+        self.instructions = instructions
+        eventIDPrefix = Array("\(composer.sourceID)-".utf8)
+        versionHeader = MessageHeader(HeaderName.version, Array(String(instructions.version).utf8))
+        messages.reserveCapacity(capacity)
+    }
+
+    /// Adds the messages of a row.
+    mutating func add(_ row: OutboxRow) -> Composer.Verdict {
+        if !instructions.superseded.isEmpty, instructions.superseded.contains(row.id) { return .superseded }
+        if !instructions.unexpanded.isEmpty, let error = instructions.unexpanded[row.id] { return .failed(error) }
+        switch lookUp(row) {
+        case .loaded(let source): return add(row, source)
+        case .failed(let error): return .failed(loadingFailure(row, error))
+        case .refused: return .refused
+        case .undeclared: return .failed(undeclared(row))
+        }
+    }
+
+    private mutating func add(_ row: OutboxRow, _ source: Source) -> Composer.Verdict {
+        let (model, loaded) = (source.publication.model, source.loaded)
+        let state = loaded.state(of: row.resourceID)
+        if state == .gone, loaded.key.isMisplaced(row.resourceID) { return .failed(misplacedKey(row, loaded.key)) }
+        let staysDestroyed =
+            !model.publishesUpdatesAfterSoftDelete
+            && (state != .softDeleted || !loaded.isUpdatedAfterSoftDelete(row.resourceID))
+        guard let change = reconciled(row.change, with: state, staysDestroyed: staysDestroyed) else {
+            return .superfluous(Composer.gone)
+        }
+        let event = EventName(model.singular, change)
+        do {
+            let start = messages.count
+            try append(row, source, event)
+            return .send(start..<messages.count, event: event)
+        } catch {
+            return .failed(serializationFailure(row, error))
+        }
+    }
+
+    /// Appends the row's message, and its copy for the genesis topic if there is one.
+    private mutating func append(_ row: OutboxRow, _ source: Source, _ event: EventName) throws {
+        let value = envelope(
+            event: event,
+            model: source.publication.model.name,
+            payload: try source.loaded.payload(of: row.resourceID, kept: KeptValues(changeset: row.changeset))
+        )
+        let key = row.messageKey
+        let partitionKey = try partitionKey(of: row, source.publication, source.loaded)
+        var message = OutgoingMessage(
+            topic: row.topic,
+            destination: .partitioned(by: partitionKey.map { Array($0.utf8) } ?? key),
+            key: key,
+            value: value,
+            headers: [MessageHeader(HeaderName.eventID, eventID(of: row)), versionHeader]
+        )
+        if let context = row.traceContext ?? instructions.trace { message.headers += context.headers }
+        messages.append(message)
+        if let genesisTopic = source.publication.genesisTopic, row.topic != genesisTopic {
+            message.topic = genesisTopic
+            messages.append(message)
+        }
+    }
+
+    // MARK: Records
+
+    /// What a row's message is made from.
+    private struct Source {
+        let publication: Registry.Publication
+        let loaded: LoadedRecords
+    }
+
+    private enum LookUp {
+        case loaded(Source)
+        case failed(DionysusError)
+        case refused
+        case undeclared
+    }
+
+    private mutating func lookUp(_ row: OutboxRow) -> LookUp {
+        let group = RecordGroup(row)
+        if let last, last.group == group { return .loaded(last.source) }
+        let publication = registry.publication(topic: group.topic, modelName: group.modelName)
+        if let publication, let loaded = records.records[group] {
+            let source = Source(publication: publication, loaded: loaded)
+            last = (group, source)
+            return .loaded(source)
+        }
+        if records.refused[group] != nil { return .refused }
+        guard let publication, let part = records.apart[group]?[row.resourceID] else { return .undeclared }
+        switch part {
+        case .loaded(let loaded): return .loaded(Source(publication: publication, loaded: loaded))
+        case .failed(let error): return .failed(error)
+        }
+    }
+
+    /// What spreads the row's message: what capture has written, unless only the application can tell.
+    private func partitionKey(
+        of row: OutboxRow,
+        _ publication: Registry.Publication,
+        _ loaded: LoadedRecords
+    ) throws -> String? {
+        guard case .computed(let key) = publication.partitionKey else { return row.partitionKey }
+        let kept = { loaded.record(KeptValues(changeset: row.changeset), reading: key.columns) }
+        return try (loaded.record(row.resourceID) ?? kept()).flatMap(key.compute)
+    }
+
+    /// The change that fits the record's state now; nil if nothing is to be published.
+    ///
+    /// A row that a part's change has caused can follow its record's soft deletion: as an update it would bring the
+    /// record back wherever replicas are deleted.
+    private func reconciled(
+        _ change: EventName.Change?,
+        with state: LoadedRecords.State,
+        staysDestroyed: Bool
+    ) -> EventName.Change? {
+        switch (change, state) {
+        case (.destroyed, .gone), (.destroyed, .softDeleted): .destroyed
+        case (.updated, .softDeleted) where staysDestroyed: .destroyed
+        case (.destroyed, .visible): .updated
+        case (_, .gone): nil
+        case (let change, _): change ?? .updated
+        }
+    }
+
+    // MARK: Bytes
+
+    /// The same in every attempt to publish the row.
+    private func eventID(of row: OutboxRow) -> [UInt8] {
+        var writer = JSONWriter(capacity: eventIDPrefix.count + 20)
+        writer.append(eventIDPrefix)
+        writer.write(row.id)
+        return writer.bytes
+    }
+
+    private func envelope(event: EventName, model: String, payload: [UInt8]) -> [UInt8] {
+        var writer = JSONWriter(capacity: payload.count + 96)
+        writer.literal(#"{"message":[{"event":"#)
+        writer.write(event.description)
+        writer.literal(#","model_name":"#)
+        writer.write(model)
+        writer.literal(#","data":["#)
+        writer.append(payload)
+        writer.literal("]}]}")
+        return writer.bytes
+    }
+
+    // MARK: Errors
+
+    private func undeclared(_ row: OutboxRow) -> DionysusError {
+        DionysusError(
+            .declaration,
+            "row \(row.id) of the outbox is for model \(row.resourceClass) in topic \(row.topic), which is not declared",
+            advice: "declare it and retry the row, or discard the row"
+        )
+    }
+
+    private func loadingFailure(_ row: OutboxRow, _ error: any Error) -> DionysusError {
+        DionysusError(
+            .statement,
+            "\(row.record.messageKey) can't be loaded for topic \(row.topic): \(error.summary)",
+            underlying: error
+        )
+    }
+
+    private func misplacedKey(_ row: OutboxRow, _ key: RecordKey) -> DionysusError {
+        DionysusError(
+            .typeMismatch,
+            "row \(row.id) of the outbox is for a record of \(row.resourceClass) whose primary key is stored as something "
+                + "else than \(key.name)",
+            advice: "store the key as \(key.name) and publish the record again, or discard the row if it is gone"
+        )
+    }
+
+    private func serializationFailure(_ row: OutboxRow, _ error: any Error) -> DionysusError {
+        DionysusError(
+            .application,
+            "\(row.record.messageKey) can't be serialized for topic \(row.topic): \(error.summary)",
+            underlying: error
+        )
+    }
+}

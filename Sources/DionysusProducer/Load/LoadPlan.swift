@@ -1,0 +1,216 @@
+import Dionysus
+
+/// What has to be loaded to publish records of one model: its rows, and the rows they are associated with.
+///
+/// The plan is a tree as deep as the declaration; each of its nodes is one query for a whole batch, and every query
+/// begins at the records' ids, so that all of them go to the database at once.
+struct LoadPlan: Sendable {
+    struct Edge: Sendable {
+        let association: AssociationDescription
+        let target: LoadPlan
+    }
+
+    let serializer: SerializerPlan
+    let model: ModelDescription
+    let columns: [String]
+    /// The types of the model's columns, as far as they are known.
+    let columnTypes: [String: DatabaseType]
+    let key: RecordKey
+    /// The keys of linked records, where the payload writes them otherwise than the row does.
+    let linkedKeys: [AssociationDescription: RecordKey]
+    /// The column, if the table has it.
+    let softDeleteColumn: String?
+    /// The columns whose texts the database fills with blanks.
+    private let padded: Set<String>
+    let edges: [Edge]
+    /// The associations whose records are published as payloads, too.
+    let sideloads: Set<AssociationDescription>
+
+    /// The plans of all publications, also for their genesis topics.
+    static func all(of registry: Registry, _ catalogue: Catalogue) throws -> [RecordGroup: LoadPlan] {
+        let plans = try registry.publications.flatMap { publication in
+            let plan = try LoadPlan(publication, catalogue)
+            return RecordGroup.all(of: publication).map { ($0, plan) }
+        }
+        return Dictionary(plans, uniquingKeysWith: { first, _ in first })
+    }
+
+    /// The plan of a publication.
+    init(_ publication: Registry.Publication, _ catalogue: Catalogue) throws {
+        try self.init(
+            publication.model,
+            publication,
+            sideloading: publication.aggregate,
+            columns: publication.model.columns().map(\.name),
+            catalogue
+        )
+    }
+
+    /// The plan of a model whose payloads are published, as records or as parts of records.
+    private init(
+        _ model: ModelDescription,
+        _ publication: Registry.Publication,
+        sideloading parts: [DependencyDescription],
+        columns: [String],
+        _ catalogue: Catalogue
+    ) throws {
+        let serializer = publication.plan(for: model)
+        let relationships = serializer.allRelationships
+        let sideloads = Set(parts.map(\.association))
+        // A link that the row holds itself needs no query.
+        let linked = relationships.filter { $0.link == nil }.flatMap(\.branches).filter { !$0.isBelongsTo }
+        let needed = parts.map(\.association) + serializer.allLoads + linked
+        let edges = try needed.withoutRepetitions.map { association in
+            let target = association.target
+            if sideloads.contains(association) {
+                let nested = parts.filter { $0.association == association }.flatMap(\.dependencies)
+                let columns = try target.columns().map(\.name)
+                let plan = try LoadPlan(target, publication, sideloading: nested, columns: columns, catalogue)
+                return Edge(association: association, target: plan)
+            }
+            let isLoaded = serializer.allLoads.contains(association)
+            let columns = isLoaded ? try target.columns().map(\.name) : []
+            return Edge(association: association, target: LoadPlan(leaf: target, columns: columns, catalogue))
+        }
+        let keys = relationships.flatMap(\.branches).filter(\.isBelongsTo) + needed.filter(\.isBelongsTo)
+        self.init(
+            model,
+            serializer,
+            columns: columns + keys.flatMap(\.hops[0].sourceColumns),
+            edges: edges,
+            sideloads: sideloads,
+            linkedKeys: Self.linkedKeys(relationships.flatMap(\.branches), catalogue),
+            catalogue
+        )
+    }
+
+    private static func linkedKeys(
+        _ associations: [AssociationDescription],
+        _ catalogue: Catalogue
+    ) -> [AssociationDescription: RecordKey] {
+        var keys: [AssociationDescription: RecordKey] = [:]
+        for association in associations {
+            let target = association.target
+            guard association.hops.last?.otherColumn == target.primaryKey || !association.isBelongsTo else { continue }
+            let key = RecordKey(of: target, catalogue)
+            if key.hasSpellings { keys[association] = key }
+        }
+        return keys
+    }
+
+    /// The plan of records that are only asked for their own columns.
+    private init(leaf model: ModelDescription, columns: [String], _ catalogue: Catalogue) {
+        self.init(
+            model,
+            SerializerPlan(encoding: model),
+            columns: columns,
+            edges: [],
+            sideloads: [],
+            linkedKeys: [:],
+            catalogue,
+            isLinkedOnly: columns.isEmpty
+        )
+    }
+
+    private init(
+        _ model: ModelDescription,
+        _ serializer: SerializerPlan,
+        columns: [String],
+        edges: [Edge],
+        sideloads: Set<AssociationDescription>,
+        linkedKeys: [AssociationDescription: RecordKey],
+        _ catalogue: Catalogue,
+        isLinkedOnly: Bool = false
+    ) {
+        let table = catalogue[model.table]
+        self.model = model
+        self.serializer = serializer
+        self.edges = edges
+        self.sideloads = sideloads
+        self.linkedKeys = linkedKeys
+        key = RecordKey(of: model, catalogue)
+        softDeleteColumn = isLinkedOnly ? nil : table?.column(model.softDeleteColumn)?.name
+        let types = (table?.columns ?? []).compactMap { column in column.type.map { (column.name, $0) } }
+        columnTypes = Dictionary(types, uniquingKeysWith: { first, _ in first })
+        let condition = isLinkedOnly ? nil : model.updatesAfterSoftDelete?.column
+        let own = [model.primaryKey] + [softDeleteColumn, condition].compactMap(\.self)
+        let all = (columns + own).withoutRepetitions
+        self.columns = all
+        padded = Set(all.filter { catalogue.isPadded(model.table, $0) })
+    }
+
+    // MARK: Queries
+
+    /// The queries of the whole tree, a parent before its children.
+    /// - Parameter ids: The primary keys, as the outbox has them.
+    func queries(ids: [String], dialect: any SQLDialect) -> [SQL] {
+        let (type, ids) = (key.type, ids.flatMap(key.candidates))
+        let isWanted = { (alias: String) in
+            dialect.isAnyKey("\(raw: alias).\(identifier: model.primaryKey)", of: ids, type: type)
+        }
+        let own: SQL =
+            "SELECT \(list(of: "t")) FROM \(identifier: model.table) t WHERE \(isWanted("t"))"
+        return [own] + edgeQueries(isWanted)
+    }
+
+    /// - Parameter isWanted: The condition that holds for those of this model's rows that are loaded, under an alias.
+    private func edgeQueries(_ isWanted: @escaping (String) -> SQL) -> [SQL] {
+        edges.flatMap { edge in
+            let target = edge.target
+            let isTargetWanted = { (alias: String) -> SQL in
+                "\(raw: alias).\(identifier: target.model.primaryKey) IN (\(keys(edge, isWanted)))"
+            }
+            return [query(edge, isWanted)] + target.edgeQueries(isTargetWanted)
+        }
+    }
+
+    /// The rows at the end of an association; each begins with the key of the record that it belongs to,
+    /// under a name that hides no column of the row.
+    private func query(_ edge: Edge, _ isWanted: (String) -> SQL) -> SQL {
+        let (target, columns) = (edge.target.model, edge.target.list(of: "t"))
+        if edge.association.isBelongsTo {
+            return """
+                SELECT \(edge.target.value(target.primaryKey, of: "t")) AS dionysus_source, \(columns)
+                FROM \(identifier: target.table) t
+                WHERE t.\(identifier: target.primaryKey) IN (\(keys(edge, isWanted)))
+                """
+        }
+        return """
+            SELECT \(value(model.primaryKey, of: "s")) AS dionysus_source, \(columns)
+            FROM \(path(edge.association)) WHERE \(isWanted("s")) ORDER BY t.\(identifier: target.primaryKey)
+            """
+    }
+
+    /// The primary keys of the rows at the end of an association.
+    private func keys(_ edge: Edge, _ isWanted: (String) -> SQL) -> SQL {
+        if edge.association.isBelongsTo {
+            let hop = edge.association.hops[0]
+            let step = PathJoin.Step(hop: hop, source: "s", target: "t")
+            return """
+                SELECT s.\(identifier: hop.column) FROM \(identifier: model.table) s
+                WHERE \(isWanted("s"))\(step.condition)
+                """
+        }
+        return """
+            SELECT t.\(identifier: edge.target.model.primaryKey) FROM \(path(edge.association)) WHERE \(isWanted("s"))
+            """
+    }
+
+    /// The tables of an association, joined: the first is `s`, the last `t`.
+    private func path(_ association: AssociationDescription) -> SQL {
+        let last = association.hops.count
+        let joins = PathJoin(association.hops, from: "s") { $0 == last ? "t" : "h\($0)" }
+        return "\(identifier: model.table) s\(joins.sql)"
+    }
+
+    private func list(of alias: String) -> SQL {
+        columns.map { padded.contains($0) ? "\(value($0, of: alias)) AS \(identifier: $0)" : value($0, of: alias) }
+            .joined(separator: ", ")
+    }
+
+    /// A column as it is read: without the blanks that a `char(n)` is filled with.
+    private func value(_ column: String, of alias: String) -> SQL {
+        let name: SQL = "\(raw: alias).\(identifier: column)"
+        return padded.contains(column) ? "CAST(\(name) AS text)" : name
+    }
+}

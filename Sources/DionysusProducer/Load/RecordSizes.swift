@@ -1,0 +1,71 @@
+import Dionysus
+import Synchronization
+
+/// About how much memory the records of a model take on their way from the database to the broker, judged by those seen last.
+final class RecordSizes: Sendable {
+    /// The size that is assumed until a record of the model has been seen: so large that the first few are no surprise.
+    private static let unknown = 1 << 20
+
+    private let sizes = Mutex<[RecordGroup: Int]>([:])
+
+    /// The first of some rows that may be loaded at once: one at least.
+    /// - Parameters:
+    ///   - limit: How much memory they may take together.
+    /// - Returns: How many they are, and how much memory they take.
+    func slice(of rows: ArraySlice<OutboxRow>, upTo limit: Int) -> (count: Int, bytes: Int) {
+        sizes.withLock { sizes in
+            var (count, bytes) = (0, 0)
+            for row in rows {
+                let size = sizes[RecordGroup(row)] ?? Self.unknown
+                if count > 0, size > limit - bytes { break }
+                (count, bytes) = (count + 1, bytes + size)
+            }
+            return (count, bytes)
+        }
+    }
+
+    /// Notes the sizes of records that have been loaded.
+    ///
+    /// A larger size counts at once, a smaller one gradually.
+    func note(_ loaded: [RecordGroup: LoadedRecords]) {
+        sizes.withLock { sizes in
+            for (group, records) in loaded {
+                guard let size = records.averageSize else { continue }
+                sizes[group] = max(size, ((sizes[group] ?? size) * 3 + size) / 4)
+            }
+        }
+    }
+}
+
+extension LoadedRecords {
+    /// What a record takes beside its values: its row of the outbox, its message, and what becomes of both.
+    private static let overhead = 4 << 10
+    /// How many times values are there at once: as the database gave them, as a payload, in a message, and with the broker's
+    /// client.
+    private static let copies = 4
+
+    /// About how much memory each of the records takes until its message has been sent; nil if there are none.
+    var averageSize: Int? { count > 0 ? Self.overhead + Self.copies * byteCount / count : nil }
+}
+
+extension ResultSet {
+    /// What a value takes beside its text.
+    private static let cellSize = 40
+
+    /// About how much memory the values take.
+    var byteCount: Int {
+        let width = columns.count
+        var total = Self.cellSize * width * count
+        for row in 0..<count {
+            for column in 0..<width {
+                switch self[row, column] {
+                case .text(let text), .json(let text): total += text.utf8.count
+                case .bytes(let bytes): total += bytes.count
+                case .array(_, let elements): total += Self.cellSize * elements.count
+                default: break
+                }
+            }
+        }
+        return total
+    }
+}

@@ -1,0 +1,226 @@
+import Dionysus
+
+/// What is published where: a producer's declaration, looked up.
+public struct Registry: Sendable {
+    /// A model in a topic.
+    struct Publication: Sendable {
+        let topic: String
+        /// The name of the topic's namespace.
+        let namespace: String
+        let genesisTopic: String?
+        let model: ModelDescription
+        let partitionKey: PublicationPartitionKey
+        /// What is published with the model, as a tree.
+        let aggregate: [DependencyDescription]
+        let observations: [Observation]
+        let serializers: Serializers
+        let publishesAfterCommit: Bool
+        /// How its payloads are written; nil as for all topics.
+        let wire: WireStyle?
+
+        /// The ways from the model to everything that is published with it.
+        var dependencies: [AssociationDescription] { aggregate.flatMap(\.paths).withoutRepetitions }
+
+        /// How a model is written; one without a serializer is a fault of the declaration, and is never published.
+        func plan(for model: ModelDescription) -> SerializerPlan {
+            serializers.serializer(of: model).map { SerializerPlan($0) } ?? SerializerPlan(encoding: model)
+        }
+    }
+
+    let publications: [Publication]
+    /// The places of publications by topic, genesis topics among them, and by the model's name.
+    private let places: [String: [String: Int]]
+    /// What the topics that are written to are created with.
+    let specifications: [TopicSpecification]
+    let middleware: [any ProducerMiddleware]
+    let genesisStreamers: [String: any GenesisStreamer]
+    /// What is wrong with the declaration itself, a line each.
+    let faults: [String]
+    let capture: CaptureMode
+    let recordsChanges: Bool
+    let changesetKeys: [ChangesetKey]
+    private let softDeleteColumn: String
+    let captureSuppressionRole: String?
+    /// The application to which the outbox belongs, if it has a name.
+    let application: String?
+
+    /// Reads a declaration.
+    /// - Parameters:
+    ///   - producer: The declaration.
+    ///   - settings: The settings, for the default partition key.
+    public init(_ producer: some Producer, settings: ProducerSettings = ProducerSettings()) {
+        middleware = producer.middleware
+        genesisStreamers = producer.genesisStreamers
+        capture = settings.capture
+        recordsChanges = settings.recordsChanges
+        changesetKeys = settings.changesetKeys
+        let softDeleteColumn = settings.softDeleteColumn
+        self.softDeleteColumn = softDeleteColumn
+        captureSuppressionRole = settings.captureSuppressionRole
+        application = settings.application
+        let namespaces = producer.namespaces
+        let prefix = settings.topicPrefix
+        publications = namespaces.flatMap { namespace in
+            namespace.topics.flatMap { topic in
+                let name = topic.fullName(in: namespace, prefix: prefix)
+                return topic.publications.map { published in
+                    Publication(
+                        topic: name,
+                        namespace: namespace.name,
+                        genesisTopic: topic.genesisReplica ? name + "_genesis" : nil,
+                        model: published.model.softDeleted(by: softDeleteColumn),
+                        partitionKey: PublicationPartitionKey(
+                            published.partitionKey ?? topic.partitionKey,
+                            default: settings.partitionKeyOfTopics,
+                            of: published.model
+                        ),
+                        aggregate: published.dependencies,
+                        observations: published.observations,
+                        serializers: namespace.serializers,
+                        publishesAfterCommit: published.publishesAfterCommit ?? settings.publishesAfterCommit,
+                        wire: topic.wire
+                    )
+                }
+            }
+        }
+        places = Self.places(of: publications)
+        faults = TopicFaults.all(in: namespaces, prefix: prefix)
+        specifications = namespaces.flatMap { namespace in
+            namespace.topics.flatMap { topic in
+                topic.published(as: topic.fullName(in: namespace, prefix: prefix), defaults: settings.topics)
+                    .map(\.specification)
+            }
+        }
+    }
+
+    /// Every row of the outbox is looked up, however many models there are.
+    private static func places(of publications: [Publication]) -> [String: [String: Int]] {
+        var places: [String: [String: Int]] = [:]
+        for (place, publication) in publications.enumerated() {
+            for topic in [publication.topic, publication.genesisTopic].compactMap(\.self)
+            where places[topic]?[publication.model.name] == nil {
+                places[topic, default: [:]][publication.model.name] = place
+            }
+        }
+        return places
+    }
+
+    /// A model as it is published: with the soft-delete column that is set for all.
+    func published(_ model: ModelDescription) -> ModelDescription { model.softDeleted(by: softDeleteColumn) }
+
+    /// The topics that publish a model.
+    /// - Parameter modelName: The model's name.
+    /// - Returns: Their full names.
+    public func topics(publishing modelName: String) -> [String] {
+        publications.filter { $0.model.name == modelName }.map(\.topic).withoutRepetitions
+    }
+
+    /// Whether a topic publishes a model for its own sake, and not only as a dependency.
+    public func publishes(_ modelName: String, in topic: String) -> Bool {
+        publication(topic: topic, modelName: modelName) != nil
+    }
+
+    /// The models of which a model is a dependency.
+    /// - Parameters:
+    ///   - topic: The topic's full name, or nil for all topics.
+    /// - Returns: The names of the models it is published with, directly or as a dependency of a dependency.
+    public func parents(ofDependency modelName: String, in topic: String? = nil) -> [String] {
+        publications
+            .filter { topic == nil || $0.topic == topic }
+            .filter { $0.dependencies.contains { $0.target.name == modelName } }
+            .map(\.model.name)
+            .withoutRepetitions
+    }
+
+    /// Topics, their models, and what each is published with: dependencies of dependencies, too.
+    public var dependencies: [String: [String: [String]]] {
+        publications.reduce(into: [:]) { result, publication in
+            let names = publication.dependencies.map(\.target.name).withoutRepetitions
+            result[publication.topic, default: [:]][publication.model.name] = names
+        }
+    }
+
+    /// All topics that are written to, the genesis topics among them.
+    public var topics: [String] {
+        publications.flatMap { [$0.topic] + ($0.genesisTopic.map { [$0] } ?? []) }
+            .reduce(into: []) { unique, topic in if !unique.contains(topic) { unique.append(topic) } }
+    }
+
+    /// A model in a topic, or in the genesis topic of one.
+    func publication(topic: String, modelName: String) -> Publication? {
+        places[topic]?[modelName].map { publications[$0] }
+    }
+
+    /// Every model that is declared, as a record or as a part of an association.
+    var models: [ModelDescription] {
+        publications.flatMap { publication in
+            [publication.model] + publication.dependencies.flatMap { [$0.source, $0.target] }
+                + publication.observations.flatMap { [$0.model, $0.association.source, $0.association.target] }
+                + publication.serialized.flatMap { model in
+                    let plan = publication.plan(for: model)
+                    return (plan.allRelationships.flatMap(\.branches) + plan.allLoads).map(\.target)
+                }
+        }
+        .withoutRepetitions
+    }
+}
+
+extension Registry.Publication {
+    /// The models whose payloads are written: the published one, and those of its parts.
+    var serialized: [ModelDescription] { ([model] + dependencies.map(\.target)).withoutRepetitions }
+}
+
+/// What the messages of one publication are spread over partitions by.
+enum PublicationPartitionKey: Sendable {
+    /// The message key.
+    case messageKey
+    /// The value of this column, for models that have it.
+    case column(String)
+    /// What the application computes from the record.
+    case computed(ComputedPartitionKey)
+
+    init(_ key: PartitionKey, default configured: PartitionKey, of model: ModelDescription) {
+        switch key.rule {
+        case .configured:
+            if case .configured = configured.rule {
+                self = .messageKey
+            } else {
+                self.init(configured, default: .messageKey, of: model)
+            }
+        case .messageKey: self = .messageKey
+        case .column(let name): self = .column(name)
+        case .computed(let computed): self = .computed(computed.reading(from: model))
+        }
+    }
+
+    /// The column whose value rows of the outbox carry as their partition key, if the table has it.
+    func column(in table: TableDescription?) -> String? {
+        guard case .column(let name) = self else { return nil }
+        return table?.column(name)?.name
+    }
+
+    /// What rows of the outbox carry as their partition key where it isn't a column's value: the same for all, so that
+    /// one lane keeps their order.
+    func constant(forTopic topic: String) -> String? {
+        guard case .computed(let computed) = self, computed.order == .partitionKey else { return nil }
+        return topic
+    }
+
+    /// The columns that the rows of deleted records keep.
+    var keptColumns: [String] {
+        guard case .computed(let computed) = self else { return [] }
+        return computed.columns
+    }
+}
+
+extension RecordGroup {
+    init(_ publication: Registry.Publication) {
+        self.init(topic: publication.topic, modelName: publication.model.name)
+    }
+
+    /// The groups of a publication: in its topic, and in its genesis topic alone.
+    static func all(of publication: Registry.Publication) -> [RecordGroup] {
+        ([publication.topic] + (publication.genesisTopic.map { [$0] } ?? []))
+            .map { RecordGroup(topic: $0, modelName: publication.model.name) }
+    }
+}
