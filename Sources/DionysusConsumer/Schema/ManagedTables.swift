@@ -1,14 +1,6 @@
 import Dionysus
 import DionysusSchemas
 
-/// Who creates the tables of a replica.
-public enum ReplicaTableOwner: String, Sendable, Hashable, CaseIterable {
-    /// The application, by migrations of its own.
-    case application
-    /// `migrate`, from the contract: it creates tables and adds columns.
-    case managed
-}
-
 /// Creates the tables of a replica from a contract, and adds the columns that they lack.
 struct ManagedTables: Sendable {
     let tables: ReplicaTables
