@@ -113,6 +113,11 @@ public struct ConsumerSettings: Sendable {
     /// The group's name in effect.
     public var effectiveGroupID: String { groupID ?? "\(groupPrefix)_\(clientID)" }
 
+    /// How names on the wire become names here.
+    var naming: Naming {
+        Naming(columns: columns, softDeleteAttribute: softDeleteAttribute, inflection: inflection)
+    }
+
     /// How many bytes of messages the broker's client may hold, besides what the budget bounds.
     var bufferedBytes: Int { memoryBudget.size / 4 }
 

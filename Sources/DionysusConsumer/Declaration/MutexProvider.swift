@@ -74,3 +74,9 @@ extension ConsumerTopic {
         sharingRecords(lockedBy: provider) { event in event.message.key.map { String(decoding: $0, as: UTF8.self) } }
     }
 }
+
+/// How a topic keeps its records from being written by others at the same time.
+struct RecordSharing: Sendable {
+    let provider: any MutexProvider
+    let key: (@Sendable (IncomingEvent) -> String?)?
+}

@@ -63,27 +63,20 @@ extension ConsumerTopic {
     }
 }
 
-/// The retry policies of topics: their own, or what the settings say.
-struct RetryPolicies: Sendable {
-    private let ofSettings: RetryPolicy
-    private let maximumDelay: Duration
-
-    init(_ settings: ConsumerSettings) {
-        maximumDelay = settings.maxRetryDelay
-        ofSettings =
-            settings.retryPolicy ?? .exponential(maxRetries: settings.maxRetries, maximum: settings.maxRetryDelay)
-    }
-
-    subscript(topic: ConsumerTopic) -> RetryPolicy {
-        if let policy = topic.retryPolicy { return policy }
-        guard let maxRetries = topic.failurePolicy.maxRetries else { return ofSettings }
-        return .exponential(maxRetries: maxRetries, maximum: maximumDelay)
+extension ConsumerTopic {
+    /// The policy in effect: the topic's own, or what its dead-letter queue or the settings say.
+    func retryPolicy(_ settings: ConsumerSettings) -> RetryPolicy {
+        if let retryPolicy { return retryPolicy }
+        if let maxRetries = failurePolicy.maxRetries {
+            return .exponential(maxRetries: maxRetries, maximum: settings.maxRetryDelay)
+        }
+        return settings.retryPolicy ?? .exponential(maxRetries: settings.maxRetries, maximum: settings.maxRetryDelay)
     }
 }
 
 extension FailedAttempt {
     /// A try of the only message of a batch.
-    init(_ batch: PartitionBatch, _ error: DionysusError, _ attempts: Int) {
+    init(_ batch: MessageBatch, _ error: DionysusError, _ attempts: Int) {
         self.init(source: batch.partition, offset: batch.next - 1, error: error, attempts: attempts)
     }
 }

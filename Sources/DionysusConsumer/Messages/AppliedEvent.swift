@@ -1,6 +1,6 @@
 import Dionysus
 
-/// An event that had a say, with what it changed.
+/// An event that was applied, with what it changed.
 struct AppliedEvent: Sendable {
     /// Its place among all events of the batch.
     let order: Int
@@ -11,13 +11,14 @@ struct AppliedEvent: Sendable {
     let changes: [RecordChange]
 }
 
-/// What an event changed in one record.
+/// What an event changed in one record of a replica.
 ///
 /// The rows are shared with the batch, so that keeping them costs nothing.
 struct RecordChange: Sendable {
-    let table: ReplicaTable
-    /// The columns of the rows, in their order.
-    let columns: [ReplicaColumn]
+    /// The model that the replica keeps.
+    let model: String
+    /// The names of the rows' columns, in their order; nil for a column whose changes are not told.
+    let columns: [String?]
     let id: DatabaseValue
     let old: [DatabaseValue]?
     let new: [DatabaseValue]?

@@ -51,14 +51,15 @@ public struct ConsumedEvent: Sendable {
     public var localChanges: [LocalRecord: [String: LocalChange]] {
         var result: [LocalRecord: [String: LocalChange]] = [:]
         for change in changes {
-            let record = LocalRecord(model: change.table.model, id: change.id)
-            for (slot, column) in change.columns.enumerated() where column != change.table.data {
+            let record = LocalRecord(model: change.model, id: change.id)
+            for (slot, column) in change.columns.enumerated() {
+                guard let column else { continue }
                 let old = change.old?[slot] ?? .null
                 let new = change.new?[slot] ?? .null
                 guard old != new else { continue }
-                let first = result[record]?[column.name]?.old ?? old
+                let first = result[record]?[column]?.old ?? old
                 // A record that comes along twice may be changed and changed back.
-                result[record, default: [:]][column.name] = first == new ? nil : LocalChange(old: first, new: new)
+                result[record, default: [:]][column] = first == new ? nil : LocalChange(old: first, new: new)
             }
         }
         return result.filter { !$0.value.isEmpty }

@@ -15,11 +15,36 @@ struct DecodedEvent: Sendable {
     let records: [RecordPayload]
 }
 
-/// A message that can't be applied, and why.
-struct FailedMessage: Sendable {
-    let message: ConsumedMessage
-    let error: DionysusError
-    let attempts: Int
-    /// Whether records of it have been applied all the same.
-    var isPartial = false
+extension [DecodedMessage] {
+    /// Those that have not failed.
+    func without(_ failures: [FailedMessage]) -> [DecodedMessage] {
+        guard !failures.isEmpty else { return self }
+        let failed = Set(failures.map(\.message.offset))
+        return filter { !failed.contains($0.message.offset) }
+    }
+
+    /// The models of which records were destroyed.
+    var destroyedModels: Set<String> {
+        reduce(into: []) { models, message in
+            for event in message.events where event.name.change == .destroyed { models.insert(event.model) }
+        }
+    }
+
+    /// The names of all models, also of those whose records came along in others.
+    var modelNames: Set<String> {
+        var names: Set<String> = []
+        func collect(_ record: RecordPayload) {
+            for sideload in record.sideloads {
+                names.insert(sideload.model)
+                sideload.records.forEach(collect)
+            }
+        }
+        for message in self {
+            for event in message.events where !event.records.isEmpty {
+                names.insert(event.model)
+                event.records.forEach(collect)
+            }
+        }
+        return names
+    }
 }

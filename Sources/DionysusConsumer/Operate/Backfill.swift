@@ -39,7 +39,7 @@ public struct Backfill: Sendable {
             logger: nil
         )
         names = settings.columns
-        retry = RetryLoop(settings, ConsumerTelemetry(Instrumentation(), settings: settings, logger: logger))
+        retry = RetryLoop(maximumDelay: settings.maxRetryDelay, observer: RetryLog(LoggingErrorHandler(logger)))
     }
 
     /// Goes over all rows of a replica, or over those that an earlier run for the same columns has not come to.
@@ -135,4 +135,23 @@ public struct Backfill: Sendable {
         }
         return column
     }
+}
+
+/// Logs what is tried again.
+private struct RetryLog: RetryObserver {
+    private let errorHandler: LoggingErrorHandler
+
+    init(_ errorHandler: LoggingErrorHandler) { self.errorHandler = errorHandler }
+
+    func failed(
+        _ error: DionysusError,
+        to activity: String,
+        _ partition: TopicPartition?,
+        attempt: Int,
+        _ trouble: inout Trouble?
+    ) {
+        errorHandler.handle(error, ErrorContext(activity, attempt: attempt))
+    }
+
+    func recovered(from trouble: Trouble?) {}
 }

@@ -96,7 +96,7 @@ public struct ConsumerEvents: Sendable {
         var conflicts = 0
         while true {
             do {
-                return try await pipeline.replay(event) ? .done : .skipped
+                return try await pipeline.handleAgain(event) ? .done : .skipped
             } catch let error as DionysusError {
                 if error.code == .notFound { return .notFound }
                 conflicts += 1
@@ -122,4 +122,18 @@ public struct ConsumerEvents: Sendable {
 extension LoggedEvent {
     /// Where it stands in the log of messages.
     fileprivate var position: (TopicPartition, Int64, Int) { (source, offset, number) }
+}
+
+extension ConsumerPipeline {
+    /// Handles an event of the event log once more, on its own.
+    /// - Returns: Whether it was handled; nothing has been changed if a filter leaves it out.
+    /// - Throws: Why it can't be applied; nothing has been changed then.
+    fileprivate func handleAgain(_ event: LoggedEvent) async throws -> Bool {
+        let identity = topics[event.source.topic].eventIdentity ?? .position
+        let log = EventLog(group: event.group, identity: identity, reprocessed: event.id)
+        var progress = BatchProgress(of: event.message)
+        let delivery = Delivery(of: event.message, number: event.number, in: log)
+        guard case .done(let applied) = try await apply(delivery, &progress) else { return false }
+        return !applied.isLeftOut
+    }
 }

@@ -176,10 +176,10 @@ public struct ConsumerFailures: Sendable {
 
     private func retry(_ id: Int64, _ pipeline: ConsumerPipeline) async throws -> FailureRetry {
         guard var failure = try await stored(id) else { return FailureRetry(id: id, outcome: .notFound) }
-        var result = try await apply(failure, pipeline)
+        var result = try await applyAgain(failure, pipeline)
         guard result.outcome == .applied else { return result }
         while let follower = try await follower(of: failure) {
-            switch try await apply(follower, pipeline).outcome {
+            switch try await applyAgain(follower, pipeline).outcome {
             case .applied: result.released += 1
             case .failed:
                 result.stoppedAt = follower.id
@@ -204,15 +204,15 @@ public struct ConsumerFailures: Sendable {
         return try await stored(next)
     }
 
-    private func apply(_ failure: StoredFailure, _ pipeline: ConsumerPipeline) async throws -> FailureRetry {
+    private func applyAgain(_ failure: StoredFailure, _ pipeline: ConsumerPipeline) async throws -> FailureRetry {
         do {
             let resolution = Completion.resolve(failure.resolution(in: queries.group))
-            try await pipeline.replayPatiently(failure.message, completing: resolution)
-            return FailureRetry(id: failure.id, outcome: .applied)
-        } catch FailureResolution.Refusal.gone {
-            return FailureRetry(id: failure.id, outcome: .notFound)
-        } catch FailureResolution.Refusal.waits(let other) {
-            return FailureRetry(id: failure.id, outcome: .waiting, behind: other)
+            switch try await pipeline.applyAgain(failure.message, completing: resolution) {
+            case .done: return FailureRetry(id: failure.id, outcome: .applied)
+            case .refused(.failureWaits(let other)):
+                return FailureRetry(id: failure.id, outcome: .waiting, behind: other)
+            case .refused: return FailureRetry(id: failure.id, outcome: .notFound)
+            }
         } catch {
             guard let error = DionysusError(ofMessages: error), !error.isRetriable else { throw error }
             return try await fail(failure, DionysusError(once: failure.message, error))
@@ -253,15 +253,19 @@ public struct ConsumerFailures: Sendable {
 }
 
 extension ConsumerPipeline {
-    /// Replays a message, a few times over while the database asks for it.
+    /// Applies a message once more that was kept, a few times over while the database asks for it.
     ///
-    /// Unlike a consumer it does not wait for a database that is away for good: somebody waits for the answer.
-    func replayPatiently(_ message: ConsumedMessage, completing completion: Completion) async throws {
+    /// Unlike a consumer it does not wait until a database is back: somebody waits for the answer.
+    func applyAgain(
+        _ message: ConsumedMessage,
+        completing completion: Completion
+    ) async throws -> Verdict<Applied> {
         var tries = 1
         let backoff = Backoff(initial: .milliseconds(20), maximum: .seconds(1))
-        try await backoff.retrying(while: { tries < 8 }) {
+        return try await backoff.retrying(while: { tries < 8 }) {
             tries += 1
-            try await replay(message, completing: completion)
+            var progress = BatchProgress(of: message)
+            return try await apply(Delivery(retrying: message, completing: completion), &progress)
         }
     }
 }

@@ -112,38 +112,45 @@ struct DeadLetterReader {
         for partition in partitions { places[partition] = nil }
     }
 
-    private mutating func replay(_ letter: ConsumedMessage) async throws {
-        guard let place = places[letter.source] else { return }
-        do {
-            try await replay(letter, .replay(place, to: letter.offset + 1, positions))
-        } catch is PositionLost {
+    private mutating func replay(_ received: ConsumedMessage) async throws {
+        guard let place = places[received.source] else { return }
+        let completion = Completion.replay(place, to: received.offset + 1, positions)
+        guard try await apply(received, completing: completion) else {
             throw DionysusError(.conflict, "somebody else replays \(topic)", advice: "wait until that has ended")
         }
-        places[letter.source]?.stored = letter.offset + 1
-        finish(letter.source, upTo: letter.offset + 1)
+        places[received.source]?.stored = received.offset + 1
+        finish(received.source, upTo: received.offset + 1)
     }
 
     private mutating func finish(_ partition: TopicPartition, upTo next: Int64) {
         if let range = rest[partition], next >= range.next { rest[partition] = nil }
     }
 
-    private mutating func replay(_ received: ConsumedMessage, _ completion: Completion) async throws {
+    /// - Returns: Whether the place in the topic was still where this reader has moved it.
+    private mutating func apply(_ received: ConsumedMessage, completing completion: Completion) async throws -> Bool {
         guard let letter = DeadLetter(received), isOurs(letter) else {
-            _ = try await pipeline.persister.persist(BatchWrite(completion: completion))
+            guard try await complete(BatchWrite(completion: completion)) else { return false }
             summary.foreign += 1
-            return
+            return true
         }
         do {
-            try await pipeline.replayPatiently(letter.message, completing: completion)
+            guard case .done = try await pipeline.applyAgain(letter.message, completing: completion) else {
+                return false
+            }
             summary.applied += 1
         } catch {
             guard let error = DionysusError(ofMessages: error), !error.isRetriable else { throw error }
             let described = DionysusError(once: letter.message, error)
             logger.error("a message of \(topic) failed again: \(described)")
             let failure = FailedMessage(message: letter.message, error: described, attempts: letter.attempts + 1)
-            _ = try await pipeline.persister.persist(BatchWrite(failures: [failure], completion: completion))
+            guard try await complete(BatchWrite(failures: [failure], completion: completion)) else { return false }
             summary.recorded += 1
         }
+        return true
+    }
+
+    private func complete(_ write: BatchWrite) async throws -> Bool {
+        if case .done = try await pipeline.persister.write(write) { true } else { false }
     }
 
     /// Whether a message failed in this group, as far as it says.

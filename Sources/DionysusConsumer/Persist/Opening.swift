@@ -1,33 +1,38 @@
 import Dionysus
 
-/// What a transaction begins with: statements whose answers are looked at before anything is made of those that follow, so
-/// that they need no round trip of their own.
+/// The first statements of a transaction, whose answers decide whether it goes on.
+///
+/// The statements that follow run with them, so that they need no round trip of their own.
 struct Opening {
-    private struct Part {
+    private struct Check {
         let statements: [SQL]
-        let look: ([ResultSet], inout Transaction) throws -> Void
+        let refusal: ([ResultSet], inout Transaction) throws -> Refusal?
     }
 
-    private var parts: [Part] = []
+    private var checks: [Check] = []
 
     /// Adds statements.
-    /// - Parameter look: Looks at their answers, and throws if the transaction is not to be.
-    mutating func add(_ statements: [SQL], _ look: @escaping ([ResultSet], inout Transaction) throws -> Void) {
-        parts.append(Part(statements: statements, look: look))
+    /// - Parameter refusal: Looks at their answers, and says why the transaction is not to go on.
+    mutating func add(_ statements: [SQL], _ refusal: @escaping ([ResultSet], inout Transaction) throws -> Refusal?) {
+        checks.append(Check(statements: statements, refusal: refusal))
     }
 
     /// Runs what has been added, and what follows with it.
     /// - Returns: A result for each statement that follows.
-    mutating func run(before following: [SQL] = [], in transaction: inout Transaction) throws -> [ResultSet] {
-        let parts = parts
-        self.parts = []
-        let statements = parts.flatMap(\.statements) + following
-        guard !statements.isEmpty else { return [] }
+    mutating func run(
+        before following: [SQL] = [],
+        in transaction: inout Transaction
+    ) throws -> Verdict<[ResultSet]> {
+        let checks = checks
+        self.checks = []
+        let statements = checks.flatMap(\.statements) + following
+        guard !statements.isEmpty else { return .done([]) }
         var results = try transaction.run(statements)[...]
-        for part in parts {
-            try part.look(Array(results.prefix(part.statements.count)), &transaction)
-            results = results.dropFirst(part.statements.count)
+        for check in checks {
+            let answers = Array(results.prefix(check.statements.count))
+            if let refusal = try check.refusal(answers, &transaction) { return .refused(refusal) }
+            results = results.dropFirst(check.statements.count)
         }
-        return Array(results)
+        return .done(Array(results))
     }
 }

@@ -2,20 +2,20 @@ import Dionysus
 
 /// Work that code of the application wraps.
 ///
-/// Whatever the code does, the work succeeds once at most, and its outcome counts: an error of the work can't be swallowed,
-/// and an error that comes after it can't undo what has been committed.
+/// Whatever the code does, the work is done once at most, and its outcome counts: the code can neither hide an error of
+/// the work nor undo what has been committed by throwing afterwards.
 struct WrappedWork {
     private let wrapper: String
     private let errorHandler: any ErrorHandler
-    /// Whether the work may be called for again when it has failed.
+    /// Whether the code may call for the work again when it was not done.
     private let mayRepeat: Bool
     private let context: ErrorContext
 
     /// - Parameters:
-    ///   - wrapper: What wraps, for messages: `a middleware of v3_rentals`.
-    ///   - errorHandler: Is told of errors that come after the work.
-    ///   - context: What it is told about them.
-    ///   - mayRepeat: Whether the work may be called for again; that does nothing once it has succeeded.
+    ///   - wrapper: The code, for messages: `a middleware of v3_rentals`.
+    ///   - errorHandler: Gets the errors that come after the work.
+    ///   - context: What it gets with them.
+    ///   - mayRepeat: Whether the code may call for the work again; that does nothing once the work is done.
     init(by wrapper: String, _ errorHandler: any ErrorHandler, _ context: ErrorContext, mayRepeat: Bool = false) {
         self.mayRepeat = mayRepeat
         self.wrapper = wrapper
@@ -25,32 +25,35 @@ struct WrappedWork {
 
     /// Does the work.
     /// - Parameters:
-    ///   - work: The work.
-    ///   - wrap: Has to call what it is given, once unless it may be repeated.
+    ///   - work: The work. A refusal looks like an error to the code around it.
+    ///   - wrap: Has to call what it gets, once unless it may repeat that.
     /// - Returns: What the work returns.
     /// - Throws: What the work throws; what `wrap` throws before the work; ``DionysusError`` with code `declaration` if
-    ///   the work was not called for.
+    ///   `wrap` did not call for the work.
     func run<T: Sendable>(
-        _ work: () async throws -> T,
+        _ work: () async throws -> Verdict<T>,
         inside wrap: @escaping (_ next: () async throws -> Void) async throws -> Void
-    ) async throws -> T {
-        var outcome: Result<T, any Error>?
+    ) async throws -> Verdict<T> {
+        var outcome: Result<Verdict<T>, any Error>?
         do {
             try await failingMessages("\(wrapper) failed") {
                 try await wrap {
-                    if case .success? = outcome, mayRepeat { return }
+                    if case .success(.done)? = outcome, mayRepeat { return }
                     if outcome != nil, !mayRepeat { throw misuse("called for the work more than once") }
                     do {
-                        outcome = .success(try await work())
+                        let verdict = try await work()
+                        outcome = .success(verdict)
                     } catch {
                         outcome = .failure(error)
                         throw error
                     }
+                    if case .success(.refused(let refusal))? = outcome { throw refusal.error }
                 }
             }
         } catch {
             switch outcome {
-            case .success: errorHandler.handle(error, context)
+            case .success(.done): errorHandler.handle(error, context)
+            case .success(.refused): break
             case .failure(let workError): throw workError
             case nil: throw error
             }
@@ -68,7 +71,7 @@ struct WrappedWork {
 func failingMessages<T>(_ what: String, _ body: () async throws -> T) async throws -> T {
     do {
         return try await body()
-    } catch  where error is DionysusError || error is PositionLost || error is CancellationError {
+    } catch  where error is DionysusError || error is CancellationError {
         throw error
     } catch {
         throw DionysusError(.application, what, underlying: error)

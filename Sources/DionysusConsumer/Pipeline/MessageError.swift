@@ -3,11 +3,11 @@ import Dionysus
 extension DionysusError {
     /// An error as that of the messages that were being applied, whatever a handler of the application has thrown.
     ///
-    /// - Returns: nil for what concerns no single message: the work is to end or to begin anew, the partition belongs to
-    ///   somebody else, the declaration does not fit the database, or a replica can't be written at all.
+    /// - Returns: nil for what concerns no single message: the work is to end, the declaration does not fit the database, or
+    ///   a replica can't be written at all.
     init?(ofMessages error: any Error) {
         switch error {
-        case is CancellationError, is PositionLost, is WaitingChanged, is FailureResolution.Refusal: return nil
+        case is CancellationError: return nil
         case let error as DionysusError:
             guard error.code != .declaration, error.code != .replicaUnavailable else { return nil }
             self = error

@@ -36,14 +36,21 @@ struct MiddlewareChain: Sendable {
     }
 
     /// Does work on a batch inside all middleware.
-    /// - Parameter work: The work; when it returns, its effect has been committed.
+    /// - Parameter work: The work, which gets this chain.
     /// - Throws: What the work throws; ``DionysusError`` when a middleware fails before the work is done.
-    func handle(_ batch: MessageBatch, _ work: () async throws -> Void) async throws {
-        guard !middleware.isEmpty else { return try await work() }
-        try await retry.run("middleware of \(batch.partition)") {
+    func around<T: Sendable>(
+        _ batch: MessageBatch,
+        _ work: (MiddlewareChain) async throws -> Verdict<T>
+    ) async throws -> Verdict<T> {
+        guard !middleware.isEmpty else { return try await work(self) }
+        return try await retry.run("middleware of \(batch.partition)") {
             let name = "a middleware of \(batch.partition.topic)"
-            try await WrappedWork(by: name, errorHandler, context(of: batch), mayRepeat: true)
-                .run(work) { next in try await wrap(batch, middleware[...], next) }
+            return try await WrappedWork(by: name, errorHandler, context(of: batch), mayRepeat: true)
+                .run {
+                    try await work(self)
+                } inside: { next in
+                    try await wrap(batch, middleware[...], next)
+                }
         }
     }
 

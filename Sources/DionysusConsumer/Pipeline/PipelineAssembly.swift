@@ -24,10 +24,10 @@ extension ConsumerPipeline {
                 group: group
             )
         }
-        let retry = RetryLoop(settings, telemetry)
+        let retry = RetryLoop(maximumDelay: settings.maxRetryDelay, observer: telemetry)
         self.init(
             topics: topics,
-            naming: Naming(settings),
+            naming: settings.naming,
             clock: ReplicaClock(database: database, skew: settings.maxClockSkew),
             catalogue: ReplicaCatalogue(
                 database: database,
@@ -42,10 +42,9 @@ extension ConsumerPipeline {
                 failureLog: FailureLog(group: group)
             ),
             parking: Parking(deadLetters: deadLetters, retry: retry, telemetry: telemetry),
-            reactor: Reactor(didConsume: consumer.didConsume, telemetry: telemetry),
+            reactor: Reactor(didConsume: consumer.didConsume, eventBus: telemetry.eventBus, telemetry: telemetry),
             retry: retry,
-            retryPolicies: RetryPolicies(settings),
-            group: group,
+            settings: settings,
             telemetry: telemetry
         )
     }

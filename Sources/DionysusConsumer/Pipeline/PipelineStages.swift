@@ -1,22 +1,34 @@
 import Dionysus
 
-/// The stages of the pipeline, each with its time taken.
+/// The stages of the pipeline.
 extension ConsumerPipeline {
     /// The middleware around a topic's messages.
     func middleware(of topic: ConsumerTopic) -> MiddlewareChain {
         MiddlewareChain(middleware: topic.middleware, retry: retry, errorHandler: telemetry.errorHandler)
     }
 
+    /// Gives messages to the middleware that looks at each of them; what the event log keeps has been through it.
+    func receive(
+        _ delivery: Delivery,
+        through middleware: MiddlewareChain,
+        without waiting: WaitingMessages
+    ) async throws -> [ConsumedMessage] {
+        if case .loggedEvent = delivery.reason { return delivery.batch.messages }
+        return try await middleware.receive(delivery.batch.messages.filter { !waiting.contains($0) })
+    }
+
     /// Reads messages.
     func decode(
         _ messages: [ConsumedMessage],
-        of topic: ConsumerTopic
+        of topic: ConsumerTopic,
+        number: Int?
     ) async throws -> (messages: [DecodedMessage], failures: [FailedMessage]) {
         let horizon = try await retry.run("ask for the time") { try await clock.horizon() }
-        let timing = telemetry.metrics.begin(.decode)
-        defer { timing.end() }
-        return MessageDecoder(naming: naming, tombstonesDelete: topic.tombstonesDelete, horizon: horizon)
-            .decode(messages)
+        var decoded = await telemetry.metrics.stage(.decode) {
+            MessageDecoder(naming: naming, tombstonesDelete: topic.tombstonesDelete, horizon: horizon).decode(messages)
+        }
+        if let number { decoded.messages = decoded.messages.map { $0.numbered(number) } }
+        return decoded
     }
 
     /// Turns payloads into values of columns, once more with a fresh look at the tables if something does not fit, because
@@ -25,12 +37,12 @@ extension ConsumerPipeline {
         _ messages: [DecodedMessage],
         of topic: ConsumerTopic
     ) async throws -> (batch: BoundBatch, failures: [FailedMessage]) {
-        let timing = telemetry.metrics.begin(.bind)
-        defer { timing.end() }
-        let bound = try await bindOnce(messages, of: topic)
-        guard bound.failures.contains(where: { $0.error.code == .typeMismatch }) else { return bound }
-        catalogue.forget()
-        return try await bindOnce(messages, of: topic)
+        try await telemetry.metrics.stage(.bind) {
+            let bound = try await bindOnce(messages, of: topic)
+            guard bound.failures.contains(where: { $0.error.code == .typeMismatch }) else { return bound }
+            catalogue.forget()
+            return try await bindOnce(messages, of: topic)
+        }
     }
 
     private func bindOnce(
@@ -60,87 +72,135 @@ extension ConsumerPipeline {
         return try Binder.bind(messages, replicas: replicas, imports: topic.imports)
     }
 
-    /// Does with failed messages what the topic chose.
+    /// What really waits for messages that have failed; nil if that was assumed.
+    func corrected(
+        _ waiting: WaitingMessages,
+        by failures: [FailedMessage],
+        of topic: ConsumerTopic,
+        in delivery: Delivery
+    ) -> WaitingMessages? {
+        guard delivery.isReading, topic.failurePolicy.holdsKeys else { return nil }
+        return waiting.corrected(by: failures, in: delivery.batch)
+    }
+
+    /// Does with failed messages what the topic chose; a message that is applied on its own fails its delivery instead.
     /// - Returns: Those that are to be recorded in the database.
     func park(
         _ failures: [FailedMessage],
-        by policy: FailurePolicy,
+        of topic: ConsumerTopic,
+        in delivery: Delivery,
         _ progress: inout BatchProgress
     ) async throws -> [FailedMessage] {
-        guard !failures.isEmpty else { return [] }
-        let timing = telemetry.metrics.begin(.park)
-        defer { timing.end() }
-        tell(failures, policy, &progress)
-        let (recorded, sent) = try await parking.park(failures, by: policy, except: progress.sent)
-        progress.sent.formUnion(sent)
-        return recorded
+        guard let first = failures.first else { return [] }
+        guard delivery.isReading else { throw first.error }
+        let policy = topic.failurePolicy
+        report(failures, policy, &progress)
+        let sentBefore = progress.sent
+        let parked = try await telemetry.metrics.stage(.park) {
+            try await parking.park(failures, by: policy, except: sentBefore)
+        }
+        progress.sent.formUnion(parked.sent)
+        return parked.recorded
     }
 
-    /// Tells of each failed message once, however often its batch is divided.
-    private func tell(_ failures: [FailedMessage], _ policy: FailurePolicy, _ progress: inout BatchProgress) {
+    /// Reports each failed message once, however often its batch is divided.
+    private func report(_ failures: [FailedMessage], _ policy: FailurePolicy, _ progress: inout BatchProgress) {
         let failures = failures.sorted { $0.message.offset < $1.message.offset }
-        // What comes after the failure at which the consumer stops is not its concern any more.
+        // What comes after the failure at which the consumer stops does not concern it any more.
         for failure in policy == .stop ? Array(failures.prefix(1)) : failures
-        where progress.failed.insert(failure.message.offset).inserted {
-            progress.firstFailure = progress.firstFailure ?? failure.error
+        where progress.summary.failed.insert(failure.message.offset).inserted {
+            progress.summary.firstFailure = progress.summary.firstFailure ?? failure.error
             telemetry.failed(failure, policy)
         }
     }
 
-    /// The log of a topic's events, if it has one.
-    func log(of topic: ConsumerTopic) -> EventLog? {
-        topic.eventIdentity.map { EventLog(group: group, identity: $0) }
-    }
-
-    /// What is done beside replication.
-    func work(
-        on messages: [DecodedMessage],
+    /// Everything that a delivery's transaction writes.
+    func write(
+        _ prepared: PreparedMessages,
         without failures: [FailedMessage],
-        _ bound: BoundBatch,
-        _ batch: MessageBatch,
-        _ log: EventLog?
-    ) -> HandlerWork {
-        HandlerWork(
-            messages,
-            without: failures,
-            bound: bound,
-            of: batch,
-            topic: topics[batch.partition.topic],
+        recording parked: [FailedMessage],
+        of topic: ConsumerTopic,
+        in delivery: Delivery,
+        _ progress: BatchProgress
+    ) -> BatchWrite {
+        let log: EventLog? =
+            if case .loggedEvent(let log, _) = delivery.reason { log } else {
+                topic.eventIdentity.map { EventLog(group: settings.effectiveGroupID, identity: $0) }
+            }
+        let handlers = HandlerWork(
+            prepared.accepted,
+            without: failures.filter { !$0.isPartial },
+            bound: prepared.bound,
+            of: delivery.batch,
+            topic: topic,
             log: log,
             errorHandler: telemetry.errorHandler
         )
+        return write(prepared.bound, handlers, recording: parked, of: topic, in: delivery, progress)
     }
 
-    /// Writes everything in one transaction, with the offset behind the batch.
-    func persist(
+    /// What the transaction of a delivery writes.
+    func write(
         _ bound: BoundBatch,
         _ handlers: HandlerWork,
-        recording failures: [FailedMessage],
-        _ batch: PartitionBatch,
-        _ progress: inout BatchProgress
-    ) async throws -> PersistedBatch {
-        let write = BatchWrite(
-            batch: bound,
-            handlers: handlers,
-            failures: failures,
-            earlier: EarlierFailures(
-                group: group,
-                partition: batch.partition,
-                messages: batch.messages,
-                waiting: topics[batch.partition.topic].failurePolicy.holdsKeys ? progress.waiting : nil
-            ),
-            completion: .advance(progress.cursor, to: batch.next, mark: batch.mark)
+        recording parked: [FailedMessage],
+        of topic: ConsumerTopic,
+        in delivery: Delivery,
+        _ progress: BatchProgress
+    ) -> BatchWrite {
+        var write = BatchWrite(batch: bound, handlers: handlers, completion: delivery.completion)
+        guard delivery.isReading else { return write }
+        write.failures = parked + progress.waiting.failures(in: delivery.batch)
+        write.earlier = EarlierFailures(
+            group: settings.effectiveGroupID,
+            partition: delivery.batch.partition,
+            messages: delivery.batch.messages,
+            waiting: topic.failurePolicy.holdsKeys ? progress.waiting : nil
         )
+        return write
+    }
+
+    /// Writes everything in one transaction, with what the delivery completes.
+    func persist(_ write: BatchWrite, as delivery: Delivery) async throws -> Verdict<[AppliedEvent]> {
+        guard delivery.isReading else { return try await write.handlers.locked { try await persister.write(write) } }
         // What takes too long together is divided, and by itself tried until it gets through.
-        let fault: DionysusError.Code? = batch.messages.count > 1 ? .timeout : nil
-        let persisted = try await retry.run("write a batch", for: batch.partition, unless: fault) {
-            let timing = telemetry.metrics.begin(.persist)
-            defer { timing.end() }
-            return try await handlers.locked { try await persister.persist(write) }
+        let fault: DionysusError.Code? = delivery.batch.messages.count > 1 ? .timeout : nil
+        return try await retry.run("write a batch", for: delivery.batch.partition, unless: fault) {
+            try await telemetry.metrics.stage(.persist) {
+                try await write.handlers.locked { try await persister.write(write) }
+            }
         }
+    }
+
+    /// Notes what has been committed.
+    func note(
+        _ prepared: PreparedMessages,
+        _ applied: [AppliedEvent],
+        _ delivery: Delivery,
+        _ progress: inout BatchProgress
+    ) {
+        if delivery.isReading {
+            note(applied, of: delivery.batch, &progress)
+            telemetry.applied(prepared.tally(applied: applied.count), in: delivery.topic)
+        }
+        for event in prepared.skipped { telemetry.errorHandler.handle(event) }
+    }
+
+    /// Notes that a batch that was read has been committed with its offset.
+    func note(_ applied: [AppliedEvent], of batch: MessageBatch, _ progress: inout BatchProgress) {
         progress.cursor.stored = batch.next
-        progress.applied += persisted.applied.count
-        telemetry.committed(batch, at: progress.cursor)
-        return persisted
+        progress.summary.applied += applied.count
+        telemetry.committed(batch, isOneLane: progress.cursor.lane != nil)
+    }
+}
+
+extension DecodedMessage {
+    /// The same message, whose one record has a number of a message with more of them.
+    fileprivate func numbered(_ number: Int) -> DecodedMessage {
+        var copy = self
+        copy.events = events.map { event in
+            DecodedEvent(name: event.name, model: event.model, records: event.records.map { $0.numbered(number) })
+        }
+        return copy
     }
 }

@@ -15,3 +15,31 @@ struct PreparedMessages: Sendable {
     /// How many messages there were.
     let count: Int
 }
+
+extension PreparedMessages {
+    /// Whether filters have left out all there was.
+    var isLeftOut: Bool { !skipped.isEmpty && accepted.eventCount == 0 }
+
+    /// What became of the events once those that count have been applied.
+    func tally(applied: Int) -> EventTally {
+        let silent = decoded.filter(\.events.isEmpty)
+        let tombstones = silent.count(where: \.message.isTombstone)
+        let counts = (decoded.eventCount, accepted.eventCount, transformed.eventCount)
+        return EventTally(
+            applied: applied,
+            skipped: [
+                .outdated: bound.parts.reduce(0) { $0 + $1.events.count + $1.handovers.count } - applied,
+                .filtered: counts.0 - counts.1,
+                .collapsed: counts.1 - counts.2,
+                .noReplica: bound.parts.reduce(0) { $0 + $1.withoutReplica },
+                .refusedModel: bound.parts.reduce(0) { $0 + $1.refused },
+                .tombstone: tombstones,
+                .unknownEvent: silent.count - tombstones,
+            ]
+        )
+    }
+}
+
+extension [DecodedMessage] {
+    fileprivate var eventCount: Int { reduce(0) { $0 + $1.events.reduce(0) { $0 + $1.records.count } } }
+}

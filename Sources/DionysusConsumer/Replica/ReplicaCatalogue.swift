@@ -6,7 +6,8 @@ import Synchronization
 final class ReplicaCatalogue: Sendable {
     private let database: any Database
     private let factory: ModelFactory
-    private let naming: Naming
+    private let columns: ReplicaColumnNames
+    private let inflection: Inflection
     /// Where it is told what is left out of messages; nil where none are read.
     private let logger: Logger?
     /// How models are kept, by their names in each scope; nil for models that are not kept.
@@ -38,7 +39,8 @@ final class ReplicaCatalogue: Sendable {
         self.database = database
         self.factory = factory
         self.logger = logger
-        naming = Naming(settings)
+        columns = settings.columns
+        inflection = settings.inflection
     }
 
     /// How models are kept, without those that aren't.
@@ -79,7 +81,7 @@ final class ReplicaCatalogue: Sendable {
         for parent in parents.sorted() {
             for (relationship, policy) in replicas.tables[parent]?.declaration.associations ?? [:] {
                 guard case .replace = policy else { continue }
-                let names = [naming.inflection.singular(of: relationship), relationship].map(Inflection.camelized)
+                let names = [inflection.singular(of: relationship), relationship].map(Inflection.camelized)
                 for model in names where accepts(model) {
                     guard let table = try await part(model, scope, replicas) else { continue }
                     replicas.tables[model] = table
@@ -117,7 +119,6 @@ final class ReplicaCatalogue: Sendable {
         let unknown = models.filter { isUnknown(Key(scope: scope, model: $0), known) }.sorted()
         guard !unknown.isEmpty else { return known }
         let declarations = unknown.compactMap { factory.replica(of: $0, in: scope) }
-        let columns = naming.columns
         var replicas = try await tables(of: declarations.filter { $0.ownPersistence == nil })
         for declaration in declarations {
             if let handler = declaration.ownPersistence { replicas[declaration.remoteName] = .own(handler) }
@@ -232,8 +233,7 @@ final class ReplicaCatalogue: Sendable {
 
     private func tables(of declarations: [ReplicaModel]) async throws -> [String: Replica] {
         guard !declarations.isEmpty else { return [:] }
-        let columns = naming.columns
-        return try await database.transaction(.snapshot) { transaction in
+        return try await database.transaction(.snapshot) { [columns] transaction in
             var tables: [String: Replica] = [:]
             for declaration in declarations {
                 guard let name = declaration.table, let description = try transaction.describe(table: name) else {

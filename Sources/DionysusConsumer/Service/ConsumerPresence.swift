@@ -15,20 +15,22 @@ struct ConsumerPresence: Sendable {
     let group: String
     let database: any Database
     let retry: RetryLoop
+    let telemetry: ConsumerTelemetry
     private let member = UUID().uuidString.lowercased()
 
-    init(group: String, database: any Database, retry: RetryLoop) {
+    init(group: String, database: any Database, retry: RetryLoop, telemetry: ConsumerTelemetry) {
         self.group = group
         self.database = database
         self.retry = retry
+        self.telemetry = telemetry
     }
 
     /// Does a consumer's work, and shows for as long that it runs.
     /// - Throws: What the work throws; `CancellationError` when the service is to stop before the mark could be left.
     func kept<T>(while work: () async throws -> T) async throws -> T {
         try await retry.run("register the consumer") { try await leaveMark() }
-        var trouble: ConsumerVitals.Trouble?
-        retry.telemetry.databaseAnswered(after: &trouble)
+        var trouble: Trouble?
+        telemetry.databaseAnswered(after: &trouble)
         let outcome = await withTaskGroup(of: Void.self) { renewals in
             renewals.addTask { await renew() }
             let outcome: Result<T, any Error>
@@ -47,19 +49,19 @@ struct ConsumerPresence: Sendable {
 
     /// It also shows whether the database answers while there is nothing to write.
     private func renew() async {
-        var trouble: ConsumerVitals.Trouble?
+        var trouble: Trouble?
         var failures = 0
         while (try? await Task.sleep(for: Self.interval)) != nil {
             do {
                 try await leaveMark()
                 failures = 0
-                retry.telemetry.databaseAnswered(after: &trouble)
+                telemetry.databaseAnswered(after: &trouble)
             } catch {
                 // A mark that can't be renewed now is renewed next time; the offsets are safe without it.
                 if Task.isCancelled { return }
                 failures += 1
                 // One alone may have been in the way of a writer.
-                if failures > 1 { retry.telemetry.databaseFailed(error, &trouble) }
+                if failures > 1 { telemetry.databaseFailed(error, &trouble) }
             }
         }
     }

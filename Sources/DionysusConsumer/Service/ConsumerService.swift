@@ -58,7 +58,7 @@ public struct ConsumerService: Service {
     }
 
     private func consume(_ telemetry: ConsumerTelemetry) async throws {
-        let retry = RetryLoop(settings, telemetry)
+        let retry = RetryLoop(maximumDelay: settings.maxRetryDelay, observer: telemetry)
         do {
             try await retry.run("check the declaration") { try await check(consumer) }
             let identity = try await retry.run("look up the replica's identity") { try await loadIdentity() }
@@ -80,7 +80,6 @@ public struct ConsumerService: Service {
             var session = ConsumerSession(
                 member: member,
                 pipeline: pipeline,
-                database: database,
                 starts: StartingPositions(
                     topics: pipeline.topics,
                     offsets: OffsetStore(group: settings.effectiveGroupID),
@@ -88,10 +87,14 @@ public struct ConsumerService: Service {
                     broker: broker
                 ),
                 claim: claim,
-                settings: settings,
                 logger: logger
             )
-            let presence = ConsumerPresence(group: settings.effectiveGroupID, database: database, retry: retry)
+            let presence = ConsumerPresence(
+                group: settings.effectiveGroupID,
+                database: database,
+                retry: retry,
+                telemetry: telemetry
+            )
             let lag = ConsumerLag(consumer, database: database, broker: broker, settings: settings)
             do {
                 try await presence.kept { try await claim.watched { try await read(&session, claim, lag, retry) } }

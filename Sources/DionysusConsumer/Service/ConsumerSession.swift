@@ -8,12 +8,9 @@ struct ConsumerSession {
 
     let member: any MessageConsumer
     private let pipeline: ConsumerPipeline
-    private let database: any Database
-    private let offsets: OffsetStore
     private let starts: StartingPositions
     private let claim: GroupClaim
     private let losses: LogLosses
-    private let settings: ConsumerSettings
     private let logger: Logger
     private let reports = WorkerReports()
     private let slots: BatchSlots
@@ -34,27 +31,26 @@ struct ConsumerSession {
     init(
         member: any MessageConsumer,
         pipeline: ConsumerPipeline,
-        database: any Database,
         starts: StartingPositions,
         claim: GroupClaim,
-        settings: ConsumerSettings,
         logger: Logger
     ) {
+        let settings = pipeline.settings
         self.member = member
         self.pipeline = pipeline
-        self.database = database
-        offsets = OffsetStore(group: settings.effectiveGroupID)
         self.starts = starts
         self.claim = claim
         losses = LogLosses(group: settings.effectiveGroupID)
-        self.settings = settings
         self.logger = logger
         slots = BatchSlots(settings.concurrency)
         readAhead = ReadAhead(messages: 2 * settings.batchSize, bytes: settings.queuedBytes)
     }
 
-    /// Whom the session tells what it does.
     var telemetry: ConsumerTelemetry { pipeline.telemetry }
+
+    private var settings: ConsumerSettings { pipeline.settings }
+
+    private var database: any Database { pipeline.persister.database }
 
     /// How many bytes of messages are to be read at once.
     var allowance: Int { readAhead.allowance }
@@ -89,7 +85,7 @@ struct ConsumerSession {
             guard let ended = running[report.partition], ended.worker.queue.isClosed else { continue }
             await ended.task.value
             readAhead.end(ended.worker.place)
-            guard report.error is PositionLost else { throw report.error }
+            if case .failed(let error) = report.reason { throw error }
             let stored = try await load([report.partition])[report.partition]
             logger.warning(
                 "the offset of \(report.partition) was moved by another member: going on at \(stored.description)"
@@ -123,13 +119,6 @@ struct ConsumerSession {
         // A worker may have asked to go on before the pause took effect.
         let free = full.filter { !readAhead.isHeld($0) }
         if !free.isEmpty { try await member.resume(free) }
-    }
-
-    /// Goes on with what waited for partitions that have been given up.
-    private func readOn() async {
-        let free = readAhead.letGo()
-        // A member that can't read on says so by its next event.
-        if !free.isEmpty { try? await member.resume(free) }
     }
 
     private mutating func reach(_ end: Int64, of partition: TopicPartition) {
@@ -249,17 +238,15 @@ struct ConsumerSession {
     }
 
     private mutating func run(_ partition: TopicPartition, from stored: StoredPosition?) {
-        let context = PartitionWorker.Context(
+        let worker = PartitionWorker(
+            partition,
+            from: stored,
             member: member,
             pipeline: pipeline,
-            database: database,
-            offsets: offsets,
             slots: slots,
             readAhead: readAhead,
-            settings: settings,
             reports: reports
         )
-        let worker = PartitionWorker(partition, from: stored, context)
         running[partition] = RunningWorker(worker: worker, task: Task { await worker.run() })
     }
 
@@ -315,18 +302,21 @@ struct ConsumerSession {
 
     /// Moves the stored offset to where the log begins, and goes on there.
     private mutating func goOn(_ partition: TopicPartition, at first: Int64) async throws {
-        let stored = try await load([partition])[partition]
-        var next = stored
-        if let stored {
-            let moved = StoredPosition(next: first, lanes: stored.lanes)
-            try await pipeline.retry.run("move the offset", for: partition) { [offsets] in
-                try await database.transaction(.write) {
-                    try offsets.restart(partition, from: stored, at: moved, isElsewhere: true, in: &$0)
-                }
-            }
-            next = moved
+        guard let stored = try await load([partition])[partition] else {
+            return try await restart(partition, from: nil, at: .offset(first))
         }
-        try await restart(partition, from: next, at: .offset(first))
+        let moved = StoredPosition(next: first, lanes: stored.lanes)
+        let offsets = pipeline.persister.offsets
+        let isMoved = try await pipeline.retry.run("move the offset", for: partition) {
+            try await database.write {
+                try offsets.restart(partition, from: stored, at: moved, isElsewhere: true, in: &$0)
+                    ? .commit(true) : .rollBack(false)
+            }
+        }
+        guard !isMoved else { return try await restart(partition, from: moved, at: .offset(first)) }
+        // Another member has moved it meanwhile.
+        let other = try await load([partition])[partition]
+        try await restart(partition, from: other, at: start(at: other))
     }
 
     // MARK: Endings
@@ -340,7 +330,7 @@ struct ConsumerSession {
             ended.worker.queue.close()
             readAhead.end(ended.worker.place)
         }
-        await readOn()
+        await readAhead.readOn(member)
         await withTaskCancellationHandler {
             await withTaskGroup(of: Bool.self) { group in
                 group.addTask {
@@ -366,7 +356,7 @@ struct ConsumerSession {
             readAhead.end(ended.worker.place)
         }
         leaving += lost
-        await readOn()
+        await readAhead.readOn(member)
     }
 }
 

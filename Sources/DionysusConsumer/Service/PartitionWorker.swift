@@ -5,33 +5,17 @@ import Synchronization
 ///
 /// It works on a task of its own, so that a slow partition holds up neither the others nor the membership.
 final class PartitionWorker: Sendable {
-    /// What a worker needs, the same for all.
-    struct Context: Sendable {
-        let member: any MessageConsumer
-        let pipeline: ConsumerPipeline
-        let database: any Database
-        let offsets: OffsetStore
-        let slots: BatchSlots
-        let readAhead: ReadAhead
-        let settings: ConsumerSettings
-        /// Takes note of workers that have ended by themselves.
-        let reports: WorkerReports
-
-        /// Goes on with partitions that were left unread because enough waited.
-        func readOn() async {
-            let free = readAhead.letGo()
-            // A member that can't read on says so by its next event.
-            if !free.isEmpty { try? await member.resume(free) }
-        }
-    }
-
     let partition: TopicPartition
     let queue: MessageQueue
     /// What the database said when the worker began.
     let start: StoredPosition?
-    private let context: Context
+    private let member: any MessageConsumer
+    private let pipeline: ConsumerPipeline
+    private let slots: BatchSlots
+    private let readAhead: ReadAhead
+    private let reports: WorkerReports
     private let lanes = Mutex<VirtualLanes?>(nil)
-    /// Whether a batch is under way while the next one is waited for.
+    /// Whether a batch is being written while the next one is waited for.
     private let isWriting = Mutex(false)
     /// Offsets that the broker is still to be told; a later one takes an earlier one's place.
     private let finished = AsyncStream.makeStream(of: Int64.self, bufferingPolicy: .bufferingNewest(1))
@@ -41,32 +25,45 @@ final class PartitionWorker: Sendable {
     /// How many batches stand still because the replica can't be written, and how many are worked on at once.
     private let stillness = Mutex((standing: 0, of: 1))
 
-    init(_ partition: TopicPartition, from start: StoredPosition?, _ context: Context) {
+    /// - Parameters:
+    ///   - start: What the database says of the partition.
+    ///   - reports: Takes note if the worker ends by itself.
+    init(
+        _ partition: TopicPartition,
+        from start: StoredPosition?,
+        member: any MessageConsumer,
+        pipeline: ConsumerPipeline,
+        slots: BatchSlots,
+        readAhead: ReadAhead,
+        reports: WorkerReports
+    ) {
         self.partition = partition
         self.start = start
-        self.context = context
-        ahead = PreparationAhead(context.settings.memoryBudget)
-        let place = context.readAhead.begin(partition)
+        self.member = member
+        self.pipeline = pipeline
+        self.slots = slots
+        self.readAhead = readAhead
+        self.reports = reports
+        let settings = pipeline.settings
+        ahead = PreparationAhead(settings.memoryBudget)
+        let place = readAhead.begin(partition)
         self.place = place
-        queue = Self.makeQueue(2 * context.settings.batchSize, context.readAhead.largestShare, context) {
-            context.readAhead.add(messages: $0, bytes: $1, to: place)
+        queue = MessageQueue(
+            limit: 2 * settings.batchSize,
+            byteLimit: readAhead.largestShare,
+            batchLimit: settings.batchBytes
+        ) {
+            readAhead.add(messages: $0, bytes: $1, to: place)
+        } onTaken: {
+            await readAhead.readOn(member)
         }
     }
 
-    private static func makeQueue(
-        _ limit: Int,
-        _ bytes: Int,
-        _ context: Context,
-        onChange: @escaping @Sendable (_ messages: Int, _ bytes: Int) -> Void
-    ) -> MessageQueue {
-        MessageQueue(
-            limit: limit,
-            byteLimit: bytes,
-            batchLimit: context.settings.batchBytes,
-            onChange: onChange,
-            onTaken: { await context.readOn() }
-        )
-    }
+    private var database: any Database { pipeline.persister.database }
+
+    private var offsets: OffsetStore { pipeline.persister.offsets }
+
+    private var batchSize: Int { pipeline.settings.batchSize }
 
     /// Whether there is nothing to be done, and the partition's offset says so.
     var isIdle: Bool { queue.isIdle && !isWriting.withLock(\.self) && lanes.withLock { $0?.isIdle ?? true } }
@@ -75,37 +72,45 @@ final class PartitionWorker: Sendable {
     func run() async {
         async let telling: Void = tellFinished()
         do {
-            try await work()
+            if case .positionLost = try await work() { end(.positionLost) }
         } catch {
-            queue.close()
-            context.reports.add(WorkerReport(partition: partition, error: error))
+            end(.failed(error))
         }
         // The partition isn't given back before: its next owner may have got further.
         finished.continuation.finish()
         await telling
     }
 
-    private func work() async throws {
-        let lanes = context.pipeline.topics[partition.topic].lanes
+    private func end(_ reason: WorkerReport.Reason) {
+        queue.close()
+        reports.add(WorkerReport(partition: partition, reason: reason))
+    }
+
+    private func work() async throws -> WorkEnd {
+        let lanes = pipeline.topics[partition.topic].lanes
         guard lanes > 1 || (start?.lanes ?? 1) > 1 else { return try await applyInOrder(from: start?.next) }
 
-        guard let first = await queue.take(atMost: 1), let offset = first.first else { return }
+        guard let first = await queue.take(atMost: 1), let offset = first.first else { return .closed }
         queue.putBack(first)
         var position = start ?? StoredPosition(next: offset)
         if position.lanes != lanes, position.end > position.next {
-            position = try await apply(from: position, until: position.end)
-            if queue.isClosed { return }
+            guard let reached = try await applyInLanes(from: position, until: position.end) else {
+                return .positionLost
+            }
+            position = reached
+            if queue.isClosed { return .closed }
         }
         if position.lanes != lanes || start == nil {
             let next = StoredPosition(next: position.next, lanes: lanes)
-            try await restart(from: start == nil ? nil : position, at: next)
+            guard try await restart(from: start == nil ? nil : position, at: next) else { return .positionLost }
             position = next
         }
-        if lanes > 1 { _ = try await apply(from: position) } else { try await applyInOrder(from: position.next) }
+        guard lanes > 1 else { return try await applyInOrder(from: position.next) }
+        return try await applyInLanes(from: position) == nil ? .positionLost : .closed
     }
 
     /// Applies batch after batch, and reads the next one while one is written.
-    private func applyInOrder(from stored: Int64?) async throws {
+    private func applyInOrder(from stored: Int64?) async throws -> WorkEnd {
         var cursor = OffsetCursor(partition, stored: stored)
         var next = await nextBatch()
         while next != nil, !queue.isClosed {
@@ -113,11 +118,17 @@ final class PartitionWorker: Sendable {
             var memory: Memory? = try await memory(for: next)
             async let following = nextBatch()
             // The next one may be long in coming, and what was made of this one must not stay until then.
-            if let batch = next.take(), let memory = memory.take() { try await apply(batch, memory, from: &cursor) }
+            if let batch = next.take(), let memory = memory.take() {
+                guard try await apply(batch, memory, from: &cursor) else {
+                    queue.close()
+                    return .positionLost
+                }
+            }
             if let offset = cursor.stored { tell(offset) }
             isWriting.withLock { $0 = false }
             next = await following
         }
+        return .closed
     }
 
     /// What a batch takes, and what has been made of it ahead.
@@ -132,32 +143,40 @@ final class PartitionWorker: Sendable {
         return memory
     }
 
-    private func apply(_ next: NextBatch, _ memory: Memory, from cursor: inout OffsetCursor) async throws {
+    /// - Returns: Whether the offset is still where this member has moved it.
+    private func apply(_ next: NextBatch, _ memory: Memory, from cursor: inout OffsetCursor) async throws -> Bool {
         if let batch = next.batch {
-            cursor.stored = try await process(batch, cursor, memory)
+            switch try await apply(batch, cursor, memory) {
+            case .stored(let stored): cursor.stored = stored
+            case .positionLost: return false
+            }
             // A batch that was given up half-way is no place to go on from.
-            guard cursor.stored == batch.next else { return }
+            guard cursor.stored == batch.next else { return true }
         }
-        guard let end = next.end, end > cursor.stored ?? 0 else { return }
-        try await moveOn(cursor, to: end)
+        guard let end = next.end, end > cursor.stored ?? 0 else { return true }
+        guard try await moveOn(cursor, to: end) else { return false }
         cursor.stored = end
+        return true
     }
 
     /// Moves the offset past what is no message.
-    private func moveOn(_ cursor: OffsetCursor, to end: Int64) async throws {
-        try await context.pipeline.retry.run("move the offset", for: partition) {
-            try await context.database.transaction(.write) { [offsets = context.offsets] transaction in
+    /// - Returns: Whether it was still where this member has moved it.
+    private func moveOn(_ cursor: OffsetCursor, to end: Int64) async throws -> Bool {
+        let isMoved = try await pipeline.retry.run("move the offset", for: partition) {
+            try await database.write { [offsets] transaction in
                 var opening = Opening()
                 offsets.advance(cursor, to: end, mark: nil, transaction.dialect, in: &opening)
-                _ = try opening.run(in: &transaction)
+                if case .refused = try opening.run(in: &transaction) { return .rollBack(false) }
+                return .commit(true)
             }
         }
-        context.pipeline.telemetry.advanced(partition, to: end)
+        if isMoved { pipeline.telemetry.advanced(partition, to: end) }
+        return isMoved
     }
 
     private struct NextBatch {
         /// Nil if there is nothing but an end.
-        let batch: PartitionBatch?
+        let batch: MessageBatch?
         /// Up to where there are no messages behind the batch; nil if that isn't known.
         let end: Int64?
         /// About how much memory it takes while it is worked on.
@@ -168,12 +187,12 @@ final class PartitionWorker: Sendable {
 
     /// Waits for messages, and prepares them if there is memory for that.
     private func nextBatch() async -> NextBatch? {
-        guard let taken = await queue.take(atMost: context.settings.batchSize) else { return nil }
-        guard let batch = PartitionBatch(partition, taken.messages) else {
+        guard let taken = await queue.take(atMost: batchSize) else { return nil }
+        guard let batch = MessageBatch(partition, taken.messages) else {
             return NextBatch(batch: nil, end: taken.end)
         }
         let preparation = ahead.begin(taken.workingSize)
-        if let preparation { preparation.keep(await context.pipeline.prepareAhead(batch)) }
+        if let preparation { preparation.keep(await pipeline.prepareAhead(batch)) }
         return NextBatch(
             batch: batch,
             end: taken.end,
@@ -183,23 +202,27 @@ final class PartitionWorker: Sendable {
     }
 
     /// Applies batches of several lanes at once.
-    private func apply(from position: StoredPosition, until end: Int64? = nil) async throws -> StoredPosition {
-        let lanes = VirtualLanes(partition, at: position, batchSize: context.settings.batchSize) { lanes in
-            // How many messages the lanes may hold is their own affair, and how many bytes that of all.
-            Self.makeQueue(
-                self.context.settings.batchSize,
-                max(1, self.context.readAhead.largestShare / lanes),
-                self.context
-            ) { _, bytes in
-                self.context.readAhead.add(messages: 0, bytes: bytes, to: self.place)
+    /// - Returns: What the database says in the end; nil if another member has moved the offsets.
+    private func applyInLanes(
+        from position: StoredPosition,
+        until end: Int64? = nil
+    ) async throws -> StoredPosition? {
+        let (readAhead, place, member) = (readAhead, place, member)
+        let byteLimit = max(1, readAhead.largestShare / position.lanes)
+        let lanes = VirtualLanes(partition, at: position, batchSize: batchSize) { [settings = pipeline.settings] in
+            // The queue of each lane bounds its messages, and all of them together their bytes.
+            MessageQueue(limit: settings.batchSize, byteLimit: byteLimit, batchLimit: settings.batchBytes) { _, bytes in
+                readAhead.add(messages: 0, bytes: bytes, to: place)
+            } onTaken: {
+                await readAhead.readOn(member)
             }
-        } process: { batch, cursor in
-            let memory = try await self.context.settings.memoryBudget.reserve(batch.messages.workingSize)
-            return try await self.process(batch, cursor, (nil, memory))
+        } apply: { batch, cursor in
+            let memory = try await self.pipeline.settings.memoryBudget.reserve(batch.messages.workingSize)
+            return try await self.apply(batch, cursor, (nil, memory))
         } flush: { from, to, mark in
-            try await self.context.pipeline.retry.run("move the offset", for: self.partition) {
-                try await self.context.database.transaction(.write) {
-                    try self.context.offsets.follow(
+            let isMoved = try await self.pipeline.retry.run("move the offset", for: self.partition) {
+                try await self.database.transaction(.write) {
+                    try self.offsets.follow(
                         self.partition,
                         from: from,
                         to: to,
@@ -209,8 +232,10 @@ final class PartitionWorker: Sendable {
                     )
                 }
             }
-            self.context.pipeline.telemetry.advanced(self.partition, to: to)
+            guard isMoved else { return false }
+            self.pipeline.telemetry.advanced(self.partition, to: to)
             self.tell(to)
+            return true
         }
         stillness.withLock { $0.of = position.lanes }
         self.lanes.withLock { $0 = lanes }
@@ -221,53 +246,57 @@ final class PartitionWorker: Sendable {
         return try await lanes.run(queue, until: end)
     }
 
-    private func process(
-        _ batch: PartitionBatch,
-        _ cursor: OffsetCursor,
-        _ memory: Memory
-    ) async throws -> Int64? {
+    private func apply(_ batch: MessageBatch, _ cursor: OffsetCursor, _ memory: Memory) async throws -> AppliedBatch {
+        let end: BatchEnd
         do {
             defer { memory.memory?.release() }
-            return try await context.slots.use {
-                try await context.pipeline.process(batch, from: cursor, prepared: memory.prepared)
+            end = try await slots.use {
+                try await pipeline.applyOrPark(batch, from: cursor, prepared: memory.prepared)
             }
-        } catch let outage as ReplicaOutage {
-            return try await process(batch, after: outage)
+        }
+        switch end {
+        case .stored(let stored): return .stored(stored)
+        case .positionLost: return .positionLost
+        case .outage(let error, let cursor): return try await apply(batch, from: cursor, after: error)
         }
     }
 
     /// Waits until the replica can be written, and holds neither a slot nor memory meanwhile, so that other partitions go
     /// on.
-    private func process(_ batch: PartitionBatch, after outage: ReplicaOutage) async throws -> Int64? {
-        let pipeline = context.pipeline
+    private func apply(
+        _ batch: MessageBatch,
+        from start: OffsetCursor,
+        after outage: DionysusError
+    ) async throws -> AppliedBatch {
         noteStanding(1)
         defer { noteStanding(-1) }
         ahead.giveUp()
-        await context.readOn()
-        var outage = outage
+        await readAhead.readOn(member)
+        var (error, cursor) = (outage, start)
         var failures = 0
-        var trouble: ConsumerVitals.Trouble?
+        var trouble: Trouble?
         defer { pipeline.telemetry.recovered(from: trouble) }
         while !queue.isClosed {
             failures += 1
             pipeline.catalogue.forget()
-            let error = outage.error.waitedFor
-            pipeline.telemetry.failed(error, to: "write a batch", partition, attempt: failures, &trouble)
+            pipeline.telemetry.failed(error.waitedFor, to: "write a batch", partition, attempt: failures, &trouble)
             try await pipeline.retry.pause(afterFailures: failures)
-            guard let rest = batch.following(outage.cursor) else { return outage.cursor.stored }
+            guard let rest = batch.following(cursor.stored) else { return .stored(cursor.stored) }
+            let end: BatchEnd
             do {
                 let memory = try await ahead.reserve(rest.messages.workingSize)
                 defer { memory.release() }
-                let stored = try await context.slots.use { [outage] in
-                    try await pipeline.process(rest, from: outage.cursor)
-                }
-                pipeline.telemetry.written(partition, after: outage.error)
-                return stored
-            } catch let another as ReplicaOutage {
-                outage = another
+                end = try await slots.use { [cursor] in try await pipeline.applyOrPark(rest, from: cursor) }
+            }
+            switch end {
+            case .stored(let stored):
+                pipeline.telemetry.written(partition, after: error)
+                return .stored(stored)
+            case .positionLost: return .positionLost
+            case .outage(let newError, let newCursor): (error, cursor) = (newError, newCursor)
             }
         }
-        return outage.cursor.stored
+        return .stored(cursor.stored)
     }
 
     private func noteStanding(_ change: Int) {
@@ -275,18 +304,19 @@ final class PartitionWorker: Sendable {
             stillness.standing += change
             return stillness.standing >= stillness.of
         }
-        context.readAhead.note(standsStill: standsStill, place)
+        readAhead.note(standsStill: standsStill, place)
     }
 
-    private func restart(from stored: StoredPosition?, at position: StoredPosition) async throws {
-        try await context.pipeline.retry.run("set up the lanes", for: partition) {
-            try await context.database.transaction(.write) { [context, partition] in
-                try context.offsets.restart(partition, from: stored, at: position, in: &$0)
+    /// - Returns: Whether the offset was still where this member has moved it.
+    private func restart(from stored: StoredPosition?, at position: StoredPosition) async throws -> Bool {
+        try await pipeline.retry.run("set up the lanes", for: partition) {
+            try await database.write { [offsets, partition] in
+                try offsets.restart(partition, from: stored, at: position, in: &$0) ? .commit(true) : .rollBack(false)
             }
         }
     }
 
-    /// Has the broker told, for tools that show lag.
+    /// Tells the broker, for tools that show lag.
     ///
     /// The position that counts is the stored one, so no batch waits until the broker has taken note.
     private func tell(_ offset: Int64) { finished.continuation.yield(offset) }
@@ -294,19 +324,41 @@ final class PartitionWorker: Sendable {
     private func tellFinished() async {
         for await offset in finished.stream {
             do {
-                try await context.member.commit([partition: offset])
+                try await member.commit([partition: offset])
             } catch {
-                context.pipeline.telemetry.failed(error, to: "tell the broker the group's offset", partition)
+                pipeline.telemetry.failed(error, to: "tell the broker the group's offset", partition)
             }
         }
     }
 }
 
-/// Why a worker has ended by itself.
+/// How the work on a partition ends.
+private enum WorkEnd {
+    /// The partition is given back.
+    case closed
+    /// Another member has moved the partition's offset.
+    case positionLost
+}
+
+/// What became of a batch for which its worker may have waited.
+enum AppliedBatch: Sendable {
+    /// The offset that is stored now.
+    case stored(Int64?)
+    /// Another member has moved the offset.
+    case positionLost
+}
+
+/// A worker that has ended by itself.
 struct WorkerReport: Sendable {
+    enum Reason: Sendable {
+        /// Another member has moved the partition's offset.
+        case positionLost
+        /// `CancellationError`, or what stops the consumer.
+        case failed(any Error)
+    }
+
     let partition: TopicPartition
-    /// ``PositionLost``, `CancellationError`, or what stops the consumer.
-    let error: any Error
+    let reason: Reason
 }
 
 /// The workers that have ended by themselves, for the session to deal with.
@@ -315,7 +367,7 @@ final class WorkerReports: Sendable {
 
     func add(_ report: WorkerReport) { reports.withLock { $0.append(report) } }
 
-    /// The reports that nobody has taken yet.
+    /// The reports that have not been taken yet.
     func take() -> [WorkerReport] {
         reports.withLock { reports in
             defer { reports = [] }

@@ -129,3 +129,12 @@ final class ReadAhead: Sendable {
         content.messages <= messages / 2 && content.bytes <= largestShare / 2
     }
 }
+
+extension ReadAhead {
+    /// Goes on with partitions that were left unread because enough waited.
+    func readOn(_ member: any MessageConsumer) async {
+        let free = letGo()
+        // A member that can't read on says so by its next event.
+        if !free.isEmpty { try? await member.resume(free) }
+    }
+}

@@ -5,10 +5,4 @@ struct Naming: Sendable {
     let columns: ReplicaColumnNames
     let softDeleteAttribute: String
     let inflection: Inflection
-
-    init(_ settings: ConsumerSettings) {
-        columns = settings.columns
-        softDeleteAttribute = settings.softDeleteAttribute
-        inflection = settings.inflection
-    }
 }

@@ -1,14 +1,39 @@
 import Dionysus
 import ServiceLifecycle
 
+/// Learns of what failed and is tried again until it succeeds.
+protocol RetryObserver: Sendable {
+    /// A try has failed.
+    /// - Parameters:
+    ///   - activity: What was tried, to stand after "could not".
+    ///   - partition: The partition that it was for, if it was for one.
+    ///   - attempt: How many tries have failed in a row.
+    ///   - trouble: Stands for all of them.
+    func failed(
+        _ error: DionysusError,
+        to activity: String,
+        _ partition: TopicPartition?,
+        attempt: Int,
+        _ trouble: inout Trouble?
+    )
+
+    /// What had failed has succeeded, or is not tried any more.
+    func recovered(from trouble: Trouble?)
+}
+
+/// Something that is tried again until it succeeds.
+struct Trouble: Sendable, Hashable {
+    let number: Int
+}
+
 /// Runs something again until the database or the broker is there.
 struct RetryLoop: Sendable {
-    let backoff: Backoff
-    let telemetry: ConsumerTelemetry
+    private let backoff: Backoff
+    private let observer: any RetryObserver
 
-    init(_ settings: ConsumerSettings, _ telemetry: ConsumerTelemetry) {
-        backoff = Backoff(initial: .milliseconds(100), maximum: settings.maxRetryDelay)
-        self.telemetry = telemetry
+    init(maximumDelay: Duration, observer: any RetryObserver) {
+        backoff = Backoff(initial: .milliseconds(100), maximum: maximumDelay)
+        self.observer = observer
     }
 
     /// Runs an operation until it succeeds or fails for good.
@@ -26,14 +51,14 @@ struct RetryLoop: Sendable {
         _ operation: () async throws -> T
     ) async throws -> T {
         var failures = 0
-        var trouble: ConsumerVitals.Trouble?
-        defer { telemetry.recovered(from: trouble) }
+        var trouble: Trouble?
+        defer { observer.recovered(from: trouble) }
         while true {
             do {
                 return try await operation()
             } catch let error as DionysusError where error.isRetriable && error.code != fault {
                 failures += 1
-                telemetry.failed(error, to: activity, partition, attempt: failures, &trouble)
+                observer.failed(error, to: activity, partition, attempt: failures, &trouble)
                 try await pause(afterFailures: failures)
             }
         }

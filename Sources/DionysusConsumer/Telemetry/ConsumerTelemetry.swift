@@ -3,8 +3,8 @@ import Logging
 import ServiceLifecycle
 import Tracing
 
-/// Tells the outside what a consumer does: monitor, event bus, error handler, metrics, spans and heartbeat.
-struct ConsumerTelemetry: Sendable {
+/// Tells the outside what a consumer does: monitor, error handler, metrics, spans and heartbeat.
+struct ConsumerTelemetry: RetryObserver {
     let metrics: ConsumerMetrics
     private let instrumentation: Instrumentation
     let errorHandler: any ErrorHandler
@@ -37,6 +37,9 @@ struct ConsumerTelemetry: Sendable {
     }
 
     private var monitor: Monitor { instrumentation.monitor }
+
+    /// The event bus of the application, on which telemetry itself publishes nothing.
+    var eventBus: any EventBus { instrumentation.eventBus }
 
     // MARK: The consumer's life
 
@@ -162,7 +165,7 @@ struct ConsumerTelemetry: Sendable {
         to activity: String,
         _ partition: TopicPartition?,
         attempt: Int,
-        _ trouble: inout ConsumerVitals.Trouble?
+        _ trouble: inout Trouble?
     ) {
         failed(error, to: activity, partition, attempt: attempt)
         if attempt > 1 { vitals.note("could not \(activity): \(error)", as: &trouble) } else { vitals.tried() }
@@ -170,14 +173,14 @@ struct ConsumerTelemetry: Sendable {
     }
 
     /// What had failed has succeeded, or is not tried any more.
-    func recovered(from trouble: ConsumerVitals.Trouble?) {
+    func recovered(from trouble: Trouble?) {
         guard let trouble else { return }
         vitals.forget(trouble)
         beat()
     }
 
     /// The replica's database has answered, or has taken something.
-    func databaseAnswered(after trouble: inout ConsumerVitals.Trouble?) {
+    func databaseAnswered(after trouble: inout Trouble?) {
         vitals.databaseAnswered()
         guard trouble != nil else { return }
         recovered(from: trouble)
@@ -186,7 +189,7 @@ struct ConsumerTelemetry: Sendable {
     }
 
     /// The replica's database can't be reached while nothing is to be written to it, which is told once.
-    func databaseFailed(_ error: any Error, _ trouble: inout ConsumerVitals.Trouble?) {
+    func databaseFailed(_ error: any Error, _ trouble: inout Trouble?) {
         if trouble == nil { tell(error, ErrorContext("reach the replica's database")) }
         vitals.note(
             "the replica's database can't be reached: \((error as? DionysusError)?.message ?? "\(error)")",
@@ -209,34 +212,42 @@ struct ConsumerTelemetry: Sendable {
     // MARK: Batches
 
     /// Tells of a batch from its beginning to its end, retries included.
+    /// - Parameters:
+    ///   - summary: What the progress says of the batch.
+    ///   - work: The work.
+    ///   - failure: What of the work's result is an error.
     /// - Throws: What the work throws.
-    func follow(
-        _ batch: PartitionBatch,
-        _ progress: inout BatchProgress,
-        _ work: (inout BatchProgress) async throws -> Void
-    ) async throws {
+    func follow<Progress, Result>(
+        _ batch: MessageBatch,
+        _ progress: inout Progress,
+        _ summary: KeyPath<Progress, BatchSummary>,
+        _ work: (inout Progress) async throws -> Result,
+        failing failure: (Result) -> (any Error)?
+    ) async throws -> Result {
         let following = begin(batch)
         do {
+            let result: Result
             if let span = following.span {
-                try await ServiceContext.$current.withValue(span.context) { try await work(&progress) }
+                result = try await ServiceContext.$current.withValue(span.context) { try await work(&progress) }
             } else {
-                try await work(&progress)
+                result = try await work(&progress)
             }
+            end(following, progress[keyPath: summary], failure(result))
+            return result
         } catch {
-            end(following, progress, error)
+            end(following, progress[keyPath: summary], error)
             throw error
         }
-        end(following, progress, nil)
     }
 
     private struct Following {
-        let batch: PartitionBatch
+        let batch: MessageBatch
         let number: Int
         let start: ContinuousClock.Instant
         let span: ProcessSpan?
     }
 
-    private func begin(_ batch: PartitionBatch) -> Following {
+    private func begin(_ batch: MessageBatch) -> Following {
         metrics.took(batch.messages.count)
         monitor.emit(
             ReplicaConsumer.ProcessingBatch(partition: batch.partition, messages: batch.messages.count)
@@ -249,18 +260,18 @@ struct ConsumerTelemetry: Sendable {
         )
     }
 
-    private func end(_ following: Following, _ progress: BatchProgress, _ error: (any Error)?) {
+    private func end(_ following: Following, _ summary: BatchSummary, _ error: (any Error)?) {
         let (batch, duration) = (following.batch, ContinuousClock.now - following.start)
         vitals.ended(following.number)
         metrics.processed(batch.partition, in: duration, error)
         // That the service is to end is nobody's fault.
-        following.span?.end(progress.firstFailure ?? (error is CancellationError ? nil : error))
+        following.span?.end(summary.firstFailure ?? (error is CancellationError ? nil : error))
         monitor.emit(
             ReplicaConsumer.ProcessedBatch(
                 partition: batch.partition,
                 messages: batch.messages.count,
-                applied: progress.applied,
-                failed: progress.failed.count,
+                applied: summary.applied,
+                failed: summary.failed.count,
                 duration: duration,
                 error: error
             )
@@ -268,7 +279,7 @@ struct ConsumerTelemetry: Sendable {
     }
 
     /// The database refused messages together or one of them alone, which are tried again, in halves or as they are.
-    func retrying(_ batch: PartitionBatch, _ error: DionysusError, attempt: Int) {
+    func retrying(_ batch: MessageBatch, _ error: DionysusError, attempt: Int) {
         vitals.tried()
         metrics.retried(batch.partition.topic)
         let (first, partition) = (batch.messages.first?.offset, batch.partition)
@@ -322,11 +333,12 @@ struct ConsumerTelemetry: Sendable {
     }
 
     /// The messages of a batch and an offset have been committed.
-    func committed(_ batch: PartitionBatch, at cursor: OffsetCursor) {
+    /// - Parameter isOneLane: Whether they are those of one lane among several.
+    func committed(_ batch: MessageBatch, isOneLane: Bool) {
         vitals.databaseAnswered()
         metrics.consumed(batch.messages.count, from: batch.partition.topic)
-        // Of one lane among several it isn't known whether the others have come as far.
-        guard cursor.lane == nil else { return }
+        // The other lanes may not have come as far.
+        guard !isOneLane else { return }
         lag.advance(batch.partition, to: batch.next, batch.messages.last?.timestamp)
     }
 
@@ -340,25 +352,6 @@ struct ConsumerTelemetry: Sendable {
     }
 
     // MARK: Reactions
-
-    /// Tells the event bus of events that have been committed together.
-    func publish(_ events: [ConsumedEvent]) async {
-        guard let first = events.first, instrumentation.eventBus.isObserved(ConsumedBatch.self) else { return }
-        let batch = ConsumedBatch(source: first.source, events: events)
-        await publish(batch, first.source, offset: first.offset)
-    }
-
-    /// Tells the event bus of an event that has been committed.
-    func publish(_ event: ConsumedEvent) async { await publish(event, event.source, offset: event.offset) }
-
-    /// Whether somebody wants to hear of events on the bus.
-    var isBusObserved: Bool { instrumentation.eventBus.isObserved(ConsumedEvent.self) }
-
-    private func publish(_ event: any BusEvent, _ source: TopicPartition, offset: Int64) async {
-        await instrumentation.eventBus.publish(event) { error in
-            reactionFailed(error, "tell a subscriber of \(type(of: event).name)", source, offset: offset)
-        }
-    }
 
     /// What the application does after a commit has failed; it is not done again.
     func reactionFailed(_ error: any Error, _ activity: String, _ source: TopicPartition, offset: Int64) {

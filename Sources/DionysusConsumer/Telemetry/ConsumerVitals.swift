@@ -3,11 +3,6 @@ import Synchronization
 
 /// Knows how a consumer is: what it owns and works on, since when, and what is the matter.
 final class ConsumerVitals: Sendable {
-    /// Something that is tried again until it succeeds.
-    struct Trouble: Sendable, Hashable {
-        fileprivate let number: Int
-    }
-
     fileprivate struct Batch {
         let partition: TopicPartition
         let start: ContinuousClock.Instant

@@ -13,7 +13,7 @@ struct ProcessSpan: Sendable {
     private static let maximumLinks = 128
 
     /// Starts the span.
-    init(_ batch: PartitionBatch, _ tracer: any Tracer, system: String, settings: ConsumerSettings) {
+    init(_ batch: MessageBatch, _ tracer: any Tracer, system: String, settings: ConsumerSettings) {
         let span: any Span = tracer.startSpan(
             "process \(batch.partition.topic)",
             context: .current ?? .topLevel,

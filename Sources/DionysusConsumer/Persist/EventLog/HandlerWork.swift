@@ -49,7 +49,7 @@ struct HandlerWork: Sendable {
     var areCalledLast: Bool { middleware.isEmpty && lock == nil && log == nil }
 
     /// Does work while nobody else works on the same records.
-    func locked<T: Sendable>(_ work: () async throws -> T) async throws -> T {
+    func locked<T: Sendable>(_ work: () async throws -> Verdict<T>) async throws -> Verdict<T> {
         guard let lock else { return try await work() }
         return try await lock.hold(work)
     }

@@ -12,27 +12,33 @@ struct EarlierFailures: Sendable {
     /// messages wait that were assumed to.
     ///
     /// Retries hold a lock against this, so that no message comes to wait behind one that is being applied. A partition
-    /// without failures, as nearly all are, costs one small query. If others wait, the opening throws ``WaitingChanged``.
+    /// without failures, as nearly all are, costs one small query. If others wait, the transaction is
+    /// refused.
     func settle(_ dialect: any SQLDialect, in opening: inout Opening) {
         let failures = RecordedPartition(group: group, partition: partition)
         let lock = waiting == nil ? [] : failures.lock(dialect, shared: true)
         opening.add(lock + [failures.any]) { found, transaction in
-            if found.last?.isEmpty == false {
-                try settle(failures, in: &transaction)
-            } else {
-                try waiting?.compare(with: [:], in: messages)
-            }
+            let corrected =
+                if found.last?.isEmpty == false {
+                    try settle(failures, in: &transaction)
+                } else {
+                    waiting?.corrected(byRecorded: [:], in: messages)
+                }
+            return corrected.map { .otherMessagesWait($0) }
         }
     }
 
-    private func settle(_ failures: RecordedPartition, in transaction: inout Transaction) throws {
+    private func settle(
+        _ failures: RecordedPartition,
+        in transaction: inout Transaction
+    ) throws -> WaitingMessages? {
         let dialect = transaction.dialect
         try transaction.run(failures.delete(messages.map(\.offset), dialect))
-        guard let waiting else { return }
+        guard let waiting else { return nil }
         let keys = Set(messages.compactMap(\.key))
         let rows = try transaction.run(failures.lowestOffsets(under: keys, dialect)).rows
         let recorded = try rows.map { row in (row.bytes(0) ?? [], try row.integer(1) ?? .max) }
-        try waiting.compare(with: Dictionary(recorded, uniquingKeysWith: min), in: messages)
+        return waiting.corrected(byRecorded: Dictionary(recorded, uniquingKeysWith: min), in: messages)
     }
 }
 

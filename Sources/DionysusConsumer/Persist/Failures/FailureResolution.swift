@@ -10,24 +10,16 @@ struct FailureResolution: Sendable {
     /// Whether it waits behind an earlier failure of its key.
     let waits: Bool
 
-    /// Why a failure is not to be applied now.
-    enum Refusal: Error {
-        /// It is not there any more.
-        case gone
-        /// It waits behind another.
-        case waits(behind: Int64)
-    }
-
     /// Removes the failure; of several that try, one succeeds.
-    /// - Throws: ``Refusal``, or what the database throws.
-    func resolve(in transaction: inout Transaction) throws {
+    /// - Returns: Why its message is not to be applied now, if it isn't.
+    func resolve(in transaction: inout Transaction) throws -> Refusal? {
         let lock = partition.lock(transaction.dialect, shared: false)
         if !lock.isEmpty { try transaction.run(lock) }
         if waits, let key, let first = try transaction.run(partition.first(under: key, before: offset)).first {
-            throw Refusal.waits(behind: try first.integer(0) ?? 0)
+            return .failureWaits(behind: try first.integer(0) ?? 0)
         }
         let group = partition.group
         let removal: SQL = "DELETE FROM dionysus_failures WHERE id = \(id) AND \"group\" = \(group)"
-        guard try transaction.run(removal).affectedRows == 1 else { throw Refusal.gone }
+        return try transaction.run(removal).affectedRows == 1 ? nil : .failureGone
     }
 }

@@ -15,42 +15,37 @@ struct WaitingMessages: Sendable {
     }
 
     /// The messages of a batch that wait, as they are recorded.
-    func failures(in batch: PartitionBatch) -> [FailedMessage] {
+    func failures(in batch: MessageBatch) -> [FailedMessage] {
         batch.messages.filter(contains).map { FailedMessage(waiting: $0) }
     }
 
     /// Compares the assumption with the failures of a batch that were found before the database is asked.
-    /// - Throws: ``WaitingChanged``.
-    func compare(with failures: [FailedMessage], in batch: PartitionBatch) throws {
+    /// - Returns: What really waits; nil if the assumption was right.
+    func corrected(by failures: [FailedMessage], in batch: MessageBatch) -> WaitingMessages? {
         var failed: [[UInt8]: Int64] = [:]
         for failure in failures {
             guard let key = failure.message.key else { continue }
             failed[key] = min(failed[key] ?? .max, failure.message.offset)
         }
         let found = batch.messages.following(failed)
-        guard found != behindOthers.intersection(batch.messages.map(\.offset)) else { return }
-        var changed = self
-        changed.behindOthers = found
-        throw WaitingChanged(waiting: changed)
+        guard found != behindOthers.intersection(batch.messages.map(\.offset)) else { return nil }
+        var corrected = self
+        corrected.behindOthers = found
+        return corrected
     }
 
     /// Compares the assumption with what is recorded in the database.
     /// - Parameters:
     ///   - recorded: The lowest offset that is recorded under each key.
     ///   - messages: The messages of the batch.
-    /// - Throws: ``WaitingChanged``.
-    func compare(with recorded: [[UInt8]: Int64], in messages: [ConsumedMessage]) throws {
+    /// - Returns: What really waits; nil if the assumption was right.
+    func corrected(byRecorded recorded: [[UInt8]: Int64], in messages: [ConsumedMessage]) -> WaitingMessages? {
         let found = messages.following(recorded)
-        guard found != behindRecorded.intersection(messages.map(\.offset)) else { return }
-        var changed = self
-        changed.behindRecorded = found
-        throw WaitingChanged(waiting: changed)
+        guard found != behindRecorded.intersection(messages.map(\.offset)) else { return nil }
+        var corrected = self
+        corrected.behindRecorded = found
+        return corrected
     }
-}
-
-/// Other messages wait than was assumed.
-struct WaitingChanged: Error {
-    let waiting: WaitingMessages
 }
 
 extension FailedMessage {

@@ -29,6 +29,11 @@ struct LogMark: Sendable, Hashable {
     var text: String { "\(offset):\(timestamp):\(String(checksum, radix: 16))" }
 }
 
+extension MessageBatch {
+    /// What is remembered of the last message.
+    var mark: LogMark? { messages.last.map { LogMark($0) } }
+}
+
 /// Compares a log with what is stored of it: reading begins with the message that was applied last.
 struct LogCheck: Sendable {
     /// The message that was applied last.

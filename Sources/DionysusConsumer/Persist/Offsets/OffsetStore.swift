@@ -49,8 +49,7 @@ struct OffsetStore: Sendable {
         return moves
     }
 
-    /// Moves an offset, if it is still where it was; otherwise ``PositionLost`` is thrown, because somebody else has moved
-    /// it.
+    /// Moves an offset, and refuses the transaction if another member has moved it already.
     /// - Parameter mark: The last message before the offset; nil to keep what is known of an earlier one.
     func advance(
         _ cursor: OffsetCursor,
@@ -75,11 +74,13 @@ struct OffsetStore: Sendable {
                 """
             case (nil, nil): insertion(cursor.partition, at: next, lanes: 1, mark: mark, now)
             }
-        opening.add([statement]) { results, _ in try Self.checkMove(results[0], of: cursor.partition) }
+        opening.add([statement]) { results, _ in
+            results[0].affectedRows == 1 ? nil : .positionLost(cursor.partition)
+        }
     }
 
     /// Moves a partition's offset up to where all of its lanes are finished.
-    /// - Throws: ``PositionLost`` if somebody else has moved it.
+    /// - Returns: Whether it was moved; another member may have done so.
     func follow(
         _ partition: TopicPartition,
         from stored: Int64,
@@ -87,13 +88,13 @@ struct OffsetStore: Sendable {
         lanes: Int,
         mark: LogMark?,
         in transaction: inout Transaction
-    ) throws {
+    ) throws -> Bool {
         let statement: SQL = """
             UPDATE dionysus_offsets SET next_offset = \(next),
               updated_at = \(transaction.dialect.now)\(Self.assignment(of: mark))
             WHERE \(isPartition(partition)) AND next_offset = \(stored) AND lanes = \(lanes)
             """
-        try run(statement, about: partition, in: &transaction)
+        return try transaction.run(statement).affectedRows == 1
     }
 
     /// Lets a partition begin anew at an offset, with all of its lanes, if it is still where it was.
@@ -101,27 +102,28 @@ struct OffsetStore: Sendable {
     /// The rows of the lanes are locked before they are compared, so that a batch of a member that has lost the partition
     /// either is seen here or finds its lane gone.
     /// - Parameter isElsewhere: Whether the offset is another place in the log than before, or in another log.
-    /// - Throws: ``PositionLost`` if somebody else has moved it.
+    /// - Returns: Whether it was moved; if another member has done so, the transaction has to be rolled back.
     func restart(
         _ partition: TopicPartition,
         from stored: StoredPosition?,
         at position: StoredPosition,
         isElsewhere: Bool = false,
         in transaction: inout Transaction
-    ) throws {
+    ) throws -> Bool {
         let now = transaction.dialect.now
         let isPartition = isPartition(partition)
         let forgetting: SQL = isElsewhere ? ", last_message = NULL" : ""
         guard let stored else {
             let statement = insertion(partition, at: position.next, lanes: position.lanes, now)
-            try run(statement, about: partition, in: &transaction)
-            return try insertLanes(of: partition, position, in: &transaction)
+            guard try transaction.run(statement).affectedRows == 1 else { return false }
+            try insertLanes(of: partition, position, in: &transaction)
+            return true
         }
         let statement: SQL = """
             UPDATE dionysus_offsets SET next_offset = \(position.next), lanes = \(position.lanes), updated_at = \(now)\(forgetting)
             WHERE \(isPartition) AND next_offset = \(stored.next) AND lanes = \(stored.lanes)
             """
-        try run(statement, about: partition, in: &transaction)
+        guard try transaction.run(statement).affectedRows == 1 else { return false }
         let found = try transaction.run(
             """
             SELECT next_offset FROM dionysus_lane_offsets WHERE \(isPartition) ORDER BY lane
@@ -129,9 +131,10 @@ struct OffsetStore: Sendable {
             """
         )
         let offsets = try found.rows.compactMap { try $0.integer(0) }
-        guard offsets == stored.laneOffsets else { throw PositionLost(partition: partition) }
+        guard offsets == stored.laneOffsets else { return false }
         try transaction.run("DELETE FROM dionysus_lane_offsets WHERE \(isPartition)")
         try insertLanes(of: partition, position, in: &transaction)
+        return true
     }
 
     private func insertLanes(
@@ -173,14 +176,6 @@ struct OffsetStore: Sendable {
     func isPartition(_ partition: TopicPartition) -> SQL {
         "\"group\" = \(group) AND topic = \(partition.topic) AND \"partition\" = \(partition.partition)"
     }
-
-    private func run(_ statement: SQL, about partition: TopicPartition, in transaction: inout Transaction) throws {
-        try Self.checkMove(transaction.run(statement), of: partition)
-    }
-
-    private static func checkMove(_ result: ResultSet, of partition: TopicPartition) throws {
-        guard result.affectedRows == 1 else { throw PositionLost(partition: partition) }
-    }
 }
 
 /// Where a partition stands.
@@ -210,9 +205,4 @@ struct OffsetCursor: Sendable, Hashable {
         self.lane = lane
         self.stored = stored
     }
-}
-
-/// Somebody else has moved a partition's offset, so that what was read from there is not this member's to apply.
-struct PositionLost: Error {
-    let partition: TopicPartition
 }

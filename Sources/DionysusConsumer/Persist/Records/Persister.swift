@@ -1,10 +1,5 @@
 import Dionysus
 
-/// What a transaction has done.
-struct PersistedBatch: Sendable {
-    let applied: [AppliedEvent]
-}
-
 /// What one transaction writes.
 struct BatchWrite: Sendable {
     /// The events to be applied.
@@ -42,17 +37,19 @@ struct Persister: Sendable {
     let offsets: OffsetStore
     let failureLog: FailureLog
 
+    /// How often a batch is decided anew because of other transactions.
+    private static let attempts = 10
+
     /// Applies a batch.
-    /// - Throws: ``PositionLost``, or what the database throws; nothing has been changed then.
-    func persist(_ write: BatchWrite) async throws -> PersistedBatch {
+    /// - Returns: The events that were applied, in their order, or why nothing has been changed.
+    /// - Throws: What the database and the application throw; nothing has been changed then.
+    func write(_ batch: BatchWrite) async throws -> Verdict<[AppliedEvent]> {
         var exclusive: Set<String> = []
         for _ in 0..<Self.attempts {
-            do {
-                return try await persist(write, exclusive: exclusive)
-            } catch let undecided as Undecided {
-                exclusive.formUnion(undecided.tables)
-            } catch is Overtaken {
-                continue
+            switch try await attempt(batch, exclusive: exclusive) {
+            case .decided(let verdict): return verdict
+            case .undecided(let tables): exclusive.formUnion(tables)
+            case .overtaken: continue
             }
         }
         throw DionysusError(
@@ -63,32 +60,36 @@ struct Persister: Sendable {
         )
     }
 
-    /// How often a batch is decided anew because of other transactions.
-    private static let attempts = 10
-
-    /// A record that isn't known is to be remembered as destroyed, while another transaction may be creating it.
-    private struct Undecided: Error {
-        let tables: Set<String>
+    /// How one transaction ends.
+    private enum Attempt<Value: Sendable>: Sendable {
+        case decided(Verdict<Value>)
+        /// A record that isn't known is to be remembered as destroyed, while another transaction may be creating it: the
+        /// tables have to be locked for this one alone.
+        case undecided(tables: Set<String>)
+        /// Another transaction has written a record between its loading and its writing here.
+        case overtaken
     }
 
-    /// Another transaction has written a record between its loading and its writing here.
-    private struct Overtaken: Error {}
-
-    private func persist(_ write: BatchWrite, exclusive: Set<String>) async throws -> PersistedBatch {
-        try await database.transaction(.write) { [offsets, failureLog] transaction in
+    private func attempt(_ write: BatchWrite, exclusive: Set<String>) async throws -> Attempt<[AppliedEvent]> {
+        try await database.write { [offsets, failureLog] transaction in
             let dialect = transaction.dialect
             var opening = Opening()
             switch write.completion {
             case .advance(let cursor, let next, let mark):
                 offsets.advance(cursor, to: next, mark: mark, dialect, in: &opening)
-            case .resolve(let resolution): try resolution.resolve(in: &transaction)
+            case .resolve(let resolution):
+                if let refusal = try resolution.resolve(in: &transaction) {
+                    return .rollBack(.decided(.refused(refusal)))
+                }
             case .replay(let place, let next, let places):
                 places.advance(place, to: next, mark: nil, dialect, in: &opening)
             case .nothing: break
             }
             write.earlier?.settle(dialect, in: &opening)
             do {
-                if !write.beginsWithRows { _ = try opening.run(in: &transaction) }
+                if !write.beginsWithRows, case .refused(let refusal) = try opening.run(in: &transaction) {
+                    return .rollBack(.decided(.refused(refusal)))
+                }
             } catch {
                 throw DionysusError.ofReplicas(error, [])
             }
@@ -101,35 +102,44 @@ struct Persister: Sendable {
             let repeated = try write.handlers.admit(in: &transaction)
             var applied: [AppliedEvent] = []
             for part in write.batch.parts {
-                applied += try Self.apply(part.without(repeated), exclusive: exclusive, &opening, in: &transaction)
+                let part = part.without(repeated)
+                let attempt = try Self.writeRecords(of: part, exclusive: exclusive, &opening, in: &transaction)
+                guard case .decided(.done(let events)) = attempt else { return .rollBack(attempt) }
+                applied += events
             }
             try write.handlers.run(except: repeated, in: &transaction)
-            return PersistedBatch(applied: applied)
+            return .commit(.decided(.done(applied)))
         }
     }
 
-    private static func apply(
-        _ batch: BoundBatch,
+    private static func writeRecords(
+        of batch: BoundBatch,
         exclusive: Set<String>,
         _ opening: inout Opening,
         in transaction: inout Transaction
-    ) throws -> [AppliedEvent] {
+    ) throws -> Attempt<[AppliedEvent]> {
         let dialect = transaction.dialect
         guard !batch.events.isEmpty else {
-            return try OwnActions(set: nil, handovers: batch.handovers).run(after: [], in: &transaction)
+            let actions = OwnActions(set: nil, handovers: batch.handovers)
+            return .decided(.done(try actions.run(after: [], in: &transaction)))
         }
         var set: WorkingSet
         let applied: [AppliedEvent]
         do {
-            set = try load(batch, exclusive: exclusive, &opening, in: &transaction)
+            switch try load(batch, exclusive: exclusive, &opening, in: &transaction) {
+            case .done(let loaded): set = loaded
+            case .refused(let refusal): return .decided(.refused(refusal))
+            }
             applied = set.apply(batch.events)
             let undecided = undecided(set).subtracting(exclusive)
-            if !undecided.isEmpty, dialect.excludesByLocks { throw Undecided(tables: exclusive.union(undecided)) }
-            try write(WriteStatements(set: set, dialect: dialect).all(), in: &transaction)
+            if !undecided.isEmpty, dialect.excludesByLocks { return .undecided(tables: undecided) }
+            let statements = WriteStatements(set: set, dialect: dialect).all()
+            guard try changesAll(statements, in: &transaction) else { return .overtaken }
         } catch {
             throw DionysusError.ofReplicas(error, [batch])
         }
-        return try OwnActions(set: set, handovers: batch.handovers).run(after: applied, in: &transaction)
+        let actions = OwnActions(set: set, handovers: batch.handovers)
+        return .decided(.done(try actions.run(after: applied, in: &transaction)))
     }
 
     private static func load(
@@ -137,17 +147,21 @@ struct Persister: Sendable {
         exclusive: Set<String>,
         _ opening: inout Opening,
         in transaction: inout Transaction
-    ) throws -> WorkingSet {
+    ) throws -> Verdict<WorkingSet> {
         let statements = LoadStatements(batch: batch, dialect: transaction.dialect)
         let locks = statements.locks(exclusive: exclusive)
         let growing = statements.growing
         let loading = locks + statements.rows() + growing.map(statements.anyTombstone)
-        let results = try opening.run(before: loading, in: &transaction)
+        let results: [ResultSet]
+        switch try opening.run(before: loading, in: &transaction) {
+        case .done(let found): results = found
+        case .refused(let refusal): return .refused(refusal)
+        }
         var set = WorkingSet(batch, rows: results[locks.count..<(results.count - growing.count)])
         let without = Set(zip(growing, results.suffix(growing.count)).filter { $0.1.isEmpty }.map(\.0))
         let inQuestion = set.recordsInQuestion(batch.events)
             .filter { !$0.numbers.isEmpty && !without.contains($0.table) }
-        guard !inQuestion.isEmpty else { return set }
+        guard !inQuestion.isEmpty else { return .done(set) }
         let found = try transaction.run(inQuestion.map { statements.tombstones(of: $0.numbers, in: $0.table) })
         for (asked, result) in zip(inQuestion, found) {
             for row in result.rows {
@@ -155,7 +169,7 @@ struct Persister: Sendable {
                 set.recall(try Tombstone(row), asked.table, number)
             }
         }
-        return set
+        return .done(set)
     }
 
     private static func undecided(_ set: WorkingSet) -> Set<String> {
@@ -168,13 +182,14 @@ struct Persister: Sendable {
         )
     }
 
-    private static func write(_ statements: [WriteStatements.Statement], in transaction: inout Transaction) throws {
-        guard !statements.isEmpty else { return }
+    /// - Returns: Whether each statement has changed as many rows as it has to.
+    private static func changesAll(
+        _ statements: [WriteStatements.Statement],
+        in transaction: inout Transaction
+    ) throws -> Bool {
+        guard !statements.isEmpty else { return true }
         let results = try transaction.run(statements.map(\.sql))
-        for (statement, result) in zip(statements, results) {
-            guard let expected = statement.expectedRows, result.affectedRows != expected else { continue }
-            throw Overtaken()
-        }
+        return zip(statements, results).allSatisfy { $0.expectedRows == nil || $0.expectedRows == $1.affectedRows }
     }
 
     private static func run(_ statements: [SQL], in transaction: inout Transaction) throws {

@@ -4,6 +4,8 @@ import Dionysus
 struct WorkingSet {
     struct Table {
         let layout: Layout
+        /// The names of its columns; nil for the one with whole payloads.
+        let columnNames: [String?]
         let slots: RowSlots
         var records: [RecordState]
         /// The numbers of records that have, or had, a value in a foreign key; by its place in the row.
@@ -98,8 +100,8 @@ struct WorkingSet {
         guard old != new else { return }
         changes.append(
             RecordChange(
-                table: tables[table].layout.table,
-                columns: tables[table].layout.columns,
+                model: tables[table].layout.table.model,
+                columns: tables[table].columnNames,
                 id: tables[table].records[number].id,
                 old: old,
                 new: new
@@ -116,6 +118,7 @@ struct WorkingSet {
 extension WorkingSet.Table {
     init(_ layout: Layout, _ ids: [DatabaseValue], _ rows: ResultSet) {
         self.layout = layout
+        columnNames = layout.columns.map { $0 == layout.table.data ? nil : $0.name }
         slots = layout.rowSlots
         records = ids.map { RecordState(id: $0) }
         members = [:]

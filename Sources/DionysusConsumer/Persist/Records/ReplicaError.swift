@@ -1,14 +1,5 @@
 import Dionysus
 
-/// The replica of a model that a batch touches can't be read or written, whatever the messages say.
-///
-/// The batch waits: recording each of its messages as failed would only move all of them.
-struct ReplicaOutage: Error {
-    /// What the database says of the offset now: a part of the batch may have been written.
-    let cursor: OffsetCursor
-    let error: DionysusError
-}
-
 extension DionysusError {
     /// An error of statements that read and write replicas: if it concerns every message, it says so and of which models.
     static func ofReplicas(_ error: any Error, _ batches: [BoundBatch]) -> any Error {
