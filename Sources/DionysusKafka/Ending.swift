@@ -1,6 +1,6 @@
 import Synchronization
 
-/// The end of something that has a thread of its own, for others to wait for.
+/// The end of something that runs on its own thread, for others to wait for.
 final class Ending: Sendable {
     private struct State {
         var hasBegun = false

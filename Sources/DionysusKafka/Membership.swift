@@ -1,6 +1,6 @@
 import Dionysus
 
-/// What a member of a group owns, as its user has been told and has answered: a value without I/O.
+/// What a member of a group owns, by what its user knows and has answered: a value without I/O.
 struct Membership {
     private enum Stage {
         /// Assigned, but the user does not know yet.
@@ -51,7 +51,7 @@ struct Membership {
         return nil
     }
 
-    /// Notes partitions that belong to somebody else by now.
+    /// Notes partitions that belong to another member by now.
     /// - Returns: Those that were being read.
     mutating func lose(_ partitions: [TopicPartition]) -> [TopicPartition] {
         let read = partitions.filter { isOwned($0) }
@@ -70,7 +70,7 @@ struct Membership {
         return read
     }
 
-    /// Takes the oldest event that the user has not been told.
+    /// Takes the oldest event that the user has not had.
     mutating func takeEvent() -> ConsumerEvent? {
         guard !events.isEmpty else { return nil }
         let event = events.removeFirst()

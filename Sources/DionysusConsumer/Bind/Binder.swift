@@ -14,7 +14,7 @@ struct Binder {
     private var layoutNumbers: [String: Int] = [:]
     private var bindings: [[ObjectIdentifier: ShapeBinding]] = []
     /// The models whose events the batch hands over.
-    private var handedOver: Set<String> = []
+    private var delegatedModels: Set<String> = []
     /// The message that is being bound, and the place of its event among all.
     private var message: DecodedMessage?
     private var order = 0
@@ -61,16 +61,16 @@ struct Binder {
 
     /// Binds the events of a message, or none of them.
     private mutating func add(_ message: DecodedMessage) throws {
-        let parts = dividedAtHandovers(message)
+        let parts = dividedAtDelegations(message)
         let before = parts.count > 1 ? self : nil
         defect = nil
         do {
             for part in parts {
-                if !handedOver.isEmpty, !models(ofRecordsIn: part).isDisjoint(with: handedOver) { divide() }
-                let (events, handovers) = try self.events(of: part)
+                if !delegatedModels.isEmpty, !models(ofRecordsIn: part).isDisjoint(with: delegatedModels) { divide() }
+                let (events, delegated) = try self.events(of: part)
                 batch.events += events
-                batch.handovers += handovers
-                handedOver.formUnion(handovers.map(\.kind.model))
+                batch.delegated += delegated
+                delegatedModels.formUnion(delegated.map(\.kind.model))
             }
         } catch {
             if let before { self = before }
@@ -82,14 +82,14 @@ struct Binder {
     private mutating func divide() {
         finished.append(batch)
         batch = BoundBatch()
-        handedOver = []
+        delegatedModels = []
         numbers = []
         layoutNumbers = [:]
         bindings = []
     }
 
     /// The parts of a message that each hand over events only after their other ones.
-    private func dividedAtHandovers(_ message: DecodedMessage) -> [DecodedMessage] {
+    private func dividedAtDelegations(_ message: DecodedMessage) -> [DecodedMessage] {
         guard imports, message.events.count > 1 else { return [message] }
         var parts: [DecodedMessage] = []
         var part = DecodedMessage(message: message.message, version: message.version, events: [])
@@ -117,15 +117,17 @@ struct Binder {
         return declaration.importHandler(of: event.name.change)
     }
 
-    private mutating func events(of message: DecodedMessage) throws -> (events: [BoundEvent], handovers: [Handover]) {
+    private mutating func events(of message: DecodedMessage) throws -> (
+        events: [BoundEvent], delegated: [DelegatedEvent]
+    ) {
         var events: [BoundEvent] = []
-        var handovers: [Handover] = []
+        var delegated: [DelegatedEvent] = []
         self.message = message
         for event in message.events {
             if let handler = handler(of: event) {
                 for payload in event.records {
                     order += 1
-                    handovers.append(handover(payload, event, handler, standsAlone: true, in: message))
+                    delegated.append(delegatedEvent(payload, event, handler, standsAlone: true, in: message))
                 }
                 continue
             }
@@ -140,7 +142,7 @@ struct Binder {
             for payload in event.records {
                 order += 1
                 if lacksID(payload, batch.layouts[layout].table, isOneOfSeveral: message.hasSeveralRecords) { continue }
-                let moment = Moment(
+                let recency = Recency(
                     version: message.version,
                     time: payload.time,
                     timeUnit: payload.timeUnit,
@@ -149,7 +151,7 @@ struct Binder {
                     offset: message.message.offset,
                     written: message.message.timestamp
                 )
-                let record = try record(payload, event.name.change, layout, moment)
+                let record = try record(payload, event.name.change, layout, recency)
                 events.append(
                     BoundEvent(
                         order: order,
@@ -161,10 +163,10 @@ struct Binder {
                 )
             }
         }
-        return (events, handovers)
+        return (events, delegated)
     }
 
-    /// Whether a record can't be stored because nobody knows which it is, while others of its message can.
+    /// Whether a record can't be stored because it has no id, while others of its message can.
     private mutating func lacksID(_ payload: RecordPayload, _ table: ReplicaTable, isOneOfSeveral: Bool) -> Bool {
         guard isOneOfSeveral, payload.id == nil else { return false }
         defect = DionysusError(
@@ -175,16 +177,16 @@ struct Binder {
         return true
     }
 
-    private func handover(
+    private func delegatedEvent(
         _ payload: RecordPayload,
         _ event: DecodedEvent,
         _ handler: @escaping RecordHandler,
         standsAlone: Bool,
         in message: DecodedMessage
-    ) -> Handover {
-        Handover(
+    ) -> DelegatedEvent {
+        DelegatedEvent(
             order: order,
-            kind: Handover.Kind(
+            kind: DelegatedEvent.Kind(
                 model: event.model,
                 change: replicas.handlers[event.model] == nil ? event.name.change : nil
             ),
@@ -219,7 +221,7 @@ struct Binder {
         _ payload: RecordPayload,
         _ change: EventName.Change,
         _ table: Int,
-        _ moment: Moment
+        _ recency: Recency
     ) throws -> BoundRecord {
         let replica = batch.layouts[table].table
         guard let json = payload.id else {
@@ -238,19 +240,19 @@ struct Binder {
             assignments.append((slot, isJSON ? .json(payload.text) : try column.value(for: .object(payload.data))))
         }
         var slots = binding.slots
-        for (column, value) in try ownValues(of: payload, replica) {
+        for (column, value) in try storedValues(of: payload, replica) {
             let slot = batch.layouts[table].slot(of: column)
             slots.insert(slot)
             assignments.append((slot, value))
         }
-        var sideloads = try payload.sideloads.compactMap { try sideload($0, of: json, replica, moment) }
+        var sideloads = try payload.sideloads.compactMap { try sideload($0, of: json, replica, recency) }
         if change == .destroyed { sideloads += try endings(of: json, replica) }
         return BoundRecord(
             table: table,
             number: number(of: id, table),
             event: RecordEvent(
                 change: change,
-                moment: moment,
+                recency: recency,
                 cancellation: payload.cancellation,
                 createdAt: replica.creationTime(of: payload),
                 updatedAt: replica.updateTime(of: payload),
@@ -283,7 +285,7 @@ struct Binder {
     }
 
     /// What the application makes of a payload.
-    private func ownValues(
+    private func storedValues(
         of payload: RecordPayload,
         _ replica: ReplicaTable
     ) throws -> [(column: ReplicaColumn, value: DatabaseValue)] {
@@ -322,33 +324,33 @@ struct Binder {
         _ sideload: Sideload,
         of parent: JSON,
         _ owner: ReplicaTable,
-        _ moment: Moment
+        _ recency: Recency
     ) throws -> BoundSideload? {
         if replicas.refused.contains(sideload.model) { batch.refused += sideload.records.count }
-        let resolution = try ownResolution(of: sideload, of: parent, owner, moment)
-        let handovers = handovers(of: sideload)
-        let kept = try keptSideload(sideload, of: parent, owner, moment)
-        guard kept != nil || resolution != nil || !handovers.isEmpty else { return nil }
+        let resolution = try customResolution(of: sideload, of: parent, owner, recency)
+        let delegated = delegated(of: sideload)
+        let kept = try keptSideload(sideload, of: parent, owner, recency)
+        guard kept != nil || resolution != nil || !delegated.isEmpty else { return nil }
         var bound = kept ?? BoundSideload(records: [], resolution: nil)
-        bound.ownResolution = resolution
-        bound.handovers = handovers
+        bound.customResolution = resolution
+        bound.delegated = delegated
         return bound
     }
 
     /// The records that came along, where a closure of the application takes their model's.
-    private func handovers(of sideload: Sideload) -> [Handover] {
+    private func delegated(of sideload: Sideload) -> [DelegatedEvent] {
         guard let message, let handler = replicas.handlers[sideload.model] else { return [] }
         let name = EventName(Inflection.underscored(sideload.model), .updated)
         let event = DecodedEvent(name: name, model: sideload.model, records: sideload.records)
-        return sideload.records.map { handover($0, event, handler, standsAlone: false, in: message) }
+        return sideload.records.map { delegatedEvent($0, event, handler, standsAlone: false, in: message) }
     }
 
-    private func ownResolution(
+    private func customResolution(
         of sideload: Sideload,
         of parent: JSON,
         _ owner: ReplicaTable,
-        _ moment: Moment
-    ) throws -> OwnResolution? {
+        _ recency: Recency
+    ) throws -> CustomResolution? {
         guard let resolver = owner.declaration.resolvers[sideload.name] else { return nil }
         let members = replicas.tables[sideload.model]
         let resolution = AssociationResolution(
@@ -357,28 +359,28 @@ struct Binder {
             memberModel: sideload.model,
             memberIDs: try sideload.ids.map { try members?.id.value(for: $0) ?? DatabaseValue(id: $0) },
             isToMany: sideload.isToMany,
-            version: moment.version
+            version: recency.version
         )
-        return OwnResolution(resolution: resolution, resolver: resolver)
+        return CustomResolution(resolution: resolution, resolver: resolver)
     }
 
     private mutating func keptSideload(
         _ sideload: Sideload,
         of parent: JSON,
         _ owner: ReplicaTable,
-        _ moment: Moment
+        _ recency: Recency
     ) throws -> BoundSideload? {
         let policy = owner.declaration.associations[sideload.name]
         if case .join(let table, let parentName, let memberName)? = policy {
             let joined = try joinedMembers(table, parentName, memberName, parent, sideload.ids)
-            return BoundSideload(records: try records(of: sideload, moment), resolution: .join(joined))
+            return BoundSideload(records: try records(of: sideload, recency), resolution: .join(joined))
         }
         guard let table = layout(of: sideload.model) else { return nil }
         guard case .replace(let foreignKey)? = policy else {
-            return BoundSideload(records: try records(of: sideload, moment), resolution: nil)
+            return BoundSideload(records: try records(of: sideload, recency), resolution: nil)
         }
         let resolution = try replacement(in: table, foreignKey, of: parent, by: sideload.ids)
-        return BoundSideload(records: try records(of: sideload, moment), resolution: resolution)
+        return BoundSideload(records: try records(of: sideload, recency), resolution: resolution)
     }
 
     private mutating func replacement(
@@ -399,11 +401,11 @@ struct Binder {
         )
     }
 
-    private mutating func records(of sideload: Sideload, _ moment: Moment) throws -> [BoundRecord] {
+    private mutating func records(of sideload: Sideload, _ recency: Recency) throws -> [BoundRecord] {
         guard let table = layout(of: sideload.model) else { return [] }
         return try sideload.records.compactMap { payload in
             if lacksID(payload, batch.layouts[table].table, isOneOfSeveral: true) { return nil }
-            var own = moment
+            var own = recency
             own.time = payload.time
             own.timeUnit = payload.timeUnit
             own.columnUnit = batch.layouts[table].table.timeUnit(of: payload)

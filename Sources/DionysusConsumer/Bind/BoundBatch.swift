@@ -8,7 +8,7 @@ struct BoundBatch: Sendable {
     var ids: [[DatabaseValue]] = []
     var events: [BoundEvent] = []
     /// The events that closures of the application take, after the others have been written.
-    var handovers: [Handover] = []
+    var delegated: [DelegatedEvent] = []
     /// What is written after that, in the same transaction.
     var following: [BoundBatch] = []
     /// How many further events are of models that are not kept.
@@ -54,9 +54,9 @@ struct BoundRecord: Sendable {
 struct BoundSideload: Sendable {
     let records: [BoundRecord]
     let resolution: Resolution?
-    var ownResolution: OwnResolution?
+    var customResolution: CustomResolution?
     /// The records whose model a closure of the application takes.
-    var handovers: [Handover] = []
+    var delegated: [DelegatedEvent] = []
     /// Whether it is about the members that a record leaves behind when it is destroyed, and nothing came along.
     var endsWithParent = false
 }

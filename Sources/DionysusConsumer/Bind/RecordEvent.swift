@@ -3,7 +3,7 @@ import Dionysus
 /// What an event asks to be done with a record.
 struct RecordEvent: Sendable {
     let change: EventName.Change
-    let moment: Moment
+    let recency: Recency
     let cancellation: RecordPayload.Cancellation
     let createdAt: Timestamp?
     let updatedAt: Timestamp?
@@ -13,8 +13,8 @@ struct RecordEvent: Sendable {
     /// The payload, where the application keeps it elsewhere.
     var keptData: JSON.Object?
 
-    /// Whether the event tells of a destruction and only its message's position says when.
-    var isUndated: Bool { change == .destroyed && moment.version == nil && moment.time == nil }
+    /// Whether the event is a destruction and only its message's position says when.
+    var isUndated: Bool { change == .destroyed && recency.version == nil && recency.time == nil }
 }
 
 /// The places in a replica's row that have a meaning, as far as the table has the columns.
@@ -28,7 +28,7 @@ struct RowSlots: Sendable, Hashable {
     var count: Int
     /// Whether records destroyed without a time of cancellation are kept, soft-deleted.
     let softDeletes: Bool
-    /// Whether the replica ends records by a strategy of its own.
+    /// Whether the replica has its own strategy for destroyed records.
     let cancelsItself: Bool
     /// The type of the column for soft deletion.
     let canceledAtType: DatabaseType?

@@ -6,7 +6,7 @@ public struct BatchTransformation: Sendable {
 
     init(apply: @escaping @Sendable ([DecodedMessage]) throws -> [DecodedMessage]) { self.apply = apply }
 
-    /// A transformation of an application's own.
+    /// A transformation that an application defines.
     ///
     ///     Topic("rentals").batchTransformation(
     ///         BatchTransformation { messages in messages.filter { !$0.events.isEmpty } }

@@ -31,7 +31,7 @@ public protocol ConsumerMiddleware: Sendable {
     /// `next` has to be called. When it has thrown, it may be called again, to try once more; when it has returned, the batch
     /// is committed, and calling it again does nothing. What it throws can be looked at, but not be swallowed: the last
     /// call's outcome counts. An error that is thrown before the batch was committed fails it; one that is thrown afterwards
-    /// changes nothing, and is told to the error handler.
+    /// changes nothing, and goes to the error handler.
     /// - Parameters:
     ///   - batch: The messages.
     ///   - next: The work, with the middleware further in around it.
@@ -59,8 +59,6 @@ extension ConsumerTopic {
     /// - Parameter middleware: The middleware.
     /// - Returns: The topic with the middleware inside what it had before.
     public func middleware(_ middleware: any ConsumerMiddleware...) -> ConsumerTopic {
-        var copy = self
-        copy.middleware += middleware
-        return copy
+        changing { $0.middleware += middleware }
     }
 }

@@ -45,7 +45,7 @@ public struct ConsumerSettings: Sendable {
     ///
     /// Default nil: ``maxRetries`` times, after pauses that double from 100 ms to ``maxRetryDelay``.
     public var retryPolicy: RetryPolicy?
-    /// How long a batch may be under way before the heartbeat says that the consumer is stuck.
+    /// How long a batch may take before the heartbeat says that the consumer is stuck.
     ///
     /// Waiting for the database or the broker does not count. Default 5 min.
     public var stuckAfter = Duration.seconds(300)
@@ -63,7 +63,7 @@ public struct ConsumerSettings: Sendable {
     /// A message that is further ahead fails: it would win over every later one. So does one whose record has a time that
     /// is further ahead by another 14 hours, as much as a source may be ahead that keeps local times. Default 1 h.
     public var maxClockSkew: Duration? = .seconds(3_600)
-    /// How long handled events stay in the event log; nil for ever.
+    /// How long handled events stay in the event log; nil to keep them forever.
     ///
     /// Default 30 days.
     public var eventRetention: Duration? = .seconds(30 * 86_400)
@@ -92,7 +92,7 @@ public struct ConsumerSettings: Sendable {
     ///
     /// Default false: the rows are deleted.
     public var softDeletes = false
-    /// Ends such records in a way of the application's own, in replicas whose declaration doesn't say.
+    /// Ends such records in the application's way, in replicas whose declaration doesn't say.
     ///
     /// As ``Persist/cancelling(_:)`` for all replicas with a table. Default nil.
     public var cancelling: (@Sendable (CanceledRecords, inout Transaction) throws -> Void)?
@@ -100,7 +100,7 @@ public struct ConsumerSettings: Sendable {
     ///
     /// Default: English ones.
     public var inflection = Inflection()
-    /// How much memory the messages under way may take.
+    /// How much memory the messages in progress may take.
     ///
     /// Default ``Dionysus/MemoryBudget/standardSize``. The other side of the process may share it.
     public var memoryBudget = MemoryBudget()
@@ -121,10 +121,10 @@ public struct ConsumerSettings: Sendable {
     /// How many bytes of messages the broker's client may hold, besides what the budget bounds.
     var bufferedBytes: Int { memoryBudget.size / 4 }
 
-    /// How many bytes of messages may wait as they came until somebody works on them, besides what the budget bounds.
+    /// How many bytes of messages may wait unread, besides what the budget bounds.
     var queuedBytes: Int { memoryBudget.size / 8 }
 
-    /// What a batch may take while it is worked on, so that several are at once.
+    /// How much memory a batch may take, so that several fit at once.
     var batchBytes: Int { memoryBudget.size / 4 }
 
     /// What is wrong with the settings, a line each.

@@ -1,7 +1,7 @@
 public import Dionysus
 
 /// What a handler says of an event.
-public struct Handling: Sendable, Hashable {
+public struct HandlerResult: Sendable, Hashable {
     /// What an event is to be logged under, where the handler knows better than the event.
     struct Acknowledgement: Sendable, Hashable {
         var entityID: String?
@@ -10,14 +10,14 @@ public struct Handling: Sendable, Hashable {
         var version: Int64?
     }
 
-    /// Nil if the event is none of the handler's business.
+    /// Nil if the event does not concern the handler.
     let acknowledgement: Acknowledgement?
 
     /// The event was handled.
-    public static let acknowledged = Handling(acknowledgement: Acknowledgement())
+    public static let acknowledged = HandlerResult(acknowledgement: Acknowledgement())
 
-    /// The event is none of the handler's business.
-    public static let skipped = Handling(acknowledgement: nil)
+    /// The event does not concern the handler.
+    public static let skipped = HandlerResult(acknowledgement: nil)
 
     /// The event was handled, and the event log is to show it under what the handler knows better than the event.
     /// - Parameters:
@@ -30,9 +30,9 @@ public struct Handling: Sendable, Hashable {
         time: Timestamp? = nil,
         type: String? = nil,
         version: Int64? = nil
-    ) -> Handling {
+    ) -> HandlerResult {
         let acknowledgement = Acknowledgement(entityID: entityID, time: time, type: type, version: version)
-        return Handling(acknowledgement: acknowledgement)
+        return HandlerResult(acknowledgement: acknowledgement)
     }
 }
 
@@ -40,7 +40,7 @@ public struct Handling: Sendable, Hashable {
 /// database takes place exactly once.
 ///
 /// The transaction may be tried again, so the handler must not have other effects.
-public typealias EventHandler = @Sendable (IncomingEvent, inout Transaction) throws -> Handling
+public typealias EventHandler = @Sendable (IncomingEvent, inout Transaction) throws -> HandlerResult
 
 extension ConsumerTopic {
     /// Handles each event that the topic's filters accept, beside the replication of its record, in one transaction
@@ -59,9 +59,7 @@ extension ConsumerTopic {
     ///   everything that the message has changed.
     /// - Returns: The topic with one more handler.
     public func handling(_ handler: @escaping EventHandler) -> ConsumerTopic {
-        var copy = self
-        copy.handlers.append(handler)
-        return copy
+        changing { $0.handlers.append(handler) }
     }
 
     /// Handles the events of one model with their payloads decoded.
@@ -86,7 +84,7 @@ extension ConsumerTopic {
         _ type: Payload.Type,
         of model: String? = nil,
         on changes: Set<EventName.Change> = [.created, .updated],
-        _ handler: @escaping @Sendable (Payload, IncomingEvent, inout Transaction) throws -> Handling
+        _ handler: @escaping @Sendable (Payload, IncomingEvent, inout Transaction) throws -> HandlerResult
     ) -> ConsumerTopic {
         let model = model ?? (type as? any Model.Type)?.modelName ?? String(describing: type)
         return handling { event, transaction in

@@ -11,7 +11,7 @@ extension ConsumerTopic {
     /// purpose.
     ///
     /// An event that the log has is neither applied nor handled when it is delivered again, until the log's retention
-    /// removes it. Events that a filter leaves out are not stored, and neither are those that are nobody's business: the
+    /// removes it. Events that a filter leaves out are not stored, and neither are those that concern no one: the
     /// model has no replica here and every handler has skipped the event.
     ///
     /// By ``EventIdentity/position`` (the default) an event is the same when it is read from the same place. By
@@ -22,8 +22,6 @@ extension ConsumerTopic {
     /// - Parameter identity: What makes two deliveries the same event.
     /// - Returns: The topic with a log.
     public func eventLog(identity: EventIdentity = .position) -> ConsumerTopic {
-        var copy = self
-        copy.eventIdentity = identity
-        return copy
+        changing { $0.eventIdentity = identity }
     }
 }

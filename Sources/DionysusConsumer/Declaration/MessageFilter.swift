@@ -4,7 +4,7 @@ public import Dionysus
 ///
 ///     MessageFilter(otherwise: "a test account") { event in event.data["test"] != .bool(true) }
 ///
-/// An event that is left out is neither applied nor handled nor logged. The error handler is told of it.
+/// An event that is left out is neither applied nor handled nor logged. The error handler gets it.
 public struct MessageFilter: Sendable {
     let reason: String
     /// Whether all records of an event are to be applied, as far as the filter looks at them together.
@@ -13,7 +13,7 @@ public struct MessageFilter: Sendable {
 
     /// Creates a filter.
     /// - Parameters:
-    ///   - reason: Why events are left out, for those who are told of it.
+    ///   - reason: Why events are left out, for the error handler.
     ///   - isAccepted: Whether an event is to be applied. What it throws is a failure of the event's message.
     public init(
         otherwise reason: String = "a filter does not accept it",
@@ -28,7 +28,7 @@ public struct MessageFilter: Sendable {
     ///
     ///     MessageFilter(otherwise: "a test account", together: { $0.records.allSatisfy { $0.data["test"] == nil } })
     /// - Parameters:
-    ///   - reason: Why events are left out, for those who are told of it.
+    ///   - reason: Why events are left out, for the error handler.
     ///   - accepts: Whether an event is to be applied, with all of its records. What it throws is a failure of its message.
     public init(
         otherwise reason: String = "a filter does not accept it",
@@ -61,7 +61,7 @@ extension ConsumerTopic {
     ///     Topic("rentals").accepting(otherwise: "a test account") { event in event.data["test"] != .bool(true) }
     ///
     /// - Parameters:
-    ///   - reason: Why events are left out, for those who are told of it.
+    ///   - reason: Why events are left out, for the error handler.
     ///   - isAccepted: Whether an event is to be applied. What it throws is a failure of the event's message.
     /// - Returns: The topic with one more filter.
     public func accepting(
@@ -75,9 +75,7 @@ extension ConsumerTopic {
     /// - Parameter filter: The filter.
     /// - Returns: The topic with one more filter.
     public func filtering(by filter: MessageFilter) -> ConsumerTopic {
-        var copy = self
-        copy.filters.append(filter)
-        return copy
+        changing { $0.filters.append(filter) }
     }
 }
 
@@ -132,7 +130,7 @@ extension [MessageFilter] {
 }
 
 extension ErrorHandler {
-    /// Tells of an event that a filter does not accept.
+    /// Reports an event that a filter does not accept.
     func handle(_ skipped: SkippedEvent) {
         let event = skipped.event
         let error = DionysusError(.filtered, "\(event.name) was left out: \(skipped.reason)")

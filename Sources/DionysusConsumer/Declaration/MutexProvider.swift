@@ -6,7 +6,7 @@ public import Dionysus
 /// outside the database are held around the whole transaction, locks of the database are taken inside it. Both do
 /// nothing by default.
 public protocol MutexProvider: Sendable {
-    /// Does work while nobody else holds any of the keys.
+    /// Does work while no one else holds any of the keys.
     ///
     /// `work` has to be called once; it returns when the transaction has been committed.
     /// - Parameters:
@@ -62,9 +62,7 @@ extension ConsumerTopic {
         lockedBy provider: any MutexProvider = DatabaseMutex(),
         key: (@Sendable (IncomingEvent) -> String?)? = nil
     ) -> ConsumerTopic {
-        var copy = self
-        copy.sharing = RecordSharing(provider: provider, key: key)
-        return copy
+        changing { $0.sharing = RecordSharing(provider: provider, key: key) }
     }
 
     /// As ``sharingRecords(lockedBy:key:)``, by the keys of the messages: two with one key are never written at once.

@@ -20,7 +20,7 @@ public struct ReplicaModel: Sendable {
     var endsAsSettingsSay = true
     var payloadKeeping: PayloadKeeping?
     /// Takes all events, in the place of a table.
-    var ownPersistence: RecordHandler?
+    var customStorage: RecordHandler?
     var importing: RecordHandler?
     var destroying: RecordHandler?
 

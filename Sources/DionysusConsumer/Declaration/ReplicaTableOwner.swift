@@ -1,6 +1,6 @@
 /// Who creates the tables of a replica.
 public enum ReplicaTableOwner: String, Sendable, Hashable, CaseIterable {
-    /// The application, by migrations of its own.
+    /// The application, by its migrations.
     case application
     /// `migrate`, from the contract: it creates tables and adds columns.
     case managed

@@ -57,9 +57,7 @@ extension ConsumerTopic {
     /// - Parameter policy: The choice.
     /// - Returns: The topic with the choice.
     public func retrying(_ policy: RetryPolicy) -> ConsumerTopic {
-        var copy = self
-        copy.retryPolicy = policy
-        return copy
+        changing { $0.retryPolicy = policy }
     }
 }
 

@@ -5,7 +5,7 @@ import Dionysus
 /// Their bytes are not trusted: what is not the wire format fails, message by message.
 struct MessageDecoder: Sendable {
     let naming: Naming
-    /// Whether a message without a value tells of its record's end.
+    /// Whether a message without a value destroys its record.
     let tombstonesDelete: Bool
     /// How far ahead messages may be.
     let horizon: Horizon

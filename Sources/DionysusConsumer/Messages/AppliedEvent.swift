@@ -8,16 +8,16 @@ struct AppliedEvent: Sendable {
     let name: EventName
     let model: String
     let payload: RecordPayload
-    let changes: [RecordChange]
+    let changes: [RowChange]
 }
 
 /// What an event changed in one record of a replica.
 ///
 /// The rows are shared with the batch, so that keeping them costs nothing.
-struct RecordChange: Sendable {
+struct RowChange: Sendable {
     /// The model that the replica keeps.
     let model: String
-    /// The names of the rows' columns, in their order; nil for a column whose changes are not told.
+    /// The names of the rows' columns, in their order; nil for a column whose changes are not reported.
     let columns: [String?]
     let id: DatabaseValue
     let old: [DatabaseValue]?

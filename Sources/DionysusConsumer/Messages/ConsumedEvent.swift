@@ -15,7 +15,7 @@ public struct ConsumedEvent: Sendable {
     /// The message.
     public let message: ConsumedMessage
     private let payload: RecordPayload
-    private let changes: [RecordChange]
+    private let changes: [RowChange]
 
     init(_ event: AppliedEvent) {
         source = event.message.source
@@ -83,7 +83,7 @@ public struct LocalRecord: Sendable, Hashable {
     }
 }
 
-/// What became of one column.
+/// The change of one column.
 public struct LocalChange: Sendable, Hashable {
     /// The value before; null for a new record.
     public let old: DatabaseValue

@@ -23,7 +23,7 @@ struct MessageKey {
 }
 
 extension String {
-    /// A name from a message as an error or a log may show it, whatever somebody has written into it.
+    /// A name from a message, cleaned for an error or a log.
     var inMessage: String {
         let isPlain = utf8.count <= 64 && utf8.allSatisfy { (0x20..<0x7f).contains($0) }
         if isPlain { return self }

@@ -33,7 +33,7 @@ final class RecordShape: Sendable {
         let link: Int
         /// The place of the records among the members.
         let member: Int
-        /// The model that the link's name tells of.
+        /// The model that the link's name stands for.
         let model: String
     }
 

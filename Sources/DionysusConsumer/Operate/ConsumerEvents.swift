@@ -9,7 +9,7 @@ public import Logging
 ///
 /// It needs no broker, and can be used while consumers run.
 public struct ConsumerEvents: Sendable {
-    /// What became of an event that was to be handled once more.
+    /// The result of handling an event once more.
     public enum Outcome: Sendable {
         /// It was handled.
         case done
@@ -32,7 +32,7 @@ public struct ConsumerEvents: Sendable {
     ///   - consumer: The declaration, whose handlers and replicas events are handled by.
     ///   - database: The replica's database.
     ///   - settings: The settings, which name the group.
-    ///   - instrumentation: Whom it tells what it does.
+    ///   - instrumentation: Monitor, event bus, error handler, metrics and tracer.
     ///   - logger: Where it logs to.
     /// - Throws: ``DionysusError`` with code `declaration` when there is no event log.
     public init(
@@ -80,7 +80,7 @@ public struct ConsumerEvents: Sendable {
     /// looks at single messages and for the batch transformation. An event that is older than its record changes nothing
     /// in the replica; the handlers are called all the same. One that fails does not keep the others from being handled.
     /// - Parameter ids: The events.
-    /// - Returns: What became of each, in the order of the ids given.
+    /// - Returns: The result for each id, in the order given.
     /// - Throws: As for a transaction, and `CancellationError`.
     @discardableResult
     public func retry(_ ids: [Int64]) async throws -> [(id: Int64, outcome: Outcome)] {

@@ -23,7 +23,7 @@ public struct ConsumerFailures: Sendable {
     ///   - database: The replica's database.
     ///   - broker: The broker, for dead-letter topics.
     ///   - settings: The settings, which name the group.
-    ///   - instrumentation: Whom it tells what it applies.
+    ///   - instrumentation: Monitor, event bus, error handler, metrics and tracer.
     ///   - logger: Where it logs to.
     public init(
         _ consumer: any Consumer,
@@ -77,7 +77,7 @@ public struct ConsumerFailures: Sendable {
     /// that fails again stays, with one more attempt and the new error. Of several that retry the same failure at the same
     /// time, one applies it.
     /// - Parameter ids: The failures.
-    /// - Returns: What became of each, in the order of the ids given.
+    /// - Returns: The result for each id, in the order given.
     /// - Throws: As ``list(_:)``; what was applied until then stays applied.
     @discardableResult
     public func retry(_ ids: [Int64]) async throws -> [FailureRetry] {
@@ -90,7 +90,7 @@ public struct ConsumerFailures: Sendable {
 
     /// Retries all failures that are there now, the oldest first, each once.
     /// - Parameter topic: The full name of a topic, for its failures only.
-    /// - Returns: What became of each that did not wait behind another.
+    /// - Returns: The result for each failure that did not wait behind another.
     /// - Throws: As ``retry(_:)``.
     @discardableResult
     public func retryAll(topic: String? = nil) async throws -> [FailureRetry] {
@@ -149,8 +149,8 @@ public struct ConsumerFailures: Sendable {
     /// the database and not sent to the topic once more, so that nothing goes in circles. Messages of other groups are left
     /// out.
     /// - Parameter topic: The full name of the dead-letter topic.
-    /// - Returns: What became of its messages.
-    /// - Throws: As ``list(_:)``; `unknownTopic` if there is no such topic, `conflict` if somebody else replays it, and
+    /// - Returns: How many messages were applied, recorded and left out.
+    /// - Throws: As ``list(_:)``; `unknownTopic` if there is no such topic, `conflict` if another process replays it, and
     ///   what the broker throws.
     public func replayDeadLetters(of topic: String) async throws -> DeadLetterReplay {
         try await database.transaction(.snapshot) { [queries] in try queries.check(in: &$0) }
@@ -206,7 +206,7 @@ public struct ConsumerFailures: Sendable {
 
     private func applyAgain(_ failure: StoredFailure, _ pipeline: ConsumerPipeline) async throws -> FailureRetry {
         do {
-            let resolution = Completion.resolve(failure.resolution(in: queries.group))
+            let resolution = Checkpoint.resolve(failure.resolution(in: queries.group))
             switch try await pipeline.applyAgain(failure.message, completing: resolution) {
             case .done: return FailureRetry(id: failure.id, outcome: .applied)
             case .refused(.failureWaits(let other)):
@@ -255,17 +255,17 @@ public struct ConsumerFailures: Sendable {
 extension ConsumerPipeline {
     /// Applies a message once more that was kept, a few times over while the database asks for it.
     ///
-    /// Unlike a consumer it does not wait until a database is back: somebody waits for the answer.
+    /// Unlike a consumer it does not wait until a database is back: a person waits for the answer.
     func applyAgain(
         _ message: ConsumedMessage,
-        completing completion: Completion
+        completing checkpoint: Checkpoint
     ) async throws -> Verdict<Applied> {
         var tries = 1
         let backoff = Backoff(initial: .milliseconds(20), maximum: .seconds(1))
         return try await backoff.retrying(while: { tries < 8 }) {
             tries += 1
             var progress = BatchProgress(of: message)
-            return try await apply(Delivery(retrying: message, completing: completion), &progress)
+            return try await apply(Delivery(retrying: message, completing: checkpoint), &progress)
         }
     }
 }

@@ -12,7 +12,7 @@ public struct ConsumerPositions: Sendable {
     let database: any Database
     let broker: any MessageBroker
     let settings: ConsumerSettings
-    let topics: TopicPlan
+    let topics: ConsumedTopics
     let offsets: OffsetStore
 
     /// Creates the positions of a group.
@@ -30,7 +30,7 @@ public struct ConsumerPositions: Sendable {
         self.database = database
         self.broker = broker
         self.settings = settings
-        topics = TopicPlan(consumer, settings: settings)
+        topics = ConsumedTopics(consumer, settings: settings)
         offsets = OffsetStore(group: settings.effectiveGroupID)
     }
 
@@ -188,7 +188,7 @@ public struct ConsumerPositions: Sendable {
     }
 }
 
-/// What became of one partition's position.
+/// How one partition's position was moved.
 public struct PositionReset: Sendable, Hashable {
     /// The partition.
     public let partition: TopicPartition

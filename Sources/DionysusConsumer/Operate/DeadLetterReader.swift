@@ -1,7 +1,7 @@
 import Dionysus
 import Logging
 
-/// What became of the messages of a dead-letter topic.
+/// How many messages of a dead-letter topic were applied, recorded and left out.
 public struct DeadLetterReplay: Sendable, Hashable {
     /// How many have been applied.
     public internal(set) var applied = 0
@@ -13,7 +13,7 @@ public struct DeadLetterReplay: Sendable, Hashable {
 
 /// Reads a dead-letter topic to its present end, and applies what it holds.
 ///
-/// It has a group of its own, whose places are stored in the transactions of the data, so that each message is replayed
+/// Its own group's offsets are stored in the transactions of the data, so that each message is replayed
 /// once however often it is started.
 struct DeadLetterReader {
     let topic: String
@@ -114,8 +114,8 @@ struct DeadLetterReader {
 
     private mutating func replay(_ received: ConsumedMessage) async throws {
         guard let place = places[received.source] else { return }
-        let completion = Completion.replay(place, to: received.offset + 1, positions)
-        guard try await apply(received, completing: completion) else {
+        let checkpoint = Checkpoint.replay(place, to: received.offset + 1, positions)
+        guard try await apply(received, completing: checkpoint) else {
             throw DionysusError(.conflict, "somebody else replays \(topic)", advice: "wait until that has ended")
         }
         places[received.source]?.stored = received.offset + 1
@@ -127,14 +127,14 @@ struct DeadLetterReader {
     }
 
     /// - Returns: Whether the place in the topic was still where this reader has moved it.
-    private mutating func apply(_ received: ConsumedMessage, completing completion: Completion) async throws -> Bool {
+    private mutating func apply(_ received: ConsumedMessage, completing checkpoint: Checkpoint) async throws -> Bool {
         guard let letter = DeadLetter(received), isOurs(letter) else {
-            guard try await complete(BatchWrite(completion: completion)) else { return false }
+            guard try await complete(BatchWrite(checkpoint: checkpoint)) else { return false }
             summary.foreign += 1
             return true
         }
         do {
-            guard case .done = try await pipeline.applyAgain(letter.message, completing: completion) else {
+            guard case .done = try await pipeline.applyAgain(letter.message, completing: checkpoint) else {
                 return false
             }
             summary.applied += 1
@@ -143,7 +143,7 @@ struct DeadLetterReader {
             let described = DionysusError(once: letter.message, error)
             logger.error("a message of \(topic) failed again: \(described)")
             let failure = FailedMessage(message: letter.message, error: described, attempts: letter.attempts + 1)
-            guard try await complete(BatchWrite(failures: [failure], completion: completion)) else { return false }
+            guard try await complete(BatchWrite(failures: [failure], checkpoint: checkpoint)) else { return false }
             summary.recorded += 1
         }
         return true

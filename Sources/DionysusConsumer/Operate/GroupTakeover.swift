@@ -2,13 +2,13 @@ import Dionysus
 
 public import struct Foundation.UUID
 
-/// What became of a group that was taken over.
+/// The result of taking over a group.
 public struct GroupTakeover: Sendable, Hashable {
     /// The group.
     public let group: String
     /// The identity of this database's replica from now on.
     public let identity: UUID
-    /// The replicas whose place it has taken; none if the group was nobody else's, so that nothing has changed.
+    /// The replicas whose place it has taken; none if the group belonged to no other replica, so that nothing has changed.
     public let replaced: [UUID]
 }
 
@@ -44,7 +44,7 @@ extension ConsumerPositions {
 
 extension ConsumerSettings {
     /// How the group is joined.
-    func consumerOptions(_ topics: TopicPlan, _ identity: ReplicaIdentity? = nil) -> ConsumerOptions {
+    func consumerOptions(_ topics: ConsumedTopics, _ identity: ReplicaIdentity? = nil) -> ConsumerOptions {
         ConsumerOptions(
             clientID: clientID,
             groupID: effectiveGroupID,

@@ -4,7 +4,7 @@ public import Dionysus
 public struct RecordedFailure: Sendable, Hashable {
     /// How a recorded message stands.
     public enum State: String, Sendable, Hashable, CaseIterable {
-        /// It has been tried in vain.
+        /// It has been tried and has failed.
         case failed
         /// It has not been tried, because an earlier message of its key has failed.
         case waiting
@@ -38,7 +38,7 @@ public struct RecordedFailure: Sendable, Hashable {
     public let attempts: Int
     /// When it was recorded, by the database's clock.
     public let createdAt: Timestamp?
-    /// When it was retried last, in vain.
+    /// When a retry last failed.
     public let retriedAt: Timestamp?
 
     /// How it stands.
@@ -111,7 +111,7 @@ public struct FailureFilter: Sendable, Hashable {
     }
 }
 
-/// What became of a failure that was retried.
+/// The result of retrying a failure.
 public struct FailureRetry: Sendable, Hashable {
     /// How a retry ends.
     public enum Outcome: String, Sendable, Hashable, CaseIterable {
@@ -121,7 +121,7 @@ public struct FailureRetry: Sendable, Hashable {
         case failed
         /// It was not tried, because it waits behind an earlier failure of its key.
         case waiting
-        /// There is no such failure, or somebody else has applied or deleted it.
+        /// There is no such failure; it may have been applied or deleted meanwhile.
         case notFound
     }
 

@@ -1,6 +1,6 @@
 import Dionysus
 
-/// What became of work that is done in one transaction.
+/// How work in one transaction ended.
 enum Verdict<Value> {
     /// It is done.
     case done(Value)

@@ -2,7 +2,7 @@ import Dionysus
 
 /// The way of messages from the broker to the replica.
 struct ConsumerPipeline: Sendable {
-    let topics: TopicPlan
+    let topics: ConsumedTopics
     let naming: Naming
     let clock: ReplicaClock
     let catalogue: ReplicaCatalogue

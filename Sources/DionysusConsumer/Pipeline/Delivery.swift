@@ -14,28 +14,28 @@ struct Delivery: Sendable {
 
     let reason: Reason
     let batch: MessageBatch
-    let completion: Completion
+    let checkpoint: Checkpoint
 
     /// What a consumer has read.
     init(reading batch: MessageBatch, from cursor: OffsetCursor) {
         reason = .reading
         self.batch = batch
-        completion = .advance(cursor, to: batch.next, mark: batch.mark)
+        checkpoint = .advance(cursor, to: batch.next, mark: batch.mark)
     }
 
     /// A message that was kept, with the topic, partition and offset that it had.
-    init(retrying message: ConsumedMessage, completing completion: Completion) {
+    init(retrying message: ConsumedMessage, completing checkpoint: Checkpoint) {
         reason = .retry
         batch = MessageBatch(message)
-        self.completion = completion
+        self.checkpoint = checkpoint
     }
 
-    /// An event that the event log keeps as a message of its own.
+    /// An event that the event log keeps, as a message.
     /// - Parameter number: The number that its record had in the message it came in.
     init(of message: ConsumedMessage, number: Int, in log: EventLog) {
         reason = .loggedEvent(log, number: number)
         batch = MessageBatch(message)
-        completion = .nothing
+        checkpoint = .nothing
     }
 
     var topic: String { batch.partition.topic }

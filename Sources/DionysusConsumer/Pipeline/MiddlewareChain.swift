@@ -28,7 +28,7 @@ struct MiddlewareChain: Sendable {
             }
             guard let next else { return nil }
             current = next
-            // The place of a message says what is done with it once; nobody may change it.
+            // A message takes effect once by its place, so the place must not change.
             current.source = message.source
             current.offset = message.offset
         }

@@ -5,7 +5,7 @@ extension ConsumerPipeline {
     /// Puts the stages together.
     /// - Parameters:
     ///   - broker: Where dead letters go; nil where none can come up.
-    ///   - telemetry: Whom the stages tell what they do.
+    ///   - telemetry: Reports what the stages do.
     /// - Throws: ``DionysusError`` when the broker can't be used.
     init(
         _ consumer: some Consumer,
@@ -15,7 +15,7 @@ extension ConsumerPipeline {
         telemetry: ConsumerTelemetry,
         logger: Logger
     ) async throws {
-        let topics = TopicPlan(consumer, settings: settings)
+        let topics = ConsumedTopics(consumer, settings: settings)
         let group = settings.effectiveGroupID
         var deadLetters: DeadLetters?
         if topics.hasDeadLetters, let broker {

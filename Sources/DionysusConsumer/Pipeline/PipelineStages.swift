@@ -104,7 +104,7 @@ extension ConsumerPipeline {
     }
 
     /// Reports each failed message once, however often its batch is divided.
-    private func report(_ failures: [FailedMessage], _ policy: FailurePolicy, _ progress: inout BatchProgress) {
+    private func report(_ failures: [FailedMessage], _ policy: FailedMessagePolicy, _ progress: inout BatchProgress) {
         let failures = failures.sorted { $0.message.offset < $1.message.offset }
         // What comes after the failure at which the consumer stops does not concern it any more.
         for failure in policy == .stop ? Array(failures.prefix(1)) : failures
@@ -148,7 +148,7 @@ extension ConsumerPipeline {
         in delivery: Delivery,
         _ progress: BatchProgress
     ) -> BatchWrite {
-        var write = BatchWrite(batch: bound, handlers: handlers, completion: delivery.completion)
+        var write = BatchWrite(batch: bound, handlers: handlers, checkpoint: delivery.checkpoint)
         guard delivery.isReading else { return write }
         write.failures = parked + progress.waiting.failures(in: delivery.batch)
         write.earlier = EarlierFailures(

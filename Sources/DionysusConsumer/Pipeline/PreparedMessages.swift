@@ -20,7 +20,7 @@ extension PreparedMessages {
     /// Whether filters have left out all there was.
     var isLeftOut: Bool { !skipped.isEmpty && accepted.eventCount == 0 }
 
-    /// What became of the events once those that count have been applied.
+    /// How many events were applied and skipped, by reason.
     func tally(applied: Int) -> EventTally {
         let silent = decoded.filter(\.events.isEmpty)
         let tombstones = silent.count(where: \.message.isTombstone)
@@ -28,7 +28,7 @@ extension PreparedMessages {
         return EventTally(
             applied: applied,
             skipped: [
-                .outdated: bound.parts.reduce(0) { $0 + $1.events.count + $1.handovers.count } - applied,
+                .outdated: bound.parts.reduce(0) { $0 + $1.events.count + $1.delegated.count } - applied,
                 .filtered: counts.0 - counts.1,
                 .collapsed: counts.1 - counts.2,
                 .noReplica: bound.parts.reduce(0) { $0 + $1.withoutReplica },

@@ -1,12 +1,12 @@
 import Dionysus
 
-/// Tells the event bus and the application what has been committed.
+/// Publishes committed events to the event bus and the application.
 struct Reactor: Sendable {
     let didConsume: @Sendable (ConsumedEvent) async throws -> Void
     let eventBus: any EventBus
     let telemetry: ConsumerTelemetry
 
-    /// Tells of the events together, then of each, in their order.
+    /// Publishes the events together, then each, in their order.
     ///
     /// An error is the application's and changes no data.
     func react(to applied: [AppliedEvent]) async {

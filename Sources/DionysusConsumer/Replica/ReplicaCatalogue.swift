@@ -8,7 +8,7 @@ final class ReplicaCatalogue: Sendable {
     private let factory: ModelFactory
     private let columns: ReplicaColumnNames
     private let inflection: Inflection
-    /// Where it is told what is left out of messages; nil where none are read.
+    /// Logs what is left out of messages; nil where none are read.
     private let logger: Logger?
     /// How models are kept, by their names in each scope; nil for models that are not kept.
     private let found = Mutex<[Key: Replica?]>([:])
@@ -96,7 +96,7 @@ final class ReplicaCatalogue: Sendable {
         if let table = replicas.tables[model] { return table }
         let key = Key(scope: scope, model: model)
         if let known = foundParts.withLock({ $0[key] }) { return known }
-        guard let declaration = factory.replica(of: model, in: scope), declaration.ownPersistence == nil else {
+        guard let declaration = factory.replica(of: model, in: scope), declaration.customStorage == nil else {
             return nil
         }
         var found: ReplicaTable?
@@ -113,15 +113,15 @@ final class ReplicaCatalogue: Sendable {
 
     /// What is known of models, after a look for those that have not been looked for yet.
     ///
-    /// Somebody else may have forgotten everything meanwhile, so the answer is not read from what is kept.
+    /// Another task may have forgotten everything meanwhile, so the answer is not read from what is kept.
     private func find(_ models: Set<String>, _ scope: String?) async throws -> [Key: Replica?] {
         let known = found.withLock { $0 }
         let unknown = models.filter { isUnknown(Key(scope: scope, model: $0), known) }.sorted()
         guard !unknown.isEmpty else { return known }
         let declarations = unknown.compactMap { factory.replica(of: $0, in: scope) }
-        var replicas = try await tables(of: declarations.filter { $0.ownPersistence == nil })
+        var replicas = try await tables(of: declarations.filter { $0.customStorage == nil })
         for declaration in declarations {
-            if let handler = declaration.ownPersistence { replicas[declaration.remoteName] = .own(handler) }
+            if let handler = declaration.customStorage { replicas[declaration.remoteName] = .own(handler) }
             let isKept = kept.withLock { $0[Key(scope: scope, model: declaration.remoteName)] != nil }
             guard replicas[declaration.remoteName] == nil, !declaration.isConventional, !isKept else { continue }
             throw DionysusError(
@@ -185,7 +185,7 @@ final class ReplicaCatalogue: Sendable {
             )
     }
 
-    /// Tells once that there are models that have no names; the names themselves are endless, or nobody can read them.
+    /// Logs once that there are models without plausible names, and not each name: there may be endless ones.
     private func noteImplausible(_ model: String) {
         let isNew = hasToldImplausible.withLock { told in
             defer { told = true }

@@ -5,7 +5,7 @@ import Dionysus
 /// It is an object, because every value that is bound passes one on.
 final class ReplicaColumn: Sendable {
     let description: ColumnDescription
-    /// The type of its values; text where Dionysus has no type of its own for it.
+    /// The type of its values; text where Dionysus has no type for it.
     let type: DatabaseType
     /// Whether it is a list of the database's own, which PostgreSQL alone has.
     let isList: Bool
@@ -132,7 +132,7 @@ final class ReplicaTable: Sendable {
         return renamed + [column, linkPrefixes.payload + column.dropFirst(linkPrefixes.column.count)]
     }
 
-    /// The column that the application may store something in, or nil if it is none of its business.
+    /// The column that the application may store something in, or nil if the application may not write it.
     func column(toStore name: String) -> ReplicaColumn? {
         reserved.contains(name) && name != data?.name ? nil : columns[name]
     }

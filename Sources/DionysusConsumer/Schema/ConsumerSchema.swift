@@ -111,7 +111,7 @@ public struct ConsumerSchema: Sendable {
             faults += try Self.encodingFaults(in: &transaction)
             return try faults + check.faults(in: &transaction)
         }
-        return settings.faults + TopicPlan(consumer, settings: settings).faults + found
+        return settings.faults + ConsumedTopics(consumer, settings: settings).faults + found
     }
 
     /// What our own tables lack, though they are there.

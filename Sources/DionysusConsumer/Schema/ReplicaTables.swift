@@ -106,7 +106,7 @@ package struct ReplicaTables: Sendable {
             for model in topic.models.flatMap(\.withParts) {
                 guard let place = place(topic.name, model.name) else { continue }
                 let columns =
-                    Self.columns(of: model, keys: keys, place, settings.inflection) + Self.ownColumns(place.names)
+                    Self.columns(of: model, keys: keys, place, settings.inflection) + Self.systemColumns(place.names)
                 var table = tables[place.table] ?? Table(model: model.name, place)
                 try table.add(columns, of: topic.name)
                 tables[place.table] = table
@@ -144,7 +144,7 @@ package struct ReplicaTables: Sendable {
     }
 
     /// The columns that each table has.
-    private static func ownColumns(_ names: ReplicaColumnNames) -> [Column] {
+    private static func systemColumns(_ names: ReplicaColumnNames) -> [Column] {
         [
             Column(name: names.createdAt, type: .timestamp, role: .value),
             Column(name: names.updatedAt, type: .timestamp, role: .value),

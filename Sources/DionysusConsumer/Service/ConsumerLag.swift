@@ -23,7 +23,7 @@ public struct PartitionLag: Sendable, Hashable {
     /// No consumer of the group goes on before the topic is reset or the loss accepted.
     public let loss: String?
 
-    /// How many messages are still to be applied; nil if the position is not in the log, so that nobody can know.
+    /// How many messages are still to be applied; nil if the position is not in the log.
     public var lag: Int64? { isOutOfRange ? nil : endOffset - position }
 
     /// Whether the position is not in the log: its messages are no longer kept, or the topic was created anew.
@@ -37,7 +37,7 @@ public struct PartitionLag: Sendable, Hashable {
 public struct ConsumerLag: Sendable {
     private let database: any Database
     private let broker: any MessageBroker
-    private let topics: TopicPlan
+    private let topics: ConsumedTopics
     private let offsets: OffsetStore
 
     /// Creates the comparison.
@@ -54,7 +54,7 @@ public struct ConsumerLag: Sendable {
     ) {
         self.database = database
         self.broker = broker
-        topics = TopicPlan(consumer, settings: settings)
+        topics = ConsumedTopics(consumer, settings: settings)
         offsets = OffsetStore(group: settings.effectiveGroupID)
     }
 

@@ -24,7 +24,7 @@ public struct ConsumerService: Service {
     ///   - broker: The log of messages.
     ///   - settings: How it works.
     ///   - stopsWhenCaughtUp: Whether ``run()`` returns once the lag was zero on all partitions of all topics.
-    ///   - instrumentation: Whom it tells what it does, and that it lives.
+    ///   - instrumentation: Monitor, event bus, error handler, metrics, tracer and heartbeat.
     ///   - logger: Where it logs to.
     public init(
         _ consumer: any Consumer,
@@ -77,7 +77,7 @@ public struct ConsumerService: Service {
             let member = try await retry.run("join the group") { try await broker.makeConsumer(options) }
             for line in pipeline.topics.acceptances { logger.info("\(line)") }
             telemetry.started()
-            var session = ConsumerSession(
+            var session = GroupSession(
                 member: member,
                 pipeline: pipeline,
                 starts: StartingPositions(
@@ -109,7 +109,7 @@ public struct ConsumerService: Service {
     }
 
     private func read(
-        _ session: inout ConsumerSession,
+        _ session: inout GroupSession,
         _ claim: GroupClaim,
         _ lag: ConsumerLag,
         _ retry: RetryLoop
@@ -208,7 +208,7 @@ public struct ConsumerService: Service {
         )
     }
 
-    private func close(_ session: inout ConsumerSession, _ pipeline: ConsumerPipeline) async {
+    private func close(_ session: inout GroupSession, _ pipeline: ConsumerPipeline) async {
         await session.close()
         await pipeline.close()
         await session.member.close()

@@ -6,18 +6,18 @@ import Synchronization
 ///
 /// Members tell the broker the replica's identity with every offset that they commit, and begin nothing before they have
 /// looked at what others have committed. Offsets without an identity, as earlier versions and other programs commit them,
-/// are nobody's.
+/// belong to no replica.
 final class GroupClaim: Sendable {
     /// How soon after the start, and then how often, it is looked whether another replica has joined meanwhile.
     private static let intervals = (first: Duration.seconds(1), later: Duration.seconds(10))
 
     let identity: ReplicaIdentity
     private let options: ConsumerOptions
-    private let topics: TopicPlan
+    private let topics: ConsumedTopics
     private let broker: any MessageBroker
     private let conflict = Mutex<DionysusError?>(nil)
 
-    init(_ identity: ReplicaIdentity, _ options: ConsumerOptions, topics: TopicPlan, broker: any MessageBroker) {
+    init(_ identity: ReplicaIdentity, _ options: ConsumerOptions, topics: ConsumedTopics, broker: any MessageBroker) {
         self.identity = identity
         self.options = options
         self.topics = topics

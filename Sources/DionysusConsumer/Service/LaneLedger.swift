@@ -31,7 +31,7 @@ struct LaneLedger: Sendable {
         lastFlush = now
     }
 
-    /// What the database says, once nothing is under way.
+    /// What the database says, once every lane is idle.
     var position: StoredPosition { StoredPosition(next: flushed, laneOffsets: lanes.map(\.stored)) }
 
     /// The lane of a message: that of its key, so that messages with one key stay in their order.
@@ -72,7 +72,7 @@ struct LaneLedger: Sendable {
     /// The first offset that may be unfinished: all messages below it are finished.
     var prefix: Int64 { lanes.compactMap(\.unfinished.first).min() ?? seen }
 
-    /// Whether the partition's offset is to be moved now: when nothing is under way, else once a second.
+    /// Whether to move the partition's offset now: when every lane is idle, else once a second.
     /// - Returns: From where to where, with the last message before that of which something is remembered.
     mutating func beginFlush(now: ContinuousClock.Instant = .now) -> (from: Int64, to: Int64, mark: LogMark?)? {
         guard !isFlushing, prefix > flushed, isIdle || now - lastFlush >= .seconds(1) else { return nil }

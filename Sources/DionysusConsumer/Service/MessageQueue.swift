@@ -3,7 +3,7 @@ import Synchronization
 
 /// Messages that wait for one who works on them.
 ///
-/// It has no bound of its own: whoever fills it waits for room, or is told how much waits and stops reading.
+/// It does not bound itself: a producer waits for room, or learns how much waits and stops reading.
 final class MessageQueue: Sendable {
     private struct State {
         var messages: [ConsumedMessage] = []

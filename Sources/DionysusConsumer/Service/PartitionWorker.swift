@@ -3,7 +3,7 @@ import Synchronization
 
 /// Applies the messages of one partition until the partition is given back.
 ///
-/// It works on a task of its own, so that a slow partition holds up neither the others nor the membership.
+/// It runs in its own task, so that a slow partition holds up neither the others nor the membership.
 final class PartitionWorker: Sendable {
     let partition: TopicPartition
     let queue: MessageQueue
@@ -17,7 +17,7 @@ final class PartitionWorker: Sendable {
     private let lanes = Mutex<VirtualLanes?>(nil)
     /// Whether a batch is being written while the next one is waited for.
     private let isWriting = Mutex(false)
-    /// Offsets that the broker is still to be told; a later one takes an earlier one's place.
+    /// Offsets to tell the broker; a later one replaces an earlier one.
     private let finished = AsyncStream.makeStream(of: Int64.self, bufferingPolicy: .bufferingNewest(1))
     private let ahead: PreparationAhead
     /// Where its messages are counted.
@@ -164,9 +164,9 @@ final class PartitionWorker: Sendable {
     private func moveOn(_ cursor: OffsetCursor, to end: Int64) async throws -> Bool {
         let isMoved = try await pipeline.retry.run("move the offset", for: partition) {
             try await database.write { [offsets] transaction in
-                var opening = Opening()
-                offsets.advance(cursor, to: end, mark: nil, transaction.dialect, in: &opening)
-                if case .refused = try opening.run(in: &transaction) { return .rollBack(false) }
+                var preamble = Preamble()
+                offsets.advance(cursor, to: end, mark: nil, transaction.dialect, in: &preamble)
+                if case .refused = try preamble.run(in: &transaction) { return .rollBack(false) }
                 return .commit(true)
             }
         }
@@ -340,7 +340,7 @@ private enum WorkEnd {
     case positionLost
 }
 
-/// What became of a batch for which its worker may have waited.
+/// How a batch ended, after waiting for the replica if that was necessary.
 enum AppliedBatch: Sendable {
     /// The offset that is stored now.
     case stored(Int64?)

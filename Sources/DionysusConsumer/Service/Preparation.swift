@@ -62,7 +62,7 @@ final class PreparationAhead: Sendable {
         return memory
     }
 
-    /// Gives up what has been prepared, and prepares nothing until somebody allows it.
+    /// Gives up what has been prepared, and prepares nothing until ``allow()`` is called.
     func giveUp() {
         let given = state.withLock { state in
             state.isAllowed = false

@@ -17,14 +17,14 @@ final class ReadAhead: Sendable {
         var messages = 0
         var bytes = 0
         var isHeld = false
-        /// Whether nobody works on the partition for now.
+        /// Whether the partition's work stands still.
         var standsStill = false
     }
 
     private struct State {
         var places: [Place: Content] = [:]
         var lastNumber = 0
-        /// What waits where somebody works.
+        /// How many bytes wait for partitions whose work goes on.
         var bytes = 0
 
         mutating func change(_ place: Place, _ body: (inout Content) -> Void) {
@@ -93,7 +93,7 @@ final class ReadAhead: Sendable {
     }
 
     /// The partitions that are to be left unread from now on.
-    /// - Parameter delivered: The partitions of which messages have just come; they are named again, should somebody have
+    /// - Parameter delivered: The partitions of which messages have just come; they are named again if a worker has
     ///   let them go meanwhile.
     func hold(delivered: Set<TopicPartition>) -> [TopicPartition] {
         state.withLock { state in

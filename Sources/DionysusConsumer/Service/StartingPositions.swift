@@ -6,7 +6,7 @@ import Dionysus
 /// time. So a restart doesn't leave out what came in between, and a partition that is added later is read from its
 /// beginning.
 struct StartingPositions: Sendable {
-    let topics: TopicPlan
+    let topics: ConsumedTopics
     let offsets: OffsetStore
     let database: any Database
     let broker: any MessageBroker

@@ -3,7 +3,7 @@ import Synchronization
 
 /// Works on the messages of a partition by several lanes at once.
 ///
-/// A lane takes the messages of some keys, in their order. Each has an offset of its own in the database, below which its
+/// A lane takes the messages of some keys, in their order. Each has its offset in the database, below which its
 /// messages are finished; a batch of a lane moves it in the transaction of the data. The partition's own offset follows
 /// up to where all lanes are finished.
 final class VirtualLanes: Sendable {
@@ -98,7 +98,7 @@ final class VirtualLanes: Sendable {
 
     /// - Returns: Whether the lane's offset, and the partition's, are still where this member has moved them.
     private func work(on lane: Int) async throws -> Bool {
-        // Nobody waits for a lane that has failed.
+        // No message waits for a lane that has failed.
         defer { queues[lane].close() }
         while let taken = await queues[lane].take(atMost: batchSize) {
             guard let batch = MessageBatch(partition, taken.messages) else { continue }

@@ -22,7 +22,7 @@ struct ConsumerMetrics: Sendable {
         self.group = group
     }
 
-    /// Whether there is anybody to measure for.
+    /// Whether metrics are collected.
     var isEnabled: Bool { table.isEnabled }
 
     /// Does the work of a stage, and measures how long it takes.

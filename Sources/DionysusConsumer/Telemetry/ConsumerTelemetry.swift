@@ -16,7 +16,7 @@ struct ConsumerTelemetry: RetryObserver {
     private let lag: LagMeter
 
     /// - Parameters:
-    ///   - instrumentation: Whom it tells.
+    ///   - instrumentation: Monitor, event bus, error handler, metrics, tracer and heartbeat.
     ///   - system: The broker's kind, as OpenTelemetry names it; Kafka where no broker is at hand.
     ///   - settings: The consumer's settings.
     ///   - logger: Where errors go if there is no error handler.
@@ -43,7 +43,7 @@ struct ConsumerTelemetry: RetryObserver {
 
     // MARK: The consumer's life
 
-    /// Tells of the beginning and the end of a consumer's work, and meanwhile how it is.
+    /// Reports the beginning and the end of a consumer's work, and its health meanwhile.
     /// - Parameters:
     ///   - broker: Where the partitions' ends are looked up.
     ///   - work: The work.
@@ -188,7 +188,7 @@ struct ConsumerTelemetry: RetryObserver {
         logger.notice("the replica's database answers again")
     }
 
-    /// The replica's database can't be reached while nothing is to be written to it, which is told once.
+    /// The replica's database can't be reached while there is nothing to write; this is reported once.
     func databaseFailed(_ error: any Error, _ trouble: inout Trouble?) {
         if trouble == nil { tell(error, ErrorContext("reach the replica's database")) }
         vitals.note(
@@ -211,7 +211,7 @@ struct ConsumerTelemetry: RetryObserver {
 
     // MARK: Batches
 
-    /// Tells of a batch from its beginning to its end, retries included.
+    /// Reports a batch from its beginning to its end, retries included.
     /// - Parameters:
     ///   - summary: What the progress says of the batch.
     ///   - work: The work.
@@ -264,7 +264,7 @@ struct ConsumerTelemetry: RetryObserver {
         let (batch, duration) = (following.batch, ContinuousClock.now - following.start)
         vitals.ended(following.number)
         metrics.processed(batch.partition, in: duration, error)
-        // That the service is to end is nobody's fault.
+        // Shutting down is no error.
         following.span?.end(summary.firstFailure ?? (error is CancellationError ? nil : error))
         monitor.emit(
             ReplicaConsumer.ProcessedBatch(
@@ -300,7 +300,7 @@ struct ConsumerTelemetry: RetryObserver {
     }
 
     /// A message has failed, and its topic's choice is followed.
-    func failed(_ failure: FailedMessage, _ policy: FailurePolicy) {
+    func failed(_ failure: FailedMessage, _ policy: FailedMessagePolicy) {
         let source = failure.message.source
         let context = ErrorContext(
             "apply a message",
@@ -345,7 +345,7 @@ struct ConsumerTelemetry: RetryObserver {
     /// All lanes of a partition have come up to an offset.
     func advanced(_ partition: TopicPartition, to offset: Int64) { lag.advance(partition, to: offset, nil) }
 
-    /// What became of the events that were committed.
+    /// Counts the events of a committed batch.
     func applied(_ tally: @autoclosure () -> EventTally, in topic: String) {
         guard metrics.isEnabled else { return }
         metrics.applied(tally(), in: topic)
@@ -362,7 +362,7 @@ struct ConsumerTelemetry: RetryObserver {
     }
 }
 
-extension FailurePolicy {
+extension FailedMessagePolicy {
     /// The policy's name in metrics and monitor events.
     var name: String {
         switch self {

@@ -29,7 +29,7 @@ final class ConsumerVitals: Sendable {
     private static let patience = Duration.seconds(30)
 
     private let state = Mutex(State())
-    /// A batch that has been under way for longer is stuck.
+    /// A batch that takes longer is stuck.
     private let limit: Duration
 
     init(limit: Duration) { self.limit = limit }

@@ -1,6 +1,6 @@
 import Dionysus
 
-/// What became of the events of a batch that has been committed.
+/// How many events of a committed batch were applied and skipped.
 struct EventTally: Sendable, Hashable {
     /// Why an event had no effect.
     enum Reason: String, CaseIterable, Sendable {

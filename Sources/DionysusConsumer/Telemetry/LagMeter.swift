@@ -60,7 +60,7 @@ final class LagMeter: Sendable {
             for (partition, range) in ranges {
                 guard var place = places[partition] else { continue }
                 guard let messages = place.messages(in: range) else {
-                    // How many were missed nobody knows; zero would say that all is well.
+                    // How many were missed is unknown; zero would say that all is well.
                     metrics.removeLag(of: partition)
                     continue
                 }

@@ -9,7 +9,7 @@ import Tracing
 struct ProcessSpan: Sendable {
     private let span: any Span
 
-    /// More links than this tell nobody anything, and exporters drop them.
+    /// More links than this help no one, and exporters drop them.
     private static let maximumLinks = 128
 
     /// Starts the span.

@@ -136,7 +136,7 @@ final class EmbeddedConsumer: MessageConsumer {
             if !state.isClosed { state.rejoin(as: successor) }
             return state.isClosed
         }
-        // The consumer was closed while it joined again, so nobody else will take the new member out.
+        // The consumer was closed while it joined again, so no one else will take the new member out.
         if isClosed { try await log.write { try successor.leave(in: $0) } }
         watch.notify()
     }
@@ -194,7 +194,7 @@ final class EmbeddedConsumer: MessageConsumer {
         }
     }
 
-    /// Keeps the lease, whether or not anybody asks for events.
+    /// Keeps the lease, whether or not anyone asks for events.
     private func startHeartbeat() {
         let interval = settings.sessionTimeout / 3
         let task = Task { [weak self] in

@@ -51,7 +51,7 @@ struct EventLog: Sendable {
         return Set(entries.map(\.event.place)).subtracting(inserted)
     }
 
-    /// Notes what the handlers have said of events: takes out what was nobody's business, and shows the others as the
+    /// Notes what the handlers have said of events: removes those that concern no handler, and shows the others as the
     /// handlers want them shown.
     func settle(_ handled: [HandledEvent], in transaction: inout Transaction) throws {
         let dialect = transaction.dialect
@@ -67,7 +67,7 @@ struct EventLog: Sendable {
             let identities = skipped.map { EventLogEntry.identity(of: $0.event, identity) }
             statements.append(EventLogStatements.removal(of: identities, group: group, topic: topic, dialect))
         }
-        let changed = handled.filter { $0.acknowledgement != Handling.Acknowledgement() }
+        let changed = handled.filter { $0.acknowledgement != HandlerResult.Acknowledgement() }
         if let topic = changed.first?.event.topic {
             let changes = changed.map {
                 (identity: EventLogEntry.identity(of: $0.event, identity), change: $0.acknowledgement)

@@ -41,7 +41,7 @@ enum EventLogStatements {
     }
 
     static func changes(
-        _ changes: [(identity: String, change: Handling.Acknowledgement)],
+        _ changes: [(identity: String, change: HandlerResult.Acknowledgement)],
         group: String,
         topic: String,
         _ dialect: any SQLDialect
@@ -63,7 +63,7 @@ enum EventLogStatements {
             """
     }
 
-    static func change(of id: Int64, to change: Handling.Acknowledgement) -> SQL {
+    static func change(of id: Int64, to change: HandlerResult.Acknowledgement) -> SQL {
         let entityID = (change.entityID?.storable).databaseValue
         let type = (change.type?.storable).databaseValue
         return """

@@ -6,7 +6,7 @@ struct EventRetention {
     private static let rowsPerTransaction = 1_000
 
     let group: String
-    /// Nil if events are kept for ever.
+    /// Nil if events are kept forever.
     let retention: Duration?
     private var lastRun: ContinuousClock.Instant?
 

@@ -48,7 +48,7 @@ struct HandlerWork: Sendable {
     /// Whether nothing is done before the data are written.
     var areCalledLast: Bool { middleware.isEmpty && lock == nil && log == nil }
 
-    /// Does work while nobody else works on the same records.
+    /// Does work while no other transaction works on the same records.
     func locked<T: Sendable>(_ work: () async throws -> Verdict<T>) async throws -> Verdict<T> {
         guard let lock else { return try await work() }
         return try await lock.hold(work)
@@ -85,8 +85,8 @@ struct HandlerWork: Sendable {
         try log?.settle(handled, in: &transaction)
     }
 
-    private func answers(to event: IncomingEvent, in transaction: inout Transaction) throws -> [Handling] {
-        var answers: [Handling] = []
+    private func answers(to event: IncomingEvent, in transaction: inout Transaction) throws -> [HandlerResult] {
+        var answers: [HandlerResult] = []
         do {
             for handler in handlers { answers.append(try handler(event, &transaction)) }
         } catch {
@@ -99,15 +99,15 @@ struct HandlerWork: Sendable {
 /// An event with what each handler has said of it.
 struct HandledEvent: Sendable {
     let event: IncomingEvent
-    let answers: [Handling]
+    let answers: [HandlerResult]
 
-    /// Whether it is none of the handlers' business.
+    /// Whether no handler has handled it.
     var isSkipped: Bool { answers.allSatisfy { $0.acknowledgement == nil } }
 
     /// What the handlers know better than the event; of several, what the last one says.
-    var acknowledgement: Handling.Acknowledgement {
+    var acknowledgement: HandlerResult.Acknowledgement {
         answers.compactMap(\.acknowledgement)
-            .reduce(into: Handling.Acknowledgement()) { result, next in
+            .reduce(into: HandlerResult.Acknowledgement()) { result, next in
                 result.entityID = next.entityID ?? result.entityID
                 result.time = next.time ?? result.time
                 result.type = next.type ?? result.type
@@ -125,7 +125,7 @@ extension BoundBatch {
             let number = event.payload.origin?.number ?? 0
             return !repeated.contains(EventPlace(offset: event.message.offset, number: number))
         }
-        copy.handovers = handovers.filter { !repeated.contains($0.event.place) }
+        copy.delegated = delegated.filter { !repeated.contains($0.event.place) }
         return copy
     }
 
@@ -133,7 +133,7 @@ extension BoundBatch {
     var models: Set<String> {
         parts.reduce(into: []) { models, part in
             models.formUnion(part.layouts.map(\.table.model))
-            models.formUnion(part.handovers.map(\.kind.model))
+            models.formUnion(part.delegated.map(\.kind.model))
         }
     }
 }

@@ -46,7 +46,7 @@ struct DeadLetter: Sendable {
         var headers = letter.headers
         var values: [Header: String] = [:]
         for header in Header.allCases {
-            // The message may have had such a header of its own; the one that was added stands behind it.
+            // The message may have brought such a header; the one that was added stands behind it.
             guard let index = headers.lastIndex(where: { $0.name == header.rawValue }) else { continue }
             values[header] = String(decoding: headers.remove(at: index).value, as: UTF8.self)
         }

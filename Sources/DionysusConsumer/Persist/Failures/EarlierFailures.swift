@@ -14,10 +14,10 @@ struct EarlierFailures: Sendable {
     /// Retries hold a lock against this, so that no message comes to wait behind one that is being applied. A partition
     /// without failures, as nearly all are, costs one small query. If others wait, the transaction is
     /// refused.
-    func settle(_ dialect: any SQLDialect, in opening: inout Opening) {
+    func settle(_ dialect: any SQLDialect, in preamble: inout Preamble) {
         let failures = RecordedPartition(group: group, partition: partition)
         let lock = waiting == nil ? [] : failures.lock(dialect, shared: true)
-        opening.add(lock + [failures.any]) { found, transaction in
+        preamble.add(lock + [failures.any]) { found, transaction in
             let corrected =
                 if found.last?.isEmpty == false {
                     try settle(failures, in: &transaction)

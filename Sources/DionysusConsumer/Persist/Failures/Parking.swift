@@ -15,7 +15,7 @@ struct Parking: Sendable {
     /// - Throws: The first failure, if the topic chose to stop; `CancellationError` when the service is to stop.
     func park(
         _ failures: [FailedMessage],
-        by policy: FailurePolicy,
+        by policy: FailedMessagePolicy,
         except sent: Set<Int64>
     ) async throws -> (recorded: [FailedMessage], sent: Set<Int64>) {
         let failures = failures.filter { !sent.contains($0.message.offset) }

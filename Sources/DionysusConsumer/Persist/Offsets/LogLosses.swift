@@ -1,6 +1,6 @@
 import Dionysus
 
-/// What was found to be missing from the log, remembered until somebody says that this is known.
+/// What was found to be missing from the log, remembered until an operator accepts it.
 ///
 /// A log that was created anew, or has deleted what was not read yet, looks like any other once it has grown. So what a
 /// consumer has found out keeps all consumers of the group from going on, until the topic is reset or the loss accepted.

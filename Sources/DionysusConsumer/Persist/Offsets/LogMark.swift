@@ -1,6 +1,6 @@
 import Dionysus
 
-/// What is remembered of the last applied message of a partition, so that a log that was created anew is told from the
+/// What is remembered of the last applied message of a partition, so that a log that was created anew is distinguished from the
 /// one that was read, however long it has grown.
 struct LogMark: Sendable, Hashable {
     /// The message's offset.

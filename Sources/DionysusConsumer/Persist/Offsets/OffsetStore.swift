@@ -56,7 +56,7 @@ struct OffsetStore: Sendable {
         to next: Int64,
         mark: LogMark?,
         _ dialect: any SQLDialect,
-        in opening: inout Opening
+        in preamble: inout Preamble
     ) {
         let now = dialect.now
         let isPartition = isPartition(cursor.partition)
@@ -74,7 +74,7 @@ struct OffsetStore: Sendable {
                 """
             case (nil, nil): insertion(cursor.partition, at: next, lanes: 1, mark: mark, now)
             }
-        opening.add([statement]) { results, _ in
+        preamble.add([statement]) { results, _ in
             results[0].affectedRows == 1 ? nil : .positionLost(cursor.partition)
         }
     }

@@ -6,7 +6,7 @@ struct LoadStatements {
     let dialect: any SQLDialect
 
     /// Locks that keep two transactions from deciding differently about a record that neither can see.
-    /// - Parameter exclusive: The tables on which nobody else may decide at the same time.
+    /// - Parameter exclusive: The tables that this transaction locks for itself alone.
     func locks(exclusive: Set<String>) -> [SQL] {
         Set(batch.layouts.map(\.table.name)).sorted()
             .flatMap { table in
@@ -84,10 +84,10 @@ struct LoadStatements {
     }
 }
 
-extension Tombstone {
+extension Destruction {
     /// Reads a row of ``LoadStatements/tombstones(of:in:)``.
     init(_ row: Row) throws {
-        moment = Moment(
+        recency = Recency(
             version: try row.integer(1),
             time: try row.timestamp(2),
             source: TopicPartition(try row.text(3) ?? "", Int32(try row.integer(4) ?? 0)),

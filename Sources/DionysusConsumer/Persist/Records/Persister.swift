@@ -11,7 +11,7 @@ struct BatchWrite: Sendable {
     /// What is recorded of earlier failures, as far as it concerns the messages.
     var earlier: EarlierFailures?
     /// What keeps the same messages from being applied again.
-    let completion: Completion
+    let checkpoint: Checkpoint
 
     /// Whether loading the rows of records is the first that is done after the offset has been moved.
     var beginsWithRows: Bool {
@@ -20,7 +20,7 @@ struct BatchWrite: Sendable {
 }
 
 /// What a transaction changes together with the data, so that a message takes effect exactly once.
-enum Completion: Sendable {
+enum Checkpoint: Sendable {
     /// The offset of the messages' partition, or of their lane, moves past them.
     case advance(OffsetCursor, to: Int64, mark: LogMark?)
     /// The failure that holds the message is removed.
@@ -73,21 +73,21 @@ struct Persister: Sendable {
     private func attempt(_ write: BatchWrite, exclusive: Set<String>) async throws -> Attempt<[AppliedEvent]> {
         try await database.write { [offsets, failureLog] transaction in
             let dialect = transaction.dialect
-            var opening = Opening()
-            switch write.completion {
+            var preamble = Preamble()
+            switch write.checkpoint {
             case .advance(let cursor, let next, let mark):
-                offsets.advance(cursor, to: next, mark: mark, dialect, in: &opening)
+                offsets.advance(cursor, to: next, mark: mark, dialect, in: &preamble)
             case .resolve(let resolution):
                 if let refusal = try resolution.resolve(in: &transaction) {
                     return .rollBack(.decided(.refused(refusal)))
                 }
             case .replay(let place, let next, let places):
-                places.advance(place, to: next, mark: nil, dialect, in: &opening)
+                places.advance(place, to: next, mark: nil, dialect, in: &preamble)
             case .nothing: break
             }
-            write.earlier?.settle(dialect, in: &opening)
+            write.earlier?.settle(dialect, in: &preamble)
             do {
-                if !write.beginsWithRows, case .refused(let refusal) = try opening.run(in: &transaction) {
+                if !write.beginsWithRows, case .refused(let refusal) = try preamble.run(in: &transaction) {
                     return .rollBack(.decided(.refused(refusal)))
                 }
             } catch {
@@ -103,7 +103,7 @@ struct Persister: Sendable {
             var applied: [AppliedEvent] = []
             for part in write.batch.parts {
                 let part = part.without(repeated)
-                let attempt = try Self.writeRecords(of: part, exclusive: exclusive, &opening, in: &transaction)
+                let attempt = try Self.writeRecords(of: part, exclusive: exclusive, &preamble, in: &transaction)
                 guard case .decided(.done(let events)) = attempt else { return .rollBack(attempt) }
                 applied += events
             }
@@ -115,18 +115,18 @@ struct Persister: Sendable {
     private static func writeRecords(
         of batch: BoundBatch,
         exclusive: Set<String>,
-        _ opening: inout Opening,
+        _ preamble: inout Preamble,
         in transaction: inout Transaction
     ) throws -> Attempt<[AppliedEvent]> {
         let dialect = transaction.dialect
         guard !batch.events.isEmpty else {
-            let actions = OwnActions(set: nil, handovers: batch.handovers)
+            let actions = ApplicationActions(set: nil, delegated: batch.delegated)
             return .decided(.done(try actions.run(after: [], in: &transaction)))
         }
         var set: WorkingSet
         let applied: [AppliedEvent]
         do {
-            switch try load(batch, exclusive: exclusive, &opening, in: &transaction) {
+            switch try load(batch, exclusive: exclusive, &preamble, in: &transaction) {
             case .done(let loaded): set = loaded
             case .refused(let refusal): return .decided(.refused(refusal))
             }
@@ -138,14 +138,14 @@ struct Persister: Sendable {
         } catch {
             throw DionysusError.ofReplicas(error, [batch])
         }
-        let actions = OwnActions(set: set, handovers: batch.handovers)
+        let actions = ApplicationActions(set: set, delegated: batch.delegated)
         return .decided(.done(try actions.run(after: applied, in: &transaction)))
     }
 
     private static func load(
         _ batch: BoundBatch,
         exclusive: Set<String>,
-        _ opening: inout Opening,
+        _ preamble: inout Preamble,
         in transaction: inout Transaction
     ) throws -> Verdict<WorkingSet> {
         let statements = LoadStatements(batch: batch, dialect: transaction.dialect)
@@ -153,7 +153,7 @@ struct Persister: Sendable {
         let growing = statements.growing
         let loading = locks + statements.rows() + growing.map(statements.anyTombstone)
         let results: [ResultSet]
-        switch try opening.run(before: loading, in: &transaction) {
+        switch try preamble.run(before: loading, in: &transaction) {
         case .done(let found): results = found
         case .refused(let refusal): return .refused(refusal)
         }
@@ -166,7 +166,7 @@ struct Persister: Sendable {
         for (asked, result) in zip(inQuestion, found) {
             for row in result.rows {
                 let number = asked.numbers[Int(try row.integer(0) ?? 0)]
-                set.recall(try Tombstone(row), asked.table, number)
+                set.recall(try Destruction(row), asked.table, number)
             }
         }
         return .done(set)
@@ -204,7 +204,7 @@ extension SQLDialect {
 }
 
 extension WorkingSet {
-    /// The records of each replica of which a remembered destruction may have a say: those that were asked for and have no
+    /// The records of each replica for which a remembered destruction may matter: those that were asked for and have no
     /// row, and known ones that an event destroys without saying when, which may have been created again since.
     func recordsInQuestion(_ events: [BoundEvent]) -> [(table: Int, numbers: [Int])] {
         var undated = [Set<Int>](repeating: [], count: tables.count)

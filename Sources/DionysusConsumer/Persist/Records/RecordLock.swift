@@ -7,7 +7,7 @@ struct RecordLock: Sendable {
     let keys: [String]
     let errorHandler: any ErrorHandler
 
-    /// Does work while nobody else holds any of the keys.
+    /// Does work while no one else holds any of the keys.
     func hold<T: Sendable>(_ work: () async throws -> Verdict<T>) async throws -> Verdict<T> {
         guard !keys.isEmpty else { return try await work() }
         return try await WrappedWork(by: "the mutex provider", errorHandler, ErrorContext("release locks"))

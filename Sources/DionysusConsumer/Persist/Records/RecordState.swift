@@ -15,17 +15,17 @@ struct RecordState: Sendable {
     /// Whether the last event ended it, in a way that is left to the replica.
     private(set) var isCanceled = false
     /// The last destruction; it stays when the record is created again, so that a repetition of it is known.
-    private(set) var tombstone: Tombstone?
+    private(set) var destruction: Destruction?
     private(set) var tombstoneChanged = false
     private var version: Int64?
     private var createdAt: Timestamp?
     private var updatedAt: Timestamp?
 
     /// A record that is not in the table.
-    init(id: DatabaseValue, tombstone: Tombstone? = nil) {
+    init(id: DatabaseValue, destruction: Destruction? = nil) {
         self.id = id
         original = nil
-        self.tombstone = tombstone
+        self.destruction = destruction
     }
 
     /// A record that is in the table.
@@ -39,16 +39,16 @@ struct RecordState: Sendable {
     }
 
     /// Remembers a destruction that was recorded before.
-    mutating func recall(_ tombstone: Tombstone) { self.tombstone = tombstone }
+    mutating func recall(_ destruction: Destruction) { self.destruction = destruction }
 
     /// Applies an event.
-    /// - Returns: Whether it had a say; an outdated one has none.
+    /// - Returns: Whether it was applied; an outdated one is not.
     mutating func apply(_ event: RecordEvent, _ slots: RowSlots) -> Bool {
         if row != nil {
-            if isOutdated(event.moment) || isSuperseded(event) { return false }
-        } else if let tombstone {
-            guard tombstone.permits(event.moment, creates: event.change == .created) else {
-                if destroys(event, slots) { remember(tombstone.merged(with: event.moment)) }
+            if isOutdated(event.recency) || isSuperseded(event) { return false }
+        } else if let destruction {
+            guard destruction.permits(event.recency, creates: event.change == .created) else {
+                if destroys(event, slots) { remember(destruction.merged(with: event.recency)) }
                 return false
             }
         }
@@ -73,13 +73,13 @@ struct RecordState: Sendable {
     ///
     /// Versions and times decide without this, as far as there are any.
     private func isSuperseded(_ event: RecordEvent) -> Bool {
-        event.isUndated && tombstone?.tells(of: event.moment) == true
+        event.isUndated && destruction?.tells(of: event.recency) == true
     }
 
-    private func isOutdated(_ moment: Moment) -> Bool {
-        if let version, let other = moment.version { return other < version }
+    private func isOutdated(_ recency: Recency) -> Bool {
+        if let version, let other = recency.version { return other < version }
         guard let time = updatedAt ?? createdAt else { return false }
-        return moment.isOlder(than: time)
+        return recency.isOlder(than: time)
     }
 
     /// Whether the event takes the row away.
@@ -106,10 +106,10 @@ struct RecordState: Sendable {
     }
 
     private mutating func destroy(_ event: RecordEvent, _ slots: RowSlots) {
-        var moment = event.moment
-        moment.version = [version, moment.version].compactMap(\.self).max()
-        moment.time = [updatedAt ?? createdAt, moment.time].compactMap(\.self).max()
-        remember(tombstone?.merged(with: moment) ?? Tombstone(moment: moment))
+        var recency = event.recency
+        recency.version = [version, recency.version].compactMap(\.self).max()
+        recency.time = [updatedAt ?? createdAt, recency.time].compactMap(\.self).max()
+        remember(destruction?.merged(with: recency) ?? Destruction(recency: recency))
         forgetRow()
     }
 
@@ -120,9 +120,9 @@ struct RecordState: Sendable {
         updatedAt = nil
     }
 
-    private mutating func remember(_ new: Tombstone) {
-        guard tombstone != new else { return }
-        tombstone = new
+    private mutating func remember(_ new: Destruction) {
+        guard destruction != new else { return }
+        destruction = new
         tombstoneChanged = true
     }
 
@@ -140,7 +140,7 @@ struct RecordState: Sendable {
         for (slot, value) in event.assignments { row?[slot] = value }
         assigned.formUnion(event.slots)
         if let slot = slots.version {
-            if let version = event.moment.version {
+            if let version = event.recency.version {
                 assign(.integer(version), to: slot)
                 self.version = version
             } else if version != nil, slots.forgetsVersion {
@@ -150,15 +150,15 @@ struct RecordState: Sendable {
             }
         }
         if let slot = slots.canceledAt, event.cancellation == .unmentioned, !isCanceled {
-            let time = event.moment.time ?? event.moment.written
+            let time = event.recency.time ?? event.recency.written
             let value = slots.canceledAtType == .timestamp ? DatabaseValue.timestamp(time) : .text(time.description)
             assign(event.change == .destroyed ? value : .null, to: slot)
         }
         if let slot = slots.createdAt, event.slots.contains(slot) {
-            createdAt = finer(createdAt, event.createdAt, event.moment, slot, createdBefore)
+            createdAt = finer(createdAt, event.createdAt, event.recency, slot, createdBefore)
         }
         if let slot = slots.updatedAt, event.slots.contains(slot) {
-            updatedAt = finer(updatedAt, event.updatedAt, event.moment, slot, updatedBefore)
+            updatedAt = finer(updatedAt, event.updatedAt, event.recency, slot, updatedBefore)
         }
     }
 
@@ -167,11 +167,11 @@ struct RecordState: Sendable {
     private mutating func finer(
         _ old: Timestamp?,
         _ new: Timestamp?,
-        _ moment: Moment,
+        _ recency: Recency,
         _ slot: Int,
         _ before: DatabaseValue?
     ) -> Timestamp? {
-        guard let old, let new, old > new, old.floored(to: moment.timeUnit) == new, let before else { return new }
+        guard let old, let new, old > new, old.floored(to: recency.timeUnit) == new, let before else { return new }
         row?[slot] = before
         return old
     }

@@ -14,7 +14,7 @@ extension DionysusError {
         )
     }
 
-    /// The same error as one that is waited out, for those who are told of it.
+    /// The same error, marked as one that is waited out.
     var waitedFor: DionysusError {
         var copy = self
         copy.isRetriable = true

@@ -16,9 +16,9 @@ struct WorkingSet {
     /// What join tables are to hold; of several wishes for one parent, the last.
     private(set) var joins: [JoinKey: JoinedMembers] = [:]
     /// The records that came along and whose model a closure of the application takes.
-    private(set) var handovers: [Handover] = []
+    private(set) var delegated: [DelegatedEvent] = []
     /// The relationships that closures of the application are to resolve, by the record whose they are.
-    private(set) var resolutions: [(table: Int, number: Int, own: OwnResolution)] = []
+    private(set) var resolutions: [(table: Int, number: Int, own: CustomResolution)] = []
 
     /// The last payloads of records whose replica keeps them elsewhere, by table and number.
     private(set) var keptData: [[Int]: JSON.Object] = [:]
@@ -36,12 +36,12 @@ struct WorkingSet {
     }
 
     /// Applies the batch's events in their order.
-    /// - Returns: The events that had a say, with what they changed.
+    /// - Returns: The events that were applied, with what they changed.
     mutating func apply(_ events: [BoundEvent]) -> [AppliedEvent] {
         var applied: [AppliedEvent] = []
         applied.reserveCapacity(events.count)
         for event in events {
-            var changes: [RecordChange] = []
+            var changes: [RowChange] = []
             guard apply(event.record, &changes) else { continue }
             applied.append(
                 AppliedEvent(
@@ -57,7 +57,7 @@ struct WorkingSet {
         return applied
     }
 
-    private mutating func apply(_ record: BoundRecord, _ changes: inout [RecordChange]) -> Bool {
+    private mutating func apply(_ record: BoundRecord, _ changes: inout [RowChange]) -> Bool {
         let old = tables[record.table].records[record.number].row
         guard tables[record.table].apply(record.event, to: record.number) else { return false }
         note(old, record.table, record.number, &changes)
@@ -66,20 +66,20 @@ struct WorkingSet {
         for sideload in record.sideloads {
             if sideload.endsWithParent {
                 guard !isSaved, let resolution = sideload.resolution else { continue }
-                resolve(resolution, record.event.moment.version, &changes)
+                resolve(resolution, record.event.recency.version, &changes)
                 continue
             }
             for member in sideload.records { _ = apply(member, &changes) }
-            handovers += sideload.handovers
-            if isSaved, let own = sideload.ownResolution { resolutions.append((record.table, record.number, own)) }
+            delegated += sideload.delegated
+            if isSaved, let own = sideload.customResolution { resolutions.append((record.table, record.number, own)) }
             if isSaved, let resolution = sideload.resolution {
-                resolve(resolution, record.event.moment.version, &changes)
+                resolve(resolution, record.event.recency.version, &changes)
             }
         }
         return true
     }
 
-    private mutating func resolve(_ resolution: Resolution, _ version: Int64?, _ changes: inout [RecordChange]) {
+    private mutating func resolve(_ resolution: Resolution, _ version: Int64?, _ changes: inout [RowChange]) {
         switch resolution {
         case .join(let members):
             joins[JoinKey(table: members.joinTable, parent: members.parent)] = members
@@ -95,11 +95,11 @@ struct WorkingSet {
         }
     }
 
-    private func note(_ old: [DatabaseValue]?, _ table: Int, _ number: Int, _ changes: inout [RecordChange]) {
+    private func note(_ old: [DatabaseValue]?, _ table: Int, _ number: Int, _ changes: inout [RowChange]) {
         let new = tables[table].records[number].row
         guard old != new else { return }
         changes.append(
-            RecordChange(
+            RowChange(
                 model: tables[table].layout.table.model,
                 columns: tables[table].columnNames,
                 id: tables[table].records[number].id,
@@ -110,8 +110,8 @@ struct WorkingSet {
     }
 
     /// Remembers a destruction that was recorded before.
-    mutating func recall(_ tombstone: Tombstone, _ table: Int, _ number: Int) {
-        tables[table].records[number].recall(tombstone)
+    mutating func recall(_ destruction: Destruction, _ table: Int, _ number: Int) {
+        tables[table].records[number].recall(destruction)
     }
 }
 

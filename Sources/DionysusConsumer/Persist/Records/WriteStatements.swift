@@ -1,8 +1,8 @@
 import Dionysus
 
-/// The statements that write what became of a batch's records: a few for each replica, however large the batch.
+/// The statements that write a batch's records: a few for each replica, however large the batch.
 struct WriteStatements {
-    /// A statement, and how many rows it has to change unless somebody else was faster.
+    /// A statement, and how many rows it has to change unless another transaction was faster.
     struct Statement {
         let sql: SQL
         let expectedRows: Int?
@@ -89,7 +89,7 @@ struct WriteStatements {
         "\(identifier: column.name) = \(dialect.assignable(now, to: column.description))"
     }
 
-    /// A query of its own, so that the database looks at the clock once and not for each row.
+    /// A subquery, so that the database looks at the clock once and not for each row.
     private var now: SQL { "(SELECT \(dialect.now))" }
 
     /// Records by the places that have been assigned to them, but for the id's.
@@ -119,16 +119,17 @@ struct WriteStatements {
     private func tombstones(of table: WorkingSet.Table) -> [Statement] {
         let changed = table.records.filter(\.tombstoneChanged)
         let replica = table.layout.table.name
-        let remembered = changed.compactMap { record in record.tombstone.map { (id: record.id, moment: $0.moment) } }
+        let remembered = changed.compactMap { record in record.destruction.map { (id: record.id, recency: $0.recency) }
+        }
         guard !remembered.isEmpty else { return [] }
         let columns = [
             BulkColumn("id", .text, remembered.map { .text($0.id.recordID) }),
-            BulkColumn("version", .integer, remembered.map(\.moment.version.databaseValue)),
-            BulkColumn("record_time", .timestamp, remembered.map(\.moment.time.databaseValue)),
-            BulkColumn("topic", .text, remembered.map { .text($0.moment.source.topic) }),
-            BulkColumn("part", .integer, remembered.map { .integer(Int64($0.moment.source.partition)) }),
-            BulkColumn("place", .integer, remembered.map { .integer($0.moment.offset) }),
-            BulkColumn("written_at", .timestamp, remembered.map { .timestamp($0.moment.written) }),
+            BulkColumn("version", .integer, remembered.map(\.recency.version.databaseValue)),
+            BulkColumn("record_time", .timestamp, remembered.map(\.recency.time.databaseValue)),
+            BulkColumn("topic", .text, remembered.map { .text($0.recency.source.topic) }),
+            BulkColumn("part", .integer, remembered.map { .integer(Int64($0.recency.source.partition)) }),
+            BulkColumn("place", .integer, remembered.map { .integer($0.recency.offset) }),
+            BulkColumn("written_at", .timestamp, remembered.map { .timestamp($0.recency.written) }),
         ]
         return [
             Statement(

@@ -2,7 +2,7 @@ import Dionysus
 import Logging
 
 /// A membership in the group: the partitions it owns, each with a worker.
-struct ConsumerSession {
+struct GroupSession {
     /// How long a partition's batch may go on after the partition has been asked for, before it is cancelled.
     private static let patience = Duration.seconds(10)
 
@@ -94,7 +94,7 @@ struct ConsumerSession {
         }
     }
 
-    /// Ends the work on all partitions; what is under way is finished.
+    /// Ends the work on all partitions once their current batches are done.
     mutating func close() async {
         await end(Array(running.keys))
         for worker in leaving { await worker.task.value }
@@ -232,7 +232,7 @@ struct ConsumerSession {
             }
             try await member.commit(offsets)
         } catch {
-            // It is told with the first batch.
+            // The first batch tells it.
             telemetry.failed(error, to: "tell the broker the group's offset")
         }
     }
@@ -290,7 +290,7 @@ struct ConsumerSession {
             // A broker that has just become the leader may not know at once how far its log goes.
             logger.warning("the broker did not know offset \(stored.next) of \(partition), but has it: asking again")
             await end([partition])
-            // What was under way has moved the offset meanwhile.
+            // The batch that was being written may have moved the offset.
             let now = try await load([partition])[partition]
             return try await restart(partition, from: now, at: start(at: now))
         }
@@ -321,7 +321,7 @@ struct ConsumerSession {
 
     // MARK: Endings
 
-    /// Lets workers finish the batches under way.
+    /// Stops workers once their current batch is done.
     private mutating func end(_ partitions: [TopicPartition]) async {
         for partition in partitions { checks[partition] = nil }
         let ending = partitions.compactMap { running.removeValue(forKey: $0) }

@@ -22,7 +22,7 @@ extension Persist where Record == UntypedRecord {
     ///   - handler: Stores the events; what it throws is a failure of their messages.
     public init(_ remoteName: String, with handler: @escaping RecordHandler) {
         element = ReplicaModel(remoteName: remoteName, table: nil)
-        element.ownPersistence = handler
+        element.customStorage = handler
     }
 }
 

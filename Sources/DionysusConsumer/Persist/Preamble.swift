@@ -3,7 +3,7 @@ import Dionysus
 /// The first statements of a transaction, whose answers decide whether it goes on.
 ///
 /// The statements that follow run with them, so that they need no round trip of their own.
-struct Opening {
+struct Preamble {
     private struct Check {
         let statements: [SQL]
         let refusal: ([ResultSet], inout Transaction) throws -> Refusal?

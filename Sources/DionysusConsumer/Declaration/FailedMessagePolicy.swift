@@ -2,11 +2,11 @@
 /// columns, breaks a constraint, or makes a handler throw.
 ///
 /// A database or broker that is away is no such failure: it is waited for.
-public enum FailurePolicy: Sendable, Hashable {
+public enum FailedMessagePolicy: Sendable, Hashable {
     /// It is recorded in `dionysus_failures`, and the partition goes on.
     ///
     /// ``ConsumerFailures`` lists, retries and deletes what is recorded.
-    case record(LaterMessages)
+    case record(laterMessages: LaterMessages)
     /// It is sent to another topic, and the partition goes on.
     /// - Parameters:
     ///   - topic: The full name of the other topic.
@@ -32,13 +32,13 @@ public enum LaterMessages: String, Sendable, Hashable, CaseIterable {
     /// They are recorded too, untried, and are applied after the failed one, in their order.
     ///
     /// For handlers that have to see every event of a record in order, and for producers whose messages carry no
-    /// versions. The record stands still until somebody retries or deletes the failed message.
+    /// versions. The record stands still until an operator retries or deletes the failed message.
     case wait
 }
 
-extension FailurePolicy {
+extension FailedMessagePolicy {
     /// Whether later messages of a failed message's key wait behind it.
-    var holdsKeys: Bool { self == .record(.wait) }
+    var holdsKeys: Bool { self == .record(laterMessages: .wait) }
 
     /// How often a message is tried again in its place, where the topic says so with the choice.
     var maxRetries: Int? { if case .deadLetter(_, let maxRetries) = self { maxRetries } else { nil } }

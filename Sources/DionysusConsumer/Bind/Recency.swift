@@ -1,7 +1,7 @@
 import Dionysus
 
 /// When something about a record was so, as far as a message says it.
-struct Moment: Sendable, Hashable {
+struct Recency: Sendable, Hashable {
     /// How recent the snapshot is.
     var version: Int64?
     /// When the record was last changed at the source.
@@ -28,55 +28,55 @@ struct Moment: Sendable, Hashable {
     }
 
     /// Whether it comes later in the same partition than another.
-    func follows(_ other: Moment) -> Bool { source == other.source && offset > other.offset }
+    func follows(_ other: Recency) -> Bool { source == other.source && offset > other.offset }
 }
 
 /// What is remembered of a record that was destroyed.
-struct Tombstone: Sendable, Hashable {
+struct Destruction: Sendable, Hashable {
     /// The destruction; its time is the record's time before it.
-    var moment: Moment
+    var recency: Recency
 
-    /// Whether an event tells of a record that was created again since.
+    /// Whether an event shows that the record was created again since.
     ///
     /// With versions on both sides they decide. Otherwise the event's time has to be later than the record's last one.
     /// Where that one is not known, because the record wasn't, a creation that follows in the partition is believed,
-    /// and other events if they are later than the message that told of the destruction.
-    func permits(_ event: Moment, creates: Bool) -> Bool {
-        if let version = moment.version, let other = event.version {
-            return event.follows(moment) ? other >= version : other > version
+    /// and other events if they are later than the message about the destruction.
+    func permits(_ event: Recency, creates: Bool) -> Bool {
+        if let version = recency.version, let other = event.version {
+            return event.follows(recency) ? other >= version : other > version
         }
-        guard let time = event.time else { return event.follows(moment) }
-        if let last = moment.time {
+        guard let time = event.time else { return event.follows(recency) }
+        if let last = recency.time {
             // The same time with other digits is that of the record's last state, which must not come back.
             let unit = max(event.timeUnit, event.columnUnit, last.presumedUnit)
             if time.floored(to: unit) > last.floored(to: unit) { return true }
-            return time > last && creates && event.follows(moment)
+            return time > last && creates && event.follows(recency)
         }
-        return creates && event.follows(moment) || time > moment.written
+        return creates && event.follows(recency) || time > recency.written
     }
 
     /// Whether a message with neither version nor time is one whose destruction is remembered already.
     ///
     /// The time of the message tells a repetition from the first messages of a topic that was made anew.
-    func tells(of event: Moment) -> Bool {
-        moment.source == event.source && event.offset <= moment.offset && event.written <= moment.written
+    func tells(of event: Recency) -> Bool {
+        recency.source == event.source && event.offset <= recency.offset && event.written <= recency.written
     }
 
-    /// What is remembered after another event has told of a destruction too.
-    func merged(with other: Moment) -> Tombstone {
+    /// What is remembered after another event about a destruction.
+    func merged(with other: Recency) -> Destruction {
         var result = self
-        if let version = moment.version, let newVersion = other.version {
+        if let version = recency.version, let newVersion = other.version {
             if newVersion < version { return self }
         }
-        if moment.source != other.source || other.offset > moment.offset { result.moment = other }
-        result.moment.version = [moment.version, other.version].compactMap(\.self).max()
-        result.moment.time = [moment.time, other.time].compactMap(\.self).max()
-        result.moment.written = max(moment.written, other.written)
+        if recency.source != other.source || other.offset > recency.offset { result.recency = other }
+        result.recency.version = [recency.version, other.version].compactMap(\.self).max()
+        result.recency.time = [recency.time, other.time].compactMap(\.self).max()
+        result.recency.written = max(recency.written, other.written)
         return result
     }
 }
 
 extension Timestamp {
-    /// How finely a stored time was told apart from others, presumably: dionysus-rb's has no more than 3 digits.
+    /// The presumed precision of a stored time: dionysus-rb's has no more than 3 digits.
     fileprivate var presumedUnit: Int64 { microseconds.isMultiple(of: 1_000) ? 1_000 : 1 }
 }

@@ -1,16 +1,16 @@
 import Dionysus
 
 /// What closures of the application do about a batch whose records have been written.
-struct OwnActions {
+struct ApplicationActions {
     let set: WorkingSet?
-    let handovers: [Handover]
+    let delegated: [DelegatedEvent]
 
     /// Calls them.
-    /// - Parameter applied: The events that had a say so far.
+    /// - Parameter applied: The events that were applied so far.
     /// - Returns: Those and the ones that were handed over, in their order.
     func run(after applied: [AppliedEvent], in transaction: inout Transaction) throws -> [AppliedEvent] {
-        let handovers = (set?.handovers ?? []) + handovers
-        for call in handovers.calls {
+        let delegated = (set?.delegated ?? []) + delegated
+        for call in delegated.calls {
             do {
                 try call[0].handler(call.map(\.event), &transaction)
             } catch {
@@ -20,20 +20,20 @@ struct OwnActions {
         try set?.keepPayloads(in: &transaction)
         try set?.cancel(in: &transaction)
         try set?.resolve(in: &transaction)
-        let handedOver = handovers.filter(\.standsAlone).map(AppliedEvent.init)
-        guard !handedOver.isEmpty else { return applied }
-        return (applied + handedOver).sorted { $0.order < $1.order }
+        let delegatedModels = delegated.filter(\.standsAlone).map(AppliedEvent.init)
+        guard !delegatedModels.isEmpty else { return applied }
+        return (applied + delegatedModels).sorted { $0.order < $1.order }
     }
 }
 
 extension AppliedEvent {
-    fileprivate init(_ handover: Handover) {
+    fileprivate init(_ delegatedEvent: DelegatedEvent) {
         self.init(
-            order: handover.order,
-            message: handover.event.message,
-            name: handover.event.name,
-            model: handover.event.model,
-            payload: handover.event.record,
+            order: delegatedEvent.order,
+            message: delegatedEvent.event.message,
+            name: delegatedEvent.event.name,
+            model: delegatedEvent.event.model,
+            payload: delegatedEvent.event.record,
             changes: []
         )
     }

@@ -1,7 +1,7 @@
 import Dionysus
 
 /// An event that a closure of the application takes.
-struct Handover: Sendable {
+struct DelegatedEvent: Sendable {
     /// What goes together in one call.
     struct Kind: Sendable, Hashable {
         let model: String
@@ -18,18 +18,18 @@ struct Handover: Sendable {
     let standsAlone: Bool
 }
 
-extension [Handover] {
+extension [DelegatedEvent] {
     /// The calls that hand over the events: those of one model in their order, as many in one call as can be.
-    var calls: [[Handover]] {
-        var calls: [[Handover]] = []
+    var calls: [[DelegatedEvent]] {
+        var calls: [[DelegatedEvent]] = []
         var last: [String: Int] = [:]
         let ordered = enumerated().sorted { ($0.element.order, $0.offset) < ($1.element.order, $1.offset) }
-        for (_, handover) in ordered {
-            if let call = last[handover.kind.model], calls[call][0].kind == handover.kind {
-                calls[call].append(handover)
+        for (_, delegatedEvent) in ordered {
+            if let call = last[delegatedEvent.kind.model], calls[call][0].kind == delegatedEvent.kind {
+                calls[call].append(delegatedEvent)
             } else {
-                last[handover.kind.model] = calls.count
-                calls.append([handover])
+                last[delegatedEvent.kind.model] = calls.count
+                calls.append([delegatedEvent])
             }
         }
         return calls
@@ -37,7 +37,7 @@ extension [Handover] {
 }
 
 /// A relationship that a closure of the application resolves.
-struct OwnResolution: Sendable {
+struct CustomResolution: Sendable {
     let resolution: AssociationResolution
     let resolver: AssociationResolver
 }
