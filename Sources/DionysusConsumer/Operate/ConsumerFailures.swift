@@ -241,14 +241,7 @@ public struct ConsumerFailures: Sendable {
             ),
             logger: logger
         )
-        do {
-            let result = try await body(pipeline)
-            await pipeline.close()
-            return result
-        } catch {
-            await pipeline.close()
-            throw error
-        }
+        return try await closing({ await pipeline.close() }) { try await body(pipeline) }
     }
 }
 

@@ -64,13 +64,7 @@ struct DeadLetterReader {
                 maxBufferedBytes: settings.bufferedBytes
             )
         )
-        do {
-            try await read(member)
-            await member.close()
-        } catch {
-            await member.close()
-            throw error
-        }
+        try await closing({ await member.close() }) { try await read(member) }
         return summary
     }
 

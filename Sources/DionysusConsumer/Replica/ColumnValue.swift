@@ -94,26 +94,17 @@ extension ReplicaColumn {
 
     /// A list, whose elements are written as the type's text has them.
     private func list(_ elements: [JSON]) -> DatabaseValue? {
-        guard declaredType.hasPrefix("bytea") else { return .text(ArrayLiteral.text(of: elements)) }
-        var hexadecimal: [JSON] = []
+        guard description.listElements == .bytes else { return .text(ArrayLiteral.text(of: elements)) }
+        var lists: [[UInt8]?] = []
         for element in elements {
             guard element != .null else {
-                hexadecimal.append(.null)
+                lists.append(nil)
                 continue
             }
             guard let bytes = string(element).flatMap({ [UInt8](base64: $0) }) else { return nil }
-            hexadecimal.append(
-                .string(
-                    "\\x"
-                        + bytes.map { byte in
-                            let digits = String(byte, radix: 16)
-                            return digits.count == 1 ? "0" + digits : digits
-                        }
-                        .joined()
-                )
-            )
+            lists.append(bytes)
         }
-        return .text(ArrayLiteral.text(of: hexadecimal))
+        return .text(ArrayLiteral.text(of: lists))
     }
 
     private func string(_ json: JSON) -> String? { if case .string(let text) = json { text } else { nil } }

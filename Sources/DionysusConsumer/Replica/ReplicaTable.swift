@@ -7,8 +7,8 @@ final class ReplicaColumn: Sendable {
     let description: ColumnDescription
     /// The type of its values; text where Dionysus has no type for it.
     let type: DatabaseType
-    /// Whether it is a list of the database's own, which PostgreSQL alone has.
-    let isList: Bool
+    /// Whether it holds lists.
+    var isList: Bool { description.listElements != nil }
     /// The smallest difference of two times that the column can tell apart, in microseconds.
     let timestampUnit: Int64
     /// Whether times are cut off to what the column can tell apart, instead of being rounded as the database does.
@@ -24,18 +24,7 @@ final class ReplicaColumn: Sendable {
         self.description = description
         self.cutsTimesOff = cutsTimesOff
         type = description.type ?? .text
-        isList = description.declaredType.hasSuffix("[]")
-        timestampUnit = Self.timestampUnit(description)
-    }
-
-    /// What the number in `timestamp(3) with time zone` says; SQLite heeds none.
-    private static func timestampUnit(_ column: ColumnDescription) -> Int64 {
-        let type = column.declaredType
-        guard column.type == .timestamp, type.hasSuffix(" time zone"), let open = type.firstIndex(of: "("),
-            let close = type.firstIndex(of: ")"), open < close,
-            let digits = Int(type[type.index(after: open)..<close]), (0..<6).contains(digits)
-        else { return 1 }
-        return (digits..<6).reduce(1) { unit, _ in unit * 10 }
+        timestampUnit = ((description.secondDigits ?? 6)..<6).reduce(1) { unit, _ in unit * 10 }
     }
 }
 

@@ -71,41 +71,49 @@ public struct ConsumerService: Service {
                 telemetry: telemetry,
                 logger: logger
             )
-            let options = settings.consumerOptions(pipeline.topics, identity)
-            let claim = GroupClaim(identity, options, topics: pipeline.topics, broker: broker)
-            try await checkBeforeJoining(claim)
-            let member = try await retry.run("join the group") { try await broker.makeConsumer(options) }
-            for line in pipeline.topics.acceptances { logger.info("\(line)") }
-            telemetry.started()
-            var session = GroupSession(
-                member: member,
-                pipeline: pipeline,
-                starts: StartingPositions(
-                    topics: pipeline.topics,
-                    offsets: OffsetStore(group: settings.effectiveGroupID),
-                    database: database,
-                    broker: broker
-                ),
-                claim: claim,
-                logger: logger
-            )
-            let presence = ConsumerPresence(
-                group: settings.effectiveGroupID,
-                database: database,
-                retry: retry,
-                telemetry: telemetry
-            )
-            let lag = ConsumerLag(consumer, database: database, broker: broker, settings: settings)
-            do {
-                try await presence.kept { try await claim.watched { try await read(&session, claim, lag, retry) } }
-            } catch {
-                await close(&session, pipeline)
-                throw error
-            }
-            await close(&session, pipeline)
+            try await closing({ await pipeline.close() }) { try await consume(through: pipeline, identity, retry) }
         } catch is CancellationError where Task.isShuttingDownGracefully {
             logger.info("stopped")
         }
+    }
+
+    private func consume(
+        through pipeline: ConsumerPipeline,
+        _ identity: ReplicaIdentity,
+        _ retry: RetryLoop
+    ) async throws {
+        let options = settings.consumerOptions(pipeline.topics, identity)
+        let claim = GroupClaim(identity, options, topics: pipeline.topics, broker: broker)
+        try await checkBeforeJoining(claim)
+        let member = try await retry.run("join the group") { try await broker.makeConsumer(options) }
+        for line in pipeline.topics.acceptances { logger.info("\(line)") }
+        pipeline.telemetry.started()
+        var session = GroupSession(
+            member: member,
+            pipeline: pipeline,
+            starts: StartingPositions(
+                topics: pipeline.topics,
+                offsets: pipeline.persister.offsets,
+                database: database,
+                broker: broker
+            ),
+            claim: claim,
+            logger: logger
+        )
+        let presence = ConsumerPresence(
+            group: settings.effectiveGroupID,
+            database: database,
+            retry: retry,
+            telemetry: pipeline.telemetry
+        )
+        let lag = ConsumerLag(consumer, database: database, broker: broker, settings: settings)
+        do {
+            try await presence.kept { try await claim.watched { try await read(&session, claim, lag, retry) } }
+        } catch {
+            await close(&session)
+            throw error
+        }
+        await close(&session)
     }
 
     private func read(
@@ -116,8 +124,7 @@ public struct ConsumerService: Service {
     ) async throws {
         let member = session.member
         let start = ContinuousClock.now
-        var retention = TombstoneRetention(retention: settings.tombstoneRetention)
-        var eventRetention = EventRetention(settings)
+        var retentions = Retention.all(settings)
         while !Task.isShuttingDownGracefully {
             let allowance = session.allowance
             let event = try await cancelWhenGracefulShutdown {
@@ -134,8 +141,9 @@ public struct ConsumerService: Service {
             try claim.require()
             if let event { try await session.handle(event) }
             try await session.attend()
-            try await retry.run("forget old destructions") { try await retention.run(in: database) }
-            try await retry.run("remove old events") { try await eventRetention.run(in: database) }
+            for index in retentions.indices {
+                try await retry.run(retentions[index].activity) { try await retentions[index].run(in: database) }
+            }
             guard stopsWhenCaughtUp, session.isIdle else { continue }
             let isInGroup = session.isAssigned || ContinuousClock.now - start > Self.joiningTime
             if try await hasCaughtUp(after: event, isInGroup: isInGroup, lag, retry) { return }
@@ -208,9 +216,8 @@ public struct ConsumerService: Service {
         )
     }
 
-    private func close(_ session: inout GroupSession, _ pipeline: ConsumerPipeline) async {
+    private func close(_ session: inout GroupSession) async {
         await session.close()
-        await pipeline.close()
         await session.member.close()
     }
 }

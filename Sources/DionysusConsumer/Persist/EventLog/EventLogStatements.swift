@@ -94,8 +94,5 @@ extension ConsumedMessage {
 
 extension String {
     /// The text as every database can hold it, also in an index.
-    fileprivate var storable: String {
-        let text = hasZeroByte ? replacing("\0", with: "\u{FFFD}") : self
-        return text.utf8.count > 500 ? String(text.unicodeScalars.prefix(500)) : text
-    }
+    fileprivate var storable: String { storable(upTo: 500, mark: "") }
 }

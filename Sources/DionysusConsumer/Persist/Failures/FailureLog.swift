@@ -53,14 +53,7 @@ struct FailureLog: Sendable {
     /// A number by which the database finds keys; an index can't hold keys of every length.
     ///
     /// It stands in the table, so it never changes.
-    static func hash(of key: [UInt8]) -> Int64 {
-        // FNV-1a
-        Int64(
-            bitPattern: key.reduce(0xcbf2_9ce4_8422_2325 as UInt64) { hash, byte in
-                (hash ^ UInt64(byte)) &* 0x100_0000_01b3
-            }
-        )
-    }
+    static func hash(of key: [UInt8]) -> Int64 { Int64(bitPattern: key.fnv1a) }
 }
 
 /// An error as it is recorded.
@@ -97,15 +90,6 @@ struct FailureSubject {
         for name in ["created_at", "updated_at"] {
             if case .string(let text)? = payload[name] { time = Timestamp(text)?.storable ?? time }
         }
-    }
-}
-
-extension String {
-    /// The text as every database can hold it: without zero bytes, and of a limited length.
-    func storable(upTo limit: Int) -> String {
-        let clean = hasZeroByte ? replacing("\0", with: "\u{fffd}") : self
-        return clean.unicodeScalars.count > limit
-            ? String(String.UnicodeScalarView(clean.unicodeScalars.prefix(limit))) + "…" : clean
     }
 }
 
