@@ -3,30 +3,18 @@ import Logging
 
 /// A membership in the group: the partitions it owns, each with a worker.
 struct GroupSession {
-    /// How long a partition's batch may go on after the partition has been asked for, before it is cancelled.
-    private static let patience = Duration.seconds(10)
-
     let member: any MessageConsumer
     private let pipeline: ConsumerPipeline
     private let starts: StartingPositions
     private let claim: GroupClaim
     private let losses: LogLosses
     private let logger: Logger
-    private let reports = WorkerReports()
-    private let slots: BatchSlots
     private let readAhead: ReadAhead
-    private var running: [TopicPartition: RunningWorker] = [:]
+    private var workers: PartitionWorkers
     /// The partitions of which it isn't known yet that the log is the one that was read before.
     private var checks: [TopicPartition: LogCheck] = [:]
     /// Whether the group has given the member something to read.
     private(set) var isAssigned = false
-    /// Workers of partitions that were lost, which end by themselves.
-    private var leaving: [RunningWorker] = []
-
-    private struct RunningWorker {
-        let worker: PartitionWorker
-        let task: Task<Void, Never>
-    }
 
     init(
         member: any MessageConsumer,
@@ -42,8 +30,9 @@ struct GroupSession {
         self.claim = claim
         losses = LogLosses(group: settings.effectiveGroupID)
         self.logger = logger
-        slots = BatchSlots(settings.concurrency)
-        readAhead = ReadAhead(messages: 2 * settings.batchSize, bytes: settings.queuedBytes)
+        let readAhead = ReadAhead(messages: 2 * settings.batchSize, bytes: settings.queuedBytes)
+        self.readAhead = readAhead
+        workers = PartitionWorkers(member: member, pipeline: pipeline, readAhead: readAhead)
     }
 
     var telemetry: ConsumerTelemetry { pipeline.telemetry }
@@ -56,7 +45,7 @@ struct GroupSession {
     var allowance: Int { readAhead.allowance }
 
     /// Whether all messages that were read have been dealt with.
-    var isIdle: Bool { running.values.allSatisfy(\.worker.isIdle) && checks.values.allSatisfy(\.isSettled) }
+    var isIdle: Bool { workers.areIdle && checks.values.allSatisfy(\.isSettled) }
 
     /// Does what an event asks for.
     mutating func handle(_ event: ConsumerEvent) async throws {
@@ -81,10 +70,7 @@ struct GroupSession {
     /// Deals with workers that have ended by themselves.
     /// - Throws: What stops the consumer.
     mutating func attend() async throws {
-        for report in reports.take() {
-            guard let ended = running[report.partition], ended.worker.queue.isClosed else { continue }
-            await ended.task.value
-            readAhead.end(ended.worker.place)
+        for report in await workers.takeReports() {
             if case .failed(let error) = report.reason { throw error }
             let stored = try await load([report.partition])[report.partition]
             logger.warning(
@@ -96,8 +82,8 @@ struct GroupSession {
 
     /// Ends the work on all partitions once their current batches are done.
     mutating func close() async {
-        await end(Array(running.keys))
-        for worker in leaving { await worker.task.value }
+        checks = [:]
+        await workers.close()
     }
 
     // MARK: Messages
@@ -109,7 +95,7 @@ struct GroupSession {
             var share = rest.prefix { $0.source == partition }
             rest = rest[share.endIndex...]
             guard try await compare(&share, partition) else { continue }
-            guard let queue = running[partition]?.worker.queue else { continue }
+            guard let queue = workers[partition]?.queue else { continue }
             queue.append(Array(share))
             delivered.insert(partition)
         }
@@ -127,7 +113,7 @@ struct GroupSession {
             checks[partition] = end > check.next ? nil : check
             if end <= check.next { return }
         }
-        running[partition]?.worker.queue.reached(end)
+        workers[partition]?.queue.reached(end)
     }
 
     // MARK: The log
@@ -181,7 +167,7 @@ struct GroupSession {
         let stored = try await load(partitions)
         var starts: [TopicPartition: StartPosition] = [:]
         for partition in partitions {
-            run(partition, from: stored[partition])
+            workers.run(partition, from: stored[partition])
             starts[partition] = start(at: stored[partition])
             checks[partition] = LogCheck(stored[partition])
         }
@@ -237,19 +223,6 @@ struct GroupSession {
         }
     }
 
-    private mutating func run(_ partition: TopicPartition, from stored: StoredPosition?) {
-        let worker = PartitionWorker(
-            partition,
-            from: stored,
-            member: member,
-            pipeline: pipeline,
-            slots: slots,
-            readAhead: readAhead,
-            reports: reports
-        )
-        running[partition] = RunningWorker(worker: worker, task: Task { await worker.run() })
-    }
-
     private func start(at stored: StoredPosition?) -> StartPosition {
         stored.map { .offset($0.next) } ?? .earliest
     }
@@ -272,12 +245,12 @@ struct GroupSession {
         }
         telemetry.moved(partition, to: position)
         checks[partition] = nil
-        run(partition, from: stored)
+        workers.run(partition, from: stored)
         try await member.resume([partition])
     }
 
     private mutating func reposition(_ partition: TopicPartition, _ range: OffsetRange) async throws {
-        guard let worker = running[partition]?.worker else { return }
+        guard let worker = workers[partition] else { return }
         let stored = try await load([partition])[partition]
         if let stored, let check = checks[partition], check.mark.offset < range.first, stored.next >= range.first,
             stored.next <= range.next
@@ -324,39 +297,13 @@ struct GroupSession {
     /// Stops workers once their current batch is done.
     private mutating func end(_ partitions: [TopicPartition]) async {
         for partition in partitions { checks[partition] = nil }
-        let ending = partitions.compactMap { running.removeValue(forKey: $0) }
-        guard !ending.isEmpty else { return }
-        for ended in ending {
-            ended.worker.queue.close()
-            readAhead.end(ended.worker.place)
-        }
-        await readAhead.readOn(member)
-        await withTaskCancellationHandler {
-            await withTaskGroup(of: Bool.self) { group in
-                group.addTask {
-                    for ended in ending { await ended.task.value }
-                    return true
-                }
-                group.addTask { (try? await Task.sleep(for: Self.patience)) == nil }
-                if await group.next() == false { for ended in ending { ended.task.cancel() } }
-                group.cancelAll()
-            }
-        } onCancel: {
-            for ended in ending { ended.task.cancel() }
-        }
+        await workers.end(partitions)
     }
 
     /// Another member may own the partitions already.
     private mutating func abandon(_ partitions: [TopicPartition]) async {
         for partition in partitions { checks[partition] = nil }
-        let lost = partitions.compactMap { running.removeValue(forKey: $0) }
-        for ended in lost {
-            ended.worker.queue.close()
-            ended.task.cancel()
-            readAhead.end(ended.worker.place)
-        }
-        leaving += lost
-        await readAhead.readOn(member)
+        await workers.abandon(partitions)
     }
 }
 

@@ -206,3 +206,10 @@ struct OffsetCursor: Sendable, Hashable {
         self.stored = stored
     }
 }
+
+extension StoredPosition {
+    /// A position with nothing finished above it.
+    init(next: Int64, lanes: Int) {
+        self.init(next: next, laneOffsets: lanes > 1 ? Array(repeating: next, count: lanes) : [])
+    }
+}
