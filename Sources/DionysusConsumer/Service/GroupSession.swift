@@ -4,15 +4,15 @@ import Logging
 /// A membership in the group: the partitions it owns, each with a worker.
 struct GroupSession {
     let member: any MessageConsumer
-    private let pipeline: ConsumerPipeline
-    private let starts: StartingPositions
+    let pipeline: ConsumerPipeline
+    let starts: StartingPositions
     private let claim: GroupClaim
-    private let losses: LogLosses
-    private let logger: Logger
+    let losses: LogLosses
+    let logger: Logger
     private let readAhead: ReadAhead
-    private var workers: PartitionWorkers
+    var workers: PartitionWorkers
     /// The partitions of which it isn't known yet that the log is the one that was read before.
-    private var checks: [TopicPartition: LogCheck] = [:]
+    var checks: [TopicPartition: LogCheck] = [:]
     /// Whether the group has given the member something to read.
     private(set) var isAssigned = false
 
@@ -37,9 +37,9 @@ struct GroupSession {
 
     var telemetry: ConsumerTelemetry { pipeline.telemetry }
 
-    private var settings: ConsumerSettings { pipeline.settings }
+    var settings: ConsumerSettings { pipeline.settings }
 
-    private var database: any Database { pipeline.persister.database }
+    var database: any Database { pipeline.persister.database }
 
     /// How many bytes of messages are to be read at once.
     var allowance: Int { readAhead.allowance }
@@ -116,47 +116,6 @@ struct GroupSession {
         workers[partition]?.queue.reached(end)
     }
 
-    // MARK: The log
-
-    /// Compares the log with what is stored of it, and drops the messages that this takes.
-    /// - Returns: Whether messages are left.
-    private mutating func compare(
-        _ messages: inout ArraySlice<ConsumedMessage>,
-        _ partition: TopicPartition
-    ) async throws -> Bool {
-        guard var check = checks[partition] else { return true }
-        guard check.agrees(with: messages) else {
-            let found =
-                "the log of \(partition) was created anew: its message at offset \(check.mark.offset) is another "
-                + "one than the replica has applied"
-            try await lose(partition, .loss(found)) { [broker = starts.broker] in
-                try await broker.offsets(of: [partition])[partition]?.first ?? 0
-            }
-            return false
-        }
-        messages = messages.drop { $0.offset < check.next }
-        checks[partition] = messages.isEmpty ? check : nil
-        return !messages.isEmpty
-    }
-
-    /// Messages were missed: the consumer ends, and remembers why, or goes on where the log begins.
-    private mutating func lose(
-        _ partition: TopicPartition,
-        _ error: DionysusError,
-        first: () async throws -> Int64
-    ) async throws {
-        guard settings.onOutOfRange == .earliest else {
-            try await pipeline.retry.run("remember what was lost", for: partition) { [database, losses] in
-                try await database.transaction(.write) { try losses.record(error, of: partition, in: &$0) }
-            }
-            throw error
-        }
-        telemetry.failed(error, to: "go on at the stored offset", partition)
-        await end([partition])
-        let first = try await pipeline.retry.run("find the beginning of the log", for: partition, first)
-        try await goOn(partition, at: first)
-    }
-
     // MARK: Partitions
 
     private mutating func start(_ partitions: [TopicPartition]) async throws {
@@ -223,11 +182,11 @@ struct GroupSession {
         }
     }
 
-    private func start(at stored: StoredPosition?) -> StartPosition {
+    func start(at stored: StoredPosition?) -> StartPosition {
         stored.map { .offset($0.next) } ?? .earliest
     }
 
-    private func load(_ partitions: [TopicPartition]) async throws -> [TopicPartition: StoredPosition] {
+    func load(_ partitions: [TopicPartition]) async throws -> [TopicPartition: StoredPosition] {
         let topics = Set(partitions.map(\.topic)).sorted()
         return try await pipeline.retry.run("load offsets") {
             try await starts.load(topics)
@@ -235,7 +194,7 @@ struct GroupSession {
     }
 
     /// Lets a new worker go on elsewhere.
-    private mutating func restart(
+    mutating func restart(
         _ partition: TopicPartition,
         from stored: StoredPosition?,
         at position: StartPosition
@@ -249,53 +208,10 @@ struct GroupSession {
         try await member.resume([partition])
     }
 
-    private mutating func reposition(_ partition: TopicPartition, _ range: OffsetRange) async throws {
-        guard let worker = workers[partition] else { return }
-        let stored = try await load([partition])[partition]
-        if let stored, let check = checks[partition], check.mark.offset < range.first, stored.next >= range.first,
-            stored.next <= range.next
-        {
-            // The message that was applied last is no longer kept, but those behind it are.
-            await end([partition])
-            return try await restart(partition, from: stored, at: start(at: stored))
-        }
-        if let stored, (range.first...range.next).contains(stored.next) {
-            // A broker that has just become the leader may not know at once how far its log goes.
-            logger.warning("the broker did not know offset \(stored.next) of \(partition), but has it: asking again")
-            await end([partition])
-            // The batch that was being written may have moved the offset.
-            let now = try await load([partition])[partition]
-            return try await restart(partition, from: now, at: start(at: now))
-        }
-        let found =
-            "the log of \(partition) holds the offsets from \(range.first) up to \(range.next), not "
-            + (stored ?? worker.start).description
-        try await lose(partition, .loss(found)) { range.first }
-    }
-
-    /// Moves the stored offset to where the log begins, and goes on there.
-    private mutating func goOn(_ partition: TopicPartition, at first: Int64) async throws {
-        guard let stored = try await load([partition])[partition] else {
-            return try await restart(partition, from: nil, at: .offset(first))
-        }
-        let moved = StoredPosition(next: first, lanes: stored.lanes)
-        let offsets = pipeline.persister.offsets
-        let isMoved = try await pipeline.retry.run("move the offset", for: partition) {
-            try await database.write {
-                try offsets.restart(partition, from: stored, at: moved, isElsewhere: true, in: &$0)
-                    ? .commit(true) : .rollBack(false)
-            }
-        }
-        guard !isMoved else { return try await restart(partition, from: moved, at: .offset(first)) }
-        // Another member has moved it meanwhile.
-        let other = try await load([partition])[partition]
-        try await restart(partition, from: other, at: start(at: other))
-    }
-
     // MARK: Endings
 
     /// Stops workers once their current batch is done.
-    private mutating func end(_ partitions: [TopicPartition]) async {
+    mutating func end(_ partitions: [TopicPartition]) async {
         for partition in partitions { checks[partition] = nil }
         await workers.end(partitions)
     }
@@ -309,8 +225,4 @@ struct GroupSession {
 
 extension [TopicPartition] {
     fileprivate var list: String { sorted().map(\.description).joined(separator: ", ") }
-}
-
-extension StoredPosition? {
-    fileprivate var description: String { map { String($0.next) } ?? "the start" }
 }

@@ -9,21 +9,21 @@ final class PartitionWorker: Sendable {
     let queue: MessageQueue
     /// What the database said when the worker began.
     let start: StoredPosition?
-    private let member: any MessageConsumer
-    private let pipeline: ConsumerPipeline
-    private let slots: BatchSlots
-    private let readAhead: ReadAhead
+    let member: any MessageConsumer
+    let pipeline: ConsumerPipeline
+    let slots: BatchSlots
+    let readAhead: ReadAhead
     private let reports: WorkerReports
     private let lanes = Mutex<VirtualLanes?>(nil)
     /// Whether a batch is being written while the next one is waited for.
     private let isWriting = Mutex(false)
     /// Offsets to tell the broker; a later one replaces an earlier one.
     private let finished = AsyncStream.makeStream(of: Int64.self, bufferingPolicy: .bufferingNewest(1))
-    private let ahead: PreparationAhead
+    let ahead: PreparationAhead
     /// Where its messages are counted.
     let place: ReadAhead.Place
     /// How many batches stand still because the replica can't be written, and how many are worked on at once.
-    private let stillness = Mutex((standing: 0, of: 1))
+    let stillness = Mutex((standing: 0, of: 1))
 
     /// - Parameters:
     ///   - start: What the database says of the partition.
@@ -132,7 +132,7 @@ final class PartitionWorker: Sendable {
     }
 
     /// What a batch takes, and what has been made of it ahead.
-    private typealias Memory = (prepared: PreparedMessages?, memory: MemoryBudget.Reservation?)
+    typealias Memory = (prepared: PreparedMessages?, memory: MemoryBudget.Reservation?)
 
     /// Waits for the memory that a batch takes, if it doesn't have it yet.
     private func memory(for next: NextBatch?) async throws -> Memory {
@@ -244,67 +244,6 @@ final class PartitionWorker: Sendable {
             stillness.withLock { $0.of = 1 }
         }
         return try await lanes.run(queue, until: end)
-    }
-
-    private func apply(_ batch: MessageBatch, _ cursor: OffsetCursor, _ memory: Memory) async throws -> AppliedBatch {
-        let end: BatchEnd
-        do {
-            defer { memory.memory?.release() }
-            end = try await slots.use {
-                try await pipeline.applyOrPark(batch, from: cursor, prepared: memory.prepared)
-            }
-        }
-        switch end {
-        case .stored(let stored): return .stored(stored)
-        case .positionLost: return .positionLost
-        case .outage(let error, let cursor): return try await apply(batch, from: cursor, after: error)
-        }
-    }
-
-    /// Waits until the replica can be written, and holds neither a slot nor memory meanwhile, so that other partitions go
-    /// on.
-    private func apply(
-        _ batch: MessageBatch,
-        from start: OffsetCursor,
-        after outage: DionysusError
-    ) async throws -> AppliedBatch {
-        noteStanding(1)
-        defer { noteStanding(-1) }
-        ahead.giveUp()
-        await readAhead.readOn(member)
-        var (error, cursor) = (outage, start)
-        var failures = 0
-        var trouble: Trouble?
-        defer { pipeline.telemetry.recovered(from: trouble) }
-        while !queue.isClosed {
-            failures += 1
-            pipeline.catalogue.forget()
-            pipeline.telemetry.failed(error.waitedFor, to: "write a batch", partition, attempt: failures, &trouble)
-            try await pipeline.retry.pause(afterFailures: failures)
-            guard let rest = batch.following(cursor.stored) else { return .stored(cursor.stored) }
-            let end: BatchEnd
-            do {
-                let memory = try await ahead.reserve(rest.messages.workingSize)
-                defer { memory.release() }
-                end = try await slots.use { [cursor] in try await pipeline.applyOrPark(rest, from: cursor) }
-            }
-            switch end {
-            case .stored(let stored):
-                pipeline.telemetry.written(partition, after: error)
-                return .stored(stored)
-            case .positionLost: return .positionLost
-            case .outage(let newError, let newCursor): (error, cursor) = (newError, newCursor)
-            }
-        }
-        return .stored(cursor.stored)
-    }
-
-    private func noteStanding(_ change: Int) {
-        let standsStill = stillness.withLock { stillness in
-            stillness.standing += change
-            return stillness.standing >= stillness.of
-        }
-        readAhead.note(standsStill: standsStill, place)
     }
 
     /// - Returns: Whether the offset was still where this member has moved it.
