@@ -10,8 +10,8 @@ final class ReplicaCatalogue: Sendable {
     private let inflection: Inflection
     /// Logs what is left out of messages; nil where none are read.
     private let logger: Logger?
-    /// How models are kept, by their names in each scope; nil for models that are not kept.
-    private let found = Mutex<[Key: Replica?]>([:])
+    /// How models are kept, by their names in each scope.
+    private let found = Mutex<[Key: Replica]>([:])
     /// The tables that models were kept in when they were first found, which must not go away silently.
     private let kept = Mutex<[Key: ReplicaTable]>([:])
     /// Models that are not kept, and when that was found: a table may be made later.
@@ -54,7 +54,7 @@ final class ReplicaCatalogue: Sendable {
         let known = try await find(models, scope)
         var replicas = Replicas()
         for model in models {
-            switch known[Key(scope: scope, model: model)] ?? nil {
+            switch known[model] {
             case .table(let table)?: replicas.tables[model] = table
             case .own(let handler)?: replicas.handlers[model] = handler
             case nil: continue
@@ -111,12 +111,14 @@ final class ReplicaCatalogue: Sendable {
         try await replicas(of: models, in: nil).tables
     }
 
-    /// What is known of models, after a look for those that have not been looked for yet.
+    /// How models are kept, after a look for those that have not been looked for yet.
     ///
     /// Another task may have forgotten everything meanwhile, so the answer is not read from what is kept.
-    private func find(_ models: Set<String>, _ scope: String?) async throws -> [Key: Replica?] {
-        let known = found.withLock { $0 }
-        let unknown = models.filter { isUnknown(Key(scope: scope, model: $0), known) }.sorted()
+    private func find(_ models: Set<String>, _ scope: String?) async throws -> [String: Replica] {
+        let known = found.withLock { found in
+            models.reduce(into: [String: Replica]()) { $0[$1] = found[Key(scope: scope, model: $1)] }
+        }
+        let unknown = models.filter { known[$0] == nil && !isAbsent(Key(scope: scope, model: $0)) }.sorted()
         guard !unknown.isEmpty else { return known }
         let declarations = unknown.compactMap { factory.replica(of: $0, in: scope) }
         var replicas = try await tables(of: declarations.filter { $0.customStorage == nil })
@@ -147,20 +149,18 @@ final class ReplicaCatalogue: Sendable {
                     )
             }
         }
-        let new = Dictionary(uniqueKeysWithValues: unknown.map { (Key(scope: scope, model: $0), replicas[$0]) })
         found.withLock { found in
-            // Names come from messages; endless ones, or an endless number of them, must not fill the memory.
+            // Names come from messages; an endless number of them must not fill the memory.
             if found.count > 10_000 { found.removeAll() }
-            found.merge(new.filter { $0.value != nil || ModelFactory.isPlausible($0.key.model) }) { $1 }
+            for (model, replica) in replicas { found[Key(scope: scope, model: model)] = replica }
         }
-        return known.merging(new) { $1 }
+        return known.merging(replicas) { $1 }
     }
 
-    /// What isn't kept is looked for again after a while.
-    private func isUnknown(_ key: Key, _ known: [Key: Replica?]) -> Bool {
-        guard let replica = known[key] else { return true }
-        guard replica == nil, let since = absent.withLock({ $0[key] }) else { return false }
-        return ContinuousClock.now - since > Self.lookInterval
+    /// Whether a model was not kept a short while ago; after that it is looked for again.
+    private func isAbsent(_ key: Key) -> Bool {
+        guard let since = absent.withLock({ $0[key] }) else { return false }
+        return ContinuousClock.now - since <= Self.lookInterval
     }
 
     /// - Parameter table: The table that would keep the model; nil if the application wants none.
@@ -253,6 +253,9 @@ final class ReplicaCatalogue: Sendable {
     }
 
     /// Forgets what was found, so that it is looked up again.
+    ///
+    /// What isn't kept is looked for again after a while anyhow: to look at once for every name that messages make up
+    /// would cost more than the messages themselves.
     func forget() {
         found.withLock { $0.removeAll() }
         foundJoinTables.withLock { $0.removeAll() }
