@@ -71,7 +71,7 @@ public final class EmbeddedBroker: MessageBroker {
     public func makeConsumer(_ options: ConsumerOptions) async throws -> any MessageConsumer {
         try openState { _ in }
         _ = try Subscription.compile(options.topicPatterns)
-        let settings = try ConsumerSettings(options.settings)
+        let settings = try ReaderSettings(options.settings)
         let consumer = try await EmbeddedConsumer(options: options, settings: settings, log: log, watch: watch)
         do {
             try openState { $0.consumers.append(consumer) }

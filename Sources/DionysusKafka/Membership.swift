@@ -14,16 +14,12 @@ struct Membership {
     }
 
     private var stages: [TopicPartition: Stage] = [:]
-    /// What was being read of the partitions that are to be given back together.
-    private var givingBack: [TopicPartition] = []
-    private var isGivingBack = false
+    /// What was being read of the partitions that the user is to release together; nil if it is to release none.
+    private(set) var owedRelease: [TopicPartition]?
     private var events: [ConsumerEvent] = []
 
     /// Whether the group may be waiting for the user to start something.
     var owesStart: Bool { stages.values.contains { $0 == .offered || $0 == .awaitingStart } }
-
-    /// What the group waits for the user to release, if it does.
-    var owedRelease: [TopicPartition]? { isGivingBack ? givingBack : nil }
 
     func isActive(_ partition: TopicPartition) -> Bool { stages[partition] == .active }
 
@@ -45,8 +41,7 @@ struct Membership {
         withdrawOffers(of: Set(partitions).subtracting(owned))
         guard !owned.isEmpty else { return [] }
         for partition in owned { stages[partition] = .revoking }
-        givingBack = owned
-        isGivingBack = true
+        owedRelease = owned
         events.append(.revoked(owned))
         return nil
     }
@@ -64,8 +59,7 @@ struct Membership {
             let rest = partitions.filter { !lost.contains($0) }
             return rest.isEmpty ? nil : .revoked(rest)
         }
-        givingBack = []
-        isGivingBack = false
+        owedRelease = nil
         if !told.isEmpty { events.append(.lost(told)) }
         return read
     }
@@ -95,12 +89,9 @@ struct Membership {
     /// - Returns: What is to be given back, once all of it has been released.
     mutating func release(_ partitions: [TopicPartition]) -> [TopicPartition]? {
         for partition in partitions where stages[partition] == .revoking { stages[partition] = nil }
-        guard isGivingBack, !stages.values.contains(.revoking) else { return nil }
-        defer {
-            isGivingBack = false
-            givingBack = []
-        }
-        return givingBack
+        guard !stages.values.contains(.revoking) else { return nil }
+        defer { owedRelease = nil }
+        return owedRelease
     }
 
     private mutating func withdrawOffers(of partitions: Set<TopicPartition>) {

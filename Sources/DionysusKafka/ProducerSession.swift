@@ -16,7 +16,7 @@ final class ProducerSession: Sendable {
     /// Counts purges, so that a batch that is still being queued notices one.
     private let purges = Atomic<Int>(0)
     private let topics = Mutex<[String: TopicHandle]>([:])
-    private let ending = Ending()
+    private let ending = ThreadEnd()
 
     /// `@unchecked Sendable`: librdkafka's functions on topics may be called from any thread; the session's thread
     /// ends them before the client.

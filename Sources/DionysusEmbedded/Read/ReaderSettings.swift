@@ -3,7 +3,7 @@ import Dionysus
 /// The settings of a consumer that the embedded log knows.
 ///
 /// They have the names that librdkafka gives them.
-struct ConsumerSettings: Sendable {
+struct ReaderSettings: Sendable {
     /// `session.timeout.ms`, 10 s by default: how long a member that shows no sign of life keeps its partitions.
     var sessionTimeout: Duration = .seconds(10)
     /// `fetch.max.bytes`, 50 MiB by default: how much is read at once; at least one message always is.

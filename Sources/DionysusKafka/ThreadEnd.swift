@@ -1,24 +1,32 @@
 import Synchronization
 
 /// The end of something that runs on its own thread, for others to wait for.
-final class Ending: Sendable {
+final class ThreadEnd: Sendable {
+    private enum Phase {
+        case running
+        /// It is to end.
+        case ending
+        case ended
+    }
+
     private struct State {
-        var hasBegun = false
-        var hasCome = false
+        var phase = Phase.running
         var waiting: [CheckedContinuation<Void, Never>] = []
     }
 
     private let state = Mutex(State())
 
-    var hasBegun: Bool { state.withLock { $0.hasBegun } }
-    var hasCome: Bool { state.withLock { $0.hasCome } }
+    /// Whether it is to end, or has ended.
+    var hasBegun: Bool { state.withLock { $0.phase != .running } }
 
-    func begin() { state.withLock { $0.hasBegun = true } }
+    /// Whether it has ended.
+    var hasCome: Bool { state.withLock { $0.phase == .ended } }
+
+    func begin() { state.withLock { if $0.phase == .running { $0.phase = .ending } } }
 
     func complete() {
         let waiting = state.withLock { state in
-            state.hasBegun = true
-            state.hasCome = true
+            state.phase = .ended
             defer { state.waiting = [] }
             return state.waiting
         }
@@ -28,8 +36,8 @@ final class Ending: Sendable {
     func wait() async {
         await withCheckedContinuation { continuation in
             let hasCome = state.withLock { state in
-                if !state.hasCome { state.waiting.append(continuation) }
-                return state.hasCome
+                if state.phase != .ended { state.waiting.append(continuation) }
+                return state.phase == .ended
             }
             if hasCome { continuation.resume() }
         }
