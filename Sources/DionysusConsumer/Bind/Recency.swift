@@ -58,7 +58,7 @@ struct Destruction: Sendable, Hashable {
     /// Whether a message with neither version nor time is one whose destruction is remembered already.
     ///
     /// The time of the message tells a repetition from the first messages of a topic that was made anew.
-    func tells(of event: Recency) -> Bool {
+    func isRepeated(by event: Recency) -> Bool {
         recency.source == event.source && event.offset <= recency.offset && event.written <= recency.written
     }
 

@@ -176,7 +176,7 @@ struct Persister: Sendable {
         Set(
             set.tables
                 .filter { table in
-                    table.records.contains { $0.tombstoneChanged && $0.original == nil && $0.row == nil }
+                    table.records.contains { $0.hasNewDestruction && $0.original == nil && $0.row == nil }
                 }
                 .map(\.layout.table.name)
         )

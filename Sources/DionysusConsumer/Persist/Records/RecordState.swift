@@ -16,7 +16,7 @@ struct RecordState: Sendable {
     private(set) var isCanceled = false
     /// The last destruction; it stays when the record is created again, so that a repetition of it is known.
     private(set) var destruction: Destruction?
-    private(set) var tombstoneChanged = false
+    private(set) var hasNewDestruction = false
     private var version: Int64?
     private var createdAt: Timestamp?
     private var updatedAt: Timestamp?
@@ -44,20 +44,57 @@ struct RecordState: Sendable {
     /// Applies an event.
     /// - Returns: Whether it was applied; an outdated one is not.
     mutating func apply(_ event: RecordEvent, _ slots: RowSlots) -> Bool {
-        if row != nil {
-            if isOutdated(event.recency) || isSuperseded(event) { return false }
-        } else if let destruction {
-            guard destruction.permits(event.recency, creates: event.change == .created) else {
-                if destroys(event, slots) { remember(destruction.merged(with: event.recency)) }
-                return false
-            }
-        }
-        if destroys(event, slots) {
-            destroy(event, slots)
-        } else {
-            save(event, slots)
+        switch effect(of: event, slots) {
+        case .none: return false
+        case .remember(let destruction):
+            remember(destruction)
+            return false
+        case .destroy: destroy(event)
+        case .cancel: save(event, slots, isCanceled: true)
+        case .save: save(event, slots, isCanceled: false)
         }
         return true
+    }
+
+    /// What an event does to the record.
+    private enum Effect {
+        /// It is outdated.
+        case none
+        /// It is outdated too, but adds to what is remembered of the record's destruction.
+        case remember(Destruction)
+        /// It takes the row away.
+        case destroy
+        /// It ends the record in a way that is left to the replica.
+        case cancel
+        /// It writes the row, which may be soft-deleted by that.
+        case save
+    }
+
+    private func effect(of event: RecordEvent, _ slots: RowSlots) -> Effect {
+        let effect = effectIfCurrent(of: event, slots)
+        if row != nil { return isOutdated(event.recency) || isSuperseded(event) ? .none : effect }
+        guard let destruction, !destruction.permits(event.recency, creates: event.change == .created) else {
+            return effect
+        }
+        if case .destroy = effect { return .remember(destruction.merged(with: event.recency)) }
+        return .none
+    }
+
+    /// What an event does that is not outdated.
+    ///
+    /// One that says when the record was cancelled leaves a soft-deleted row if the table can hold it, and one that
+    /// says that it wasn't leaves the record alone.
+    private func effectIfCurrent(of event: RecordEvent, _ slots: RowSlots) -> Effect {
+        guard event.change == .destroyed else { return .save }
+        switch event.cancellation {
+        case .none: return .save
+        case .canceled where slots.canceledAt != nil: return .save
+        case .canceled: return slots.cancelsItself && row != nil ? .cancel : .destroy
+        case .unmentioned:
+            guard row != nil else { return .destroy }
+            if slots.cancelsItself { return .cancel }
+            return slots.softDeletes && slots.canceledAt != nil ? .save : .destroy
+        }
     }
 
     /// Removes the record without remembering it, unless it is more recent than a version.
@@ -73,7 +110,7 @@ struct RecordState: Sendable {
     ///
     /// Versions and times decide without this, as far as there are any.
     private func isSuperseded(_ event: RecordEvent) -> Bool {
-        event.isUndated && destruction?.tells(of: event.recency) == true
+        event.isUndated && destruction?.isRepeated(by: event.recency) == true
     }
 
     private func isOutdated(_ recency: Recency) -> Bool {
@@ -82,30 +119,7 @@ struct RecordState: Sendable {
         return recency.isOlder(than: time)
     }
 
-    /// Whether the event takes the row away.
-    ///
-    /// One that says when the record was cancelled leaves a soft-deleted row if the table can hold it, and one that
-    /// says that it wasn't leaves the record alone.
-    private func destroys(_ event: RecordEvent, _ slots: RowSlots) -> Bool {
-        guard event.change == .destroyed, !isCanceledByReplica(event, slots) else { return false }
-        switch event.cancellation {
-        case .none: return false
-        case .canceled: return slots.canceledAt == nil
-        case .unmentioned: return row == nil || !slots.softDeletes || slots.canceledAt == nil
-        }
-    }
-
-    /// Whether the event ends a known record in a way that is left to the replica.
-    private func isCanceledByReplica(_ event: RecordEvent, _ slots: RowSlots) -> Bool {
-        guard slots.cancelsItself, row != nil, event.change == .destroyed else { return false }
-        switch event.cancellation {
-        case .none: return false
-        case .canceled: return slots.canceledAt == nil
-        case .unmentioned: return true
-        }
-    }
-
-    private mutating func destroy(_ event: RecordEvent, _ slots: RowSlots) {
+    private mutating func destroy(_ event: RecordEvent) {
         var recency = event.recency
         recency.version = [version, recency.version].compactMap(\.self).max()
         recency.time = [updatedAt ?? createdAt, recency.time].compactMap(\.self).max()
@@ -123,11 +137,11 @@ struct RecordState: Sendable {
     private mutating func remember(_ new: Destruction) {
         guard destruction != new else { return }
         destruction = new
-        tombstoneChanged = true
+        hasNewDestruction = true
     }
 
-    private mutating func save(_ event: RecordEvent, _ slots: RowSlots) {
-        isCanceled = isCanceledByReplica(event, slots)
+    private mutating func save(_ event: RecordEvent, _ slots: RowSlots, isCanceled: Bool) {
+        self.isCanceled = isCanceled
         if row == nil {
             row = [DatabaseValue](repeating: .null, count: slots.count)
             row?[slots.id] = id

@@ -117,7 +117,7 @@ struct WriteStatements {
     }
 
     private func tombstones(of table: WorkingSet.Table) -> [Statement] {
-        let changed = table.records.filter(\.tombstoneChanged)
+        let changed = table.records.filter(\.hasNewDestruction)
         let replica = table.layout.table.name
         let remembered = changed.compactMap { record in record.destruction.map { (id: record.id, recency: $0.recency) }
         }
