@@ -8,7 +8,6 @@ package struct ConsumedTopics: Sendable {
 
     /// Reads a declaration.
     /// - Parameters:
-    ///   - consumer: The declaration.
     ///   - settings: The settings, for the names' prefix.
     package init(_ consumer: some Consumer, settings: ConsumerSettings) {
         var all = consumer.namespaces.flatMap { namespace in

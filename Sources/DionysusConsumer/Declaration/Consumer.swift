@@ -148,7 +148,6 @@ public struct ConsumerTopic: Sendable {
     /// - Parameters:
     ///   - topic: The full name of the other topic.
     ///   - maxRetries: How often a message is tried again in its place before it is sent there.
-    /// - Returns: The topic with the choice.
     public func deadLetterQueue(_ topic: String, maxRetries: Int = 2) -> ConsumerTopic {
         onFailure(.deadLetter(topic: topic, maxRetries: maxRetries))
     }
@@ -156,22 +155,18 @@ public struct ConsumerTopic: Sendable {
     /// Chooses what becomes of messages that fail.
     ///
     /// By default they are recorded in the database, and later messages of their keys pass.
-    /// - Parameter policy: The choice.
-    /// - Returns: The topic with the choice.
     public func onFailure(_ policy: FailedMessagePolicy) -> ConsumerTopic {
         changing { $0.failurePolicy = policy }
     }
 
     /// Chooses what happens to the messages of a batch before they are applied.
     /// - Parameter transformation: The transformation, or nil to apply every message.
-    /// - Returns: The topic with the choice.
     public func batchTransformation(_ transformation: BatchTransformation?) -> ConsumerTopic {
         changing { $0.batchTransformation = transformation }
     }
 
     /// Chooses where partitions begin of which no offset is stored yet.
     /// - Parameter position: The place. The earliest message by default.
-    /// - Returns: The topic with the choice.
     public func starting(at position: StartPosition) -> ConsumerTopic {
         changing { $0.start = position }
     }
@@ -179,7 +174,6 @@ public struct ConsumerTopic: Sendable {
     /// Lets a message without a value delete the record that its key names.
     ///
     /// By default such a message changes nothing, because it cleans the log and is not a record's end.
-    /// - Returns: The topic with the choice.
     public func deletingOnTombstone() -> ConsumerTopic {
         changing { $0.tombstonesDelete = true }
     }
@@ -192,7 +186,6 @@ public struct ConsumerTopic: Sendable {
     /// Without versions, records that come along in messages of different keys are ordered by their times alone, of
     /// which the equal ones may be applied in any order.
     /// - Parameter lanes: How many lanes a partition has, from 1 to 256. 1 by default.
-    /// - Returns: The topic with the choice.
     public func lanes(_ lanes: Int) -> ConsumerTopic {
         changing { $0.lanes = lanes }
     }

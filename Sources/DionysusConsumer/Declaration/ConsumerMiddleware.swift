@@ -33,16 +33,12 @@ public protocol ConsumerMiddleware: Sendable {
     /// call's outcome counts. An error that is thrown before the batch was committed fails it; one that is thrown afterwards
     /// changes nothing, and goes to the error handler.
     /// - Parameters:
-    ///   - batch: The messages.
     ///   - next: The work, with the middleware further in around it.
     func handle(_ batch: MessageBatch, _ next: () async throws -> Void) async throws
 
     /// Begins the transaction that writes a batch, before anything else of it.
     ///
     /// Task-local values need not reach into transactions; this is the place for what has to be set there.
-    /// - Parameters:
-    ///   - batch: The messages.
-    ///   - transaction: The transaction.
     func begin(_ batch: MessageBatch, in transaction: inout Transaction) throws
 }
 
@@ -56,7 +52,6 @@ extension ConsumerTopic {
     /// Wraps the handling of messages and batches.
     ///
     /// Of several the first is the outermost.
-    /// - Parameter middleware: The middleware.
     /// - Returns: The topic with the middleware inside what it had before.
     public func middleware(_ middleware: any ConsumerMiddleware...) -> ConsumerTopic {
         changing { $0.middleware += middleware }

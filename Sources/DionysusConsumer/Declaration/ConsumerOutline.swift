@@ -39,7 +39,6 @@ package struct ConsumerOutline: Sendable {
 
     /// Reads a declaration.
     /// - Parameters:
-    ///   - consumer: The declaration.
     ///   - settings: The settings, for the topics' prefix.
     package init(_ consumer: some Consumer, settings: ConsumerSettings) {
         let plan = ConsumedTopics(consumer, settings: settings)

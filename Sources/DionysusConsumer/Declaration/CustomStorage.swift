@@ -36,14 +36,12 @@ extension Persist {
     /// Consecutive events are handed over in one call. Updated events are stored in the table as ever. Records that came
     /// along in an event are handed over in it (``IncomingEvent/related``), and not stored.
     /// - Parameter handler: Stores the events; what it throws is a failure of their messages.
-    /// - Returns: The replica with the choice.
     public func importRecords(_ handler: @escaping RecordHandler) -> Persist {
         changing { $0.importing = handler }
     }
 
     /// Hands over destroyed events of topics that import, whole, instead of deleting their records one by one.
     /// - Parameter handler: Removes the records; what it throws is a failure of their messages.
-    /// - Returns: The replica with the choice.
     public func destroyRecords(_ handler: @escaping RecordHandler) -> Persist {
         changing { $0.destroying = handler }
     }

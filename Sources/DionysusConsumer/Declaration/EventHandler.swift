@@ -57,7 +57,6 @@ extension ConsumerTopic {
     /// not for messages that have failed, nor for events that the topic's event log has already.
     /// - Parameter handler: Called with each event; what it throws is a failure of the event's message, and undoes
     ///   everything that the message has changed.
-    /// - Returns: The topic with one more handler.
     public func handling(_ handler: @escaping EventHandler) -> ConsumerTopic {
         changing { $0.handlers.append(handler) }
     }
@@ -79,7 +78,6 @@ extension ConsumerTopic {
     ///     longer exists may have nothing but its id.
     ///   - handler: Called with each event; what it throws is a failure of the event's message, and so is a payload that
     ///     does not fit the type.
-    /// - Returns: The topic with one more handler.
     public func handling<Payload: Decodable & Sendable>(
         _ type: Payload.Type,
         of model: String? = nil,

@@ -20,7 +20,6 @@ extension ConsumerTopic {
     /// the second A is taken for the first, unless the payload tells them apart by a time or a counter. So choose it only
     /// for payloads that do.
     /// - Parameter identity: What makes two deliveries the same event.
-    /// - Returns: The topic with a log.
     public func eventLog(identity: EventIdentity = .position) -> ConsumerTopic {
         changing { $0.eventIdentity = identity }
     }

@@ -63,7 +63,6 @@ extension ConsumerTopic {
     /// - Parameters:
     ///   - reason: Why events are left out, for the error handler.
     ///   - isAccepted: Whether an event is to be applied. What it throws is a failure of the event's message.
-    /// - Returns: The topic with one more filter.
     public func accepting(
         otherwise reason: String = "a filter does not accept it",
         where isAccepted: @escaping @Sendable (IncomingEvent) throws -> Bool
@@ -72,8 +71,6 @@ extension ConsumerTopic {
     }
 
     /// Leaves out events that a filter does not accept.
-    /// - Parameter filter: The filter.
-    /// - Returns: The topic with one more filter.
     public func filtering(by filter: MessageFilter) -> ConsumerTopic {
         changing { $0.filters.append(filter) }
     }

@@ -11,7 +11,6 @@ public protocol MutexProvider: Sendable {
     /// `work` has to be called once; it returns when the transaction has been committed.
     /// - Parameters:
     ///   - keys: The keys in ascending order, each once. Acquired in this order, they can't end in a deadlock.
-    ///   - work: The work.
     /// - Throws: What `work` throws, or why the keys can't be held. A ``DionysusError`` that is retriable is waited for.
     func withLocks(_ keys: [String], _ work: () async throws -> Void) async throws
 
@@ -57,7 +56,6 @@ extension ConsumerTopic {
     ///   - provider: What holds the locks; by default the replica's database.
     ///   - key: What an event has to have for itself: an account's id, say; nil for nothing. By default each of its
     ///     records, the sideloaded ones included, by model and id.
-    /// - Returns: The topic with the choice.
     public func sharingRecords(
         lockedBy provider: any MutexProvider = DatabaseMutex(),
         key: (@Sendable (IncomingEvent) -> String?)? = nil
@@ -67,7 +65,6 @@ extension ConsumerTopic {
 
     /// As ``sharingRecords(lockedBy:key:)``, by the keys of the messages: two with one key are never written at once.
     /// - Parameter provider: What holds the locks; by default the replica's database.
-    /// - Returns: The topic with the choice.
     public func sharingMessageKeys(lockedBy provider: any MutexProvider = DatabaseMutex()) -> ConsumerTopic {
         sharingRecords(lockedBy: provider) { event in event.message.key.map { String(decoding: $0, as: UTF8.self) } }
     }

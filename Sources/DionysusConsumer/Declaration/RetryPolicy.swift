@@ -54,8 +54,6 @@ extension ConsumerTopic {
     /// Chooses how a message that fails is tried again in its place.
     ///
     /// By default as the settings say, or as often as the dead-letter queue says.
-    /// - Parameter policy: The choice.
-    /// - Returns: The topic with the choice.
     public func retrying(_ policy: RetryPolicy) -> ConsumerTopic {
         changing { $0.retryPolicy = policy }
     }

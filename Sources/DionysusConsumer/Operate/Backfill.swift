@@ -21,8 +21,6 @@ public struct Backfill: Sendable {
 
     /// Creates a backfill.
     /// - Parameters:
-    ///   - consumer: The declaration.
-    ///   - database: The replica's database.
     ///   - settings: The settings, which name the columns that Dionysus fills.
     ///   - logger: Where it logs that the database is away.
     public init(

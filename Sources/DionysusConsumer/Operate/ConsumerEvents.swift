@@ -30,10 +30,7 @@ public struct ConsumerEvents: Sendable {
     /// Opens the log.
     /// - Parameters:
     ///   - consumer: The declaration, whose handlers and replicas events are handled by.
-    ///   - database: The replica's database.
-    ///   - settings: The settings, which name the group.
     ///   - instrumentation: Monitor, event bus, error handler, metrics and tracer.
-    ///   - logger: Where it logs to.
     /// - Throws: ``DionysusError`` with code `declaration` when there is no event log.
     public init(
         _ consumer: some Consumer,
@@ -59,8 +56,6 @@ public struct ConsumerEvents: Sendable {
     }
 
     /// Lists events, in the order in which they were handled first.
-    /// - Parameter filter: Which ones.
-    /// - Returns: The events.
     /// - Throws: As for a transaction.
     public func list(_ filter: EventLogFilter = EventLogFilter()) async throws -> [LoggedEvent] {
         try await load(where: filter.condition, limit: filter.limit)
@@ -79,7 +74,6 @@ public struct ConsumerEvents: Sendable {
     /// An event goes through filters, persistence and handlers as it did when it was delivered, but for middleware that
     /// looks at single messages and for the batch transformation. An event that is older than its record changes nothing
     /// in the replica; the handlers are called all the same. One that fails does not keep the others from being handled.
-    /// - Parameter ids: The events.
     /// - Returns: The result for each id, in the order given.
     /// - Throws: As for a transaction, and `CancellationError`.
     @discardableResult

@@ -20,11 +20,8 @@ public struct ConsumerFailures: Sendable {
     /// Creates it.
     /// - Parameters:
     ///   - consumer: The declaration, by which messages are applied.
-    ///   - database: The replica's database.
     ///   - broker: The broker, for dead-letter topics.
-    ///   - settings: The settings, which name the group.
     ///   - instrumentation: Monitor, event bus, error handler, metrics and tracer.
-    ///   - logger: Where it logs to.
     public init(
         _ consumer: any Consumer,
         database: any Database,
@@ -43,8 +40,6 @@ public struct ConsumerFailures: Sendable {
     }
 
     /// Lists failures, in the order in which they were recorded.
-    /// - Parameter filter: Which ones.
-    /// - Returns: The failures.
     /// - Throws: ``DionysusError``: `declaration` if nothing has been migrated, and as for a transaction.
     public func list(_ filter: FailureFilter = FailureFilter()) async throws -> [RecordedFailure] {
         try await database.transaction(.snapshot) { [queries] transaction in
@@ -76,7 +71,6 @@ public struct ConsumerFailures: Sendable {
     /// A message takes the same way as one that is read, with the guard against outdated events, filters and handlers. One
     /// that fails again stays, with one more attempt and the new error. Of several that retry the same failure at the same
     /// time, one applies it.
-    /// - Parameter ids: The failures.
     /// - Returns: The result for each id, in the order given.
     /// - Throws: As ``list(_:)``; what was applied until then stays applied.
     @discardableResult
@@ -120,7 +114,6 @@ public struct ConsumerFailures: Sendable {
     /// Gives failures up: their messages are never applied.
     ///
     /// Messages that waited behind one stay recorded, and are applied when the first of them is retried.
-    /// - Parameter ids: The failures.
     /// - Returns: Those that were there and are deleted.
     /// - Throws: As ``list(_:)``.
     @discardableResult

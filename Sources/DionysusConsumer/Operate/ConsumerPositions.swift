@@ -16,11 +16,6 @@ public struct ConsumerPositions: Sendable {
     let offsets: OffsetStore
 
     /// Creates the positions of a group.
-    /// - Parameters:
-    ///   - consumer: The declaration.
-    ///   - database: The replica's database.
-    ///   - broker: The broker.
-    ///   - settings: The settings, which name the group.
     public init(
         _ consumer: some Consumer,
         database: any Database,

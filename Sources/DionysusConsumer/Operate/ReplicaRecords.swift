@@ -14,8 +14,6 @@ public struct ReplicaRecords: Sendable {
 
     /// Creates it.
     /// - Parameters:
-    ///   - consumer: The declaration.
-    ///   - database: The replica's database.
     ///   - settings: The settings, which name the columns that Dionysus fills.
     public init(
         _ consumer: some Consumer,

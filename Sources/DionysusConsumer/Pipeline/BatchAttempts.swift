@@ -46,7 +46,6 @@ extension ConsumerPipeline {
     /// Applies messages, and halves them when the database refuses them together, so that only those that it refuses
     /// by themselves are parked.
     /// - Parameters:
-    ///   - batch: The messages.
     ///   - cursor: The offset that is to be moved.
     ///   - prepared: What has been made of the messages ahead of their turn, if anything.
     /// - Throws: `CancellationError` when the service is to stop, or an error that stops it.

@@ -71,7 +71,6 @@ package struct ReplicaTables: Sendable {
 
     /// The tables of the convention: every model has one that is named by its plural.
     /// - Parameters:
-    ///   - contract: The contract.
     ///   - topics: The full names of the topics that are kept; nil for all.
     ///   - settings: The consumer's settings.
     /// - Throws: As ``init(for:settings:place:)``.
@@ -90,7 +89,6 @@ package struct ReplicaTables: Sendable {
 
     /// Works out the tables.
     /// - Parameters:
-    ///   - contract: The contract.
     ///   - settings: The consumer's settings.
     ///   - place: Where a topic's model is kept; nil if it isn't kept in a table.
     /// - Throws: ``Dionysus/DionysusError`` with code `declaration` if two topics publish one model in ways that one table

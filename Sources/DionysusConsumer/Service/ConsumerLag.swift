@@ -41,11 +41,6 @@ public struct ConsumerLag: Sendable {
     private let offsets: OffsetStore
 
     /// Creates the comparison.
-    /// - Parameters:
-    ///   - consumer: The declaration.
-    ///   - database: The replica's database.
-    ///   - broker: The broker.
-    ///   - settings: The settings, which name the group.
     public init(
         _ consumer: some Consumer,
         database: any Database,

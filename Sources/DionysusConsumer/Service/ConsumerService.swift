@@ -20,12 +20,10 @@ public struct ConsumerService: Service {
     /// Creates the service.
     /// - Parameters:
     ///   - consumer: What is kept a copy of.
-    ///   - database: The replica's database.
     ///   - broker: The log of messages.
     ///   - settings: How it works.
     ///   - stopsWhenCaughtUp: Whether ``run()`` returns once the lag was zero on all partitions of all topics.
     ///   - instrumentation: Monitor, event bus, error handler, metrics, tracer and heartbeat.
-    ///   - logger: Where it logs to.
     public init(
         _ consumer: any Consumer,
         database: any Database,

@@ -23,7 +23,6 @@ struct LaneLedger: Sendable {
 
     /// - Parameters:
     ///   - position: What the database says.
-    ///   - now: The time.
     init(_ position: StoredPosition, now: ContinuousClock.Instant = .now) {
         lanes = position.laneOffsets.map { Lane(stored: $0) }
         seen = position.next

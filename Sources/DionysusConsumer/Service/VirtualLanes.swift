@@ -17,7 +17,6 @@ final class VirtualLanes: Sendable {
     private let flush: @Sendable (_ from: Int64, _ to: Int64, _ mark: LogMark?) async throws -> Bool
 
     /// - Parameters:
-    ///   - partition: The partition.
     ///   - position: What the database says.
     ///   - batchSize: How many messages a batch has at most.
     ///   - makeQueue: Makes the queue of a lane.

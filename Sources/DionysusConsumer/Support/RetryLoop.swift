@@ -41,7 +41,6 @@ struct RetryLoop: Sendable {
     ///   - activity: What is done, to stand after "could not": `look up the replicas`.
     ///   - partition: The partition that it is done for, if it is for one.
     ///   - fault: What it is not run again for, because something else can be done.
-    ///   - operation: The operation.
     /// - Returns: What the operation returns.
     /// - Throws: An error that isn't retriable, or has that code; `CancellationError` when the service is to stop.
     func run<T: Sendable>(

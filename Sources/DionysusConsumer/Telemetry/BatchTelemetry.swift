@@ -7,7 +7,6 @@ extension ConsumerTelemetry {
     /// Reports a batch from its beginning to its end, retries included.
     /// - Parameters:
     ///   - summary: What the progress says of the batch.
-    ///   - work: The work.
     ///   - failure: What of the work's result is an error.
     /// - Throws: What the work throws.
     func follow<Progress, Result>(

@@ -46,7 +46,6 @@ struct ConsumerTelemetry: RetryObserver {
     /// Reports the beginning and the end of a consumer's work, and its health meanwhile.
     /// - Parameters:
     ///   - broker: Where the partitions' ends are looked up.
-    ///   - work: The work.
     /// - Throws: What the work throws.
     func lifetime(_ broker: any MessageBroker, _ work: () async throws -> Void) async throws {
         beat()

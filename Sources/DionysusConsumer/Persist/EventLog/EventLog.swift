@@ -27,9 +27,7 @@ struct EventLog: Sendable {
     /// The insertion itself finds out what the log has already: of two transactions that insert the same content, the
     /// second waits for the first.
     /// - Parameters:
-    ///   - events: The events.
     ///   - isHandled: Whether there are handlers, which may want events of models that have no replica.
-    ///   - transaction: The transaction.
     /// - Returns: The places of those that the log has already.
     /// - Throws: ``DionysusError``: `notFound` if the event that is handled once more is gone.
     func admit(

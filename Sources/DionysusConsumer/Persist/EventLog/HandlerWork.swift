@@ -25,7 +25,6 @@ struct HandlerWork: Sendable {
     ///   - failures: Those of them that have failed.
     ///   - bound: What of them is replicated.
     ///   - batch: The messages as they came from the broker.
-    ///   - topic: The topic.
     ///   - log: The log of events, if the topic has one.
     init(
         _ messages: [DecodedMessage],

@@ -8,7 +8,6 @@ struct Parking: Sendable {
 
     /// Parks messages.
     /// - Parameters:
-    ///   - failures: The messages.
     ///   - policy: What their topic chose.
     ///   - sent: The offsets of messages that have gone to the dead-letter topic already.
     /// - Returns: Those that are to be recorded in the database, and the offsets of those that were sent.

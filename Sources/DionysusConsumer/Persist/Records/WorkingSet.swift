@@ -29,7 +29,6 @@ struct WorkingSet {
     }
 
     /// - Parameters:
-    ///   - batch: The batch.
     ///   - rows: The loaded rows of each replica; the places are those of its layout.
     init(_ batch: BoundBatch, rows: ArraySlice<ResultSet>) {
         tables = zip(batch.layouts, zip(batch.ids, rows)).map { layout, loaded in Table(layout, loaded.0, loaded.1) }
