@@ -127,7 +127,7 @@ public struct ConsumerSettings: Sendable {
     /// How much memory a batch may take, so that several fit at once.
     var batchBytes: Int { memoryBudget.size / 4 }
 
-    /// What is wrong with the settings, a line each.
+    /// The faults of the settings, one per line.
     public var faults: [String] {
         var faults: [String] = []
         if clientID.isEmpty { faults.append("clientID must not be empty") }

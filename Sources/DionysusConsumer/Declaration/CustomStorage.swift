@@ -33,7 +33,7 @@ extension Persist {
     ///     …
     ///     Persist("HeavyRecord", table: "heavy_records").importRecords { events, transaction in … }
     ///
-    /// Consecutive events are handed over in one call. Updated events are stored in the table as ever. Records that came
+    /// Consecutive events are handed over in one call. Updated events are stored in the table as usual. Records that came
     /// along in an event are handed over in it (``IncomingEvent/related``), and not stored.
     /// - Parameter handler: Stores the events; what it throws is a failure of their messages.
     public func importRecords(_ handler: @escaping RecordHandler) -> Persist {

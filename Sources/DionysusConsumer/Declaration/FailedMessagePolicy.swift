@@ -22,9 +22,9 @@ public enum FailedMessagePolicy: Sendable, Hashable {
 ///
 /// Messages without a key follow none.
 public enum LaterMessages: String, Sendable, Hashable, CaseIterable {
-    /// They are applied as ever.
+    /// They are applied as usual.
     ///
-    /// The default, because a message is a whole snapshot of its record: the next one mends the replica by itself, and the
+    /// The default, because a message is a whole snapshot of its record: the next one corrects the replica by itself, and the
     /// failed one, retried late, is found outdated by its version. It is also what the relay does with rows that have
     /// failed for the last time. Without versions, a failed message that is retried late wins over a later one of the same
     /// time; choose ``wait`` there.

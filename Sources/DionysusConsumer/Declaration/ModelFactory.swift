@@ -1,6 +1,6 @@
 import Dionysus
 
-/// Says how remote models are kept.
+/// How remote models are kept, by the declaration.
 struct ModelFactory: Sendable {
     /// Replicas that are declared in one place.
     struct Scope: Sendable {

@@ -1,6 +1,6 @@
 public import Dionysus
 
-/// Keeps transactions apart that write the same things, across partitions, topics, groups and processes.
+/// Prevents concurrent transactions from writing the same records, across partitions, topics, groups and processes.
 ///
 /// ``DatabaseMutex`` is the one that is used unless another is given. A provider implements one of the two methods: locks
 /// outside the database are held around the whole transaction, locks of the database are taken inside it. Both do
@@ -27,7 +27,7 @@ extension MutexProvider {
 }
 
 /// Locks of the replica's database: rows of `dionysus_locks` on PostgreSQL; on SQLite transactions that write exclude each
-/// other anyhow.
+/// other in any case.
 public struct DatabaseMutex: MutexProvider {
     private let stripes: Int
 
@@ -47,7 +47,7 @@ public struct DatabaseMutex: MutexProvider {
 }
 
 extension ConsumerTopic {
-    /// Keeps transactions apart that write the same records through several topics, partitions or groups.
+    /// Prevents concurrent transactions from writing the same records through several topics, partitions or groups.
     ///
     /// Replication alone doesn't need it: of two transactions that meet on a record, one waits or is run again. It spares
     /// them that, and it makes what handlers read stay as it is until they have written. Every topic that writes the

@@ -50,7 +50,7 @@ extension Persist {
 
     /// Never writes columns, also if there are attributes of their names.
     ///
-    /// Columns that the database computes are never written anyhow.
+    /// Columns that the database computes are never written in any case.
     /// - Parameter columns: The columns, which are the application's own.
     public func readOnly(_ columns: String...) -> Persist {
         changing { $0.readOnly.formUnion(columns) }

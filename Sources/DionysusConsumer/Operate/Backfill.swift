@@ -40,7 +40,7 @@ public struct Backfill: Sendable {
         retry = RetryLoop(maximumDelay: settings.maxRetryDelay, observer: RetryLog(LoggingErrorHandler(logger)))
     }
 
-    /// Goes over all rows of a replica, or over those that an earlier run for the same columns has not come to.
+    /// Goes over all rows of a replica, or over those that an earlier run for the same columns has not reached.
     ///
     /// A row is left as it is where its payload lacks the attribute, where the value does not fit the column, and where
     /// the database refuses it.

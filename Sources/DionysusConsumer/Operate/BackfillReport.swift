@@ -1,6 +1,6 @@
 import Dionysus
 
-/// How far a backfill is, and what it has done.
+/// The progress of a backfill.
 public struct BackfillReport: Sendable, Hashable {
     /// The replica's table.
     public let table: String
@@ -16,7 +16,7 @@ public struct BackfillReport: Sendable, Hashable {
     public internal(set) var refused = 0
     /// The ids, as the source has them, of the first ten rows that were refused.
     public internal(set) var refusedIDs: [String] = []
-    /// Whether it has come to the end.
+    /// Whether it has reached the end.
     public internal(set) var isFinished = false
 
     static let maximumRefusedIDs = 10

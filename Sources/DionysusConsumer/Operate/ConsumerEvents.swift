@@ -1,7 +1,7 @@
 public import Dionysus
 public import Logging
 
-/// Looks into the event log of a group, and handles events of it once more.
+/// Lists the event log of a group, and handles its events once more.
 ///
 ///     let events = try await ConsumerEvents(RentalMirror(), database: database, settings: settings)
 ///     for event in try await events.list(EventLogFilter(entityID: "5")) { print(event.id, event.type) }

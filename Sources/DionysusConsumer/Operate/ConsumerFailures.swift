@@ -1,7 +1,7 @@
 public import Dionysus
 public import Logging
 
-/// Looks into the messages that a consumer could not apply, and applies them once the cause is mended.
+/// Lists the messages that a consumer could not apply, and applies them once the cause is fixed.
 ///
 ///     let failures = ConsumerFailures(RentalMirror(), database: database, broker: broker, settings: settings)
 ///     for failure in try await failures.list(FailureFilter(topic: "v3_rentals")) { print(failure.errorMessage) }
@@ -111,7 +111,7 @@ public struct ConsumerFailures: Sendable {
         }
     }
 
-    /// Gives failures up: their messages are never applied.
+    /// Deletes failures: their messages are never applied.
     ///
     /// Messages that waited behind one stay recorded, and are applied when the first of them is retried.
     /// - Returns: Those that were there and are deleted.
@@ -138,7 +138,7 @@ public struct ConsumerFailures: Sendable {
 
     /// Applies the messages of a dead-letter topic as if each came from the topic, partition and offset that it had.
     ///
-    /// It goes on where it ended last, and ends at what is the topic's end now. A message that fails again is recorded in
+    /// It continues where it last ended, and stops at the topic's current end. A message that fails again is recorded in
     /// the database and not sent to the topic once more, so that nothing goes in circles. Messages of other groups are left
     /// out.
     /// - Parameter topic: The full name of the dead-letter topic.

@@ -1,6 +1,6 @@
 public import Dionysus
 
-/// Moves a consumer to other places in its topics.
+/// Moves a consumer to other positions in its topics.
 ///
 ///     let positions = ConsumerPositions(RentalMirror(), database: database, broker: broker, settings: settings)
 ///     try await positions.reset("v3_rentals", to: .earliest)

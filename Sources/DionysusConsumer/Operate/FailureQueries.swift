@@ -1,6 +1,6 @@
 import Dionysus
 
-/// The statements by which people look into the recorded failures of a group and mend them.
+/// The statements that list, retry and delete the recorded failures of a group.
 struct FailureQueries: Sendable {
     let group: String
 

@@ -15,7 +15,7 @@ public struct GroupTakeover: Sendable, Hashable {
 extension ConsumerPositions {
     /// Takes the place of the replica that the group was used for until now: one that is gone, or is no longer to be kept.
     ///
-    /// This database's replica gets a new identity by that. A consumer of the other replica that still runs, or is started
+    /// That gives this database's replica a new identity. A consumer of the other replica that still runs, or is started
     /// again, finds the new identity in the group, and ends. Offsets don't move: each replica goes on where its own
     /// database says.
     /// - Parameter force: Whether it is done also while a consumer of the group runs on this database; it ends then.

@@ -1,6 +1,6 @@
 public import Dionysus
 
-/// Mends records of a replica that no longer take what their source says.
+/// Repairs records of a replica that no longer take what their source says.
 ///
 ///     let records = ReplicaRecords(RentalMirror(), database: database, settings: settings)
 ///     try await records.forgetVersion(of: "Rental", id: "5")

@@ -48,7 +48,7 @@ struct Retention {
         self.removal = removal
     }
 
-    /// Removes some of what is old enough, if all of it was not removed lately.
+    /// Removes some of what is old enough, unless all of it was removed lately.
     ///
     /// Called whenever messages are read, it holds up reading only for a short transaction.
     mutating func run(in database: any Database) async throws {

@@ -1,6 +1,6 @@
 import Dionysus
 
-/// Work that code of the application wraps.
+/// Work inside code of the application.
 ///
 /// Whatever the code does, the work is done once at most, and its outcome counts: the code can neither hide an error of
 /// the work nor undo what has been committed by throwing afterwards.

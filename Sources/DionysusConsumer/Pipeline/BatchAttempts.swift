@@ -1,6 +1,6 @@
 import Dionysus
 
-/// How far a batch has come.
+/// The progress of a batch.
 struct BatchProgress: Sendable {
     /// The offset that is to be moved, with what the database says of it.
     var cursor: OffsetCursor
@@ -41,7 +41,7 @@ enum BatchEnd: Sendable {
     case outage(DionysusError, OffsetCursor)
 }
 
-/// What happens to a batch that does not go through at once.
+/// What happens to a batch that can't be applied at once.
 extension ConsumerPipeline {
     /// Applies messages, and halves them when the database refuses them together, so that only those that it refuses
     /// by themselves are parked.

@@ -1,6 +1,6 @@
 import Dionysus
 
-/// The middleware of a topic, the outermost first.
+/// A topic's middleware, from the outside in.
 struct MiddlewareChain: Sendable {
     let middleware: [any ConsumerMiddleware]
     let retry: RetryLoop

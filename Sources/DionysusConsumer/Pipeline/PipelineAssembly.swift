@@ -2,7 +2,7 @@ import Dionysus
 import Logging
 
 extension ConsumerPipeline {
-    /// Puts the stages together.
+    /// Assembles the stages.
     /// - Parameters:
     ///   - broker: Where dead letters go; nil where none can come up.
     ///   - telemetry: Reports what the stages do.
@@ -49,7 +49,7 @@ extension ConsumerPipeline {
         )
     }
 
-    /// Ends what the stages use.
+    /// Closes what the stages use.
     func close() async {
         await parking.deadLetters?.producer.close(deadline: .seconds(5))
     }

@@ -83,7 +83,7 @@ extension ConsumerPipeline {
         return waiting.corrected(by: failures, in: delivery.batch)
     }
 
-    /// Does with failed messages what the topic chose; a message that is applied on its own fails its delivery instead.
+    /// Applies the topic's failure policy to failed messages; a message that is applied on its own fails its delivery instead.
     /// - Returns: Those that are to be recorded in the database.
     func park(
         _ failures: [FailedMessage],

@@ -2,7 +2,7 @@ import Dionysus
 import Logging
 import Synchronization
 
-/// Finds the tables of remote models, and keeps what it has found.
+/// Finds the tables of remote models and caches them.
 final class ReplicaCatalogue: Sendable {
     private let database: any Database
     private let factory: ModelFactory
@@ -254,7 +254,7 @@ final class ReplicaCatalogue: Sendable {
 
     /// Forgets what was found, so that it is looked up again.
     ///
-    /// What isn't kept is looked for again after a while anyhow: to look at once for every name that messages make up
+    /// What isn't kept is looked for again after a while in any case: to look at once for every name that messages make up
     /// would cost more than the messages themselves.
     func forget() {
         found.withLock { $0.removeAll() }

@@ -1,6 +1,6 @@
 import Synchronization
 
-/// Bounds how many batches are worked on at once in a process.
+/// Limits how many batches a process works on at once.
 final class BatchSlots: Sendable {
     private struct State {
         var free: Int

@@ -178,9 +178,9 @@ public struct ConsumerService: Service {
         return identity
     }
 
-    /// Leaves a group alone that is another replica's.
+    /// Does not join a group that belongs to another replica.
     ///
-    /// One that can't be asked now is asked before anything is read.
+    /// A group that can't be checked now is checked before anything is read.
     private func checkBeforeJoining(_ claim: GroupClaim) async throws {
         do {
             try await claim.check()
@@ -189,7 +189,7 @@ public struct ConsumerService: Service {
         }
     }
 
-    /// What was found to be missing from the log keeps the consumer from starting, unless it is to go on all the same.
+    /// A known gap in the log keeps the consumer from starting, unless it has to go on in spite of it.
     private func settleLosses(_ retry: RetryLoop) async throws {
         let offsets = OffsetStore(group: settings.effectiveGroupID)
         guard settings.onOutOfRange == .earliest else {

@@ -2,7 +2,7 @@ import Dionysus
 import Foundation
 import Synchronization
 
-/// Makes sure that a group is this replica's: two replicas in one group would share the messages, and each miss some.
+/// Ensures that a group belongs to this replica: two replicas in one group would each miss messages.
 ///
 /// Members tell the broker the replica's identity with every offset that they commit, and begin nothing before they have
 /// looked at what others have committed. Offsets without an identity, as earlier versions and other programs commit them,
@@ -42,12 +42,12 @@ final class GroupClaim: Sendable {
         )
     }
 
-    /// Throws if it was found meanwhile that another replica is in the group.
+    /// Throws if another replica has been found in the group meanwhile.
     func require() throws {
         if let conflict = conflict.withLock(\.self) { throw conflict }
     }
 
-    /// Does a consumer's work, and looks every now and then who else is in the group.
+    /// Does a consumer's work, and checks from time to time who else is in the group.
     func watched<T>(while work: () async throws -> T) async throws -> T {
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { await self.watch() }

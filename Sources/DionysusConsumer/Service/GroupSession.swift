@@ -44,10 +44,10 @@ struct GroupSession {
     /// How many bytes of messages are to be read at once.
     var allowance: Int { readAhead.allowance }
 
-    /// Whether all messages that were read have been dealt with.
+    /// Whether all messages that were read have been applied or parked.
     var isIdle: Bool { workers.areIdle && checks.values.allSatisfy(\.isSettled) }
 
-    /// Does what an event asks for.
+    /// Handles an event of the membership.
     mutating func handle(_ event: ConsumerEvent) async throws {
         switch event {
         case .messages(let messages): try await hand(messages)
@@ -67,7 +67,7 @@ struct GroupSession {
         }
     }
 
-    /// Deals with workers that have ended by themselves.
+    /// Handles workers that have ended by themselves.
     /// - Throws: What stops the consumer.
     mutating func attend() async throws {
         for report in await workers.takeReports() {
@@ -139,7 +139,7 @@ struct GroupSession {
         await claim(partitions, stored, committed)
     }
 
-    /// A member has just been let in: whoever refuses to say what the group has committed will not for long.
+    /// The broker has just admitted the member, so a refusal to show the group's offsets will not last.
     private func lookAtGroup() async throws -> [TopicPartition: CommittedPosition] {
         while true {
             do {
@@ -151,7 +151,7 @@ struct GroupSession {
         }
     }
 
-    /// Another member of the group may have found out already that messages were missed.
+    /// Another member of the group may already have found that messages were missed.
     private func requireNoLoss(of partitions: [TopicPartition]) async throws {
         guard settings.onOutOfRange == .fail else { return }
         let found = try await pipeline.retry.run("look for what was lost") { [database, losses] in
@@ -161,7 +161,7 @@ struct GroupSession {
         if !ours.isEmpty { throw LogLosses.Loss.error(ours) }
     }
 
-    /// Tells the broker whose the partitions are, before anything of them has been applied.
+    /// Tells the broker which replica owns the partitions, before any of their messages is applied.
     private func claim(
         _ partitions: [TopicPartition],
         _ stored: [TopicPartition: StoredPosition],

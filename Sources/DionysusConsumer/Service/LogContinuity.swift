@@ -23,7 +23,7 @@ extension GroupSession {
         return !messages.isEmpty
     }
 
-    /// Messages were missed: the consumer ends, and remembers why, or goes on where the log begins.
+    /// Messages were missed: ends the consumer and remembers why, or goes on where the log begins.
     mutating func lose(
         _ partition: TopicPartition,
         _ error: DionysusError,

@@ -1,7 +1,7 @@
 import Dionysus
 import Synchronization
 
-/// Messages that wait for one who works on them.
+/// Messages that wait for a worker.
 ///
 /// It does not bound itself: a producer waits for room, or learns how much waits and stops reading.
 final class MessageQueue: Sendable {

@@ -65,7 +65,7 @@ final class PartitionWorker: Sendable {
 
     private var batchSize: Int { pipeline.settings.batchSize }
 
-    /// Whether there is nothing to be done, and the partition's offset says so.
+    /// Whether there is nothing left to do, and the partition's offset says so.
     var isIdle: Bool { queue.isIdle && !isWriting.withLock(\.self) && lanes.withLock { $0?.isIdle ?? true } }
 
     /// Works until the queue is closed, or reports why it can't.

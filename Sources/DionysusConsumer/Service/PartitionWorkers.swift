@@ -26,7 +26,7 @@ struct PartitionWorkers {
         slots = BatchSlots(pipeline.settings.concurrency)
     }
 
-    /// Whether all messages that the workers have got have been dealt with.
+    /// Whether the workers have applied all messages that they were given.
     var areIdle: Bool { running.values.allSatisfy(\.worker.isIdle) }
 
     subscript(partition: TopicPartition) -> PartitionWorker? { running[partition]?.worker }

@@ -1,7 +1,7 @@
 import Dionysus
 import Synchronization
 
-/// How much waits of each partition's messages as they came, and so which partitions are read on.
+/// Decides which partitions to read on, by how many of their messages wait.
 ///
 /// A partition that has enough is left unread until half of that has been taken. All are when they have enough together,
 /// but for those whose work stands still because their tables can't be written: what waits there must not keep the others

@@ -1,6 +1,6 @@
 import Dionysus
 
-/// Decides where partitions begin of which no offset is stored.
+/// Decides where partitions without a stored offset begin.
 ///
 /// A topic that isn't read from its beginning is begun once: the place is stored for all its partitions at the same
 /// time. So a restart doesn't leave out what came in between, and a partition that is added later is read from its

@@ -24,7 +24,7 @@ public struct ReplicaColumnNames: Sendable, Hashable {
     ///
     /// Without the column, or without versions in the messages, the records' times decide. Then a destruction that has
     /// no time and is published again removes what was created since, and a record that moves between two parents has
-    /// to get a later time by that. Default `synced_version`.
+    /// to get a later time for that. Default `synced_version`.
     public var version = "synced_version"
     /// The whole payload as JSON, under the names it has here.
     ///

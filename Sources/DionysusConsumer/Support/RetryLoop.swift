@@ -1,7 +1,7 @@
 import Dionysus
 import ServiceLifecycle
 
-/// Learns of what failed and is tried again until it succeeds.
+/// Hears of what failed and is tried again until it succeeds.
 protocol RetryObserver: Sendable {
     /// A try has failed.
     /// - Parameters:
@@ -26,7 +26,7 @@ struct Trouble: Sendable, Hashable {
     let number: Int
 }
 
-/// Runs something again until the database or the broker is there.
+/// Repeats something until the database or the broker is back.
 struct RetryLoop: Sendable {
     private let backoff: Backoff
     private let observer: any RetryObserver

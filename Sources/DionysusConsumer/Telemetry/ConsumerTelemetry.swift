@@ -3,7 +3,7 @@ import Logging
 import ServiceLifecycle
 import Tracing
 
-/// Tells the outside what a consumer does: monitor, error handler, metrics, spans and heartbeat.
+/// Reports what a consumer does to the monitor, the error handler, metrics, spans and the heartbeat.
 struct ConsumerTelemetry: RetryObserver {
     let metrics: ConsumerMetrics
     let instrumentation: Instrumentation
@@ -120,7 +120,7 @@ struct ConsumerTelemetry: RetryObserver {
 
     // MARK: Partitions
 
-    /// The member owns more partitions, and begins to read them at these places.
+    /// The member owns more partitions, and reads them from these places.
     func assigned(_ starts: [TopicPartition: StartPosition]) {
         lag.begin(starts)
         metrics.rebalanced("assigned", owned: vitals.own(starts.keys))
@@ -149,7 +149,7 @@ struct ConsumerTelemetry: RetryObserver {
 
     // MARK: Errors
 
-    /// Something failed and is tried again, or done without.
+    /// Something failed, and is tried again or skipped.
     func failed(_ error: any Error, to activity: String, _ partition: TopicPartition? = nil, attempt: Int = 1) {
         tell(
             error,

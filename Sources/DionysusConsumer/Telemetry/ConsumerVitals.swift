@@ -1,7 +1,7 @@
 import Dionysus
 import Synchronization
 
-/// Knows how a consumer is: what it owns and works on, since when, and what is the matter.
+/// The health of a consumer: what it owns and works on, since when, and what is wrong.
 final class ConsumerVitals: Sendable {
     fileprivate struct Batch {
         let partition: TopicPartition
@@ -34,7 +34,7 @@ final class ConsumerVitals: Sendable {
 
     init(limit: Duration) { self.limit = limit }
 
-    /// How the consumer is now.
+    /// The consumer's health now.
     func sign() -> VitalSign {
         state.withLock { state in
             guard state.state != .stopped else { return VitalSign(.stopped, problem: state.ending) }

@@ -26,7 +26,7 @@ struct EventTally: Sendable, Hashable {
     let skipped: [Reason: Int]
 }
 
-/// What a batch has come to so far.
+/// The results of a batch so far.
 struct BatchSummary: Sendable {
     /// How many events were applied.
     var applied = 0

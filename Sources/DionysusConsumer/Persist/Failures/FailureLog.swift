@@ -71,7 +71,7 @@ struct RecordedError: Sendable {
     }
 }
 
-/// What can be said of a message that failed, however little of it could be read.
+/// What is known of a failed message, however little of it could be read.
 struct FailureSubject {
     var entityID: String?
     var type: String?

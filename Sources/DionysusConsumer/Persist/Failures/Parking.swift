@@ -1,6 +1,6 @@
 import Dionysus
 
-/// Does with messages that failed what their topic chose.
+/// Applies the topic's failure policy to failed messages.
 struct Parking: Sendable {
     let deadLetters: DeadLetters?
     let retry: RetryLoop

@@ -66,7 +66,7 @@ struct RecordState: Sendable {
         case destroy
         /// It ends the record in a way that is left to the replica.
         case cancel
-        /// It writes the row, which may be soft-deleted by that.
+        /// It writes the row, which may soft-delete it.
         case save
     }
 
