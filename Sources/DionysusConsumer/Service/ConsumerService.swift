@@ -9,11 +9,19 @@ public import ServiceLifecycle
 ///
 /// A graceful shutdown finishes the batch in flight and leaves the group.
 public struct ConsumerService: Service {
+    /// When ``run()`` returns.
+    public enum Mode: Sendable {
+        /// Never: it works until it is shut down.
+        case continuous
+        /// Once the lag was zero on all partitions of all topics.
+        case untilCaughtUp
+    }
+
     private let consumer: any Consumer
     private let database: any Database
     private let broker: any MessageBroker
     private let settings: ConsumerSettings
-    private let stopsWhenCaughtUp: Bool
+    private let mode: Mode
     private let instrumentation: Instrumentation
     private let logger: Logger
 
@@ -22,14 +30,14 @@ public struct ConsumerService: Service {
     ///   - consumer: What is kept a copy of.
     ///   - broker: The log of messages.
     ///   - settings: How it works.
-    ///   - stopsWhenCaughtUp: Whether ``run()`` returns once the lag was zero on all partitions of all topics.
+    ///   - mode: When ``run()`` returns.
     ///   - instrumentation: Monitor, event bus, error handler, metrics, tracer and heartbeat.
     public init(
         _ consumer: any Consumer,
         database: any Database,
         broker: any MessageBroker,
         settings: ConsumerSettings = ConsumerSettings(),
-        stopsWhenCaughtUp: Bool = false,
+        mode: Mode = .continuous,
         instrumentation: Instrumentation = Instrumentation(),
         logger: Logger = Logger(label: "dionysus.consumer")
     ) {
@@ -37,7 +45,7 @@ public struct ConsumerService: Service {
         self.database = database
         self.broker = broker
         self.settings = settings
-        self.stopsWhenCaughtUp = stopsWhenCaughtUp
+        self.mode = mode
         self.instrumentation = instrumentation
         self.logger = logger
     }
@@ -135,14 +143,14 @@ public struct ConsumerService: Service {
             let outage = member.outage
             session.telemetry.polled(outage)
             // Waiting changes nothing, but for who corrects it.
-            if stopsWhenCaughtUp, let outage, !outage.isRetriable { throw outage }
+            if mode == .untilCaughtUp, let outage, !outage.isRetriable { throw outage }
             try claim.require()
             if let event { try await session.handle(event) }
             try await session.attend()
             for index in retentions.indices {
                 try await retry.run(retentions[index].activity) { try await retentions[index].run(in: database) }
             }
-            guard stopsWhenCaughtUp, session.isIdle else { continue }
+            guard mode == .untilCaughtUp, session.isIdle else { continue }
             let isInGroup = session.isAssigned || ContinuousClock.now - start > Self.joiningTime
             if try await hasCaughtUp(after: event, isInGroup: isInGroup, lag, retry) { return }
         }
