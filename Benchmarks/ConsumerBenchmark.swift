@@ -207,7 +207,7 @@ private func applyAll(
         database: replica,
         broker: broker,
         settings: settings,
-        stopsWhenCaughtUp: true,
+        mode: .untilCaughtUp,
         logger: quiet
     )
     .run()

@@ -174,7 +174,7 @@ struct DocumentProcess: AsyncParsableCommand {
             database: PostgresDatabase(url: database),
             broker: broker,
             settings: settings,
-            stopsWhenCaughtUp: true,
+            mode: .untilCaughtUp,
             logger: quiet
         )
         .run()

@@ -70,7 +70,7 @@ struct ConsumerProcess: AsyncParsableCommand {
             RentalMirror(onConsumed: { _ in memory.add(1) }),
             database: PostgresDatabase(url: database),
             broker: EmbeddedBroker(path: log),
-            stopsWhenCaughtUp: true,
+            mode: .untilCaughtUp,
             logger: quiet
         )
         .run()

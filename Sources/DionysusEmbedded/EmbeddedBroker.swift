@@ -71,7 +71,7 @@ public final class EmbeddedBroker: MessageBroker {
     public func makeConsumer(_ options: ConsumerOptions) async throws -> any MessageConsumer {
         try openState { _ in }
         _ = try Subscription.compile(options.topicPatterns)
-        let settings = try ConsumerSettings(options.settings)
+        let settings = try ReaderSettings(options.settings)
         let consumer = try await EmbeddedConsumer(options: options, settings: settings, log: log, watch: watch)
         do {
             try openState { $0.consumers.append(consumer) }
@@ -155,7 +155,7 @@ public final class EmbeddedBroker: MessageBroker {
     /// - Parameter group: The group's id.
     /// - Returns: The offsets; none for a group that doesn't exist.
     /// - Throws: ``DionysusError``, `brokerUnavailable` if the log can't be read.
-    public func committedOffsets(group: String) async throws -> [TopicPartition: Int64] {
+    package func committedOffsets(group: String) async throws -> [TopicPartition: Int64] {
         try await committedPositions(of: group).mapValues(\.offset)
     }
 
@@ -192,7 +192,7 @@ public final class EmbeddedBroker: MessageBroker {
     /// - Returns: How many messages were deleted.
     /// - Throws: ``DionysusError``, `brokerUnavailable` if the log can't be written.
     @discardableResult
-    public func enforceRetention() async throws -> Int {
+    package func enforceRetention() async throws -> Int {
         try await Retention(log: log, options: options).enforce()
     }
 

@@ -19,7 +19,7 @@ public struct EmbeddedLogOptions: Sendable {
     public var maximumMessageBytes: Int
     /// How long messages are kept at least; older ones are deleted.
     ///
-    /// Nil keeps them for ever.
+    /// Nil keeps them forever.
     public var retentionAge: Duration?
     /// How much of each partition is kept at least, in bytes of keys, values and headers; what is older than that is
     /// deleted.
@@ -36,7 +36,7 @@ public struct EmbeddedLogOptions: Sendable {
     ///   - durability: What an acknowledged message survives.
     ///   - defaultPartitions: How many partitions a topic gets that is created by sending to it; at least one.
     ///   - maximumMessageBytes: How long a message may be, in bytes.
-    ///   - retentionAge: How long messages are kept at least; nil is for ever.
+    ///   - retentionAge: How long messages are kept at least; nil keeps them forever.
     ///   - retentionBytes: How many bytes of each partition are kept at least; nil is all.
     ///   - retentionInterval: How often messages that needn't be kept any more are looked for.
     ///   - busyTimeout: How long to wait while another process writes.

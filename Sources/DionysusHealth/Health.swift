@@ -37,7 +37,7 @@ public struct Health: Sendable {
 
     /// Creates a view of heartbeats.
     ///
-    /// It has to be created with what the heartbeats were created with, by the user under whom the services run: reports
+    /// It has to be created with what the heartbeats were created with, by the user that the services run as: reports
     /// of other users' processes don't count.
     /// - Parameters:
     ///   - clientID: The name under which the services are known to the broker.

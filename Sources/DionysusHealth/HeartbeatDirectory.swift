@@ -9,11 +9,11 @@ import Musl
 import Darwin
 #endif
 
-/// A directory of heartbeats that nobody else can write to.
+/// A directory of heartbeats that no other user can write to.
 ///
 /// The usual place is a name that everybody on the machine can guess, in a directory that everybody can write to. So
 /// it counts only if it is a directory, not a link to one, and the user's own. If another user has made it first, one
-/// with a name that nobody could guess takes its place; whoever looks for heartbeats finds it by its beginning and its owner.
+/// with an unpredictable name takes its place; readers find it by its prefix and its owner.
 struct HeartbeatDirectory: Sendable {
     /// Why a directory can't be used.
     struct Refusal: Error {
@@ -39,7 +39,7 @@ struct HeartbeatDirectory: Sendable {
     /// The directory to write to, made if it is missing.
     /// - Parameters:
     ///   - chosen: The one that was asked for, if one was.
-    ///   - warn: Is told if another than the usual one has to be taken.
+    ///   - warn: Called if another than the usual one has to be taken.
     static func prepared(chosen: String?, warn: (String) -> Void) throws -> HeartbeatDirectory {
         guard let chosen else { return try preparedDefault(warn: warn) }
         do {
@@ -57,7 +57,7 @@ struct HeartbeatDirectory: Sendable {
 
     // MARK: A chosen directory
 
-    /// The directory itself if nobody else can write to it, else one of the user's own within it.
+    /// The directory itself if no other user can write to it, else one of the user's own within it.
     private static func own(in chosen: String, creating: Bool) throws -> String {
         if creating { try makeDirectory(chosen) }
         var link = stat()
@@ -102,7 +102,7 @@ struct HeartbeatDirectory: Sendable {
 
     private static var usual: String { "\(temporary)/dionysus-\(geteuid())" }
 
-    /// Directories whose names nobody could guess, made because another user had the usual one.
+    /// Directories with unpredictable names, made because another user had the usual one.
     private static var substitutes: [String] {
         let beginning = "dionysus-\(geteuid())."
         let names = (try? FileManager.default.contentsOfDirectory(atPath: temporary)) ?? []

@@ -33,7 +33,7 @@ public final class HeartbeatFile: Heartbeat {
     ///   - application: The application that the service belongs to.
     ///   - place: What tells the service from others of the same names on the machine, such as its database. The working
     ///     directory by default.
-    ///   - directory: Where the file is. If anybody else can write there, a directory of the user's own is made within it.
+    ///   - directory: Where the file is. If other users can write there, a directory of the user's own is made within it.
     ///     By default the user's runtime directory, or a directory among the system's temporary files. What another user
     ///     has put in its place isn't used; another is found then, by ``Health`` too.
     ///   - logger: Where it says that the file could not be written, or is elsewhere.

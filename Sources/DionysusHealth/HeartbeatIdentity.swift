@@ -1,3 +1,4 @@
+import Dionysus
 import Foundation
 
 /// Which service a heartbeat is of: what tells its file from those of other services of the same user.
@@ -22,11 +23,7 @@ struct HeartbeatIdentity: Sendable {
 
     /// FNV-1a of the parts, which are kept apart.
     private static func hash(_ parts: [String]) -> String {
-        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-        for part in parts {
-            for byte in part.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
-            hash = hash &* 0x100_0000_01b3
-        }
+        let hash = parts.flatMap { Array($0.utf8) + [0] }.fnv1a
         let digits = String(hash, radix: 16)
         return String(repeating: "0", count: 16 - digits.count) + digits
     }

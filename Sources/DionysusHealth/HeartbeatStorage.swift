@@ -15,7 +15,7 @@ enum HeartbeatStorage {
     private static let largest = 65_536
     private static let written = Atomic(0)
 
-    /// Replaces a file as a whole, so that nobody reads half of it.
+    /// Replaces a file as a whole, so that no reader sees half of it.
     static func write(_ bytes: [UInt8], to name: String, in directory: HeartbeatDirectory) throws {
         let folder = try directory.open()
         defer { close(folder) }
@@ -43,7 +43,7 @@ enum HeartbeatStorage {
     static func read(_ name: String, in directory: HeartbeatDirectory) -> [UInt8]? {
         guard let folder = try? directory.open() else { return nil }
         defer { close(folder) }
-        // A pipe would wait for somebody to write.
+        // A pipe would wait for a writer.
         let file = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
         guard file >= 0 else { return nil }
         defer { close(file) }

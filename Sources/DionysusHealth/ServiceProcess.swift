@@ -8,9 +8,9 @@ import Musl
 import Darwin
 #endif
 
-/// What the system knows of a process, by which one is told from a later one with the same number.
+/// What the system knows of a process, to distinguish it from a later one with the same number.
 struct ServiceProcess: Equatable {
-    /// The user under whom it runs.
+    /// The user that it runs as.
     let user: UInt32
     /// When it began, in whatever the system counts; the same for as long as it lives.
     let start: String
@@ -19,7 +19,7 @@ struct ServiceProcess: Equatable {
     static var current: ServiceProcess? { ServiceProcess(getpid()) }
 
     /// - Parameter identifier: The process's number.
-    /// - Returns: Nil if there is no such process, or it has ended and nobody has asked how.
+    /// - Returns: Nil if there is no such process, or it has ended and its parent has not collected it.
     init?(_ identifier: Int32) {
         #if canImport(Darwin)
         var information = kinfo_proc()

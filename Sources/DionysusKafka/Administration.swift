@@ -4,7 +4,7 @@ import Dispatch
 import Foundation
 import Synchronization
 
-/// Asks a cluster about its topics, with a client of its own, made when it is first needed.
+/// Asks a cluster about its topics, with its own client, made when it is first needed.
 ///
 /// librdkafka's calls for this block; they run one after the other on a queue that nothing else waits for.
 final class Administration: Sendable {
@@ -57,7 +57,7 @@ final class Administration: Sendable {
         }
     }
 
-    /// Waits until the brokers tell of topics: the one that has created them is not the only one that is asked.
+    /// Waits until the brokers know new topics: the one that created them is not the only one that is asked.
     private func wait(for names: Set<String>, _ client: Client) throws {
         let deadline = ContinuousClock.now + .milliseconds(Int(Self.timeout))
         // Any broker answers; as many answers in a row as there are brokers make it likely that all of them know.
@@ -182,13 +182,13 @@ final class Administration: Sendable {
         }
     }
 
-    // A client that nobody ended would go on for the rest of the process's life. Nothing is under way: it would have kept this.
+    // A client that is not ended would go on for the rest of the process's life. No call is in progress: it would have kept this.
     deinit {
         guard let client = state.withLock(\.client) else { return }
         queue.async { client.end() }
     }
 
-    /// Ends the client after what is under way.
+    /// Ends the client after the calls in progress.
     func close() async {
         await withCheckedContinuation { continuation in
             queue.async { [self] in
@@ -410,7 +410,7 @@ final class Administration: Sendable {
             }
     }
 
-    /// A broker that takes no administrative requests may still create topics that somebody asks for.
+    /// A broker that takes no administrative requests may still create topics that a client asks for.
     private func requireAutomaticCreation(of topics: [TopicSpecification], _ client: Client) throws {
         for topic in topics {
             let handle = rd_kafka_topic_new(client.pointer, topic.name, nil)
@@ -462,7 +462,7 @@ private final class WatchedClient: Sendable {
     func end() {
         hasEnded.withLock { $0 = true }
         rd_kafka_queue_cb_event_enable(client.queue, nil, nil)
-        // Nobody reads log lines any more, and librdkafka would print them.
+        // No one reads log lines any more, and librdkafka would print them.
         rd_kafka_set_log_level(client.pointer, 0)
         rd_kafka_queue_destroy(client.queue)
         rd_kafka_destroy(client.pointer)

@@ -5,7 +5,7 @@ import Logging
 /// A librdkafka client and the queue that its events come from.
 ///
 /// `@unchecked Sendable`: librdkafka's functions on a client or a queue may be called from any thread. What is not
-/// safe is to call them after the end; who makes a client therefore has to end it, once, when nobody uses it any more.
+/// safe is to call them after the end; the owner of a client therefore has to end it, once, when nothing uses it any more.
 struct Client: @unchecked Sendable {
     /// The client.
     let pointer: OpaquePointer

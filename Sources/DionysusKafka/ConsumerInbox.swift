@@ -57,7 +57,7 @@ final class ConsumerInbox: Sendable {
     }
 
     /// Takes no more requests.
-    /// - Returns: Those that nobody has looked at.
+    /// - Returns: The requests that were not looked at.
     func shut() -> [Request] {
         state.withLock { state in
             state.isShut = true

@@ -4,10 +4,10 @@ import Dispatch
 import Foundation
 import Logging
 
-/// One consuming client, from its first poll to its end, on a thread of its own.
+/// One consuming client, from its first poll to its end, on its own thread.
 ///
 /// Messages are kept apart from everything else that librdkafka reports: they stay in their partition's queue until
-/// somebody asks for messages, so that librdkafka itself stops fetching a partition whose queue is full
+/// the user asks for messages, so that librdkafka itself stops fetching a partition whose queue is full
 /// (`queued.max.messages.kbytes`), and drops what a seek or a revocation has made stale. Everything else is read at once,
 /// so that the member stays alive however slow its user is. The queue of a paused partition is left unread.
 final class ConsumerSession {
@@ -32,7 +32,6 @@ final class ConsumerSession {
 
     /// Takes a client over.
     /// - Parameters:
-    ///   - client: The client.
     ///   - inbox: What its user asks for.
     ///   - events: Where its log lines and statistics go.
     ///   - metadata: The text that stands beside committed offsets.
@@ -150,7 +149,7 @@ final class ConsumerSession {
         } else if membership.owesStart {
             addToAssignment([])
         }
-        // Nobody reads log lines any more, and librdkafka would print them.
+        // No one reads log lines any more, and librdkafka would print them.
         rd_kafka_set_log_level(client.pointer, 0)
         rd_kafka_queue_cb_event_enable(client.queue, nil, nil)
         // librdkafka wants its queues back before the consumer is closed, which answers what is left of rebalances.
@@ -347,7 +346,7 @@ final class ConsumerSession {
     func commit(_ offsets: [TopicPartition: Int64]) {
         let owned = offsets.filter { membership.isOwned($0.key) }.map { ($0.key, $0.value) }
         guard !owned.isEmpty else { return }
-        // Named here, the queue is told of success, too, and librdkafka warns of no failure itself.
+        // Named here, the queue also gets successes, and librdkafka warns of no failure itself.
         let code = PartitionList(owned, metadata: metadata)
             .lend { rd_kafka_commit_queue(client.pointer, $0, client.queue, nil, nil) }
         if code != RD_KAFKA_RESP_ERR_NO_ERROR { events.logger.debug("Kafka did not take offsets: \(code.text)") }

@@ -1,16 +1,16 @@
 import CRdkafka
 import Dionysus
 
-/// The batches under way, and how a producer's client ends: a value without I/O.
+/// The batches in flight, and how a producer's client ends: a value without I/O.
 struct DeliveryTable: Sendable {
     typealias Results = [Result<Acknowledgement, DionysusError>]
 
     enum Phase: Sendable {
         /// New batches are taken.
         case open
-        /// No new batch is taken; what is under way may take until the deadline.
+        /// No new batch is taken; those in flight may take until the deadline.
         case draining(until: ContinuousClock.Instant)
-        /// What is under way has been told to end at once.
+        /// The batches in flight are to end at once.
         case purged
     }
 

@@ -1,4 +1,4 @@
-/// How much librdkafka fetches ahead: it counts by partition, and what it may hold is told for all of them.
+/// How much librdkafka fetches ahead: it counts by partition, while the limit here is for all of them.
 struct FetchMemory {
     /// The most that is held of one partition, in bytes.
     private static let largestShare = 16 << 20

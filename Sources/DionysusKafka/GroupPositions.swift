@@ -2,7 +2,7 @@ import CRdkafka
 import Dionysus
 
 extension Administration {
-    /// What the group of a consuming client has committed, whether or not anybody is in it.
+    /// What the group of a consuming client has committed, whether or not it has members.
     func committedPositions(of partitions: [TopicPartition]) async throws -> [TopicPartition: CommittedPosition] {
         guard !partitions.isEmpty else { return [:] }
         return try await perform { client in

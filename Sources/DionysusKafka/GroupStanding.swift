@@ -57,7 +57,7 @@ struct GroupStanding {
     func isLookDue(at now: ContinuousClock.Instant) -> Bool { nextLook.map { $0 <= now } ?? false }
 
     /// A look has had a result.
-    /// - Parameter topics: Those that exist; nil if no broker has told.
+    /// - Parameter topics: Those that exist; nil if no broker has answered.
     mutating func looked(_ topics: Set<String>?, at now: ContinuousClock.Instant) {
         missing.subtract(topics ?? [])
         nextLook = missing.isEmpty ? nil : now + Self.pause

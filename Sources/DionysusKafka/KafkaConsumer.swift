@@ -4,7 +4,7 @@ import Foundation
 /// A member of a group: the face of a thread that owns the client.
 final class KafkaConsumer: MessageConsumer {
     private let inbox = ConsumerInbox()
-    private let ending = Ending()
+    private let ending = ThreadEnd()
     private let starts: StartOffsets
     private let onClose: @Sendable (KafkaConsumer) -> Void
 

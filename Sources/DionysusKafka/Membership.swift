@@ -1,6 +1,6 @@
 import Dionysus
 
-/// What a member of a group owns, as its user has been told and has answered: a value without I/O.
+/// What a member of a group owns, by what its user knows and has answered: a value without I/O.
 struct Membership {
     private enum Stage {
         /// Assigned, but the user does not know yet.
@@ -14,16 +14,12 @@ struct Membership {
     }
 
     private var stages: [TopicPartition: Stage] = [:]
-    /// What was being read of the partitions that are to be given back together.
-    private var givingBack: [TopicPartition] = []
-    private var isGivingBack = false
+    /// What was being read of the partitions that the user is to release together; nil if it is to release none.
+    private(set) var owedRelease: [TopicPartition]?
     private var events: [ConsumerEvent] = []
 
     /// Whether the group may be waiting for the user to start something.
     var owesStart: Bool { stages.values.contains { $0 == .offered || $0 == .awaitingStart } }
-
-    /// What the group waits for the user to release, if it does.
-    var owedRelease: [TopicPartition]? { isGivingBack ? givingBack : nil }
 
     func isActive(_ partition: TopicPartition) -> Bool { stages[partition] == .active }
 
@@ -45,13 +41,12 @@ struct Membership {
         withdrawOffers(of: Set(partitions).subtracting(owned))
         guard !owned.isEmpty else { return [] }
         for partition in owned { stages[partition] = .revoking }
-        givingBack = owned
-        isGivingBack = true
+        owedRelease = owned
         events.append(.revoked(owned))
         return nil
     }
 
-    /// Notes partitions that belong to somebody else by now.
+    /// Notes partitions that belong to another member by now.
     /// - Returns: Those that were being read.
     mutating func lose(_ partitions: [TopicPartition]) -> [TopicPartition] {
         let read = partitions.filter { isOwned($0) }
@@ -64,13 +59,12 @@ struct Membership {
             let rest = partitions.filter { !lost.contains($0) }
             return rest.isEmpty ? nil : .revoked(rest)
         }
-        givingBack = []
-        isGivingBack = false
+        owedRelease = nil
         if !told.isEmpty { events.append(.lost(told)) }
         return read
     }
 
-    /// Takes the oldest event that the user has not been told.
+    /// Takes the oldest event that the user has not had.
     mutating func takeEvent() -> ConsumerEvent? {
         guard !events.isEmpty else { return nil }
         let event = events.removeFirst()
@@ -95,12 +89,9 @@ struct Membership {
     /// - Returns: What is to be given back, once all of it has been released.
     mutating func release(_ partitions: [TopicPartition]) -> [TopicPartition]? {
         for partition in partitions where stages[partition] == .revoking { stages[partition] = nil }
-        guard isGivingBack, !stages.values.contains(.revoking) else { return nil }
-        defer {
-            isGivingBack = false
-            givingBack = []
-        }
-        return givingBack
+        guard !stages.values.contains(.revoking) else { return nil }
+        defer { owedRelease = nil }
+        return owedRelease
     }
 
     private mutating func withdrawOffers(of partitions: Set<TopicPartition>) {

@@ -52,7 +52,7 @@ struct PartitionList: ~Copyable {
         var metadata: String?
     }
 
-    /// Reads a list that somebody else owns.
+    /// Reads a list that its caller does not own.
     static func elements(of list: UnsafePointer<rd_kafka_topic_partition_list_t>) -> [Element] {
         UnsafeBufferPointer(start: list.pointee.elems, count: Int(list.pointee.cnt))
             .map {

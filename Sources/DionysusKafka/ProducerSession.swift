@@ -6,8 +6,8 @@ import Synchronization
 
 /// One client that sends, from its making to its end.
 ///
-/// A thread of its own takes the delivery reports, many at a time, from the client's queue, where it sleeps until
-/// librdkafka wakes it. That thread also ends the client, when nobody uses it and nothing is under way.
+/// Its own thread takes the delivery reports, many at a time, from the client's queue, where it sleeps until
+/// librdkafka wakes it. That thread also ends the client, once no call and no batch uses it.
 final class ProducerSession: Sendable {
     let client: Client
     private let events: ClientEvents
@@ -16,7 +16,7 @@ final class ProducerSession: Sendable {
     /// Counts purges, so that a batch that is still being queued notices one.
     private let purges = Atomic<Int>(0)
     private let topics = Mutex<[String: TopicHandle]>([:])
-    private let ending = Ending()
+    private let ending = ThreadEnd()
 
     /// `@unchecked Sendable`: librdkafka's functions on topics may be called from any thread; the session's thread
     /// ends them before the client.
@@ -151,7 +151,7 @@ final class ProducerSession: Sendable {
         leave()
     }
 
-    /// Takes no new batches, waits for what is under way until the deadline, and ends.
+    /// Takes no new batches, waits for those in flight until the deadline, and ends.
     func close(deadline: Duration) async {
         drain(until: .now + deadline)
         await ending.wait()
@@ -205,7 +205,7 @@ final class ProducerSession: Sendable {
             topics.values.forEach { rd_kafka_topic_destroy($0.pointer) }
             topics = [:]
         }
-        // Nobody reads log lines any more, and librdkafka would print them.
+        // No one reads log lines any more, and librdkafka would print them.
         rd_kafka_set_log_level(client.pointer, 0)
         rd_kafka_queue_destroy(client.queue)
         rd_kafka_destroy(client.pointer)
@@ -222,7 +222,7 @@ final class ProducerSession: Sendable {
         guard events.lookForBrokersIfDue(client) else { return }
         let outage = events.connectivity.outage
         table.withLock { $0.outage = outage }
-        // Nothing will be sent until somebody has corrected what is wrong, so nobody has to wait for the time to be over.
+        // Nothing is sent until the cause is corrected, so no one has to wait for the time to be over.
         if outage?.code == .accessDenied, !events.connectivity.isRefusedByNamed { drop(RD_KAFKA_PURGE_F_QUEUE) }
     }
 
@@ -281,7 +281,7 @@ final class ProducerSession: Sendable {
         waiting.forEach { $0.resume() }
     }
 
-    /// An idempotent client that is no longer sure of its sequence is of no use; what it has under way ends at once.
+    /// An idempotent client that is no longer sure of its sequence is of no use; what it has in flight ends at once.
     private func fail(_ code: rd_kafka_resp_err_t) {
         guard code == RD_KAFKA_RESP_ERR__FATAL, let error = client.fatalError else {
             return events.logger.debug("Kafka producer: \(code.text)")

@@ -1,6 +1,6 @@
 import Dionysus
 
-/// Why a broker lets a client in not: read from the words in which librdkafka tells of a failed connection.
+/// Why a broker refuses a client: read from librdkafka's words about a failed connection.
 ///
 /// A broker that is merely away gives none.
 enum Refusal {

@@ -5,7 +5,7 @@ import Synchronization
 /// librdkafka's simulation of a Kafka cluster, for tests.
 ///
 /// It listens on ports of localhost, so that other processes can use it too. A topic comes into being, with four
-/// partitions, when somebody first asks for it. It keeps about 5 MiB of each partition, knows no administrative
+/// partitions, when a client first asks for it. It keeps about 5 MiB of each partition, knows no administrative
 /// requests, finds no message by its time, and takes three seconds over a group's first assignment.
 ///
 ///     let cluster = try MockCluster(brokers: 1)

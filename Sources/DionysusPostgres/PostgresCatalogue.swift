@@ -39,7 +39,7 @@ extension Session {
         let columns = try results[0].rows
             .map { row in
                 let isGenerated = row[6] == .bool(true)
-                return ColumnDescription(
+                var column = ColumnDescription(
                     name: try row.text(0) ?? "",
                     type: Self.type(name: try row.text(3) ?? "", category: try row.text(2) ?? ""),
                     declaredType: try row.text(1) ?? "",
@@ -48,6 +48,11 @@ extension Session {
                     isGenerated: isGenerated,
                     ignoresSpelling: row[7] == .bool(true)
                 )
+                column.secondDigits = Self.secondDigits(of: column)
+                if column.declaredType.hasSuffix("[]") {
+                    column.listElements = column.declaredType.hasPrefix("bytea") ? .bytes : .others
+                }
+                return column
             }
         guard !columns.isEmpty else { return nil }
         let keys = results[1].rows
@@ -64,6 +69,15 @@ extension Session {
             triggers: try results[2].rows.compactMap { try $0.text(0) },
             partitions: try results[3].rows.compactMap { try $0.text(0) }
         )
+    }
+
+    /// What the number in `timestamp(3) with time zone` says.
+    private static func secondDigits(of column: ColumnDescription) -> Int? {
+        let type = column.declaredType
+        guard column.type == .timestamp, let open = type.firstIndex(of: "("), let close = type.firstIndex(of: ")"),
+            open < close, let digits = Int(type[type.index(after: open)..<close]), (0..<6).contains(digits)
+        else { return nil }
+        return digits
     }
 
     private static func type(name: String, category: String) -> DatabaseType? {

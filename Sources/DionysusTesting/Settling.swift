@@ -54,7 +54,7 @@ extension ReplicationTest {
             database: replica.database,
             broker: broker,
             settings: settings.consumer,
-            stopsWhenCaughtUp: true,
+            mode: .untilCaughtUp,
             logger: .quiet
         )
         .run()

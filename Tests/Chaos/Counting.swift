@@ -18,7 +18,7 @@ struct Counting: Consumer {
         Namespace("v3") {
             for name in ["accounts", "accounts_genesis", "rentals", "bookings"] {
                 // Several lanes, so that the offsets of lanes are attacked too.
-                Topic(name).onFailure(.skip).concurrency(name == "rentals" ? 3 : 1)
+                Topic(name).onFailure(.skip).lanes(name == "rentals" ? 3 : 1)
                     .handling { event, transaction in
                         if slowness > .zero, event.message.offset % 100 == 0 {
                             usleep(UInt32(slowness / .microseconds(1)))
@@ -29,7 +29,7 @@ struct Counting: Consumer {
         }
     }
 
-    private static func count(_ event: IncomingEvent, in transaction: inout Transaction) throws -> Handling {
+    private static func count(_ event: IncomingEvent, in transaction: inout Transaction) throws -> HandlerResult {
         try transaction.run(
             """
             INSERT INTO effects (topic, part, place, n)

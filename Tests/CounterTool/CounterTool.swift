@@ -91,7 +91,7 @@ struct Counter: Consumer {
 
     var namespaces: [Namespace] {
         Namespace("v1") {
-            Topic("things").concurrency(lanes)
+            Topic("things").lanes(lanes)
                 .handling { event, transaction in
                     guard case .integer(let id)? = event.data["synced_id"] else { return .skipped }
                     try transaction.run(

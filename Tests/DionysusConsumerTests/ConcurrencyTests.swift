@@ -31,7 +31,7 @@ import Testing
             let (others, other) = AsyncStream.makeStream(of: Void.self)
             let consumed = Mutex<[String: [Int64]]>([:])
             let mirror = Mirror(
-                rentals: ConsumerTopic("rentals").concurrency(8).batchTransformation(nil),
+                rentals: ConsumerTopic("rentals").lanes(8).batchTransformation(nil),
                 onConsume: { event in
                     let id = event.data["synced_id"]?.text ?? ""
                     let isFirst = consumed.withLock { consumed in
@@ -70,7 +70,7 @@ import Testing
             }
             let others = Mutex<Set<Int64>>([])
             let rentals = ConsumerTopic("rentals").batchTransformation(nil)
-            let failing = rentals.onFailure(.stop).concurrency(4)
+            let failing = rentals.onFailure(.stop).lanes(4)
                 .handling { event, transaction in
                     try Self.count(event, in: &transaction)
                     if event.message.offset != 13 { return .acknowledged }
@@ -95,7 +95,7 @@ import Testing
             #expect(try await replica.rows("SELECT count(*) FROM handled WHERE place > 13") != ["0"])
             #expect(try await replica.rows("SELECT count(*) FROM handled WHERE place = 13") == ["0"])
 
-            let mended = rentals.concurrency(lanes)
+            let mended = rentals.lanes(lanes)
                 .handling { event, transaction in
                     try Self.count(event, in: &transaction)
                     return .acknowledged
@@ -119,7 +119,7 @@ import Testing
             let partition = TopicPartition("v3_rentals", 0)
             let isFirst = Mutex(true)
             let mirror = Mirror(
-                rentals: ConsumerTopic("rentals").concurrency(lanes),
+                rentals: ConsumerTopic("rentals").lanes(lanes),
                 onConsume: { _ in
                     // Only one may wait: lanes react at the same time, and each note is told once.
                     guard
@@ -151,7 +151,7 @@ import Testing
             let database = replica.database
             // The first reaction comes after the first batch: another member finishes the lanes before the second.
             let mirror = Mirror(
-                rentals: ConsumerTopic("rentals").concurrency(2),
+                rentals: ConsumerTopic("rentals").lanes(2),
                 onConsume: { event in
                     let isFirst = consumed.withLock { offsets in
                         offsets.append(event.offset)

@@ -138,7 +138,7 @@ import Testing
                     database: hurried,
                     broker: replica.broker,
                     settings: .forTests,
-                    stopsWhenCaughtUp: true,
+                    mode: .untilCaughtUp,
                     instrumentation: instrumentation,
                     logger: logger
                 )

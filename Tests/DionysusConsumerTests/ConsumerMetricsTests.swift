@@ -69,14 +69,14 @@ import Testing
     @Test(
         arguments: TestDatabaseKind.available,
         [
-            ("record", FailurePolicy.record(.pass)),
+            ("record", FailedMessagePolicy.record(laterMessages: .pass)),
             ("dead_letter", .deadLetter(topic: "dead_messages", maxRetries: 1)),
             ("skip", .skip), ("stop", .stop),
         ]
     )
     func `messages that failed are counted by error and by what was done with them, and retries by topic`(
         _ kind: TestDatabaseKind,
-        _ choice: (name: String, policy: FailurePolicy)
+        _ choice: (name: String, policy: FailedMessagePolicy)
     ) async throws {
         try await ReplicaHarness.run(kind) { replica in
             var mirror = Mirror()

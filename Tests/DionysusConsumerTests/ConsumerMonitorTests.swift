@@ -99,14 +99,14 @@ import Testing
     @Test(
         arguments: TestDatabaseKind.available,
         [
-            ("record", FailurePolicy.record(.pass)),
+            ("record", FailedMessagePolicy.record(laterMessages: .pass)),
             ("dead_letter", .deadLetter(topic: "dead_messages", maxRetries: 0)),
             ("skip", .skip), ("stop", .stop),
         ]
     )
     func `a message that fails is told once, with its place and what is done with it`(
         _ kind: TestDatabaseKind,
-        _ choice: (name: String, policy: FailurePolicy)
+        _ choice: (name: String, policy: FailedMessagePolicy)
     ) async throws {
         try await ReplicaHarness.run(kind) { replica in
             var mirror = Mirror()

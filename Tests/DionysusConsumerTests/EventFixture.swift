@@ -87,7 +87,7 @@ extension ReplicaHarness {
             database: database,
             broker: broker,
             settings: settings,
-            stopsWhenCaughtUp: true,
+            mode: .untilCaughtUp,
             instrumentation: instrumentation,
             logger: logger
         )

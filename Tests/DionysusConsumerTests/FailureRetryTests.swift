@@ -6,7 +6,7 @@ import Testing
 
 @Suite(.timeLimit(.minutes(10))) struct FailureRetryTests {
     private static let names: SQL = "SELECT synced_id, name FROM rentals WHERE synced_id < 1000000 ORDER BY synced_id"
-    private static let waiting = Mirror.rentals { $0.onFailure(.record(.wait)) }
+    private static let waiting = Mirror.rentals { $0.onFailure(.record(laterMessages: .wait)) }
     /// Every message is written by itself; in a batch, what a later one changes again is never written.
     private static let oneByOne: ConsumerSettings = {
         var settings = ConsumerSettings.forTests
@@ -81,7 +81,7 @@ import Testing
         try await ReplicaHarness.run(kind) { replica in
             let diary = Diary(refusing: [0])
             try await Diary.create(in: replica)
-            let mirror = Mirror.rentals { $0.onFailure(.record(.wait)).handling(diary.handler) }
+            let mirror = Mirror.rentals { $0.onFailure(.record(laterMessages: .wait)).handling(diary.handler) }
             var settings = ConsumerSettings.forTests
             settings.batchSize = batchSize
             try await replica.publish(Self.history)
@@ -153,7 +153,7 @@ import Testing
         try await ReplicaHarness.run(kind) { replica in
             let diary = Diary(refusing: [0])
             try await Diary.create(in: replica)
-            let mirror = Mirror.rentals { $0.onFailure(.record(.wait)).handling(diary.handler) }
+            let mirror = Mirror.rentals { $0.onFailure(.record(laterMessages: .wait)).handling(diary.handler) }
             try await replica.publish(Self.history)
             try await replica.consume(mirror)
             diary.mend()
@@ -179,7 +179,8 @@ import Testing
             let diary = Diary(refusing: [0, 1, 30])
             try await Diary.create(in: replica)
             let mirror = Mirror.rentals {
-                $0.onFailure(.record(.wait)).handling(diary.handler).batchTransformation(nil).concurrency(lanes)
+                $0.onFailure(.record(laterMessages: .wait)).handling(diary.handler).batchTransformation(nil)
+                    .lanes(lanes)
             }
             var settings = ConsumerSettings.forTests
             settings.batchSize = 3
@@ -217,7 +218,7 @@ import Testing
         try await ReplicaHarness.run(kind) { replica in
             let diary = Diary(refusing: [0, 1])
             try await Diary.create(in: replica)
-            let mirror = Mirror.rentals { $0.onFailure(.record(.wait)).handling(diary.handler) }
+            let mirror = Mirror.rentals { $0.onFailure(.record(laterMessages: .wait)).handling(diary.handler) }
             try await replica.publish(Self.history + [WireMessage("v3_bookings", key: "Booking:1", value: "not JSON")])
             try await replica.consume(mirror)
             #expect(try await replica.recorded().count == 6)
@@ -241,7 +242,7 @@ import Testing
         try await ReplicaHarness.run(kind) { replica in
             let diary = Diary(refusing: [0])
             try await Diary.create(in: replica)
-            let mirror = Mirror.rentals { $0.onFailure(.record(.wait)).handling(diary.handler) }
+            let mirror = Mirror.rentals { $0.onFailure(.record(laterMessages: .wait)).handling(diary.handler) }
             try await replica.publish(Self.history)
             try await replica.consume(mirror)
             diary.mend()

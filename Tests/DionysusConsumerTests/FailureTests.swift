@@ -179,10 +179,13 @@ import Testing
         ]
     }()
 
-    @Test(arguments: TestDatabaseKind.available, [FailurePolicy.record(.pass), .record(.wait)])
+    @Test(
+        arguments: TestDatabaseKind.available,
+        [FailedMessagePolicy.record(laterMessages: .pass), .record(laterMessages: .wait)]
+    )
     func `whatever a message is made of, it is recorded and comes back as it was`(
         _ kind: TestDatabaseKind,
-        _ policy: FailurePolicy
+        _ policy: FailedMessagePolicy
     ) async throws {
         try await ReplicaHarness.run(kind) { replica in
             let mirror = Mirror.rentals { $0.onFailure(policy) }

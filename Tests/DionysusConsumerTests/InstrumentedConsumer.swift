@@ -20,7 +20,7 @@ extension ReplicaHarness {
             database: database ?? self.database,
             broker: broker ?? self.broker,
             settings: settings,
-            stopsWhenCaughtUp: stopsWhenCaughtUp,
+            mode: stopsWhenCaughtUp ? .untilCaughtUp : .continuous,
             instrumentation: instrumentation,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         )

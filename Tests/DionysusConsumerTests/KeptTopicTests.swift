@@ -16,7 +16,9 @@ import Testing
         func replica(for remoteName: String) -> ReplicaModel? { isChosen ? .conventional(remoteName) : nil }
     }
 
-    private static let handler: @Sendable (IncomingEvent, inout Transaction) throws -> Handling = { _, _ in .skipped }
+    private static let handler: @Sendable (IncomingEvent, inout Transaction) throws -> HandlerResult = { _, _ in
+        .skipped
+    }
 
     private static func faults(_ replica: ReplicaHarness, _ shop: Shop) async throws -> [String] {
         try await ConsumerSchema(database: replica.database).validate(shop, settings: .forTests)

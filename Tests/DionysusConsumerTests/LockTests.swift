@@ -29,7 +29,7 @@ import Testing
             try await ConsumerSchema(database: replica.database).migrate()
             try await replica.publish(.rental(.destroyed, 1), .rental(.created, 2, name: "Villa"))
             try await replica.consume(
-                Mirror.rentals { $0.sharingRecords().onFailure(.record(.wait)) }
+                Mirror.rentals { $0.sharingRecords().onFailure(.record(laterMessages: .wait)) }
             )
             #expect(try await replica.rows("SELECT name FROM rentals") == ["Villa"])
             await lease.abandon()

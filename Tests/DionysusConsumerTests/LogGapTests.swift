@@ -21,7 +21,7 @@ import Testing
         let (lanes, batchSize) = (sizes[0], sizes[1])
         try await ReplicaHarness.run(kind) { replica in
             var mirror = Mirror()
-            if lanes > 1 { mirror.rentals = mirror.rentals.concurrency(lanes) }
+            if lanes > 1 { mirror.rentals = mirror.rentals.lanes(lanes) }
             var settings = ConsumerSettings.forTests
             settings.batchSize = batchSize
             let partition = TopicPartition("v3_rentals", 0)
@@ -54,7 +54,7 @@ import Testing
     ) async throws {
         try await ReplicaHarness.run(kind) { replica in
             var mirror = Mirror()
-            if lanes > 1 { mirror.rentals = mirror.rentals.concurrency(lanes) }
+            if lanes > 1 { mirror.rentals = mirror.rentals.lanes(lanes) }
             try await replica.broker.createTopics([TopicSpecification(name: "v3_rentals")])
             try await leaveGap(of: 2, in: TopicPartition("v3_rentals", 0), replica.broker)
             try await replica.consume(mirror)

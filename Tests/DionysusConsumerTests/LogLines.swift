@@ -50,7 +50,7 @@ extension ReplicaHarness {
             database: database,
             broker: broker,
             settings: settings,
-            stopsWhenCaughtUp: true,
+            mode: .untilCaughtUp,
             logger: lines.logger
         )
         .run()

@@ -48,7 +48,7 @@ import Testing
 
     @Test(arguments: TestDatabaseKind.available, [1, 4])
     func `virtual lanes find out as well`(_ kind: TestDatabaseKind, _ batchSize: Int) async throws {
-        let mirror = Mirror(rentals: ConsumerTopic("rentals", accepting: .any).concurrency(4))
+        let mirror = Mirror(rentals: ConsumerTopic("rentals", accepting: .any).lanes(4))
         try await Self.createdAnew(kind, mirror) { replica in
             try await replica.publish(WireMessage.rentals(11...30))
             var settings = ConsumerSettings.forTests

@@ -93,7 +93,7 @@ import Testing
                 }
             try await replica.publish(messages)
             let settings = Self.settings { $0.concurrency = 3 }
-            let mirror = Mirror(accounts: ConsumerTopic("accounts", accepting: .any).concurrency(lanes))
+            let mirror = Mirror(accounts: ConsumerTopic("accounts", accepting: .any).lanes(lanes))
             try await replica.consume(mirror, settings: settings)
             let rows = try await replica.rows("SELECT count(*), sum(length(name)) FROM accounts")
             #expect(rows == ["224 \(32 * sizes.reduce(0, +))"])

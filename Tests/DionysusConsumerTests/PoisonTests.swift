@@ -54,7 +54,7 @@ import Testing
     private static func poison(
         _ kind: TestDatabaseKind,
         _ poison: Poison,
-        _ policy: FailurePolicy,
+        _ policy: FailedMessagePolicy,
         _ body: (ReplicaHarness, Mirror, _ mend: () async throws -> Void) async throws -> Void
     ) async throws {
         try await ReplicaHarness.run(kind) { replica in
@@ -128,7 +128,7 @@ import Testing
         _ kind: TestDatabaseKind,
         _ poison: Poison
     ) async throws {
-        let policy = FailurePolicy.deadLetter(topic: "dead", maxRetries: 0)
+        let policy = FailedMessagePolicy.deadLetter(topic: "dead", maxRetries: 0)
         try await Self.poison(kind, poison, policy) { replica, mirror, mend in
             try await replica.consume(mirror)
             try await Self.expectHandled(allBut: [Self.place], in: replica)
@@ -155,7 +155,7 @@ import Testing
         _ kind: TestDatabaseKind,
         _ poison: Poison
     ) async throws {
-        try await Self.poison(kind, poison, .record(.pass)) { replica, mirror, mend in
+        try await Self.poison(kind, poison, .record(laterMessages: .pass)) { replica, mirror, mend in
             try await replica.consume(mirror)
             try await Self.expectHandled(allBut: [Self.place], in: replica)
             #expect(try await replica.rows(SQL(raw: Self.record)) == ["later \(Self.place + 5_000)"])
@@ -180,7 +180,7 @@ import Testing
         _ kind: TestDatabaseKind,
         _ poison: Poison
     ) async throws {
-        try await Self.poison(kind, poison, .record(.wait)) { replica, mirror, mend in
+        try await Self.poison(kind, poison, .record(laterMessages: .wait)) { replica, mirror, mend in
             try await replica.consume(mirror)
             try await Self.expectHandled(allBut: Set([Self.place] + Self.later(poison)), in: replica)
             #expect(try await replica.rows(SQL(raw: Self.record)) == [])

@@ -54,7 +54,7 @@ struct ReplicaHarness: Sendable {
             database: database ?? self.database,
             broker: broker,
             settings: settings,
-            stopsWhenCaughtUp: true,
+            mode: .untilCaughtUp,
             logger: logger
         )
         .run()

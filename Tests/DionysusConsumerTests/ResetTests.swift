@@ -106,7 +106,7 @@ import Testing
         try await ReplicaHarness.run(kind) { replica in
             let consumed = Mutex<Set<Int64>>([])
             let mirror = Mirror(
-                rentals: ConsumerTopic("rentals").concurrency(4),
+                rentals: ConsumerTopic("rentals").lanes(4),
                 onConsume: { event in consumed.withLock { _ = $0.insert(event.offset) } }
             )
             try await replica.publish((0..<40).map { .rental(.created, $0, name: "rental \($0)", version: 1) })

@@ -200,7 +200,7 @@ import Testing
                 database: harness.database,
                 broker: harness.broker,
                 settings: settings,
-                stopsWhenCaughtUp: true,
+                mode: .untilCaughtUp,
                 logger: logger
             )
             .run()

@@ -15,6 +15,11 @@ package enum ArrayLiteral {
         return "{\(parts.joined(separator: ","))}"
     }
 
+    /// Writes a list of bytes.
+    package static func text(of elements: [[UInt8]?]) -> String {
+        text(of: elements.map { $0.map { JSON.string("\\x\($0.hexadecimal)") } ?? .null })
+    }
+
     private static func quoted(_ text: String) -> String {
         "\"" + text.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"") + "\""
     }

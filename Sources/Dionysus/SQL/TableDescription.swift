@@ -56,6 +56,16 @@ public struct ColumnDescription: Sendable, Hashable {
     public var isGenerated: Bool
     /// Whether texts count as equal that are written differently: a collation that ignores case, `citext`.
     public var ignoresSpelling: Bool
+    /// How many digits of a second's fraction it keeps, where it keeps fewer than six.
+    package var secondDigits: Int?
+    /// What its lists hold, if it holds lists that are written as text.
+    package var listElements: ListElements?
+
+    /// What the lists of a column hold.
+    package enum ListElements: Sendable, Hashable {
+        case bytes
+        case others
+    }
 
     /// Creates a description.
     public init(

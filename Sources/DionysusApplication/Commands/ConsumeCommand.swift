@@ -65,7 +65,7 @@ extension ApplicationEnvironment {
             database: replica,
             broker: broker,
             settings: settings,
-            stopsWhenCaughtUp: stopsWhenCaughtUp,
+            mode: stopsWhenCaughtUp ? .untilCaughtUp : .continuous,
             instrumentation: instrumentation,
             logger: logger
         )

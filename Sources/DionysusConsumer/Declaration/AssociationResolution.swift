@@ -35,7 +35,6 @@ extension Persist {
     /// - Parameters:
     ///   - relationship: The relationship's name on the wire.
     ///   - resolver: Resolves it; what it throws is a failure of the messages.
-    /// - Returns: The replica with the resolver.
     public func resolving(_ relationship: String, _ resolver: @escaping AssociationResolver) -> Persist {
         changing { $0.resolvers[relationship] = resolver }
     }

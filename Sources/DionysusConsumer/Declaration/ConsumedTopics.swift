@@ -1,32 +1,112 @@
-public import Dionysus
+package import Dionysus
 
-/// The topics that a consumer's declaration names.
-public struct ConsumedTopics: Sendable {
-    /// The full names of those that are read, in the order of the declaration, without those that only a pattern
-    /// matches.
-    public let names: [String]
-    /// The full names of those that messages which fail are sent to.
-    public let deadLetterNames: [String]
-    private let plan: TopicPlan
+/// The declared topics under their full names.
+package struct ConsumedTopics: Sendable {
+    private let declared: [(name: String, topic: ConsumerTopic)]
+    private let topics: [String: ConsumerTopic]
+    private let patternTopics: TopicPatterns
 
     /// Reads a declaration.
     /// - Parameters:
-    ///   - consumer: The declaration.
     ///   - settings: The settings, for the names' prefix.
-    public init(_ consumer: some Consumer, settings: ConsumerSettings) {
-        let plan = TopicPlan(consumer, settings: settings)
-        names = plan.names
-        deadLetterNames = plan.deadLetterNames
-        self.plan = plan
+    package init(_ consumer: some Consumer, settings: ConsumerSettings) {
+        var all = consumer.namespaces.flatMap { namespace in
+            namespace.topics.map { topic in
+                var topic = topic
+                topic.namespace = namespace.name
+                topic.filters = consumer.filters + topic.filters
+                topic.middleware = consumer.middleware + topic.middleware
+                return (prefix: "\(settings.topicPrefix)\(namespace.name)_", topic: topic)
+            }
+        }
+        let claims = ModelClaims(
+            all.map(\.topic),
+            factory: ModelFactory(consumer, settings),
+            inflection: settings.inflection
+        )
+        for number in all.indices {
+            all[number].topic.acceptance = claims.acceptance(ofTopic: number, all[number].topic.models)
+        }
+        declared = all.filter { !$0.topic.isPattern }.map { ("\($0.prefix)\($0.topic.name)", $0.topic) }
+        patternTopics = TopicPatterns(all.filter(\.topic.isPattern))
+        topics = Dictionary(declared.map { ($0.name, $0.topic) }, uniquingKeysWith: { $1 })
     }
 
-    /// The full names of the topics that are read, those included that only a pattern matches.
-    /// - Parameter broker: The broker that has the topics.
+    /// The full names, in the order of the declaration, without those that only a pattern matches.
+    package var names: [String] { declared.map(\.name) }
+
+    /// The regular expressions that the full names of more topics match.
+    var patterns: [String] { patternTopics.expressions }
+
+    /// Every declaration, in their order, those by name first.
+    var all: [ConsumerTopic] { declared.map(\.topic) + patternTopics.topics }
+
+    /// What each topic may write, a line each.
+    var acceptances: [String] {
+        (declared + zip(patterns, patternTopics.topics))
+            .map { name, topic in "\(name) may write \(topic.acceptance?.description ?? "any model")" }
+    }
+
+    /// The declaration of a topic: that of its name, else of the first pattern that it matches.
+    subscript(name: String) -> ConsumerTopic {
+        topics[name] ?? patternTopics.topic(matching: name) ?? ConsumerTopic(name)
+    }
+
+    /// Whether a topic is to be read.
+    func contains(_ name: String) -> Bool { topics[name] != nil || patternTopics.topic(matching: name) != nil }
+
+    /// The full names, with those of existing topics that only a pattern matches.
     /// - Returns: The declared names, whether they exist or not, then those that exist and match a pattern.
     /// - Throws: What the broker throws.
-    public func names(on broker: any MessageBroker) async throws -> [String] {
-        guard !plan.patterns.isEmpty else { return names }
-        let existing = try await plan.existing(on: broker).map(\.name)
+    package func names(on broker: any MessageBroker) async throws -> [String] {
+        guard !patterns.isEmpty else { return names }
+        let existing = try await existing(on: broker).map(\.name)
         return names + existing.filter { !names.contains($0) }.sorted()
+    }
+
+    /// The topics to be read that exist.
+    /// - Throws: What the broker throws.
+    func existing(on broker: any MessageBroker) async throws -> [TopicDescription] {
+        guard !patterns.isEmpty else { return try await broker.describeTopics(names) }
+        return try await broker.describeTopics(nil).filter { contains($0.name) }
+    }
+
+    /// The partitions to be read that exist.
+    /// - Throws: What the broker throws.
+    func partitions(on broker: any MessageBroker) async throws -> [TopicPartition] {
+        try await existing(on: broker)
+            .flatMap { topic in (0..<topic.partitions).map { TopicPartition(topic.name, $0) } }
+    }
+
+    /// The topics that messages which fail are sent to.
+    package var deadLetterNames: [String] {
+        all.reduce(into: []) { found, topic in
+            guard case .deadLetter(let name, _) = topic.failurePolicy, !found.contains(name) else { return }
+            found.append(name)
+        }
+    }
+
+    /// Whether messages may have to be sent to other topics.
+    var hasDeadLetters: Bool { !deadLetterNames.isEmpty }
+
+    /// What is wrong with the declaration in itself, a line each.
+    var faults: [String] {
+        var faults: [String] = []
+        if all.isEmpty { faults.append("no topic is declared") }
+        faults += patternTopics.faults(deadLetterNames: deadLetterNames)
+        for (name, count) in Dictionary(grouping: names, by: \.self).mapValues(\.count) where count > 1 {
+            faults.append("topic \(name) is declared \(count) times")
+        }
+        let named = declared + zip(patternTopics.expressions, patternTopics.topics)
+        for (name, topic) in named where !(1...256).contains(topic.lanes) {
+            faults.append("topic \(name) has \(topic.lanes) lanes, which must be from 1 to 256")
+        }
+        for (name, topic) in named {
+            guard case .deadLetter(let other, let retries) = topic.failurePolicy else { continue }
+            if other == name { faults.append("topic \(name) is its own dead-letter queue") }
+            if other.isEmpty { faults.append("topic \(name) has a dead-letter queue without a name") }
+            if retries < 0 { faults.append("topic \(name) has a negative number of retries") }
+        }
+        return faults.sorted()
     }
 }

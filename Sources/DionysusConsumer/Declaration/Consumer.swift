@@ -105,7 +105,7 @@ public struct ConsumerNamespace: Sendable {
 /// A topic that is read.
 public struct ConsumerTopic: Sendable {
     let name: String
-    var failurePolicy = FailurePolicy.record(.pass)
+    var failurePolicy = FailedMessagePolicy.record(laterMessages: .pass)
     var retryPolicy: RetryPolicy?
     var batchTransformation: BatchTransformation? = .latestUpdates
     var filters: [MessageFilter] = []
@@ -137,11 +137,17 @@ public struct ConsumerTopic: Sendable {
         self.imports = imports
     }
 
+    /// The topic with another choice.
+    func changing(_ change: (inout ConsumerTopic) -> Void) -> ConsumerTopic {
+        var copy = self
+        change(&copy)
+        return copy
+    }
+
     /// Sends messages that fail to another topic, with their key, value and headers, and with headers that say why.
     /// - Parameters:
     ///   - topic: The full name of the other topic.
     ///   - maxRetries: How often a message is tried again in its place before it is sent there.
-    /// - Returns: The topic with the choice.
     public func deadLetterQueue(_ topic: String, maxRetries: Int = 2) -> ConsumerTopic {
         onFailure(.deadLetter(topic: topic, maxRetries: maxRetries))
     }
@@ -149,54 +155,38 @@ public struct ConsumerTopic: Sendable {
     /// Chooses what becomes of messages that fail.
     ///
     /// By default they are recorded in the database, and later messages of their keys pass.
-    /// - Parameter policy: The choice.
-    /// - Returns: The topic with the choice.
-    public func onFailure(_ policy: FailurePolicy) -> ConsumerTopic {
-        var copy = self
-        copy.failurePolicy = policy
-        return copy
+    public func onFailure(_ policy: FailedMessagePolicy) -> ConsumerTopic {
+        changing { $0.failurePolicy = policy }
     }
 
     /// Chooses what happens to the messages of a batch before they are applied.
     /// - Parameter transformation: The transformation, or nil to apply every message.
-    /// - Returns: The topic with the choice.
     public func batchTransformation(_ transformation: BatchTransformation?) -> ConsumerTopic {
-        var copy = self
-        copy.batchTransformation = transformation
-        return copy
+        changing { $0.batchTransformation = transformation }
     }
 
     /// Chooses where partitions begin of which no offset is stored yet.
     /// - Parameter position: The place. The earliest message by default.
-    /// - Returns: The topic with the choice.
     public func starting(at position: StartPosition) -> ConsumerTopic {
-        var copy = self
-        copy.start = position
-        return copy
+        changing { $0.start = position }
     }
 
     /// Lets a message without a value delete the record that its key names.
     ///
     /// By default such a message changes nothing, because it cleans the log and is not a record's end.
-    /// - Returns: The topic with the choice.
     public func deletingOnTombstone() -> ConsumerTopic {
-        var copy = self
-        copy.tombstonesDelete = true
-        return copy
+        changing { $0.tombstonesDelete = true }
     }
 
     /// Works on the messages of each partition by several lanes at once.
     ///
     /// Messages with one key are applied in their order; those with different keys need not be. The number may be changed
-    /// at any time: the messages under way are finished by the lanes they were begun by.
+    /// at any time: messages that a lane has begun are finished by it.
     ///
     /// Without versions, records that come along in messages of different keys are ordered by their times alone, of
     /// which the equal ones may be applied in any order.
     /// - Parameter lanes: How many lanes a partition has, from 1 to 256. 1 by default.
-    /// - Returns: The topic with the choice.
-    public func concurrency(_ lanes: Int) -> ConsumerTopic {
-        var copy = self
-        copy.lanes = lanes
-        return copy
+    public func lanes(_ lanes: Int) -> ConsumerTopic {
+        changing { $0.lanes = lanes }
     }
 }

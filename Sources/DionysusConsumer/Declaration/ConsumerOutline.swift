@@ -39,10 +39,9 @@ package struct ConsumerOutline: Sendable {
 
     /// Reads a declaration.
     /// - Parameters:
-    ///   - consumer: The declaration.
     ///   - settings: The settings, for the topics' prefix.
     package init(_ consumer: some Consumer, settings: ConsumerSettings) {
-        let plan = TopicPlan(consumer, settings: settings)
+        let plan = ConsumedTopics(consumer, settings: settings)
         topics = zip(plan.names + plan.patterns, plan.all).map { Topic(name: $0, $1) }
         replicas = ModelFactory(consumer, settings).scopes
             .flatMap { scope in scope.models.map { Replica($0, namespace: scope.namespace, settings.inflection) } }
@@ -56,8 +55,8 @@ extension ConsumerOutline.Topic {
         start = topic.start
         (onFailure, deadLetters) =
             switch topic.failurePolicy {
-            case .record(.pass): ("recorded, later messages of the key pass", nil)
-            case .record(.wait): ("recorded, later messages of the key wait", nil)
+            case .record(laterMessages: .pass): ("recorded, later messages of the key pass", nil)
+            case .record(laterMessages: .wait): ("recorded, later messages of the key wait", nil)
             case .deadLetter(let topic, let retries): ("sent to \(topic) after \(retries) retries", topic)
             case .skip: ("logged and skipped", nil)
             case .stop: ("the consumer stops", nil)
@@ -77,7 +76,7 @@ extension ConsumerOutline.Replica {
     fileprivate init(_ declared: ReplicaModel, namespace: String?, _ inflection: Inflection) {
         model = declared.remoteName
         self.namespace = namespace
-        if declared.ownPersistence != nil {
+        if declared.customStorage != nil {
             table = nil
             storage = "stored by the application"
         } else if declared.isConventional {

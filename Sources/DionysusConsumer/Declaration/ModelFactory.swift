@@ -1,6 +1,6 @@
 import Dionysus
 
-/// Says how remote models are kept.
+/// How remote models are kept, by the declaration.
 struct ModelFactory: Sendable {
     /// Replicas that are declared in one place.
     struct Scope: Sendable {
@@ -44,7 +44,7 @@ struct ModelFactory: Sendable {
         guard var chosen = listed ?? (Self.isPlausible(model) ? choose(model) : nil) else { return nil }
         chosen.remoteName = model
         if chosen.isConventional { return conventional(chosen).map(endedAsSettingsSay) }
-        return chosen.table == nil && chosen.ownPersistence == nil ? nil : endedAsSettingsSay(chosen)
+        return chosen.table == nil && chosen.customStorage == nil ? nil : endedAsSettingsSay(chosen)
     }
 
     private func endedAsSettingsSay(_ model: ReplicaModel) -> ReplicaModel {
@@ -63,7 +63,7 @@ struct ModelFactory: Sendable {
     /// Whether a model is listed as one that is not kept.
     func ignores(_ model: String, in namespace: String?) -> Bool {
         guard let listed = namespace.flatMap({ byName[$0]?[model] }) ?? byName[nil]?[model] else { return false }
-        return listed.table == nil && listed.ownPersistence == nil && !listed.isConventional
+        return listed.table == nil && listed.customStorage == nil && !listed.isConventional
     }
 
     /// The table of a model that is listed, or else that of the convention, whether it is there or not.

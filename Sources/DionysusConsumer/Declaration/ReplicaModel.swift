@@ -20,13 +20,12 @@ public struct ReplicaModel: Sendable {
     var endsAsSettingsSay = true
     var payloadKeeping: PayloadKeeping?
     /// Takes all events, in the place of a table.
-    var ownPersistence: RecordHandler?
+    var customStorage: RecordHandler?
     var importing: RecordHandler?
     var destroying: RecordHandler?
 
     /// Declares that a remote model is not kept at all, also if a table follows the convention.
     /// - Parameter remoteName: The model's name on the wire.
-    /// - Returns: The declaration.
     public static func ignored(_ remoteName: String) -> ReplicaModel {
         ReplicaModel(remoteName: remoteName, table: nil)
     }
@@ -34,7 +33,6 @@ public struct ReplicaModel: Sendable {
     /// Declares that a remote model is kept as the convention says: `BookingsFee` in a table `bookings_fees`, if there
     /// is one.
     /// - Parameter remoteName: The model's name on the wire.
-    /// - Returns: The declaration.
     public static func conventional(_ remoteName: String) -> ReplicaModel {
         var model = ReplicaModel(remoteName: remoteName, table: nil)
         model.isConventional = true
@@ -79,8 +77,6 @@ public struct Persist<Record>: ListElement, Sendable {
     /// Stores an attribute in a column of another name.
     /// - Parameters:
     ///   - attribute: The attribute's name on the wire.
-    ///   - column: The column.
-    /// - Returns: The replica with the renaming.
     public func renaming(_ attribute: String, to column: String) -> Persist {
         changing { $0.renamings[attribute] = column }
     }
@@ -89,7 +85,6 @@ public struct Persist<Record>: ListElement, Sendable {
     /// - Parameters:
     ///   - attribute: The attribute's name on the wire.
     ///   - column: The key of the column.
-    /// - Returns: The replica with the renaming.
     public func renaming(_ attribute: String, to column: Record.CodingKeys) -> Persist where Record: Model {
         renaming(attribute, to: column.stringValue)
     }
@@ -101,7 +96,6 @@ public struct Persist<Record>: ListElement, Sendable {
     ///   - relationship: The relationship's name on the wire.
     ///   - foreignKey: The members' column with the id of this model's record, as the source has it. By default
     ///     `synced_`, this model's name and `_id`: `synced_booking_id`.
-    /// - Returns: The replica with the policy.
     public func replacing(_ relationship: String, foreignKey: String? = nil) -> Persist {
         let singular = Inflection.underscored(element.remoteName)
         let column = foreignKey ?? "synced_\(singular)_id"
@@ -113,7 +107,6 @@ public struct Persist<Record>: ListElement, Sendable {
     ///   - association: The association with the members; its foreign key holds the id of this model's record, as the
     ///     source has it.
     ///   - relationship: The relationship's name on the wire; the members' table by default.
-    /// - Returns: The replica with the policy.
     public func replacing<Member: Model>(
         _ association: ToManyAssociation<Record, Member>,
         named relationship: String? = nil
@@ -128,7 +121,6 @@ public struct Persist<Record>: ListElement, Sendable {
     ///   - joinTable: The join table.
     ///   - parent: Its column with the id of this model's record, as the source has it.
     ///   - member: Its column with the id of the member.
-    /// - Returns: The replica with the policy.
     public func linking(
         _ relationship: String,
         through joinTable: String,
@@ -142,7 +134,6 @@ public struct Persist<Record>: ListElement, Sendable {
     /// deletion.
     ///
     /// By default such rows are deleted.
-    /// - Returns: The replica with the choice.
     public func softDeleting() -> Persist {
         changing {
             $0.softDeletes = true

@@ -50,9 +50,8 @@ extension Persist {
 
     /// Never writes columns, also if there are attributes of their names.
     ///
-    /// Columns that the database computes are never written anyhow.
+    /// Columns that the database computes are never written in any case.
     /// - Parameter columns: The columns, which are the application's own.
-    /// - Returns: The replica with the choice.
     public func readOnly(_ columns: String...) -> Persist {
         changing { $0.readOnly.formUnion(columns) }
     }
@@ -66,7 +65,6 @@ extension Persist {
     /// It overrules attributes of the same columns. It can't reach the columns that Dionysus fills, but for that of the
     /// whole payload.
     /// - Parameter values: The columns and their values, made of the whole payload under the names it has here.
-    /// - Returns: The replica with the choice.
     public func storing(_ values: @escaping @Sendable (JSON.Object) -> [String: JSON]) -> Persist {
         changing { $0.storing = values }
     }
@@ -92,7 +90,6 @@ extension Persist {
     }
 
     /// Deletes the rows of records that are destroyed without a time of cancellation, whatever the settings say of others.
-    /// - Returns: The replica with the choice.
     public func deleting() -> Persist {
         changing {
             $0.softDeletes = false
@@ -118,7 +115,6 @@ extension Persist {
     ///   - store: Keeps the payloads of all records that a batch has stored or removed, each once, in the transaction of
     ///     their rows. What it throws is a failure of the messages.
     ///   - read: Finds payloads by the records' ids at the source; a backfill asks for as many as its batch has rows.
-    /// - Returns: The replica with the choice.
     public func keepingPayloads(
         _ store: @escaping @Sendable ([KeptPayload], inout Transaction) throws -> Void,
         reading read: @escaping @Sendable ([DatabaseValue], inout Transaction) throws -> [DatabaseValue: JSON.Object]

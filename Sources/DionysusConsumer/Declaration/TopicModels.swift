@@ -33,7 +33,6 @@ public struct TopicModels: Sendable, Hashable, ExpressibleByArrayLiteral {
 
     /// Accepts the models of these names.
     /// - Parameter names: The models' names on the wire.
-    /// - Returns: The choice.
     public static func models(_ names: some Sequence<String>) -> TopicModels { TopicModels(.only(Set(names))) }
 }
 

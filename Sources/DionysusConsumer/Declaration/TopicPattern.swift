@@ -5,7 +5,7 @@ extension ConsumerTopic {
     /// Declares all topics of a namespace whose names match a regular expression, also those that are created later.
     ///
     ///     Namespace("v3") {
-    ///         Topic(matching: "bookings_[a-z]+").concurrency(4)
+    ///         Topic(matching: "bookings_[a-z]+").lanes(4)
     ///     }
     ///
     /// The options hold for each topic that matches and is not declared by its name. The broker's client and Dionysus

@@ -6,14 +6,14 @@ import Dionysus
 struct Deserializer {
     /// How many levels of sideloaded records a payload may have: each takes room on the stack.
     private static let maximumNesting = 32
-    /// How many models a message may tell of that no message before it did: each is looked up in the database.
+    /// How many new models a message may name: each is looked up in the database.
     private static let maximumNewModels = 100
 
     private let naming: Naming
     private let horizon: Horizon
     private var shapes: [String: [RecordShape]] = [:]
     private var nesting = 0
-    /// The models that the message under way has brought into the batch.
+    /// The models that the current message is the first of the batch to name.
     private var newModels: Set<String> = []
 
     init(naming: Naming, horizon: Horizon) {

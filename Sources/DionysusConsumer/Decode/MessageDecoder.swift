@@ -5,7 +5,7 @@ import Dionysus
 /// Their bytes are not trusted: what is not the wire format fails, message by message.
 struct MessageDecoder: Sendable {
     let naming: Naming
-    /// Whether a message without a value tells of its record's end.
+    /// Whether a message without a value destroys its record.
     let tombstonesDelete: Bool
     /// How far ahead messages may be.
     let horizon: Horizon
@@ -89,34 +89,5 @@ struct MessageDecoder: Sendable {
         }
         try horizon.check(version: version)
         return version
-    }
-}
-
-extension JSON {
-    /// The payloads of an event: a list, or one that stands alone.
-    var payloads: [JSON]? {
-        switch self {
-        case .array(let payloads): payloads
-        case .object: [self]
-        default: nil
-        }
-    }
-}
-
-extension ConsumedMessage {
-    /// Whether it has no value, or what dionysus-rb sends in the place of none: the four characters `null`.
-    var isTombstone: Bool { value?.elementsEqual("null".utf8) ?? true }
-}
-
-extension DionysusError {
-    /// An error that says which message it is about.
-    init(in message: ConsumedMessage, _ error: any Error) {
-        let place = "\(message.source) offset \(message.offset)"
-        if let error = error as? DionysusError {
-            self = error
-            self.message = "\(place): \(error.message)"
-        } else {
-            self.init(.application, "\(place): processing the message failed", underlying: error)
-        }
     }
 }

@@ -2,9 +2,9 @@ public import Dionysus
 
 /// `dionysus.consume_batch`: the effect of events has been committed in one transaction.
 ///
-/// It is published on the event bus before the ``ConsumedEvent`` of each of them. Its events are those that had a say:
+/// It is published on the event bus before the ``ConsumedEvent`` of each of them. Its events are those that were applied:
 /// none is among them that was filtered, left out by the batch transformation, older than its record, or of a model
-/// that is not kept. A transaction in which no event had a say, and one that was rolled back, are not told.
+/// that is not kept. A transaction that applied no event, or was rolled back, is not published.
 public struct ConsumedBatch: BusEvent {
     public static let name = "dionysus.consume_batch"
 

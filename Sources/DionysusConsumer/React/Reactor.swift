@@ -1,26 +1,37 @@
 import Dionysus
 
-/// Tells the event bus and the application what has been committed.
+/// Publishes committed events to the event bus and the application.
 struct Reactor: Sendable {
     let didConsume: @Sendable (ConsumedEvent) async throws -> Void
+    let eventBus: any EventBus
     let telemetry: ConsumerTelemetry
 
-    /// Tells of the events together, then of each, in their order.
+    /// Publishes the events together, then each, in their order.
     ///
     /// An error is the application's and changes no data.
     func react(to applied: [AppliedEvent]) async {
-        let timing = telemetry.metrics.begin(.react)
-        defer { timing.end() }
-        let events = applied.map { ConsumedEvent($0) }
-        await telemetry.publish(events)
-        let isBusObserved = telemetry.isBusObserved
+        await telemetry.metrics.stage(.react) { await react(applied.map { ConsumedEvent($0) }) }
+    }
+
+    private func react(_ events: [ConsumedEvent]) async {
+        if let first = events.first, eventBus.isObserved(ConsumedBatch.self) {
+            await publish(ConsumedBatch(source: first.source, events: events), first)
+        }
+        let isBusObserved = eventBus.isObserved(ConsumedEvent.self)
         for event in events {
-            if isBusObserved { await telemetry.publish(event) }
+            if isBusObserved { await publish(event, event) }
             do {
                 try await didConsume(event)
             } catch {
                 telemetry.reactionFailed(error, "react to \(event.name)", event.source, offset: event.offset)
             }
+        }
+    }
+
+    private func publish(_ busEvent: any BusEvent, _ first: ConsumedEvent) async {
+        await eventBus.publish(busEvent) { error in
+            let activity = "tell a subscriber of \(type(of: busEvent).name)"
+            telemetry.reactionFailed(error, activity, first.source, offset: first.offset)
         }
     }
 }

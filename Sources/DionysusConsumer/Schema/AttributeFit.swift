@@ -87,7 +87,7 @@ extension ReplicaCheck {
     }
 
     /// Columns that Dionysus fills and that can't hold what comes, a line each.
-    func ownColumnFaults(_ replica: ReplicaTable, _ place: String) -> [String] {
+    func systemColumnFaults(_ replica: ReplicaTable, _ place: String) -> [String] {
         func fault(_ column: ReplicaColumn?, _ takes: Set<DatabaseType>, _ what: String, _ remedy: String) -> String? {
             guard let column, column.isList || !takes.contains(column.type) else { return nil }
             return "\(place) has a column \(column.name) of the type \(column.declaredType), which can't hold \(what): "

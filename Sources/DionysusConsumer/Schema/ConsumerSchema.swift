@@ -6,7 +6,6 @@ public struct ConsumerSchema: Sendable {
     let database: any Database
 
     /// Creates the schema.
-    /// - Parameter database: The replica's database.
     public init(database: any Database) { self.database = database }
 
     /// Creates or upgrades the tables; safe to repeat, and when several processes do it at once.
@@ -39,7 +38,6 @@ public struct ConsumerSchema: Sendable {
     /// Creates the replica's tables from a contract, and adds the columns that they lack; safe to repeat.
     /// - Parameters:
     ///   - contract: What the topics publish.
-    ///   - consumer: The declaration.
     ///   - settings: The settings it runs with.
     /// - Returns: What it did, a line each.
     /// - Throws: ``Dionysus/DionysusError`` with code `declaration`, with all faults, if a table can't be made to fit by
@@ -68,7 +66,6 @@ public struct ConsumerSchema: Sendable {
     /// What of a declaration may fail for some rows, a line each: a column that takes null for a property that isn't optional,
     /// or that holds more than the property does.
     /// - Parameters:
-    ///   - consumer: The declaration.
     ///   - settings: The settings it runs with.
     public func warnings(_ consumer: some Consumer, settings: ConsumerSettings) async throws -> [String] {
         let check = ReplicaCheck(consumer, settings: settings)
@@ -98,7 +95,6 @@ public struct ConsumerSchema: Sendable {
 
     /// What of a declaration does not fit the database, a line each.
     /// - Parameters:
-    ///   - consumer: The declaration.
     ///   - settings: The settings it runs with.
     /// - Returns: All faults, also of the settings, and tables that are missing.
     public func validate(_ consumer: some Consumer, settings: ConsumerSettings) async throws -> [String] {
@@ -111,7 +107,7 @@ public struct ConsumerSchema: Sendable {
             faults += try Self.encodingFaults(in: &transaction)
             return try faults + check.faults(in: &transaction)
         }
-        return settings.faults + TopicPlan(consumer, settings: settings).faults + found
+        return settings.faults + ConsumedTopics(consumer, settings: settings).faults + found
     }
 
     /// What our own tables lack, though they are there.

@@ -1,27 +1,19 @@
 import Dionysus
 import DionysusSchemas
 
-/// Who creates the tables of a replica.
-public enum ReplicaTableOwner: String, Sendable, Hashable, CaseIterable {
-    /// The application, by migrations of its own.
-    case application
-    /// `migrate`, from the contract: it creates tables and adds columns.
-    case managed
-}
-
 /// Creates the tables of a replica from a contract, and adds the columns that they lack.
 struct ManagedTables: Sendable {
     let tables: ReplicaTables
 
     /// Works out the tables of the topics that are consumed.
     init(for contract: Contract, _ consumer: some Consumer, settings: ConsumerSettings) throws {
-        let plan = TopicPlan(consumer, settings: settings)
+        let plan = ConsumedTopics(consumer, settings: settings)
         let factory = ModelFactory(consumer, settings)
         tables = try ReplicaTables(for: contract, settings: settings) { topic, model in
             guard plan.contains(topic) else { return nil }
             let scope = factory.scope(of: plan[topic].namespace)
             guard !factory.ignores(model, in: scope), let replica = factory.replica(of: model, in: scope),
-                replica.ownPersistence == nil, let table = replica.table
+                replica.customStorage == nil, let table = replica.table
             else { return nil }
             return ReplicaTables.Place(
                 table: table,

@@ -3,12 +3,12 @@ package import Dionysus
 /// Compares the declared replicas with their tables.
 struct ReplicaCheck: Sendable {
     let factory: ModelFactory
-    let plan: TopicPlan
+    let plan: ConsumedTopics
     let settings: ConsumerSettings
 
     init(_ consumer: some Consumer, settings: ConsumerSettings) {
         factory = ModelFactory(consumer, settings)
-        plan = TopicPlan(consumer, settings: settings)
+        plan = ConsumedTopics(consumer, settings: settings)
         self.settings = settings
     }
 
@@ -98,7 +98,7 @@ struct ReplicaCheck: Sendable {
         in transaction: inout Transaction
     ) throws -> [String] {
         let place = "the replica of \(model.remoteName)\(scope.place)"
-        if model.ownPersistence != nil {
+        if model.customStorage != nil {
             return model.hasTableOptions
                 ? ["\(place) is stored by the application, so that options for a table have no effect"] : []
         }
@@ -138,7 +138,7 @@ struct ReplicaCheck: Sendable {
         if let version = replica.version, version.type != .integer {
             faults.append("\(place) has a column \(version.name) of the type \(version.declaredType), not bigint")
         }
-        return faults + ownColumnFaults(replica, place) + requiredColumnFaults(table, names, place)
+        return faults + systemColumnFaults(replica, place) + requiredColumnFaults(table, names, place)
     }
 
     private func readOnlyFaults(
@@ -218,7 +218,7 @@ struct ReplicaCheck: Sendable {
         }
     }
 
-    /// Closures for imports that nothing calls, and topics that import for nobody.
+    /// Closures for imports that nothing calls, and topics that import into no replica.
     private var importFaults: [String] {
         var faults: [String] = []
         for scope in factory.scopes {

@@ -71,7 +71,6 @@ package struct ReplicaTables: Sendable {
 
     /// The tables of the convention: every model has one that is named by its plural.
     /// - Parameters:
-    ///   - contract: The contract.
     ///   - topics: The full names of the topics that are kept; nil for all.
     ///   - settings: The consumer's settings.
     /// - Throws: As ``init(for:settings:place:)``.
@@ -90,7 +89,6 @@ package struct ReplicaTables: Sendable {
 
     /// Works out the tables.
     /// - Parameters:
-    ///   - contract: The contract.
     ///   - settings: The consumer's settings.
     ///   - place: Where a topic's model is kept; nil if it isn't kept in a table.
     /// - Throws: ``Dionysus/DionysusError`` with code `declaration` if two topics publish one model in ways that one table
@@ -106,7 +104,7 @@ package struct ReplicaTables: Sendable {
             for model in topic.models.flatMap(\.withParts) {
                 guard let place = place(topic.name, model.name) else { continue }
                 let columns =
-                    Self.columns(of: model, keys: keys, place, settings.inflection) + Self.ownColumns(place.names)
+                    Self.columns(of: model, keys: keys, place, settings.inflection) + Self.systemColumns(place.names)
                 var table = tables[place.table] ?? Table(model: model.name, place)
                 try table.add(columns, of: topic.name)
                 tables[place.table] = table
@@ -144,7 +142,7 @@ package struct ReplicaTables: Sendable {
     }
 
     /// The columns that each table has.
-    private static func ownColumns(_ names: ReplicaColumnNames) -> [Column] {
+    private static func systemColumns(_ names: ReplicaColumnNames) -> [Column] {
         [
             Column(name: names.createdAt, type: .timestamp, role: .value),
             Column(name: names.updatedAt, type: .timestamp, role: .value),

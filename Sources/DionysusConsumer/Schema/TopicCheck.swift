@@ -16,7 +16,7 @@ extension ReplicaCheck {
                     isMeant = true
                     continue
                 }
-                guard replica.ownPersistence == nil, let table = replica.table else {
+                guard replica.customStorage == nil, let table = replica.table else {
                     isKept = true
                     continue
                 }
@@ -61,7 +61,7 @@ extension ReplicaCheck {
         if case .only = topic.models.choice { return false }
         for part in factory.scopes where part.namespace == nil || part.namespace == scope {
             for model in part.models where topic.acceptance?.accepts(model.remoteName) != false {
-                if model.ownPersistence != nil { return true }
+                if model.customStorage != nil { return true }
                 if let table = model.table, try transaction.describe(table: table) != nil { return true }
             }
         }

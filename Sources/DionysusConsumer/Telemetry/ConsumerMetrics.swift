@@ -12,23 +12,6 @@ struct ConsumerMetrics: Sendable {
         case react
     }
 
-    /// The beginning of a stage.
-    struct Timing {
-        fileprivate let stage: Stage
-        fileprivate let start: ContinuousClock.Instant?
-        fileprivate let table: MetricTable
-
-        /// The stage has ended.
-        func end() {
-            guard let start else { return }
-            table.time(
-                .now - start,
-                TelemetryName.consumerStageDuration,
-                [(TelemetryName.stage, stage.rawValue)]
-            )
-        }
-    }
-
     private let table: MetricTable
     private let system: String
     private let group: String
@@ -39,11 +22,18 @@ struct ConsumerMetrics: Sendable {
         self.group = group
     }
 
-    /// Whether there is anybody to measure for.
+    /// Whether metrics are collected.
     var isEnabled: Bool { table.isEnabled }
 
-    func begin(_ stage: Stage) -> Timing {
-        Timing(stage: stage, start: isEnabled ? .now : nil, table: table)
+    /// Does the work of a stage, and measures how long it takes.
+    func stage<T>(_ stage: Stage, _ work: () async throws -> T) async rethrows -> T {
+        let start = isEnabled ? ContinuousClock.now : nil
+        defer { if let start { took(.now - start, stage) } }
+        return try await work()
+    }
+
+    private func took(_ duration: Duration, _ stage: Stage) {
+        table.time(duration, TelemetryName.consumerStageDuration, [(TelemetryName.stage, stage.rawValue)])
     }
 
     func took(_ messages: Int) { table.record(messages, TelemetryName.consumerBatchSize) }

@@ -3,20 +3,20 @@ import Logging
 import ServiceLifecycle
 import Tracing
 
-/// Tells the outside what a consumer does: monitor, event bus, error handler, metrics, spans and heartbeat.
-struct ConsumerTelemetry: Sendable {
+/// Reports what a consumer does to the monitor, the error handler, metrics, spans and the heartbeat.
+struct ConsumerTelemetry: RetryObserver {
     let metrics: ConsumerMetrics
-    private let instrumentation: Instrumentation
+    let instrumentation: Instrumentation
     let errorHandler: any ErrorHandler
-    private let tracer: (any Tracer)?
-    private let system: String
-    private let settings: ConsumerSettings
-    private let logger: Logger
-    private let vitals: ConsumerVitals
-    private let lag: LagMeter
+    let tracer: (any Tracer)?
+    let system: String
+    let settings: ConsumerSettings
+    let logger: Logger
+    let vitals: ConsumerVitals
+    let lag: LagMeter
 
     /// - Parameters:
-    ///   - instrumentation: Whom it tells.
+    ///   - instrumentation: Monitor, event bus, error handler, metrics, tracer and heartbeat.
     ///   - system: The broker's kind, as OpenTelemetry names it; Kafka where no broker is at hand.
     ///   - settings: The consumer's settings.
     ///   - logger: Where errors go if there is no error handler.
@@ -36,14 +36,16 @@ struct ConsumerTelemetry: Sendable {
         lag = LagMeter(metrics)
     }
 
-    private var monitor: Monitor { instrumentation.monitor }
+    var monitor: Monitor { instrumentation.monitor }
+
+    /// The event bus of the application, on which telemetry itself publishes nothing.
+    var eventBus: any EventBus { instrumentation.eventBus }
 
     // MARK: The consumer's life
 
-    /// Tells of the beginning and the end of a consumer's work, and meanwhile how it is.
+    /// Reports the beginning and the end of a consumer's work, and its health meanwhile.
     /// - Parameters:
     ///   - broker: Where the partitions' ends are looked up.
-    ///   - work: The work.
     /// - Throws: What the work throws.
     func lifetime(_ broker: any MessageBroker, _ work: () async throws -> Void) async throws {
         beat()
@@ -118,7 +120,7 @@ struct ConsumerTelemetry: Sendable {
 
     // MARK: Partitions
 
-    /// The member owns more partitions, and begins to read them at these places.
+    /// The member owns more partitions, and reads them from these places.
     func assigned(_ starts: [TopicPartition: StartPosition]) {
         lag.begin(starts)
         metrics.rebalanced("assigned", owned: vitals.own(starts.keys))
@@ -147,7 +149,7 @@ struct ConsumerTelemetry: Sendable {
 
     // MARK: Errors
 
-    /// Something failed and is tried again, or done without.
+    /// Something failed, and is tried again or skipped.
     func failed(_ error: any Error, to activity: String, _ partition: TopicPartition? = nil, attempt: Int = 1) {
         tell(
             error,
@@ -162,7 +164,7 @@ struct ConsumerTelemetry: Sendable {
         to activity: String,
         _ partition: TopicPartition?,
         attempt: Int,
-        _ trouble: inout ConsumerVitals.Trouble?
+        _ trouble: inout Trouble?
     ) {
         failed(error, to: activity, partition, attempt: attempt)
         if attempt > 1 { vitals.note("could not \(activity): \(error)", as: &trouble) } else { vitals.tried() }
@@ -170,14 +172,14 @@ struct ConsumerTelemetry: Sendable {
     }
 
     /// What had failed has succeeded, or is not tried any more.
-    func recovered(from trouble: ConsumerVitals.Trouble?) {
+    func recovered(from trouble: Trouble?) {
         guard let trouble else { return }
         vitals.forget(trouble)
         beat()
     }
 
     /// The replica's database has answered, or has taken something.
-    func databaseAnswered(after trouble: inout ConsumerVitals.Trouble?) {
+    func databaseAnswered(after trouble: inout Trouble?) {
         vitals.databaseAnswered()
         guard trouble != nil else { return }
         recovered(from: trouble)
@@ -185,8 +187,8 @@ struct ConsumerTelemetry: Sendable {
         logger.notice("the replica's database answers again")
     }
 
-    /// The replica's database can't be reached while nothing is to be written to it, which is told once.
-    func databaseFailed(_ error: any Error, _ trouble: inout ConsumerVitals.Trouble?) {
+    /// The replica's database can't be reached while there is nothing to write; this is reported once.
+    func databaseFailed(_ error: any Error, _ trouble: inout Trouble?) {
         if trouble == nil { tell(error, ErrorContext("reach the replica's database")) }
         vitals.note(
             "the replica's database can't be reached: \((error as? DionysusError)?.message ?? "\(error)")",
@@ -200,183 +202,9 @@ struct ConsumerTelemetry: Sendable {
         logger.notice("\(partition) goes on, after: \(error.message)")
     }
 
-    private func tell(_ error: any Error, _ context: ErrorContext) {
+    func tell(_ error: any Error, _ context: ErrorContext) {
         metrics.failed(error)
         errorHandler.handle(error, context)
         monitor.emit(ReplicaConsumer.ErrorOccurred(error: error, context: context))
-    }
-
-    // MARK: Batches
-
-    /// Tells of a batch from its beginning to its end, retries included.
-    /// - Throws: What the work throws.
-    func follow(
-        _ batch: PartitionBatch,
-        _ progress: inout BatchProgress,
-        _ work: (inout BatchProgress) async throws -> Void
-    ) async throws {
-        let following = begin(batch)
-        do {
-            if let span = following.span {
-                try await ServiceContext.$current.withValue(span.context) { try await work(&progress) }
-            } else {
-                try await work(&progress)
-            }
-        } catch {
-            end(following, progress, error)
-            throw error
-        }
-        end(following, progress, nil)
-    }
-
-    private struct Following {
-        let batch: PartitionBatch
-        let number: Int
-        let start: ContinuousClock.Instant
-        let span: ProcessSpan?
-    }
-
-    private func begin(_ batch: PartitionBatch) -> Following {
-        metrics.took(batch.messages.count)
-        monitor.emit(
-            ReplicaConsumer.ProcessingBatch(partition: batch.partition, messages: batch.messages.count)
-        )
-        return Following(
-            batch: batch,
-            number: vitals.began(batch.partition),
-            start: .now,
-            span: tracer.map { ProcessSpan(batch, $0, system: system, settings: settings) }
-        )
-    }
-
-    private func end(_ following: Following, _ progress: BatchProgress, _ error: (any Error)?) {
-        let (batch, duration) = (following.batch, ContinuousClock.now - following.start)
-        vitals.ended(following.number)
-        metrics.processed(batch.partition, in: duration, error)
-        // That the service is to end is nobody's fault.
-        following.span?.end(progress.firstFailure ?? (error is CancellationError ? nil : error))
-        monitor.emit(
-            ReplicaConsumer.ProcessedBatch(
-                partition: batch.partition,
-                messages: batch.messages.count,
-                applied: progress.applied,
-                failed: progress.failed.count,
-                duration: duration,
-                error: error
-            )
-        )
-    }
-
-    /// The database refused messages together or one of them alone, which are tried again, in halves or as they are.
-    func retrying(_ batch: PartitionBatch, _ error: DionysusError, attempt: Int) {
-        vitals.tried()
-        metrics.retried(batch.partition.topic)
-        let (first, partition) = (batch.messages.first?.offset, batch.partition)
-        guard batch.messages.count == 1 else {
-            logger.debug("\(batch.messages.count) messages of \(partition) are tried again in halves: \(error)")
-            return
-        }
-        tell(
-            error,
-            ErrorContext(
-                "apply a message",
-                topic: partition.topic,
-                partition: partition.partition,
-                offset: first,
-                attempt: attempt
-            )
-        )
-    }
-
-    /// A message has failed, and its topic's choice is followed.
-    func failed(_ failure: FailedMessage, _ policy: FailurePolicy) {
-        let source = failure.message.source
-        let context = ErrorContext(
-            "apply a message",
-            topic: source.topic,
-            partition: source.partition,
-            offset: failure.message.offset,
-            attempt: failure.attempts
-        )
-        metrics.failed(failure.error)
-        metrics.parked(source.topic, policy.name)
-        errorHandler.handle(failure.error, context)
-        monitor.emit(
-            ReplicaConsumer.MessageFailed(error: failure.error, context: context, policy: policy.name)
-        )
-    }
-
-    /// The dead-letter topic has refused a message, which is recorded in the database instead.
-    func refused(_ failure: FailedMessage, by topic: String) {
-        let source = failure.message.source
-        tell(
-            failure.error,
-            ErrorContext(
-                "send a message to \(topic), which is recorded in the database instead",
-                topic: source.topic,
-                partition: source.partition,
-                offset: failure.message.offset,
-                attempt: failure.attempts
-            )
-        )
-    }
-
-    /// The messages of a batch and an offset have been committed.
-    func committed(_ batch: PartitionBatch, at cursor: OffsetCursor) {
-        vitals.databaseAnswered()
-        metrics.consumed(batch.messages.count, from: batch.partition.topic)
-        // Of one lane among several it isn't known whether the others have come as far.
-        guard cursor.lane == nil else { return }
-        lag.advance(batch.partition, to: batch.next, batch.messages.last?.timestamp)
-    }
-
-    /// All lanes of a partition have come up to an offset.
-    func advanced(_ partition: TopicPartition, to offset: Int64) { lag.advance(partition, to: offset, nil) }
-
-    /// What became of the events that were committed.
-    func applied(_ tally: @autoclosure () -> EventTally, in topic: String) {
-        guard metrics.isEnabled else { return }
-        metrics.applied(tally(), in: topic)
-    }
-
-    // MARK: Reactions
-
-    /// Tells the event bus of events that have been committed together.
-    func publish(_ events: [ConsumedEvent]) async {
-        guard let first = events.first, instrumentation.eventBus.isObserved(ConsumedBatch.self) else { return }
-        let batch = ConsumedBatch(source: first.source, events: events)
-        await publish(batch, first.source, offset: first.offset)
-    }
-
-    /// Tells the event bus of an event that has been committed.
-    func publish(_ event: ConsumedEvent) async { await publish(event, event.source, offset: event.offset) }
-
-    /// Whether somebody wants to hear of events on the bus.
-    var isBusObserved: Bool { instrumentation.eventBus.isObserved(ConsumedEvent.self) }
-
-    private func publish(_ event: any BusEvent, _ source: TopicPartition, offset: Int64) async {
-        await instrumentation.eventBus.publish(event) { error in
-            reactionFailed(error, "tell a subscriber of \(type(of: event).name)", source, offset: offset)
-        }
-    }
-
-    /// What the application does after a commit has failed; it is not done again.
-    func reactionFailed(_ error: any Error, _ activity: String, _ source: TopicPartition, offset: Int64) {
-        tell(
-            error,
-            ErrorContext(activity, topic: source.topic, partition: source.partition, offset: offset)
-        )
-    }
-}
-
-extension FailurePolicy {
-    /// The policy's name in metrics and monitor events.
-    var name: String {
-        switch self {
-        case .record: "record"
-        case .deadLetter: "dead_letter"
-        case .skip: "skip"
-        case .stop: "stop"
-        }
     }
 }

@@ -1,13 +1,8 @@
 import Dionysus
 import Synchronization
 
-/// Knows how a consumer is: what it owns and works on, since when, and what is the matter.
+/// The health of a consumer: what it owns and works on, since when, and what is wrong.
 final class ConsumerVitals: Sendable {
-    /// Something that is tried again until it succeeds.
-    struct Trouble: Sendable, Hashable {
-        fileprivate let number: Int
-    }
-
     fileprivate struct Batch {
         let partition: TopicPartition
         let start: ContinuousClock.Instant
@@ -34,12 +29,12 @@ final class ConsumerVitals: Sendable {
     private static let patience = Duration.seconds(30)
 
     private let state = Mutex(State())
-    /// A batch that has been under way for longer is stuck.
+    /// A batch that takes longer is stuck.
     private let limit: Duration
 
     init(limit: Duration) { self.limit = limit }
 
-    /// How the consumer is now.
+    /// The consumer's health now.
     func sign() -> VitalSign {
         state.withLock { state in
             guard state.state != .stopped else { return VitalSign(.stopped, problem: state.ending) }

@@ -1,6 +1,6 @@
 import Dionysus
 
-/// What became of the events of a batch that has been committed.
+/// How many events of a committed batch were applied and skipped.
 struct EventTally: Sendable, Hashable {
     /// Why an event had no effect.
     enum Reason: String, CaseIterable, Sendable {
@@ -20,32 +20,18 @@ struct EventTally: Sendable, Hashable {
         case unknownEvent = "unknown_event"
     }
 
-    /// How many events had a say.
+    /// How many events were applied.
     let applied: Int
-    /// How many did not, and why.
+    /// How many were not, and why.
     let skipped: [Reason: Int]
-
-    /// - Parameters:
-    ///   - messages: The batch's messages.
-    ///   - applied: How many of their events had a say.
-    init(_ messages: PreparedMessages, applied: Int) {
-        let (decoded, bound) = (messages.decoded, messages.bound)
-        self.applied = applied
-        let silent = decoded.filter(\.events.isEmpty)
-        let tombstones = silent.count(where: \.message.isTombstone)
-        let counts = (decoded.eventCount, messages.accepted.eventCount, messages.transformed.eventCount)
-        skipped = [
-            .outdated: bound.parts.reduce(0) { $0 + $1.events.count + $1.handovers.count } - applied,
-            .filtered: counts.0 - counts.1,
-            .collapsed: counts.1 - counts.2,
-            .noReplica: bound.parts.reduce(0) { $0 + $1.withoutReplica },
-            .refusedModel: bound.parts.reduce(0) { $0 + $1.refused },
-            .tombstone: tombstones,
-            .unknownEvent: silent.count - tombstones,
-        ]
-    }
 }
 
-extension [DecodedMessage] {
-    fileprivate var eventCount: Int { reduce(0) { $0 + $1.events.reduce(0) { $0 + $1.records.count } } }
+/// The results of a batch so far.
+struct BatchSummary: Sendable {
+    /// How many events were applied.
+    var applied = 0
+    /// The offsets of messages that have failed.
+    var failed: Set<Int64> = []
+    /// What was wrong with the first of them.
+    var firstFailure: DionysusError?
 }

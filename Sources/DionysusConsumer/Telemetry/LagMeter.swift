@@ -1,7 +1,7 @@
 import Dionysus
 import Synchronization
 
-/// Knows how far the owned partitions have come, and measures how far they are behind.
+/// Tracks the positions of the owned partitions, and measures their lag.
 final class LagMeter: Sendable {
     fileprivate struct Place {
         var start: StartPosition
@@ -49,7 +49,7 @@ final class LagMeter: Sendable {
         }
     }
 
-    /// Looks up where the partitions end, and tells how far they are behind.
+    /// Looks up where the partitions end, and reports their lag.
     /// - Throws: What the broker throws.
     func measure(_ broker: any MessageBroker) async throws {
         let partitions = places.withLock { Array($0.keys) }
@@ -60,7 +60,7 @@ final class LagMeter: Sendable {
             for (partition, range) in ranges {
                 guard var place = places[partition] else { continue }
                 guard let messages = place.messages(in: range) else {
-                    // How many were missed nobody knows; zero would say that all is well.
+                    // How many were missed is unknown; zero would say that all is well.
                     metrics.removeLag(of: partition)
                     continue
                 }

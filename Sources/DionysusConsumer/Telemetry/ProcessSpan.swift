@@ -9,11 +9,11 @@ import Tracing
 struct ProcessSpan: Sendable {
     private let span: any Span
 
-    /// More links than this tell nobody anything, and exporters drop them.
+    /// More links than this help no one, and exporters drop them.
     private static let maximumLinks = 128
 
     /// Starts the span.
-    init(_ batch: PartitionBatch, _ tracer: any Tracer, system: String, settings: ConsumerSettings) {
+    init(_ batch: MessageBatch, _ tracer: any Tracer, system: String, settings: ConsumerSettings) {
         let span: any Span = tracer.startSpan(
             "process \(batch.partition.topic)",
             context: .current ?? .topLevel,

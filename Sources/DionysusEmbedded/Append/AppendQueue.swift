@@ -12,12 +12,12 @@ final class AppendQueue: Sendable {
 
     private struct State {
         var waiting: [Entry] = []
-        /// How many batches each producer has waiting or in the transaction under way.
+        /// How many batches each producer has waiting or in the current transaction.
         var pending: [UInt64: Int] = [:]
         var isDraining = false
     }
 
-    /// How many messages one transaction takes at most, so that nobody waits long for its turn.
+    /// How many messages one transaction takes at most, so that no producer waits long for its turn.
     private static let maximumMessages = 20_000
 
     private let state = Mutex(State())

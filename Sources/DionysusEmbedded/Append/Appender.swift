@@ -9,7 +9,7 @@ struct AppendBatch: Sendable {
 
 /// Writes batches into the log, in one transaction.
 struct Appender {
-    /// What a message becomes: an acknowledgement, or an error of its own that leaves the others alone.
+    /// The result for a message: an acknowledgement, or an error that leaves the others alone.
     typealias Results = [Result<Acknowledgement, DionysusError>]
 
     /// The place where a partition grows.

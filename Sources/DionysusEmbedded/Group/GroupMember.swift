@@ -13,14 +13,14 @@ struct PartitionReference: Sendable, Hashable {
 ///
 /// Who owns what stands in `assignments`: the owner reads a partition, the target is to read it. A partition goes over
 /// in two steps: the owner gives it back, the target takes it. So it never has two owners, unless the first one's
-/// lease has ended, who is told that it has lost everything.
+/// lease has ended, which learns that it has lost everything.
 struct GroupMember: Sendable, Hashable {
     let id: Int64
     let group: Int64
 
     /// What a member has to do after a change in its group.
     enum Change: Sendable {
-        /// The lease has ended and the others have been told.
+        /// The lease has ended and the others know.
         case expelled
         /// These partitions were taken, those are to be given back.
         case current(generation: Int64, taken: [PartitionReference], wanted: [PartitionReference])

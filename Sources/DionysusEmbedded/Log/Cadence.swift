@@ -22,7 +22,7 @@ struct Cadence: AsyncSequence, Sendable {
 
     func makeAsyncIterator() -> Iterator { Iterator(interval: interval) }
 
-    /// Ticks on a thread of its own until there is nothing more to do.
+    /// Ticks on its own thread until there is nothing more to do.
     ///
     /// For short intervals: a tick of a task costs several switches between threads, which at fifty ticks a second is
     /// more than one percent of a core.

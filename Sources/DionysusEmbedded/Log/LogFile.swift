@@ -28,7 +28,7 @@ final class LogFile: Sendable {
         }
     }
 
-    /// A connection of its own to the same file.
+    /// Another connection to the same file.
     func makeConnection() throws -> DatabaseQueue {
         try Self.mappingErrors(path) {
             try DatabaseQueue(path: path, configuration: Self.makeConfiguration(options))
@@ -37,7 +37,7 @@ final class LogFile: Sendable {
 
     /// Runs a transaction that writes.
     ///
-    /// It runs to its end even if the task is cancelled, so that the caller always learns what became of it.
+    /// It runs to its end even if the task is cancelled, so that the caller always learns its result.
     func write<T: Sendable>(_ body: @escaping @Sendable (Connection) throws -> T) async throws -> T {
         let task = Task { [pool] in try await pool.write(body) }
         do {
@@ -109,7 +109,7 @@ final class LogFile: Sendable {
             try connection.execute(sql: "PRAGMA journal_size_limit = 67108864")
             try connection.execute(sql: "PRAGMA wal_autocheckpoint = 4000")
         }
-        // Another process may keep a log that is there locked for longer than anybody waits.
+        // Another process may keep an existing log locked for longer than a caller waits.
         if !isPrepared { try pool.write { try LogSchema.prepare($0, path: path) } }
         return pool
     }

@@ -5,7 +5,7 @@ import Synchronization
 /// Wakes those who wait for the log to change.
 ///
 /// Changes made through this object's broker wake them at once. Those of other processes are noticed by asking
-/// SQLite for the file's data version, which costs some microseconds, and only while somebody waits.
+/// SQLite for the file's data version, which costs some microseconds, and only while a reader waits.
 final class LogWatch: Sendable {
     /// How long a change made by another process may go unnoticed.
     private static let interval: Duration = .milliseconds(20)
@@ -89,7 +89,7 @@ final class LogWatch: Sendable {
     }
 
     /// Wakes those whose time is over.
-    /// - Returns: Whether anybody still waits; if not, the ticking ends.
+    /// - Returns: Whether a reader still waits; if not, the ticking ends.
     private func wakeExpired() -> Bool {
         let now = ContinuousClock.now
         let (expired, goesOn) = state.withLock { state in

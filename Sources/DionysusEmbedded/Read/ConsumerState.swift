@@ -14,7 +14,7 @@ struct ConsumerState: Sendable {
         let reference: PartitionReference
         var phase: Phase = .assigned
         var isPaused = false
-        /// Its position is not in the log, which has been told.
+        /// Its position is not in the log, and its reader knows.
         var isStranded = false
         /// Whether the event that says so has been returned.
         var isAnnounced = false
@@ -130,7 +130,7 @@ struct ConsumerState: Sendable {
                 events.append(.outOfRange(name, range))
             }
         }
-        // What comes beside messages is told when it is found again, after them.
+        // What comes beside messages is reported when it is found again, after them.
         guard accepted.isEmpty else { return (accepted, [:]) }
         for (name, end) in ends { partitions[name]?.phase = .reading(end) }
         return ([], ends)

@@ -4,14 +4,14 @@ import Synchronization
 /// Reads an embedded log as a member of a group.
 final class EmbeddedConsumer: MessageConsumer {
     private let options: ConsumerOptions
-    private let settings: ConsumerSettings
+    private let settings: ReaderSettings
     private let log: LogFile
     private let watch: LogWatch
     private let state: Mutex<ConsumerState>
     private let heartbeat = Mutex<Task<Void, Never>?>(nil)
     private let lastFailure = Mutex<DionysusError?>(nil)
 
-    init(options: ConsumerOptions, settings: ConsumerSettings, log: LogFile, watch: LogWatch) async throws {
+    init(options: ConsumerOptions, settings: ReaderSettings, log: LogFile, watch: LogWatch) async throws {
         self.options = options
         self.settings = settings
         self.log = log
@@ -136,7 +136,7 @@ final class EmbeddedConsumer: MessageConsumer {
             if !state.isClosed { state.rejoin(as: successor) }
             return state.isClosed
         }
-        // The consumer was closed while it joined again, so nobody else will take the new member out.
+        // The consumer was closed while it joined again, so no one else will take the new member out.
         if isClosed { try await log.write { try successor.leave(in: $0) } }
         watch.notify()
     }
@@ -180,7 +180,7 @@ final class EmbeddedConsumer: MessageConsumer {
 
     private static func join(
         _ options: ConsumerOptions,
-        _ settings: ConsumerSettings,
+        _ settings: ReaderSettings,
         _ log: LogFile
     ) async throws -> GroupMember {
         try await log.write { connection in
@@ -194,7 +194,7 @@ final class EmbeddedConsumer: MessageConsumer {
         }
     }
 
-    /// Keeps the lease, whether or not anybody asks for events.
+    /// Keeps the lease, whether or not anyone asks for events.
     private func startHeartbeat() {
         let interval = settings.sessionTimeout / 3
         let task = Task { [weak self] in

@@ -1,0 +1,138 @@
+import Dionysus
+
+/// What is done with the events of a batch beside replication, in the transaction of their data.
+struct HandlerWork: Sendable {
+    /// The events that no filter has left out and that have not failed.
+    private let events: [IncomingEvent]
+    private let handlers: [EventHandler]
+    private let log: EventLog?
+    private let batch: MessageBatch?
+    private let middleware: [any ConsumerMiddleware]
+    private let lock: RecordLock?
+
+    /// The work on messages that are not applied: none.
+    init() {
+        events = []
+        handlers = []
+        log = nil
+        batch = nil
+        middleware = []
+        lock = nil
+    }
+
+    /// - Parameters:
+    ///   - messages: The messages that the topic's filters accept.
+    ///   - failures: Those of them that have failed.
+    ///   - bound: What of them is replicated.
+    ///   - batch: The messages as they came from the broker.
+    ///   - log: The log of events, if the topic has one.
+    init(
+        _ messages: [DecodedMessage],
+        without failures: [FailedMessage],
+        bound: BoundBatch,
+        of batch: MessageBatch,
+        topic: ConsumerTopic,
+        log: EventLog?,
+        errorHandler: any ErrorHandler
+    ) {
+        let sound = messages.without(failures)
+        events = topic.handlers.isEmpty && log == nil ? [] : sound.flatMap(\.incomingEvents)
+        handlers = topic.handlers
+        self.log = log?.keeping(replicated: bound.models)
+        self.batch = batch
+        middleware = topic.middleware
+        lock = topic.sharing?.lock(of: sound, errorHandler)
+    }
+
+    /// Whether nothing is done before the data are written.
+    var areCalledLast: Bool { middleware.isEmpty && lock == nil && log == nil }
+
+    /// Does work while no other transaction works on the same records.
+    func locked<T: Sendable>(_ work: () async throws -> Verdict<T>) async throws -> Verdict<T> {
+        guard let lock else { return try await work() }
+        return try await lock.hold(work)
+    }
+
+    /// Prepares the transaction, and locks what it shares with others.
+    func begin(in transaction: inout Transaction) throws {
+        guard let batch else { return }
+        for layer in middleware {
+            do {
+                try layer.begin(batch, in: &transaction)
+            } catch {
+                throw DionysusError.ofApplication(error, "a middleware failed to begin a transaction")
+            }
+        }
+        try lock?.take(in: &transaction)
+    }
+
+    /// Writes the events into the log.
+    /// - Returns: Those that it has already: they are neither applied nor handled again.
+    func admit(in transaction: inout Transaction) throws -> Set<EventPlace> {
+        guard let log, !events.isEmpty else { return [] }
+        return try log.admit(events, isHandled: !handlers.isEmpty, in: &transaction)
+    }
+
+    /// Calls the handlers with each event, in the order of the partition.
+    /// - Parameter repeated: The events that have been handled before.
+    func run(except repeated: Set<EventPlace>, in transaction: inout Transaction) throws {
+        guard !handlers.isEmpty else { return }
+        var handled: [HandledEvent] = []
+        for event in events where !repeated.contains(event.place) {
+            handled.append(HandledEvent(event: event, answers: try answers(to: event, in: &transaction)))
+        }
+        try log?.settle(handled, in: &transaction)
+    }
+
+    private func answers(to event: IncomingEvent, in transaction: inout Transaction) throws -> [HandlerResult] {
+        var answers: [HandlerResult] = []
+        do {
+            for handler in handlers { answers.append(try handler(event, &transaction)) }
+        } catch {
+            throw DionysusError.ofApplication(error, "a handler of \(event.name) failed")
+        }
+        return answers
+    }
+}
+
+/// An event with what each handler has said of it.
+struct HandledEvent: Sendable {
+    let event: IncomingEvent
+    let answers: [HandlerResult]
+
+    /// Whether no handler has handled it.
+    var isSkipped: Bool { answers.allSatisfy { $0.acknowledgement == nil } }
+
+    /// What the handlers know better than the event; of several, what the last one says.
+    var acknowledgement: HandlerResult.Acknowledgement {
+        answers.compactMap(\.acknowledgement)
+            .reduce(into: HandlerResult.Acknowledgement()) { result, next in
+                result.entityID = next.entityID ?? result.entityID
+                result.time = next.time ?? result.time
+                result.type = next.type ?? result.type
+                result.version = next.version ?? result.version
+            }
+    }
+}
+
+extension BoundBatch {
+    /// The batch without events that have been applied before.
+    func without(_ repeated: Set<EventPlace>) -> BoundBatch {
+        guard !repeated.isEmpty else { return self }
+        var copy = self
+        copy.events = events.filter { event in
+            let number = event.payload.origin?.number ?? 0
+            return !repeated.contains(EventPlace(offset: event.message.offset, number: number))
+        }
+        copy.delegated = delegated.filter { !repeated.contains($0.event.place) }
+        return copy
+    }
+
+    /// The models whose events have an effect here.
+    var models: Set<String> {
+        parts.reduce(into: []) { models, part in
+            models.formUnion(part.layouts.map(\.table.model))
+            models.formUnion(part.delegated.map(\.kind.model))
+        }
+    }
+}

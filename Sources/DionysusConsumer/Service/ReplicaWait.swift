@@ -1,0 +1,66 @@
+import Dionysus
+
+/// How a worker writes a batch, and waits for a replica that can't be written.
+extension PartitionWorker {
+    /// Applies a batch with what has been made of it ahead, and waits for its replica if that is necessary.
+    func apply(_ batch: MessageBatch, _ cursor: OffsetCursor, _ memory: Memory) async throws -> AppliedBatch {
+        let end: BatchEnd
+        do {
+            defer { memory.memory?.release() }
+            end = try await slots.use {
+                try await pipeline.applyOrPark(batch, from: cursor, prepared: memory.prepared)
+            }
+        }
+        switch end {
+        case .stored(let stored): return .stored(stored)
+        case .positionLost: return .positionLost
+        case .outage(let error, let cursor): return try await apply(batch, from: cursor, after: error)
+        }
+    }
+
+    /// Waits until the replica can be written, and holds neither a slot nor memory meanwhile, so that other partitions go
+    /// on.
+    private func apply(
+        _ batch: MessageBatch,
+        from start: OffsetCursor,
+        after outage: DionysusError
+    ) async throws -> AppliedBatch {
+        noteStanding(1)
+        defer { noteStanding(-1) }
+        ahead.giveUp()
+        await readAhead.readOn(member)
+        var (error, cursor) = (outage, start)
+        var failures = 0
+        var trouble: Trouble?
+        defer { pipeline.telemetry.recovered(from: trouble) }
+        while !queue.isClosed {
+            failures += 1
+            pipeline.catalogue.forget()
+            pipeline.telemetry.failed(error.waitedFor, to: "write a batch", partition, attempt: failures, &trouble)
+            try await pipeline.retry.pause(afterFailures: failures)
+            guard let rest = batch.following(cursor.stored) else { return .stored(cursor.stored) }
+            let end: BatchEnd
+            do {
+                let memory = try await ahead.reserve(rest.messages.workingSize)
+                defer { memory.release() }
+                end = try await slots.use { [cursor] in try await pipeline.applyOrPark(rest, from: cursor) }
+            }
+            switch end {
+            case .stored(let stored):
+                pipeline.telemetry.written(partition, after: error)
+                return .stored(stored)
+            case .positionLost: return .positionLost
+            case .outage(let newError, let newCursor): (error, cursor) = (newError, newCursor)
+            }
+        }
+        return .stored(cursor.stored)
+    }
+
+    private func noteStanding(_ change: Int) {
+        let standsStill = stillness.withLock { stillness in
+            stillness.standing += change
+            return stillness.standing >= stillness.of
+        }
+        readAhead.note(standsStill: standsStill, place)
+    }
+}
