@@ -105,7 +105,7 @@ struct AccessTests {
             try await expectRefusal(
                 kafka.bootstrapServers,
                 ["security.protocol": "ssl", "enable.ssl.certificate.verification": "false"],
-                says: "TLS is not spoken there"
+                says: "it does not speak TLS on this port"
             )
         }
     }
@@ -121,7 +121,7 @@ struct AccessTests {
         try await TLSServer.with { server in
             let settings = ["security.protocol": "ssl", "ssl.ca.location": server.authority]
             let address = server.address.replacing("localhost", with: "127.0.0.1")
-            try await expectRefusal(address, settings, says: "a host that stands in its certificate")
+            try await expectRefusal(address, settings, says: "a host in its certificate")
         }
     }
 
