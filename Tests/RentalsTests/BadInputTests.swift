@@ -130,7 +130,7 @@ struct BadInputTests {
             let result = try await secret.run("config", "--json")
             #expect(!(result.output + result.errors).contains("hush"), "\(result.output)\(result.errors)")
             guard let shown = pair.shown else {
-                #expect(result.status == 1 && result.errors.contains("\(name) must be settings"))
+                #expect(result.status == 1 && result.errors.contains("\(name) must be broker client settings"))
                 return
             }
             let report = try JSON(parsing: Array(result.output.utf8))
