@@ -52,7 +52,6 @@ struct Measurement: Sendable {
     let ratios: [Double]?
 
     /// The measurements of a benchmark's figures.
-    /// - Parameter runs: What each run gave.
     static func measurements(of benchmark: Benchmark, runs: [[Double]]) -> [Measurement] {
         benchmark.figures.indices.map { index in
             let figure = benchmark.figures[index]

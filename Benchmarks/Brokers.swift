@@ -28,8 +28,6 @@ func withKafkaServers<T>(roundTrip: Duration = .zero, _ body: (String) async thr
 
 /// A Kafka with one topic that is new there.
 /// - Parameters:
-///   - name: The topic's name.
-///   - partitions: How many partitions it has.
 ///   - body: Is given where the brokers are, and what stands before the topic's name so that it is new.
 func withKafkaTopic<T>(
     _ name: String,

@@ -187,7 +187,6 @@ private final class ArrivalTimes: Sendable {
     private let state: Mutex<(left: Int, first: ContinuousClock.Instant?, last: ContinuousClock.Instant?)>
 
     /// - Parameters:
-    ///   - count: How many come.
     ///   - start: What counts as the first; nil for itself.
     init(of count: Int, from start: ContinuousClock.Instant?) { state = Mutex((count, start, nil)) }
 

@@ -15,9 +15,7 @@ struct ReplicatedStream: Sendable {
 
     /// Sends an event of every record.
     /// - Parameters:
-    ///   - change: What the event tells of.
     ///   - version: The version of the records.
-    ///   - broker: Where it goes.
     ///   - prefix: What stands before the topic's name.
     ///   - partitions: How many partitions the records are spread over.
     ///   - settings: Settings of the broker's client.

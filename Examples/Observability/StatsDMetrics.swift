@@ -23,7 +23,6 @@ public struct StatsDMetrics: MetricsFactory {
     /// Creates the factory.
     /// - Parameters:
     ///   - host: The agent's IPv4 address.
-    ///   - port: Its port.
     ///   - namespace: Stands before every name, with a dot between; empty for none.
     ///   - tags: Whether dimensions are sent as Datadog's tags; plain StatsD has none.
     /// - Throws: ``StatsDError`` for an address that is none, and when the system gives no socket.

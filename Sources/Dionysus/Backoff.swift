@@ -6,9 +6,6 @@ public struct Backoff: Sendable {
     public var maximum: Duration
 
     /// Creates a backoff.
-    /// - Parameters:
-    ///   - initial: The first wait.
-    ///   - maximum: The longest wait.
     public init(initial: Duration, maximum: Duration) {
         self.initial = initial
         self.maximum = maximum
@@ -25,7 +22,6 @@ public struct Backoff: Sendable {
     /// Runs an operation until it succeeds or fails for good.
     /// - Parameters:
     ///   - isWorthwhile: Whether to try again after a failure.
-    ///   - operation: The operation.
     /// - Returns: What the operation returns.
     /// - Throws: An error that isn't retriable, the last one when it isn't worthwhile any more, or `CancellationError`.
     public func retrying<T: Sendable>(

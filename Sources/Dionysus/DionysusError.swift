@@ -11,7 +11,6 @@ public struct DionysusError: Error, Sendable, CustomStringConvertible, CustomDeb
         public let description: String
 
         /// Creates a code.
-        /// - Parameter name: The stable name of the code.
         public init(_ name: String) { description = name }
 
         /// A setting is unknown, missing or contradicts another.
@@ -78,11 +77,7 @@ public struct DionysusError: Error, Sendable, CustomStringConvertible, CustomDeb
 
     /// Creates an error.
     /// - Parameters:
-    ///   - code: The kind of failure.
-    ///   - message: What happened, and where.
-    ///   - advice: What to do about it.
     ///   - isRetriable: Whether the same may succeed later without help.
-    ///   - underlying: The error this one was made from.
     public init(
         _ code: Code,
         _ message: String,

@@ -6,9 +6,6 @@ public struct ConformanceFailure: Error, Sendable, CustomStringConvertible {
     public var actual: String
 
     /// Creates a failure.
-    /// - Parameters:
-    ///   - expected: What should have happened.
-    ///   - actual: What happened instead.
     public init(expected: String, actual: String) {
         self.expected = expected
         self.actual = actual

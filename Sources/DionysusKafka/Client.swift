@@ -17,9 +17,7 @@ struct Client: @unchecked Sendable {
     /// Makes a client.
     /// - Parameters:
     ///   - type: Producer or consumer.
-    ///   - settings: What it is configured with.
     ///   - events: The kinds of event it reports, besides log lines, errors and statistics.
-    ///   - logger: Where its log lines go.
     /// - Throws: ``DionysusError`` with code `configuration` for settings that are wrong or contradict each other.
     init(_ type: rd_kafka_type_t, settings: ClientSettings, events: Int32, logger: Logger) throws {
         let configuration = try settings.makeConfiguration(

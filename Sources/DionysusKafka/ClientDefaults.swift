@@ -50,7 +50,6 @@ extension ClientSettings {
 
     /// The settings of a consumer.
     /// - Parameters:
-    ///   - options: How it reads.
     ///   - cluster: The user's settings for all clients.
     ///   - partitions: How many partitions share what may be held in memory.
     static func consumer(

@@ -32,7 +32,6 @@ final class ConsumerSession {
 
     /// Takes a client over.
     /// - Parameters:
-    ///   - client: The client.
     ///   - inbox: What its user asks for.
     ///   - events: Where its log lines and statistics go.
     ///   - metadata: The text that stands beside committed offsets.

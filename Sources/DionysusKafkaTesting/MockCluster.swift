@@ -71,9 +71,6 @@ public final class MockCluster: Sendable {
     }
 
     /// Creates a topic.
-    /// - Parameters:
-    ///   - name: The topic's name.
-    ///   - partitions: How many partitions it has.
     /// - Throws: ``DionysusError`` with code `conflict` if it exists.
     public func createTopic(_ name: String, partitions: Int32 = 4) throws {
         try perform("create the topic '\(name)'") { rd_kafka_mock_topic_create($0, name, partitions, 1) }
@@ -81,7 +78,6 @@ public final class MockCluster: Sendable {
 
     /// Lets the next requests of a kind fail.
     /// - Parameters:
-    ///   - request: The kind of request.
     ///   - codes: Kafka's error codes, one for each request to fail; -195 (`_TRANSPORT`) cuts the connection.
     public func fail(_ request: Request, with codes: [Int32]) {
         let errors = codes.map { rd_kafka_resp_err_t(rawValue: $0) }
@@ -91,14 +87,12 @@ public final class MockCluster: Sendable {
     }
 
     /// Takes back what is left of ``fail(_:with:)``.
-    /// - Parameter request: The kind of request.
     public func clearFailures(_ request: Request) {
         withCluster { rd_kafka_mock_clear_request_errors($0, request.rawValue) }
     }
 
     /// Lets every request for a topic fail.
     /// - Parameters:
-    ///   - topic: The topic's name.
     ///   - code: Kafka's error code; zero ends it.
     public func setError(_ code: Int32, of topic: String) {
         withCluster { rd_kafka_mock_topic_set_error($0, topic, rd_kafka_resp_err_t(rawValue: code)) }
@@ -107,7 +101,6 @@ public final class MockCluster: Sendable {
     /// Sets how long each answer of a broker takes.
     /// - Parameters:
     ///   - duration: The time; zero for none.
-    ///   - broker: The broker's number.
     /// - Throws: ``DionysusError`` with code `notFound` if there is no such broker.
     public func setRoundTrip(_ duration: Duration, of broker: Int32) throws {
         try perform("set the round trip of broker \(broker)") {
@@ -116,14 +109,12 @@ public final class MockCluster: Sendable {
     }
 
     /// Cuts a broker's connections and takes no new ones.
-    /// - Parameter broker: The broker's number.
     /// - Throws: ``DionysusError`` with code `notFound` if there is no such broker.
     public func stopBroker(_ broker: Int32) throws {
         try perform("stop broker \(broker)") { rd_kafka_mock_broker_set_down($0, broker) }
     }
 
     /// Lets a stopped broker take connections again.
-    /// - Parameter broker: The broker's number.
     /// - Throws: ``DionysusError`` with code `notFound` if there is no such broker.
     public func startBroker(_ broker: Int32) throws {
         try perform("start broker \(broker)") { rd_kafka_mock_broker_set_up($0, broker) }

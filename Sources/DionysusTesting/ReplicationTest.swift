@@ -33,13 +33,10 @@ public struct ReplicationTest: Sendable {
 
     /// Runs a body with a producer and a consumer.
     /// - Parameters:
-    ///   - producer: What is published.
-    ///   - consumer: What is kept.
     ///   - database: Which databases there are. SQLite by default.
     ///   - settings: How both sides work.
     ///   - source: Creates the application's tables in the source.
     ///   - replica: Creates the tables of the replica.
-    ///   - body: The test.
     /// - Throws: What the body throws; ``Dionysus/DionysusError`` with code `declaration` when a declaration does not
     ///   fit its database, and as databases do.
     @discardableResult
@@ -58,11 +55,8 @@ public struct ReplicationTest: Sendable {
 
     /// Runs a body with a producer alone.
     /// - Parameters:
-    ///   - producer: What is published.
     ///   - database: Which database there is. SQLite by default.
-    ///   - settings: How it works.
     ///   - source: Creates the application's tables in the source.
-    ///   - body: The test.
     /// - Throws: What the body throws, and as with both sides.
     @discardableResult
     public init(
@@ -78,11 +72,8 @@ public struct ReplicationTest: Sendable {
 
     /// Runs a body with a consumer alone, which reads what the test delivers.
     /// - Parameters:
-    ///   - consumer: What is kept.
     ///   - database: Which database there is. SQLite by default.
-    ///   - settings: How it works.
     ///   - replica: Creates the tables of the replica.
-    ///   - body: The test.
     /// - Throws: What the body throws, and as with both sides.
     @discardableResult
     public init(

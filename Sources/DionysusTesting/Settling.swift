@@ -63,13 +63,11 @@ extension ReplicationTest {
     /// Sends messages, as another application would, and applies them together with whatever is in the topics.
     ///
     /// Messages of one partition are applied in their order; all of them come in one batch.
-    /// - Parameter messages: The messages.
     /// - Throws: What sending and the consumer throw; a message that can't be applied is no error, but is found by
     ///   ``failures()``.
     public func deliver(_ messages: TestMessage...) async throws { try await deliver(messages) }
 
     /// Sends messages, as another application would, and applies them together with whatever is in the topics.
-    /// - Parameter messages: The messages.
     /// - Throws: As ``deliver(_:)-(TestMessage...)``.
     public func deliver(_ messages: [TestMessage]) async throws {
         let client = broker.client()

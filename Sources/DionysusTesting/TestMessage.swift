@@ -21,9 +21,6 @@ public struct TestMessage: Sendable {
 
     /// A message with one event.
     /// - Parameters:
-    ///   - event: The event's name.
-    ///   - model: The model's name.
-    ///   - topic: The full name of the topic.
     ///   - payloads: The payloads of the event's records.
     ///   - version: The version of its snapshot; nil leaves the header out, and the records' times decide what is newer.
     public init(
@@ -48,10 +45,6 @@ public struct TestMessage: Sendable {
     }
 
     /// A message of any bytes.
-    /// - Parameters:
-    ///   - value: The value; nil is a tombstone.
-    ///   - key: The message key.
-    ///   - topic: The full name of the topic.
     public init(value: [UInt8]?, key: String?, in topic: String) {
         self.topic = topic
         self.key = key

@@ -118,7 +118,6 @@ actor System {
 
     /// Runs a body on a new system.
     /// - Parameters:
-    ///   - kind: What it runs on.
     ///   - settings: Settings of all processes.
     ///   - onSmallDisks: Whether the embedded system's files are to stand on file systems that can be filled.
     static func with<T: Sendable>(
@@ -333,9 +332,7 @@ actor System {
 
     /// Starts a process.
     /// - Parameters:
-    ///   - role: What it does.
     ///   - options: More arguments for it.
-    ///   - settings: More settings for it.
     ///   - places: Where it connects to; by default where all do.
     @discardableResult
     func start(

@@ -19,7 +19,6 @@ public final class FakeKafka: Sendable {
     private let listener: Mutex<(any Channel)?>
 
     /// Begins to listen.
-    /// - Parameter script: How it answers.
     public init(_ script: Script = Script()) async throws {
         let desk = Desk(script)
         let channel = try await Self.listen(on: 0, loops, desk)

@@ -28,7 +28,6 @@ public struct RecordBatch: Sendable {
 
     /// Records without headers.
     /// - Parameters:
-    ///   - records: Their keys and values.
     ///   - producer: The transactional producer whose transaction they belong to, if there is one.
     ///   - milliseconds: Their time, since 1970.
     public static func records(

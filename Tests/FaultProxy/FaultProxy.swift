@@ -52,7 +52,6 @@ public final class FaultProxy: Sendable {
     /// Begins to listen.
     /// - Parameters:
     ///   - host: The server's host, a numeric address.
-    ///   - port: The server's port.
     ///   - advertisesItself: Whether the server's address in its replies is replaced by the proxy's, for a broker that
     ///     tells its clients where to connect to.
     public init(host: String, port: Int, advertisesItself: Bool = false) async throws {

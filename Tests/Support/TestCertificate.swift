@@ -7,9 +7,7 @@ package struct TestCertificate: Sendable {
 
     /// Makes one.
     /// - Parameters:
-    ///   - name: Its files' names, without their endings.
     ///   - directory: Where its files are put.
-    ///   - host: The host that it is for.
     package init(_ name: String, in directory: String, host: String = "localhost") async throws {
         file = "\(directory)/\(name).pem"
         key = "\(directory)/\(name).key"

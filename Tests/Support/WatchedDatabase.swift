@@ -14,7 +14,6 @@ public final class WatchedDatabase: CapturingDatabase {
 
     /// Watches a database.
     /// - Parameters:
-    ///   - base: The database.
     ///   - beforeEach: Called before each statement; then statements are run one by one.
     public init(_ base: any CapturingDatabase, beforeEach: (@Sendable (String) -> Void)? = nil) {
         self.base = base

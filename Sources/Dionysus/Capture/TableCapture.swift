@@ -12,9 +12,6 @@ public struct TableCapture: Sendable, Hashable {
     public var observed: ObservedCapture?
 
     /// Creates a capture that writes nothing yet.
-    /// - Parameters:
-    ///   - table: The table whose changes are captured.
-    ///   - primaryKey: Its primary key column.
     public init(table: String, primaryKey: String) {
         self.table = table
         self.primaryKey = primaryKey
@@ -52,9 +49,6 @@ public struct RecordCapture: Sendable, Hashable {
         }
 
         /// Creates a topic.
-        /// - Parameters:
-        ///   - name: The topic's full name.
-        ///   - partitionKey: What a row gets as partition key.
         public init(name: String, partitionKey: PartitionKey) {
             self.name = name
             self.partitionKey = partitionKey
@@ -122,10 +116,6 @@ public struct AffectedCapture: Sendable, Hashable {
     public var columns: [String]?
 
     /// Creates a capture.
-    /// - Parameters:
-    ///   - record: The records that are published, as updated.
-    ///   - path: The way from the captured table to the records' table: at least one step.
-    ///   - columns: The columns of which one must change; nil for any.
     public init(record: RecordCapture, path: [AssociationHop], columns: [String]?) {
         self.record = record
         self.path = path
@@ -143,10 +133,6 @@ public struct ObservedCapture: Sendable, Hashable {
     public var columns: [String]
 
     /// Creates a capture.
-    /// - Parameters:
-    ///   - modelName: The model's name: the row's `resource_class`.
-    ///   - singular: The model's name in snake case.
-    ///   - columns: The observed columns, sorted.
     public init(modelName: String, singular: String, columns: [String]) {
         self.modelName = modelName
         self.singular = singular

@@ -1,6 +1,5 @@
 extension DatabaseValue {
     /// A document with what a value encodes, for values that are objects: structures and dictionaries.
-    /// - Parameter value: The value.
     /// - Throws: What the value's encoding throws, and ``DionysusError`` with code `typeMismatch` for a number that JSON can't
     ///   express.
     public static func document(_ value: some Encodable) throws -> DatabaseValue {

@@ -33,7 +33,6 @@ package final class MemberEncoder {
 
     /// The place of a member.
     /// - Parameters:
-    ///   - name: Its name.
     ///   - hint: Where it probably is: records of one type mostly encode their members in the same order.
     package func index(of name: String, hint: Int) -> Int? {
         if hint < names.count, names[hint] == name { return hint }
@@ -47,9 +46,7 @@ package final class MemberEncoder {
 
     /// Writes a member.
     /// - Parameters:
-    ///   - index: Its place.
     ///   - scale: For a decimal number: how many digits are behind the point.
-    ///   - writer: Where to.
     package func write(_ index: Int, scaledTo scale: Int?, into writer: inout JSONWriter) {
         let json = json(index)
         if let scale, let decimal = ExactDecimal(json: json), decimal.scale != scale {
@@ -61,10 +58,8 @@ package final class MemberEncoder {
 
     /// Writes a value that is no member.
     /// - Parameters:
-    ///   - value: The value.
     ///   - name: The name of the attribute that it is, for messages.
     ///   - scale: For a decimal number: how many digits are behind the point.
-    ///   - writer: Where to.
     package func write(
         _ value: some Encodable,
         named name: String,

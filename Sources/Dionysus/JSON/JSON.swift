@@ -36,9 +36,6 @@ public enum JSON: Sendable, Hashable {
             public var value: JSON
 
             /// Creates a member.
-            /// - Parameters:
-            ///   - name: The name.
-            ///   - value: The value.
             public init(_ name: String, _ value: JSON) {
                 self.name = name
                 self.value = value
@@ -49,7 +46,6 @@ public enum JSON: Sendable, Hashable {
         public var members: [Member]
 
         /// Creates an object.
-        /// - Parameter members: The members in their order.
         public init(_ members: [Member] = []) { self.members = members }
 
         /// Creates an object.
@@ -61,7 +57,6 @@ public enum JSON: Sendable, Hashable {
         /// The value under a name; of several, the last.
         ///
         /// Setting nil removes the member.
-        /// - Parameter name: The name.
         public subscript(name: String) -> JSON? {
             get { members.last { $0.name == name }?.value }
             set {
@@ -81,7 +76,6 @@ public enum JSON: Sendable, Hashable {
 
 extension JSON {
     /// The value under a name, if this is an object that has it.
-    /// - Parameter name: The name.
     public subscript(name: String) -> JSON? {
         guard case .object(let object) = self else { return nil }
         return object[name]

@@ -32,7 +32,6 @@ public final class MemoryBudget: Sendable {
     private let state = Mutex(State())
 
     /// Creates a budget of which nothing is reserved.
-    /// - Parameter bytes: Its size.
     public init(bytes: Int = MemoryBudget.standardSize) { size = max(1, bytes) }
 
     /// Creates a budget of which nothing is reserved.

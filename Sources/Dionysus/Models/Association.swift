@@ -18,10 +18,6 @@ public struct AssociationHop: Sendable, Hashable {
         public let value: String
 
         /// Creates a condition.
-        /// - Parameters:
-        ///   - side: Where the column is.
-        ///   - column: The column.
-        ///   - value: The value it must have.
         public init(_ side: Side, _ column: String, _ value: String) {
             self.side = side
             self.column = column
@@ -39,11 +35,6 @@ public struct AssociationHop: Sendable, Hashable {
     public let condition: Condition?
 
     /// Creates a step.
-    /// - Parameters:
-    ///   - column: The column on this side.
-    ///   - otherTable: The other table.
-    ///   - otherColumn: The column on the other side.
-    ///   - condition: What else must hold for two rows to belong together.
     public init(column: String, otherTable: String, otherColumn: String, condition: Condition? = nil) {
         self.column = column
         self.otherTable = otherTable
@@ -96,14 +87,12 @@ public struct ToOneAssociation<Source: Model, Target: Model>: Association {
     public let description: AssociationDescription
 
     /// Follows another association from the target on.
-    /// - Parameter next: An association of the target.
     /// - Returns: The chain of both.
     public func then<End: Model>(_ next: ToOneAssociation<Target, End>) -> ToOneAssociation<Source, End> {
         ToOneAssociation<Source, End>(description: description.appending(next.description))
     }
 
     /// Follows another association from the target on.
-    /// - Parameter next: An association of the target.
     /// - Returns: The chain of both.
     public func then<End: Model>(_ next: ToManyAssociation<Target, End>) -> ToManyAssociation<Source, End> {
         ToManyAssociation<Source, End>(description: description.appending(next.description))
@@ -115,14 +104,12 @@ public struct ToManyAssociation<Source: Model, Target: Model>: Association {
     public let description: AssociationDescription
 
     /// Follows another association from the targets on.
-    /// - Parameter next: An association of the target.
     /// - Returns: The chain of both.
     public func then<End: Model>(_ next: ToOneAssociation<Target, End>) -> ToManyAssociation<Source, End> {
         ToManyAssociation<Source, End>(description: description.appending(next.description))
     }
 
     /// Follows another association from the targets on.
-    /// - Parameter next: An association of the target.
     /// - Returns: The chain of both.
     public func then<End: Model>(_ next: ToManyAssociation<Target, End>) -> ToManyAssociation<Source, End> {
         ToManyAssociation<Source, End>(description: description.appending(next.description))
@@ -160,7 +147,6 @@ extension AssociationDescription {
 extension Model {
     /// Declares that a record holds another's primary key.
     /// - Parameters:
-    ///   - target: The other model.
     ///   - foreignKey: The attribute of this model that holds the key.
     /// - Returns: The association.
     public static func belongsTo<Target: Model>(
@@ -185,7 +171,6 @@ extension Model {
 
     /// Declares that at most one other record holds this one's primary key.
     /// - Parameters:
-    ///   - target: The other model.
     ///   - foreignKey: The attribute of the other model that holds the key.
     /// - Returns: The association.
     public static func hasOne<Target: Model>(
@@ -197,7 +182,6 @@ extension Model {
 
     /// Declares that other records hold this one's primary key.
     /// - Parameters:
-    ///   - target: The other model.
     ///   - foreignKey: The attribute of the other model that holds the key.
     /// - Returns: The association.
     public static func hasMany<Target: Model>(
@@ -209,7 +193,6 @@ extension Model {
 
     /// Declares that at most one other record holds this one's model name and primary key.
     /// - Parameters:
-    ///   - target: The other model.
     ///   - foreignKey: The attribute of the other model that holds the key.
     ///   - foreignType: The attribute of the other model that holds the model's name.
     /// - Returns: The association.
@@ -225,7 +208,6 @@ extension Model {
 
     /// Declares that other records hold this one's model name and primary key.
     /// - Parameters:
-    ///   - target: The other model.
     ///   - foreignKey: The attribute of the other model that holds the key.
     ///   - foreignType: The attribute of the other model that holds the model's name.
     /// - Returns: The association.
@@ -240,9 +222,6 @@ extension Model {
     }
 
     /// Declares that others are reached through records between.
-    /// - Parameters:
-    ///   - through: The association with the records between.
-    ///   - source: Their association with the others.
     /// - Returns: The association.
     public static func hasMany<Middle: Model, Target: Model>(
         through: ToManyAssociation<Self, Middle>,
@@ -250,9 +229,6 @@ extension Model {
     ) -> ToManyAssociation<Self, Target> { through.then(source) }
 
     /// Declares that others are reached through records between, each of which has many.
-    /// - Parameters:
-    ///   - through: The association with the records between.
-    ///   - source: Their association with the others.
     /// - Returns: The association.
     public static func hasMany<Middle: Model, Target: Model>(
         through: ToManyAssociation<Self, Middle>,
@@ -260,9 +236,6 @@ extension Model {
     ) -> ToManyAssociation<Self, Target> { through.then(source) }
 
     /// Declares that one other is reached through a record between.
-    /// - Parameters:
-    ///   - through: The association with the record between.
-    ///   - source: Its association with the other.
     /// - Returns: The association.
     public static func hasOne<Middle: Model, Target: Model>(
         through: ToOneAssociation<Self, Middle>,

@@ -10,9 +10,6 @@ public struct ColumnCondition: Sendable, Hashable {
     public let values: [String]
 
     /// Creates a condition, which no row fulfils whose column is null.
-    /// - Parameters:
-    ///   - column: The column.
-    ///   - values: The values, as texts: a number's digits, `true` or `false`.
     public init(_ column: String, isAnyOf values: [String]) {
         self.column = column
         self.values = values
@@ -45,9 +42,6 @@ public struct ColumnCondition: Sendable, Hashable {
     }
 
     /// The condition in a statement.
-    /// - Parameters:
-    ///   - alias: The table's alias.
-    ///   - dialect: The database's dialect.
     package func sql(_ alias: SQL, _ dialect: any SQLDialect) -> SQL {
         let texts = dialect.enforcesTypes ? values : valuesWithNumbers
         return dialect.isAny(

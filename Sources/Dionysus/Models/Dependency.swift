@@ -15,9 +15,6 @@ public struct DependencyDescription: Sendable, Hashable {
     public let dependencies: [DependencyDescription]
 
     /// Creates a description.
-    /// - Parameters:
-    ///   - association: The way to the records.
-    ///   - dependencies: What is published with each of them.
     public init(_ association: AssociationDescription, with dependencies: [DependencyDescription] = []) {
         self.association = association
         self.dependencies = dependencies

@@ -13,7 +13,6 @@ public struct Inflection: Sendable, Hashable {
         /// Creates a rule.
         /// - Parameters:
         ///   - ending: The ending of a word, in lower case.
-        ///   - replacement: What takes its place.
         public init(_ ending: String, _ replacement: String) {
             self.ending = ending
             self.replacement = replacement
@@ -44,7 +43,6 @@ public struct Inflection: Sendable, Hashable {
     // MARK: Number
 
     /// `bookings_fee` becomes `bookings_fees`.
-    /// - Parameter singular: A singular in snake case.
     /// - Returns: Its plural.
     public func plural(of singular: String) -> String {
         inflected(
@@ -58,7 +56,6 @@ public struct Inflection: Sendable, Hashable {
     /// `bookings_fees` becomes `bookings_fee`.
     ///
     /// It leads back from the plurals of most words, and from those that it doesn't, ActiveSupport doesn't either.
-    /// - Parameter plural: A plural in snake case.
     /// - Returns: Its singular.
     public func singular(of plural: String) -> String {
         inflected(
@@ -107,18 +104,15 @@ public struct Inflection: Sendable, Hashable {
 
     /// `BookingsFee` and `bookingsFee` become `bookings_fee`, `accountID` becomes `account_id`, `Crm::Contact` becomes
     /// `crm_contact`.
-    /// - Parameter name: A name in camel case.
     /// - Returns: The name in snake case.
     public static func underscored(_ name: String) -> String { Inflection().underscored(name) }
 
     /// `bookings_fee` becomes `BookingsFee`.
-    /// - Parameter name: A name in snake case.
     /// - Returns: The name in camel case, beginning with a capital.
     public static func camelized(_ name: String) -> String { Inflection().camelized(name) }
 
     /// `BookingsFee` and `bookingsFee` become `bookings_fee`, `accountID` becomes `account_id`, `Crm::Contact` becomes
     /// `crm_contact`; with the acronym `RESTful`, `RESTfulRoute` becomes `restful_route`.
-    /// - Parameter name: A name in camel case.
     /// - Returns: The name in snake case.
     public func underscored(_ name: String) -> String {
         let characters = acronyms.isEmpty ? Array(name.utf8) : withoutAcronyms(Array(name.utf8))
@@ -179,7 +173,6 @@ public struct Inflection: Sendable, Hashable {
     }
 
     /// `bookings_fee` becomes `BookingsFee`; with the acronym `HTML`, `my_html` becomes `MyHTML`.
-    /// - Parameter name: A name in snake case.
     /// - Returns: The name in camel case, beginning with a capital.
     public func camelized(_ name: String) -> String {
         let known = Dictionary(acronyms.map { ($0.lowercased(), $0) }, uniquingKeysWith: { first, _ in first })

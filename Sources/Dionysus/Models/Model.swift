@@ -77,7 +77,6 @@ public struct ModelDescription: Sendable, Hashable, CustomStringConvertible {
     let type: any Model.Type
 
     /// Describes a model.
-    /// - Parameter type: The model.
     public init(_ type: any Model.Type) {
         name = type.modelName
         table = type.tableName

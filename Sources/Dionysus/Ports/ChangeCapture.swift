@@ -45,7 +45,6 @@ public protocol OutboxSupport: Sendable {
 
     /// The statements that (re)create what depends on the number of lanes: the index of unpublished rows by lane, by
     /// ``OutboxStage`` and by id, and that of failed rows by lane and by the time of their next attempt.
-    /// - Parameter lanes: How many lanes there are.
     func laneIndexes(lanes: Int) -> [SQL]
 
     /// The statements that remove everything that ``creation()`` and ``laneIndexes(lanes:)`` made.
@@ -91,7 +90,6 @@ public protocol OutboxSupport: Sendable {
     /// The last of them returns a row while the mark may have to move further without new rows.
     /// - Parameters:
     ///   - lane: The lane, whose lock the caller holds in the transaction.
-    ///   - lanes: How many lanes there are.
     func advanceLowWaterMark(ofLane lane: Int, lanes: Int) -> [SQL]
 
     /// The statement that tells waiting relays of rows which were inserted without a trigger, in their transaction;
@@ -142,7 +140,6 @@ public struct CaptureRequest: Sendable {
 
     /// Creates a request.
     /// - Parameters:
-    ///   - tables: The tables whose changes are captured.
     ///   - suppressionRole: The role whose members may suppress capture; nil for the role that owns the outbox.
     public init(tables: [TableCapture], suppressionRole: String? = nil) {
         self.tables = tables
@@ -182,9 +179,7 @@ public struct CaptureDifference: Sendable {
 
     /// Creates a difference.
     /// - Parameters:
-    ///   - fault: What is wrong, and what to do about it.
     ///   - change: What migrating does, in the past tense.
-    ///   - statements: The statements that change it, in one transaction.
     public init(fault: String, change: String, statements: [SQL]) {
         self.fault = fault
         self.change = change

@@ -27,7 +27,6 @@ public protocol Database: Sendable {
     ///
     /// PostgreSQL holds a transaction open that has locked a row; SQLite holds a lock on a file and no transaction.
     /// - Parameters:
-    ///   - resource: What to lock.
     ///   - idleTimeout: How long the server lets the lease stand idle before it ends it.
     /// - Returns: The lease, or nil if somebody else holds the lock.
     /// - Throws: ``DionysusError`` as for ``transaction(_:_:)``.
@@ -35,7 +34,6 @@ public protocol Database: Sendable {
 
     /// Takes a lock, and runs statements under it, in the same round trip where the database can.
     /// - Parameters:
-    ///   - resource: What to lock.
     ///   - idleTimeout: How long the server lets the lease stand idle before it ends it.
     ///   - statements: The statements, which must do no harm where the lock was not to be had.
     /// - Returns: The lease and a result per statement, or nil if somebody else holds the lock.
@@ -85,7 +83,6 @@ public struct LeasedResource: Sendable {
 
     /// Creates a resource.
     /// - Parameters:
-    ///   - name: The name of the lock: letters, digits and dashes.
     ///   - lockingQuery: A query that locks one row and returns it, or returns none.
     public init(name: String, lockingQuery: SQL) {
         self.name = name
@@ -99,14 +96,12 @@ public protocol Lease: Sendable {
     ///
     /// On PostgreSQL they belong to the transaction that holds the lock and last when it is released;
     /// on SQLite each call is a transaction of its own. After an error the lease can only be abandoned.
-    /// - Parameter body: The statements.
     /// - Returns: What the body returns.
     /// - Throws: What the body throws, and ``DionysusError`` as for a transaction; `databaseUnavailable` means that
     ///   the lock may be lost.
     func perform<T: Sendable>(_ body: @escaping @Sendable (inout Transaction) throws -> T) async throws -> T
 
     /// Runs the last statements, makes everything durable and gives the lock back.
-    /// - Parameter body: The last statements.
     /// - Returns: What the body returns.
     /// - Throws: As ``perform(_:)``.
     func release<T: Sendable>(_ body: @escaping @Sendable (inout Transaction) throws -> T) async throws -> T

@@ -9,7 +9,6 @@ public protocol ErrorHandler: Sendable {
     ///
     /// It is called on the task that does the work, so it should return soon.
     /// - Parameters:
-    ///   - error: What happened.
     ///   - context: What was being done.
     func handle(_ error: any Error, _ context: ErrorContext)
 }
@@ -82,7 +81,6 @@ public struct LoggingErrorHandler: ErrorHandler {
     private let logger: Logger
 
     /// Creates a handler.
-    /// - Parameter logger: Where it logs to.
     public init(_ logger: Logger) { self.logger = logger }
 
     public func handle(_ error: any Error, _ context: ErrorContext) {

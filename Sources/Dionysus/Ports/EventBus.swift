@@ -11,14 +11,12 @@ public protocol BusEvent: Sendable {
 /// ``InProcessEventBus`` is the one that is used unless another is given.
 public protocol EventBus: Sendable {
     /// Whether somebody is interested in a kind of event; if not, none is made.
-    /// - Parameter event: The kind.
     func isObserved(_ event: any BusEvent.Type) -> Bool
 
     /// Tells those who are interested.
     ///
     /// The service that calls it waits until it returns.
     /// - Parameters:
-    ///   - event: The event.
     ///   - report: Called with each error, for the service's error handler. What was done is not undone by one.
     func publish(_ event: any BusEvent, reporting report: @Sendable (any Error) -> Void) async
 }
@@ -43,7 +41,6 @@ public final class InProcessEventBus: EventBus {
 
     /// Subscribes to a kind of event.
     /// - Parameters:
-    ///   - event: The kind.
     ///   - handler: Called with each event. What it throws goes to the error handler of the service.
     public func subscribe<Event: BusEvent>(
         to event: Event.Type,

@@ -3,7 +3,6 @@ public protocol Heartbeat: Sendable {
     /// Takes note of how the service is.
     ///
     /// It is called often, must return soon and never fails.
-    /// - Parameter vital: How the service is.
     func record(_ vital: VitalSign)
 }
 
@@ -30,8 +29,6 @@ public struct VitalSign: Sendable, Hashable {
 
     /// Creates a sign of life.
     /// - Parameters:
-    ///   - state: Where the service is in its life.
-    ///   - problem: What keeps it from doing its work, if something does.
     ///   - madeProgress: Whether it still gets on.
     public init(_ state: State, problem: String? = nil, madeProgress: Bool = true) {
         self.state = state

@@ -6,9 +6,6 @@ public struct MessageHeader: Sendable, Hashable {
     public var value: [UInt8]
 
     /// Creates a header.
-    /// - Parameters:
-    ///   - name: The header's name.
-    ///   - value: Its value.
     public init(_ name: String, _ value: [UInt8]) {
         self.name = name
         self.value = value
@@ -60,9 +57,6 @@ public struct Acknowledgement: Sendable, Hashable {
     public var offset: Int64
 
     /// Creates an acknowledgement.
-    /// - Parameters:
-    ///   - partition: The partition.
-    ///   - offset: The offset in it.
     public init(partition: Int32, offset: Int64) {
         self.partition = partition
         self.offset = offset

@@ -7,7 +7,6 @@ public protocol MessageBroker: Sendable {
     var messagingSystem: String { get }
 
     /// Creates a producer.
-    /// - Parameter options: How it sends.
     /// - Returns: The producer. It connects when it first sends.
     /// - Throws: ``DionysusError`` with code `configuration` for settings that don't exist or contradict each other.
     func makeProducer(_ options: ProducerOptions) async throws -> any MessageProducer
@@ -30,13 +29,11 @@ public protocol MessageBroker: Sendable {
     func describeTopics(_ topics: [String]?) async throws -> [TopicDescription]
 
     /// What topics are configured with.
-    /// - Parameter topics: Their names.
     /// - Returns: The configurations of those that exist; what the broker doesn't keep, or doesn't tell, is nil in them.
     /// - Throws: ``DionysusError``, `brokerUnavailable` if the broker can't be reached.
     func configurations(of topics: [String]) async throws -> [String: TopicConfiguration]
 
     /// The bounds of partitions.
-    /// - Parameter partitions: The partitions.
     /// - Returns: For each, its first and its next offset, and for those that have no error.
     /// - Throws: ``DionysusError``, `brokerUnavailable` if the broker can't be reached.
     func offsets(of partitions: [TopicPartition]) async throws -> [TopicPartition: OffsetRange]
@@ -50,7 +47,6 @@ public protocol MessageBroker: Sendable {
 
     /// Where partitions stood at a time.
     /// - Parameters:
-    ///   - partitions: The partitions.
     ///   - time: The time. Kafka's clock has milliseconds; the time is rounded up to them.
     /// - Returns: For each, the offset of its first message whose timestamp is this time or later, or its next offset
     ///   if it has no such message; those that don't exist, or have an error, are left out.
@@ -60,7 +56,6 @@ public protocol MessageBroker: Sendable {
     /// What a group has told of its positions with ``MessageConsumer/commit(_:)``, without joining it.
     /// - Parameters:
     ///   - options: The group, as it is joined.
-    ///   - partitions: The partitions.
     /// - Returns: The positions; none for partitions of which nothing was told. A broker that keeps none returns nothing,
     ///   as by default.
     /// - Throws: ``DionysusError``: `brokerUnavailable` if the broker can't be reached, `configuration` if it does not
@@ -97,7 +92,6 @@ public protocol MessageProducer: Sendable {
     ///
     /// Messages of one partition are written in the order of the batch. A message that is larger than the broker
     /// takes is refused before anything of it is queued. A full queue is waited for.
-    /// - Parameter messages: The messages.
     /// - Returns: A result per message, in the order of the batch. A failure is `messageRejected` (not retriable),
     ///   `unknownTopic` or `topicDenied` (of all messages of the topic), `accessDenied` (of all messages), or
     ///   `brokerUnavailable` (retriable).
@@ -146,22 +140,18 @@ public protocol MessageConsumer: Sendable {
     func start(_ positions: [TopicPartition: StartPosition]) async throws
 
     /// Gives partitions back. This answers ``ConsumerEvent/revoked(_:)``.
-    /// - Parameter partitions: The partitions.
     func release(_ partitions: [TopicPartition]) async throws
 
     /// Continues a partition at another offset; what was buffered of it is dropped.
     /// - Parameters:
-    ///   - partition: An owned partition.
     ///   - position: The place to continue at.
     func seek(_ partition: TopicPartition, to position: StartPosition) async throws
 
     /// Returns no more messages of partitions, without giving them back. What has been fetched of them stays where it is,
     /// and as much is fetched ahead as the adapter may hold.
-    /// - Parameter partitions: Owned partitions.
     func pause(_ partitions: [TopicPartition]) async throws
 
     /// Returns messages of paused partitions again.
-    /// - Parameter partitions: Owned partitions.
     func resume(_ partitions: [TopicPartition]) async throws
 
     /// Tells the broker the group's position, for tools that show lag, with ``ConsumerOptions/metadata``. It is not what

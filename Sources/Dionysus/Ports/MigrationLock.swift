@@ -9,7 +9,6 @@ extension Database {
     /// - Parameters:
     ///   - name: The name of the lock: `rentals:migrate`.
     ///   - logger: Where waiting is told.
-    ///   - body: The statements.
     /// - Returns: What the body returns.
     /// - Throws: What ``transaction(_:_:)`` throws; ``DionysusError`` with code `transactionConflict` when a lock was not to
     ///   be had for about two minutes; `CancellationError`.

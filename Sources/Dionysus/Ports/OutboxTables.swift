@@ -54,7 +54,6 @@ public struct OutboxTables: Sendable, Hashable {
     public var path: String { path(name) }
 
     /// The name of a table beside the outbox, with its schema.
-    /// - Parameter table: The table's own name.
     /// - Returns: `SCHEMA.TABLE`, or the table's own name.
     public func path(_ table: String) -> String { schema.map { "\($0).\(table)" } ?? table }
 
@@ -79,13 +78,9 @@ public struct OutboxTables: Sendable, Hashable {
     public var meta: SQL { beside("dionysus_meta") }
 
     /// A table beside the outbox in a statement.
-    /// - Parameter table: The table's own name.
     public func beside(_ table: String) -> SQL { "\(identifier: path(table))" }
 
     /// The statements that make the indexes in which a relay finds the rows of a lane, in the place of earlier ones.
-    /// - Parameters:
-    ///   - lanes: How many lanes the outbox has.
-    ///   - dialect: The database's.
     /// - Returns: The statements.
     package func laneIndexes(lanes: Int, _ dialect: any SQLDialect) -> [SQL] {
         let lane = dialect.laneExpression(

@@ -26,9 +26,6 @@ public struct TopicDescription: Sendable, Hashable {
     public var partitions: Int32
 
     /// Creates a description.
-    /// - Parameters:
-    ///   - name: The topic's name.
-    ///   - partitions: How many partitions it has.
     public init(name: String, partitions: Int32) {
         self.name = name
         self.partitions = partitions
@@ -44,7 +41,6 @@ public struct TopicConfiguration: Sendable, Hashable {
 
     /// Creates a configuration.
     /// - Parameters:
-    ///   - replicationFactor: On how many brokers each partition is kept; nil if that is unknown.
     ///   - settings: The broker's settings for the topic; nil if they are unknown.
     public init(replicationFactor: Int32? = nil, settings: [String: String]? = nil) {
         self.replicationFactor = replicationFactor

@@ -6,9 +6,6 @@ public struct TopicPartition: Sendable, Hashable, Comparable, CustomStringConver
     public var partition: Int32
 
     /// Creates a reference to a partition.
-    /// - Parameters:
-    ///   - topic: The topic's name.
-    ///   - partition: The partition's number, counted from zero.
     public init(_ topic: String, _ partition: Int32) {
         self.topic = topic
         self.partition = partition
@@ -29,9 +26,6 @@ public struct OffsetRange: Sendable, Hashable {
     public var next: Int64
 
     /// Creates bounds.
-    /// - Parameters:
-    ///   - first: The offset of the oldest message that is kept.
-    ///   - next: The offset that the next message will get.
     public init(first: Int64, next: Int64) {
         self.first = first
         self.next = next
@@ -46,9 +40,6 @@ public struct CommittedPosition: Sendable, Hashable {
     public var metadata: String?
 
     /// Creates a position.
-    /// - Parameters:
-    ///   - offset: The next offset to be read.
-    ///   - metadata: The text that was told with it; nil if there was none.
     public init(offset: Int64, metadata: String? = nil) {
         self.offset = offset
         self.metadata = metadata

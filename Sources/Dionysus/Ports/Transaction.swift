@@ -12,7 +12,6 @@ public struct Transaction: ~Copyable {
     public var dialect: any SQLDialect { connection.dialect }
 
     /// Runs one statement.
-    /// - Parameter statement: The statement.
     /// - Returns: Its rows and the number of rows it changed.
     /// - Throws: ``DionysusError``: `statement`, `constraint`, `transactionConflict` or `databaseUnavailable`.
     @discardableResult
@@ -44,7 +43,6 @@ public struct Transaction: ~Copyable {
     }
 
     /// Runs a part that can fail on its own: what it did is undone when it throws.
-    /// - Parameter body: The part.
     /// - Returns: What the body returns.
     /// - Throws: What the body throws, after its statements have been undone.
     public mutating func savepoint<T>(_ body: (inout Transaction) throws -> T) throws -> T {
@@ -96,12 +94,10 @@ public protocol DatabaseConnection: AnyObject {
     var dialect: any SQLDialect { get }
 
     /// Runs statements in their order, in one round trip where the database can.
-    /// - Parameter statements: The statements.
     /// - Returns: A result per statement.
     func run(_ statements: [SQL]) throws -> [ResultSet]
 
     /// Runs the transaction's last statements, and may commit in the same round trip.
-    /// - Parameter statements: The statements.
     /// - Returns: A result per statement.
     func runLast(_ statements: [SQL]) throws -> [ResultSet]
 

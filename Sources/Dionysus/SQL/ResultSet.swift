@@ -8,7 +8,6 @@ public struct ResultSet: Sendable {
 
     /// Creates a result.
     /// - Parameters:
-    ///   - columns: The names of the columns, in their order.
     ///   - cells: All values, row after row.
     ///   - affectedRows: How many rows were changed or returned.
     public init(columns: [String], cells: [DatabaseValue], affectedRows: Int) {
@@ -34,11 +33,9 @@ public struct ResultSet: Sendable {
     /// The value at a row and column, both counted from zero.
     /// - Parameters:
     ///   - row: The row's number, less than ``count``.
-    ///   - column: The column's number.
     public subscript(row: Int, column: Int) -> DatabaseValue { cells[row * columns.count + column] }
 
     /// The number of a column.
-    /// - Parameter name: The column's name.
     /// - Returns: Its number, counted from zero, or nil if there is no such column.
     public func index(of name: String) -> Int? { columns.firstIndex(of: name) }
 }
@@ -62,7 +59,6 @@ public struct Row: Sendable {
     public subscript(column: Int) -> DatabaseValue { result[index, column] }
 
     /// The value in a column.
-    /// - Parameter name: The column's name.
     /// - Returns: The value, or null if there is no such column.
     public subscript(name: String) -> DatabaseValue {
         guard let column = result.index(of: name) else { return .null }

@@ -161,10 +161,6 @@ public struct BulkColumn: Sendable {
     public var values: [DatabaseValue]
 
     /// Creates a column.
-    /// - Parameters:
-    ///   - name: The name by which the statement refers to the column.
-    ///   - type: The type of all values.
-    ///   - values: A value per row, each of that type or null.
     public init(_ name: String, _ type: DatabaseType, _ values: [DatabaseValue]) {
         self.name = name
         self.type = type

@@ -35,7 +35,6 @@ public struct TableDescription: Sendable, Hashable {
     }
 
     /// The column of a name.
-    /// - Parameter name: The column's name.
     /// - Returns: The column, or nil if the table has none of that name.
     public func column(_ name: String) -> ColumnDescription? { columns.first { $0.name == name } }
 }

@@ -26,7 +26,6 @@ package final class MetricTable: Sendable {
     private let state = Mutex(State())
 
     /// Creates an empty table.
-    /// - Parameter factory: What makes the metrics.
     package init(_ factory: any MetricsFactory) {
         isEnabled = !(factory is NOOPMetricsHandler)
         self.factory = factory

@@ -36,7 +36,6 @@ public final class Monitor: Sendable {
 
     /// Subscribes to a kind of event.
     /// - Parameters:
-    ///   - event: The kind.
     ///   - handler: Called with each event.
     /// - Returns: The subscription, for ending it.
     @discardableResult
@@ -69,7 +68,6 @@ public final class Monitor: Sendable {
     }
 
     /// Ends a subscription.
-    /// - Parameter subscription: The subscription.
     public func cancel(_ subscription: Subscription) {
         subscribers.withLock { $0[subscription.name]?.removeAll { $0.subscription == subscription } }
     }

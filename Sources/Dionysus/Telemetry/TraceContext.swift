@@ -98,7 +98,6 @@ extension Database {
     ///
     /// The messages of its changes carry the trace on to their consumers. Without a trace under way it is an ordinary
     /// transaction.
-    /// - Parameter body: The statements.
     /// - Returns: What the body returns.
     /// - Throws: As ``transaction(_:_:)`` and ``Transaction/setTraceContext(traceparent:tracestate:)``.
     public func tracedTransaction<T: Sendable>(

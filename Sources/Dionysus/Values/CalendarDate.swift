@@ -22,7 +22,6 @@ public struct CalendarDate: Sendable, Hashable, Comparable {
     }
 
     /// The day on which a point in time lies in UTC.
-    /// - Parameter time: The point in time.
     public init(_ time: Timestamp) {
         let date = civil(fromDays: time.microseconds.floorDivided(by: 86_400_000_000))
         year = Int(date.year)

@@ -46,7 +46,6 @@ public struct ExactDecimal: Sendable {
     }
 
     /// Creates a whole number, or ``notANumber`` for one of more than 38 digits.
-    /// - Parameter value: The number.
     public init(_ value: some BinaryInteger) {
         guard let value = Int128(exactly: value) else {
             self = .notANumber
@@ -229,7 +228,6 @@ extension ExactDecimal: Hashable, Comparable {
 
 extension ExactDecimal: LosslessStringConvertible, ExpressibleByIntegerLiteral {
     /// Creates a whole number.
-    /// - Parameter value: The number.
     public init(integerLiteral value: Int64) { self.init(unscaled: Int128(value), scale: 0) }
 
     /// The digits with their point; `NaN` for ``notANumber``, which can't be read back.

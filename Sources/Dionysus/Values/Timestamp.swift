@@ -17,7 +17,6 @@ public struct Timestamp: Sendable, Hashable, Comparable {
     public var microseconds: Int64
 
     /// Creates a point in time.
-    /// - Parameter microseconds: Microseconds since 1970-01-01T00:00:00Z.
     public init(microseconds: Int64) { self.microseconds = microseconds }
 
     /// Creates a point in time, rounded to microseconds.
@@ -135,7 +134,6 @@ extension Timestamp: LosslessStringConvertible {
     /// microseconds is cut off); the offset is `Z`, `UTC`, `GMT`, `+HH`, `+HHMM` or `+HH:MM`, may stand behind a space, and
     /// is UTC when it is missing. A date alone is its midnight. Years have four to six digits, and may have a sign. The
     /// parts of a date are separated by `-`, or by `/` as Rails writes them in its own form.
-    /// - Parameter description: The text.
     public init?(_ description: String) {
         guard let value = Timestamp.reading(description) else { return nil }
         self = value.time

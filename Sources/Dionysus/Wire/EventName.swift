@@ -29,9 +29,6 @@ public struct EventName: Sendable, Hashable, CustomStringConvertible {
     public var change: Change
 
     /// Creates a name.
-    /// - Parameters:
-    ///   - singular: The singular name of the model: `bookings_fee`.
-    ///   - change: What happened to it.
     public init(_ singular: String, _ change: Change) {
         self.singular = singular
         self.change = change

@@ -38,7 +38,6 @@ public struct TopicMessage: Sendable, Hashable {
     public let content: Content
 
     /// Reads a message.
-    /// - Parameter message: The message.
     public init(_ message: ConsumedMessage) {
         source = message.source
         offset = message.offset
@@ -71,7 +70,6 @@ public struct TopicMessage: Sendable, Hashable {
     public var version: Int64? { self[header: HeaderName.version].flatMap { Int64($0) } }
 
     /// The value of a header as text, of several of one name the last.
-    /// - Parameter name: The header's name.
     public subscript(header name: String) -> String? {
         headers.last { $0.name == name }.map { String(decoding: $0.value, as: UTF8.self) }
     }

@@ -41,9 +41,6 @@ struct ConsumeCommand<App: DionysusApplication>: AsyncParsableCommand {
 extension ApplicationEnvironment {
     /// A consumer with the application's settings.
     /// - Parameters:
-    ///   - consumer: What it keeps.
-    ///   - replica: Where.
-    ///   - broker: Where from.
     ///   - stopsWhenCaughtUp: Whether it ends once the lag was zero on all partitions.
     ///   - acceptsLoss: Whether it goes on with the oldest message that is kept where messages were missed.
     ///   - heartbeat: Who is told that it lives.

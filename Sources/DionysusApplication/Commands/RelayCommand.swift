@@ -70,7 +70,6 @@ extension RelayCommand {
 
 extension ApplicationEnvironment {
     /// Runs services until the first of them ends, or a signal asks all of them to.
-    /// - Parameter services: The services.
     public func run(_ services: any Service...) async throws {
         var configuration = ServiceGroupConfiguration(
             services: services.map {
@@ -93,7 +92,6 @@ extension ApplicationEnvironment {
     /// The relay of the application.
     /// - Parameters:
     ///   - source: The database whose outbox is drained.
-    ///   - broker: Where to.
     ///   - mode: When it ends by itself.
     ///   - onPublished: Called after each batch that the broker has acknowledged.
     /// - Returns: The relay.

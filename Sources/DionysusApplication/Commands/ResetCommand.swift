@@ -106,7 +106,6 @@ struct ResetCommand<App: DionysusApplication>: AsyncParsableCommand {
 
 extension StartPosition: ExpressibleByArgument {
     /// Reads `earliest`, `latest`, an offset or an ISO 8601 time.
-    /// - Parameter argument: The text.
     public init?(argument: String) {
         switch argument {
         case "earliest": self = .earliest

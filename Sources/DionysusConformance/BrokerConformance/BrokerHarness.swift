@@ -17,10 +17,6 @@ public struct BrokerHarness: Sendable {
 
     /// Creates a harness.
     /// - Parameters:
-    ///   - oversize: How long a message's value must be to be refused, in bytes.
-    ///   - patience: How long to wait for a message, an assignment or a rebalance before the check fails.
-    ///   - producerSettings: Settings for every producer.
-    ///   - consumerSettings: Settings for every consumer.
     ///   - makeBroker: Makes a client of the log under test. All clients see the same log.
     ///   - makeTopic: Makes an empty topic with this many partitions, and returns its name.
     public init(
@@ -40,7 +36,6 @@ public struct BrokerHarness: Sendable {
     }
 
     /// A name that nobody has used before.
-    /// - Parameter prefix: What it begins with.
     /// - Returns: The name: letters, digits and dashes.
     public static func freshName(_ prefix: String = "conformance") -> String {
         "\(prefix)-\(String(UInt64.random(in: 0 ... .max), radix: 36))"

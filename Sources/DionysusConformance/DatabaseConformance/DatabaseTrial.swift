@@ -11,7 +11,6 @@ struct DatabaseTrial: Sendable {
     /// - Parameters:
     ///   - columns: What stands between the parentheses of `CREATE TABLE`.
     ///   - name: The table's name; without one, a name that nobody has used before.
-    ///   - body: The check.
     func withTable(
         _ columns: SQL,
         named name: String? = nil,

@@ -14,7 +14,6 @@ extension Transaction {
     }
 
     /// Writes all attributes of a record that is there.
-    /// - Parameter record: The record.
     /// - Throws: ``Dionysus/DionysusError``: `notFound` if there is no such table or record, and as for
     ///   ``insert(_:)``.
     public mutating func update<Record: Model>(_ record: Record) throws {
@@ -32,7 +31,6 @@ extension Transaction {
     }
 
     /// Deletes a record.
-    /// - Parameter record: The record.
     /// - Throws: ``Dionysus/DionysusError``: `notFound` if there is no such table or record, and as for a statement.
     public mutating func delete<Record: Model>(_ record: Record) throws {
         guard let key = try values(of: record).first(where: { $0.column == Record.primaryKey }) else {

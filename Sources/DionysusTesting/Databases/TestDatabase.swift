@@ -30,7 +30,6 @@ public struct TestDatabase: Sendable {
     /// Writes as the application does, in one transaction.
     ///
     ///     try await test.source.write { try $0.insert(Rental(…)) }
-    /// - Parameter body: The statements.
     /// - Returns: What the body returns.
     /// - Throws: What the body throws, and ``Dionysus/DionysusError`` as for a transaction.
     @discardableResult
@@ -41,7 +40,6 @@ public struct TestDatabase: Sendable {
     }
 
     /// Reads in one snapshot.
-    /// - Parameter body: The statements.
     /// - Returns: What the body returns.
     /// - Throws: What the body throws, and ``Dionysus/DionysusError`` as for a transaction.
     public func read<T: Sendable>(
@@ -51,7 +49,6 @@ public struct TestDatabase: Sendable {
     }
 
     /// The rows of a table as JSON objects, in the order of the primary key.
-    /// - Parameter table: The table's name.
     /// - Returns: The rows, each with its columns in the table's order.
     /// - Throws: ``Dionysus/DionysusError``: `notFound` if there is no such table, and as for a transaction.
     public func rows(_ table: String) async throws -> [JSON] {
@@ -64,7 +61,6 @@ public struct TestDatabase: Sendable {
     }
 
     /// The rows of a model's table, in the order of the primary key.
-    /// - Parameter model: The model.
     /// - Returns: The records.
     /// - Throws: ``Dionysus/DionysusError``: `notFound` if there is no such table, `typeMismatch` for a row that the
     ///   model can't be made of, and as for a transaction.

@@ -20,7 +20,6 @@ public struct GoldenFile: Sendable {
     /// - Parameters:
     ///   - name: Its name without the ending.
     ///   - directory: The folder; `Golden` beside the test's source by default.
-    ///   - source: The test's source.
     public init(_ name: String, in directory: String? = nil, beside source: String = #filePath) {
         let folder =
             directory.map { URL(filePath: $0) }
@@ -49,7 +48,6 @@ public struct GoldenFile: Sendable {
 
     /// Expects a document to be what the file holds, with its members in the same order.
     /// - Parameters:
-    ///   - document: The document.
     ///   - members: The names of members that differ from run to run, such as times; they have to be there, and stand as
     ///     `…` in the file.
     /// - Throws: ``ExpectationFailure`` with the first difference, and if there is no such file.

@@ -53,7 +53,6 @@ extension ReplicationTest {
     /// - Parameters:
     ///   - record: A record that is not there yet.
     ///   - topic: The topic's full name.
-    ///   - change: Changes an attribute.
     /// - Throws: ``ExpectationFailure`` if one of the three is not published, and as ``published(by:)``.
     public func expectPublishable<Record: Model>(
         _ record: Record,

@@ -30,7 +30,6 @@ final class InMemoryLog: Sendable {
     /// Waits for a change, until a deadline or until the task is cancelled.
     /// - Parameters:
     ///   - version: The version that was looked at.
-    ///   - deadline: When to give up.
     func wait(since version: UInt64, until deadline: ContinuousClock.Instant) async {
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await self.changed(since: version) }
