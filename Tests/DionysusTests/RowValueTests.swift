@@ -142,17 +142,17 @@ import Testing
         #expect(fault(.null, as: Int.self) == "column value is null")
         #expect(fault(.null, as: Color.self) == "column value is null")
         #expect(fault(.null, as: [Int].self) == "column value is null")
-        #expect(fault(.text("secret"), as: Int.self) == "column value holds text, which is no Int")
+        #expect(fault(.text("secret"), as: Int.self) == "column value holds text, not Int")
         #expect(
             fault(.text("secret"), as: Color.self) == "column value holds text, not what Color can be made of"
-                || fault(.text("secret"), as: Color.self) == "column value holds text, which is no Color"
+                || fault(.text("secret"), as: Color.self) == "column value holds text, not Color"
         )
         #expect(fault(.integer(300), as: Int8.self) == "column value holds a number that is out of the range of Int8")
         #expect(
             fault(.integer(-1), as: UInt64.self) == "column value holds a number that is out of the range of UInt64"
         )
         #expect(fault(.double(1e300), as: Float.self) == "column value holds a number, not a number that fits a Float")
-        #expect(fault(.bytes([1]), as: UUID.self) == "column value holds bytes, which is no UUID")
+        #expect(fault(.bytes([1]), as: UUID.self) == "column value holds bytes, not UUID")
         #expect(fault(.json(#"{"price":null}"#), as: Part.self) == "column value.price is null")
         #expect(
             fault(.json(#"{"price":"secret"}"#), as: Part.self) == "column value.price holds text, not a decimal number"

@@ -28,7 +28,7 @@ public struct SQL: Sendable, ExpressibleByStringInterpolation {
     ///   - lhs: The statement to append to.
     public static func += (lhs: inout SQL, rhs: SQL) { lhs.elements += rhs.elements }
 
-    /// The text for a dialect, with numbered placeholders, and the values in their order.
+    /// The text for a dialect, with numbered placeholders, and the values in order.
     /// - Parameter dialect: The dialect of the database that will run it.
     /// - Returns: The text and its values.
     public func rendered(for dialect: any SQLDialect) -> (text: String, values: [DatabaseValue]) {
@@ -52,8 +52,8 @@ public struct SQL: Sendable, ExpressibleByStringInterpolation {
 
         /// Creates an empty interpolation.
         /// - Parameters:
-        ///   - literalCapacity: How long the literal parts are.
-        ///   - interpolationCount: How many interpolations there are.
+        ///   - literalCapacity: The length of the literal parts.
+        ///   - interpolationCount: The number of interpolations.
         public init(literalCapacity: Int, interpolationCount: Int) {
             elements.reserveCapacity(interpolationCount * 2 + 1)
         }
