@@ -15,7 +15,7 @@ package struct RequiredVersion: Sendable {
         guard version.lexicographicallyPrecedes(oldest) else { return }
         throw DionysusError(
             .configuration,
-            "\(system)\(place) has version \(Self.text(version)), and Dionysus needs \(Self.text(oldest)) or a later one",
+            "\(system)\(place) has version \(Self.text(version)), but Dionysus needs \(Self.text(oldest)) or later",
             advice: "upgrade \(system)"
         )
     }

@@ -50,7 +50,7 @@ extension ApplicationSettings {
             .configuration,
             "\(missing.joined(separator: " and ")) must be set, since \(set.joined(separator: " and ")) "
                 + (set.count == 1 ? "is" : "are"),
-            advice: "where data goes is not guessed; sqlite:PATH and embedded:PATH are files"
+            advice: "addresses are never guessed; sqlite:PATH and embedded:PATH are files"
         )
     }
 }

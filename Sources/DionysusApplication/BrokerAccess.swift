@@ -66,7 +66,9 @@ public struct BrokerAccess: Sendable {
             let parts = line.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             let setting = String(parts[0].reversed().drop(while: \.isBlank).reversed())
             guard parts.count == 2, SettingsDisplay.exists(setting) else {
-                faults.append("\(name): line \(index + 1) of \(settingsFile) is no name=value of the broker's client")
+                faults.append(
+                    "\(name): line \(index + 1) of \(settingsFile) is not a name=value setting of the broker's client"
+                )
                 continue
             }
             settings[setting] = String(parts[1].drop(while: \.isBlank))

@@ -107,8 +107,8 @@ struct RootCommand<App: DionysusApplication>: AsyncParsableCommand {
     private static var abstract: String {
         switch (App.hasProducer, App.hasConsumer) {
         case (true, false): "Publishes models whenever they change."
-        case (false, true): "Keeps copies of models that others publish."
-        default: "Publishes models whenever they change, and keeps copies of others'."
+        case (false, true): "Replicates models that others publish."
+        default: "Publishes models whenever they change, and replicates others' models."
         }
     }
 

@@ -28,7 +28,7 @@ public struct ApplicationEnvironment<App: DionysusApplication>: Sendable {
         let resolved = try ResolvedSettings.resolve(of: application)
         settings = resolved.values
         if resolved.usesFiles {
-            printError("no address is set, so files under \(App.name)-data/ are used; `config` shows them")
+            printError("no address is set, so the application uses files under \(App.name)-data/; `config` shows them")
         }
         instrumentation = application.instrumentation
         var logger = Logger(label: App.name) { [settings] in App.logHandler(label: $0, settings: settings) }

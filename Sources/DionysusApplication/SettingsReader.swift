@@ -34,7 +34,7 @@ struct ResolvedSettings: Sendable {
         let known = Set(Setting.all.map(\.name))
         for name in environment.keys.sorted()
         where name.hasPrefix("DIONYSUS_") && !name.hasPrefix("DIONYSUS_TEST_") && !known.contains(name) {
-            faults.append("\(name) is no setting; `config` lists those that exist")
+            faults.append("\(name) is not a setting; `config` lists the existing ones")
         }
         // The environment's names and prefix hold for both sides; else what code says of one side holds for that one.
         values.consumer.clientID =

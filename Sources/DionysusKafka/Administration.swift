@@ -72,9 +72,9 @@ final class Administration: Sendable {
             guard .now < deadline else {
                 throw DionysusError(
                     .brokerUnavailable,
-                    "the topics have been created, and Kafka at \(location) does not tell of them yet: "
+                    "the topics have been created, but Kafka at \(location) does not report them yet: "
                         + names.subtracting(known).sorted().joined(separator: ", "),
-                    advice: "look again later, with `topics`",
+                    advice: "check again later with `topics`",
                     isRetriable: true
                 )
             }
@@ -424,7 +424,7 @@ final class Administration: Sendable {
         if let missing = topics.first(where: { !existing.contains($0.name) }) {
             throw DionysusError(
                 .configuration,
-                "Kafka at \(location) takes no requests to create topics, and '\(missing.name)' does not exist",
+                "Kafka at \(location) does not support creating topics, and '\(missing.name)' does not exist",
                 advice: "create it with the cluster's own tools"
             )
         }

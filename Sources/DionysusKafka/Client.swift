@@ -28,7 +28,7 @@ struct Client: @unchecked Sendable {
             rd_kafka_conf_destroy(configuration)
             throw DionysusError(
                 .configuration,
-                "the Kafka client can't be made: \(string(text))",
+                "the Kafka client can't be created: \(string(text))",
                 advice: "correct the Kafka settings it names"
             )
         }
@@ -66,7 +66,7 @@ struct Client: @unchecked Sendable {
         }
         return DionysusError(
             .brokerUnavailable,
-            "the Kafka client can't go on (\(code.name)): \(string(text))",
+            "the Kafka client can't continue (\(code.name)): \(string(text))",
             isRetriable: true
         )
     }

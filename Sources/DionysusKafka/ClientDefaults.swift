@@ -22,7 +22,7 @@ extension ClientSettings {
                 Fixed(
                     names: ["enable.idempotence"],
                     value: "true",
-                    advice: "order and retries rest on it; leave the setting out"
+                    advice: "order and retries depend on it; leave the setting out"
                 ),
                 Fixed(
                     names: ["acks", "request.required.acks"],
@@ -97,7 +97,7 @@ extension ClientSettings {
                 Fixed(
                     names: ["enable.partition.eof"],
                     value: "true",
-                    advice: "the lag behind transactional producers rests on it; leave the setting out"
+                    advice: "the lag behind transactional producers depends on it; leave the setting out"
                 ),
                 Fixed(
                     names: ["auto.offset.reset"],

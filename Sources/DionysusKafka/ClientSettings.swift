@@ -44,7 +44,7 @@ struct ClientSettings: Sendable {
     ///   which may be a secret.
     func makeConfiguration(events: Int32) throws -> OpaquePointer {
         guard let configuration = rd_kafka_conf_new() else {
-            throw DionysusError(.configuration, "librdkafka gave no configuration to fill")
+            throw DionysusError(.configuration, "librdkafka returned no configuration")
         }
         do {
             for (name, value) in values.sorted(by: { $0.key < $1.key }) {
@@ -71,13 +71,13 @@ struct ClientSettings: Sendable {
             throw DionysusError(
                 .configuration,
                 "Kafka has no setting '\(name)'",
-                advice: "see CONFIGURATION.md of librdkafka for those there are"
+                advice: "see librdkafka's CONFIGURATION.md for all settings"
             )
         default:
             throw DionysusError(
                 .configuration,
                 "the value of the Kafka setting '\(name)' is not allowed",
-                advice: "see CONFIGURATION.md of librdkafka for what it takes"
+                advice: "see librdkafka's CONFIGURATION.md for its values"
             )
         }
     }

@@ -19,7 +19,7 @@ final class CommitLog: Sendable {
             return !isFailing
         }
         guard isNew else { return logger.debug("\(reason)") }
-        logger.warning("Kafka does not take the group's offsets, which only shows in tools' lag: \(reason)")
+        logger.warning("Kafka does not accept the group's offsets, which only affects the lag in tools: \(reason)")
     }
 
     func succeeded() {
@@ -27,6 +27,6 @@ final class CommitLog: Sendable {
             defer { isFailing = false }
             return isFailing
         }
-        if hasFailed { logger.notice("Kafka takes the group's offsets again") }
+        if hasFailed { logger.notice("Kafka accepts the group's offsets again") }
     }
 }

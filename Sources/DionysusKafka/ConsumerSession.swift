@@ -172,7 +172,9 @@ final class ConsumerSession {
         thread.name = "dionysus-kafka-ending"
         thread.start()
         guard isDestroyed.wait(timeout: .now() + Self.destructionLimit) == .timedOut else { return }
-        events.logger.warning("a Kafka consumer has left its group, but its client does not end; the process goes on")
+        events.logger.warning(
+            "a Kafka consumer has left its group, but its client does not stop; the process continues"
+        )
     }
 
     /// Before version 2.3.0 librdkafka aborts the process when a cooperative member is destroyed that has joined its
@@ -213,7 +215,7 @@ final class ConsumerSession {
         case RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION, RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID,
             RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS, RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID:
             // Another member may own the partitions by now.
-            events.logger.debug("Kafka did not take the group's offsets: \(code?.text ?? "")")
+            events.logger.debug("Kafka did not accept the group's offsets: \(code?.text ?? "")")
         case let code?:
             events.commits.failed("\(code.text) (\(code.name))")
         }
@@ -349,7 +351,7 @@ final class ConsumerSession {
         // Named here, the queue is told of success, too, and librdkafka warns of no failure itself.
         let code = PartitionList(owned, metadata: metadata)
             .lend { rd_kafka_commit_queue(client.pointer, $0, client.queue, nil, nil) }
-        if code != RD_KAFKA_RESP_ERR_NO_ERROR { events.logger.debug("Kafka did not take offsets: \(code.text)") }
+        if code != RD_KAFKA_RESP_ERR_NO_ERROR { events.logger.debug("Kafka did not accept offsets: \(code.text)") }
     }
 
     // MARK: The assignment

@@ -18,7 +18,7 @@ struct GroupStanding {
         return DionysusError(
             .unknownTopic,
             "the broker has no topic \(names.joined(separator: ", "))",
-            advice: "its publisher creates it with `topics --create`; it is read once it is there",
+            advice: "its publisher creates it with `topics --create`; it is read once it exists",
             isRetriable: true
         )
     }
@@ -27,9 +27,9 @@ struct GroupStanding {
     mutating func strategiesDiffer() {
         conflict = DionysusError(
             .configuration,
-            "the group's other members assign partitions otherwise than this one (INCONSISTENT_GROUP_PROTOCOL), so that "
-                + "it is not let in",
-            advice: "end them, or set partition.assignment.strategy in DIONYSUS_CONSUMER_SETTINGS to what they have: "
+            "the group's other members use another assignment strategy (INCONSISTENT_GROUP_PROTOCOL), so "
+                + "it can't join",
+            advice: "stop them, or set partition.assignment.strategy in DIONYSUS_CONSUMER_SETTINGS to theirs: "
                 + "range,roundrobin for Karafka and other clients with librdkafka's default"
         )
     }

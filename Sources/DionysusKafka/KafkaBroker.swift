@@ -62,7 +62,7 @@ public final class KafkaBroker: MessageBroker {
         guard !servers.contains("@") else {
             throw DionysusError(
                 .configuration,
-                "the list of Kafka brokers has an @, as if it had credentials",
+                "the list of Kafka brokers contains an @, as if it had credentials",
                 advice: "give each broker as host:port, and credentials as sasl.username and sasl.password"
             )
         }

@@ -65,7 +65,7 @@ final class KafkaProducer: MessageProducer {
                 DionysusError(
                     .brokerUnavailable,
                     "a message for topic '\(topic)' was not delivered: \(shortage)",
-                    advice: "bring brokers back that hold its replicas",
+                    advice: "restore the brokers that hold its replicas",
                     isRetriable: true
                 )
             )
@@ -89,7 +89,7 @@ final class KafkaProducer: MessageProducer {
                 return .failure(
                     DionysusError(
                         .brokerUnavailable,
-                        "no Kafka client can be made in place of one that failed",
+                        "no Kafka client can be created to replace one that failed",
                         isRetriable: true,
                         underlying: error
                     )

@@ -290,7 +290,7 @@ final class ProducerSession: Sendable {
             // Told by those whose messages fail of it.
             table.withLock { $0.denial = error }
         } else {
-            events.logger.warning("\(error); another client takes its place")
+            events.logger.warning("\(error); another client replaces it")
         }
         drain(until: .now)
     }

@@ -13,7 +13,7 @@ enum SecuritySettings {
         guard !faults.isEmpty else { return }
         throw DionysusError(
             .configuration,
-            "the Kafka settings can't work: \(faults.joined(separator: "; "))",
+            "the Kafka settings are invalid: \(faults.joined(separator: "; "))",
             advice: "correct them, see docs/security.md"
         )
     }
@@ -44,7 +44,7 @@ enum SecuritySettings {
         }
         switch mechanism {
         case "" where !user.isEmpty || !password.isEmpty:
-            return ["sasl.mechanism is not set: PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512 take a user and a password"]
+            return ["sasl.mechanism is not set: PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512 need a user and a password"]
         case "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512":
             return [("sasl.username", user), ("sasl.password", password)].filter { $1.isEmpty }
                 .map { name, _ in "\(name) is not set, and sasl.mechanism \(mechanism) needs it" }
@@ -53,7 +53,7 @@ enum SecuritySettings {
                 value("sasl.oauthbearer.method").lowercased() == "oidc"
                 || value("enable.sasl.oauthbearer.unsecure.jwt").lowercased() == "true"
             return hasToken
-                ? [] : ["sasl.mechanism OAUTHBEARER has nowhere to get a token: set sasl.oauthbearer.method=oidc"]
+                ? [] : ["sasl.mechanism OAUTHBEARER has no source of tokens: set sasl.oauthbearer.method=oidc"]
         default:
             return []
         }

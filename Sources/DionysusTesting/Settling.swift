@@ -22,7 +22,7 @@ extension ReplicationTest {
             guard try await hasPending() else { break }
             guard turn < Self.turns else {
                 throw ExpectationFailure(
-                    expected: "nothing to be left to publish after \(turn) turns of relay and consumer",
+                    expected: "nothing left to publish after \(turn) turns of relay and consumer",
                     actual: "there was; does the consumer write to the source whatever it gets?"
                 )
             }

@@ -118,14 +118,14 @@ struct StandingTests {
                 let asked = fixture.kafka.count(.offsetCommit)
                 try await commitUntil {
                     fixture.kafka.count(.offsetCommit) > asked + 20
-                        && told("does not take the group's offsets") == round
+                        && told("does not accept the group's offsets") == round
                 }
                 fixture.kafka.change { script in
                     script.cutsAt = []
                     script.errors = [:]
                 }
                 let last = offset
-                try await commitUntil { committed() > last && told("takes the group's offsets again") == round }
+                try await commitUntil { committed() > last && told("accepts the group's offsets again") == round }
             }
             let ofCommits = lines.all.filter { $0.level > .info && $0.text.contains("the group's offsets") }
             #expect(ofCommits.map(\.level) == [.warning, .notice, .warning, .notice], "\(ofCommits.map(\.text))")

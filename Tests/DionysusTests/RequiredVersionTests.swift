@@ -12,7 +12,7 @@ import Testing
         #expect(error?.code == .configuration)
         #expect(error?.isRetriable == false)
         #expect(
-            error?.message == "PostgreSQL at db/app has version 13.14, and Dionysus needs 14 or a later one"
+            error?.message == "PostgreSQL at db/app has version 13.14, but Dionysus needs 14 or later"
         )
         #expect(error?.advice == "upgrade PostgreSQL")
         try RequiredVersion.postgres.require([14, 0])

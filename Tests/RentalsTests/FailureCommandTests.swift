@@ -110,7 +110,7 @@ struct FailureCommandTests {
             let rentals = try await Self.onReplica(of: installation, "SELECT synced_id, check_in_time FROM rentals;")
             #expect(rentals == "8|noon\n")
             let twice = try await installation.succeed("failures", "replay", "dead_messages")
-            #expect(twice == "0 applied, 0 of other groups left out\n")
+            #expect(twice == "0 applied, 0 of other groups skipped\n")
 
             try await Self.publish(installation, "v3_accounts", "Account:9", "no JSON")
             try await installation.succeed("consume", "--until-caught-up")

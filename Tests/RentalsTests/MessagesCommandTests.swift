@@ -25,7 +25,7 @@ struct MessagesCommandTests {
             let text = try await installation.succeed("messages", "v3_accounts")
             #expect(text.contains("account_created Account [{\"id\":1,"))
             #expect(text.contains("dionysus-version: "))
-            #expect(text.contains("6 messages shown; looked at in v3_accounts:"))
+            #expect(text.contains("6 messages shown; read from v3_accounts:"))
             #expect(text.contains("PARTITION  FROM  TO  END  MESSAGES"))
         }
     }
@@ -164,7 +164,7 @@ struct MessagesCommandTests {
             following.signal(2)
             let result = await following.result()
             #expect(result.status == 0)
-            #expect(result.output.contains("2 messages shown; looked at in v3_accounts:"))
+            #expect(result.output.contains("2 messages shown; read from v3_accounts:"))
         }
     }
 

@@ -113,7 +113,7 @@ struct OneSidedTests {
         try await Self.inEmptyDirectory(writable: true) { directory in
             let migrated = try await Tool("rentals", directory, [:]).run("migrate")
             #expect(migrated.status == 0)
-            #expect(migrated.errors.contains("no address is set, so files under rentals-data/ are used"))
+            #expect(migrated.errors.contains("no address is set, so the application uses files under rentals-data/"))
             let files = try FileManager.default.contentsOfDirectory(atPath: "\(directory)/rentals-data")
             #expect(files.contains("source.sqlite") && files.contains("replica.sqlite"))
         }

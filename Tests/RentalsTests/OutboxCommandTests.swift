@@ -55,7 +55,7 @@ struct OutboxCommandTests {
 
             let again = try await installation.run("outbox", "discard", "\(id)", "999999")
             #expect(again.status == 1)
-            #expect(again.errors.contains("row \(id) has been published already"))
+            #expect(again.errors.contains("row \(id) has already been published"))
             #expect(again.errors.contains("row 999999 does not exist"))
         }
     }

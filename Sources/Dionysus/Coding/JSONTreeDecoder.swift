@@ -120,7 +120,7 @@ package struct JSONTreeDecoder: Decoder {
             return try T(from: self)
         } catch is DecodingError {
             // The error may quote the value.
-            throw mismatch("what \(type) can be made of")
+            throw mismatch("a value that \(type) can be decoded from")
         }
     }
 

@@ -18,7 +18,7 @@ struct RowDecoder: Decoder {
     func singleValueContainer() throws -> any SingleValueDecodingContainer { throw noList() }
 
     private func noList() -> DionysusError {
-        DionysusError(.typeMismatch, "a row can only be decoded by the names of its columns")
+        DionysusError(.typeMismatch, "a row can only be decoded by column names")
     }
 }
 

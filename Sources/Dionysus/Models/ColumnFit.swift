@@ -22,7 +22,7 @@ package struct ColumnFit: Sendable {
             if column.isNullable, !property.isOptional, !table.primaryKey.contains(column.name),
                 property.kind != .document, property.kind != .any
             {
-                warnings.append("\(place) takes null, and the property isn't optional, so that a row with null fails")
+                warnings.append("\(place) is nullable, but the property isn't optional, so a row with null fails")
             }
         }
     }

@@ -27,7 +27,7 @@ package struct ModelColumn: Sendable {
             let property = recorder.columns.last.map { " beyond its property \($0.name)" } ?? ""
             throw DionysusError(
                 .declaration,
-                "the columns of model \(type.modelName) can't be found out from its Codable conformance\(property)",
+                "the columns of model \(type.modelName) can't be determined from its Codable conformance\(property)",
                 advice: "make the property's type CaseIterable, or decode it with a type that accepts an empty value",
                 underlying: error
             )

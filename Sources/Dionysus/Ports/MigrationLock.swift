@@ -29,7 +29,7 @@ extension Database {
             } catch let error as DionysusError where error.code == .transactionConflict {
                 failures += 1
                 guard failures < 24 else { throw error }
-                logger.warning("waiting for \(name): a lock that it needs is held by another transaction: \(error)")
+                logger.warning("waiting for \(name): another transaction holds a lock that it needs: \(error)")
                 try await Task.sleep(for: .milliseconds(Int.random(in: 50...500)))
             }
         }

@@ -7,7 +7,7 @@ struct ComparePayloadsCommand<App: DionysusApplication>: AsyncParsableCommand {
     static var configuration: CommandConfiguration {
         CommandConfiguration(
             commandName: "compare-payloads",
-            abstract: "Compares another producer's last messages of a topic with what would be published now.",
+            abstract: "Compares another producer's latest messages in a topic with what would be published now.",
             discussion: """
                 For a topic that dionysus-rb writes, before this application takes it over. Of each record in the last \
                 messages, the newest is compared with its preview: event, key, partition, members and their order, and \
@@ -24,7 +24,7 @@ struct ComparePayloadsCommand<App: DionysusApplication>: AsyncParsableCommand {
     }
 
     @Argument(help: "The full name of the topic: v3_rentals.") var topic: String
-    @Option(help: "How many of each partition's last offsets are read.") var last: Int = 100
+    @Option(help: "Number of offsets to read from the end of each partition.") var last: Int = 100
     @Option(help: "Only records of this model.") var model: String?
     @Flag(help: "Print the report as JSON.") var json = false
 

@@ -6,7 +6,7 @@ struct ConsumeCommand<App: DionysusApplication>: AsyncParsableCommand {
     static var configuration: CommandConfiguration {
         CommandConfiguration(
             commandName: "consume",
-            abstract: "Keeps the replica: the consumer.",
+            abstract: "Runs the consumer, which updates the replica.",
             discussion: """
                 SIGTERM or Ctrl-C finishes the batches under way and ends with exit code 0.
 
@@ -16,8 +16,8 @@ struct ConsumeCommand<App: DionysusApplication>: AsyncParsableCommand {
         )
     }
 
-    @Flag(help: "End once the lag was zero on all partitions.") var untilCaughtUp = false
-    @Flag(help: "Where messages were missed, go on with the oldest message that is kept.") var acceptLoss = false
+    @Flag(help: "Exit once the lag was zero on all partitions.") var untilCaughtUp = false
+    @Flag(help: "If messages were missed, continue with the oldest retained message.") var acceptLoss = false
 
     func run() async throws {
         let environment = try ApplicationEnvironment<App>()

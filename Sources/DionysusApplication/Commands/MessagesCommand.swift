@@ -30,13 +30,13 @@ struct MessagesCommand<App: DionysusApplication>: AsyncParsableCommand {
     @Option(help: "Only this partition.") var partition: Int32?
     @Option(
         help: ArgumentHelp(
-            "Where to begin: earliest, latest, an offset, an ISO 8601 time, or latest-N for the last N of each partition.",
+            "The start: earliest, latest, an offset, an ISO 8601 time, or latest-N for the last N of each partition.",
             valueName: "place"
         )
     )
     var from: ReadingStart = .place(.earliest)
-    @Option(help: "The most messages to show.") var limit: Int?
-    @Flag(help: "Go on with the messages that come.") var follow = false
+    @Option(help: "Maximum number of messages to show.") var limit: Int?
+    @Flag(help: "Keep printing new messages.") var follow = false
     @Flag(help: "Print the report as JSON.") var json = false
 
     func validate() throws {
@@ -98,7 +98,7 @@ private struct MessagePrinting: Service {
                 ["PARTITION", "FROM", "TO", "END", "MESSAGES"],
                 spans.map { ["\($0.partition.partition)", "\($0.first)", "\($0.next)", "\($0.end)", "\($0.count)"] }
             )
-            write("\(shown) messages shown; looked at in \(reading.topic.printable()):\n\(table)\n")
+            write("\(shown) messages shown; read from \(reading.topic.printable()):\n\(table)\n")
         }
     }
 

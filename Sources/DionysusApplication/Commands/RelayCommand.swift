@@ -7,7 +7,7 @@ struct RelayCommand<App: DionysusApplication>: AsyncParsableCommand {
     static var configuration: CommandConfiguration {
         CommandConfiguration(
             commandName: "relay",
-            abstract: "Publishes what the outbox holds: the outbox worker.",
+            abstract: "Runs the relay, which publishes the outbox's rows.",
             discussion: """
                 SIGTERM or Ctrl-C finishes the batches under way and ends with exit code 0. With --until-empty it ends with \
                 1 if rows are left that have failed and wait for their next attempt, or of which nothing can be published for \
@@ -16,8 +16,8 @@ struct RelayCommand<App: DionysusApplication>: AsyncParsableCommand {
         )
     }
 
-    @Flag(help: "End once nothing publishable is pending.") var untilEmpty = false
-    @Option(help: "Batches to work on at once.") var workers: Int?
+    @Flag(help: "Exit once nothing publishable is pending.") var untilEmpty = false
+    @Option(help: "Number of concurrent batches.") var workers: Int?
     @Option(help: "Rows of the outbox in a batch.") var batchSize: Int?
 
     func run() async throws {

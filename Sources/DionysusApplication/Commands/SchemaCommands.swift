@@ -34,11 +34,11 @@ struct UninstallCommand<App: DionysusApplication>: AsyncParsableCommand {
             commandName: "uninstall",
             abstract:
                 "Removes the library's tables and triggers from the databases; the application's own tables stay.",
-            discussion: "It is refused while rows of the outbox are not published."
+            discussion: "Refused while the outbox has unpublished rows."
         )
     }
 
-    @Flag(help: "Also if rows of the outbox are not published: they are lost.") var force = false
+    @Flag(help: "Uninstall even if the outbox has unpublished rows, which are lost.") var force = false
 
     func run() async throws {
         let environment = try ApplicationEnvironment<App>()
@@ -51,7 +51,7 @@ struct ValidateCommand<App: DionysusApplication>: AsyncParsableCommand {
     static var configuration: CommandConfiguration {
         CommandConfiguration(
             commandName: "validate",
-            abstract: "Reports everything in which the declaration does not fit the databases."
+            abstract: "Reports where the declaration does not fit the databases."
         )
     }
 
@@ -142,7 +142,7 @@ extension ApplicationEnvironment {
             guard App.hasProducer else {
                 throw DionysusError(
                     .configuration,
-                    "the replica's tables are managed, and there is no contract to make them from",
+                    "the replica's tables are managed, but there is no contract to create them from",
                     advice: "set DIONYSUS_CONTRACT to a file that the producer's `contract --write FILE` wrote"
                 )
             }

@@ -123,7 +123,7 @@ struct TopicReading: Sendable {
                         .brokerUnavailable,
                         "no message of \(topic) came within \(Self.firstPatience.components.seconds) s, though there "
                             + "should be some",
-                        advice: "try again, and look at the broker",
+                        advice: "try again, and check the broker",
                         isRetriable: true
                     )
                 }

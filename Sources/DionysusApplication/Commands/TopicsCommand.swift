@@ -7,7 +7,7 @@ struct TopicsCommand<App: DionysusApplication>: AsyncParsableCommand {
     static var configuration: CommandConfiguration {
         CommandConfiguration(
             commandName: "topics",
-            abstract: "Shows the declared topics, whether the broker has them, and where it has them otherwise.",
+            abstract: "Shows the declared topics, whether they exist, and how they differ from the declaration.",
             discussion: """
                 --create creates those that are missing and that this application writes to: published topics, genesis \
                 topics, and those for dead letters. Topics that exist are never changed; where they differ from their \
@@ -22,7 +22,7 @@ struct TopicsCommand<App: DionysusApplication>: AsyncParsableCommand {
     }
 
     @Flag(help: "Create the missing topics that this application writes to.") var create = false
-    @Flag(help: "End with 1 if topics are missing, or are not as declared.") var check = false
+    @Flag(help: "Exit with 1 if topics are missing or differ from the declaration.") var check = false
     @Flag(help: "Print the report as JSON.") var json = false
 
     func run() async throws {

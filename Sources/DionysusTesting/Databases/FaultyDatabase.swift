@@ -54,7 +54,7 @@ final class FaultyDatabase: CapturingDatabase {
         guard fails else { return }
         throw DionysusError(
             .databaseUnavailable,
-            "the database at \(location) was told to be away",
+            "the test made the database at \(location) unavailable",
             isRetriable: true
         )
     }

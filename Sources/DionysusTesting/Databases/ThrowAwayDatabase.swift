@@ -55,7 +55,7 @@ public enum ThrowAwayDatabase: Sendable, Hashable, CustomStringConvertible {
             guard var components = URLComponents(string: server) else {
                 throw DionysusError(
                     .configuration,
-                    "the URL of the PostgreSQL server for tests can't be understood",
+                    "the URL of the PostgreSQL server for tests is invalid",
                     advice: "give it as postgres://user:password@host:port/database"
                 )
             }

@@ -70,7 +70,7 @@ public struct GoldenFile: Sendable {
         }
         throw ExpectationFailure(
             expected: "line \(line + 1) of \(url.lastPathComponent), \(shown(old))",
-            actual: "it was \(shown(new)); DIONYSUS_TEST_RECORD_GOLDEN=1 writes the file anew"
+            actual: "it was \(shown(new)); DIONYSUS_TEST_RECORD_GOLDEN=1 rewrites the file"
         )
     }
 }

@@ -75,7 +75,7 @@ struct TopicPattern: Sendable {
         } catch {
             throw DionysusError(
                 .configuration,
-                "the topic pattern \(pattern) is no regular expression",
+                "the topic pattern \(pattern) is not a valid regular expression",
                 advice: "correct the pattern, for instance ^v3_.*",
                 underlying: error
             )

@@ -39,7 +39,11 @@ public final class InMemoryBroker: MessageBroker {
             log.change {
                 $0.outage =
                     newValue
-                    ? DionysusError(.brokerUnavailable, "the in-memory broker was told to be away", isRetriable: true)
+                    ? DionysusError(
+                        .brokerUnavailable,
+                        "the test made the in-memory broker unavailable",
+                        isRetriable: true
+                    )
                     : nil
             }
         }
@@ -87,7 +91,7 @@ public final class InMemoryBroker: MessageBroker {
         guard !options.topics.isEmpty || !options.topicPatterns.isEmpty else {
             throw DionysusError(
                 .configuration,
-                "the group '\(options.groupID)' can't subscribe to nothing",
+                "the group '\(options.groupID)' needs at least one topic",
                 advice: "name at least one topic"
             )
         }

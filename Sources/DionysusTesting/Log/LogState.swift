@@ -66,7 +66,7 @@ struct LogState: Sendable {
             refused -= 1
             throw DionysusError(
                 .brokerUnavailable,
-                "the in-memory broker was told to refuse a message to \(message.topic)",
+                "the test made the in-memory broker refuse a message to \(message.topic)",
                 isRetriable: true
             )
         }
