@@ -95,7 +95,7 @@ struct GenesisTests {
                 (["show", "7"], 1, "there is no genesis run 7"),
                 (["resume", "1"], 1, "it is cancelled"),
                 (["start", "v3_bookings", "BookingsFee"], 1, "start a genesis of Booking"),
-                (["start", "v3_rentals", "Rental", "--over", "never"], 64, "no number of days"),
+                (["start", "v3_rentals", "Rental", "--over", "never"], 64, "not a positive number of days"),
                 (["start", "v3_rentals", "Rental", "--where", "bedrooms"], 64, "is not COLUMN=VALUE"),
                 (["show"], 64, "Missing expected argument"),
             ] as [([String], Int32, String)] {

@@ -39,11 +39,11 @@ struct ConsumeCommand<App: DionysusApplication>: AsyncParsableCommand {
 }
 
 extension ApplicationEnvironment {
-    /// A consumer with the application's settings.
+    /// Creates a consumer with the application's settings.
     /// - Parameters:
-    ///   - stopsWhenCaughtUp: Whether it ends once the lag was zero on all partitions.
-    ///   - acceptsLoss: Whether it goes on with the oldest message that is kept where messages were missed.
-    ///   - heartbeat: Who is told that it lives.
+    ///   - stopsWhenCaughtUp: Whether it stops once the lag was zero on all partitions.
+    ///   - acceptsLoss: Whether it continues with the oldest retained message if messages were missed.
+    ///   - heartbeat: Receives its signs of life.
     /// - Returns: The consumer.
     public func consumerService(
         _ consumer: some Consumer,

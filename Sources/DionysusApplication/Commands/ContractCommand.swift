@@ -91,7 +91,7 @@ struct ContractCommand<App: DionysusApplication>: AsyncParsableCommand {
 extension ContractCompatibility: ExpressibleByArgument {}
 
 extension Contract {
-    /// Reads a contract's file.
+    /// Reads a contract file.
     static func load(from path: String) throws -> Contract {
         let data: Data
         do {
@@ -110,7 +110,7 @@ extension Contract {
         }
     }
 
-    /// The contract of one topic alone.
+    /// The contract of a single topic.
     fileprivate func keeping(_ topic: String?, orNone: Bool = false) throws -> Contract {
         guard let topic else { return self }
         let kept = topics.filter { $0.name == topic }

@@ -186,7 +186,7 @@ extension LoggedEvent {
 }
 
 extension ApplicationEnvironment {
-    /// Lends the event log of the application's group, and closes the database afterwards.
+    /// Runs a body with the event log of the application's group, and closes the database afterwards.
     fileprivate func lookingIntoEvents<T>(_ body: (ConsumerEvents) async throws -> T) async throws -> T {
         let replica = try replica()
         do {

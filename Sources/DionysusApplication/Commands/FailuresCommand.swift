@@ -153,17 +153,17 @@ extension RecordedFailure {
 }
 
 extension [UInt8] {
-    /// The bytes as text, or else as base64.
+    /// The bytes as text if possible, otherwise as base64.
     fileprivate var shown: String { String(validating: self, as: UTF8.self) ?? base64Encoded }
 }
 
 extension String {
-    /// The beginning of the text, for a column of a list.
+    /// The start of the text, for a table column.
     func shown(upTo limit: Int) -> String { String(String.UnicodeScalarView(unicodeScalars.prefix(limit))) }
 }
 
 extension ApplicationEnvironment {
-    /// Lends the consumer's failures, and closes database and broker afterwards.
+    /// Runs a body with the consumer's failures, and closes database and broker afterwards.
     func withFailures<T>(_ body: (ConsumerFailures) async throws -> T) async throws -> T {
         try settings.require([.replica, .broker])
         let (replica, broker) = (try replica(), try broker())

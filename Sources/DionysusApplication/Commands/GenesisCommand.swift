@@ -133,7 +133,7 @@ struct GenesisCancelCommand<App: DionysusApplication>: AsyncParsableCommand {
     func run() async throws { try await choice.perform(App.self) { try await $0.cancel($1) } }
 }
 
-/// A run that a command is about, and how it is printed.
+/// A genesis run, with its JSON and text forms.
 struct GenesisChoice: ParsableArguments {
     @Argument(help: "The run's number.") var id: Int64
     @Flag(help: "Print the run as JSON.") var json = false
@@ -149,7 +149,7 @@ struct GenesisChoice: ParsableArguments {
     }
 }
 
-/// Opens the source database for the length of a command.
+/// Runs a command's body with the source database open.
 private func withGenesis<App: DionysusApplication>(
     _ type: App.Type,
     _ body: (Genesis) async throws -> Void
@@ -196,7 +196,7 @@ extension GenesisRun {
         percent.map { "\(Int($0))%" } ?? "\(chunksDone) of \(chunks) chunks, splitting"
     }
 
-    /// The run for programs.
+    /// The run as JSON.
     var report: JSON {
         func time(_ time: Timestamp?) -> JSON { time.map { .string($0.description) } ?? .null }
         func number(_ number: Double?) -> JSON { number.map { .number("\($0)") } ?? .null }
@@ -216,7 +216,7 @@ extension GenesisRun {
         ])
     }
 
-    /// The run for people.
+    /// The run as text.
     fileprivate var text: String {
         var lines = [
             "genesis run \(id): \(model) to \(topic), \(state.rawValue)".printable(),

@@ -65,7 +65,7 @@ struct MessagesCommand<App: DionysusApplication>: AsyncParsableCommand {
     }
 }
 
-/// Prints messages as they are read, and at the end how far that was.
+/// Prints messages as they are read, and finally how far it has read.
 private struct MessagePrinting: Service {
     let reading: TopicReading
     let key: String?
@@ -102,7 +102,7 @@ private struct MessagePrinting: Service {
         }
     }
 
-    /// Writes at once, so that whoever reads the other end of a pipe sees a message when it comes.
+    /// Flushes after each message, so that the reader of a pipe sees it immediately.
     private func write(_ text: String) {
         FileHandle.standardOutput.write(Array(text.utf8).withUnsafeBufferPointer { .init(buffer: $0) })
     }
@@ -162,7 +162,7 @@ extension TopicMessage {
         return .object(object)
     }
 
-    /// The value as text, or as an object with its bytes in hexadecimal where it is no text.
+    /// The value as text; if it isn't text, an object with its bytes in hexadecimal.
     private var raw: JSON {
         let bytes = value ?? []
         if let text = String(validating: bytes, as: UTF8.self) { return .string(text) }

@@ -80,7 +80,7 @@ struct OutboxPruneCommand<App: DionysusApplication>: AsyncParsableCommand {
     }
 }
 
-/// Says what became of each row; what was not to be changed goes to standard error.
+/// Prints the outcome for each row; rows that could not be changed go to standard error.
 private func report(
     _ outcomes: [(id: Int64, outcome: OutboxInspector.Outcome)],
     done: String,

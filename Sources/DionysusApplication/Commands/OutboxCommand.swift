@@ -227,7 +227,7 @@ extension JSON {
 }
 
 extension ApplicationEnvironment {
-    /// Lends an inspector of the source's outbox, and closes the database afterwards.
+    /// Runs a body with an inspector of the source's outbox, and closes the database afterwards.
     func inspectingOutbox<T>(_ body: (OutboxInspector) async throws -> T) async throws -> T {
         let source = try source()
         do {

@@ -50,7 +50,7 @@ struct RelayCommand<App: DionysusApplication>: AsyncParsableCommand {
 }
 
 extension RelayCommand {
-    /// Says what is left that nobody will publish soon.
+    /// Reports the remaining rows that won't be published soon.
     private static func report(_ rows: UnpublishedRows, _ refused: [ModelRefusal]) throws {
         for refusal in refused {
             printError(
@@ -69,7 +69,7 @@ extension RelayCommand {
 }
 
 extension ApplicationEnvironment {
-    /// Runs services until the first of them ends, or a signal asks all of them to.
+    /// Runs services until the first of them stops or a signal shuts them down.
     public func run(_ services: any Service...) async throws {
         var configuration = ServiceGroupConfiguration(
             services: services.map {
@@ -82,17 +82,17 @@ extension ApplicationEnvironment {
             gracefulShutdownSignals: [.sigterm, .sigint],
             logger: logger
         )
-        // What has not ended by then is cancelled: nothing is lost, it is done again.
+        // Remaining work is then cancelled: nothing is lost, it is repeated later.
         configuration.maximumGracefulShutdownDuration = .seconds(60)
         try await ServiceGroup(configuration: configuration).run()
     }
 }
 
 extension ApplicationEnvironment {
-    /// The relay of the application.
+    /// Creates the application's relay.
     /// - Parameters:
-    ///   - source: The database whose outbox is drained.
-    ///   - mode: When it ends by itself.
+    ///   - source: The database with the outbox.
+    ///   - mode: When it stops by itself.
     ///   - onPublished: Called after each batch that the broker has acknowledged.
     /// - Returns: The relay.
     public func relayService(

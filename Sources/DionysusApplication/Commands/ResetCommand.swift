@@ -105,7 +105,7 @@ struct ResetCommand<App: DionysusApplication>: AsyncParsableCommand {
 }
 
 extension StartPosition: ExpressibleByArgument {
-    /// Reads `earliest`, `latest`, an offset or an ISO 8601 time.
+    /// Parses `earliest`, `latest`, an offset or an ISO 8601 time.
     public init?(argument: String) {
         switch argument {
         case "earliest": self = .earliest

@@ -84,30 +84,30 @@ struct ValidateCommand<App: DionysusApplication>: AsyncParsableCommand {
     }
 }
 
-/// What a comparison of the declaration with the databases has found, a line each.
+/// The findings of a comparison of the declaration with the databases, one line each.
 struct Findings: Sendable {
-    /// What can't work.
+    /// Problems that make every row fail.
     var faults: [String] = []
-    /// What fails for some rows.
+    /// Problems that make some rows fail.
     var warnings: [String] = []
-    /// What is published and not kept, or kept and not published.
+    /// Attributes that are published but not stored, or stored but not published.
     var notes: [String] = []
 }
 
 extension ApplicationEnvironment {
-    /// Where the databases of the application's sides are, for messages.
+    /// The addresses of the application's databases, for messages.
     var locations: String {
         let addresses = Address.all(of: App.self).filter { $0 != .broker }
         return addresses.map { shownURL(settings[keyPath: $0.path]) }.joined(separator: " and ")
     }
 
-    /// Checks that the databases of the application's sides are named.
+    /// Checks that the addresses of the application's databases are set.
     private func requireDatabases() throws {
         try settings.require(Address.all(of: App.self).filter { $0 != .broker })
     }
 
     /// Creates or upgrades tables and triggers in the databases of the application's sides; safe to repeat.
-    /// - Returns: What was changed in the source database's outbox and triggers, and in managed tables of the replica.
+    /// - Returns: The changes to the source database's outbox and triggers, and to managed tables of the replica.
     @discardableResult
     public func migrate() async throws -> OutboxSchema.Report {
         try requireDatabases()
@@ -135,7 +135,7 @@ extension ApplicationEnvironment {
         return report
     }
 
-    /// What the consumed topics publish: as the settings say, else as the application's own producer does.
+    /// The contract of the consumed topics: from the settings, otherwise from the application's own producer.
     private var consumedContract: Contract {
         get throws {
             if let contract = settings.consumer.contract { return contract }
@@ -150,7 +150,7 @@ extension ApplicationEnvironment {
         }
     }
 
-    /// What ``migrate()`` would change in the source database's outbox and triggers.
+    /// The changes that ``migrate()`` would make to the source database's outbox and triggers.
     func plannedMigration() async throws -> OutboxSchema.Report {
         try requireDatabases()
         guard App.hasProducer else { return OutboxSchema.Report() }
@@ -202,7 +202,7 @@ extension ApplicationEnvironment {
         return findings
     }
 
-    /// What the application's own producer publishes, for comparison with its own replica.
+    /// The contract of the application's own producer, for comparison with its own replica.
     private var published: [PublishedAttributes] {
         guard App.hasProducer else { return [] }
         return registry.outline.flatMap { topic in

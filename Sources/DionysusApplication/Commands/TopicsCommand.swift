@@ -35,7 +35,7 @@ struct TopicsCommand<App: DionysusApplication>: AsyncParsableCommand {
             try await broker.createTopics(report.creatable)
             try await report.compare(with: broker, until: { $0.creatable.isEmpty })
         } else if check {
-            // A broker tells of topics some time after the one that has created them.
+            // Other brokers report new topics with a delay.
             try await report.compare(with: broker, until: { $0.creatable.isEmpty })
         }
         await broker.close()
@@ -45,7 +45,7 @@ struct TopicsCommand<App: DionysusApplication>: AsyncParsableCommand {
 }
 
 extension ApplicationEnvironment {
-    /// Every topic that the application's declarations name, and those of the broker that their patterns match.
+    /// All topics that the application declares, and those on the broker that match its patterns.
     func declaredTopics(on broker: any MessageBroker) async throws -> [DeclaredTopic] {
         var topics: [DeclaredTopic] = []
         func add(_ name: String, _ use: DeclaredTopic.Use, _ specification: TopicSpecification?) {
