@@ -1,4 +1,4 @@
-/// What a conformance check found to be different from what the port promises.
+/// A deviation from the port's requirements that a check found.
 public struct ConformanceFailure: Error, Sendable, CustomStringConvertible {
     /// What should have happened.
     public var expected: String

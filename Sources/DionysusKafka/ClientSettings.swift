@@ -1,9 +1,9 @@
 import CRdkafka
 import Dionysus
 
-/// The settings of one librdkafka client: the user's over the adapter's defaults.
+/// The settings of a librdkafka client: the user's override the adapter's defaults.
 struct ClientSettings: Sendable {
-    /// A setting on which the adapter's guarantees rest.
+    /// A setting on which the adapter's guarantees depend.
     struct Fixed: Sendable {
         var names: [String]
         var value: String
@@ -13,11 +13,11 @@ struct ClientSettings: Sendable {
     private(set) var values: [String: String]
     private(set) var fixed: [Fixed]
 
-    /// Settles what a client is configured with.
+    /// Merges a client's settings.
     /// - Parameters:
     ///   - defaults: The adapter's defaults, which the user may override.
     ///   - layers: The user's settings; later layers override earlier ones.
-    ///   - fixed: What the user may not override.
+    ///   - fixed: Settings that the user must not override.
     /// - Throws: ``DionysusError`` with code `configuration` for an override of a fixed setting, or for TLS and
     ///   credentials that can't work.
     init(defaults: [String: String], layers: [[String: String]], fixed: [Fixed]) throws {
@@ -37,9 +37,9 @@ struct ClientSettings: Sendable {
         try SecuritySettings.check(values)
     }
 
-    /// Makes librdkafka's own form of the settings.
+    /// Creates librdkafka's configuration object.
     /// - Parameter events: The kinds of event that go to the client's queue.
-    /// - Returns: A configuration; `rd_kafka_new` takes it over when it succeeds.
+    /// - Returns: A configuration; `rd_kafka_new` takes ownership if it succeeds.
     /// - Throws: ``DionysusError`` with code `configuration` that names the wrong setting, but not its value,
     ///   which may be a secret.
     func makeConfiguration(events: Int32) throws -> OpaquePointer {
@@ -84,7 +84,7 @@ struct ClientSettings: Sendable {
 }
 
 extension Duration {
-    /// Whole milliseconds, rounded up and held within what librdkafka's settings take.
+    /// Whole milliseconds, rounded up and clamped to the range of librdkafka's settings.
     var milliseconds: Int32 {
         let (seconds, attoseconds) = components
         guard seconds < 2_000_000 else { return 2_000_000_000 }

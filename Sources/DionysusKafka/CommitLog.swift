@@ -1,11 +1,12 @@
 import Logging
 import Synchronization
 
-/// Tells once that the broker takes no offsets of the group, and once that it takes them again.
+/// Logs once when the broker stops accepting the group's offsets, and once when it accepts them again.
 ///
-/// Hundreds of commits fail while a group's coordinator is away. Nothing depends on these offsets but tools that show lag.
+/// Hundreds of commits fail while a group's coordinator is unavailable. Only tools that show lag depend on these
+/// offsets.
 final class CommitLog: Sendable {
-    /// What librdkafka calls the lines that say why a commit failed.
+    /// librdkafka's facilities of log lines about failed commits.
     static let facility = "COMMITFAIL"
 
     private let logger: Logger

@@ -1,6 +1,6 @@
 import Synchronization
 
-/// The end of something that has a thread of its own, for others to wait for.
+/// A one-time completion signal of an object with its own thread.
 final class Ending: Sendable {
     private struct State {
         var hasBegun = false

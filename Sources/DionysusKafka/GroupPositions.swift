@@ -2,7 +2,7 @@ import CRdkafka
 import Dionysus
 
 extension Administration {
-    /// What the group of a consuming client has committed, whether or not anybody is in it.
+    /// The committed offsets of a consuming client's group, whether or not it has members.
     func committedPositions(of partitions: [TopicPartition]) async throws -> [TopicPartition: CommittedPosition] {
         guard !partitions.isEmpty else { return [:] }
         return try await perform { client in

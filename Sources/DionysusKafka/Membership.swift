@@ -1,20 +1,20 @@
 import Dionysus
 
-/// What a member of a group owns, as its user has been told and has answered: a value without I/O.
+/// A group member's partitions, and the events and answers of its user: a value without I/O.
 struct Membership {
     private enum Stage {
-        /// Assigned, but the user does not know yet.
+        /// Assigned, but not yet reported to the user.
         case offered
-        /// The user knows and is to answer with a start.
+        /// Reported; the user has to answer with a start.
         case awaitingStart
         /// Being read.
         case active
-        /// To be given back once the user has released it.
+        /// Revoked; to be returned once the user has released it.
         case revoking
     }
 
     private var stages: [TopicPartition: Stage] = [:]
-    /// What was being read of the partitions that are to be given back together.
+    /// Those partitions of a revocation that were being read.
     private var givingBack: [TopicPartition] = []
     private var isGivingBack = false
     private var events: [ConsumerEvent] = []
@@ -22,12 +22,12 @@ struct Membership {
     /// Whether the group may be waiting for the user to start something.
     var owesStart: Bool { stages.values.contains { $0 == .offered || $0 == .awaitingStart } }
 
-    /// What the group waits for the user to release, if it does.
+    /// The partitions that the user has to release, if any.
     var owedRelease: [TopicPartition]? { isGivingBack ? givingBack : nil }
 
     func isActive(_ partition: TopicPartition) -> Bool { stages[partition] == .active }
 
-    /// Whether the partition belongs to the member; until the user has answered a revocation, it does.
+    /// Whether the member owns the partition; it does until the user has answered a revocation.
     func isOwned(_ partition: TopicPartition) -> Bool {
         stages[partition] == .active || stages[partition] == .revoking
     }
@@ -37,10 +37,10 @@ struct Membership {
         events.append(.assigned(partitions))
     }
 
-    /// Asks the user for partitions.
-    /// - Returns: What can be given back at once because the user has nothing to answer, or nil.
+    /// Revokes partitions from the user.
+    /// - Returns: The partitions to return at once because the user has nothing to answer, or nil.
     mutating func revoke(_ partitions: [TopicPartition]) -> [TopicPartition]? {
-        // What has not been started is nothing that the user could release.
+        // The user can't release partitions that it has not started.
         let owned = partitions.filter { stages[$0] == .active }
         withdrawOffers(of: Set(partitions).subtracting(owned))
         guard !owned.isEmpty else { return [] }
@@ -51,8 +51,8 @@ struct Membership {
         return nil
     }
 
-    /// Notes partitions that belong to somebody else by now.
-    /// - Returns: Those that were being read.
+    /// Records partitions that another member already owns.
+    /// - Returns: The partitions that were being read.
     mutating func lose(_ partitions: [TopicPartition]) -> [TopicPartition] {
         let read = partitions.filter { isOwned($0) }
         let lost = Set(partitions)
@@ -70,7 +70,7 @@ struct Membership {
         return read
     }
 
-    /// Takes the oldest event that the user has not been told.
+    /// Removes the oldest event that the user has not received.
     mutating func takeEvent() -> ConsumerEvent? {
         guard !events.isEmpty else { return nil }
         let event = events.removeFirst()
@@ -83,16 +83,16 @@ struct Membership {
     /// Adds an event that does not change what is owned.
     mutating func report(_ event: ConsumerEvent) { events.append(event) }
 
-    /// Takes the user's answer to an assignment.
-    /// - Returns: Those partitions that may be read; an answer can come after the partitions were lost.
+    /// Applies the user's answer to an assignment.
+    /// - Returns: The partitions that may be read; an answer may arrive after partitions were lost.
     mutating func start(_ partitions: some Collection<TopicPartition>) -> [TopicPartition] {
         let started = partitions.filter { stages[$0] == .awaitingStart }
         for partition in started { stages[partition] = .active }
         return started.sorted()
     }
 
-    /// Takes the user's answer to a revocation.
-    /// - Returns: What is to be given back, once all of it has been released.
+    /// Applies the user's answer to a revocation.
+    /// - Returns: The partitions to return, once all of them have been released.
     mutating func release(_ partitions: [TopicPartition]) -> [TopicPartition]? {
         for partition in partitions where stages[partition] == .revoking { stages[partition] = nil }
         guard isGivingBack, !stages.values.contains(.revoking) else { return nil }

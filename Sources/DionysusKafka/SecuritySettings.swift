@@ -1,13 +1,14 @@
 import Dionysus
 import Foundation
 
-/// Finds settings for TLS and credentials that can't work, before anything is connected.
+/// Finds invalid settings for TLS and credentials before the client connects.
 enum SecuritySettings {
     private static let files = [
         "ssl.ca.location", "ssl.certificate.location", "ssl.key.location", "ssl.crl.location", "ssl.keystore.location",
     ]
 
-    /// - Throws: ``DionysusError`` with code `configuration`, all faults in one, without values that may be secrets.
+    /// - Throws: ``DionysusError`` with code `configuration`, which lists all faults without values, which may be
+    ///   secret.
     static func check(_ settings: [String: String]) throws {
         let faults = files(settings) + tls(settings) + credentials(settings)
         guard !faults.isEmpty else { return }
@@ -21,7 +22,7 @@ enum SecuritySettings {
     private static func files(_ settings: [String: String]) -> [String] {
         files.compactMap { name in
             guard let path = settings[name], !path.isEmpty else { return nil }
-            // librdkafka looks for the system's own authorities itself.
+            // librdkafka finds the system's CA certificates itself.
             if name == "ssl.ca.location", path == "probe" { return nil }
             return FileManager.default.isReadableFile(atPath: path) ? nil : "\(name): \(path) can't be read"
         }
