@@ -4,7 +4,7 @@ import Testing
 
 /// Versions of other systems that are too old.
 @Suite struct RequiredVersionTests {
-    @Test("a version that is too old is an error that names both; the oldest one and later ones are none")
+    @Test("a version that is too old is an error that names both; the oldest one and later ones are accepted")
     func versions() throws {
         let error = #expect(throws: DionysusError.self) {
             try RequiredVersion.postgres.require([13, 14], place: " at db/app")
@@ -26,7 +26,7 @@ import Testing
     }
 
     @Test(
-        "the documented versions are those that are asked for",
+        "the documented versions are the required ones",
         arguments: [
             ("PostgreSQL (server)", RequiredVersion.postgres), ("SQLite", .sqlite), ("librdkafka", .librdkafka),
         ]

@@ -1,11 +1,11 @@
-/// A certificate that OpenSSL makes for a test; it is its own authority.
+/// A self-signed certificate that OpenSSL creates for a test.
 package struct TestCertificate: Sendable {
-    /// The file of the certificate, for those who are to trust it, too.
+    /// The certificate's file, also for clients that trust it.
     package let file: String
-    /// The file of its key.
+    /// The key's file.
     package let key: String
 
-    /// Makes one.
+    /// Creates a certificate.
     /// - Parameters:
     ///   - directory: Where its files are put.
     package init(_ name: String, in directory: String, host: String = "localhost") async throws {
