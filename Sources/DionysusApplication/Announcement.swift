@@ -50,6 +50,7 @@ extension ApplicationSettings {
     private static func caution(file path: String) -> String? {
         var file = stat()
         guard stat(path, &file) == 0, file.st_mode & 0o007 != 0 else { return nil }
-        return "\(path) can be read by every user of this machine: chmod o-rwx it if that isn't intended"
+        return
+            "\(path) is accessible to every user of this machine who can reach it: chmod o-rwx it if that isn't intended"
     }
 }

@@ -1,12 +1,12 @@
 import ArgumentParser
 import TestSupport
 
-/// Attacks a running system with faults, and checks that nothing is lost, repeated or reordered.
+/// Injects faults into a running system, and checks that nothing is lost, repeated or reordered.
 @main
 struct ChaosTool: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "chaos",
-        abstract: "Attacks a running system with faults, and checks that its replica is right.",
+        abstract: "Injects faults into a running system, and checks that its replica is correct.",
         discussion: """
             Each round starts relays, consumers and writers as processes, lets faults strike while they work, waits until \
             everything has been applied, and compares. A seed gives the same rounds again: the same system, faults and \
@@ -28,7 +28,7 @@ struct ListCommand: ParsableCommand {
     }
 }
 
-/// What the commands that run rounds have in common.
+/// The options common to the commands that run rounds.
 struct RoundOptions: ParsableArguments {
     @Option(
         help: """
@@ -36,8 +36,8 @@ struct RoundOptions: ParsableArguments {
             """
     )
     var patience = 1.0
-    @Option(help: "Write what the processes said into this directory when a round is not clean.") var logs: String?
-    @Option(help: "Begin no round after so many minutes.") var minutes: Double?
+    @Option(help: "Write the processes' output to this directory when a round fails.") var logs: String?
+    @Option(help: "Start no round after this many minutes.") var minutes: Double?
 
     func validate() throws {
         guard patience >= 1 else { throw ValidationError("--patience must be at least 1.") }
@@ -54,8 +54,8 @@ struct RunCommand: AsyncParsableCommand {
             """
     )
 
-    @Option(help: "How many rounds.") var rounds = 10
-    @Option(help: "Where the random numbers of the first round begin; the next round has the next seed.")
+    @Option(help: "Number of rounds.") var rounds = 10
+    @Option(help: "The seed of the first round; each round uses the next one.")
     var seed: UInt64 = 1
     @Option(help: "Only this fault; may be repeated.") var only: [String] = []
     @Option(help: "Only on this system: embedded, servers or bouncer.") var system: SystemKind?
@@ -77,7 +77,7 @@ struct RunCommand: AsyncParsableCommand {
         Fault.all.filter { $0.systems.contains(kind) && (only.isEmpty || only.contains($0.name)) }
     }
 
-    /// What a seed stands for.
+    /// The plan that a seed determines.
     private func plan(seed: UInt64) throws -> Campaign.Plan {
         var random = SeededGenerator(seed: seed)
         let kinds = (system.map { [$0] } ?? SystemKind.available).filter { !faults(on: $0).isEmpty }
@@ -102,7 +102,7 @@ struct RunCommand: AsyncParsableCommand {
 struct ShortCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "short",
-        abstract: "Runs a few rounds that are always the same, with faults of every group on every system."
+        abstract: "Runs a few fixed rounds, with faults of every group on every system."
     )
 
     /// Faults of all groups, as many as fit into ten minutes.

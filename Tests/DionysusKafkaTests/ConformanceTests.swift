@@ -8,8 +8,8 @@ import Testing
 
 @Suite("Kafka among brokers")
 struct ConformanceTests {
-    // The mock cluster creates topics on the first request, with a fixed number of partitions. It finds no message by
-    // its time.
+    // The mock cluster creates topics on the first request, with a fixed number of partitions. It doesn't support
+    // lookup by time.
     @Test(arguments: BrokerConformance.checks.filter { !$0.needsTopicCreation && !$0.needsTimes })
     func `Kafka conforms`(_ check: BrokerConformance.Check) async throws {
         let cluster = try MockCluster()

@@ -137,7 +137,7 @@ extension Fault {
                 try await pause(50...200, &random)
             }
             try await system.disturb(["UPDATE rentals SET name = 'small again' WHERE id = \(id)"])
-            // Somebody who has seen it, or nobody.
+            // A broker that knows it, or none.
             if Bool.random(using: &random), let row = rows.first {
                 _ = try await system.run("outbox", "retry", "\(row)")
             }
@@ -166,6 +166,6 @@ extension Fault {
         },
     ]
 
-    /// After how long a row is tried again that the broker has refused.
+    /// The retry delay of a row that the broker refused.
     static let firstRetry = Duration.seconds(10)
 }

@@ -61,7 +61,7 @@ extension Fault {
 
 /// Messages that can't be applied.
 enum Poison {
-    /// Their key, by which they are known.
+    /// Their key, which identifies them.
     static let key = Array("Poison:1".utf8)
 
     static let values: [[UInt8]] = [

@@ -30,7 +30,7 @@ extension Fault {
         ) { system, _ in
             try await system.endAll([.consumer, .counter, .relay])
             try await system.loseLog()
-            // Once the new topics are as long as the old ones were, nobody can tell them apart.
+            // Once the new topics are as long as the old ones, they can't be distinguished.
             for role in [Role.consumer, .counter] { try await system.start(role) }
             try await system.awaitRefusal()
             for _ in 1...2 { try await system.start(.relay) }
@@ -47,7 +47,7 @@ extension Fault {
             let topic = ["v3_rentals", "v3_bookings"].randomElement(using: &random) ?? "v3_rentals"
             let unknownTopic: Int32 = 3
             system.cluster?.setError(unknownTopic, of: topic)
-            // Whoever connects anew asks what there is.
+            // Clients that reconnect query the topics.
             system.producerProxy?.cut()
             try await pause(3000...6000, &random)
             system.cluster?.setError(0, of: topic)
@@ -72,10 +72,10 @@ extension Fault {
 }
 
 extension System {
-    /// How long consumers may take to find out that messages are missing: they have to join their group first.
+    /// The time for consumers to detect missing messages: they have to join their group first.
     private static let noticing = Duration.seconds(40)
 
-    /// Where a Kafka cluster deletes messages that are no longer kept.
+    /// How far a Kafka cluster deletes old messages.
     static let forgettingPartition = TopicPartition("v3_rentals", 0)
 
     fileprivate func endAll(_ roles: [Role]) async throws {
@@ -83,7 +83,7 @@ extension System {
         guard faults.isEmpty else { throw ChaosError(faults.joined(separator: "; ")) }
     }
 
-    /// Lets the log delete its oldest messages.
+    /// Makes the log delete its oldest messages.
     fileprivate func forgetMessages() async throws {
         if let path = places.directBroker.split(separator: ":", maxSplits: 1).last, kind == .embedded {
             let broker = try EmbeddedBroker(path: String(path), options: EmbeddedLogOptions(retentionBytes: 1))
@@ -105,7 +105,7 @@ extension System {
         }
     }
 
-    /// Waits until all consumers have ended because messages are missing.
+    /// Waits until all consumers have stopped because messages are missing.
     fileprivate func awaitRefusal() async throws {
         let deadline = ContinuousClock.now + Self.noticing
         for role in [Role.consumer, .counter] {
@@ -125,7 +125,7 @@ extension System {
         _ = await end([.consumer, .counter], within: .zero)
     }
 
-    /// Does what the manual tells an operator to do when messages were lost.
+    /// Performs the operator's steps from the manual after a loss of messages.
     fileprivate func restore() async throws {
         for topic in ["v3_accounts", "v3_rentals", "v3_bookings"] { try await succeed("reset", "--topic", topic) }
         try await empty(
