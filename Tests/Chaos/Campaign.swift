@@ -45,7 +45,7 @@ struct Campaign {
                 if !report.violations.isEmpty { try keep(report.log, of: plan) }
                 tally.add(plan, recovery: report.recovery, isClean: report.violations.isEmpty)
             } catch {
-                Self.say("  VIOLATION: the round broke off: \(error)")
+                Self.say("  VIOLATION: the round was aborted: \(error)")
                 tally.add(plan, recovery: nil, isClean: false)
             }
         }

@@ -8,9 +8,9 @@ struct ChaosTool: AsyncParsableCommand {
         commandName: "chaos",
         abstract: "Injects faults into a running system, and checks that its replica is correct.",
         discussion: """
-            Each round starts relays, consumers and writers as processes, lets faults strike while they work, waits until \
+            Each round starts relays, consumers and writers as processes, injects faults while they work, waits until \
             everything has been applied, and compares. A seed gives the same rounds again: the same system, faults and \
-            pauses, though not the same instants; and only as long as the list of faults stays the same.
+            pauses, though not the same exact points, and only as long as the list of faults stays the same.
             """,
         subcommands: [RunCommand.self, ShortCommand.self, ListCommand.self, CountCommand.self],
         defaultSubcommand: RunCommand.self
@@ -32,7 +32,7 @@ struct ListCommand: ParsableCommand {
 struct RoundOptions: ParsableArguments {
     @Option(
         help: """
-            How many times as long things may take: more than 1 where other work goes on, or the machine is slow.
+            The factor for time limits: more than 1 on a busy or slow machine.
             """
     )
     var patience = 1.0
@@ -49,8 +49,8 @@ struct RunCommand: AsyncParsableCommand {
         commandName: "run",
         abstract: "Runs rounds with random faults.",
         discussion: """
-            For each round it says which faults struck which system, how long recovery took from the end of the last one, \
-            what was counted, where the time went, and what is wrong. It ends with 1 if anything was.
+            For each round it prints the faults and the system, the recovery time from the end of the last fault, the \
+            counts, where the time went, and the violations. It exits with 1 if there are any.
             """
     )
 
@@ -66,7 +66,9 @@ struct RunCommand: AsyncParsableCommand {
         for name in only where !Fault.all.contains(where: { $0.name == name }) {
             throw ValidationError("There is no fault named \(name): see `chaos list`.")
         }
-        if let system, faults(on: system).isEmpty { throw ValidationError("No such fault strikes \(system.rawValue).") }
+        if let system, faults(on: system).isEmpty {
+            throw ValidationError("No such fault applies to \(system.rawValue).")
+        }
     }
 
     func run() async throws {
@@ -82,7 +84,7 @@ struct RunCommand: AsyncParsableCommand {
         var random = SeededGenerator(seed: seed)
         let kinds = (system.map { [$0] } ?? SystemKind.available).filter { !faults(on: $0).isEmpty }
         guard let kind = kinds.randomElement(using: &random) else {
-            throw ValidationError("The faults strike none of the systems that are here.")
+            throw ValidationError("The faults apply to none of the available systems.")
         }
         let candidates = faults(on: kind).shuffled(using: &random)
         let chosen = Array(candidates.prefix(Int.random(in: 1...3, using: &random)))

@@ -108,11 +108,11 @@ struct FinalState {
             if let (key, record) = different.first {
                 let told = last[key].map { "\($0.event) \(Self.values($0, model))" } ?? "no message"
                 faults.append(
-                    "\(different.count) records differ from their last messages: \(key) has \(record.values), told is \(told)"
+                    "\(different.count) records differ from their last messages: \(key) has \(record.values), published is \(told)"
                 )
             }
             if isComplete, let key = alive.keys.first {
-                faults.append("\(alive.count) records are gone and were not told to be, such as \(key)")
+                faults.append("\(alive.count) records are gone, but were not published as destroyed, such as \(key)")
             }
             return faults
         }

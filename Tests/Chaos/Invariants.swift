@@ -43,7 +43,9 @@ struct Invariants {
         let counts = Dictionary(counted, uniquingKeysWith: { $1 })
         let wrong = log.messages.map(\.place).filter { counts[$0] != 1 }
         guard let first = wrong.first else { return [] }
-        return ["\(wrong.count) events took effect not once, the first \(counts[first] ?? 0) times: \(first)"]
+        return [
+            "\(wrong.count) events did not take effect exactly once, the first \(counts[first] ?? 0) times: \(first)"
+        ]
     }
 }
 

@@ -51,7 +51,7 @@ struct LogContent {
                 faults.append("the last message of \(place) is older than another")
             }
             if !mayHaveLate, messages.late > 0 {
-                faults.append("\(messages.late) messages of \(place) have lower versions than those before them")
+                faults.append("\(messages.late) messages of \(place) have lower versions than earlier ones")
             }
             return faults
         }
@@ -74,7 +74,8 @@ struct LogContent {
     /// Only batches that were running at a fault are published again.
     func repetition(allowed: Int) -> [String] {
         let repeated = repeatedBatches
-        return repeated > allowed ? ["\(repeated) batches were published again, at most \(allowed) may have been"] : []
+        return repeated > allowed
+            ? ["\(repeated) batches were published again, but at most \(allowed) are allowed"] : []
     }
 }
 

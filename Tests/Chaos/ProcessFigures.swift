@@ -17,7 +17,7 @@ struct Memory: Sendable {
     func growth(over quiet: Memory) -> [String] {
         peaks.compactMap { role, peak in
             guard let before = quiet.peaks[role], Double(peak) > 1.5 * Double(before) else { return nil }
-            return "a \(role.rawValue) has had \(peak / 1024) MiB of memory, and \(before / 1024) before the faults"
+            return "a \(role.rawValue) used \(peak / 1024) MiB of memory, and \(before / 1024) MiB before the faults"
         }
     }
 
@@ -81,7 +81,7 @@ extension System {
         }
         return (
             "idle at \(Int(100 * busiest)) %",
-            suspects.map { "a \($0.0.rawValue) uses \(Int(100 * $0.2)) % of a core with nothing to do" }
+            suspects.map { "a \($0.0.rawValue) uses \(Int(100 * $0.2)) % of a core while idle" }
         )
     }
 }

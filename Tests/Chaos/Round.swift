@@ -23,7 +23,7 @@ struct Round {
                 return try await attack(system)
             } catch {
                 _ = await system.end(Role.allCases, within: Self.ending * patience)
-                return RoundReport(violations: ["the round broke off: \(error)"], log: await system.log)
+                return RoundReport(violations: ["the round was aborted: \(error)"], log: await system.log)
             }
         }
     }

@@ -32,7 +32,7 @@ struct Settling {
             guard let open else {
                 guard late > .zero else { return [] }
                 return [
-                    "recovery took \(late.inSeconds) s longer than the \((deadline - start).inSeconds) s it may take"
+                    "recovery took \(late.inSeconds) s longer than the limit of \((deadline - start).inSeconds) s"
                 ]
             }
             if late > Self.overtime {

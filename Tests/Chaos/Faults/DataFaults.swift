@@ -79,7 +79,7 @@ extension Fault {
         },
         Fault(
             name: "equal-times",
-            summary: "records change again and again, and keep the same time",
+            summary: "records change repeatedly, and keep the same time",
             systems: .everywhere,
             blows: 0,
             losesLanes: false
@@ -99,7 +99,7 @@ extension Fault {
         },
         Fault(
             name: "clocks",
-            summary: "the clocks of writers are an hour ahead, and behind",
+            summary: "the clocks of writers are an hour ahead or behind",
             systems: .everywhere,
             blows: 0,
             losesLanes: false

@@ -34,7 +34,7 @@ extension Fault {
         },
         Fault(
             name: "poison",
-            summary: "messages that nobody can read stand among the others",
+            summary: "there are unreadable messages among the others",
             systems: .everywhere,
             blows: 0,
             losesLanes: false

@@ -6,7 +6,7 @@ extension Fault {
     static let logFaults = [
         Fault(
             name: "partitions-added",
-            summary: "topics get more partitions, so that keys are spread anew",
+            summary: "topics get more partitions, so that keys move",
             systems: [.embedded],
             blows: 0,
             losesLanes: false
@@ -22,7 +22,7 @@ extension Fault {
         },
         Fault(
             name: "topics-deleted",
-            summary: "all topics are deleted and created anew, consumers refuse to go on, an operator restores",
+            summary: "all topics are recreated, consumers refuse to continue, an operator restores the replica",
             systems: .everywhere,
             patience: sessionTimeout,
             blows: 0,
@@ -54,7 +54,7 @@ extension Fault {
         },
         Fault(
             name: "retention",
-            summary: "consumers are away until their messages are no longer kept, and an operator restores",
+            summary: "consumers are down until their messages are deleted, and an operator restores the replica",
             systems: .everywhere,
             patience: sessionTimeout,
             blows: 0,

@@ -10,12 +10,13 @@ extension Fault {
             _ in
             try await restart("fast")
         },
-        Fault(name: "postgres-crash", summary: "PostgreSQL is shut down at once, and recovers", systems: .onServers) {
+        Fault(name: "postgres-crash", summary: "PostgreSQL is shut down immediately, and recovers", systems: .onServers)
+        {
             _,
             _ in
             try await restart("immediate")
         },
-        Fault(name: "backend-kill", summary: "sessions are ended one after another", systems: .onServers) {
+        Fault(name: "backend-kill", summary: "sessions are terminated one after another", systems: .onServers) {
             system,
             random in
             for _ in 1...15 {
@@ -49,7 +50,7 @@ extension Fault {
                 try await pause(100...900, &random)
             }
         },
-        Fault(name: "database-away", summary: "PostgreSQL can't be reached for seconds", systems: .onServers) {
+        Fault(name: "database-away", summary: "PostgreSQL is unreachable for seconds", systems: .onServers) {
             system,
             random in
             system.databaseProxy?.change { $0.isDown = true }
@@ -59,7 +60,7 @@ extension Fault {
         },
         Fault(
             name: "database-slow",
-            summary: "the way to PostgreSQL takes 20 ms and more",
+            summary: "the network to PostgreSQL has a latency of 20 ms and more",
             systems: .onServers,
             blows: 0,
             losesLanes: false
@@ -78,8 +79,11 @@ extension Fault {
                     $0.jitter = .zero
                 }
         },
-        Fault(name: "deadlocks", summary: "other transactions lock the same rows in other orders", systems: .onServers)
-        {
+        Fault(
+            name: "deadlocks",
+            summary: "other transactions lock the same rows in different orders",
+            systems: .onServers
+        ) {
             system,
             random in
             for _ in 1...10 {
@@ -93,7 +97,7 @@ extension Fault {
                 try await pause(20...100, &random)
             }
         },
-        Fault(name: "statement-timeout", summary: "statements that take 15 ms are ended", systems: .onServers) {
+        Fault(name: "statement-timeout", summary: "statements that take 15 ms time out", systems: .onServers) {
             system,
             random in
             for database in [system.source, system.replica] { try await setTimeout("15ms", of: database) }
@@ -121,7 +125,7 @@ extension Fault {
         },
         Fault(
             name: "idle-transaction",
-            summary: "a writer stands idle in its transaction while others go on, and commits then",
+            summary: "a writer idles in its transaction while others continue, and then commits",
             systems: .onServers,
             blows: 0,
             losesLanes: false
@@ -146,7 +150,7 @@ extension Fault {
         },
         Fault(
             name: "no-connections",
-            summary: "all connections are taken: those of PostgreSQL, or those that PgBouncer has",
+            summary: "all connections of PostgreSQL or PgBouncer are taken",
             systems: .onServers
         ) {
             system,
@@ -186,7 +190,7 @@ extension Fault {
                 let owner = try FileManager.default.attributesOfItem(atPath: path)[.ownerAccountID] as? UInt32
                 let place = directory + "/tables"
                 guard let disk = try await SmallDisk.mounted(at: place, megabytes: 64, owner: owner ?? getuid()) else {
-                    return print("  disk-full is left out: a small file system can't be mounted here")
+                    return print("  disk-full is skipped: a small file system can't be mounted here")
                 }
                 try await fill(disk, with: system, for: length)
                 try await disk.unmount()

@@ -57,7 +57,7 @@ extension Fault {
         },
         Fault(
             name: "relay-freeze",
-            summary: "a relay stands still for longer than its lease",
+            summary: "a relay is frozen for longer than its lease",
             systems: .everywhere,
             blows: 1
         ) {
@@ -70,7 +70,7 @@ extension Fault {
         },
         Fault(
             name: "consumer-freeze",
-            summary: "a consumer stands still for longer than its session",
+            summary: "a consumer is frozen for longer than its session",
             systems: .everywhere,
             patience: sessionTimeout,
             blows: 0,
@@ -86,7 +86,7 @@ extension Fault {
         },
         Fault(
             name: "terminate",
-            summary: "processes are asked to end under load",
+            summary: "processes are terminated under load",
             systems: .everywhere,
             patience: sessionTimeout,
             blows: 0,
@@ -137,7 +137,7 @@ extension Fault {
         _ random: inout SeededGenerator
     ) async throws {
         guard try await !system.kill(role, at: instant, &random) else { return }
-        print("  no \(role.rawValue) came to the instant \(instant.rawValue)")
+        print("  no \(role.rawValue) reached the point \(instant.rawValue)")
     }
 
     /// Kills processes while they wait for a file that another program has locked, which determines their progress.

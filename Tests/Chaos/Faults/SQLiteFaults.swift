@@ -18,7 +18,7 @@ extension Fault {
         },
         Fault(
             name: "busy-timeout",
-            summary: "another program holds a file's write lock for longer than anybody waits for it",
+            summary: "another program holds a file's write lock for longer than the busy timeout",
             systems: [.embedded],
             patience: sessionTimeout
         ) {
@@ -32,7 +32,7 @@ extension Fault {
         },
         Fault(
             name: "commit-kill",
-            summary: "all that write to a file are killed while one of them commits",
+            summary: "all processes that write to a file are killed while one of them commits",
             systems: [.embedded],
             patience: sessionTimeout
         ) {
@@ -60,7 +60,7 @@ extension Fault {
             system,
             random in
             guard !system.disks.isEmpty else {
-                return print("  full-files is left out: a small file system can't be mounted here")
+                return print("  full-files is skipped: a small file system can't be mounted here")
             }
             for _ in 1...3 {
                 let full = Array(system.disks.shuffled(using: &random).prefix(.random(in: 1...2, using: &random)))
