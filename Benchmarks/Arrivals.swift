@@ -1,6 +1,6 @@
 import Synchronization
 
-/// Counts what arrives, for one task that waits.
+/// Counts arrivals, for one waiting task.
 final class Arrivals: Sendable {
     private struct State {
         var count = 0
@@ -19,7 +19,7 @@ final class Arrivals: Sendable {
         waiter?.resume()
     }
 
-    /// Waits until so many more have arrived than were waited for before.
+    /// Waits for a further number of arrivals.
     func wait(for count: Int) async {
         await withCheckedContinuation { continuation in
             let isThere = state.withLock { state in

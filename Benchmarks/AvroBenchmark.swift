@@ -3,7 +3,7 @@ import Dionysus
 import Foundation
 
 extension Benchmark {
-    /// What it takes to write a record of 6 fields, of which one is a list of 3 records, in Avro's binary encoding.
+    /// The time to encode a record of 6 fields, including a list of 3 records, in Avro's binary encoding.
     static let avroEncode = Benchmark(
         name: "avro-encode",
         figures: [
@@ -41,8 +41,8 @@ extension Benchmark {
         }
     )
 
-    /// What it takes to read that record as another version's: one field is gone, two have changed places, one is widened and one
-    /// is new.
+    /// The time to read that record with another version of the schema: one field removed, two reordered, one widened
+    /// and one added.
     static let avroDecode = Benchmark(
         name: "avro-decode",
         figures: [
@@ -78,19 +78,19 @@ extension Benchmark {
         }
     )
 
-    /// The processor's time for one call, without the calls that warm up.
+    /// The processor time of one call, without the warm-up calls.
     private static func nanoseconds(_ count: Int, _ body: () throws -> Int) rethrows -> Double {
         var sum = 0
         for _ in 0..<(count / 10) { sum &+= try body() }
         let start = processorTime
         for _ in 0..<count { sum &+= try body() }
         let duration = processorTime - start
-        // The sum is used, so that no call is left out.
+        // The sum is used, so that no call is optimized away.
         precondition(sum != 0)
         return duration / Double(count)
     }
 
-    /// What this thread has used of the processor so far, in nanoseconds: what others use meanwhile doesn't count.
+    /// This thread's processor time so far, in nanoseconds, which other load doesn't affect.
     private static var processorTime: Double {
         var time = timespec()
         clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
@@ -98,7 +98,7 @@ extension Benchmark {
     }
 }
 
-/// The record with which Go's hamba/avro is measured.
+/// The record in the benchmarks of Go's hamba/avro.
 struct Superhero: Codable, Sendable {
     struct Power: Codable, Sendable {
         var id: Int32 = 0
@@ -162,7 +162,7 @@ struct Superhero: Codable, Sendable {
         }
     }
 
-    /// What the newer version's data becomes.
+    /// The type as which the newer version's data is read.
     struct Newer: Codable, Sendable {
         var id: Int64 = 0
         var life: Float = 0
@@ -281,7 +281,7 @@ struct Superhero: Codable, Sendable {
         }
     }
 
-    /// Takes the newer version's data, into memory that is used again.
+    /// Reads the newer version's data into reused memory.
     struct Sink: AvroSink {
         var hero = Newer()
         private var power = Power()

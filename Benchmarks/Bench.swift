@@ -1,12 +1,12 @@
 import ArgumentParser
 import Foundation
 
-/// Measures the whole and its parts, each beside its floor: the same SQL statements alone.
+/// Runs the benchmarks, each with its floor: the same SQL statements alone.
 @main
 struct Bench: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bench",
-        abstract: "Measures the whole and its parts, each beside its floor: the same SQL statements alone.",
+        abstract: "Runs the benchmarks, each with its floor: the same SQL statements alone.",
         discussion: """
             The environment names the servers. DIONYSUS_TEST_POSTGRES_URL is a superuser's URL of a PostgreSQL server; \
             script/bench starts one. DIONYSUS_SEED_BROKER (host:port) is a Kafka cluster to measure with; without it, \
@@ -16,15 +16,15 @@ struct Bench: AsyncParsableCommand {
         subcommands: [RelayProcess.self, ConsumerProcess.self, DocumentProcess.self, IdleProcess.self]
     )
 
-    @Option(help: "Run only these benchmarks: names, or the beginnings of several, separated by commas.")
+    @Option(help: "Run only these benchmarks: names or prefixes, separated by commas.")
     var only: String?
-    @Option(help: "Runs of each benchmark; by default 3, and one of those that take long.")
+    @Option(help: "Runs of each benchmark; 3 by default, and 1 for slow ones.")
     var runs: Int?
     @Option(help: "How many minutes 'snapshot-held' holds its snapshot.")
     var minutes = 1.0
     @Flag(help: "Print JSON.") var json = false
-    @Flag(help: "Print the names of the benchmarks, and run none.") var list = false
-    @Option(help: "Write the table into this file, between its markers.") var write: String?
+    @Flag(help: "Print the names of the benchmarks without running any.") var list = false
+    @Option(help: "Write the table to this file, between its markers.") var write: String?
 
     func validate() throws {
         if let runs, runs < 1 { throw ValidationError("--runs must be at least 1") }
@@ -53,7 +53,7 @@ struct Bench: AsyncParsableCommand {
         if let write { try report.write(to: write) }
     }
 
-    /// The benchmarks that are asked for: all of them, or those with a name, or else those that begin with it.
+    /// The selected benchmarks: all of them, or those with a name, otherwise those with it as a prefix.
     private func selected() throws -> [Benchmark] {
         let all = Benchmark.all(minutes: minutes)
         guard let only else { return all }

@@ -1,13 +1,13 @@
-/// Something to be measured, giving one number for each of its figures.
+/// A benchmark, which gives one number for each of its figures.
 struct Benchmark: Sendable {
     let name: String
     let figures: [Figure]
-    /// Whether one run takes so long that one has to do, unless somebody asks for more.
+    /// Whether it is so slow that it runs only once by default.
     var isLong = false
     let run: @Sendable () async throws -> [Double]
 
     /// All of them, in the order of the table.
-    /// - Parameter minutes: How long a snapshot is held while changes go on.
+    /// - Parameter minutes: How long `snapshot-held` holds its snapshot.
     static func all(minutes: Double) -> [Benchmark] {
         [
             relay, relayDeleted, relayRoundTrip, relaySQLite,
@@ -21,21 +21,21 @@ struct Benchmark: Sendable {
         ] + growth
     }
 
-    /// What is measured.
+    /// A measured figure.
     struct Figure: Sendable {
-        /// What it is of.
+        /// The figure's description.
         ///
-        /// One that begins with `floor:` is the floor of those before it.
+        /// A figure that begins with `floor:` is the floor of those before it.
         let name: String
         let unit: String
-        /// What is to be reached.
+        /// The targets.
         var targets: [Target] = []
 
         var isFloor: Bool { name.hasPrefix("floor:") }
     }
 }
 
-/// What a figure is to reach.
+/// A figure's target.
 enum Target: Sendable {
     case atLeast(Double)
     case atMost(Double)
@@ -48,11 +48,10 @@ struct Measurement: Sendable {
     let benchmark: String
     let figure: Benchmark.Figure
     let samples: [Double]
-    /// The samples divided by their floor's, run by run; nil if there is none.
+    /// The samples relative to their floor's, run by run; nil without a floor.
     let ratios: [Double]?
 
     /// The measurements of a benchmark's figures.
-    /// - Parameter runs: What each run gave.
     static func measurements(of benchmark: Benchmark, runs: [[Double]]) -> [Measurement] {
         benchmark.figures.indices.map { index in
             let figure = benchmark.figures[index]
@@ -71,7 +70,7 @@ struct Measurement: Sendable {
     var maximum: Double { samples.max() ?? 0 }
     var ratio: Double? { ratios?.median }
 
-    /// Whether all that was to be reached has been; nil if nothing was.
+    /// Whether all targets are met; nil if there are none.
     var isReached: Bool? {
         guard !figure.targets.isEmpty else { return nil }
         return figure.targets.allSatisfy { target in
@@ -85,6 +84,6 @@ struct Measurement: Sendable {
 }
 
 extension [Double] {
-    /// The one in the middle, or the upper of the two there; zero of none.
+    /// The median, the upper one of an even number; zero without samples.
     var median: Double { isEmpty ? 0 : sorted()[count / 2] }
 }

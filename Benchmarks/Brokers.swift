@@ -4,7 +4,7 @@ import DionysusKafka
 import DionysusKafkaTesting
 import Foundation
 
-/// The broker that is measured with: the cluster of `DIONYSUS_SEED_BROKER`, or librdkafka's mock cluster in this process.
+/// The broker for the benchmarks: the cluster of `DIONYSUS_SEED_BROKER`, or librdkafka's mock cluster in this process.
 func withKafka<T>(_ body: (any MessageBroker) async throws -> T) async throws -> T {
     try await withKafkaServers { servers in
         let broker = try KafkaBroker(bootstrapServers: servers)
@@ -14,8 +14,8 @@ func withKafka<T>(_ body: (any MessageBroker) async throws -> T) async throws ->
     }
 }
 
-/// Where the broker that is measured with is found, for another process too.
-/// - Parameter roundTrip: How late the brokers answer; only the mock cluster can be told, so then it is used.
+/// The address of the benchmarks' broker, also for other processes.
+/// - Parameter roundTrip: The delay of the brokers' answers; it needs the mock cluster, which is then used.
 func withKafkaServers<T>(roundTrip: Duration = .zero, _ body: (String) async throws -> T) async throws -> T {
     let servers = ProcessInfo.processInfo.environment["DIONYSUS_SEED_BROKER"]
     if roundTrip == .zero, let servers { return try await body(servers) }
@@ -26,11 +26,9 @@ func withKafkaServers<T>(roundTrip: Duration = .zero, _ body: (String) async thr
     return result
 }
 
-/// A Kafka with one topic that is new there.
+/// Runs a body with a Kafka and a new topic.
 /// - Parameters:
-///   - name: The topic's name.
-///   - partitions: How many partitions it has.
-///   - body: Is given where the brokers are, and what stands before the topic's name so that it is new.
+///   - body: Receives the brokers' addresses and the prefix that makes the topic's name unique.
 func withKafkaTopic<T>(
     _ name: String,
     partitions: Int32,
@@ -50,9 +48,9 @@ func withKafkaTopic<T>(
     return result
 }
 
-/// A log in a file.
+/// An embedded log in a file.
 ///
-/// The mock cluster keeps too little of a topic to be read from its beginning.
+/// The mock cluster keeps too little of a topic to read it from the beginning.
 func withEmbeddedLog<T>(_ body: (EmbeddedBroker) async throws -> T) async throws -> T {
     try await withTemporaryDirectory { directory in
         let broker = try EmbeddedBroker(path: directory + "/log.sqlite")
@@ -62,7 +60,7 @@ func withEmbeddedLog<T>(_ body: (EmbeddedBroker) async throws -> T) async throws
     }
 }
 
-/// A directory of its own, removed after the body.
+/// A new directory, removed after the body.
 func withTemporaryDirectory<T>(_ body: (String) async throws -> T) async throws -> T {
     let directory = NSTemporaryDirectory() + "/bench-" + UUID().uuidString
     try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)

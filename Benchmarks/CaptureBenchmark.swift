@@ -3,7 +3,7 @@ import DionysusPostgres
 import DionysusProducer
 
 extension Benchmark {
-    /// What capture adds to an insert in its own transaction.
+    /// The cost of capture for an insert in its own transaction.
     static let captureInsert = Benchmark(
         name: "capture-insert",
         figures: [
@@ -22,7 +22,7 @@ extension Benchmark {
         }
     )
 
-    /// What capture adds to a bulk update.
+    /// The cost of capture for a bulk update.
     static let captureBulk = Benchmark(
         name: "capture-bulk",
         figures: [
@@ -52,7 +52,7 @@ extension Benchmark {
 }
 
 extension Benchmark {
-    /// What capture adds to a bulk update of a table with many columns, of which the model reads a few.
+    /// The cost of capture for a bulk update of a table with many columns, of which the model reads a few.
     static let growthWideCapture = Benchmark(
         name: "growth-wide-capture",
         figures: [
@@ -66,7 +66,7 @@ extension Benchmark {
         }
     )
 
-    /// How long an update of all rentals takes that is captured, by one that is not.
+    /// The time of a captured update of all rentals relative to an uncaptured one.
     private static func shareOfCapture(moreColumns count: Int) async throws -> Double {
         try await SourceFixture.with(rentals: 200_000, capture: false) { fixture in
             if count > 0 {
@@ -97,7 +97,7 @@ extension Benchmark {
 }
 
 extension SourceFixture {
-    /// Adds tables that are as the captured one, but are not captured.
+    /// Adds copies of the captured table that are not captured.
     fileprivate func addTwins() async throws {
         for twin in ["rentals_plain", "rentals_by_hand"] {
             try await run("CREATE TABLE \(identifier: twin) (LIKE rentals INCLUDING ALL)")
@@ -106,7 +106,7 @@ extension SourceFixture {
         try await database.outsideTransaction("VACUUM ANALYZE")
     }
 
-    /// How many milliseconds a statement takes, with nothing left to be written before it.
+    /// The milliseconds that a statement takes, after a checkpoint.
     fileprivate func time(_ statement: SQL) async throws -> Double {
         try await database.outsideTransaction("CHECKPOINT")
         return seconds(try await ContinuousClock().measure { try await run(statement) }) * 1_000
@@ -116,7 +116,7 @@ extension SourceFixture {
 /// The median times of three kinds of insert, each in its own transaction, in milliseconds: not captured, with a second
 /// insert, and captured.
 ///
-/// They take turns, so that whatever else goes on with the disk and the server meets all three.
+/// They alternate, so that other load on the disk and the server affects all three.
 private func insertAlternately(_ database: PostgresDatabase) async throws -> [Double] {
     let second: SQL = """
         INSERT INTO dionysus_outboxes
@@ -137,7 +137,7 @@ private func insertAlternately(_ database: PostgresDatabase) async throws -> [Do
             }
         let time = try await ContinuousClock()
             .measure { try await database.transaction(.write) { _ = try $0.run(statements) } }
-        // The first of each meet a cold server.
+        // The first ones run on a cold server.
         if number >= 300 { times[kind].append(seconds(time) * 1_000) }
     }
     return times.map(\.median)

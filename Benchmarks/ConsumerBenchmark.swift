@@ -3,7 +3,7 @@ import DionysusConsumer
 import DionysusKafka
 import Synchronization
 
-/// Keeps rentals and bookings by convention.
+/// Replicates rentals and bookings by convention.
 struct RentalMirror: Consumer {
     var onConsumed: @Sendable (ConsumedEvent) -> Void = { _ in }
 
@@ -22,7 +22,7 @@ struct RentalMirror: Consumer {
 }
 
 extension Benchmark {
-    /// Events per second: records that are new.
+    /// Events per second for new records.
     static let consumerCreated = Benchmark(
         name: "consumer-created",
         figures: [
@@ -32,7 +32,7 @@ extension Benchmark {
         run: { try await withReplica { try await consume(.created, .rentals, into: $0) } }
     )
 
-    /// Events per second: records that are known.
+    /// Events per second for known records.
     static let consumerUpdated = Benchmark(
         name: "consumer-updated",
         figures: [
@@ -42,7 +42,7 @@ extension Benchmark {
         run: { try await withReplica { try await consume(.updated, .rentals, into: $0) } }
     )
 
-    /// Bookings per second, each with the fees that came along.
+    /// Bookings per second, each with sideloaded fees.
     static let consumerBookings = Benchmark(
         name: "consumer-bookings",
         figures: [
@@ -65,7 +65,7 @@ extension Benchmark {
         }
     )
 
-    /// Events per second that come by Kafka's protocol; their floor comes from the embedded log.
+    /// Events per second over Kafka's protocol; the floor uses the embedded log.
     static let consumerKafka = Benchmark(
         name: "consumer-kafka",
         figures: [
@@ -90,7 +90,7 @@ extension Benchmark {
         }
     )
 
-    /// The same backlog in one partition and in four, by Kafka's protocol.
+    /// The same backlog in one partition and in four, over Kafka's protocol.
     static let growthOnePartition = Benchmark(
         name: "growth-one-partition",
         figures: [
@@ -105,7 +105,7 @@ extension Benchmark {
         }
     )
 
-    /// Events per second into a file of SQLite.
+    /// Events per second into a SQLite file.
     static let consumerSQLite = Benchmark(
         name: "consumer-sqlite",
         figures: [
@@ -121,17 +121,17 @@ extension Benchmark {
     )
 }
 
-/// How many messages are behind by Kafka's protocol: the mock cluster keeps 5 MiB of a partition, into which these go as
-/// they are compressed.
+/// The backlog over Kafka's protocol: the mock cluster keeps 5 MiB of a partition, into which these compressed messages
+/// fit.
 private let kafkaBacklog = 200_000
 
-/// What makes large batches, and small ones of what is much the same.
+/// Settings for large, well compressed batches.
 private let compression = [
     "compression.codec": "zstd", "linger.ms": "200", "batch.num.messages": "10000", "message.max.bytes": "4000000",
     "batch.size": "4000000",
 ]
 
-/// How many seconds it takes to apply a backlog of rentals.
+/// The seconds to apply a backlog of rentals.
 private func consumeFromKafka(_ count: Int, partitions: Int) async throws -> Double {
     let stream = ReplicatedStream.rentals(count)
     return try await withReplica { replica in
@@ -158,8 +158,8 @@ private func consumeFromKafka(_ count: Int, partitions: Int) async throws -> Dou
     }
 }
 
-/// How many events of a stream a second have been applied, from the start of the service to the last event, and how many
-/// records the upserts alone write.
+/// Applied events per second, from the start of the service to the last event, and the records per second of the
+/// upserts alone.
 private func consume(
     _ change: EventName.Change,
     _ stream: ReplicatedStream,
@@ -179,10 +179,9 @@ private func consume(
     return [Double(stream.count) / seconds(spent), Double(stream.count) / seconds(floor)]
 }
 
-/// The time until the last event has been committed; what a consumer does to notice that it has caught up is left out.
+/// The time until the last event is committed, without the time to detect that the consumer has caught up.
 ///
-/// By Kafka's protocol it begins with the first event: how long a broker takes to let a member into its group is its own
-/// affair.
+/// Over Kafka's protocol it starts with the first event, to exclude the broker's time for the group's assignment.
 private func applyAll(
     _ stream: ReplicatedStream,
     _ broker: any MessageBroker,

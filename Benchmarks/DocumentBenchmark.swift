@@ -7,9 +7,9 @@ import DionysusPostgres
 import Foundation
 import Synchronization
 
-// What a consumer holds in memory, by what it is given: documents of every size.
+// A consumer's memory for documents of different sizes.
 
-/// Keeps documents and their parts by convention.
+/// Replicates documents and their parts by convention.
 struct DocumentMirror: Consumer {
     let onConsumed: @Sendable (ConsumedEvent) -> Void
 
@@ -20,17 +20,17 @@ struct DocumentMirror: Consumer {
     func didConsume(_ event: ConsumedEvent) async { onConsumed(event) }
 }
 
-/// Documents of one shape, as many as make up some amount of payload.
+/// Documents of one shape, with a given total payload.
 struct DocumentStream: Sendable {
-    /// About how large a payload is, in bytes.
+    /// The approximate size of a payload, in bytes.
     var size: Int
-    /// Over how many columns that is spread.
+    /// The number of columns that it is spread over.
     var columns = 10
-    /// How many parts come along, over which it is spread instead.
+    /// The number of sideloaded parts that it is spread over instead.
     var parts = 0
     var partitions = 1
     var count: Int
-    /// Whether they come by Kafka's protocol.
+    /// Whether they are read over Kafka's protocol.
     var isKafka = false
 
     var name: String {
@@ -56,8 +56,8 @@ struct DocumentStream: Sendable {
 
     private var topic: String { "v3_documents" }
 
-    /// Applies the documents in a process of its own.
-    /// - Returns: The most memory that it had, in MB, and how many MB of payload it applied a second.
+    /// Applies the documents in a separate process.
+    /// - Returns: Its peak memory in MB, and the payload applied per second in MB.
     func run() async throws -> [Double] {
         try await withReplica { replica in
             try await makeDocumentTables(columns: columns, in: replica)
@@ -151,7 +151,7 @@ extension Benchmark {
     )
 }
 
-/// Applies documents, and prints its memory and how many seconds it took from the first to the last.
+/// Applies documents, and prints its memory and the seconds from the first to the last.
 struct DocumentProcess: AsyncParsableCommand {
     static let configuration = CommandConfiguration(commandName: "document-process", shouldDisplay: false)
 
@@ -167,7 +167,7 @@ struct DocumentProcess: AsyncParsableCommand {
         var settings = ConsumerSettings()
         settings.topicPrefix = prefix
         settings.groupID = "bench_\(UUID().uuidString)"
-        // How long a cluster takes to let a member into its group is its own affair.
+        // Excludes the cluster's time for the group's assignment.
         let arrivals = ArrivalTimes(of: messages, from: self.broker.hasPrefix("/") ? .now : nil)
         try await ConsumerService(
             DocumentMirror { _ in arrivals.add() },
@@ -182,13 +182,12 @@ struct DocumentProcess: AsyncParsableCommand {
     }
 }
 
-/// When the first and the last of some events came.
+/// Records when the first and the last of some events arrived.
 private final class ArrivalTimes: Sendable {
     private let state: Mutex<(left: Int, first: ContinuousClock.Instant?, last: ContinuousClock.Instant?)>
 
     /// - Parameters:
-    ///   - count: How many come.
-    ///   - start: What counts as the first; nil for itself.
+    ///   - start: The start time; nil for the first event.
     init(of count: Int, from start: ContinuousClock.Instant?) { state = Mutex((count, start, nil)) }
 
     func add() {
@@ -216,7 +215,7 @@ private func makeDocumentTables(columns: Int, in replica: any Database) async th
     try await execute(replica, "CREATE INDEX parts_by_document ON parts (synced_document_id)")
 }
 
-/// Texts that can't be compressed, the same in every run.
+/// Incompressible texts, the same in every run.
 private struct Noise {
     private static let letters = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".utf8)
     private var state: UInt64 = 0x9e37_79b9_7f4a_7c15

@@ -3,7 +3,7 @@ import DionysusPostgres
 import DionysusProducer
 import Foundation
 
-/// The models that are measured: a rental with eight attributes and one link.
+/// The benchmarks' models: a rental with eight attributes and one link.
 struct Account: Model {
     var id: Int
     var name: String
@@ -59,7 +59,7 @@ struct RentalSync: Producer {
     }
 }
 
-/// A source database of its own on the server, with accounts and rentals.
+/// A new source database on the server, with accounts and rentals.
 struct SourceFixture: Sendable {
     let database: PostgresDatabase
     let registry: Registry
@@ -98,7 +98,7 @@ struct SourceFixture: Sendable {
         }
     }
 
-    /// Leaves a `rental_updated` of every rental in the outbox.
+    /// Fills the outbox with a `rental_updated` for every rental.
     func fillOutbox() async throws {
         try await run("TRUNCATE dionysus_outboxes")
         try await run("UPDATE rentals SET price = price + 1, updated_at = clock_timestamp()")
@@ -111,7 +111,7 @@ struct SourceFixture: Sendable {
     }
 }
 
-/// A database of its own on the server, dropped after the body.
+/// A new database on the server, dropped after the body.
 func withDatabase<T: Sendable>(_ body: (PostgresDatabase) async throws -> T) async throws -> T {
     try await withServer { server in
         let name = "dionysus_bench_\(UUID().uuidString.lowercased().prefix(8))"
@@ -125,7 +125,7 @@ func withDatabase<T: Sendable>(_ body: (PostgresDatabase) async throws -> T) asy
     }
 }
 
-/// The server that is measured with, by the database that its URL names.
+/// The benchmarks' server, through the database in its URL.
 func withServer<T: Sendable>(_ body: (PostgresDatabase) async throws -> T) async throws -> T {
     let server = try PostgresDatabase(url: try serverURL())
     let result: Result<T, any Error>
@@ -134,7 +134,7 @@ func withServer<T: Sendable>(_ body: (PostgresDatabase) async throws -> T) async
     return try result.get()
 }
 
-/// Where another process finds a database.
+/// A database's URL for another process.
 func url(of database: PostgresDatabase) async throws -> String {
     let name = try await database.transaction(.snapshot) {
         try $0.run("SELECT current_database()::text").first?.text(0)

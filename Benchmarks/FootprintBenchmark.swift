@@ -21,7 +21,7 @@ private let idleFigures = [
 ]
 
 extension Benchmark {
-    /// What a relay holds in memory while it works off a long backlog.
+    /// A relay's memory while it publishes a long backlog.
     static let relayMemory = Benchmark(
         name: "memory-relay",
         figures: memoryFigures("relay with \(backlog.formatted()) pending rows"),
@@ -41,7 +41,7 @@ extension Benchmark {
         }
     )
 
-    /// What a consumer holds in memory while it catches up.
+    /// A consumer's memory while it catches up.
     static let consumerMemory = Benchmark(
         name: "memory-consumer",
         figures: memoryFigures("consumer \(backlog.formatted()) messages behind"),
@@ -62,7 +62,7 @@ extension Benchmark {
         }
     )
 
-    /// What waiting costs.
+    /// The cost of an idle relay.
     static let idle = Benchmark(
         name: "idle",
         figures: idleFigures,
@@ -79,7 +79,7 @@ extension Benchmark {
         }
     )
 
-    /// What waiting costs without servers.
+    /// The cost of an idle relay without servers.
     static let idleSQLite = Benchmark(
         name: "idle-sqlite",
         figures: idleFigures,
@@ -96,5 +96,5 @@ extension Benchmark {
     )
 }
 
-/// - Parameter peaks: Those of the whole work and of its first tenth.
+/// - Parameter peaks: The peaks of the whole work and of its first tenth.
 private func flatness(_ peaks: [Double]) -> [Double] { [peaks[0], peaks[0] / peaks[1]] }

@@ -2,7 +2,7 @@ import Dionysus
 import DionysusProducer
 import Synchronization
 
-// What must grow only with the work: each case small and large in one run.
+// Costs that must grow only with the work: each case small and large in one run.
 
 extension Benchmark {
     static let growth = [
@@ -10,7 +10,7 @@ extension Benchmark {
         growthWideCapture, growthRelayMemory, growthConsumerMemory,
     ]
 
-    /// Records that moved to another partition key, whose earlier changes another lane may still have.
+    /// Records that moved to another partition key, with earlier changes possibly in another lane.
     private static let growthMoved = Benchmark(
         name: "growth-moved",
         figures: [
@@ -30,7 +30,7 @@ extension Benchmark {
         }
     )
 
-    /// Rows that failed and wait for their next attempt.
+    /// Failed rows that wait for their next attempt.
     private static let growthRetrying = Benchmark(
         name: "growth-retrying",
         figures: latencyBeside("1,000,000 rows that wait for a retry"),
@@ -41,7 +41,7 @@ extension Benchmark {
         }
     )
 
-    /// Rows that failed for the last time, in an outbox whose lanes were never analyzed.
+    /// Parked rows, in an outbox whose lanes were never analyzed.
     private static let growthParked = Benchmark(
         name: "growth-parked",
         figures: latencyBeside("1,000,000 parked rows, the lanes never analyzed"),
@@ -105,8 +105,8 @@ extension Benchmark {
         ]
     }
 
-    /// - Parameter fill: Puts what must not matter into the outbox.
-    /// - Returns: The time of a change without and with it, and the one by the other.
+    /// - Parameter fill: Fills the outbox with rows that must not matter.
+    /// - Returns: The time of a change without and with them, and the ratio.
     private static func latencyBeside(_ fill: (SourceFixture) async throws -> Void) async throws -> [Double] {
         try await SourceFixture.with(rentals: 1_000) { fixture in
             let small = try await fixture.latencyOfSingleChanges()
@@ -116,7 +116,7 @@ extension Benchmark {
         }
     }
 
-    /// How long a batch takes where all rentals have moved, in milliseconds: on average, at the start and at the end.
+    /// The milliseconds of a batch after all rentals have moved: on average, at the start and at the end.
     private static func drainMoves(_ count: Int) async throws -> (whole: Double, start: Double, end: Double) {
         try await SourceFixture.with(rentals: count) { fixture in
             try await fixture.run("UPDATE rentals SET account_id = 1 + account_id % 1000")
@@ -133,7 +133,7 @@ extension Benchmark {
 }
 
 extension SourceFixture {
-    /// Puts rows into the outbox that have failed, each of another account.
+    /// Adds failed rows to the outbox, each of a different account.
     fileprivate func failRows(_ count: Int, retryAt: SQL) async throws {
         try await run(
             """
@@ -148,7 +148,7 @@ extension SourceFixture {
         try await database.outsideTransaction("CHECKPOINT")
     }
 
-    /// The median of the times from a commit to its acknowledgement in milliseconds, one change after the other.
+    /// The median time from commit to acknowledgement in milliseconds, for changes one after another.
     fileprivate func latencyOfSingleChanges() async throws -> Double {
         try await withKafka { broker in
             let published = Arrivals()
@@ -172,7 +172,7 @@ extension SourceFixture {
                     await published.wait(for: 1)
                     times.append(Double(acknowledged.withLock { $0 }.microseconds - committed.microseconds) / 1_000)
                 }
-                // The first ones meet a relay that has yet to connect.
+                // The first ones run before the relay has connected.
                 return times.dropFirst(10).map { max($0, 0) }.median
             }
         }
@@ -183,7 +183,7 @@ extension SourceFixture {
     }
 }
 
-/// When how much had been published.
+/// The progress of publishing over time.
 private final class Pace: Sendable {
     private let points = Mutex<[(at: Timestamp, total: Int)]>([])
 
@@ -191,7 +191,7 @@ private final class Pace: Sendable {
         points.withLock { $0.append((batch.acknowledgedAt, ($0.last?.total ?? 0) + batch.changes.count)) }
     }
 
-    /// How long so many changes took in a part of the work, in milliseconds.
+    /// The milliseconds for a number of changes in a part of the work.
     func time(of changes: Double, from: Double, to: Double) -> Double {
         points.withLock { points in
             let total = Double(points.last?.total ?? 0)

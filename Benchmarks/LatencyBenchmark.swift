@@ -4,14 +4,14 @@ import DionysusProducer
 import Synchronization
 
 extension Benchmark {
-    /// How long a change takes to the broker at 500 changes a second.
+    /// The latency from commit to broker at 500 changes a second.
     static let latency = Benchmark(
         name: "latency",
         figures: acknowledgementFigures,
         run: { try await latencies(changesPerSecond: 500, consumed: false).acknowledgement }
     )
 
-    /// How long it takes to the replica, where the consumer shares the machine.
+    /// The latency to the replica, with the consumer on the same machine.
     static let latencyConsumed = Benchmark(
         name: "latency-consumed",
         figures: acknowledgementFigures + [
@@ -24,7 +24,7 @@ extension Benchmark {
         }
     )
 
-    /// The same at 100 changes a second, between which the relay waits and has to be woken.
+    /// The same at 100 changes a second, between which the relay waits and must be woken.
     static let latencyAtRest = Benchmark(
         name: "latency-at-rest",
         figures: [
@@ -45,9 +45,9 @@ extension Benchmark {
     ]
 
     /// - Parameters:
-    ///   - changesPerSecond: How many transactions of one row the writer commits.
+    ///   - changesPerSecond: The writer's single-row transactions per second.
     ///   - consumed: Whether a replica follows.
-    /// - Returns: Of ten seconds, the median and the 99th percentile of each time.
+    /// - Returns: The median and the 99th percentile of each latency over ten seconds.
     private static func latencies(
         changesPerSecond: Int,
         consumed: Bool
@@ -57,7 +57,7 @@ extension Benchmark {
             try await withReplica { replica in
                 try await withKafka { broker in
                     let times = Times(consumed: consumed)
-                    // The mock cluster lets an empty fetch wait for its whole time, also when messages come.
+                    // In the mock cluster an empty fetch waits for its whole timeout, even if messages arrive.
                     var settings = ConsumerSettings()
                     settings.brokerSettings = ["fetch.wait.max.ms": "5"]
                     let relay = RelayService(
@@ -76,7 +76,7 @@ extension Benchmark {
                         logger: quiet
                     )
                     let write = {
-                        // The group has been joined once a first change has arrived.
+                        // The consumer has joined its group once a first change has arrived.
                         try await fixture.run("UPDATE rentals SET price = price + 1 WHERE id = 1")
                         times.committed()
                         await times.arrivals(of: 1)
@@ -104,7 +104,7 @@ extension Benchmark {
     }
 }
 
-/// When changes were committed, acknowledged and applied.
+/// The times at which changes were committed, acknowledged and applied.
 private final class Times: Sendable {
     private struct Publication {
         let recordedAt: Timestamp
@@ -113,7 +113,7 @@ private final class Times: Sendable {
 
     private struct State {
         var commits: [Timestamp] = []
-        /// By the ids of the events, as what follows.
+        /// By event id, like the following.
         var publications: [String: Publication] = [:]
         var applied: [String: Timestamp] = [:]
     }
@@ -121,12 +121,12 @@ private final class Times: Sendable {
     private let state = Mutex(State())
     private let publications = Arrivals()
     private let applications = Arrivals()
-    /// Whether what is published is also awaited in the replica.
+    /// Whether to wait for the changes in the replica, too.
     private let consumed: Bool
 
     init(consumed: Bool) { self.consumed = consumed }
 
-    /// The writer's transaction has ended.
+    /// Records a commit of the writer.
     func committed() { state.withLock { $0.commits.append(.now) } }
 
     func published(_ batch: PublishedBatch) {
@@ -147,16 +147,16 @@ private final class Times: Sendable {
         applications.add(1)
     }
 
-    /// Waits for so many more changes.
+    /// Waits for a further number of changes.
     func arrivals(of count: Int) async {
         await publications.wait(for: count)
         if consumed { await applications.wait(for: count) }
     }
 
-    /// Of the time to the acknowledgement and of that to the replica, the median and the 99th percentile, without the
-    /// change that waited for the group.
+    /// The median and the 99th percentile of the latencies to acknowledgement and replica, without the change that
+    /// waited for the group.
     ///
-    /// There is one writer, so that changes were recorded in the order in which they were committed.
+    /// There is only one writer, so changes were recorded in commit order.
     var percentiles: (acknowledgement: [Double], replica: [Double]) {
         state.withLock { state in
             let changes = state.publications.sorted { $0.value.recordedAt < $1.value.recordedAt }

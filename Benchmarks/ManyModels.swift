@@ -3,7 +3,7 @@ import DionysusPostgres
 import DionysusProducer
 
 extension Benchmark {
-    /// Rows of many models, one after the other.
+    /// Interleaved rows of many models.
     static let growthModels = Benchmark(
         name: "growth-models",
         figures: [
@@ -18,7 +18,7 @@ extension Benchmark {
     )
 }
 
-/// Records per second from a backlog in which each change is of another model than the one before.
+/// Records per second from a backlog in which consecutive changes belong to different models.
 private func drainModels(_ count: Int, changes: Int) async throws -> Double {
     try await withDatabase { database in
         let models = Array(ThingModel.all.prefix(count))
@@ -74,7 +74,7 @@ func createTables(of models: [ThingModel], in database: PostgresDatabase, rows: 
     }
 }
 
-/// A model for each two letters.
+/// A model for each pair of letters.
 private struct Thing<First: Letter, Second: Letter>: Model {
     var id: Int
     var name: String
@@ -95,7 +95,7 @@ private enum E: Letter { static let text = "e" }
 private enum F: Letter { static let text = "f" }
 private enum Pair<First: Letter, Second: Letter>: Letter { static var text: String { First.text + Second.text } }
 
-/// A model that is known by its letters.
+/// A model identified by its letters.
 struct ThingModel: Sendable {
     let name: String
     let table: String

@@ -3,7 +3,7 @@ import DionysusPostgres
 import DionysusProducer
 
 extension Benchmark {
-    /// Many topics with many partitions are declared, and one of them has something to publish.
+    /// Many declared topics with many partitions, of which only one has rows to publish.
     static let growthTopics = Benchmark(
         name: "growth-topics",
         figures: [
@@ -25,7 +25,7 @@ extension Benchmark {
 
     private static let changes = 60_000
 
-    /// Records per second from a backlog in the first of some topics.
+    /// Records per second from a backlog in the first of several topics.
     private static func drainOneTopic(of count: Int) async throws -> Double {
         var settings = ProducerSettings()
         settings.topics.partitions = 100
@@ -36,7 +36,7 @@ extension Benchmark {
         }
     }
 
-    /// How long it takes until the first change of each of 100 topics is published, in seconds.
+    /// The seconds until the first change of each of 100 topics is published.
     private static func firstMessages(created: Bool) async throws -> Double {
         var settings = ProducerSettings()
         settings.topics.partitions = 100

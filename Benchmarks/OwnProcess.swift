@@ -9,7 +9,7 @@ import DionysusSQLite
 import Foundation
 import Synchronization
 
-// Whose memory or processor time is measured runs in a process of its own: this program again, with a subcommand.
+// To measure memory or processor time, this program runs itself again with a subcommand.
 
 /// Runs this program again.
 /// - Returns: The numbers that it prints.
@@ -17,7 +17,7 @@ func measureInOwnProcess(_ arguments: [String]) async throws -> [Double] {
     let process = Process()
     process.executableURL = Bundle.main.executableURL
     process.arguments = arguments
-    // As the guide to operation advises where memory counts.
+    // As the operating guide recommends for low memory.
     process.environment = ProcessInfo.processInfo.environment.merging(
         ["MALLOC_ARENA_MAX": "\(2 * ProcessInfo.processInfo.activeProcessorCount)"],
         uniquingKeysWith: { given, _ in given }
@@ -33,7 +33,7 @@ func measureInOwnProcess(_ arguments: [String]) async throws -> [Double] {
     return text.split(whereSeparator: \.isWhitespace).compactMap { Double($0) }
 }
 
-/// Publishes everything that is pending, and prints its memory.
+/// Publishes all pending rows, and prints its memory.
 struct RelayProcess: AsyncParsableCommand {
     static let configuration = CommandConfiguration(commandName: "relay-process", shouldDisplay: false)
 
@@ -56,7 +56,7 @@ struct RelayProcess: AsyncParsableCommand {
     }
 }
 
-/// Applies everything that is in the log, and prints its memory.
+/// Applies the whole log, and prints its memory.
 struct ConsumerProcess: AsyncParsableCommand {
     static let configuration = CommandConfiguration(commandName: "consumer-process", shouldDisplay: false)
 
@@ -78,7 +78,7 @@ struct ConsumerProcess: AsyncParsableCommand {
     }
 }
 
-/// Has a relay wait for changes that don't come, and prints what that takes.
+/// Runs an idle relay, and prints its resource usage.
 struct IdleProcess: AsyncParsableCommand {
     static let configuration = CommandConfiguration(commandName: "idle-process", shouldDisplay: false)
 
@@ -96,7 +96,7 @@ struct IdleProcess: AsyncParsableCommand {
             ? EmbeddedBroker(path: self.broker) : KafkaBroker(bootstrapServers: self.broker)
         let relay = RelayService(Registry(RentalSync()), database: counting, broker: broker, logger: quiet)
         try await withServices(relay) {
-            // What it does at its start is over by then.
+            // By then the start is over.
             try await Task.sleep(for: .seconds(3))
             let (time, count) = (Usage.processorTime, counting.count)
             let spent = try await ContinuousClock().measure { try await Task.sleep(for: .seconds(seconds)) }
@@ -106,14 +106,14 @@ struct IdleProcess: AsyncParsableCommand {
     }
 }
 
-/// Counts what a database is asked for.
+/// Counts the requests to a database.
 private final class CountingDatabase: CapturingDatabase {
     private let database: any CapturingDatabase
     private let calls = Mutex(0)
 
     init(_ database: any CapturingDatabase) { self.database = database }
 
-    /// How many transactions and leases were asked for.
+    /// The number of transactions and leases.
     var count: Int { calls.withLock { $0 } }
 
     var dialect: any SQLDialect { database.dialect }
@@ -140,7 +140,7 @@ private final class CountingDatabase: CapturingDatabase {
     func close() async { await database.close() }
 }
 
-/// How much memory a process had needed after a tenth of its work, and at its end.
+/// A process's peak memory after a tenth of its work, and at the end.
 private final class MemoryTrace: Sendable {
     private let tenth: Int
     private let state = Mutex((done: 0, peakAfterTenth: 0.0))
@@ -161,19 +161,19 @@ private final class MemoryTrace: Sendable {
     }
 }
 
-/// What this process has used.
+/// The resource usage of this process.
 enum Usage {
-    /// Seconds of all its threads together.
+    /// The processor time of all threads, in seconds.
     static var processorTime: Double {
         var time = timespec()
         clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
         return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
     }
 
-    /// The most memory that it has had resident, in megabytes.
+    /// The peak of resident memory, in megabytes.
     static var peakMemory: Double {
         #if os(Linux)
-        // What `getrusage` tells begins with what the parent had.
+        // The value of `getrusage` starts with the parent's.
         let status = try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)
         let line = status?.split(separator: "\n").first { $0.hasPrefix("VmHWM:") }
         let kibibytes = line?.split(whereSeparator: \.isWhitespace).dropFirst().first.flatMap { Double($0) }

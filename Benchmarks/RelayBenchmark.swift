@@ -21,8 +21,8 @@ extension Benchmark {
     )
 }
 
-/// How many records a second the relay publishes, and its statements alone settle: on one connection, and on as many as
-/// it has workers.
+/// The records per second that the relay publishes, and that its statements alone settle: on one connection, and on one
+/// per worker.
 func drainBacklog(_ settings: ProducerSettings) async throws -> [Double] {
     let records = 50_000
     return try await SourceFixture.with(rentals: records, settings: settings) { fixture in

@@ -1,10 +1,10 @@
 import Dionysus
 
-/// The statements of a relay without anything between them: claim, load, and mark or delete.
+/// A relay's statements alone: claim, load, and mark or delete.
 struct RelayFloor {
     private let database: any Database
     private let batchSize: Int
-    /// How many connections work at once.
+    /// The number of concurrent connections.
     private let connections: Int
     /// Whether rows are deleted instead of marked.
     private let deletes: Bool
@@ -24,7 +24,7 @@ struct RelayFloor {
     }
 
     /// Empties the outbox.
-    /// - Returns: How long it took.
+    /// - Returns: The duration.
     func run() async throws -> Duration {
         try await ContinuousClock()
             .measure {

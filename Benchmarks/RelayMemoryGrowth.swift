@@ -2,7 +2,7 @@ import Dionysus
 import Foundation
 
 extension Benchmark {
-    /// What a relay holds in memory, however large its payloads are.
+    /// A relay's memory for payloads of different sizes.
     static let growthRelayMemory = Benchmark(
         name: "growth-relay-memory",
         figures: payloads.flatMap { size, rows in
@@ -25,10 +25,10 @@ extension Benchmark {
 
     private static let payloads = [(300, 100_000), (3_000, 50_000), (30_000, 10_000), (300_000, 2_000)]
 
-    /// The peak of memory in megabytes, and megabytes of payloads a second.
+    /// The peak memory in megabytes, and the megabytes of payload per second.
     private static func drainPayloads(of size: Int, _ rows: Int) async throws -> [Double] {
         try await SourceFixture.with(rentals: rows) { fixture in
-            // Hexadecimal digits, 32 at a time, and what a payload has beside the name.
+            // Hexadecimal digits, 32 at a time, and the rest of the payload.
             let repetitions = max(1, (size - 200) / 32)
             try await fixture.run("UPDATE rentals SET name = repeat(md5(id::text), CAST(\(repetitions) AS integer))")
             try await fixture.fillOutbox()

@@ -3,7 +3,7 @@ import DionysusKafka
 import DionysusProducer
 import DionysusSQLite
 
-// The relay's backlog under other circumstances.
+// The relay's backlog under other conditions.
 
 private let records = 50_000
 

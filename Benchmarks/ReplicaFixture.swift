@@ -3,7 +3,7 @@ import DionysusConsumer
 import DionysusPostgres
 import DionysusSQLite
 
-/// A replica of its own on the server, with its tables.
+/// A new replica on the server, with its tables.
 func withReplica<T: Sendable>(_ body: (PostgresDatabase) async throws -> T) async throws -> T {
     try await withDatabase { replica in
         try await makeTables(in: replica)
@@ -11,7 +11,7 @@ func withReplica<T: Sendable>(_ body: (PostgresDatabase) async throws -> T) asyn
     }
 }
 
-/// A replica of its own in a file, with its tables.
+/// A new replica in a file, with its tables.
 func withSQLiteReplica<T: Sendable>(_ body: (SQLiteDatabase) async throws -> T) async throws -> T {
     try await withTemporaryDirectory { directory in
         let replica = try SQLiteDatabase(path: directory + "/replica.sqlite")
@@ -52,7 +52,7 @@ private func makeTables(in replica: any Database) async throws {
     try await ConsumerSchema(database: replica).migrate()
 }
 
-/// Creates a table with the columns that every replica has, and some of its own.
+/// Creates a table with the standard replica columns and additional ones.
 func makeTable(_ name: String, _ own: [(name: String, type: ColumnType)], in replica: any Database) async throws {
     let dialect = replica.dialect
     let columns =

@@ -1,25 +1,23 @@
 import Dionysus
 import DionysusPostgres
 
-/// Messages of one topic, and the rows that they become.
+/// Messages of one topic, and the rows that they result in.
 struct ReplicatedStream: Sendable {
     let topic: String
-    /// How many messages there are, each of one record.
+    /// The number of messages, each for one record.
     var count: Int
     let model: String
     let event: String
-    /// The payload of a record at a version, as the producer writes it.
+    /// The payload of a record at a version, in the producer's format.
     let payload: @Sendable (_ id: Int, _ version: Int) -> String
-    /// The rows of a run of records, for each table.
+    /// The rows of a range of records, for each table.
     let rows: @Sendable (_ ids: ClosedRange<Int>) -> [(table: String, columns: [BulkColumn])]
 
-    /// Sends an event of every record.
+    /// Sends an event for every record.
     /// - Parameters:
-    ///   - change: What the event tells of.
     ///   - version: The version of the records.
-    ///   - broker: Where it goes.
-    ///   - prefix: What stands before the topic's name.
-    ///   - partitions: How many partitions the records are spread over.
+    ///   - prefix: The prefix of the topic's name.
+    ///   - partitions: The number of partitions.
     ///   - settings: Settings of the broker's client.
     func send(
         _ change: EventName.Change,
@@ -49,7 +47,7 @@ struct ReplicatedStream: Sendable {
         await producer.close(deadline: .seconds(10))
     }
 
-    /// Writes the same rows, in transactions of 2,000 records, with nothing around it.
+    /// Writes the same rows directly, in transactions of 2,000 records.
     func upsertAlone(into replica: any Database) async throws {
         for ids in runs(of: 2_000) {
             let statements = rows(ids).map { upsert($0.table, $0.columns, replica.dialect) }
@@ -80,7 +78,7 @@ struct ReplicatedStream: Sendable {
 }
 
 extension ReplicatedStream {
-    /// So many rentals.
+    /// A number of rentals.
     static func rentals(_ count: Int) -> ReplicatedStream {
         var rentals = rentals
         rentals.count = count
@@ -115,7 +113,7 @@ extension ReplicatedStream {
         return [("rentals", columns)]
     }
 
-    /// Bookings with three fees each, which come along in the bookings' payloads.
+    /// Bookings with three sideloaded fees each.
     static let bookings = ReplicatedStream(topic: "v3_bookings", count: 20_000, model: "Booking", event: "booking") {
         id,
         version in
@@ -174,7 +172,7 @@ extension ReplicatedStream {
 
 private let recordTime = Timestamp(microseconds: 1_795_233_588_440_000)
 
-/// The columns that every replica has.
+/// The standard replica columns.
 private func recordColumns(_ ids: some Collection<Int>, data: [String]) -> [BulkColumn] {
     [
         BulkColumn("synced_id", .integer, ids.map { .integer(Int64($0)) }),

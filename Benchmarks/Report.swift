@@ -1,13 +1,13 @@
 import Dionysus
 import Foundation
 
-/// The table of a run, with what somebody needs who wants to run it again.
+/// The table of a run, with the information needed to repeat it.
 struct Report {
     let rows: [Measurement]
     let machine: Machine
     let versions: Versions
 
-    /// The table under a line that says what it was measured on.
+    /// The table, preceded by a line about the machine and the versions.
     var text: String { "\(machine); \(versions); \(day):\n\n\(table)" }
 
     private var table: String {
@@ -45,7 +45,7 @@ struct Report {
 
     // MARK: JSON
 
-    /// The same for programs.
+    /// The report as JSON.
     var json: JSON {
         .object([
             "date": .string(day), "machine": machine.json, "versions": versions.json,
@@ -71,7 +71,7 @@ struct Report {
     private static let start = "<!-- table: begin -->"
     private static let end = "<!-- table: end -->"
 
-    /// Replaces what stands between the markers of a file.
+    /// Replaces the text between the markers of a file.
     func write(to path: String) throws {
         let content = try String(contentsOfFile: path, encoding: .utf8)
         guard let from = content.range(of: Self.start), let to = content.range(of: Self.end) else {

@@ -2,7 +2,7 @@ import Dionysus
 import DionysusProducer
 import DionysusSQLite
 
-/// A source database in a file of its own, with accounts and rentals.
+/// A source database in a new file, with accounts and rentals.
 struct SQLiteFixture: Sendable {
     let path: String
     let database: SQLiteDatabase
@@ -50,7 +50,7 @@ struct SQLiteFixture: Sendable {
         ])
     }
 
-    /// Leaves a `rental_updated` of every rental in the outbox.
+    /// Fills the outbox with a `rental_updated` for every rental.
     func fillOutbox() async throws {
         try await run([
             "DELETE FROM dionysus_outboxes",
@@ -59,7 +59,7 @@ struct SQLiteFixture: Sendable {
         try await run(["ANALYZE"])
     }
 
-    /// Publishes everything that is pending.
+    /// Publishes all pending rows.
     func relay(to broker: any MessageBroker) async throws {
         try await RelayService(
             registry,

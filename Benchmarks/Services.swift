@@ -1,6 +1,6 @@
 import ServiceLifecycle
 
-/// Runs services beside a body, and shuts them down after.
+/// Runs services while a body runs, and shuts them down afterwards.
 func withServices<Value>(_ services: any Service..., body: () async throws -> Value) async throws -> Value {
     let group = ServiceGroup(
         configuration: .init(services: services.map { .init(service: $0) }, logger: quiet)

@@ -3,7 +3,7 @@ import DionysusProducer
 import Synchronization
 
 extension Benchmark {
-    /// What an open transaction that pins every dead row costs the relay.
+    /// The relay's cost of an open transaction that prevents the removal of dead rows.
     static let snapshot = Benchmark(
         name: "snapshot",
         figures: [
@@ -19,7 +19,7 @@ extension Benchmark {
         }
     )
 
-    /// Records per second when everything that exists is published again.
+    /// Records per second when all existing records are published again.
     static let genesis = Benchmark(
         name: "genesis",
         figures: [
@@ -72,7 +72,7 @@ private func lastOfFour(besideOldSnapshot isOpen: Bool) async throws -> Double {
 }
 
 extension SourceFixture {
-    /// Publishes everything that is pending.
+    /// Publishes all pending rows.
     func relay(
         to broker: any MessageBroker,
         onPublished: @escaping @Sendable (PublishedBatch) -> Void = { _ in }

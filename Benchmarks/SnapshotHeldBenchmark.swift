@@ -3,8 +3,8 @@ import DionysusProducer
 import Dispatch
 
 extension Benchmark {
-    /// Whether a relay becomes slower while a transaction holds its snapshot and changes go on.
-    /// - Parameter minutes: How long.
+    /// Whether a relay becomes slower while a transaction holds its snapshot and changes continue.
+    /// - Parameter minutes: How long the snapshot is held.
     static func snapshotHeld(minutes: Double) -> Benchmark {
         Benchmark(
             name: "snapshot-held",
@@ -36,7 +36,7 @@ extension Benchmark {
     }
 }
 
-/// A transaction that reads one snapshot until it is told to end.
+/// A transaction that holds one snapshot until it is stopped.
 struct Reader {
     private let isOver = DispatchSemaphore(value: 0)
 
@@ -58,7 +58,7 @@ struct Reader {
 }
 
 extension SourceFixture {
-    /// Runs a relay beside a body.
+    /// Runs a relay while a body runs.
     fileprivate func withRelay(
         to broker: any MessageBroker,
         _ body: (Arrivals) async throws -> [Double]
@@ -75,10 +75,10 @@ extension SourceFixture {
         return try await withServices(relay) { try await body(published) }
     }
 
-    /// How many records a second the relay publishes, several times.
+    /// Measures the records per second that the relay publishes, several times.
     ///
-    /// Each time they are other records: the reader keeps all versions of a row, and reading through those of the
-    /// application's own tables is not what is measured.
+    /// It uses different records each time: the reader retains all versions of a row, and scanning those of the
+    /// application's tables is not part of the measurement.
     fileprivate func drains(_ published: Arrivals, afterRental last: Int) async throws -> [Double] {
         let count = 14_000
         var rates: [Double] = []
@@ -98,7 +98,7 @@ extension SourceFixture {
     }
 
     /// Makes a thousand changes a second, ten in a transaction.
-    /// - Returns: How many.
+    /// - Returns: The number of changes.
     fileprivate func change(for duration: Duration) async throws -> Int {
         let clock = ContinuousClock()
         let end = clock.now + duration

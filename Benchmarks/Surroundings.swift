@@ -4,7 +4,7 @@ import DionysusPostgres
 import DionysusSQLite
 import Foundation
 
-/// What was measured on.
+/// The machine.
 struct Machine: CustomStringConvertible {
     let cores: Int
     let memory: UInt64
@@ -41,14 +41,14 @@ struct Machine: CustomStringConvertible {
     }
 }
 
-/// What was measured with.
+/// The software versions.
 struct Versions: CustomStringConvertible {
     let swift: String
     let postgres: String
     let librdkafka: String
     let sqlite: String
 
-    /// The versions of the libraries in this process, of the server, and of the compiler that is found first.
+    /// The versions of the loaded libraries, of the server, and of the first compiler in the path.
     static func inUse() async throws -> Versions {
         let postgres = try await withServer { server in
             try await server.transaction(.snapshot) { try $0.run("SHOW server_version").first?.text(0) }
@@ -80,7 +80,7 @@ struct Versions: CustomStringConvertible {
     }
 }
 
-/// The first line that a command prints; nil if it can't be run.
+/// The first line of a command's output; nil if it can't be run.
 private func firstLine(of command: [String]) -> String? {
     let process = Process()
     process.executableURL = URL(filePath: "/usr/bin/env")

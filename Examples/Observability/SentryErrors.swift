@@ -11,8 +11,9 @@ import FoundationNetworking
 ///     var instrumentation = Instrumentation()
 ///     instrumentation.errorHandler = try SentryErrors(dsn: "https://KEY@sentry.example.com/42", environment: "production")
 ///
-/// Errors are sent one after another beside the work, also those that wait when the handler goes. At most 100 wait; what comes while they do is counted and told with
-/// the next one. What Dionysus says of an error has no payloads; of other errors only the type is sent.
+/// Errors are sent one after another in the background, including those that are queued when the handler is
+/// deallocated. At most 100 are queued; further ones are counted, and the count is sent with the next error. Dionysus's
+/// errors contain no payloads; for other errors only the type is sent.
 public final class SentryErrors: ErrorHandler {
     private static let longestQueue = 100
 
@@ -23,8 +24,8 @@ public final class SentryErrors: ErrorHandler {
     /// Creates the handler.
     /// - Parameters:
     ///   - dsn: The project's address: `https://KEY@HOST/PROJECT`.
-    ///   - environment: The environment that events are shown under.
-    /// - Throws: ``SentryError`` for an address that is none.
+    ///   - environment: The environment of the events.
+    /// - Throws: ``SentryError`` for an invalid address.
     public init(dsn: String, environment: String = "production") throws {
         let envelope = try SentryEnvelope(dsn: dsn, environment: environment)
         self.envelope = envelope
@@ -48,13 +49,13 @@ public final class SentryErrors: ErrorHandler {
     }
 }
 
-/// Why no errors can be sent.
+/// The reason why errors can't be sent.
 public struct SentryError: Error, CustomStringConvertible {
     /// What happened, and what to do.
     public let description: String
 }
 
-/// Events as Sentry takes them.
+/// An event in Sentry's format.
 struct SentryEnvelope: Sendable {
     struct Event: Sendable {
         let id = UUID().uuidString.replacing("-", with: "").lowercased()
@@ -96,7 +97,7 @@ struct SentryEnvelope: Sendable {
         address.port = parts.port
         address.path = "/api/\(project)/envelope/"
         guard let url = address.url else {
-            throw SentryError(description: "the DSN has no address that can be reached")
+            throw SentryError(description: "the DSN has no valid address")
         }
         self.url = url
         self.key = key
@@ -122,7 +123,7 @@ struct SentryEnvelope: Sendable {
             "event_id": event.id, "timestamp": time, "platform": "other", "level": "error", "logger": "dionysus",
             "environment": environment, "transaction": event.activity, "tags": event.tags,
             "exception": ["values": [["type": event.type, "value": event.message]]],
-            // Errors of one kind in one place are one issue, whichever record they are about.
+            // Errors of one kind in one place are grouped as one issue, whichever record they concern.
             "fingerprint": [event.type, event.activity, event.tags["topic"] ?? ""],
         ])
         let lines = [

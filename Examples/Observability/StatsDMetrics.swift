@@ -13,8 +13,9 @@ import Darwin
 ///     var instrumentation = Instrumentation()
 ///     instrumentation.metricsFactory = try StatsDMetrics(host: "127.0.0.1", port: 8125, namespace: "bookings")
 ///
-/// `dionysus.relay.published` of a topic becomes `bookings.dionysus.relay.published:3|c|#messaging.destination.name:v3_rentals`.
-/// A line that can't be sent at once is lost, as StatsD has it: nothing that the application does waits for its metrics.
+/// `dionysus.relay.published` of a topic becomes
+/// `bookings.dionysus.relay.published:3|c|#messaging.destination.name:v3_rentals`. A line that can't be sent at once is
+/// dropped, as usual with StatsD: the application never waits for its metrics.
 public struct StatsDMetrics: MetricsFactory {
     private let socket: DatagramSocket
     private let prefix: String
@@ -23,10 +24,9 @@ public struct StatsDMetrics: MetricsFactory {
     /// Creates the factory.
     /// - Parameters:
     ///   - host: The agent's IPv4 address.
-    ///   - port: Its port.
-    ///   - namespace: Stands before every name, with a dot between; empty for none.
-    ///   - tags: Whether dimensions are sent as Datadog's tags; plain StatsD has none.
-    /// - Throws: ``StatsDError`` for an address that is none, and when the system gives no socket.
+    ///   - namespace: A prefix for every name, separated by a dot; empty for none.
+    ///   - tags: Whether dimensions are sent as Datadog tags; plain StatsD has none.
+    /// - Throws: ``StatsDError`` for an invalid address, and if no socket can be created.
     public init(host: String = "127.0.0.1", port: UInt16 = 8125, namespace: String = "", tags: Bool = true) throws {
         socket = try DatagramSocket(host: host, port: port)
         prefix = namespace.isEmpty ? "" : namespace + "."
@@ -42,7 +42,7 @@ public struct StatsDMetrics: MetricsFactory {
         dimensions: [(String, String)],
         aggregate: Bool
     ) -> any RecorderHandler {
-        // A histogram is Datadog's; plain StatsD has timers in its place.
+        // Histograms are a Datadog extension; plain StatsD uses timers instead.
         line(label, dimensions, aggregate ? (hasTags ? "h" : "ms") : "g")
     }
 
@@ -63,19 +63,19 @@ public struct StatsDMetrics: MetricsFactory {
         )
     }
 
-    /// A name or a tag without the characters that have a meaning in a line.
+    /// A name or a tag without reserved characters.
     private static func part(_ text: String) -> String {
         String(text.map { ":|@#,\n\r".contains($0) ? "_" : $0 })
     }
 }
 
-/// Why no metrics can be sent.
+/// The reason why metrics can't be sent.
 public struct StatsDError: Error, CustomStringConvertible {
     /// What happened, and what to do.
     public let description: String
 }
 
-/// A metric: a line but for its value.
+/// A metric: a line without its value.
 private final class StatsDLine: CounterHandler, RecorderHandler, TimerHandler {
     private let start: String
     private let end: String
@@ -96,9 +96,9 @@ private final class StatsDLine: CounterHandler, RecorderHandler, TimerHandler {
     private func send(_ value: String) { socket.send(start + value + end) }
 }
 
-/// A socket that sends to one address.
+/// A UDP socket for one address.
 private final class DatagramSocket: Sendable {
-    /// Closed when the socket goes, also if it can't be set up.
+    /// Closed when the socket is deallocated, even if its setup fails.
     private let descriptor: Int32
 
     init(host: String, port: UInt16) throws {
@@ -107,7 +107,7 @@ private final class DatagramSocket: Sendable {
         #else
         descriptor = socket(AF_INET, Int32(SOCK_DGRAM.rawValue), 0)
         #endif
-        guard descriptor >= 0 else { throw StatsDError(description: "the system gives no socket: errno \(errno)") }
+        guard descriptor >= 0 else { throw StatsDError(description: "can't create a socket: errno \(errno)") }
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_port = port.bigEndian
@@ -125,7 +125,7 @@ private final class DatagramSocket: Sendable {
 
     deinit { close(descriptor) }
 
-    /// Writing to a socket of datagrams doesn't wait for whoever reads them; what the system has no room for is lost.
+    /// Sending a datagram doesn't wait for its reader; datagrams that exceed the system's buffer are dropped.
     func send(_ line: String) {
         var line = line
         line.withUTF8 { bytes in

@@ -1,21 +1,18 @@
-/// Waits longer after each failure in a row, with jitter, so that many clients don't come back at once.
+/// Delays that grow with each consecutive failure, with jitter, so that clients don't all retry at once.
 public struct Backoff: Sendable {
-    /// The first wait.
+    /// The first delay.
     public var initial: Duration
-    /// The longest wait.
+    /// The longest delay.
     public var maximum: Duration
 
     /// Creates a backoff.
-    /// - Parameters:
-    ///   - initial: The first wait.
-    ///   - maximum: The longest wait.
     public init(initial: Duration, maximum: Duration) {
         self.initial = initial
         self.maximum = maximum
     }
 
-    /// How long to wait after a number of failures in a row.
-    /// - Parameter failures: How many; at least one.
+    /// The delay after a number of consecutive failures.
+    /// - Parameter failures: The number of failures; at least one.
     /// - Returns: Between half and all of the exponential delay.
     public func delay(afterFailures failures: Int) -> Duration {
         let delay = min(initial * (1 << min(max(failures - 1, 0), 20)), maximum)
@@ -25,9 +22,7 @@ public struct Backoff: Sendable {
     /// Runs an operation until it succeeds or fails for good.
     /// - Parameters:
     ///   - isWorthwhile: Whether to try again after a failure.
-    ///   - operation: The operation.
-    /// - Returns: What the operation returns.
-    /// - Throws: An error that isn't retriable, the last one when it isn't worthwhile any more, or `CancellationError`.
+    /// - Throws: An error that isn't retriable, the last error if a retry isn't worthwhile, or `CancellationError`.
     public func retrying<T: Sendable>(
         while isWorthwhile: () -> Bool = { true },
         _ operation: () async throws -> T

@@ -1,9 +1,9 @@
 /// What went wrong, where, and what to do about it.
 ///
-/// The description is safe to log: it shows no payload, no SQL value and no secret. The underlying
-/// error, which may, is only part of ``debugDescription``.
+/// The description is safe to log: it shows no payloads, SQL values or secrets. The underlying error may, and is only
+/// part of ``debugDescription``.
 public struct DionysusError: Error, Sendable, CustomStringConvertible, CustomDebugStringConvertible {
-    /// The kind of failure, for programs to tell one from another.
+    /// The kind of failure, for programs.
     ///
     /// More codes may be added; match the ones you handle and keep a default.
     public struct Code: Hashable, Sendable, CustomStringConvertible {
@@ -11,12 +11,11 @@ public struct DionysusError: Error, Sendable, CustomStringConvertible, CustomDeb
         public let description: String
 
         /// Creates a code.
-        /// - Parameter name: The stable name of the code.
         public init(_ name: String) { description = name }
 
         /// A setting is unknown, missing or contradicts another.
         public static let configuration = Code("configuration")
-        /// A declaration does not fit itself or the database.
+        /// A declaration is inconsistent or does not fit the database.
         public static let declaration = Code("declaration")
         /// The database can't be reached, or the connection to it was lost.
         public static let databaseUnavailable = Code("database_unavailable")
@@ -24,17 +23,17 @@ public struct DionysusError: Error, Sendable, CustomStringConvertible, CustomDeb
         public static let statement = Code("statement")
         /// A statement broke a constraint: unique, foreign key, not null, check.
         public static let constraint = Code("constraint")
-        /// The database asks for the transaction to be run again: deadlock, serialization failure, busy.
+        /// The transaction must be retried: deadlock, serialization failure, busy.
         public static let transactionConflict = Code("transaction_conflict")
-        /// A statement took longer than the database lets it take, or somebody cancelled it.
+        /// A statement exceeded its timeout or was cancelled.
         public static let timeout = Code("timeout")
-        /// A value does not have the type that was asked for.
+        /// A value does not have the requested type.
         public static let typeMismatch = Code("type_mismatch")
         /// The broker can't be reached or does not answer.
         public static let brokerUnavailable = Code("broker_unavailable")
-        /// The broker can be reached and lets this client not in: its credentials, certificates or rights are wrong.
+        /// The broker is reachable but rejects this client: its credentials, certificates or permissions are wrong.
         public static let accessDenied = Code("access_denied")
-        /// The broker lets this client not write to the topic.
+        /// The broker does not allow this client to write to the topic.
         public static let topicDenied = Code("topic_denied")
         /// The broker refused one message.
         public static let messageRejected = Code("message_rejected")
@@ -42,21 +41,21 @@ public struct DionysusError: Error, Sendable, CustomStringConvertible, CustomDeb
         public static let unknownTopic = Code("unknown_topic")
         /// A stored offset is no longer, or not yet, in the log.
         public static let offsetOutOfRange = Code("offset_out_of_range")
-        /// Bytes from outside are not the format they should be.
+        /// Input does not have the expected format.
         public static let malformed = Code("malformed")
-        /// A message says that it comes from a time that hasn't come yet.
+        /// A message has a version or time in the future.
         public static let aheadOfClock = Code("ahead_of_clock")
-        /// An event was left out because a filter does not accept it.
+        /// A filter rejected an event.
         public static let filtered = Code("filtered")
         /// A serializer or another part of the application failed.
         public static let application = Code("application")
-        /// Another process or member holds what was asked for.
+        /// Another process or member holds the requested resource.
         public static let conflict = Code("conflict")
-        /// Something that was asked for by name or id does not exist.
+        /// Something requested by name or id does not exist.
         public static let notFound = Code("not_found")
         /// The replica of a model can't be read or written, whatever the message.
         public static let replicaUnavailable = Code("replica_unavailable")
-        /// The thing has been closed.
+        /// The object has been closed.
         public static let closed = Code("closed")
     }
 
@@ -64,25 +63,21 @@ public struct DionysusError: Error, Sendable, CustomStringConvertible, CustomDeb
     public var code: Code
     /// What happened, and where.
     public var message: String
-    /// What to do about it, if that is known.
+    /// What to do about it, if known.
     public var advice: String?
-    /// Whether doing the same again later may succeed without anybody's help.
+    /// Whether a later retry may succeed without intervention.
     public var isRetriable: Bool
-    /// Whether the database refused a statement whatever its values are: a table, a column or a right is missing, or it
-    /// takes no writes.
+    /// Whether the database refuses the statement whatever its values: a table, a column or a privilege is missing, or
+    /// the database is read-only.
     ///
-    /// The same statement succeeds once somebody has mended that.
+    /// The same statement succeeds once that is fixed.
     public var isRefusalOfAll = false
-    /// The error this one was made from.
+    /// The underlying error.
     public var underlying: (any Error)?
 
     /// Creates an error.
     /// - Parameters:
-    ///   - code: The kind of failure.
-    ///   - message: What happened, and where.
-    ///   - advice: What to do about it.
-    ///   - isRetriable: Whether the same may succeed later without help.
-    ///   - underlying: The error this one was made from.
+    ///   - isRetriable: Whether a later retry may succeed without intervention.
     public init(
         _ code: Code,
         _ message: String,

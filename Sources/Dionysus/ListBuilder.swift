@@ -1,4 +1,4 @@
-/// Something that stands for an element of a declared list.
+/// A value that represents an element of a declared list.
 public protocol ListElement<Element> {
     associatedtype Element
     /// The element.

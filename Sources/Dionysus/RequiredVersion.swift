@@ -1,4 +1,4 @@
-/// The oldest version of another system that Dionysus works with; see `docs/versions.md`.
+/// The minimum version of another system; see `docs/versions.md`.
 package struct RequiredVersion: Sendable {
     private let system: String
     private let oldest: [Int]
@@ -8,14 +8,14 @@ package struct RequiredVersion: Sendable {
     package static let librdkafka = RequiredVersion(system: "librdkafka", oldest: [2, 0, 2])
 
     /// - Parameters:
-    ///   - version: The version that is there: its numbers, the major one first.
-    ///   - place: Where it is, to stand behind its name: ` at localhost:5432/app`.
-    /// - Throws: ``DionysusError`` with code `configuration` for one that is too old.
+    ///   - version: The version found: its numbers, the major one first.
+    ///   - place: The location, to follow the system's name: ` at localhost:5432/app`.
+    /// - Throws: ``DionysusError`` with code `configuration` for a version that is too old.
     package func require(_ version: [Int], place: String = "") throws {
         guard version.lexicographicallyPrecedes(oldest) else { return }
         throw DionysusError(
             .configuration,
-            "\(system)\(place) has version \(Self.text(version)), and Dionysus needs \(Self.text(oldest)) or a later one",
+            "\(system)\(place) has version \(Self.text(version)), but Dionysus needs \(Self.text(oldest)) or later",
             advice: "upgrade \(system)"
         )
     }

@@ -1,12 +1,12 @@
 import Dionysus
 
-/// One of the places that an application connects to.
+/// The address of a database or broker that an application uses.
 enum Address: String, Sendable, CaseIterable {
     case source = "SOURCE_DATABASE_URL"
     case replica = "REPLICA_DATABASE_URL"
     case broker = "DIONYSUS_SEED_BROKER"
 
-    /// Those of an application's sides.
+    /// The addresses that an application's sides need.
     static func all<App: DionysusApplication>(of type: App.Type) -> [Address] {
         (App.hasProducer ? [.source] : []) + (App.hasConsumer ? [.replica] : []) + [.broker]
     }
@@ -19,7 +19,7 @@ enum Address: String, Sendable, CaseIterable {
         }
     }
 
-    /// Where it is if an application has been given no address at all.
+    /// The default if no address is set at all.
     func file(of application: String) -> String {
         switch self {
         case .source: "sqlite:\(application)-data/source.sqlite"
@@ -30,10 +30,10 @@ enum Address: String, Sendable, CaseIterable {
 }
 
 extension ApplicationSettings {
-    /// Takes files if no address is set.
+    /// Uses files if no address is set.
     ///
-    /// If one is set, somebody has decided where data goes, and what was forgotten isn't guessed.
-    /// - Returns: Whether it has.
+    /// If one is set, the operator has decided where data goes, so missing addresses are not guessed.
+    /// - Returns: Whether it uses files.
     mutating func useFilesIfNothingIsSet(_ addresses: [Address], application: String) -> Bool {
         guard addresses.allSatisfy({ self[keyPath: $0.path].isEmpty }) else { return false }
         for address in addresses { self[keyPath: address.path] = address.file(of: application) }
@@ -41,7 +41,7 @@ extension ApplicationSettings {
     }
 
     /// Checks that addresses are set.
-    /// - Throws: ``DionysusError`` with code `configuration` that names those that are not.
+    /// - Throws: ``DionysusError`` with code `configuration` that names the missing ones.
     func require(_ addresses: [Address]) throws {
         let missing = addresses.filter { self[keyPath: $0.path].isEmpty }.map(\.rawValue)
         guard !missing.isEmpty else { return }
@@ -50,7 +50,7 @@ extension ApplicationSettings {
             .configuration,
             "\(missing.joined(separator: " and ")) must be set, since \(set.joined(separator: " and ")) "
                 + (set.count == 1 ? "is" : "are"),
-            advice: "where data goes is not guessed; sqlite:PATH and embedded:PATH are files"
+            advice: "addresses are never guessed; sqlite:PATH and embedded:PATH are files"
         )
     }
 }

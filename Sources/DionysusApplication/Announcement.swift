@@ -9,7 +9,7 @@ import Darwin
 #endif
 
 extension ApplicationEnvironment {
-    /// Says once, at the start of a service, what works on what, and which of its connections and files aren't protected.
+    /// Logs a service's databases and broker once at its start, and its unprotected connections and files.
     func announce(_ role: ServiceRole) {
         let (database, direction) =
             switch role {
@@ -44,10 +44,11 @@ extension ApplicationSettings {
         url.hasPrefix(scheme) ? String(url.dropFirst(scheme.count)) : nil
     }
 
-    /// What is to be said of a file that holds records.
+    /// The warning about a file that contains records, if any.
     private static func caution(file path: String) -> String? {
         var file = stat()
         guard stat(path, &file) == 0, file.st_mode & 0o007 != 0 else { return nil }
-        return "\(path) is open to every user of this machine who can reach it: chmod o-rwx it if that isn't meant"
+        return
+            "\(path) is accessible to every user of this machine who can reach it: chmod o-rwx it if that isn't intended"
     }
 }

@@ -3,53 +3,53 @@ public import DionysusConsumer
 public import DionysusProducer
 public import Logging
 
-/// Everything that can be set, with its default.
+/// All settings, with their defaults.
 public struct ApplicationSettings: Sendable {
     /// The database whose changes are published: `sqlite:PATH` or `postgres://user:password@host:port/database`.
     ///
-    /// Default empty, as for the other two addresses. If none of them is set, here or in the environment, files under
-    /// `NAME-data/` are used; if one is, those that a command needs must be set as well.
+    /// Default empty, as for the other two addresses. If none of them is set, here or in the environment, the
+    /// application uses files under `NAME-data/`; if one is set, all others that a command needs must be set too.
     public var sourceDatabaseURL = ""
     /// The database that holds the replica.
     public var replicaDatabaseURL = ""
-    /// A file with the contract of what is consumed, in the place of ``ConsumerSettings/contract``.
+    /// A file with the contract of the consumed topics, instead of ``ConsumerSettings/contract``.
     ///
     /// Default nil.
     public var contractFile: String?
     /// The broker: `embedded:PATH`, or `host:port;host:port` of a Kafka cluster.
     public var seedBroker = ""
-    /// How many PostgreSQL connections the transactions of a process use at once; the lanes that a relay works on have a
-    /// connection each beside them.
+    /// The maximum number of PostgreSQL connections for a process's transactions; each lane that a relay holds uses one
+    /// more.
     ///
     /// Default 10.
     public var databaseConnections = 10
-    /// The table of the outbox in the source database, `NAME` or `SCHEMA.NAME`: see `OutboxTables`.
+    /// The outbox table in the source database, `NAME` or `SCHEMA.NAME`: see `OutboxTables`.
     ///
     /// Applied by migrating. Default `dionysus_outboxes`.
     public var outboxTable = OutboxTables.standardName
-    /// The least severe log messages that are written.
+    /// The minimum severity of logged messages.
     ///
     /// Default `notice`.
     public var logLevel = Logger.Level.notice
-    /// How the default log handler writes them.
+    /// The format of the default log handler.
     ///
     /// Default `text`.
     public var logFormat = LogFormat.text
-    /// The directory of the files by which the relay and the consumer show that they are at work.
+    /// The directory for the heartbeat files of the relay and the consumer.
     ///
-    /// Default nil: the user's runtime directory, or a directory of the user's among the system's temporary files.
+    /// Default nil: the user's runtime directory, or a private directory among the system's temporary files.
     public var heartbeatDirectory: String?
-    /// How the producer's side works.
+    /// The producer's settings.
     public var producer = ProducerSettings()
-    /// How the consumer's side works.
+    /// The consumer's settings.
     public var consumer = ConsumerSettings()
-    /// Settings of the broker's client library for both sides, passed through as they are.
+    /// Settings of the broker's client library for both sides, passed through unchanged.
     public var brokerSettings: [String: String] = [:]
-    /// How much memory the rows and messages that a process has under way may take, on both sides together.
+    /// The memory for the rows and messages that a process is working on, for both sides together.
     ///
     /// Default ``Dionysus/MemoryBudget/standardSize``.
     public var memoryBudget = MemoryBudget()
-    /// How a Kafka cluster lets both sides in.
+    /// Both sides' access to a Kafka cluster.
     public var brokerAccess = BrokerAccess()
 
     /// Creates settings with their defaults.

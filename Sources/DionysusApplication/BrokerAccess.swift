@@ -1,33 +1,33 @@
 import Foundation
 
-/// How a Kafka cluster lets the application in: each part apart, so that each can come from a place of its own.
+/// The access to a Kafka cluster, in separate parts, so that each can come from a different source.
 ///
-/// Where a user is named and nothing else is said, it is PLAIN over TLS; where only an authority is named, TLS.
+/// If only a user is set, the client uses PLAIN over TLS; if only a CA is set, TLS.
 public struct BrokerAccess: Sendable {
-    /// A file with settings of the broker's client, a line `name=value` each; lines that begin with `#` are comments.
+    /// A file with broker client settings, one `name=value` per line; lines that begin with `#` are comments.
     ///
-    /// Values are taken as they are, to the end of their line. `DIONYSUS_BROKER_SETTINGS` counts over the file.
+    /// A value extends to the end of its line, unescaped. `DIONYSUS_BROKER_SETTINGS` overrides the file.
     public var settingsFile: String?
     /// The user: `sasl.username`.
     public var user: String?
     /// The user's password: `sasl.password`.
     public var password: String?
-    /// A file that holds the password, and perhaps a line's end behind it.
+    /// A file with the password, optionally followed by a line break.
     public var passwordFile: String?
-    /// A file with the certificates of the authorities that the brokers' are verified with: `ssl.ca.location`.
+    /// A file with the CA certificates that verify the brokers' certificates: `ssl.ca.location`.
     public var caFile: String?
-    /// How the user shows who it is: `sasl.mechanism`.
+    /// The SASL mechanism: `sasl.mechanism`.
     public var mechanism: String?
-    /// What is spoken with the brokers: `security.protocol`.
+    /// The protocol for the brokers: `security.protocol`.
     public var securityProtocol: String?
 
-    /// Creates an access that says nothing.
+    /// Creates an access without any part.
     public init() {}
 
-    /// The settings of the broker's client with what is said here.
+    /// The broker client's settings, including this access.
     /// - Parameters:
-    ///   - settings: Those that are set besides: they count over the file, and what is named here over them.
-    ///   - faults: Gets what is wrong, without any value.
+    ///   - settings: The other settings; they override the file, and the parts set here override them.
+    ///   - faults: Receives the faults, without any values.
     func merged(with settings: [String: String], _ faults: inout [String]) -> [String: String] {
         var merged = fileSettings(&faults).merging(settings) { $1 }
         if let user {
@@ -51,7 +51,7 @@ public struct BrokerAccess: Sendable {
     private func passwordInFile(_ faults: inout [String]) -> String? {
         guard let passwordFile else { return nil }
         guard let text = Self.text(of: passwordFile, "DIONYSUS_BROKER_PASSWORD_FILE", &faults) else { return nil }
-        // A line's end of two characters is one, as Swift counts.
+        // A line break of two characters is one `Character`.
         return text.last?.isNewline == true ? String(text.dropLast()) : text
     }
 
@@ -65,7 +65,9 @@ public struct BrokerAccess: Sendable {
             let parts = line.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             let setting = String(parts[0].reversed().drop(while: \.isBlank).reversed())
             guard parts.count == 2, AddressDisplay.exists(setting) else {
-                faults.append("\(name): line \(index + 1) of \(settingsFile) is no name=value of the broker's client")
+                faults.append(
+                    "\(name): line \(index + 1) of \(settingsFile) is not a name=value setting of the broker's client"
+                )
                 continue
             }
             settings[setting] = String(parts[1].drop(while: \.isBlank))

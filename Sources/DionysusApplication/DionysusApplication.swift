@@ -13,9 +13,9 @@ public import Logging
 ///     }
 ///
 /// Its commands are `migrate`, `uninstall`, `validate`, `relay`, `consume`, `lag`, `reset`, `backfill`, `replica`,
-/// `describe`, `preview`, `compare-payloads`, `messages`, `topics`, `genesis`, `tombstone`, `outbox`, `failures`, `events`, `health`, `config`,
-/// `version` and those that the application adds. Settings come from code, from the environment over it, and from flags
-/// over that.
+/// `describe`, `preview`, `compare-payloads`, `messages`, `topics`, `genesis`, `tombstone`, `outbox`, `failures`,
+/// `events`, `health`, `config`, `version` and those that the application adds. Settings come from code; the
+/// environment overrides code, and flags override the environment.
 public protocol DionysusApplication: Sendable {
     /// What the application publishes.
     associatedtype ProducerDeclaration: Producer = NoProducer
@@ -29,34 +29,34 @@ public protocol DionysusApplication: Sendable {
     static var name: String { get }
     /// The application's version. `0.1.0` by default.
     static var version: String { get }
-    /// Makes the handlers of the library's log messages.
+    /// Creates the log handlers for the library.
     ///
-    /// By default the application's own, if it has called `LoggingSystem.bootstrap` with another than
-    /// `StreamLogHandler`; else one that writes to standard error, in the format that the settings name. The library
-    /// itself never calls `LoggingSystem.bootstrap`.
+    /// The default is the application's own handler if it has called `LoggingSystem.bootstrap` with a handler other
+    /// than `StreamLogHandler`, and otherwise a handler that writes to standard error in the format from the settings.
+    /// The library itself never calls `LoggingSystem.bootstrap`.
     static func logHandler(label: String, settings: ApplicationSettings) -> any LogHandler
 
-    /// Commands of the application's own.
+    /// The application's additional commands.
     static var commands: [any ParsableCommand.Type] { get }
 
-    /// What the application publishes. Nothing by default: then it has no command, check or connection of a producer.
+    /// What the application publishes. Nothing by default; it then has no producer commands, checks or connections.
     var producer: ProducerDeclaration { get }
-    /// What the application consumes. Nothing by default: then it has no command, check or connection of a consumer.
+    /// What the application consumes. Nothing by default; it then has no consumer commands, checks or connections.
     var consumer: ConsumerDeclaration { get }
-    /// The settings where the environment has none.
+    /// The settings, which the environment overrides.
     var settings: ApplicationSettings { get }
-    /// Whom the services tell what they do. Asked for once in a process; the log by default.
+    /// Where the services report their events and errors; read once per process. The log by default.
     var instrumentation: Instrumentation { get }
 
-    /// Creates the application's own tables in the source database, before the outbox; for those that have no
-    /// migrations of their own. It must be safe to repeat.
+    /// Creates the application's tables in the source database, before the outbox, for applications without their own
+    /// migrations. It must be safe to repeat.
     ///
-    /// Only one process runs it at a time; the transaction begins again where a lock was held for seconds.
+    /// Only one process runs it at a time; the transaction is retried if another process holds a lock for seconds.
     func migrateSource(_ transaction: inout Transaction) throws
-    /// Creates the replica's tables, before the consumer's own; for those that have no migrations of their own. It
-    /// must be safe to repeat.
+    /// Creates the replica's tables, before the consumer's own, for applications without their own migrations. It must
+    /// be safe to repeat.
     ///
-    /// Only one process runs it at a time; the transaction begins again where a lock was held for seconds.
+    /// Only one process runs it at a time; the transaction is retried if another process holds a lock for seconds.
     func migrateReplica(_ transaction: inout Transaction) throws
 }
 
@@ -79,7 +79,7 @@ extension DionysusApplication {
                 try command.run()
             }
         } catch {
-            // What the parser has to say it says itself; an error can quote what came from outside.
+            // The parser prints its own messages; an error may quote outside data.
             guard !(error is ExitCode), RootCommand<Self>.exitCode(for: error) == .failure else {
                 RootCommand<Self>.exit(withError: error)
             }
@@ -107,12 +107,12 @@ struct RootCommand<App: DionysusApplication>: AsyncParsableCommand {
     private static var abstract: String {
         switch (App.hasProducer, App.hasConsumer) {
         case (true, false): "Publishes models whenever they change."
-        case (false, true): "Keeps copies of models that others publish."
-        default: "Publishes models whenever they change, and keeps copies of others'."
+        case (false, true): "Replicates models that others publish."
+        default: "Publishes models whenever they change, and replicates others' models."
         }
     }
 
-    /// The library's commands that the application's sides have.
+    /// The library's commands for the application's sides.
     private static var commands: [any ParsableCommand.Type] {
         let producer: [any ParsableCommand.Type] = [
             RelayCommand<App>.self, PreviewCommand<App>.self, ComparePayloadsCommand<App>.self,

@@ -4,25 +4,25 @@ import DionysusHealth
 public import DionysusProducer
 public import Logging
 
-/// An application with its settings, and what it connects to.
+/// An application with its settings and connections.
 public struct ApplicationEnvironment<App: DionysusApplication>: Sendable {
     /// The application.
     public let application: App
-    /// The settings, after the environment.
+    /// The settings, with the environment applied.
     public let settings: ApplicationSettings
-    /// Whom the services tell what they do.
+    /// Where the services report their events and errors.
     public let instrumentation: Instrumentation
-    /// Where commands log.
+    /// The commands' logger.
     public let logger: Logger
 
     /// Reads the environment.
-    /// - Throws: ``Dionysus/DionysusError`` with code `configuration`, all faults in one.
+    /// - Throws: ``Dionysus/DionysusError`` with code `configuration`, which lists all faults.
     public init() throws {
         application = App()
         let resolved = try ResolvedSettings.resolve(of: application)
         settings = resolved.values
         if resolved.usesFiles {
-            printError("no address is set, so files under \(App.name)-data/ are used; `config` shows them")
+            printError("no address is set, so the application uses files under \(App.name)-data/; `config` shows them")
         }
         instrumentation = application.instrumentation
         var logger = Logger(label: App.name) { [settings] in App.logHandler(label: $0, settings: settings) }
@@ -30,26 +30,26 @@ public struct ApplicationEnvironment<App: DionysusApplication>: Sendable {
         self.logger = logger
     }
 
-    /// What the application publishes, looked up.
+    /// The registry of what the application publishes.
     public var registry: Registry { Registry(application.producer, settings: settings.producer) }
 
     /// Opens the database whose changes are published.
     /// - Returns: The database.
-    /// - Throws: ``Dionysus/DionysusError`` with code `configuration` if its address is not set or can't be understood.
+    /// - Throws: ``Dionysus/DionysusError`` with code `configuration` if its address is missing or invalid.
     public func source() throws -> any CapturingDatabase { try source(for: nil) }
 
     func source(for role: ServiceRole?) throws -> any CapturingDatabase { try open(.source, role) }
 
     /// Opens the database that holds the replica.
     /// - Returns: The database.
-    /// - Throws: ``Dionysus/DionysusError`` with code `configuration` if its address is not set or can't be understood.
+    /// - Throws: ``Dionysus/DionysusError`` with code `configuration` if its address is missing or invalid.
     public func replica() throws -> any CapturingDatabase { try replica(for: nil) }
 
     func replica(for role: ServiceRole?) throws -> any CapturingDatabase { try open(.replica, role) }
 
     /// Connects to the broker.
     /// - Returns: The broker.
-    /// - Throws: ``Dionysus/DionysusError`` with code `configuration` if its address is not set or can't be understood.
+    /// - Throws: ``Dionysus/DionysusError`` with code `configuration` if its address is missing or invalid.
     public func broker() throws -> any MessageBroker {
         try settings.require([.broker])
         return try connectBroker(settings.seedBroker, settings: settings.brokerSettings, logger: logger)
@@ -69,7 +69,7 @@ public struct ApplicationEnvironment<App: DionysusApplication>: Sendable {
 
     private func open(_ address: Address, _ role: ServiceRole?) throws -> any CapturingDatabase {
         try settings.require([address])
-        // The server's list of sessions shows who they belong to.
+        // The server shows this name in its list of sessions.
         let name = ([App.name] + (role.map { [$0.rawValue] } ?? [])).joined(separator: " ")
         return try DatabaseAddress(settings[keyPath: address.path], variable: address.rawValue)
             .open(
@@ -82,7 +82,7 @@ public struct ApplicationEnvironment<App: DionysusApplication>: Sendable {
 }
 
 extension ApplicationSettings {
-    /// The name under which a service is known to the broker.
+    /// A service's client name at the broker.
     func clientID(of role: ServiceRole) -> String {
         switch role {
         case .relay: producer.clientID
@@ -90,7 +90,7 @@ extension ApplicationSettings {
         }
     }
 
-    /// The database that a service works on, without its secrets: what tells it from others of its name on the machine.
+    /// The service's database, without secrets, which distinguishes it from others with its name on the machine.
     func place(of role: ServiceRole) throws -> String {
         let address =
             switch role {

@@ -3,19 +3,19 @@ import Logging
 
 import class Foundation.FileHandle
 
-/// How the default log handler writes.
+/// The format of the default log handler.
 public enum LogFormat: String, Sendable, Hashable, CaseIterable {
-    /// A line of text for each message, for people.
+    /// A line of text for each message, for human readers.
     case text
-    /// An object of JSON in a line for each message, for programs: `time`, `level`, `label`, `source`, `message` and
+    /// A line with a JSON object for each message, for programs: `time`, `level`, `label`, `source`, `message` and
     /// `metadata`.
     case json
 }
 
-/// The handler of an application that has chosen none.
+/// The default log handler.
 ///
-/// It writes to standard error, so that reports on standard output can be piped, and each message in one line, in which
-/// nothing from outside can control a terminal or look like another line.
+/// It writes to standard error, so that reports on standard output can be piped, and escapes each message into a single
+/// line without control characters.
 func makeLogHandler(label: String, format: LogFormat) -> any LogHandler {
     switch format {
     case .text: StreamLogHandler(label: label, stream: PrintableErrorStream())
@@ -23,7 +23,7 @@ func makeLogHandler(label: String, format: LogFormat) -> any LogHandler {
     }
 }
 
-/// Standard error, to which each text goes as one line.
+/// Writes lines to standard error.
 private struct PrintableErrorStream: TextOutputStream, Sendable {
     func write(_ text: String) {
         let line = text.hasSuffix("\n") ? text.dropLast() : text[...]

@@ -1,8 +1,8 @@
-/// Reads `name=value;name=value`.
+/// Parses `name=value;name=value`.
 ///
-/// A value may stand in double quotes: then a `;` is a part of it, and `\"` and `\\` are a quote and a backslash. Without
-/// quotes, `\;` is a `;`, and every other backslash is itself.
-/// - Returns: The pairs; nil if the text is something else.
+/// In a value in double quotes, a `;` is literal, and `\"` and `\\` are a quote and a backslash. Without quotes, `\;`
+/// is a `;`, and any other backslash is literal.
+/// - Returns: The pairs; nil if the text has another form.
 func parsePairs(_ text: String) -> [String: String]? {
     var pairs: [String: String] = [:]
     var rest = text[...]

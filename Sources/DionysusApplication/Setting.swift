@@ -3,20 +3,20 @@ import Dionysus
 import DionysusProducer
 import Logging
 
-/// Where a setting's value stands.
+/// The path to a setting's value.
 typealias SettingPath<Value> = any WritableKeyPath<ApplicationSettings, Value> & Sendable
 
-/// One setting: its name in the environment, and how it is read and shown.
+/// A setting: its environment variable, and how it is parsed and shown.
 struct Setting: Sendable {
     let name: String
-    /// Where it stands in ``ApplicationSettings``: `producer.batchSize`.
+    /// Its path in ``ApplicationSettings``: `producer.batchSize`.
     let place: String
     let isSecret: Bool
     let summary: String
-    /// What a text of it has to be.
+    /// The form that its text must have.
     let expected: String
     let show: @Sendable (ApplicationSettings) -> String
-    /// Returns what is wrong with the text, if anything is.
+    /// Parses the text; returns an error message if it is invalid.
     let parse: @Sendable (String, inout ApplicationSettings) -> String?
 
     private init<Value: Sendable>(
@@ -41,19 +41,19 @@ struct Setting: Sendable {
         }
     }
 
-    /// The side that it is for; nil for both.
+    /// The side that it applies to; nil for both.
     var side: Side? {
         switch name {
         case "SOURCE_DATABASE_URL": .producer
         case "REPLICA_DATABASE_URL": .consumer
-        // Set for the producer, and taken over by the consumer.
+        // Stored for the producer, and copied to the consumer.
         case "DIONYSUS_CLIENT_ID", "DIONYSUS_TOPIC_PREFIX": nil
         case "DIONYSUS_CONTRACT": .consumer
         default: place.hasPrefix("producer.") ? .producer : place.hasPrefix("consumer.") ? .consumer : nil
         }
     }
 
-    /// The name as swift-configuration has it.
+    /// The name in swift-configuration's form.
     var key: ConfigKey { ConfigKey(name.lowercased().replacing("_", with: ".")) }
 
     static let all: [Setting] = [
@@ -63,51 +63,51 @@ struct Setting: Sendable {
         .number(
             "DIONYSUS_DATABASE_CONNECTIONS",
             \.databaseConnections,
-            "PostgreSQL connections that the transactions of a process use at once"
+            "maximum number of PostgreSQL connections for a process's transactions"
         ),
         .memory(
             "DIONYSUS_MEMORY_BUDGET",
             \.memoryBudget,
-            "memory that the rows and messages under way in a process may take, about"
+            "approximate memory for the rows and messages that a process is working on"
         ),
         .text(
             "DIONYSUS_CLIENT_ID",
             \.producer.clientID,
-            "names this application to the broker, and its consumer's group"
+            "identifies this application to the broker; part of the consumer group's name"
         ),
-        .choice("DIONYSUS_LOG_LEVEL", \.logLevel, "the least severe messages that are logged"),
-        .choice("DIONYSUS_LOG_FORMAT", \.logFormat, "how messages are logged"),
+        .choice("DIONYSUS_LOG_LEVEL", \.logLevel, "minimum severity of logged messages"),
+        .choice("DIONYSUS_LOG_FORMAT", \.logFormat, "format of log messages"),
         .optional(
             "DIONYSUS_HEARTBEAT_DIRECTORY",
             \.heartbeatDirectory,
-            "where relay and consumer show that they are at work; empty: a directory of the user's own"
+            "directory for heartbeat files; empty: a private directory of the user"
         ),
         .clientSettings(
             "DIONYSUS_BROKER_SETTINGS",
             \.brokerSettings,
-            "settings of the broker's client, for both sides"
+            "broker client settings for both sides"
         ),
         .optional(
             "DIONYSUS_BROKER_SETTINGS_FILE",
             \.brokerAccess.settingsFile,
-            "a file with settings of the broker's client, a line name=value each"
+            "file with broker client settings, one name=value per line"
         ),
-        .optional("DIONYSUS_BROKER_USER", \.brokerAccess.user, "the user that Kafka is told"),
-        .secret("DIONYSUS_BROKER_PASSWORD", \.brokerAccess.password, "the user's password"),
+        .optional("DIONYSUS_BROKER_USER", \.brokerAccess.user, "Kafka user name"),
+        .secret("DIONYSUS_BROKER_PASSWORD", \.brokerAccess.password, "Kafka password"),
         .optional(
             "DIONYSUS_BROKER_PASSWORD_FILE",
             \.brokerAccess.passwordFile,
-            "a file that holds the user's password"
+            "file with the Kafka password"
         ),
         .optional(
             "DIONYSUS_BROKER_CA_FILE",
             \.brokerAccess.caFile,
-            "a file with the authorities that Kafka's certificates are verified with; empty: the system's"
+            "file with the CA certificates that verify Kafka; empty: the system's"
         ),
         .optional(
             "DIONYSUS_BROKER_SASL_MECHANISM",
             \.brokerAccess.mechanism,
-            "how the user shows who it is; empty: PLAIN if a user is set"
+            "SASL mechanism; empty: PLAIN if a user is set"
         ),
         .optional(
             "DIONYSUS_BROKER_SECURITY_PROTOCOL",
@@ -117,67 +117,79 @@ struct Setting: Sendable {
         .flag(
             "DIONYSUS_CREATE_TOPICS",
             \.producer.createsTopics,
-            "a relay creates the declared topics that the broker doesn't have, before it publishes"
+            "whether a relay creates missing declared topics before it publishes"
         ),
-        .text("DIONYSUS_TOPIC_PREFIX", \.producer.topicPrefix, "stands before every topic's name"),
+        .text("DIONYSUS_TOPIC_PREFIX", \.producer.topicPrefix, "prefix of every topic's name"),
         .optional(
             "DIONYSUS_DEFAULT_PARTITION_KEY",
             \.producer.defaultPartitionKey,
-            "the partition key of topics that declare none; empty for none"
+            "partition key of topics that declare none; empty: no partition key"
         ),
         .text(
             "DIONYSUS_SOFT_DELETE_COLUMN",
             \.producer.softDeleteColumn,
-            "the soft-delete column of models that name none, applied by migrate"
+            "soft-delete column of models that name none, applied by migrate"
         ),
         .flag(
             "DIONYSUS_RECORD_CHANGES",
             \.producer.recordsChanges,
-            "record the changes of this process; triggers work anyhow"
+            "whether this process's recorders record changes; does not affect triggers"
         ),
-        .choice("DIONYSUS_PARTITIONER", \.producer.partitioner, "how partition keys become partitions"),
+        .choice("DIONYSUS_PARTITIONER", \.producer.partitioner, "how partition keys map to partitions"),
         .optionalChoice(
             "DIONYSUS_WIRE",
             \.producer.wire,
-            "how numbers, times and texts are written; empty: as dionysus-rb does where it made the outbox"
+            "format of numbers, times and text; empty: dionysus-rb's if it created the outbox"
         ),
-        .number("DIONYSUS_TIME_FRACTION_DIGITS", \.producer.timeFractionDigits, "digits of fractions of seconds"),
+        .number(
+            "DIONYSUS_TIME_FRACTION_DIGITS",
+            \.producer.timeFractionDigits,
+            "fractional digits of seconds in times"
+        ),
         .text(
             "DIONYSUS_OUTBOX_TABLE",
             \.outboxTable,
-            "the table of the outbox, NAME or SCHEMA.NAME, applied by migrate"
+            "the outbox table, NAME or SCHEMA.NAME, applied by migrate"
         ),
-        .number("DIONYSUS_LANES", \.producer.lanes, "lanes of the outbox, applied by migrate"),
-        .number("DIONYSUS_WORKERS", \.producer.workers, "batches that a relay works on at once"),
-        .number("DIONYSUS_BATCH_SIZE", \.producer.batchSize, "rows of the outbox in a batch"),
-        .milliseconds("DIONYSUS_POLL_INTERVAL_MS", \.producer.pollInterval, "pause of an idle relay"),
-        .flag("DIONYSUS_WAKE_UP", \.producer.wakesUp, "have changes announced to an idle relay"),
-        .milliseconds("DIONYSUS_PUBLISHING_DELAY_MS", \.producer.publishingDelay, "age at which the relay takes a row"),
+        .number("DIONYSUS_LANES", \.producer.lanes, "number of outbox lanes, applied by migrate"),
+        .number("DIONYSUS_WORKERS", \.producer.workers, "concurrent batches of a relay"),
+        .number("DIONYSUS_BATCH_SIZE", \.producer.batchSize, "maximum number of outbox rows in a batch"),
+        .milliseconds("DIONYSUS_POLL_INTERVAL_MS", \.producer.pollInterval, "polling interval of an idle relay"),
+        .flag("DIONYSUS_WAKE_UP", \.producer.wakesUp, "whether changes wake an idle relay"),
+        .milliseconds(
+            "DIONYSUS_PUBLISHING_DELAY_MS",
+            \.producer.publishingDelay,
+            "minimum age of a row before the relay publishes it"
+        ),
         .flag(
             "DIONYSUS_PUBLISH_AFTER_COMMIT",
             \.producer.publishesAfterCommit,
-            "publish at once what this process commits"
+            "whether this process publishes its changes right after the commit"
         ),
         .flag(
             "DIONYSUS_REMOVE_CONSECUTIVE_DUPLICATES",
             \.producer.removesConsecutiveDuplicates,
-            "publish only the last of consecutive rows of a record with the same event"
+            "whether only the last of a record's consecutive rows with the same event is published"
         ),
         .number(
             "DIONYSUS_OBSERVERS_INLINE_MAXIMUM_SIZE",
             \.producer.observersInlineMaximumSize,
-            "records that an observed change publishes at once; more are published by a genesis run"
+            "maximum number of records that an observed change publishes directly; a genesis run publishes more"
         ),
         .number("DIONYSUS_MAX_ATTEMPTS", \.producer.maxAttempts, "attempts before a row is parked"),
         .milliseconds(
             "DIONYSUS_MAX_RETRY_DELAY_MS",
             \.producer.maxRetryDelay,
-            "longest pause before a failed row is tried again"
+            "maximum delay before a failed row is retried"
         ),
         .choice("DIONYSUS_ON_FAILURE", \.producer.onFailure, "what waits behind a failed row"),
-        .milliseconds("DIONYSUS_MESSAGE_TIMEOUT_MS", \.producer.messageTimeout, "wait for an acknowledgement"),
+        .milliseconds("DIONYSUS_MESSAGE_TIMEOUT_MS", \.producer.messageTimeout, "maximum wait for an acknowledgement"),
         .milliseconds("DIONYSUS_LEASE_TIMEOUT_MS", \.producer.leaseTimeout, "idle time after which a lane is lost"),
-        .flag("DIONYSUS_DELETE_PUBLISHED_ROWS", \.producer.deletesPublishedRows, "delete rows once published"),
+        .flag(
+            "DIONYSUS_DELETE_PUBLISHED_ROWS",
+            \.producer.deletesPublishedRows,
+            "whether published rows are deleted at once"
+        ),
         .optionalNumber(
             "DIONYSUS_TOPIC_PARTITIONS",
             \.producer.topics.partitions,
@@ -186,12 +198,12 @@ struct Setting: Sendable {
         .optionalNumber(
             "DIONYSUS_TOPIC_REPLICATION_FACTOR",
             \.producer.topics.replicationFactor,
-            "replicas of topics that declare none; empty: as the broker has it"
+            "replication factor of topics that declare none; empty: the broker's default"
         ),
         .topicSettings(
             "DIONYSUS_TOPIC_SETTINGS",
             \.producer.topics.values,
-            "the broker's settings for topics, when created"
+            "topic-level broker settings for new topics"
         ),
         .age("DIONYSUS_RETENTION", \.producer.retention, "how long published rows are kept; empty: forever"),
         .choice("DIONYSUS_CAPTURE", \.producer.capture, "whether changes are captured, applied by migrate"),
@@ -200,50 +212,58 @@ struct Setting: Sendable {
             \.producer.captureSuppressionRole,
             "the PostgreSQL role whose members may suppress capture, applied by migrate; empty: the outbox's owner"
         ),
-        .changesetKeys("DIONYSUS_CHANGESET_KEYS", \.producer.changesetKeys, "encrypt changesets: ID:BASE64;ID:BASE64"),
+        .changesetKeys(
+            "DIONYSUS_CHANGESET_KEYS",
+            \.producer.changesetKeys,
+            "keys that encrypt changesets: ID:BASE64;ID:BASE64"
+        ),
         .optional(
             "DIONYSUS_PUBLISHER_SERVICE_NAME",
             \.producer.publisherServiceName,
-            "names this application in what is told of genesis runs; empty: the client's name"
+            "this application's name in genesis events; empty: the client id"
         ),
-        .number("DIONYSUS_GENESIS_CHUNK_SIZE", \.producer.genesisChunkSize, "records in a chunk of a genesis run"),
+        .number(
+            "DIONYSUS_GENESIS_CHUNK_SIZE",
+            \.producer.genesisChunkSize,
+            "number of records in a chunk of a genesis run"
+        ),
         .number(
             "DIONYSUS_GENESIS_MAX_PENDING_ROWS",
             \.producer.genesisMaxPendingRows,
-            "rows of a genesis run that may wait in the outbox"
+            "maximum number of a genesis run's rows that wait in the outbox"
         ),
         .milliseconds(
             "DIONYSUS_GENESIS_SAFETY_DELAY_MS",
             \.producer.genesisSafetyDelay,
-            "time after its last record at which a genesis run is said to have ended"
+            "delay added to the reported end of a genesis run"
         ),
         .optional(
             "DIONYSUS_CONSUMER_GROUP_ID",
             \.consumer.groupID,
-            "the whole name of the group; empty: made of prefix and client"
+            "full name of the consumer group; empty: prefix and client id"
         ),
         .text(
             "DIONYSUS_CONSUMER_GROUP_PREFIX",
             \.consumer.groupPrefix,
-            "stands before the client's name in the group's"
+            "prefix of the consumer group's name"
         ),
-        .number("DIONYSUS_CONSUMER_BATCH_SIZE", \.consumer.batchSize, "messages taken from the broker at once"),
-        .number("DIONYSUS_CONSUMER_CONCURRENCY", \.consumer.concurrency, "batches that are worked on at once"),
-        .number("DIONYSUS_CONSUMER_MAX_RETRIES", \.consumer.maxRetries, "tries of a message that fails"),
+        .number("DIONYSUS_CONSUMER_BATCH_SIZE", \.consumer.batchSize, "maximum number of messages in a batch"),
+        .number("DIONYSUS_CONSUMER_CONCURRENCY", \.consumer.concurrency, "concurrent batches"),
+        .number("DIONYSUS_CONSUMER_MAX_RETRIES", \.consumer.maxRetries, "retries of a failed message"),
         .milliseconds(
             "DIONYSUS_CONSUMER_MAX_RETRY_DELAY_MS",
             \.consumer.maxRetryDelay,
-            "longest pause before a message that failed is tried again"
+            "maximum delay before a failed message is retried"
         ),
         .period(
             "DIONYSUS_TOMBSTONE_RETENTION",
             \.consumer.tombstoneRetention,
-            "how long a replica remembers what was destroyed, so that late messages don't bring it back"
+            "how long a replica remembers destroyed records, so that late messages don't restore them"
         ),
         .age(
             "DIONYSUS_MAX_CLOCK_SKEW",
             \.consumer.maxClockSkew,
-            "how far ahead of the replica's clock messages may be; empty: any time"
+            "how far ahead of the replica's clock messages may be; empty: no limit"
         ),
         .age(
             "DIONYSUS_EVENT_RETENTION",
@@ -253,17 +273,17 @@ struct Setting: Sendable {
         .milliseconds(
             "DIONYSUS_CONSUMER_STUCK_AFTER_MS",
             \.consumer.stuckAfter,
-            "time after which a batch under way counts as stuck"
+            "time after which a running batch counts as stuck"
         ),
         .milliseconds(
             "DIONYSUS_CONSUMER_LAG_INTERVAL_MS",
             \.consumer.lagInterval,
-            "pause between measurements of the lag"
+            "interval between lag measurements"
         ),
         .optional(
             "DIONYSUS_CONTRACT",
             \.contractFile,
-            "a file with the contract of what is consumed, as the producer's contract command writes it"
+            "file with the contract of the consumed topics, written by the producer's contract command"
         ),
         .choice(
             "DIONYSUS_REPLICA_TABLES",
@@ -274,12 +294,12 @@ struct Setting: Sendable {
         .clientSettings(
             "DIONYSUS_CONSUMER_SETTINGS",
             \.consumer.brokerSettings,
-            "settings of the broker's client, to consume"
+            "broker client settings for the consumer"
         ),
         .clientSettings(
             "DIONYSUS_PRODUCER_SETTINGS",
             \.producer.brokerSettings,
-            "settings of the broker's client, to produce"
+            "broker client settings for the producer"
         ),
     ]
 
@@ -476,8 +496,8 @@ struct Setting: Sendable {
             name,
             path,
             summary,
-            // A name that is none isn't told: it may be a piece of a password.
-            expects: "settings of the broker's client, name=value;name=\"value\", with a ; only in quotes",
+            // Unknown names aren't shown: they may be part of a password.
+            expects: "broker client settings: name=value;name=\"value\", with a ; only in quotes",
             show: { AddressDisplay.shown($0).joined(separator: ";") },
             parse: { text in
                 let pairs = parsePairs(text)
@@ -522,13 +542,13 @@ struct Setting: Sendable {
     }
 }
 
-/// A database's address without its secrets; nothing of it if nobody knows which part is secret.
+/// A database's address without secrets, or `***` if the secret part is unknown.
 func shownURL(_ url: String) -> String {
     if url.hasPrefix("sqlite:") || url.isEmpty { return url }
     return AddressDisplay.postgres(url)
 }
 
-/// The broker's address; nothing of it if it seems to have credentials.
+/// The broker's address, or `***` if it seems to contain credentials.
 func shownBroker(_ address: String) -> String {
     address.hasPrefix("embedded:") || !address.contains("@") ? address : "***"
 }

@@ -6,15 +6,15 @@ import DionysusSchemas
 
 import class Foundation.ProcessInfo
 
-/// Settings as they stand after code and environment, and where each came from.
+/// The effective settings from code and environment, and the source of each.
 struct ResolvedSettings: Sendable {
     var values: ApplicationSettings
     var sources: [String: String]
 
-    /// Whether files are used because no address is set.
+    /// Whether the application uses files because no address is set.
     var usesFiles = false
 
-    /// Reads the environment over an application's own settings; all faults come in one error.
+    /// Applies the environment to an application's settings; one error lists all faults.
     static func resolve<App: DionysusApplication>(of app: App) throws -> ResolvedSettings {
         let application = app.settings
         let environment = ProcessInfo.processInfo.environment
@@ -34,9 +34,9 @@ struct ResolvedSettings: Sendable {
         let known = Set(Setting.all.map(\.name))
         for name in environment.keys.sorted()
         where name.hasPrefix("DIONYSUS_") && !name.hasPrefix("DIONYSUS_TEST_") && !known.contains(name) {
-            faults.append("\(name) is no setting; `config` lists those that exist")
+            faults.append("\(name) is not a setting; `config` lists the existing ones")
         }
-        // The environment's names and prefix hold for both sides; else what code says of one side holds for that one.
+        // Name and prefix from the environment apply to both sides; those from code apply to their own side.
         values.consumer.clientID =
             environment["DIONYSUS_CLIENT_ID"] != nil ? values.producer.clientID : application.consumer.clientID
         values.producer.application = values.producer.application ?? App.name
@@ -57,7 +57,7 @@ struct ResolvedSettings: Sendable {
             }
         }
         faults += values.producer.faults
-        // What both sides share is told once.
+        // Faults that both sides share are listed once.
         faults += values.consumer.faults.filter { !faults.contains($0) }
         guard faults.isEmpty else {
             throw DionysusError(.configuration, "the settings are wrong: \(faults.joined(separator: "; "))")

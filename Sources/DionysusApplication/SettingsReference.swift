@@ -1,6 +1,6 @@
-/// The page on settings, made of the settings themselves.
+/// The reference page, generated from the settings.
 enum SettingsReference {
-    /// A table of the settings for both sides, and of each side that an application has.
+    /// Tables of the settings for both sides and for each side that an application has.
     static func markdown<App: DionysusApplication>(for application: App.Type) -> String {
         [(nil, "Both sides"), (.producer, "Producer"), (.consumer, "Consumer")]
             .filter { side, _ in App.has(side) }
@@ -21,7 +21,7 @@ enum SettingsReference {
             ]
         }
         return
-            (["| variable | in code | what it says | takes | default |", "|---|---|---|---|---|"]
+            (["| variable | in code | meaning | value | default |", "|---|---|---|---|---|"]
             + rows.map { "| " + $0.joined(separator: " | ") + " |" })
             .joined(separator: "\n")
     }

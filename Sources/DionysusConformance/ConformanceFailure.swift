@@ -1,4 +1,4 @@
-/// What a conformance check found to be different from what the port promises.
+/// A deviation from the port's requirements that a check found.
 public struct ConformanceFailure: Error, Sendable, CustomStringConvertible {
     /// What should have happened.
     public var expected: String
@@ -6,9 +6,6 @@ public struct ConformanceFailure: Error, Sendable, CustomStringConvertible {
     public var actual: String
 
     /// Creates a failure.
-    /// - Parameters:
-    ///   - expected: What should have happened.
-    ///   - actual: What happened instead.
     public init(expected: String, actual: String) {
         self.expected = expected
         self.actual = actual

@@ -6,7 +6,7 @@ import Synchronization
 
 /// Asks a cluster about its topics, with its own client, made when it is first needed.
 ///
-/// librdkafka's calls for this block; they run one after the other on a queue that nothing else waits for.
+/// librdkafka's calls for this block; they run one after another on a dedicated queue.
 final class Administration: Sendable {
     private enum State {
         case idle
@@ -17,9 +17,9 @@ final class Administration: Sendable {
     }
 
     static let timeout: Int32 = 10_000
-    /// How long the first question may take, in milliseconds; the next take longer.
+    /// The timeout of the first request in milliseconds; later ones have longer timeouts.
     private static let firstSlice: Int32 = 700
-    /// How long to wait until the brokers are asked again for topics that have been created, in seconds.
+    /// The delay before the brokers are queried again for new topics, in seconds.
     private static let lookPause = 0.1
 
     private let location: String
@@ -60,7 +60,8 @@ final class Administration: Sendable {
     /// Waits until the brokers know new topics: the one that created them is not the only one that is asked.
     private func wait(for names: Set<String>, _ client: Client) throws {
         let deadline = ContinuousClock.now + .milliseconds(Int(Self.timeout))
-        // Any broker answers; as many answers in a row as there are brokers make it likely that all of them know.
+        // Any broker may answer; as many positive answers in a row as there are brokers make it likely that all of them
+        // know.
         var (answers, brokers) = (0, 1)
         while answers < brokers {
             let known = try withMetadata(client) { metadata in
@@ -72,9 +73,9 @@ final class Administration: Sendable {
             guard .now < deadline else {
                 throw DionysusError(
                     .brokerUnavailable,
-                    "the topics have been created, and Kafka at \(location) does not tell of them yet: "
+                    "the topics have been created, but Kafka at \(location) does not report them yet: "
                         + names.subtracting(known).sorted().joined(separator: ", "),
-                    advice: "look again later, with `topics`",
+                    advice: "check again later with `topics`",
                     isRetriable: true
                 )
             }
@@ -89,7 +90,7 @@ final class Administration: Sendable {
         }
     }
 
-    /// How many partitions topics have together; nil if no broker tells soon.
+    /// The total number of partitions of topics; nil if no broker answers soon.
     func partitionCount(of names: [String], patterns: [String]) async -> Int? {
         try? await perform { client in
             var result: UnsafePointer<rd_kafka_metadata>?
@@ -108,7 +109,7 @@ final class Administration: Sendable {
         }
     }
 
-    /// A cluster that takes no administrative requests doesn't tell settings, nor does one that denies them.
+    /// Empty if the cluster doesn't support administrative requests or denies them.
     func configurations(of topics: [String]) async throws -> [String: TopicConfiguration] {
         guard !topics.isEmpty else { return [:] }
         return try await perform { client in
@@ -130,7 +131,7 @@ final class Administration: Sendable {
         }
     }
 
-    /// Which topics take no messages because too few of their replicas are in sync, with what is the matter.
+    /// The topics that accept no messages because too few of their replicas are in sync, with the problem.
     func shortages(of topics: Set<String>) async throws -> [String: String] {
         try await perform { client in
             let fewest = try self.withMetadata(client) { metadata in
@@ -174,9 +175,9 @@ final class Administration: Sendable {
         return try await perform { client in
             let existing = try self.existing(partitions, client)
             guard !existing.isEmpty else { return [:] }
-            // The ends are asked for first, so that what is written between the two questions is not skipped.
+            // The ends are queried first, so that messages written between the two requests are not skipped.
             let next = try self.offsets(of: existing, at: Int64(RD_KAFKA_OFFSET_END), client)
-            // Kafka's clock has milliseconds, and librdkafka's marks are negative.
+            // Kafka's times have millisecond precision, and librdkafka's special offsets are negative.
             let milliseconds = max(0, time.microseconds / 1_000 + (time.microseconds % 1_000 > 0 ? 1 : 0))
             return next.merging(try self.offsets(of: existing, at: milliseconds, client)) { $1 }
         }
@@ -245,7 +246,7 @@ final class Administration: Sendable {
         )
     }
 
-    /// Passes on what the client says about itself, and takes note of it.
+    /// Handles the client's events.
     private func listen(to client: Client) {
         while let event = rd_kafka_queue_poll(client.queue, 0) {
             _ = events.handle(event)
@@ -253,7 +254,7 @@ final class Administration: Sendable {
         }
     }
 
-    /// All topics, as asking for single ones would create them on clusters that do so.
+    /// All topics, because querying single ones would create them on clusters with automatic creation.
     private func metadata(_ client: Client) throws -> [TopicDescription] {
         try withMetadata(client) { topics(of: $0) }
     }
@@ -264,7 +265,7 @@ final class Administration: Sendable {
             .map { TopicDescription(name: String(cString: $0.topic), partitions: $0.partition_cnt) }
     }
 
-    /// Whether one of the brokers takes administrative requests; the mock cluster names one that isn't there.
+    /// Whether a broker supports administrative requests; the mock cluster names a controller that doesn't exist.
     private func hasController(_ client: Client) throws -> Bool {
         let brokers = try withMetadata(client) { metadata in
             UnsafeBufferPointer(start: metadata.brokers, count: Int(metadata.broker_cnt)).map(\.id)
@@ -274,7 +275,7 @@ final class Administration: Sendable {
         return brokers.contains(controller)
     }
 
-    /// Asks again and again, at first soon, so that a client that isn't let in finds out before the time is over.
+    /// Queries repeatedly, at first with short timeouts, so that a rejected client finds out in time.
     private func withMetadata<T>(_ client: Client, _ body: (rd_kafka_metadata) -> T) throws -> T {
         var (left, slice) = (Self.timeout, Self.firstSlice)
         while true {
@@ -294,7 +295,7 @@ final class Administration: Sendable {
         }
     }
 
-    /// Those partitions that exist: librdkafka would wait until the time is over for the leader of one that doesn't.
+    /// The existing partitions: librdkafka would wait for the leader of a missing one until the timeout.
     private func existing(_ partitions: [TopicPartition], _ client: Client) throws -> Set<TopicPartition> {
         let counts = Dictionary(
             try metadata(client).map { ($0.name, $0.partitions) },
@@ -346,7 +347,7 @@ final class Administration: Sendable {
         let options = rd_kafka_AdminOptions_new(client.pointer, RD_KAFKA_ADMIN_OP_CREATETOPICS)
         defer { rd_kafka_AdminOptions_destroy(options) }
         rd_kafka_AdminOptions_set_request_timeout(options, Self.timeout, nil, 0)
-        // Answered when the cluster's brokers know the topics, not just its controller.
+        // Answered once the brokers know the topics, not just the controller.
         rd_kafka_AdminOptions_set_operation_timeout(options, Self.timeout, nil, 0)
         let answers = rd_kafka_queue_new(client.pointer)
         defer { rd_kafka_queue_destroy(answers) }
@@ -364,7 +365,7 @@ final class Administration: Sendable {
         }
     }
 
-    /// The settings of topics; those that the cluster denies are left out.
+    /// The settings of topics, without those that the cluster denies.
     private func requestSettings(of topics: [String], _ client: Client) throws -> [String: [String: String]] {
         var resources: [OpaquePointer?] = topics.map { rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, $0) }
         defer { for case let resource? in resources { rd_kafka_ConfigResource_destroy(resource) } }
@@ -424,14 +425,14 @@ final class Administration: Sendable {
         if let missing = topics.first(where: { !existing.contains($0.name) }) {
             throw DionysusError(
                 .configuration,
-                "Kafka at \(location) takes no requests to create topics, and '\(missing.name)' does not exist",
+                "Kafka at \(location) does not support creating topics, and '\(missing.name)' does not exist",
                 advice: "create it with the cluster's own tools"
             )
         }
     }
 }
 
-/// A client whose queue is also read between calls, so that it doesn't grow.
+/// A client whose queue is also drained between calls, so that it doesn't grow.
 private final class WatchedClient: Sendable {
     let client: Client
     private let events: ClientEvents
@@ -445,7 +446,7 @@ private final class WatchedClient: Sendable {
     }
 
     func begin() {
-        // The client's end gives this back; until then librdkafka may use it.
+        // Released when the client is destroyed; until then librdkafka may use it.
         let context = Unmanaged.passRetained(self)
         rd_kafka_queue_cb_event_enable(
             client.queue,
@@ -458,7 +459,7 @@ private final class WatchedClient: Sendable {
         )
     }
 
-    /// Ends the client, on the queue.
+    /// Destroys the client, on the queue.
     func end() {
         hasEnded.withLock { $0 = true }
         rd_kafka_queue_cb_event_enable(client.queue, nil, nil)
@@ -469,7 +470,7 @@ private final class WatchedClient: Sendable {
         Unmanaged.passUnretained(self).release()
     }
 
-    /// Passes on what the client says about itself.
+    /// Handles the client's events.
     private func report() {
         guard !hasEnded.withLock(\.self) else { return }
         while let event = rd_kafka_queue_poll(client.queue, 0) {

@@ -2,25 +2,23 @@ import CRdkafka
 import Dionysus
 import Logging
 
-/// A librdkafka client and the queue that its events come from.
+/// A librdkafka client and its event queue.
 ///
 /// `@unchecked Sendable`: librdkafka's functions on a client or a queue may be called from any thread. What is not
 /// safe is to call them after the end; the owner of a client therefore has to end it, once, when nothing uses it any more.
 struct Client: @unchecked Sendable {
     /// The client.
     let pointer: OpaquePointer
-    /// The queue of its events.
+    /// Its event queue.
     let queue: OpaquePointer
-    /// Where its log lines go.
+    /// The logger for its log lines.
     let logger: Logger
 
-    /// Makes a client.
+    /// Creates a client.
     /// - Parameters:
     ///   - type: Producer or consumer.
-    ///   - settings: What it is configured with.
-    ///   - events: The kinds of event it reports, besides log lines, errors and statistics.
-    ///   - logger: Where its log lines go.
-    /// - Throws: ``DionysusError`` with code `configuration` for settings that are wrong or contradict each other.
+    ///   - events: The kinds of event it reports, in addition to log lines, errors and statistics.
+    /// - Throws: ``DionysusError`` with code `configuration` for invalid or contradictory settings.
     init(_ type: rd_kafka_type_t, settings: ClientSettings, events: Int32, logger: Logger) throws {
         let configuration = try settings.makeConfiguration(
             events: events | RD_KAFKA_EVENT_LOG | RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_STATS
@@ -30,7 +28,7 @@ struct Client: @unchecked Sendable {
             rd_kafka_conf_destroy(configuration)
             throw DionysusError(
                 .configuration,
-                "the Kafka client can't be made: \(string(text))",
+                "the Kafka client can't be created: \(string(text))",
                 advice: "correct the Kafka settings it names"
             )
         }
@@ -50,7 +48,7 @@ struct Client: @unchecked Sendable {
         self.logger = logger
     }
 
-    /// The effective value of a setting that is a number.
+    /// The effective value of a numeric setting.
     func number(_ setting: String) -> Int? {
         var text = [CChar](repeating: 0, count: 64)
         var size = text.count
@@ -58,7 +56,7 @@ struct Client: @unchecked Sendable {
         return Int(string(text))
     }
 
-    /// What made the client unusable for good, if something did.
+    /// The fatal error that made the client unusable, if any.
     var fatalError: DionysusError? {
         var text = [CChar](repeating: 0, count: 512)
         let code = rd_kafka_fatal_error(pointer, &text, text.count)
@@ -68,7 +66,7 @@ struct Client: @unchecked Sendable {
         }
         return DionysusError(
             .brokerUnavailable,
-            "the Kafka client can't go on (\(code.name)): \(string(text))",
+            "the Kafka client can't continue (\(code.name)): \(string(text))",
             isRetriable: true
         )
     }
@@ -77,11 +75,11 @@ struct Client: @unchecked Sendable {
 extension rd_kafka_resp_err_t {
     /// The name in Kafka's protocol, such as `UNKNOWN_TOPIC_OR_PART`.
     var name: String { String(cString: rd_kafka_err2name(self)) }
-    /// What the code means, in words.
+    /// The description of the code.
     var text: String { String(cString: rd_kafka_err2str(self)) }
 }
 
-/// Takes an error object of librdkafka over, which has to be freed, for its code.
+/// Takes ownership of a librdkafka error object, frees it, and returns its code.
 /// - Parameter error: The object, or nil for success.
 /// - Returns: Its code.
 func takeCode(_ error: OpaquePointer?) -> rd_kafka_resp_err_t {
@@ -90,7 +88,7 @@ func takeCode(_ error: OpaquePointer?) -> rd_kafka_resp_err_t {
     return rd_kafka_error_code(error)
 }
 
-/// The text in a buffer that C has filled.
+/// The text in a C buffer.
 func string(_ buffer: [CChar]) -> String {
     String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
 }

@@ -1,19 +1,19 @@
 import Dionysus
 
 extension ClientSettings {
-    /// librdkafka's own default lets 15 s pass before it finds out that a broker is back that was away for a minute.
+    /// With librdkafka's default, it takes 15 s to reconnect to a broker that was unavailable for a minute.
     private static let longestReconnectPause = "2000"
 
     /// The settings of a producer.
     static func producer(_ options: ProducerOptions, cluster: [String: String]) throws -> ClientSettings {
         try ClientSettings(
             defaults: [
-                // librdkafka's own default delays small requests by tens of milliseconds.
+                // librdkafka's default delays small requests by tens of milliseconds.
                 "socket.nagle.disable": "true",
                 "reconnect.backoff.max.ms": longestReconnectPause,
-                // A batch comes as a whole, so there is little to wait for.
+                // Batches are enqueued as a whole, so there is little to wait for.
                 "linger.ms": "0.2",
-                // How long a message waits for a topic that does not exist, and how soon new partitions are seen.
+                // How long a message waits for a missing topic, and how soon new partitions are seen.
                 "topic.metadata.propagation.max.ms": "5000",
                 "topic.metadata.refresh.interval.ms": "10000",
             ],
@@ -22,7 +22,7 @@ extension ClientSettings {
                 Fixed(
                     names: ["enable.idempotence"],
                     value: "true",
-                    advice: "order and retries rest on it; leave the setting out"
+                    advice: "order and retries depend on it; leave the setting out"
                 ),
                 Fixed(
                     names: ["acks", "request.required.acks"],
@@ -50,9 +50,8 @@ extension ClientSettings {
 
     /// The settings of a consumer.
     /// - Parameters:
-    ///   - options: How it reads.
     ///   - cluster: The user's settings for all clients.
-    ///   - partitions: How many partitions share what may be held in memory.
+    ///   - partitions: The number of partitions that share the prefetch limit.
     static func consumer(
         _ options: ConsumerOptions,
         cluster: [String: String],
@@ -68,17 +67,17 @@ extension ClientSettings {
                 "socket.nagle.disable": "true",
                 "reconnect.backoff.max.ms": longestReconnectPause,
                 "partition.assignment.strategy": "cooperative-sticky",
-                // librdkafka's threads keep the membership alive, so that only a dead process is silent this long. A cluster
-                // needs 9 s to notice that a group's coordinator is gone; the members outlast that.
+                // librdkafka's threads keep the membership alive, so only a dead process is silent this long. A cluster
+                // needs 9 s to notice the loss of a group's coordinator; the members must outlast that.
                 "session.timeout.ms": "20000",
-                // Also how soon a member learns that the group shares its partitions out anew.
+                // Also how soon a member learns of a rebalance.
                 "heartbeat.interval.ms": "1000",
-                // How soon a topic or a partition that is new is seen.
+                // How soon new topics and partitions are seen.
                 "topic.metadata.refresh.interval.ms": "10000",
                 "queued.min.messages": "20000",
-                // Also, before version 2.2, the pause before fetching again once what may be held was full.
+                // Before version 2.2, this is also the pause before fetching again once the prefetch limit was reached.
                 "fetch.error.backoff.ms": "50",
-                // A partition that lags waits so long for those that have nothing new.
+                // A lagging partition waits this long for partitions without new messages.
                 "fetch.wait.max.ms": "50",
             ]
             .merging(memory.settings) { $1 },
@@ -98,7 +97,7 @@ extension ClientSettings {
                 Fixed(
                     names: ["enable.partition.eof"],
                     value: "true",
-                    advice: "the lag behind transactional producers rests on it; leave the setting out"
+                    advice: "the lag behind transactional producers depends on it; leave the setting out"
                 ),
                 Fixed(
                     names: ["auto.offset.reset"],

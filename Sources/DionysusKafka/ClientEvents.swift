@@ -1,24 +1,24 @@
 import CRdkafka
 import Logging
 
-/// What every client reports about itself, whatever its kind.
+/// Handles the events common to all kinds of clients.
 struct ClientEvents: Sendable {
     let logger: Logger
     let outage: OutageLog
     let commits: CommitLog
     let onStatistics: (@Sendable (KafkaStatistics) -> Void)?
-    /// What this client knows of the brokers.
+    /// The client's view of the brokers.
     var connectivity = Connectivity()
 
-    /// The same for another client.
+    /// A copy for another client.
     func forAnotherClient() -> ClientEvents {
         var events = self
         events.connectivity = Connectivity()
         return events
     }
 
-    /// Handles log lines and statistics, and takes note of errors.
-    /// - Returns: Whether nothing is left to be done about the event.
+    /// Handles log lines and statistics, and records errors.
+    /// - Returns: Whether the event is completely handled.
     func handle(_ event: OpaquePointer) -> Bool {
         switch rd_kafka_event_type(event) {
         case RD_KAFKA_EVENT_LOG:
@@ -35,7 +35,7 @@ struct ClientEvents: Sendable {
         return true
     }
 
-    /// Asks for metadata if a broker is in doubt: some broker has to answer.
+    /// Requests metadata if reachability is in doubt: some broker must answer.
     /// - Returns: Whether that was done.
     func lookForBrokersIfDue(_ client: Client) -> Bool {
         guard connectivity.isLookDue() else { return false }
@@ -97,7 +97,7 @@ struct ClientEvents: Sendable {
     }
 }
 
-/// What a client says about itself every `statistics.interval.ms`, if that setting is given.
+/// A client's statistics, every `statistics.interval.ms` if that is set.
 public struct KafkaStatistics: Sendable {
     /// The document that librdkafka's STATISTICS.md describes.
     public var json: String

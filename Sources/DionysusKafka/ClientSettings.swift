@@ -1,9 +1,9 @@
 import CRdkafka
 import Dionysus
 
-/// The settings of one librdkafka client: the user's over the adapter's defaults.
+/// The settings of a librdkafka client: the user's override the adapter's defaults.
 struct ClientSettings: Sendable {
-    /// A setting on which the adapter's guarantees rest.
+    /// A setting on which the adapter's guarantees depend.
     struct Fixed: Sendable {
         var names: [String]
         var value: String
@@ -13,11 +13,11 @@ struct ClientSettings: Sendable {
     private(set) var values: [String: String]
     private(set) var fixed: [Fixed]
 
-    /// Settles what a client is configured with.
+    /// Merges a client's settings.
     /// - Parameters:
     ///   - defaults: The adapter's defaults, which the user may override.
     ///   - layers: The user's settings; later layers override earlier ones.
-    ///   - fixed: What the user may not override.
+    ///   - fixed: Settings that the user must not override.
     /// - Throws: ``DionysusError`` with code `configuration` for an override of a fixed setting, or for TLS and
     ///   credentials that can't work.
     init(defaults: [String: String], layers: [[String: String]], fixed: [Fixed]) throws {
@@ -37,14 +37,14 @@ struct ClientSettings: Sendable {
         try SecuritySettings.check(values)
     }
 
-    /// Makes librdkafka's own form of the settings.
+    /// Creates librdkafka's configuration object.
     /// - Parameter events: The kinds of event that go to the client's queue.
-    /// - Returns: A configuration; `rd_kafka_new` takes it over when it succeeds.
+    /// - Returns: A configuration; `rd_kafka_new` takes ownership if it succeeds.
     /// - Throws: ``DionysusError`` with code `configuration` that names the wrong setting, but not its value,
     ///   which may be a secret.
     func makeConfiguration(events: Int32) throws -> OpaquePointer {
         guard let configuration = rd_kafka_conf_new() else {
-            throw DionysusError(.configuration, "librdkafka gave no configuration to fill")
+            throw DionysusError(.configuration, "librdkafka returned no configuration")
         }
         do {
             for (name, value) in values.sorted(by: { $0.key < $1.key }) {
@@ -71,20 +71,20 @@ struct ClientSettings: Sendable {
             throw DionysusError(
                 .configuration,
                 "Kafka has no setting '\(name)'",
-                advice: "see CONFIGURATION.md of librdkafka for those there are"
+                advice: "see librdkafka's CONFIGURATION.md for all settings"
             )
         default:
             throw DionysusError(
                 .configuration,
                 "the value of the Kafka setting '\(name)' is not allowed",
-                advice: "see CONFIGURATION.md of librdkafka for what it takes"
+                advice: "see librdkafka's CONFIGURATION.md for its values"
             )
         }
     }
 }
 
 extension Duration {
-    /// Whole milliseconds, rounded up and held within what librdkafka's settings take.
+    /// Whole milliseconds, rounded up and clamped to the range of librdkafka's settings.
     var milliseconds: Int32 {
         let (seconds, attoseconds) = components
         guard seconds < 2_000_000 else { return 2_000_000_000 }

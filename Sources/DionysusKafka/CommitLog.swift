@@ -1,11 +1,12 @@
 import Logging
 import Synchronization
 
-/// Tells once that the broker takes no offsets of the group, and once that it takes them again.
+/// Logs once when the broker stops accepting the group's offsets, and once when it accepts them again.
 ///
-/// Hundreds of commits fail while a group's coordinator is away. Nothing depends on these offsets but tools that show lag.
+/// Hundreds of commits fail while a group's coordinator is unavailable. Only tools that show lag depend on these
+/// offsets.
 final class CommitLog: Sendable {
-    /// What librdkafka calls the lines that say why a commit failed.
+    /// librdkafka's facilities of log lines about failed commits.
     static let facility = "COMMITFAIL"
 
     private let logger: Logger
@@ -19,7 +20,7 @@ final class CommitLog: Sendable {
             return !isFailing
         }
         guard isNew else { return logger.debug("\(reason)") }
-        logger.warning("Kafka does not take the group's offsets, which only shows in tools' lag: \(reason)")
+        logger.warning("Kafka does not accept the group's offsets, which only affects the lag in tools: \(reason)")
     }
 
     func succeeded() {
@@ -27,6 +28,6 @@ final class CommitLog: Sendable {
             defer { isFailing = false }
             return isFailing
         }
-        if hasFailed { logger.notice("Kafka takes the group's offsets again") }
+        if hasFailed { logger.notice("Kafka accepts the group's offsets again") }
     }
 }

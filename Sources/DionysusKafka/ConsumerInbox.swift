@@ -1,9 +1,9 @@
 import Dionysus
 import Synchronization
 
-/// What tasks ask of a consumer's thread.
+/// Requests from tasks to a consumer's thread.
 final class ConsumerInbox: Sendable {
-    /// Someone who waits for the next event.
+    /// A task that waits for the next event.
     struct Waiter: Sendable {
         let id: UInt64
         let maxMessages: Int
@@ -26,12 +26,12 @@ final class ConsumerInbox: Sendable {
     }
 
     private let state = Mutex(State())
-    /// What keeps the client from the brokers, if something does; the thread says so.
+    /// The client's problem with the brokers, if any; set by the thread.
     let outage = Mutex<DionysusError?>(nil)
-    /// Wakes the thread for requests, and for what librdkafka has put into one of its queues.
+    /// Wakes the thread for requests and for events in librdkafka's queues.
     let wakeup = Wakeup()
 
-    /// - Returns: Whether the thread will answer; if not, it has ended.
+    /// - Returns: Whether the thread will answer; false if it has ended.
     func post(_ request: Request) -> Bool {
         let isTaken = state.withLock { state in
             guard !state.isShut else { return false }

@@ -13,7 +13,7 @@ import Logging
 final class ConsumerSession {
     static let closedError = DionysusError(.closed, "the Kafka consumer has been closed")
 
-    /// How long the end of a client is waited for, in seconds; it takes milliseconds.
+    /// The maximum wait for a client's destruction, in seconds; normally it takes milliseconds.
     private static let destructionLimit = 3.0
 
     private let client: Client
@@ -30,7 +30,7 @@ final class ConsumerSession {
     private var hasBeenAssigned = false
     private var standing = GroupStanding()
 
-    /// Takes a client over.
+    /// Takes ownership of a client.
     /// - Parameters:
     ///   - inbox: What its user asks for.
     ///   - events: Where its log lines and statistics go.
@@ -40,16 +40,17 @@ final class ConsumerSession {
         self.metadata = metadata
         self.inbox = inbox
         self.events = events
-        // The inbox, and with it what librdkafka's callbacks use, outlives the client: this session ends the client.
+        // The inbox, and so everything that librdkafka's callbacks use, outlives the client, because this session
+        // destroys it.
         queues = PartitionQueues(client, wakeup: inbox.wakeup)
-        // librdkafka counts a look at any queue as a sign of life of the application.
+        // librdkafka treats polling any queue as a sign of life of the application.
         pollInterval = .milliseconds(max(1, (client.number("max.poll.interval.ms") ?? 300_000) / 4))
         inbox.wakeup.signal(onArrivalIn: client.queue)
     }
 
     // MARK: The thread
 
-    /// Serves librdkafka and the inbox until the consumer is closed, then ends the client.
+    /// Serves librdkafka and the inbox until the consumer is closed, then destroys the client.
     func run() {
         while !isClosing {
             while let event = rd_kafka_queue_poll(client.queue, 0) {
@@ -71,7 +72,7 @@ final class ConsumerSession {
         return deadlines.reduce(pollInterval) { min($0, max(.zero, $1 - now)) }
     }
 
-    /// Finds out what is in doubt, and says what keeps the member from reading.
+    /// Checks what is in doubt, and updates the problem that prevents the member from reading.
     private func look() {
         let hasLooked = events.lookForBrokersIfDue(client)
         if standing.isLookDue(at: .now) { standing.looked(existingTopics(), at: .now) }
@@ -80,7 +81,7 @@ final class ConsumerSession {
         inbox.outage.withLock { $0 = outage }
     }
 
-    /// The names of all topics; nil if no broker tells.
+    /// The names of all topics; nil if no broker answers.
     private func existingTopics() -> Set<String>? {
         var metadata: UnsafePointer<rd_kafka_metadata>?
         let code = rd_kafka_metadata(client.pointer, 1, nil, &metadata, Int32(Reachability.patience.milliseconds))
@@ -106,7 +107,7 @@ final class ConsumerSession {
         }
     }
 
-    /// Gives those who wait what there is, in their order.
+    /// Delivers pending events to the waiters, in order.
     private func serveWaiters() {
         while let waiter = waiters.first {
             if let failure {
@@ -143,7 +144,7 @@ final class ConsumerSession {
             case .cancelNext, .close: continue
             }
         }
-        // The group can't be left while it waits for an answer.
+        // The member can't leave the group while the group waits for its answer.
         if let partitions = membership.owedRelease {
             removeFromAssignment(partitions)
         } else if membership.owesStart {
@@ -152,17 +153,17 @@ final class ConsumerSession {
         // No one reads log lines any more, and librdkafka would print them.
         rd_kafka_set_log_level(client.pointer, 0)
         rd_kafka_queue_cb_event_enable(client.queue, nil, nil)
-        // librdkafka wants its queues back before the consumer is closed, which answers what is left of rebalances.
+        // librdkafka's queues must be released before the consumer is closed, which answers outstanding rebalances.
         queues.closeAll()
         rd_kafka_queue_destroy(client.queue)
         rd_kafka_consumer_close(client.pointer)
         if canBeDestroyed { destroy() }
     }
 
-    /// Ends the client on another thread, and waits for that only so long.
+    /// Destroys the client on another thread, with a limited wait.
     ///
-    /// A client whose topic was deleted can wait for itself forever (librdkafka issue 4362). It has left its group by then;
-    /// its memory and its threads are given up for the process's life.
+    /// A client whose topic was deleted can wait for itself forever (librdkafka issue 4362). It has left its group by
+    /// then; its memory and threads leak until the process exits.
     private func destroy() {
         let isDestroyed = DispatchSemaphore(value: 0)
         let thread = Thread { [client] in
@@ -172,13 +173,15 @@ final class ConsumerSession {
         thread.name = "dionysus-kafka-ending"
         thread.start()
         guard isDestroyed.wait(timeout: .now() + Self.destructionLimit) == .timedOut else { return }
-        events.logger.warning("a Kafka consumer has left its group, but its client does not end; the process goes on")
+        events.logger.warning(
+            "a Kafka consumer has left its group, but its client does not stop; the process continues"
+        )
     }
 
-    /// Before version 2.3.0 librdkafka aborts the process when a cooperative member is destroyed that has joined its
-    /// group but was never given an assignment (librdkafka issue 4312).
+    /// Before version 2.3.0, librdkafka aborts the process if a cooperative member is destroyed that has joined its
+    /// group but never received an assignment (librdkafka issue 4312).
     ///
-    /// Such a member has left its group and is idle; its memory is given up for the process's life.
+    /// Such a member has left its group and is idle; its memory leaks until the process exits.
     private var canBeDestroyed: Bool { hasBeenAssigned || rd_kafka_version() >= 0x0203_0000 }
 
     // MARK: What librdkafka reports
@@ -202,7 +205,7 @@ final class ConsumerSession {
         }
     }
 
-    /// Tells whether the group's coordinator takes offsets, on which nothing depends.
+    /// Logs whether the group's coordinator accepts offsets, on which nothing depends.
     private func noteCommit(_ event: OpaquePointer) {
         let partitions = rd_kafka_event_topic_partition_list(event).map { PartitionList.elements(of: $0) } ?? []
         let codes = [rd_kafka_event_error(event)] + partitions.map(\.error)
@@ -212,17 +215,17 @@ final class ConsumerSession {
             events.commits.succeeded()
         case RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION, RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID,
             RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS, RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID:
-            // Another member may own the partitions by now.
-            events.logger.debug("Kafka did not take the group's offsets: \(code?.text ?? "")")
+            // Another member may already own the partitions.
+            events.logger.debug("Kafka did not accept the group's offsets: \(code?.text ?? "")")
         case let code?:
             events.commits.failed("\(code.text) (\(code.name))")
         }
     }
 
-    /// Sends a message that came with the other events, and all after it, through its partition's queue.
+    /// Routes a message that arrived among the other events, and all later ones, through its partition's queue.
     ///
-    /// librdkafka does that with a partition whose state it has made anew. Reading on from the first such message
-    /// makes the rest of them stale.
+    /// librdkafka delivers messages there after it has recreated a partition's state. Seeking to the first such message
+    /// makes the others stale.
     private func bringBack(_ event: OpaquePointer) {
         guard let message = rd_kafka_event_message_next(event), let topic = message.pointee.rkt else { return }
         let partition = TopicPartition(String(cString: rd_kafka_topic_name(topic)), message.pointee.partition)
@@ -235,8 +238,8 @@ final class ConsumerSession {
         }
     }
 
-    /// The same with the end of a partition, which says nothing of what is still in its queue: reading on there raises it
-    /// again.
+    /// Does the same for the end of a partition, which doesn't account for messages still in its queue: seeking there
+    /// raises the event again.
     private func bringBackEnd(_ event: OpaquePointer) {
         guard let place = rd_kafka_event_topic_partition(event) else { return }
         defer { rd_kafka_topic_partition_destroy(place) }
@@ -290,7 +293,7 @@ final class ConsumerSession {
         if let range = offsetRange(of: partition) {
             membership.report(.outOfRange(partition, range))
         } else if fault.offset >= 0 {
-            // The broker went away meanwhile: reading on at the same place raises this again when it is back.
+            // The broker has become unavailable: seeking to the same position raises this again when it is back.
             restart(partition, at: fault.offset)
         }
     }
@@ -314,7 +317,7 @@ final class ConsumerSession {
     func start(_ offsets: [TopicPartition: Int64]) {
         let started = Set(membership.start(offsets.keys))
         guard !started.isEmpty else { return }
-        // A pause does not outlast the ownership for which it was asked.
+        // A pause ends with the ownership for which it was requested.
         queues.letGo(Array(started))
         addToAssignment(offsets.filter { started.contains($0.key) }.map { ($0.key, $0.value) })
     }
@@ -334,11 +337,11 @@ final class ConsumerSession {
         let isDone =
             code == RD_KAFKA_RESP_ERR_NO_ERROR
             && list.elements.allSatisfy { $0.error == RD_KAFKA_RESP_ERR_NO_ERROR }
-        // A partition that is not being fetched, because it has just started or stands still, can't be sought.
+        // A partition that is not being fetched, because it has just started or is stopped, can't seek.
         if !isDone { restart(partition, at: offset) }
     }
 
-    /// librdkafka's own pause would throw away what it has fetched, and fetch nothing for up to a second after its end.
+    /// librdkafka's own pause would discard prefetched messages, and fetch nothing for up to a second after it ends.
     func pause(_ partitions: [TopicPartition]) { queues.hold(partitions.filter { membership.isOwned($0) }) }
 
     func resume(_ partitions: [TopicPartition]) { queues.letGo(partitions.filter { membership.isOwned($0) }) }
@@ -349,7 +352,7 @@ final class ConsumerSession {
         // Named here, the queue also gets successes, and librdkafka warns of no failure itself.
         let code = PartitionList(owned, metadata: metadata)
             .lend { rd_kafka_commit_queue(client.pointer, $0, client.queue, nil, nil) }
-        if code != RD_KAFKA_RESP_ERR_NO_ERROR { events.logger.debug("Kafka did not take offsets: \(code.text)") }
+        if code != RD_KAFKA_RESP_ERR_NO_ERROR { events.logger.debug("Kafka did not accept offsets: \(code.text)") }
     }
 
     // MARK: The assignment
@@ -360,7 +363,7 @@ final class ConsumerSession {
 
     private func addToAssignment(_ offsets: [(TopicPartition, Int64)]) {
         for (partition, offset) in offsets { queues.open(partition, at: offset) }
-        // Without cooperation an assignment is always the whole.
+        // Without the cooperative protocol, an assignment is always complete.
         let isCooperative = isCooperative
         let list = PartitionList(isCooperative ? offsets : queues.positions)
         let code = list.lend { list in

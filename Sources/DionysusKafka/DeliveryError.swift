@@ -4,8 +4,7 @@ import Dionysus
 extension DionysusError {
     /// Why a message was not delivered.
     /// - Parameters:
-    ///   - code: What librdkafka or the broker said.
-    ///   - topic: Where the message was to go.
+    ///   - code: The error code of librdkafka or the broker.
     static func undelivered(_ code: rd_kafka_resp_err_t, topic: String) -> DionysusError {
         let message = "a message for topic '\(topic)' was not delivered: \(code.text) (\(code.name))"
         switch code {

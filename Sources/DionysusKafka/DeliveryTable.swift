@@ -6,7 +6,7 @@ struct DeliveryTable: Sendable {
     typealias Results = [Result<Acknowledgement, DionysusError>]
 
     enum Phase: Sendable {
-        /// New batches are taken.
+        /// New batches are accepted.
         case open
         /// No new batch is taken; those in flight may take until the deadline.
         case draining(until: ContinuousClock.Instant)
@@ -14,14 +14,14 @@ struct DeliveryTable: Sendable {
         case purged
     }
 
-    /// What the client's thread does next.
+    /// The next action of the client's thread.
     enum Step: Sendable {
         case wait(Duration?)
         case purge
         case end
     }
 
-    /// Something to be resumed once the table is no longer locked.
+    /// A continuation to resume once the table is unlocked.
     struct Completion: Sendable {
         var continuation: CheckedContinuation<Results, Never>
         var results: Results
@@ -39,14 +39,14 @@ struct DeliveryTable: Sendable {
         }
     }
 
-    /// What librdkafka says of one message.
+    /// librdkafka's report on one message.
     struct Report {
         var tag: Tag
         var code: rd_kafka_resp_err_t
         var acknowledgement: Acknowledgement
     }
 
-    /// Delivery reports name their message by the number of its batch and its place there.
+    /// Identifies a message in delivery reports: the number of its batch and its index there.
     struct Tag: Sendable {
         var batch: UInt32
         var index: UInt32
@@ -56,34 +56,34 @@ struct DeliveryTable: Sendable {
             self.index = UInt32(truncatingIfNeeded: index)
         }
 
-        /// Reads a tag back from the pointer that librdkafka carries along with a message.
+        /// Restores a tag from the opaque pointer of a message.
         init(_ opaque: UnsafeMutableRawPointer?) {
             let bits = UInt(bitPattern: opaque)
             batch = UInt32(truncatingIfNeeded: bits >> 32)
             index = UInt32(truncatingIfNeeded: bits)
         }
 
-        /// The tag in place of a pointer: no memory has to outlive the message.
+        /// The tag encoded as a pointer, so that no memory has to outlive the message.
         var opaque: UnsafeMutableRawPointer? { UnsafeMutableRawPointer(bitPattern: UInt(batch) << 32 | UInt(index)) }
     }
 
     private var batches: [UInt32: Batch] = [:]
     private var lastBatch: UInt32 = 0
     private(set) var phase = Phase.open
-    /// How many calls are using the client right now, so that it may not end.
+    /// The number of calls that are using the client, which must not be destroyed meanwhile.
     private(set) var users = 0
-    /// Counts the times that the client's queue got room.
+    /// Counts how often space became available in the client's queue.
     private(set) var roomings: UInt64 = 0
-    /// What keeps the client from the brokers, which is why messages are dropped or time out.
+    /// The client's problem with the brokers, which explains dropped messages and timeouts.
     var outage: DionysusError?
-    /// What has made the client unusable, if it is a right that it lacks.
+    /// The missing permission that made the client unusable, if any.
     var denial: DionysusError?
     private var waitingForRoom: [CheckedContinuation<Void, Never>] = []
 
     var isOpen: Bool { if case .open = phase { true } else { false } }
 
-    /// Enters a batch, and its sender as a user of the client.
-    /// - Returns: The batch's number, or nil if no batch is taken any more.
+    /// Adds a batch, and its sender as a user of the client.
+    /// - Returns: The batch's number, or nil if no batches are accepted.
     mutating func begin(_ messages: [OutgoingMessage]) -> UInt32? {
         guard isOpen else { return nil }
         repeat { lastBatch &+= 1 } while lastBatch == 0 || batches[lastBatch] != nil
@@ -97,7 +97,7 @@ struct DeliveryTable: Sendable {
         return lastBatch
     }
 
-    /// Enters a call that uses the client, unless the client is ending.
+    /// Registers a call that uses the client, unless the client is shutting down.
     mutating func enter() -> Bool {
         guard isOpen else { return false }
         users += 1
@@ -106,18 +106,18 @@ struct DeliveryTable: Sendable {
 
     mutating func leave() { users -= 1 }
 
-    /// What decides the partition of a message; nil if its batch is over.
+    /// The destination of a message; nil if its batch has ended.
     func destination(of tag: Tag) -> OutgoingMessage.Destination? {
         batches[tag.batch]?.messages[Int(tag.index)].destination
     }
 
-    /// Enters the result of one message.
+    /// Records the result of one message.
     mutating func settle(_ tag: Tag, _ result: Result<Acknowledgement, DionysusError>) -> Completion? {
         batches[tag.batch]?.settle(Int(tag.index)) { _ in result }
         return completion(of: tag.batch)
     }
 
-    /// Enters the results of messages; those of one batch mostly follow each other.
+    /// Records the results of messages; those of one batch are usually consecutive.
     mutating func settle(_ reports: [Report]) -> [Completion] {
         var completions: [Completion] = []
         var start = 0
@@ -151,7 +151,7 @@ struct DeliveryTable: Sendable {
         }
     }
 
-    /// Enters the sender that waits for a batch.
+    /// Registers the sender that waits for a batch.
     mutating func wait(_ continuation: CheckedContinuation<Results, Never>, for batch: UInt32) -> Completion? {
         batches[batch]?.continuation = continuation
         return completion(of: batch)
@@ -165,8 +165,8 @@ struct DeliveryTable: Sendable {
         return Completion(continuation: continuation, results: batch.results)
     }
 
-    /// Enters a sender that found the queue full.
-    /// - Returns: Whether it has to wait; the queue may have got room since.
+    /// Registers a sender that found the queue full.
+    /// - Returns: Whether it has to wait; space may have become available since.
     mutating func waitForRoom(_ continuation: CheckedContinuation<Void, Never>, since seen: UInt64) -> Bool {
         guard seen == roomings else { return false }
         if case .purged = phase { return false }
@@ -174,15 +174,15 @@ struct DeliveryTable: Sendable {
         return true
     }
 
-    /// Notes that the queue got room.
-    /// - Returns: Who waits for it.
+    /// Records that space became available in the queue.
+    /// - Returns: The waiting senders.
     mutating func makeRoom() -> [CheckedContinuation<Void, Never>] {
         roomings &+= 1
         defer { waitingForRoom = [] }
         return waitingForRoom
     }
 
-    /// Takes no new batches; a deadline once set may only come nearer.
+    /// Stops accepting batches; once set, the deadline can only become earlier.
     mutating func drain(until deadline: ContinuousClock.Instant) {
         switch phase {
         case .open: phase = .draining(until: deadline)
@@ -191,7 +191,7 @@ struct DeliveryTable: Sendable {
         }
     }
 
-    /// What the client's thread does next.
+    /// The next action of the client's thread.
     mutating func step(at now: ContinuousClock.Instant) -> Step {
         let isIdle = users == 0 && batches.isEmpty
         switch phase {

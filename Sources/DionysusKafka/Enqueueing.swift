@@ -3,7 +3,7 @@ import Dionysus
 
 extension Client {
     /// Puts a message into the client's queue; librdkafka copies its bytes.
-    /// - Returns: `NO_ERROR`, `_QUEUE_FULL`, or why the message can't be sent.
+    /// - Returns: `NO_ERROR`, `_QUEUE_FULL`, or the reason why the message can't be sent.
     func enqueue(
         _ message: OutgoingMessage,
         to topic: OpaquePointer,
@@ -38,7 +38,7 @@ extension Client {
                 }
             }
         }
-        // librdkafka takes the headers over only with the message.
+        // librdkafka takes ownership of the headers only if it accepts the message.
         if code != RD_KAFKA_RESP_ERR_NO_ERROR, let headers { rd_kafka_headers_destroy(headers) }
         return code
     }
@@ -59,7 +59,7 @@ extension Client {
         return list
     }
 
-    /// Lends bytes to librdkafka, for which only a null pointer means that there are none.
+    /// Passes bytes to librdkafka, for which only a null pointer means "no value".
     private func withBytes<T>(_ bytes: [UInt8]?, _ body: (UnsafeRawBufferPointer?) -> T) -> T {
         guard let bytes else { return body(nil) }
         guard !bytes.isEmpty else {
@@ -70,7 +70,7 @@ extension Client {
 }
 
 extension OutgoingMessage.Destination {
-    /// The partition, or the mark that lets librdkafka ask the partitioner.
+    /// The partition, or the constant with which librdkafka calls the partitioner.
     fileprivate var partition: Int32 {
         switch self {
         case .partitioned: RD_KAFKA_PARTITION_UA

@@ -1,17 +1,17 @@
 /// How much librdkafka fetches ahead: it counts by partition, while the limit here is for all of them.
 struct FetchMemory {
-    /// The most that is held of one partition, in bytes.
+    /// The limit for one partition, in bytes.
     private static let largestShare = 16 << 20
-    /// librdkafka's own defaults.
+    /// librdkafka's defaults.
     private static let (largestFetch, largestPartitionFetch, largestMessage) = (50 << 20, 1 << 20, 1_000_000)
 
     private let share: Int
     private let fetch: Int
 
     /// - Parameters:
-    ///   - bytes: How much may be held; nil for as much as suits each partition.
-    ///   - partitions: How many partitions share it.
-    ///   - largestMessage: The user's `message.max.bytes`; librdkafka takes no smaller fetches.
+    ///   - bytes: The limit for all partitions; nil for a default per partition.
+    ///   - partitions: The number of partitions that share it.
+    ///   - largestMessage: The user's `message.max.bytes`; librdkafka rejects a smaller fetch limit.
     init(bytes: Int?, partitions: Int, largestMessage: Int?) {
         guard let bytes else {
             (share, fetch) = (Self.largestShare, Self.largestFetch)
@@ -21,12 +21,12 @@ struct FetchMemory {
         fetch = max(min(bytes / 4, Self.largestFetch), largestMessage ?? Self.largestMessage)
     }
 
-    /// librdkafka's settings, as far as it has them.
+    /// The settings that this version of librdkafka supports.
     var settings: [String: String] {
         let settings = [
             "queued.max.messages.kbytes": String(max(1, share / 1_024)),
             "fetch.max.bytes": String(fetch),
-            // What comes beyond what may be held, because it is looked at before a fetch.
+            // The limit can be exceeded by one fetch, because it is checked before a fetch.
             "fetch.message.max.bytes": String(max(1, min(share, Self.largestPartitionFetch))),
             "fetch.queue.backoff.ms": "20",
         ]

@@ -25,8 +25,8 @@ extension Administration {
             RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
             throw DionysusError(
                 .configuration,
-                "Kafka does not tell the group's offsets: \(code.text)",
-                advice: "allow this client's user to read the topics and to be in the group"
+                "Kafka did not return the group's offsets: \(code.text)",
+                advice: "allow this client's user to read the topics and to join the group"
             )
         default: throw unavailable(code, "tell the group's offsets")
         }

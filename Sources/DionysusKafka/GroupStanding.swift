@@ -1,16 +1,16 @@
 import Dionysus
 
-/// What keeps a member from reading although the brokers are there: a value without I/O.
+/// Problems that prevent a member from reading although brokers are reachable: a value without I/O.
 struct GroupStanding {
     private static let pause = Duration.seconds(2)
 
     private var conflict: DionysusError?
-    /// Topics that the broker doesn't have.
+    /// The missing topics.
     private var missing: Set<String> = []
-    /// When to look next whether they have come into being; nil if none is missing.
+    /// When to check next whether they exist; nil if none is missing.
     private(set) var nextLook: ContinuousClock.Instant?
 
-    /// What is the matter, if anything is.
+    /// The problem, if any.
     var problem: DionysusError? {
         if let conflict { return conflict }
         guard !missing.isEmpty else { return nil }
@@ -18,37 +18,37 @@ struct GroupStanding {
         return DionysusError(
             .unknownTopic,
             "the broker has no topic \(names.joined(separator: ", "))",
-            advice: "its publisher creates it with `topics --create`; it is read once it is there",
+            advice: "its publisher creates it with `topics --create`; it is read once it exists",
             isRetriable: true
         )
     }
 
-    /// The group's other members share no way of assigning partitions with this one.
+    /// The group's other members have no assignment strategy in common with this one.
     mutating func strategiesDiffer() {
         conflict = DionysusError(
             .configuration,
-            "the group's other members assign partitions otherwise than this one (INCONSISTENT_GROUP_PROTOCOL), so that "
-                + "it is not let in",
-            advice: "end them, or set partition.assignment.strategy in DIONYSUS_CONSUMER_SETTINGS to what they have: "
+            "the group's other members use another assignment strategy (INCONSISTENT_GROUP_PROTOCOL), so "
+                + "it can't join",
+            advice: "stop them, or set partition.assignment.strategy in DIONYSUS_CONSUMER_SETTINGS to theirs: "
                 + "range,roundrobin for Karafka and other clients with librdkafka's default"
         )
     }
 
-    /// The member is in the group and has been given partitions, or none.
+    /// The member has joined the group and has received its assignment, possibly an empty one.
     mutating func joined(_ topics: [String]) {
         conflict = nil
         missing.subtract(topics)
         if missing.isEmpty { nextLook = nil }
     }
 
-    /// librdkafka says that a topic isn't there.
-    /// - Parameter text: Its words: `Subscribed topic not available: NAME: ...`.
+    /// librdkafka reports a missing topic.
+    /// - Parameter text: Its message: `Subscribed topic not available: NAME: ...`.
     mutating func lacks(_ text: String, at now: ContinuousClock.Instant) {
         let prefix = "Subscribed topic not available: "
         guard text.hasPrefix(prefix) else { return }
         let rest = text.dropFirst(prefix.count)
         let name = rest.range(of: ": ").map { rest[..<$0.lowerBound] } ?? rest
-        // A pattern that matches nothing yet is no topic.
+        // A pattern without matches is not a missing topic.
         guard !name.hasPrefix("^") else { return }
         missing.insert(String(name))
         nextLook = now

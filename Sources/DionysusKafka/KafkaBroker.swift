@@ -11,24 +11,26 @@ import Synchronization
 ///         logger: Logger(label: "kafka")
 ///     )
 ///
-/// Settings are librdkafka's own, as its CONFIGURATION.md lists them; those of the options of a producer or a consumer
-/// override those given here. A few can't be changed because guarantees rest on them: a producer is idempotent and
-/// waits for all replicas; a consumer commits and resets no offset by itself. A consumer buffers up to
-/// `queued.max.messages.kbytes` of each partition, by default its share of ``Dionysus/ConsumerOptions/maxBufferedBytes``; a producer up to `queue.buffering.max.messages` and `queue.buffering.max.kbytes`.
-/// Keep `message.max.bytes` at or below what the topics take: a broker refuses messages together that came together.
+/// Settings are librdkafka's, as listed in its CONFIGURATION.md; settings in a producer's or a consumer's options
+/// override those given here. A few can't be changed because guarantees depend on them: a producer is idempotent and
+/// waits for all replicas; a consumer never commits or resets offsets by itself. A consumer buffers up to
+/// `queued.max.messages.kbytes` of each partition, by default its share of
+/// ``Dionysus/ConsumerOptions/maxBufferedBytes``; a producer up to `queue.buffering.max.messages` and
+/// `queue.buffering.max.kbytes`. Keep `message.max.bytes` at or below the topics' limit: a broker refuses all messages
+/// of a request together.
 public final class KafkaBroker: MessageBroker {
     private struct Made {
         var producers: [KafkaProducer] = []
         var consumers: [KafkaConsumer] = []
-        /// The clients by which groups are asked for what they have committed.
+        /// The clients that read groups' committed offsets.
         var groups: [String: Administration] = [:]
         var isClosed = false
     }
 
-    /// How many partitions share what may be held in memory, where no broker tells when a member is made.
+    /// The assumed number of partitions that share the prefetch limit, if no broker answers when a member is created.
     private static let assumedPartitions = 16
 
-    /// The version of librdkafka in this process.
+    /// The loaded version of librdkafka.
     public static var libraryVersion: String { String(cString: rd_kafka_version_str()) }
 
     public let location: String
@@ -37,13 +39,14 @@ public final class KafkaBroker: MessageBroker {
     private let administration: Administration
     private let made = Mutex(Made())
 
-    /// Describes a cluster; nothing is connected before it is needed.
+    /// Creates a broker for a cluster; it connects on first use.
     /// - Parameters:
     ///   - bootstrapServers: Some of its brokers, `host:port`, separated by commas or semicolons.
     ///   - settings: librdkafka's settings for all clients.
-    ///   - logger: Where librdkafka's log lines go.
-    ///   - onStatistics: Called on a client's own thread, so briefly, every `statistics.interval.ms` if that is set.
-    /// - Throws: ``DionysusError`` with code `configuration` if no broker is named or a setting is wrong.
+    ///   - logger: The logger for librdkafka's log lines.
+    ///   - onStatistics: Called every `statistics.interval.ms`, if that is set, on a client's thread; it should return
+    ///   soon.
+    /// - Throws: ``DionysusError`` with code `configuration` if no broker is named or a setting is invalid.
     public init(
         bootstrapServers: String,
         settings: [String: String] = [:],
@@ -58,11 +61,11 @@ public final class KafkaBroker: MessageBroker {
                 advice: "give at least one as host:port"
             )
         }
-        // Kafka takes credentials as settings; librdkafka would look them up as a part of the host's name, and log them.
+        // Kafka's credentials are settings; librdkafka would look them up as part of the host name, and log them.
         guard !servers.contains("@") else {
             throw DionysusError(
                 .configuration,
-                "the list of Kafka brokers has an @, as if it had credentials",
+                "the list of Kafka brokers contains an @, as if it had credentials",
                 advice: "give each broker as host:port, and credentials as sasl.username and sasl.password"
             )
         }
@@ -81,7 +84,7 @@ public final class KafkaBroker: MessageBroker {
             layers: layers,
             fixed: []
         )
-        // Wrong settings are found here, not when the first topic is asked for.
+        // Finds invalid settings here instead of on first use.
         rd_kafka_conf_destroy(try administrative.makeConfiguration(events: 0))
         location = "kafka://\(servers)"
         self.settings = layers[0].merging(layers[1]) { $1 }
@@ -131,7 +134,7 @@ public final class KafkaBroker: MessageBroker {
             events: RD_KAFKA_EVENT_REBALANCE | RD_KAFKA_EVENT_OFFSET_COMMIT,
             logger: events.logger
         )
-        // librdkafka takes a name that begins with ^ for a pattern.
+        // librdkafka treats a name that begins with ^ as a pattern.
         let patterns = options.topicPatterns.map { $0.hasPrefix("^") ? $0 : "^\($0)" }
         let code = PartitionList(topics: options.topics + patterns).lend { rd_kafka_subscribe(client.pointer, $0) }
         guard code == RD_KAFKA_RESP_ERR_NO_ERROR else {

@@ -1,7 +1,7 @@
 import Dionysus
 import Foundation
 
-/// A member of a group: the face of a thread that owns the client.
+/// A group member, implemented by a thread that owns the client.
 final class KafkaConsumer: MessageConsumer {
     private let inbox = ConsumerInbox()
     private let ending = ThreadEnd()
@@ -10,9 +10,9 @@ final class KafkaConsumer: MessageConsumer {
 
     /// Starts the thread.
     /// - Parameters:
-    ///   - client: A client that has subscribed; the thread ends it.
-    ///   - events: Where its log lines and statistics go.
-    ///   - metadata: The text that stands beside committed offsets.
+    ///   - client: A subscribed client; the thread destroys it.
+    ///   - events: The handler of its log lines and statistics.
+    ///   - metadata: The metadata of committed offsets.
     ///   - starts: Finds the offsets of start positions.
     ///   - onClose: Called when the thread has ended.
     init(
@@ -32,7 +32,7 @@ final class KafkaConsumer: MessageConsumer {
         thread.start()
     }
 
-    // The thread, and with it the client and the membership, would otherwise go on for the rest of the process's life.
+    // Otherwise the thread, and with it the client and the membership, would live as long as the process.
     deinit { _ = inbox.post(.close) }
 
     var outage: DionysusError? { inbox.outage.withLock { $0 } }

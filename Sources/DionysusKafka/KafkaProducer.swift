@@ -1,10 +1,10 @@
 import Dionysus
 import Synchronization
 
-/// Sends messages, with another client whenever one has failed for good.
+/// Sends messages, and replaces the client after a fatal error.
 final class KafkaProducer: MessageProducer {
     private struct State {
-        /// The last one is in use; those before it are ending.
+        /// The last session is in use; earlier ones are shutting down.
         var sessions: [ProducerSession]
         var isClosed = false
     }
@@ -15,8 +15,8 @@ final class KafkaProducer: MessageProducer {
     private let onClose: @Sendable (KafkaProducer) -> Void
 
     /// - Parameters:
-    ///   - makeSession: Makes a client.
-    ///   - shortages: Finds which topics lack replicas, with what is the matter.
+    ///   - makeSession: Creates a client.
+    ///   - shortages: Finds topics with too few in-sync replicas, with the problem.
     ///   - onClose: Called when it has been closed.
     init(
         _ makeSession: @escaping @Sendable () throws -> ProducerSession,
@@ -45,8 +45,7 @@ final class KafkaProducer: MessageProducer {
         }
     }
 
-    /// Says what keeps brokers that are there from taking messages: librdkafka tries again until their time is over, and
-    /// says no more than that.
+    /// Explains why reachable brokers don't accept messages: librdkafka only retries and then reports a timeout.
     private func explained(
         _ results: DeliveryTable.Results,
         _ messages: [OutgoingMessage]
@@ -65,7 +64,7 @@ final class KafkaProducer: MessageProducer {
                 DionysusError(
                     .brokerUnavailable,
                     "a message for topic '\(topic)' was not delivered: \(shortage)",
-                    advice: "bring brokers back that hold its replicas",
+                    advice: "restore the brokers that hold its replicas",
                     isRetriable: true
                 )
             )
@@ -89,7 +88,7 @@ final class KafkaProducer: MessageProducer {
                 return .failure(
                     DionysusError(
                         .brokerUnavailable,
-                        "no Kafka client can be made in place of one that failed",
+                        "no Kafka client can be created to replace one that failed",
                         isRetriable: true,
                         underlying: error
                     )

@@ -3,13 +3,13 @@ import Dionysus
 /// What a member of a group owns, by what its user knows and has answered: a value without I/O.
 struct Membership {
     private enum Stage {
-        /// Assigned, but the user does not know yet.
+        /// Assigned, but not yet reported to the user.
         case offered
-        /// The user knows and is to answer with a start.
+        /// Reported; the user has to answer with a start.
         case awaitingStart
         /// Being read.
         case active
-        /// To be given back once the user has released it.
+        /// Revoked; to be returned once the user has released it.
         case revoking
     }
 
@@ -23,7 +23,7 @@ struct Membership {
 
     func isActive(_ partition: TopicPartition) -> Bool { stages[partition] == .active }
 
-    /// Whether the partition belongs to the member; until the user has answered a revocation, it does.
+    /// Whether the member owns the partition; it does until the user has answered a revocation.
     func isOwned(_ partition: TopicPartition) -> Bool {
         stages[partition] == .active || stages[partition] == .revoking
     }
@@ -33,10 +33,10 @@ struct Membership {
         events.append(.assigned(partitions))
     }
 
-    /// Asks the user for partitions.
-    /// - Returns: What can be given back at once because the user has nothing to answer, or nil.
+    /// Revokes partitions from the user.
+    /// - Returns: The partitions to return at once because the user has nothing to answer, or nil.
     mutating func revoke(_ partitions: [TopicPartition]) -> [TopicPartition]? {
-        // What has not been started is nothing that the user could release.
+        // The user can't release partitions that it has not started.
         let owned = partitions.filter { stages[$0] == .active }
         withdrawOffers(of: Set(partitions).subtracting(owned))
         guard !owned.isEmpty else { return [] }
@@ -77,16 +77,16 @@ struct Membership {
     /// Adds an event that does not change what is owned.
     mutating func report(_ event: ConsumerEvent) { events.append(event) }
 
-    /// Takes the user's answer to an assignment.
-    /// - Returns: Those partitions that may be read; an answer can come after the partitions were lost.
+    /// Applies the user's answer to an assignment.
+    /// - Returns: The partitions that may be read; an answer may arrive after partitions were lost.
     mutating func start(_ partitions: some Collection<TopicPartition>) -> [TopicPartition] {
         let started = partitions.filter { stages[$0] == .awaitingStart }
         for partition in started { stages[partition] = .active }
         return started.sorted()
     }
 
-    /// Takes the user's answer to a revocation.
-    /// - Returns: What is to be given back, once all of it has been released.
+    /// Applies the user's answer to a revocation.
+    /// - Returns: The partitions to return, once all of them have been released.
     mutating func release(_ partitions: [TopicPartition]) -> [TopicPartition]? {
         for partition in partitions where stages[partition] == .revoking { stages[partition] = nil }
         guard !stages.values.contains(.revoking) else { return nil }

@@ -2,10 +2,10 @@ import Dionysus
 import Logging
 import Synchronization
 
-/// Tells an outage of the brokers once when it begins and once when it ends, whatever librdkafka says meanwhile.
+/// Logs an outage of the brokers once when it begins and once when it ends, whatever librdkafka logs meanwhile.
 ///
-/// Versions of librdkafka differ in how often they repeat that a connection failed: once in half a minute, or with each
-/// attempt of each client. All clients of one cluster share this.
+/// Versions of librdkafka differ in how often they report a failed connection: every half minute, or for each attempt
+/// of each client. All clients of a cluster share this object.
 final class OutageLog: Sendable {
     private struct State {
         var isOut = false
@@ -21,18 +21,18 @@ final class OutageLog: Sendable {
         self.logger = logger
     }
 
-    /// What librdkafka calls the lines that say why a connection failed.
+    /// librdkafka's facilities of log lines about failed connections.
     static let facilities: Set<String> = [
         "FAIL", "ERROR", "BROKERFAIL", "CONNFAIL", "RESOLVE", "CLOSE", "TIMEOUT", "REQTMOUT",
     ]
 
-    /// A connection failed; that alone is no outage, for others may stand.
+    /// A connection failed; that alone is not an outage, because others may exist.
     func failed(_ reason: String) {
         state.withLock { $0.reason = reason }
         logger.debug("\(reason)")
     }
 
-    /// No broker is connected any more.
+    /// All broker connections are lost.
     func begin() {
         let reason = state.withLock { state -> String?? in
             guard !state.isOut else { return nil }

@@ -2,7 +2,7 @@ import CRdkafka
 import Dionysus
 import Foundation
 
-/// librdkafka's list of partitions with an offset each; it is freed with the value.
+/// librdkafka's list of partitions and offsets; it is freed with the value.
 struct PartitionList: ~Copyable {
     private let pointer: UnsafeMutablePointer<rd_kafka_topic_partition_list_t>
 
@@ -17,7 +17,7 @@ struct PartitionList: ~Copyable {
         }
     }
 
-    /// A list of offsets to commit, each with the same text beside it.
+    /// A list of offsets to commit, all with the same metadata.
     init(_ offsets: some Collection<(TopicPartition, Int64)>, metadata: String?) {
         self.init(offsets)
         guard let metadata else { return }
@@ -36,19 +36,19 @@ struct PartitionList: ~Copyable {
 
     deinit { rd_kafka_topic_partition_list_destroy(pointer) }
 
-    /// Lends the list to librdkafka; the value would otherwise end with its last use here, before the call.
+    /// Passes the list to librdkafka, and keeps the value alive until the call returns.
     borrowing func lend<T>(_ body: (UnsafeMutablePointer<rd_kafka_topic_partition_list_t>) throws -> T) rethrows -> T {
         try body(pointer)
     }
 
-    /// What librdkafka has written into the list.
+    /// The list's content.
     var elements: [Element] { lend { Self.elements(of: $0) } }
 
     struct Element {
         var partition: TopicPartition
         var offset: Int64
         var error: rd_kafka_resp_err_t
-        /// The text that was committed beside the offset.
+        /// The metadata committed with the offset.
         var metadata: String?
     }
 

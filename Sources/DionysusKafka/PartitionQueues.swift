@@ -1,9 +1,9 @@
 import CRdkafka
 import Dionysus
 
-/// The queues that the messages of a member's partitions come through, one for each.
+/// The message queues of a member's partitions.
 final class PartitionQueues {
-    /// What librdkafka reports among the messages.
+    /// An event that librdkafka reports among the messages.
     struct Fault {
         var code: rd_kafka_resp_err_t
         var partition: TopicPartition
@@ -19,14 +19,14 @@ final class PartitionQueues {
     private struct Queue {
         var partition: TopicPartition
         var pointer: OpaquePointer
-        /// The next offset to be read, or the mark of an end of the log.
+        /// The next offset to read, or a special offset for an end of the log.
         var position: Int64
-        /// Up to where everything has been fetched, as librdkafka says when it finds nothing more.
+        /// The offset up to which everything has been fetched, which librdkafka reports at the end of a partition.
         var end: Int64?
 
-        /// Whether there is no message between the position and the end, though they differ.
+        /// Whether the position is before the end, but without messages in between.
         ///
-        /// Where reading begins with the next message to be written, nothing is passed over.
+        /// False if reading starts at the next message to be written.
         var hasGap: Bool {
             guard let end, position != RD_KAFKA_OFFSET_END else { return false }
             return end > max(position, 0)
@@ -43,19 +43,19 @@ final class PartitionQueues {
     /// Creates an empty set.
     /// - Parameters:
     ///   - client: The consuming client.
-    ///   - wakeup: Signalled when an empty queue gets something. It has to outlive the client.
+    ///   - wakeup: Signalled when an empty queue receives an event. It must outlive the client.
     init(_ client: Client, wakeup: Wakeup) {
         self.client = client
         self.wakeup = wakeup
     }
 
-    /// Where each partition is to be read on.
+    /// The next position of each partition.
     var positions: [(TopicPartition, Int64)] { queues.map { ($0.partition, $0.position) } }
 
-    /// Where a partition is to be read on; nil for one that isn't read.
+    /// The next position of a partition; nil if it isn't being read.
     func position(of partition: TopicPartition) -> Int64? { queues.first { $0.partition == partition }?.position }
 
-    /// Lets the messages of a partition stay in its own queue; it has to precede the partition's assignment.
+    /// Keeps a partition's messages in a separate queue; call it before the partition's assignment.
     func open(_ partition: TopicPartition, at position: Int64) {
         close(partition)
         guard let pointer = rd_kafka_queue_get_partition(client.pointer, partition.topic, partition.partition) else {
@@ -66,7 +66,7 @@ final class PartitionQueues {
         queues.append(Queue(partition: partition, pointer: pointer, position: position))
     }
 
-    /// Notes that a partition is read on elsewhere.
+    /// Records a partition's new position.
     func move(_ partition: TopicPartition, to position: Int64) {
         for index in queues.indices where queues[index].partition == partition {
             queues[index].position = position
@@ -74,7 +74,7 @@ final class PartitionQueues {
         }
     }
 
-    /// Reads no more from a partition.
+    /// Stops reading a partition.
     func close(_ partition: TopicPartition) {
         queues.removeAll { queue in
             guard queue.partition == partition else { return false }
@@ -83,7 +83,7 @@ final class PartitionQueues {
         }
     }
 
-    /// Reads no more from any partition.
+    /// Stops reading all partitions.
     func closeAll() {
         queues.forEach(end)
         queues = []
@@ -94,13 +94,13 @@ final class PartitionQueues {
         rd_kafka_queue_destroy(queue.pointer)
     }
 
-    /// Leaves the queues of partitions unread, with what is in them.
+    /// Pauses reading the queues of partitions, and keeps their messages.
     func hold(_ partitions: [TopicPartition]) { held.formUnion(partitions) }
 
-    /// Reads the queues of partitions again.
+    /// Resumes reading the queues of partitions.
     func letGo(_ partitions: [TopicPartition]) { held.subtract(partitions) }
 
-    /// What has been taken, and how much more may be.
+    /// The messages taken so far, and the remaining limits.
     private struct Haul {
         var messages: [ConsumedMessage] = []
         var faults: [Fault] = []
@@ -110,10 +110,10 @@ final class PartitionQueues {
         var isFull: Bool { messagesLeft <= 0 || bytesLeft <= 0 }
     }
 
-    /// Takes what has been fetched, without waiting, beginning with another partition each time.
+    /// Takes fetched messages without waiting, starting with a different partition each time.
     /// - Parameters:
-    ///   - limit: The most messages that are taken.
-    ///   - maxBytes: How many bytes are enough; the last message may exceed them.
+    ///   - limit: The maximum number of messages.
+    ///   - maxBytes: The byte limit; the last message may exceed it.
     func take(_ limit: Int, maxBytes: Int) -> (messages: [ConsumedMessage], faults: [Fault]) {
         var haul = Haul(messagesLeft: limit, bytesLeft: maxBytes)
         first = queues.isEmpty ? 0 : (first + 1) % queues.count
@@ -124,9 +124,9 @@ final class PartitionQueues {
         return (haul.messages, haul.faults)
     }
 
-    /// Goes on to where there are no messages before, and says where that is.
+    /// Advances positions past gaps, and returns the new positions.
     ///
-    /// It is asked when no messages have been taken, so that it never comes before one.
+    /// It is called only when no messages were taken, so a gap is never reported before a preceding message.
     func takeEnds() -> [TopicPartition: Int64] {
         var ends: [TopicPartition: Int64] = [:]
         for index in queues.indices where queues[index].hasGap {
@@ -138,7 +138,7 @@ final class PartitionQueues {
     }
 
     private func take(from queue: inout Queue, _ haul: inout Haul) {
-        // One by one, as only then it is known how large they are.
+        // One by one, because the size is known only then.
         while !haul.isFull, let message = rd_kafka_consume_queue(queue.pointer, 0) {
             if message.pointee.err == RD_KAFKA_RESP_ERR_NO_ERROR {
                 haul.messages.append(ConsumedMessage(message, source: queue.partition))
@@ -167,7 +167,7 @@ extension ConsumedMessage {
             key: bytes(message.pointee.key, message.pointee.key_len),
             value: bytes(message.pointee.payload, message.pointee.len),
             headers: Self.headers(of: message),
-            // A producer sets it as it likes: what no clock shows is cut off.
+            // A producer can set any value, so it is clamped.
             timestamp: Timestamp(microseconds: min(max(0, milliseconds), Self.lastMillisecond) * 1000)
         )
     }

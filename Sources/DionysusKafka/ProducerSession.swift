@@ -4,7 +4,7 @@ import Foundation
 import Logging
 import Synchronization
 
-/// One client that sends, from its making to its end.
+/// A producing client, from its creation to its destruction.
 ///
 /// Its own thread takes the delivery reports, many at a time, from the client's queue, where it sleeps until
 /// librdkafka wakes it. That thread also ends the client, once no call and no batch uses it.
@@ -13,26 +13,26 @@ final class ProducerSession: Sendable {
     private let events: ClientEvents
     private let partitioner: Partitioner
     private let table = Mutex(DeliveryTable())
-    /// Counts purges, so that a batch that is still being queued notices one.
+    /// Counts purges, so that a batch that is still being enqueued notices one.
     private let purges = Atomic<Int>(0)
     private let topics = Mutex<[String: TopicHandle]>([:])
     private let ending = ThreadEnd()
 
     /// `@unchecked Sendable`: librdkafka's functions on topics may be called from any thread; the session's thread
-    /// ends them before the client.
+    /// destroys them before the client.
     private struct TopicHandle: @unchecked Sendable {
         let pointer: OpaquePointer
     }
 
-    /// Whether new batches are taken.
+    /// Whether new batches are accepted.
     var isOpen: Bool { table.withLock { $0.isOpen } }
-    /// What keeps the client from the brokers, if something does.
+    /// The client's problem with the brokers, if any.
     var outage: DionysusError? { events.connectivity.outage }
-    /// Whether the client has ended.
+    /// Whether the client has been destroyed.
     var hasEnded: Bool { ending.hasCome }
 
-    /// Makes a client and starts its thread.
-    /// - Throws: ``DionysusError`` with code `configuration` for settings that are wrong or contradict each other.
+    /// Creates a client and starts its thread.
+    /// - Throws: ``DionysusError`` with code `configuration` for invalid or contradictory settings.
     init(settings: ClientSettings, partitioner: Partitioner, events: ClientEvents) throws {
         client = try Client(RD_KAFKA_PRODUCER, settings: settings, events: RD_KAFKA_EVENT_DR, logger: events.logger)
         self.events = events
@@ -45,7 +45,7 @@ final class ProducerSession: Sendable {
     // MARK: Sending
 
     /// Sends a batch.
-    /// - Returns: A result per message, or nil if the session takes no batches any more.
+    /// - Returns: A result per message, or nil if the session no longer accepts batches.
     func send(_ messages: [OutgoingMessage]) async -> DeliveryTable.Results? {
         guard let batch = table.withLock({ $0.begin(messages) }) else { return nil }
         await enqueue(messages, as: batch)
@@ -55,7 +55,7 @@ final class ProducerSession: Sendable {
         }
     }
 
-    /// Hands messages to librdkafka, which copies them, and waits whenever its queue is full.
+    /// Passes messages to librdkafka, which copies them, and waits whenever its queue is full.
     private func enqueue(_ messages: [OutgoingMessage], as batch: UInt32) async {
         let purgesBefore = purges.load(ordering: .acquiring)
         var topic: (name: String, handle: OpaquePointer)?
@@ -69,12 +69,12 @@ final class ProducerSession: Sendable {
                 }
             }
         }
-        // A purge that came between the last check and the last message has to see that message too.
+        // A purge between the last check and the last message must also affect that message.
         if purges.load(ordering: .acquiring) != purgesBefore { drop(RD_KAFKA_PURGE_F_QUEUE) }
     }
 
-    /// Hands over as many messages as the queue takes.
-    /// - Returns: The index of the first one it did not take.
+    /// Enqueues as many messages as fit.
+    /// - Returns: The index of the first message that did not fit.
     private func enqueue(
         _ messages: [OutgoingMessage],
         from start: Int,
@@ -103,7 +103,7 @@ final class ProducerSession: Sendable {
                 return index
             default:
                 if client.fatalError != nil { drain(until: .now) }
-                // What could not be queued brings no delivery report.
+                // Messages that could not be enqueued get no delivery report.
                 let failure = DionysusError.undelivered(code, topic: message.topic)
                 table.withLock { $0.settle(tag, .failure(failure)) }?.resume()
             }
@@ -111,12 +111,12 @@ final class ProducerSession: Sendable {
         return messages.count
     }
 
-    /// The handle of a topic, made when it is first needed.
+    /// The handle of a topic, created on first use.
     private func topic(_ name: String) -> OpaquePointer? {
         topics.withLock { topics in
             if let topic = topics[name] { return topic.pointer }
             let configuration = rd_kafka_default_topic_conf_dup(client.pointer)
-            // The session outlives its topics: its thread ends them.
+            // The session outlives its topics, because its thread destroys them.
             rd_kafka_topic_conf_set_opaque(configuration, Unmanaged.passUnretained(self).toOpaque())
             rd_kafka_topic_conf_set_partitioner_cb(configuration) { _, _, _, count, session, opaque in
                 guard let session else { return RD_KAFKA_PARTITION_UA }
@@ -131,7 +131,7 @@ final class ProducerSession: Sendable {
         }
     }
 
-    /// librdkafka asks this with the number of partitions it knows of at that moment, so that added ones count.
+    /// librdkafka calls this with the current number of partitions, so added ones count.
     private func partition(of tag: DeliveryTable.Tag, partitions: Int32) -> Int32 {
         switch table.withLock({ $0.destination(of: tag) }) {
         case .partitioned(let key): partitioner.partition(of: key, partitions: partitions)
@@ -142,7 +142,7 @@ final class ProducerSession: Sendable {
 
     // MARK: Ending
 
-    /// Drops what has not gone to the broker.
+    /// Drops messages that have not been sent.
     func purge() {
         guard table.withLock({ $0.enter() }) else { return }
         purges.add(1, ordering: .acquiringAndReleasing)
@@ -171,7 +171,7 @@ final class ProducerSession: Sendable {
         }
     }
 
-    /// Must be called with the table locked: the thread looks there before it ends the queue.
+    /// Call it with the table locked: the thread checks the table before it destroys the queue.
     private func wakeThread() {
         if !ending.hasBegun { rd_kafka_queue_yield(client.queue) }
     }
@@ -212,7 +212,7 @@ final class ProducerSession: Sendable {
         ending.complete()
     }
 
-    /// How long the thread may sleep, in milliseconds; -1 until it is woken.
+    /// The maximum sleep of the thread in milliseconds; -1 until it is woken.
     private func patience(_ duration: Duration?) -> Int32 {
         let look = events.connectivity.nextLook.map { max(.zero, $0 - .now) }
         return [duration, look].compactMap(\.self).min()?.milliseconds ?? -1
@@ -230,7 +230,7 @@ final class ProducerSession: Sendable {
         switch rd_kafka_event_type(event) {
         case RD_KAFKA_EVENT_DR:
             let reports = deliveryReports(event)
-            // The queue has room again only when librdkafka has its messages back.
+            // Space becomes available only when librdkafka gets its messages back.
             rd_kafka_event_destroy(event)
             settle(reports)
         case RD_KAFKA_EVENT_ERROR:
@@ -260,7 +260,7 @@ final class ProducerSession: Sendable {
     }
 
     private func settle(_ reports: [DeliveryTable.Report]) {
-        // One of those that came together tells how it is with the brokers.
+        // One report of a batch is enough to judge the state of the brokers.
         switch reports.first?.code {
         case RD_KAFKA_RESP_ERR_NO_ERROR:
             events.connectivity.served()
@@ -269,7 +269,7 @@ final class ProducerSession: Sendable {
         case RD_KAFKA_RESP_ERR__MSG_TIMED_OUT, RD_KAFKA_RESP_ERR__TRANSPORT:
             events.connectivity.suspect()
         case RD_KAFKA_RESP_ERR__PURGE_QUEUE:
-            // librdkafka drops what it has before it says that it can't go on.
+            // librdkafka drops its messages before it reports a fatal error.
             if let error = client.fatalError, error.code == .accessDenied { table.withLock { $0.denial = error } }
         default: break
         }
@@ -287,10 +287,10 @@ final class ProducerSession: Sendable {
             return events.logger.debug("Kafka producer: \(code.text)")
         }
         if error.code == .accessDenied {
-            // Told by those whose messages fail of it.
+            // The senders whose messages fail report it.
             table.withLock { $0.denial = error }
         } else {
-            events.logger.warning("\(error); another client takes its place")
+            events.logger.warning("\(error); another client replaces it")
         }
         drain(until: .now)
     }

@@ -1,46 +1,46 @@
 import Dionysus
 import Synchronization
 
-/// Whether any broker can be reached and lets the client in, as far as a client has noticed: a value without I/O.
+/// Whether any broker is reachable and accepts the client, as far as the client knows: a value without I/O.
 ///
-/// librdkafka says when it has lost the last broker, and not when it has found one again. So a loss is a suspicion that
-/// is looked into, at once and then again and again until a broker answers. A connection that is merely made anew is
-/// found by the first look, and is no outage.
+/// librdkafka reports the loss of the last broker, but not the recovery. So a loss is treated as a suspicion and
+/// checked, at once and then repeatedly until a broker answers. If the client merely reconnects, the first check
+/// succeeds, and there is no outage.
 struct Reachability {
-    /// How long a look waits for an answer, and how long it is until the next.
+    /// The timeout of a check, and the interval between checks.
     static let patience = Duration.seconds(1)
     private static let pause = Duration.seconds(2)
-    /// How long a broker that refused the client is taken to do so: librdkafka says the same again after half a minute.
+    /// How long a refusal remains valid: librdkafka repeats it after half a minute.
     private static let memory = Duration.seconds(40)
 
-    /// What keeps the client from the brokers, if something does.
+    /// The client's problem with the brokers, if any.
     private(set) var outage: DionysusError?
-    /// When to look next; nil if there is no suspicion.
+    /// When to check next; nil without a suspicion.
     ///
-    /// The first look is for those who are never let in.
+    /// The first check finds clients that are always rejected.
     private(set) var nextLook: ContinuousClock.Instant? = .now
-    /// Why the last connection that failed was refused, if it was.
+    /// The reason why the last failed connection was refused, if it was.
     private var refusal: DionysusError?
-    /// What librdkafka last said of a connection that failed.
+    /// librdkafka's last message about a failed connection.
     private(set) var reason: String?
-    /// Why a broker that others have named refuses this client, and when librdkafka last said so.
+    /// Why a broker that others advertise refuses this client, and when librdkafka last reported it.
     ///
-    /// Those others may answer all the while: the certificate may lack the host in `advertised.listeners` only.
+    /// The others may answer all the time: the certificate may lack only the host in `advertised.listeners`.
     private var refusalOfNamed: (error: DionysusError, at: ContinuousClock.Instant)?
-    /// Whether brokers answer, though one that they have named refuses the client.
+    /// Whether brokers answer, although an advertised one refuses the client.
     private(set) var isRefusedByNamed = false
     private var isSuspected = false
     /// Whether a broker has ever answered.
     private var hasBeenServed = false
 
-    /// librdkafka says that no broker is connected.
+    /// librdkafka reports that no broker is connected.
     mutating func suspect(at now: ContinuousClock.Instant) {
         isSuspected = true
         if nextLook == nil { nextLook = now }
     }
 
     /// A connection has failed.
-    /// - Parameter text: What librdkafka says.
+    /// - Parameter text: librdkafka's message.
     mutating func failed(_ text: String, at now: ContinuousClock.Instant) {
         reason = Refusal.words(of: text)
         refusal = Refusal.read(text, hasBeenServed: hasBeenServed)
@@ -51,8 +51,8 @@ struct Reachability {
 
     func isLookDue(at now: ContinuousClock.Instant) -> Bool { nextLook.map { $0 <= now } ?? false }
 
-    /// A look has had a result.
-    /// - Parameter problem: Why no broker has answered, in librdkafka's words; nil if one has.
+    /// A check has finished.
+    /// - Parameter problem: librdkafka's reason why no broker answered; nil if one did.
     mutating func looked(_ problem: String?, at now: ContinuousClock.Instant) {
         guard let problem else {
             let kept = refusalOfNamed.flatMap { now - $0.at < Self.memory ? $0 : nil }
@@ -64,14 +64,14 @@ struct Reachability {
         }
         nextLook = now + Self.pause
         isRefusedByNamed = false
-        // Until something has failed, connecting just takes its time.
+        // Without a failure, connecting just takes longer.
         guard isSuspected || reason != nil else { return }
         outage =
             refusal
             ?? DionysusError(.brokerUnavailable, "no Kafka broker answers: \(reason ?? problem)", isRetriable: true)
     }
 
-    /// A broker has done what was asked of it.
+    /// A broker has answered a request.
     mutating func served() {
         self = Reachability()
         nextLook = nil
@@ -79,7 +79,7 @@ struct Reachability {
     }
 }
 
-/// One client's view of whether it can reach the brokers.
+/// One client's view of the brokers' reachability.
 final class Connectivity: Sendable {
     private let state = Mutex(Reachability())
 
@@ -93,7 +93,7 @@ final class Connectivity: Sendable {
     func isLookDue() -> Bool { state.withLock { $0.isLookDue(at: .now) } }
     func served() { state.withLock { $0.served() } }
 
-    /// - Returns: What keeps the client from the brokers by now.
+    /// - Returns: The client's current problem with the brokers.
     func looked(_ problem: String?) -> DionysusError? {
         state.withLock {
             $0.looked(problem, at: .now)

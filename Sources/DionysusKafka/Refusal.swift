@@ -2,13 +2,13 @@ import Dionysus
 
 /// Why a broker refuses a client: read from librdkafka's words about a failed connection.
 ///
-/// A broker that is merely away gives none.
+/// An unreachable broker is not a refusal.
 enum Refusal {
-    /// Reads a line of librdkafka.
+    /// Parses one of librdkafka's messages.
     /// - Parameters:
-    ///   - text: The line: `sasl_ssl://host:9093/bootstrap: what happened (after 4ms in state AUTH_REQ)`.
-    ///   - hasBeenServed: Whether a broker has answered this client before. Its settings are right then, and a connection
-    ///     that ends in the middle says nothing about them.
+    ///   - text: The message: `sasl_ssl://host:9093/bootstrap: what happened (after 4ms in state AUTH_REQ)`.
+    ///   - hasBeenServed: Whether a broker has answered this client before. If so, its settings are right, and a closed
+    ///     connection says nothing about them.
     static func read(_ text: String, hasBeenServed: Bool) -> DionysusError? {
         let failure = Failure(text)
         let (cause, advice): (String, String)
@@ -21,11 +21,11 @@ enum Refusal {
             (cause, advice) = (
                 "its certificate can't be verified",
                 "set ssl.ca.location (DIONYSUS_BROKER_CA_FILE) to the CA that signed it, and name the broker by a host "
-                    + "that stands in its certificate"
+                    + "in its certificate"
             )
         } else if failure.says("SSL alert number") {
             (cause, advice) = (
-                "it does not take this client's certificate, or wants one (\(failure.alert))",
+                "it rejects this client's certificate, or requires one (\(failure.alert))",
                 "set ssl.certificate.location and ssl.key.location"
             )
         } else if failure.says(
@@ -37,18 +37,19 @@ enum Refusal {
             !hasBeenServed
         {
             (cause, advice) = (
-                "TLS is not spoken there", "set security.protocol to plaintext or sasl_plaintext, or name its TLS port"
+                "it does not speak TLS on this port",
+                "set security.protocol to plaintext or sasl_plaintext, or name its TLS port"
             )
         } else if failure.says("Disconnected"), failure.says("in state APIVERSION_QUERY"), !hasBeenServed,
             !failure.says("ssl://")
         {
             (cause, advice) = (
-                "it hangs up at the first request, as a port for TLS does",
+                "it closes the connection at the first request, as a TLS port does",
                 "set security.protocol to ssl or sasl_ssl, or name a port without TLS"
             )
         } else if failure.says("Disconnected"), failure.says("in state UP"), !hasBeenServed, !failure.says("sasl_") {
             (cause, advice) = (
-                "it hangs up before it has told anything, as a port that asks for credentials does",
+                "it closes the connection before it answers, as a port that requires credentials does",
                 "set security.protocol to sasl_ssl or sasl_plaintext, with sasl.mechanism, sasl.username and sasl.password"
             )
         } else {
@@ -57,7 +58,7 @@ enum Refusal {
         return DionysusError(.accessDenied, "Kafka at \(failure.address) refuses this client: \(cause)", advice: advice)
     }
 
-    /// The line without what only librdkafka's developers need.
+    /// The message without the details that only librdkafka's developers need.
     static func words(of text: String) -> String { Failure(text).cause }
 
     private struct Failure {
@@ -75,7 +76,7 @@ enum Refusal {
             if let end = text.range(of: ": "), !text[..<end.lowerBound].contains(" ") {
                 address = String(text[..<end.lowerBound]).replacing("/bootstrap", with: "")
                 if let scheme = address.range(of: "://") { address = String(address[scheme.upperBound...]) }
-                // A broker that is known has its number behind its address.
+                // A known broker's address is followed by its id.
                 if let number = address.firstIndex(of: "/") { address = String(address[..<number]) }
                 text = text[end.upperBound...]
             }
@@ -83,7 +84,7 @@ enum Refusal {
             cause = String(text)
         }
 
-        /// What the broker's side of TLS said: `tlsv13 alert certificate required`.
+        /// The TLS alert that the broker sent: `tlsv13 alert certificate required`.
         var alert: String {
             guard let end = cause.range(of: ": SSL alert number") else { return "TLS alert" }
             let before = cause[..<end.lowerBound]
@@ -95,12 +96,12 @@ enum Refusal {
 }
 
 extension DionysusError {
-    /// A right that the user lacks on something, as an ACL grants it.
+    /// The user lacks an ACL for an operation.
     static func denied(_ code: Code, _ operation: String, on resource: String, _ said: String) -> DionysusError {
         DionysusError(
             code,
             "Kafka denies this client's user the operation \(operation) on \(resource): \(said)",
-            advice: "add an ACL that allows \(operation) on \(resource), see docs/operating.md"
+            advice: "add an ACL that allows \(operation) on \(resource), see docs/kafka.md"
         )
     }
 }

@@ -1,19 +1,20 @@
 import Dionysus
 import Foundation
 
-/// Finds settings for TLS and credentials that can't work, before anything is connected.
+/// Finds invalid settings for TLS and credentials before the client connects.
 enum SecuritySettings {
     private static let files = [
         "ssl.ca.location", "ssl.certificate.location", "ssl.key.location", "ssl.crl.location", "ssl.keystore.location",
     ]
 
-    /// - Throws: ``DionysusError`` with code `configuration`, all faults in one, without values that may be secrets.
+    /// - Throws: ``DionysusError`` with code `configuration`, which lists all faults without values, which may be
+    ///   secret.
     static func check(_ settings: [String: String]) throws {
         let faults = files(settings) + tls(settings) + credentials(settings)
         guard !faults.isEmpty else { return }
         throw DionysusError(
             .configuration,
-            "the Kafka settings can't work: \(faults.joined(separator: "; "))",
+            "the Kafka settings are invalid: \(faults.joined(separator: "; "))",
             advice: "correct them, see docs/security.md"
         )
     }
@@ -21,7 +22,7 @@ enum SecuritySettings {
     private static func files(_ settings: [String: String]) -> [String] {
         files.compactMap { name in
             guard let path = settings[name], !path.isEmpty else { return nil }
-            // librdkafka looks for the system's own authorities itself.
+            // librdkafka finds the system's CA certificates itself.
             if name == "ssl.ca.location", path == "probe" { return nil }
             return FileManager.default.isReadableFile(atPath: path) ? nil : "\(name): \(path) can't be read"
         }
@@ -44,7 +45,7 @@ enum SecuritySettings {
         }
         switch mechanism {
         case "" where !user.isEmpty || !password.isEmpty:
-            return ["sasl.mechanism is not set: PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512 take a user and a password"]
+            return ["sasl.mechanism is not set: PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512 need a user and a password"]
         case "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512":
             return [("sasl.username", user), ("sasl.password", password)].filter { $1.isEmpty }
                 .map { name, _ in "\(name) is not set, and sasl.mechanism \(mechanism) needs it" }
@@ -53,7 +54,7 @@ enum SecuritySettings {
                 value("sasl.oauthbearer.method").lowercased() == "oidc"
                 || value("enable.sasl.oauthbearer.unsecure.jwt").lowercased() == "true"
             return hasToken
-                ? [] : ["sasl.mechanism OAUTHBEARER has nowhere to get a token: set sasl.oauthbearer.method=oidc"]
+                ? [] : ["sasl.mechanism OAUTHBEARER has no source of tokens: set sasl.oauthbearer.method=oidc"]
         default:
             return []
         }

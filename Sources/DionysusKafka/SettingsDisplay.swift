@@ -1,9 +1,9 @@
 import CRdkafka
 import Dionysus
 
-/// What of a Kafka client's settings may be shown, and what it is better to say about them.
+/// Which of a Kafka client's settings may be shown, and warnings about them.
 package enum SettingsDisplay {
-    /// Settings whose values are words of librdkafka's own, or names of files, hosts and groups.
+    /// Settings whose values are librdkafka's keywords, or names of files, hosts and groups.
     private static let harmless: Set<String> = [
         "acks", "allow.auto.create.topics", "auto.offset.reset", "bootstrap.servers", "broker.address.family",
         "builtin.features", "check.crcs", "client.dns.lookup", "client.id", "client.rack", "compression.codec",
@@ -16,7 +16,7 @@ package enum SettingsDisplay {
         "ssl.endpoint.identification.algorithm", "ssl.key.location", "ssl.keystore.location", "ssl.sigalgs.list",
         "statistics.interval.ms",
     ]
-    /// Endings of settings that are numbers or yes and no.
+    /// Endings of numeric and boolean settings.
     private static let harmlessEndings = [
         ".ms", ".bytes", ".kbytes", ".messages", ".num.messages", ".disable", ".enable", ".max", ".connections",
     ]
@@ -25,13 +25,13 @@ package enum SettingsDisplay {
     package static func exists(_ name: String) -> Bool {
         guard let configuration = rd_kafka_conf_new() else { return false }
         defer { rd_kafka_conf_destroy(configuration) }
-        // Asked for its value, librdkafka says of a setting without one that it doesn't know it.
+        // For a setting without a value, librdkafka answers that it is unknown.
         return rd_kafka_conf_set(configuration, name, nil, nil, 0) != RD_KAFKA_CONF_UNKNOWN
     }
 
     /// Settings as `name=value`, sorted, with `***` for the values of all but those that are known to be harmless.
     ///
-    /// A name that is none may be a piece of a password that had a separator in it.
+    /// An unknown name may be part of a password that contains a separator.
     package static func shown(_ settings: [String: String]) -> [String] {
         settings.sorted { $0.key < $1.key }
             .map { name, value in
@@ -43,8 +43,8 @@ package enum SettingsDisplay {
             }
     }
 
-    /// Why connections with these settings could be read or changed by who is between; nil if they can't, or don't
-    /// leave the machine.
+    /// Why an attacker in the middle could read or change connections with these settings; nil if that is impossible or
+    /// they are local.
     package static func caution(_ settings: [String: String], servers: String) -> String? {
         guard !serverList(servers).allSatisfy(isLoopback) else { return nil }
         func value(_ name: String) -> String { settings[name]?.lowercased() ?? "" }
@@ -68,7 +68,7 @@ package enum SettingsDisplay {
         }
     }
 
-    /// Brokers as they are listed in one text, separated by commas, semicolons or blanks.
+    /// Parses a list of brokers, separated by commas, semicolons or blanks.
     static func serverList(_ text: String) -> [String] {
         text.split { $0 == "," || $0 == ";" || $0 == " " }.map(String.init)
     }

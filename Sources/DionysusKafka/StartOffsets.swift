@@ -1,13 +1,13 @@
 import CRdkafka
 import Dionysus
 
-/// Turns start positions into offsets, or into the marks by which librdkafka knows the ends of a log.
+/// Converts start positions to offsets, or to librdkafka's special offsets for the ends of a log.
 struct StartOffsets: Sendable {
-    /// Asks the cluster where partitions stood at a time.
+    /// Looks up offsets by time in the cluster.
     let offsetsAtTime: @Sendable ([TopicPartition], Timestamp) async throws -> [TopicPartition: Int64]
 
-    /// - Throws: ``DionysusError`` with code `offsetOutOfRange` for a negative offset, which librdkafka would take for
-    ///   one of its own marks; `brokerUnavailable` if the cluster can't be asked for the offsets of a time.
+    /// - Throws: ``DionysusError`` with code `offsetOutOfRange` for a negative offset, which librdkafka would interpret
+    ///   as a special offset; `brokerUnavailable` if the cluster can't be queried for offsets by time.
     func offsets(of positions: [TopicPartition: StartPosition]) async throws -> [TopicPartition: Int64] {
         var offsets: [TopicPartition: Int64] = [:]
         var times: [Timestamp: [TopicPartition]] = [:]
@@ -25,7 +25,7 @@ struct StartOffsets: Sendable {
         }
         for (time, partitions) in times {
             let found = try await offsetsAtTime(partitions, time)
-            // Of a partition that the cluster does not tell about, nothing is skipped.
+            // Without an answer for a partition, none of it is skipped.
             for partition in partitions { offsets[partition] = found[partition] ?? Int64(RD_KAFKA_OFFSET_BEGINNING) }
         }
         return offsets

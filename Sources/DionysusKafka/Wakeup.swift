@@ -2,17 +2,18 @@ import CRdkafka
 import Dispatch
 import Synchronization
 
-/// Wakes one thread; any number of signals before it looks are one.
+/// Wakes one thread; several signals before it wakes up count as one.
 final class Wakeup: Sendable {
     private let semaphore = DispatchSemaphore(value: 0)
     private let isPending = Atomic<Bool>(false)
 
-    /// Wakes the thread, or keeps it from going to sleep.
+    /// Wakes the thread, or prevents it from going to sleep.
     func signal() {
         if !isPending.exchange(true, ordering: .acquiringAndReleasing) { semaphore.signal() }
     }
 
-    /// Lets librdkafka wake the thread when an empty queue gets something; the wakeup has to outlive the queue's client.
+    /// Makes librdkafka wake the thread when an empty queue receives an event; the wakeup must outlive the queue's
+    /// client.
     func signal(onArrivalIn queue: OpaquePointer) {
         rd_kafka_queue_cb_event_enable(
             queue,
@@ -24,7 +25,7 @@ final class Wakeup: Sendable {
         )
     }
 
-    /// Waits for a signal, at most for a time; what was signalled before is to be looked for after this.
+    /// Waits for a signal, with a timeout; check for the signalled events afterwards.
     func wait(atMost duration: Duration) {
         _ = semaphore.wait(timeout: .now() + .milliseconds(Int(duration.milliseconds)))
         isPending.store(false, ordering: .sequentiallyConsistent)

@@ -2,7 +2,7 @@ import CRdkafka
 import Dionysus
 import Synchronization
 
-/// librdkafka's simulation of a Kafka cluster, for tests.
+/// librdkafka's simulated Kafka cluster, for tests.
 ///
 /// It listens on ports of localhost, so that other processes can use it too. A topic comes into being, with four
 /// partitions, when a client first asks for it. It keeps about 5 MiB of each partition, knows no administrative
@@ -11,7 +11,7 @@ import Synchronization
 ///     let cluster = try MockCluster(brokers: 1)
 ///     let broker = try KafkaBroker(bootstrapServers: cluster.bootstrapServers, logger: logger)
 public final class MockCluster: Sendable {
-    /// A kind of request that can be made to fail.
+    /// A kind of request that a test can make fail.
     public enum Request: Int16, Sendable {
         case produce = 0
         case fetch = 1
@@ -27,8 +27,8 @@ public final class MockCluster: Sendable {
         case initProducerID = 22
     }
 
-    /// `@unchecked Sendable`: the functions on a mock cluster hand their work to the cluster's own thread; its end
-    /// belongs to the ``MockCluster`` that holds it.
+    /// `@unchecked Sendable`: a mock cluster's functions pass their work to the cluster's own thread, and the
+    /// ``MockCluster`` that owns it destroys it.
     private struct Handle: @unchecked Sendable {
         let client: OpaquePointer
         let cluster: OpaquePointer
@@ -36,15 +36,15 @@ public final class MockCluster: Sendable {
 
     private let handle: Mutex<Handle?>
 
-    /// Where clients find the cluster: `host:port`, separated by commas.
+    /// The cluster's addresses: `host:port`, separated by commas.
     public let bootstrapServers: String
 
     /// Starts a cluster.
-    /// - Parameter brokers: How many brokers it has; they are numbered from one.
+    /// - Parameter brokers: The number of brokers; they are numbered from one.
     /// - Throws: ``DionysusError`` with code `brokerUnavailable` if it can't listen.
     public init(brokers: Int32 = 1) throws {
         let configuration = rd_kafka_conf_new()
-        // The cluster reports every fault it was asked for; the clients' own logs say what came of it.
+        // The cluster logs every injected fault; the clients' own logs show the effects.
         rd_kafka_conf_set(configuration, "log_level", "0", nil, 0)
         guard let client = rd_kafka_new(RD_KAFKA_PRODUCER, configuration, nil, 0) else {
             rd_kafka_conf_destroy(configuration)
@@ -63,7 +63,7 @@ public final class MockCluster: Sendable {
 
     deinit { close() }
 
-    /// Ends the cluster; the second time it does nothing.
+    /// Stops the cluster; further calls have no effect.
     public func close() {
         guard let ended = handle.withLock({ $0.take() }) else { return }
         rd_kafka_mock_cluster_destroy(ended.cluster)
@@ -71,17 +71,13 @@ public final class MockCluster: Sendable {
     }
 
     /// Creates a topic.
-    /// - Parameters:
-    ///   - name: The topic's name.
-    ///   - partitions: How many partitions it has.
     /// - Throws: ``DionysusError`` with code `conflict` if it exists.
     public func createTopic(_ name: String, partitions: Int32 = 4) throws {
         try perform("create the topic '\(name)'") { rd_kafka_mock_topic_create($0, name, partitions, 1) }
     }
 
-    /// Lets the next requests of a kind fail.
+    /// Makes the next requests of a kind fail.
     /// - Parameters:
-    ///   - request: The kind of request.
     ///   - codes: Kafka's error codes, one for each request to fail; -195 (`_TRANSPORT`) cuts the connection.
     public func fail(_ request: Request, with codes: [Int32]) {
         let errors = codes.map { rd_kafka_resp_err_t(rawValue: $0) }
@@ -90,24 +86,21 @@ public final class MockCluster: Sendable {
         }
     }
 
-    /// Takes back what is left of ``fail(_:with:)``.
-    /// - Parameter request: The kind of request.
+    /// Cancels the remaining failures of ``fail(_:with:)``.
     public func clearFailures(_ request: Request) {
         withCluster { rd_kafka_mock_clear_request_errors($0, request.rawValue) }
     }
 
-    /// Lets every request for a topic fail.
+    /// Makes every request for a topic fail.
     /// - Parameters:
-    ///   - topic: The topic's name.
     ///   - code: Kafka's error code; zero ends it.
     public func setError(_ code: Int32, of topic: String) {
         withCluster { rd_kafka_mock_topic_set_error($0, topic, rd_kafka_resp_err_t(rawValue: code)) }
     }
 
-    /// Sets how long each answer of a broker takes.
+    /// Sets the delay of a broker's answers.
     /// - Parameters:
-    ///   - duration: The time; zero for none.
-    ///   - broker: The broker's number.
+    ///   - duration: The delay; zero for none.
     /// - Throws: ``DionysusError`` with code `notFound` if there is no such broker.
     public func setRoundTrip(_ duration: Duration, of broker: Int32) throws {
         try perform("set the round trip of broker \(broker)") {
@@ -115,15 +108,13 @@ public final class MockCluster: Sendable {
         }
     }
 
-    /// Cuts a broker's connections and takes no new ones.
-    /// - Parameter broker: The broker's number.
+    /// Closes a broker's connections and refuses new ones.
     /// - Throws: ``DionysusError`` with code `notFound` if there is no such broker.
     public func stopBroker(_ broker: Int32) throws {
         try perform("stop broker \(broker)") { rd_kafka_mock_broker_set_down($0, broker) }
     }
 
-    /// Lets a stopped broker take connections again.
-    /// - Parameter broker: The broker's number.
+    /// Makes a stopped broker accept connections again.
     /// - Throws: ``DionysusError`` with code `notFound` if there is no such broker.
     public func startBroker(_ broker: Int32) throws {
         try perform("start broker \(broker)") { rd_kafka_mock_broker_set_up($0, broker) }

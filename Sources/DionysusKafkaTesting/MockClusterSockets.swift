@@ -1,10 +1,10 @@
 import Foundation
 
-/// Turns Nagle's algorithm off for the connections that a mock cluster accepts.
+/// Disables Nagle's algorithm for a mock cluster's connections.
 ///
-/// librdkafka leaves it on, and writes an answer in several pieces: together with the client's delayed acknowledgements
-/// each answer would take 40 ms. What a listening socket is set to, the connections it accepts begin with.
-/// - Parameter servers: Where the cluster listens, in this process: `host:port`, separated by commas.
+/// librdkafka leaves it enabled and writes an answer in several pieces: with the client's delayed acknowledgements,
+/// each answer would take 40 ms. Accepted connections inherit the listening socket's options.
+/// - Parameter servers: The addresses on which the cluster listens, in this process: `host:port`, separated by commas.
 func sendWithoutDelay(_ servers: String) {
     let ports = Set(servers.split(separator: ",").compactMap { $0.split(separator: ":").last.flatMap { UInt16($0) } })
     let files = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")) ?? []
@@ -14,7 +14,7 @@ func sendWithoutDelay(_ servers: String) {
     }
 }
 
-/// The port of an IPv4 socket that listens; nil for any other file.
+/// The port of a listening IPv4 socket; nil for any other file descriptor.
 private func listeningPort(of file: Int32) -> UInt16? {
     var isListening: Int32 = 0
     var size = socklen_t(MemoryLayout<Int32>.size)

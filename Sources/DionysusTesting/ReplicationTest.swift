@@ -3,7 +3,7 @@ public import DionysusConsumer
 public import DionysusProducer
 import Logging
 
-/// A producer and a consumer together, without a server: databases that are gone afterwards, and a log in memory.
+/// Runs a producer and a consumer together without a server, with throw-away databases and an in-memory log.
 ///
 ///     @Test func aRentalArrives() async throws {
 ///         try await ReplicationTest(BookingSync(), RentalMirror(), source: createSource, replica: createReplica) { test in
@@ -14,9 +14,9 @@ import Logging
 ///         }
 ///     }
 ///
-/// Relay and consumer are the real ones, and run when the test says so: in ``settle(allowingFailures:)``, ``relay()`` and
-/// ``consume()``. Nothing waits for a time to pass. An application of one side is tested with one declaration. No test
-/// framework is needed: what goes wrong is thrown.
+/// Relay and consumer are the real ones, and run only in ``settle(allowingFailures:)``, ``relay()`` and ``consume()``.
+/// Nothing sleeps. Test an application with only one side with one declaration. It needs no particular test framework:
+/// failures are thrown.
 public struct ReplicationTest: Sendable {
     /// The database whose changes are published.
     public let source: TestDatabase
@@ -24,24 +24,21 @@ public struct ReplicationTest: Sendable {
     public let replica: TestDatabase
     /// The broker between them.
     public let broker = InMemoryBroker()
-    /// What is published, looked up; nil if there is no producer.
+    /// The registry of what is published; nil without a producer.
     public let registry: Registry?
     let consumer: (any Consumer)?
     let settings: ReplicationSettings
-    /// What has to be left at the end, if the test had to wait for its turn.
+    /// The turnstile to leave at the end, if the test had to enter one.
     private let turnstile: Turnstile?
 
     /// Runs a body with a producer and a consumer.
     /// - Parameters:
-    ///   - producer: What is published.
-    ///   - consumer: What is kept.
-    ///   - database: Which databases there are. SQLite by default.
-    ///   - settings: How both sides work.
+    ///   - database: The kind of databases; SQLite by default.
+    ///   - settings: The settings of both sides.
     ///   - source: Creates the application's tables in the source.
-    ///   - replica: Creates the tables of the replica.
-    ///   - body: The test.
-    /// - Throws: What the body throws; ``Dionysus/DionysusError`` with code `declaration` when a declaration does not
-    ///   fit its database, and as databases do.
+    ///   - replica: Creates the replica's tables.
+    /// - Throws: What the body throws; ``Dionysus/DionysusError`` with code `declaration` if a declaration does not fit
+    ///   its database, and the databases' errors.
     @discardableResult
     public init(
         _ producer: some Producer,
@@ -56,13 +53,10 @@ public struct ReplicationTest: Sendable {
         try await run(source: source, replica: replica, body)
     }
 
-    /// Runs a body with a producer alone.
+    /// Runs a body with only a producer.
     /// - Parameters:
-    ///   - producer: What is published.
-    ///   - database: Which database there is. SQLite by default.
-    ///   - settings: How it works.
+    ///   - database: The kind of database; SQLite by default.
     ///   - source: Creates the application's tables in the source.
-    ///   - body: The test.
     /// - Throws: What the body throws, and as with both sides.
     @discardableResult
     public init(
@@ -76,13 +70,10 @@ public struct ReplicationTest: Sendable {
         try await run(source: source, replica: { _ in }, body)
     }
 
-    /// Runs a body with a consumer alone, which reads what the test delivers.
+    /// Runs a body with only a consumer, which reads what the test delivers.
     /// - Parameters:
-    ///   - consumer: What is kept.
-    ///   - database: Which database there is. SQLite by default.
-    ///   - settings: How it works.
-    ///   - replica: Creates the tables of the replica.
-    ///   - body: The test.
+    ///   - database: The kind of database; SQLite by default.
+    ///   - replica: Creates the replica's tables.
     /// - Throws: What the body throws, and as with both sides.
     @discardableResult
     public init(
@@ -143,7 +134,7 @@ public struct ReplicationTest: Sendable {
         await end()
     }
 
-    /// What is left behind can't make a test fail.
+    /// Errors of the cleanup don't make a test fail.
     private func end() async {
         await broker.close()
         try? await source.end()
@@ -152,11 +143,11 @@ public struct ReplicationTest: Sendable {
     }
 }
 
-/// How both sides of a test work.
+/// The settings of both sides of a test.
 public struct ReplicationSettings: Sendable {
-    /// The producer's settings: the defaults, but for a shorter pause between looks at the outbox.
+    /// The producer's settings: the defaults, except for a shorter polling interval.
     public var producer: ProducerSettings
-    /// The consumer's settings: the defaults, but for shorter pauses, and no retries of messages that fail.
+    /// The consumer's settings: the defaults, except for shorter pauses and no retries.
     public var consumer: ConsumerSettings
 
     /// Creates settings.

@@ -4,17 +4,16 @@ import DionysusProducer
 import Logging
 
 extension ReplicationTest {
-    /// How often both sides take turns at most: a consumer that writes to the source causes another turn.
+    /// The maximum number of turns: a consumer that writes to the source causes another turn.
     private static let turns = 10
 
-    /// Publishes what is to be published and applies it, until nothing is left to do.
+    /// Publishes and applies changes until nothing is left to do.
     ///
-    /// A fault that the test has asked for is waited for, as in production: one that doesn't end by itself has to be
-    /// taken back by another task.
-    /// - Parameter allowingFailures: Whether rows that can't be published, and messages that can't be applied, are what
-    ///   the test is about.
-    /// - Throws: ``ExpectationFailure`` for such rows and messages, unless they are allowed, and when the sides never
-    ///   come to rest; otherwise what relay and consumer throw.
+    /// It waits for injected faults to end, as in production: another task must end a permanent one.
+    /// - Parameter allowingFailures: Whether to tolerate rows that can't be published and messages that can't be
+    ///   applied.
+    /// - Throws: ``ExpectationFailure`` for such rows and messages, unless they are allowed, and if the sides never
+    ///   settle; otherwise the errors of relay and consumer.
     public func settle(allowingFailures: Bool = false) async throws {
         for turn in 1... {
             try await relay()
@@ -22,7 +21,7 @@ extension ReplicationTest {
             guard try await hasPending() else { break }
             guard turn < Self.turns else {
                 throw ExpectationFailure(
-                    expected: "nothing to be left to publish after \(turn) turns of relay and consumer",
+                    expected: "nothing left to publish after \(turn) turns of relay and consumer",
                     actual: "there was; does the consumer write to the source whatever it gets?"
                 )
             }
@@ -30,7 +29,7 @@ extension ReplicationTest {
         if !allowingFailures { try await expectNoFailures() }
     }
 
-    /// Publishes everything that is in the outbox; without a producer it does nothing.
+    /// Publishes the outbox's rows; without a producer it does nothing.
     /// - Throws: What the relay throws.
     public func relay() async throws {
         guard let registry else { return }
@@ -45,7 +44,7 @@ extension ReplicationTest {
         .run()
     }
 
-    /// Applies everything that is in the declared topics; without a consumer it does nothing.
+    /// Applies the declared topics' messages; without a consumer it does nothing.
     /// - Throws: What the consumer throws.
     public func consume() async throws {
         guard let consumer else { return }
@@ -60,16 +59,14 @@ extension ReplicationTest {
         .run()
     }
 
-    /// Sends messages, as another application would, and applies them together with whatever is in the topics.
+    /// Sends messages, as another application would, and applies them together with the topics' other messages.
     ///
-    /// Messages of one partition are applied in their order; all of them come in one batch.
-    /// - Parameter messages: The messages.
-    /// - Throws: What sending and the consumer throw; a message that can't be applied is no error, but is found by
+    /// Messages of one partition are applied in order, all in one batch.
+    /// - Throws: Errors of sending and of the consumer; messages that can't be applied are not thrown, but listed by
     ///   ``failures()``.
     public func deliver(_ messages: TestMessage...) async throws { try await deliver(messages) }
 
-    /// Sends messages, as another application would, and applies them together with whatever is in the topics.
-    /// - Parameter messages: The messages.
+    /// Sends messages, as another application would, and applies them together with the topics' other messages.
     /// - Throws: As ``deliver(_:)-(TestMessage...)``.
     public func deliver(_ messages: [TestMessage]) async throws {
         let client = broker.client()

@@ -1,6 +1,6 @@
 public import Dionysus
 
-/// A message as another application would publish it, to be consumed in a test.
+/// A message for a test to consume, as another application would publish it.
 ///
 ///     try await test.deliver(
 ///         TestMessage("rental_created", of: "Rental", in: "v3_rentals", ["id": 1, "name": "By the sea"])
@@ -10,22 +10,19 @@ public struct TestMessage: Sendable {
     public var topic: String
     /// The message key.
     public var key: String?
-    /// What leads to the partition; by default the message key.
+    /// The partition key; the message key by default.
     public var partitionKey: String?
     /// The value; nil is a tombstone.
     public var value: [UInt8]?
-    /// The version of its snapshot; nil leaves the header out.
+    /// The version of its snapshot; nil omits the header.
     public var version: Int64?
-    /// More headers.
+    /// Additional headers.
     public var headers: [MessageHeader] = []
 
-    /// A message with one event.
+    /// Creates a message with one event.
     /// - Parameters:
-    ///   - event: The event's name.
-    ///   - model: The model's name.
-    ///   - topic: The full name of the topic.
     ///   - payloads: The payloads of the event's records.
-    ///   - version: The version of its snapshot; nil leaves the header out, and the records' times decide what is newer.
+    ///   - version: The version of its snapshot; nil omits the header, and the records' times decide what is newer.
     public init(
         _ event: String,
         of model: String,
@@ -47,11 +44,7 @@ public struct TestMessage: Sendable {
             }
     }
 
-    /// A message of any bytes.
-    /// - Parameters:
-    ///   - value: The value; nil is a tombstone.
-    ///   - key: The message key.
-    ///   - topic: The full name of the topic.
+    /// Creates a message with any bytes.
     public init(value: [UInt8]?, key: String?, in topic: String) {
         self.topic = topic
         self.key = key

@@ -2,7 +2,7 @@ import Dionysus
 import DionysusSchemas
 import Foundation
 
-/// Checks Avro against files and programs that weren't written here; see `script/conformance` and `script/conformance-avro-python`.
+/// Checks Avro against third-party files and programs; see `script/conformance` and `script/conformance-avro-python`.
 @main
 enum AvroTool {
     static func main() {

@@ -10,7 +10,7 @@ struct Conformance {
         let message: String
     }
 
-    /// - Returns: Whether all is as it should be.
+    /// - Returns: Whether all checks pass.
     func run() -> Bool {
         var ok = true
         for (name, check) in [
@@ -95,7 +95,7 @@ struct Conformance {
                 let schema = try AvroSchema(parsing: text("avro/schemas-simple-schema.json"))
                 try expect(schema.canonicalForm == file.schema.canonicalForm, "\(name) has another schema")
             }
-            // What is written of it is the same.
+            // Encoding it again gives the same.
             for codec in AvroCodec.allCases {
                 var writer = try AvroContainerWriter(schema: file.schema, codec: codec)
                 let values = try file.values()

@@ -4,8 +4,9 @@ import Foundation
 
 /// Answers lines of JSON with lines of JSON, for a program that compares other implementations with this one.
 ///
-/// A line has `writer` and `reader`, schemas as text, and `data` and `container`, what another program wrote, as hexadecimal. The
-/// answer has the canonical form, the fingerprint, the data as this program writes it, and as Avro's JSON by both schemas.
+/// A line has `writer` and `reader`, schemas as text, and `data` and `container`, another program's output in
+/// hexadecimal. The answer has the canonical form, the fingerprint, the data as this program writes it, and as Avro's
+/// JSON by both schemas.
 enum Exchange {
     static func run() {
         while let line = readLine() {
@@ -16,7 +17,7 @@ enum Exchange {
             } catch {
                 answer["error"] = .string("\(error)")
             }
-            // Nothing may wait in a buffer: the other program waits for the answer.
+            // Flush at once: the other program waits for the answer.
             FileHandle.standardOutput.write(Data((JSON.object(answer).text + "\n").utf8))
         }
     }

@@ -3,15 +3,15 @@ import Dispatch
 import Foundation
 import TestSupport
 
-/// Rounds one after another, and what came of them.
+/// Runs rounds one after another, and reports their results.
 struct Campaign {
-    /// A round to be run.
+    /// A round to run.
     struct Plan {
         let seed: UInt64
         let kind: SystemKind
         let faults: [Fault]
         let random: SeededGenerator
-        /// What runs it again.
+        /// The command that repeats it.
         let command: String
 
         var description: String {
@@ -23,8 +23,8 @@ struct Campaign {
 
     init(_ options: RoundOptions) { self.options = options }
 
-    /// Runs rounds, and says what came of each and of all.
-    /// - Throws: `ExitCode.failure` if a round was not clean.
+    /// Runs rounds, and reports each result and the summary.
+    /// - Throws: `ExitCode.failure` if a round failed.
     func run(_ plans: [Plan]) async throws {
         let tally = Tally()
         let interruptions = Self.endTogether(tally)
@@ -45,7 +45,7 @@ struct Campaign {
                 if !report.violations.isEmpty { try keep(report.log, of: plan) }
                 tally.add(plan, recovery: report.recovery, isClean: report.violations.isEmpty)
             } catch {
-                Self.say("  VIOLATION: the round broke off: \(error)")
+                Self.say("  VIOLATION: the round was aborted: \(error)")
                 tally.add(plan, recovery: nil, isClean: false)
             }
         }
@@ -65,8 +65,7 @@ struct Campaign {
         fflush(nil)
     }
 
-    /// Lets all processes of a round end with this one when it is interrupted, after it has said what has come of the rounds
-    /// before.
+    /// On an interrupt, prints the summary so far and terminates all processes of the round.
     private static func endTogether(_ tally: Tally) -> [any DispatchSourceSignal] {
         setpgid(0, 0)
         return [SIGINT, SIGTERM]

@@ -1,16 +1,16 @@
 import ArgumentParser
 import TestSupport
 
-/// Attacks a running system with faults, and checks that nothing is lost, repeated or reordered.
+/// Injects faults into a running system, and checks that nothing is lost, repeated or reordered.
 @main
 struct ChaosTool: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "chaos",
-        abstract: "Attacks a running system with faults, and checks that its replica is right.",
+        abstract: "Injects faults into a running system, and checks that its replica is correct.",
         discussion: """
-            Each round starts relays, consumers and writers as processes, lets faults strike while they work, waits until \
+            Each round starts relays, consumers and writers as processes, injects faults while they work, waits until \
             everything has been applied, and compares. A seed gives the same rounds again: the same system, faults and \
-            pauses, though not the same instants; and only as long as the list of faults stays the same.
+            pauses, though not the same exact points, and only as long as the list of faults stays the same.
             """,
         subcommands: [RunCommand.self, ShortCommand.self, ListCommand.self, CountCommand.self],
         defaultSubcommand: RunCommand.self
@@ -28,16 +28,16 @@ struct ListCommand: ParsableCommand {
     }
 }
 
-/// What the commands that run rounds have in common.
+/// The options common to the commands that run rounds.
 struct RoundOptions: ParsableArguments {
     @Option(
         help: """
-            How many times as long things may take: more than 1 where other work goes on, or the machine is slow.
+            The factor for time limits: more than 1 on a busy or slow machine.
             """
     )
     var patience = 1.0
-    @Option(help: "Write what the processes said into this directory when a round is not clean.") var logs: String?
-    @Option(help: "Begin no round after so many minutes.") var minutes: Double?
+    @Option(help: "Write the processes' output to this directory when a round fails.") var logs: String?
+    @Option(help: "Start no round after this many minutes.") var minutes: Double?
 
     func validate() throws {
         guard patience >= 1 else { throw ValidationError("--patience must be at least 1.") }
@@ -49,13 +49,13 @@ struct RunCommand: AsyncParsableCommand {
         commandName: "run",
         abstract: "Runs rounds with random faults.",
         discussion: """
-            For each round it says which faults struck which system, how long recovery took from the end of the last one, \
-            what was counted, where the time went, and what is wrong. It ends with 1 if anything was.
+            For each round it prints the faults and the system, the recovery time from the end of the last fault, the \
+            counts, where the time went, and the violations. It exits with 1 if there are any.
             """
     )
 
-    @Option(help: "How many rounds.") var rounds = 10
-    @Option(help: "Where the random numbers of the first round begin; the next round has the next seed.")
+    @Option(help: "Number of rounds.") var rounds = 10
+    @Option(help: "The seed of the first round; each round uses the next one.")
     var seed: UInt64 = 1
     @Option(help: "Only this fault; may be repeated.") var only: [String] = []
     @Option(help: "Only on this system: embedded, servers or bouncer.") var system: SystemKind?
@@ -66,7 +66,9 @@ struct RunCommand: AsyncParsableCommand {
         for name in only where !Fault.all.contains(where: { $0.name == name }) {
             throw ValidationError("There is no fault named \(name): see `chaos list`.")
         }
-        if let system, faults(on: system).isEmpty { throw ValidationError("No such fault strikes \(system.rawValue).") }
+        if let system, faults(on: system).isEmpty {
+            throw ValidationError("No such fault applies to \(system.rawValue).")
+        }
     }
 
     func run() async throws {
@@ -77,12 +79,12 @@ struct RunCommand: AsyncParsableCommand {
         Fault.all.filter { $0.systems.contains(kind) && (only.isEmpty || only.contains($0.name)) }
     }
 
-    /// What a seed stands for.
+    /// The plan that a seed determines.
     private func plan(seed: UInt64) throws -> Campaign.Plan {
         var random = SeededGenerator(seed: seed)
         let kinds = (system.map { [$0] } ?? SystemKind.available).filter { !faults(on: $0).isEmpty }
         guard let kind = kinds.randomElement(using: &random) else {
-            throw ValidationError("The faults strike none of the systems that are here.")
+            throw ValidationError("The faults apply to none of the available systems.")
         }
         let candidates = faults(on: kind).shuffled(using: &random)
         let chosen = Array(candidates.prefix(Int.random(in: 1...3, using: &random)))
@@ -102,7 +104,7 @@ struct RunCommand: AsyncParsableCommand {
 struct ShortCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "short",
-        abstract: "Runs a few rounds that are always the same, with faults of every group on every system."
+        abstract: "Runs a few fixed rounds, with faults of every group on every system."
     )
 
     /// Faults of all groups, as many as fit into ten minutes.

@@ -9,7 +9,7 @@ import ServiceLifecycle
 
 /// A consumer that counts how often each event takes effect, in the transaction of its offset.
 struct Counting: Consumer {
-    /// How long a handler takes over every hundredth event of its partition.
+    /// The time that a handler takes for every hundredth event of its partition.
     var slowness = Duration.zero
 
     static let topics = ["v3_accounts", "v3_accounts_genesis", "v3_rentals", "v3_bookings"]
@@ -58,13 +58,13 @@ struct Counting: Consumer {
 struct CountCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "count",
-        abstract: "Counts the effects of events; a process of a round.",
+        abstract: "Counts the effects of events; used by rounds.",
         shouldDisplay: false
     )
 
     @Argument(help: "The database's URL.") var database: String
     @Argument(help: "The broker.") var broker: String
-    @Option(help: "How long, in ms, a handler takes over some events.") var slowness = 0
+    @Option(help: "The time, in ms, that a handler takes for some events.") var slowness = 0
     @Option(help: "Kafka's max.poll.interval.ms.") var pollInterval = 300_000
 
     func run() async throws {

@@ -1,22 +1,22 @@
 import TestSupport
 
-/// Something that goes wrong while the system works.
+/// A fault that is injected while the system runs.
 struct Fault: Sendable {
     /// Its name on the command line.
     let name: String
-    /// What happens.
+    /// Its description.
     let summary: String
-    /// The systems that it can strike.
+    /// The systems to which it applies.
     let systems: Set<SystemKind>
-    /// How long recovery may take beyond the usual: a member that was killed is missed only after its session's timeout.
+    /// The additional time for recovery: a killed member is noticed only after its session timeout.
     var patience = Duration.zero
     /// Whether it fills the file systems of an embedded system.
     var needsSmallDisks = false
-    /// How often it strikes: whatever all relays have under way at such a moment may be published again.
+    /// How often it hits: the relays' running batches may be published again each time.
     var blows = 20
-    /// Whether a relay may lose a lane while its messages are under way, so that they come late.
+    /// Whether a relay may lose a lane while its messages are in flight, so that they arrive late.
     var losesLanes = true
-    /// Lets it happen, and ends when it is over.
+    /// Injects the fault, and returns when it is over.
     let strike: @Sendable (System, inout SeededGenerator) async throws -> Void
 
     /// All faults.
@@ -29,7 +29,7 @@ extension Set<SystemKind> {
     static let onServers: Set = [.servers, .bouncer]
 }
 
-/// A pause between blows.
+/// A pause between hits.
 func pause(_ range: ClosedRange<Int>, _ random: inout SeededGenerator) async throws {
     try await Task.sleep(for: .milliseconds(Int.random(in: range, using: &random)))
 }

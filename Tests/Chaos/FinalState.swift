@@ -1,12 +1,12 @@
 import Dionysus
 import TestSupport
 
-/// What the last message of each record has to say, as the source's tables have it.
+/// The expected last message of each record, from the source's tables.
 struct FinalState {
     private struct Model: Sendable {
         let name: String
         let topic: String
-        /// Where each of the query's columns stands in the message.
+        /// The path of each of the query's columns in the message.
         let fields: [Field]
         let query: SQL
     }
@@ -28,7 +28,7 @@ struct FinalState {
         }
     }
 
-    /// The query's last column says whether the record is visible.
+    /// The query's last column is whether the record is visible.
     private static let models = [
         Model(
             name: "Account",
@@ -108,11 +108,11 @@ struct FinalState {
             if let (key, record) = different.first {
                 let told = last[key].map { "\($0.event) \(Self.values($0, model))" } ?? "no message"
                 faults.append(
-                    "\(different.count) records differ from their last messages: \(key) has \(record.values), told is \(told)"
+                    "\(different.count) records differ from their last messages: \(key) has \(record.values), published is \(told)"
                 )
             }
             if isComplete, let key = alive.keys.first {
-                faults.append("\(alive.count) records are gone and were not told to be, such as \(key)")
+                faults.append("\(alive.count) records are gone, but were not published as destroyed, such as \(key)")
             }
             return faults
         }
@@ -153,7 +153,7 @@ struct FinalState {
         }
     }
 
-    /// Values are compared as the model means them, however each side writes them.
+    /// Values are compared in the model's types, whatever each side's format.
     private static func text(_ value: String, _ kind: Field.Kind) -> String {
         switch kind {
         case .plain, .list: value

@@ -3,20 +3,20 @@ import FaultProxy
 import Foundation
 import TestSupport
 
-/// A point on the way of a batch, at which a process can be killed.
+/// A point in the processing of a batch at which a process can be killed.
 enum Instant: String, Sendable {
     /// A relay has loaded a batch; its messages are not in the log.
     case beforeSend
     /// A relay's messages are in the log; their rows are not marked.
     case afterSend
-    /// A relay has marked rows, and does not know whether it has.
+    /// A relay has marked rows, but has not received the confirmation.
     case afterMark
-    /// A consumer has written a batch, and not committed it.
+    /// A consumer has written a batch, but not committed it.
     case beforeCommit
-    /// A consumer has committed a batch, and told nobody.
+    /// A consumer has committed a batch to the database, but not to the broker.
     case afterCommit
 
-    /// What passes to and from the database until then; nil if it is the way to the broker that tells.
+    /// The traffic with the database up to that point; nil if the traffic with the broker determines it.
     fileprivate var databaseSigns: [FaultProxy.Sign]? {
         switch self {
         case .beforeSend: nil
@@ -27,15 +27,15 @@ enum Instant: String, Sendable {
         }
     }
 
-    /// What passes to the broker until then.
+    /// The traffic to the broker up to that point.
     fileprivate var brokerSigns: [FaultProxy.Sign] { databaseSigns == nil ? [.request("{\"message\":[{")] : [] }
 }
 
 extension System {
-    /// Kills a process of servers at an instant, and starts another in its place.
+    /// Kills a process at an exact point, and starts a replacement.
     ///
-    /// The process connects through proxies of its own, which let what belongs to the instant pass no further.
-    /// - Returns: Whether the instant came. It doesn't while others have all the work.
+    /// The process connects through its own proxies, which hold back the traffic after that point.
+    /// - Returns: Whether the point was reached. It isn't if other processes do all the work.
     func kill(_ role: Role, at instant: Instant, _ random: inout SeededGenerator) async throws -> Bool {
         guard let process = any(role, &random), let databaseProxy, let producerProxy else { return false }
         let database = try await FaultProxy(host: "127.0.0.1", port: databaseProxy.port)
@@ -47,11 +47,11 @@ extension System {
         if role == .relay { places.producerBroker = "127.0.0.1:\(broker.port)" }
         try await remove(process, role, gracefully: true)
         let doomed = try start(role, at: places)
-        // It has to have begun its work: until then what passes is not about batches.
+        // It must have started its work: earlier traffic doesn't concern batches.
         try await pause(1500...3000, &random)
         database.change { $0.signsOfStandstill = instant.databaseSigns ?? [] }
         broker.change { $0.signsOfStandstill = instant.brokerSigns }
-        // A member that joins a group has to wait for the others.
+        // A joining member has to wait for the others.
         let end = ContinuousClock.now + .seconds(25)
         while !database.hasStandstill, !broker.hasStandstill, doomed.isRunning, .now < end {
             try await Task.sleep(for: .milliseconds(1))
@@ -69,7 +69,7 @@ struct FileLock {
     private let release: DispatchSemaphore
     private let holding: Task<Void, any Error>
 
-    /// Waits until nobody else writes.
+    /// Waits until no other process writes.
     init(_ url: String) async throws {
         let database = try System.open(url)
         let release = DispatchSemaphore(value: 0)

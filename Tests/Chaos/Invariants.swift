@@ -3,7 +3,7 @@ import DionysusConsumer
 import Foundation
 import TestSupport
 
-/// What has to hold when a round is over.
+/// The invariants at the end of a round.
 struct Invariants {
     let system: System
     let faults: [Fault]
@@ -27,7 +27,7 @@ struct Invariants {
         return (figures, violations)
     }
 
-    /// Every message that can be read has taken effect once.
+    /// Every readable message has taken effect once.
     private func effects(of log: LogContent) async throws -> [String] {
         let database = try System.open(system.places.directCounts)
         let counted = try await database.transaction(.snapshot) { transaction in
@@ -43,11 +43,13 @@ struct Invariants {
         let counts = Dictionary(counted, uniquingKeysWith: { $1 })
         let wrong = log.messages.map(\.place).filter { counts[$0] != 1 }
         guard let first = wrong.first else { return [] }
-        return ["\(wrong.count) events took effect not once, the first \(counts[first] ?? 0) times: \(first)"]
+        return [
+            "\(wrong.count) events did not take effect exactly once, the first \(counts[first] ?? 0) times: \(first)"
+        ]
     }
 }
 
-/// The outbox as it stands at the end.
+/// The outbox at the end.
 struct OutboxContent {
     private struct Row: Sendable {
         let id: Int64
@@ -80,7 +82,7 @@ struct OutboxContent {
         }
     }
 
-    /// Every row has its message, or a note that says why it needs none.
+    /// Every row has its message, or a note that explains why it needs none.
     /// - Parameter lost: The last row whose message may have been lost with the log.
     func missing(in log: LogContent, after lost: Int64) -> [String] {
         let published = Dictionary(grouping: log.messages, by: \.topic).mapValues { Set($0.compactMap(\.rowID)) }
@@ -91,7 +93,7 @@ struct OutboxContent {
         return missing.isEmpty ? [] : ["\(missing.count) rows without a message: \(missing.prefix(3))"]
     }
 
-    /// Nothing was published for what was rolled back.
+    /// Nothing was published for rolled-back changes.
     func unknown(in log: LogContent) -> [String] {
         let known = Set(rows.map(\.id))
         let unknown = log.messages.filter { message in message.rowID.map { !known.contains($0) } ?? false }

@@ -1,9 +1,9 @@
 import Dionysus
 import TestSupport
 
-/// The log as it stands at the end, without what nobody can read.
+/// The readable log at the end.
 struct LogContent {
-    /// A message and where it stands.
+    /// A message and its position.
     struct Message: Sendable {
         let topic: String
         /// Topic, partition and offset.
@@ -15,7 +15,7 @@ struct LogContent {
         var rowID: Int64? { eventID.split(separator: "-").last.flatMap { Int64($0) } }
     }
 
-    /// By topic and partition, in the order of their offsets.
+    /// By topic and partition, in offset order.
     let messages: [Message]
 
     init(of system: System) async throws {
@@ -37,10 +37,10 @@ struct LogContent {
         Dictionary(grouping: messages) { "\($0.topic) \($0.content.partition) \($0.content.key)" }
     }
 
-    /// Messages with a lower version than one before them.
+    /// Messages with a lower version than an earlier one.
     var late: Int { histories.values.reduce(0) { $0 + $1.late } }
 
-    /// Versions of a record don't go down, and the last message of each record is its most recent.
+    /// A record's versions don't decrease, and its last message is its most recent.
     /// - Parameter mayHaveLate: Whether a relay may have published after it had lost its lane.
     func order(mayHaveLate: Bool) -> [String] {
         histories.flatMap { place, messages in
@@ -51,16 +51,16 @@ struct LogContent {
                 faults.append("the last message of \(place) is older than another")
             }
             if !mayHaveLate, messages.late > 0 {
-                faults.append("\(messages.late) messages of \(place) have lower versions than those before them")
+                faults.append("\(messages.late) messages of \(place) have lower versions than earlier ones")
             }
             return faults
         }
     }
 
-    /// How many messages tell what another has told.
+    /// The number of duplicate messages.
     var duplicates: Int { messages.count - Set(messages.map { "\($0.topic) \($0.eventID)" }).count }
 
-    /// How many batches were published, at least in part, and then published again.
+    /// The number of batches that were published, at least in part, and then published again.
     ///
     /// The messages of a batch share its version.
     var repeatedBatches: Int {
@@ -71,15 +71,16 @@ struct LogContent {
         .count
     }
 
-    /// Only batches that were under way when a fault struck are published again.
+    /// Only batches that were running at a fault are published again.
     func repetition(allowed: Int) -> [String] {
         let repeated = repeatedBatches
-        return repeated > allowed ? ["\(repeated) batches were published again, at most \(allowed) may have been"] : []
+        return repeated > allowed
+            ? ["\(repeated) batches were published again, but at most \(allowed) are allowed"] : []
     }
 }
 
 extension [LogContent.Message] {
-    /// How many have a lower version than one before them.
+    /// The number of messages with a lower version than an earlier one.
     fileprivate var late: Int {
         var newest = Int64.min
         return count { message in

@@ -1,23 +1,23 @@
 import Foundation
 import TestSupport
 
-/// The most memory that a process of each role has had, in KiB.
+/// The peak memory of each role's processes, in KiB.
 ///
-/// Linux tells it; on other systems it is not known, and not checked.
+/// Available only on Linux; not checked elsewhere.
 struct Memory: Sendable {
     private var peaks: [Role: Int] = [:]
 
-    /// Counts a process in.
+    /// Includes a process.
     mutating func add(_ process: RunningProcess, _ role: Role) {
         guard let peak = process.peakMemory else { return }
         peaks[role] = max(peaks[role] ?? 0, peak)
     }
 
-    /// What has grown to more than one and a half times of what it was before the faults.
+    /// The roles whose memory grew to more than one and a half times the value before the faults.
     func growth(over quiet: Memory) -> [String] {
         peaks.compactMap { role, peak in
             guard let before = quiet.peaks[role], Double(peak) > 1.5 * Double(before) else { return nil }
-            return "a \(role.rawValue) has had \(peak / 1024) MiB of memory, and \(before / 1024) before the faults"
+            return "a \(role.rawValue) used \(peak / 1024) MiB of memory, and \(before / 1024) MiB before the faults"
         }
     }
 
@@ -29,19 +29,19 @@ struct Memory: Sendable {
 }
 
 extension RunningProcess {
-    /// The most memory that the process has had, in KiB.
+    /// The peak memory of the process, in KiB.
     fileprivate var peakMemory: Int? {
         let status = try? String(contentsOfFile: "/proc/\(identifier)/status", encoding: .utf8)
         let line = status?.split(separator: "\n").first { $0.hasPrefix("VmHWM:") }
         return line?.split(whereSeparator: { !$0.isNumber }).first.flatMap { Int($0) }
     }
 
-    /// The processor's time that the process has had.
+    /// The processor time of the process.
     fileprivate var processorTime: Duration? {
         guard let text = try? String(contentsOfFile: "/proc/\(identifier)/stat", encoding: .utf8),
             let end = text.lastIndex(of: ")")
         else { return nil }
-        // Behind the program's name, which may hold anything: user time is the 12th field, system time the 13th.
+        // After the program's name, which may contain anything, user time is the 12th field and system time the 13th.
         let fields = text[text.index(after: end)...].split(separator: " ")
         guard fields.count > 12, let user = Int(fields[11]), let system = Int(fields[12]) else { return nil }
         return .seconds(1) * (user + system) / sysconf(Int32(_SC_CLK_TCK))
@@ -49,10 +49,10 @@ extension RunningProcess {
 }
 
 extension System {
-    /// How long processes are watched that have nothing to do.
+    /// How long idle processes are observed.
     private static let watching = Duration.seconds(1)
-    /// How much of a core a process may use then: one that spins uses all of it, an idle relay of a debug build on SQLite has
-    /// been seen to use a third.
+    /// The share of a core that an idle process may use: a spinning one uses all of it, and an idle relay of a debug
+    /// build on SQLite up to a third.
     private static let idleShare = 0.7
 
     func memory() -> Memory {
@@ -63,8 +63,8 @@ extension System {
         return memory
     }
 
-    /// Looks for processes that work although there is nothing to do, three times in a row.
-    /// - Returns: How much of a core the busiest has used at last, as a figure, and what is wrong.
+    /// Looks for busy processes in an idle system, up to three times in a row.
+    /// - Returns: The busiest process's share of a core, as a figure, and violations.
     func idleness() async throws -> (figure: String, violations: [String]) {
         var suspects = [Role.relay, .consumer, .counter].flatMap { role in all(role).map { (role, $0, 0.0) } }
         var busiest = 0.0
@@ -81,7 +81,7 @@ extension System {
         }
         return (
             "idle at \(Int(100 * busiest)) %",
-            suspects.map { "a \($0.0.rawValue) uses \(Int(100 * $0.2)) % of a core with nothing to do" }
+            suspects.map { "a \($0.0.rawValue) uses \(Int(100 * $0.2)) % of a core while idle" }
         )
     }
 }

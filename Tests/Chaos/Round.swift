@@ -2,15 +2,15 @@ import Dionysus
 import Foundation
 import TestSupport
 
-/// A system that is attacked, left in peace, and looked at.
+/// A round: injects faults into a system, lets it recover, and checks it.
 struct Round {
     let kind: SystemKind
     let faults: [Fault]
     var random: SeededGenerator
-    /// How much slower than on an idle machine of two cores things may go.
+    /// The factor for time limits, relative to an idle machine with two cores.
     let patience: Double
 
-    /// Half of the rounds have as little memory as there can be, so that everything is done in small parts.
+    /// Half of the rounds use the smallest memory budget, so that everything is processed in small parts.
     private var settings: [String: String] {
         var random = random
         return Bool.random(using: &random) ? ["DIONYSUS_MEMORY_BUDGET": "\(MemoryBudget.smallestSize >> 20)MB"] : [:]
@@ -23,7 +23,7 @@ struct Round {
                 return try await attack(system)
             } catch {
                 _ = await system.end(Role.allCases, within: Self.ending * patience)
-                return RoundReport(violations: ["the round broke off: \(error)"], log: await system.log)
+                return RoundReport(violations: ["the round was aborted: \(error)"], log: await system.log)
             }
         }
     }
@@ -76,9 +76,9 @@ struct Round {
         )
     }
 
-    /// How long everything may take to be published and applied, from the end of a fault.
+    /// The time limit for publishing and applying everything after the end of a fault.
     private static let recovery = Duration.seconds(10)
-    /// How long a process may take to end when it is asked to: a batch waits for the broker for at most four seconds.
+    /// The time limit for a process's shutdown: a batch waits for the broker for at most four seconds.
     private static let ending = Duration.seconds(15)
 
     private func prepare(_ system: System) async throws {
@@ -88,7 +88,7 @@ struct Round {
     }
 }
 
-/// Where a round's time goes.
+/// The phases of a round's time.
 private struct Watch {
     private var start = ContinuousClock.now
     private(set) var text = ""
@@ -99,15 +99,15 @@ private struct Watch {
     }
 }
 
-/// What came of a round.
+/// The result of a round.
 struct RoundReport: CustomStringConvertible {
-    /// From the end of the faults until everything had been applied; nil if the round broke off.
+    /// The time from the end of the faults until everything was applied; nil if the round was aborted.
     var recovery: Duration?
     var figures: [String] = []
-    /// Where the round's time went.
+    /// The round's time by phase.
     var times = ""
     let violations: [String]
-    /// What the processes said.
+    /// The processes' output.
     let log: String
 
     var description: String {
@@ -119,6 +119,6 @@ struct RoundReport: CustomStringConvertible {
 }
 
 extension Duration {
-    /// The seconds with one digit behind the point.
+    /// The seconds with one decimal place.
     var inSeconds: String { (self / .seconds(1)).formatted(.number.precision(.fractionLength(1)).grouping(.never)) }
 }

@@ -1,16 +1,16 @@
 import Dionysus
 import Foundation
 
-/// Waits until the system is where it should be.
+/// Waits until the system has settled.
 struct Settling {
-    /// How long a system that doesn't recover in time is watched, to tell what is slow from what is stuck.
+    /// How long a system that doesn't recover in time is observed, to distinguish slow from stuck.
     private static let overtime = Duration.seconds(45)
 
     let system: System
 
-    /// Waits until both groups apply what is published, also where messages may come to be no longer kept: a group that has
-    /// applied nothing of a partition begins with what there is, and misses nothing.
-    /// - Returns: What is wrong if they don't.
+    /// Waits until both groups apply messages before a fault that deletes messages: a group that has applied nothing of
+    /// a partition would start with the rest, and miss nothing.
+    /// - Returns: The violations.
     func begin(within limit: Duration) async throws -> [String] {
         let deadline = ContinuousClock.now + limit
         while .now < deadline {
@@ -21,8 +21,8 @@ struct Settling {
         return ["nothing was applied within \(limit.inSeconds) s of the start"]
     }
 
-    /// Waits until everything that was written has been published and applied.
-    /// - Returns: What is wrong if that is not so at the deadline.
+    /// Waits until all writes have been published and applied.
+    /// - Returns: The violations at the deadline.
     func end(by deadline: ContinuousClock.Instant) async throws -> [String] {
         let start = ContinuousClock.now
         while true {
@@ -32,7 +32,7 @@ struct Settling {
             guard let open else {
                 guard late > .zero else { return [] }
                 return [
-                    "recovery took \(late.inSeconds) s longer than the \((deadline - start).inSeconds) s it may take"
+                    "recovery took \(late.inSeconds) s longer than the limit of \((deadline - start).inSeconds) s"
                 ]
             }
             if late > Self.overtime {
@@ -42,7 +42,7 @@ struct Settling {
         }
     }
 
-    /// What is still to be done; nil if there is nothing.
+    /// The remaining work; nil if there is none.
     private func openWork() async throws -> String? {
         if let pending = try await pendingRows() { return pending }
         let broker = try system.openBroker()
@@ -59,7 +59,7 @@ struct Settling {
         return nil
     }
 
-    /// The rows that are not published, and where the lanes begin to look.
+    /// The unpublished rows, and the lanes' low-water marks.
     private func pendingRows() async throws -> String? {
         try await system.source.transaction(.snapshot) { transaction in
             let rows =
@@ -72,7 +72,7 @@ struct Settling {
                 )
                 .rows
             guard !rows.isEmpty else {
-                // A run that has just been started has written no rows yet.
+                // A run that has just started has written no rows yet.
                 let runs = try transaction.run("SELECT id FROM dionysus_genesis_runs WHERE state = 'running'").count
                 return runs == 0 ? nil : "\(runs) genesis runs to be finished"
             }

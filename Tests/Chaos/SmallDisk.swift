@@ -1,16 +1,16 @@
 import Foundation
 import TestSupport
 
-/// A small file system of its own, which can be filled.
+/// A small file system that can be filled.
 struct SmallDisk: Sendable {
-    /// Where it is mounted.
+    /// Its mount point.
     let path: String
 
-    /// Mounts one where that is possible: on Linux, as root.
+    /// Mounts one if possible: on Linux, as root.
     /// - Parameters:
-    ///   - path: A directory, which is created.
-    ///   - megabytes: How much it holds.
-    ///   - owner: Whose it is; by default this process's user's.
+    ///   - path: The mount point, a directory that is created.
+    ///   - megabytes: Its size.
+    ///   - owner: Its owner; this process's user by default.
     /// - Returns: Nil if it can't be mounted here.
     static func mounted(at path: String, megabytes: Int, owner: UInt32 = getuid()) async throws -> SmallDisk? {
         #if os(Linux)
@@ -34,14 +34,14 @@ struct SmallDisk: Sendable {
         }
     }
 
-    /// Gives the space free that was taken.
+    /// Frees the space.
     func free() { unlink(filler) }
 
     /// Keeps it full for a time.
     static func keepFull(_ disks: [SmallDisk], for duration: Duration) async throws {
         defer { for disk in disks { disk.free() } }
         let end = ContinuousClock.now + duration
-        // What others give free is taken at once.
+        // Space that other processes free is taken at once.
         while .now < end {
             for disk in disks { try disk.fill() }
             try await Task.sleep(for: .milliseconds(20))
@@ -49,7 +49,7 @@ struct SmallDisk: Sendable {
     }
 
     func unmount() async throws {
-        // Lazily: who still has a file open keeps it until then.
+        // Lazily, so that processes with open files keep it until they close them.
         _ = await (try RunningProcess("umount", ["--lazy", path], environment: [:])).result()
     }
 

@@ -10,13 +10,13 @@ import Foundation
 import Synchronization
 import TestSupport
 
-/// What the application runs on.
+/// The kind of system.
 enum SystemKind: String, Sendable, CaseIterable, ExpressibleByArgument {
     /// SQLite databases and the embedded log.
     case embedded
     /// PostgreSQL and Kafka, each behind a proxy.
     case servers
-    /// The same with PgBouncer before PostgreSQL, in transaction mode.
+    /// The same with PgBouncer in transaction mode in front of PostgreSQL.
     case bouncer
 
     static var available: [SystemKind] {
@@ -31,7 +31,7 @@ enum SystemKind: String, Sendable, CaseIterable, ExpressibleByArgument {
     }
 }
 
-/// What a process of the system does.
+/// The role of a process.
 enum Role: String, Sendable, CaseIterable {
     case relay
     case consumer
@@ -40,54 +40,54 @@ enum Role: String, Sendable, CaseIterable {
     case writer
 }
 
-/// A system under attack: databases, a broker, and processes that work on them.
+/// A system under test: databases, a broker, and the processes that use them.
 actor System {
-    /// Where databases are, and how to get at them.
+    /// The databases and their URLs.
     struct Places: Sendable {
         /// The URLs that the processes use, through the proxies.
         var source: String
         var replica: String
         var counts: String
-        /// What relays connect to.
+        /// The broker's address for relays.
         var producerBroker: String
-        /// What consumers connect to.
+        /// The broker's address for consumers.
         var consumerBroker: String
-        /// The URLs past the proxies.
+        /// The URLs that bypass the proxies.
         var directSource: String
         var directReplica: String
         var directCounts: String
         var directBroker: String
     }
 
-    /// How many batches both relays can have under way.
+    /// The maximum number of concurrent batches of both relays.
     static let workers = 8
     private static let session = "session.timeout.ms=\(Int(Fault.sessionTimeout / .milliseconds(1)))"
-    /// After how long a process is killed that was asked to end in the middle of a round.
+    /// The time after which a process that was terminated during a round is killed.
     private static let ending = Duration.seconds(30)
 
     nonisolated let kind: SystemKind
     nonisolated let places: Places
-    /// The proxy before PostgreSQL or PgBouncer.
+    /// The proxy in front of PostgreSQL or PgBouncer.
     nonisolated let databaseProxy: FaultProxy?
     /// The proxy between relays and the Kafka cluster.
     nonisolated let producerProxy: FaultProxy?
     /// The proxy between consumers and the Kafka cluster.
     nonisolated let consumerProxy: FaultProxy?
-    /// The proxy between this tool and the Kafka cluster, which disturbs nothing.
+    /// The proxy between this tool and the Kafka cluster, without faults.
     private nonisolated let logProxy: FaultProxy?
     private nonisolated let clusters: Mutex<[MockCluster]>
-    /// Settings of all processes, beside those that the system needs.
+    /// Additional settings for all processes.
     nonisolated let settings: [String: String]
-    /// The file systems of the embedded system's files, each of its own, where they are small ones.
+    /// The separate small file systems of the embedded system's files, if any.
     nonisolated let disks: [SmallDisk]
     nonisolated let source: any CapturingDatabase
     nonisolated let replica: any CapturingDatabase
 
     private var processes: [Role: [RunningProcess]] = [:]
     private var writerSeed: UInt64 = 1
-    /// What the processes said that were ended.
+    /// The output of stopped processes.
     private(set) var log = ""
-    /// The last row of the outbox whose message may have been lost with the log; 0 if none was.
+    /// The last outbox row whose message may have been lost with the log; 0 if none.
     private(set) var lastLostRow: Int64 = 0
 
     private init(
@@ -118,9 +118,8 @@ actor System {
 
     /// Runs a body on a new system.
     /// - Parameters:
-    ///   - kind: What it runs on.
     ///   - settings: Settings of all processes.
-    ///   - onSmallDisks: Whether the embedded system's files are to stand on file systems that can be filled.
+    ///   - onSmallDisks: Whether the embedded system's files are on file systems that can be filled.
     static func with<T: Sendable>(
         _ kind: SystemKind,
         settings: [String: String] = [:],
@@ -254,7 +253,7 @@ actor System {
             ? try SQLiteDatabase(path: String(url.dropFirst("sqlite:".count))) : try PostgresDatabase(url: url)
     }
 
-    /// The broker, past the proxy.
+    /// The broker, bypassing the proxy.
     nonisolated func openBroker() throws -> any MessageBroker {
         let seed = places.directBroker
         return seed.hasPrefix("embedded:")
@@ -265,7 +264,7 @@ actor System {
     /// The Kafka cluster.
     nonisolated var cluster: MockCluster? { clusters.withLock { $0.last } }
 
-    /// Loses the log with all topics and groups; a new one takes its place.
+    /// Replaces the log, with all topics and groups, with a new one.
     ///
     /// No process may have the embedded log open.
     func loseLog() async throws {
@@ -285,14 +284,14 @@ actor System {
         try await noteLoss()
     }
 
-    /// Messages of rows that are there now may have been lost with the log.
+    /// Records that messages of existing rows may have been lost with the log.
     func noteLoss() async throws {
         lastLostRow = try await source.transaction(.snapshot) { transaction in
             try transaction.run("SELECT max(id) FROM dionysus_outboxes").first?.integer(0) ?? 0
         }
     }
 
-    /// Writes into the source, unless the writers or another fault are in the way.
+    /// Writes to the source, with retries against the writers and other faults.
     nonisolated func disturb(_ statements: [SQL], _ database: (any CapturingDatabase)? = nil) async throws {
         do {
             _ = try await (database ?? source).transaction(.write) { try $0.run(statements) }
@@ -301,7 +300,7 @@ actor System {
         }
     }
 
-    /// Does something to a database as soon as writers and other faults let it.
+    /// Runs statements on a database, with retries against the writers and other faults.
     nonisolated func insist(_ statements: [SQL], on database: any Database) async throws {
         let end = ContinuousClock.now + .seconds(30)
         try await Backoff(initial: .milliseconds(50), maximum: .milliseconds(500))
@@ -320,9 +319,9 @@ actor System {
             "DIONYSUS_WORKERS": "\(Self.workers / 2)",
             "DIONYSUS_LEASE_TIMEOUT_MS": "6000",
             "DIONYSUS_MESSAGE_TIMEOUT_MS": "4000",
-            // A broker refuses a batch that comes after one it has not taken, and librdkafka relies on that: once the second is
-            // acknowledged, it takes the first for acknowledged too. The mock cluster knows of no sequence, so one is sent
-            // at a time.
+            // A broker refuses a batch if it has not accepted an earlier one, and librdkafka relies on that: once the
+            // second is acknowledged, it considers the first acknowledged too. The mock cluster ignores sequence
+            // numbers, so only one request is sent at a time.
             "DIONYSUS_PRODUCER_SETTINGS": kind == .embedded ? "" : "max.in.flight.requests.per.connection=1",
             "DIONYSUS_CONSUMER_SETTINGS": kind == .embedded
                 ? Self.session : "\(Self.session);heartbeat.interval.ms=500",
@@ -333,10 +332,8 @@ actor System {
 
     /// Starts a process.
     /// - Parameters:
-    ///   - role: What it does.
-    ///   - options: More arguments for it.
-    ///   - settings: More settings for it.
-    ///   - places: Where it connects to; by default where all do.
+    ///   - options: Additional arguments.
+    ///   - places: Its addresses; the common ones by default.
     @discardableResult
     func start(
         _ role: Role,
@@ -369,7 +366,7 @@ actor System {
         }
     }
 
-    /// Starts a program that stands beside this one.
+    /// Starts a program in the same directory as this one.
     private nonisolated func process(
         _ program: String,
         _ arguments: [String],
@@ -390,7 +387,7 @@ actor System {
         await (try process("rentals", arguments, .writer)).result()
     }
 
-    /// Runs a command that has to succeed.
+    /// Runs a command that must succeed.
     nonisolated func succeed(_ arguments: String...) async throws {
         let result = await (try process("rentals", arguments, .writer)).result()
         guard result.status == 0 else { throw ChaosError("\(arguments.joined(separator: " ")): \(result.errors)") }
@@ -403,21 +400,21 @@ actor System {
 
     func all(_ role: Role) -> [RunningProcess] { processes[role] ?? [] }
 
-    /// Kills a process and starts another in its place, as whatever keeps processes running does.
+    /// Kills a process and restarts it, as a supervisor would do.
     func replace(_ process: RunningProcess, _ role: Role) async throws {
         await process.killAndWait()
         try await exchange(process, role)
     }
 
-    /// Ends a process for good.
+    /// Stops a process permanently.
     func remove(_ process: RunningProcess, _ role: Role, gracefully: Bool) async throws {
         processes[role]?.removeAll { $0 === process }
         if gracefully { _ = await process.terminate(within: Self.ending) } else { await process.killAndWait() }
         note(process, role, await process.result())
     }
 
-    /// Asks a process to end, and starts another in its place.
-    /// - Returns: How it ended.
+    /// Terminates a process, and starts a replacement.
+    /// - Returns: Its exit status.
     func replaceGracefully(_ process: RunningProcess, _ role: Role) async throws -> RunningProcess.Result {
         let result = await process.terminate(within: Self.ending)
         try await exchange(process, role)
@@ -429,14 +426,14 @@ actor System {
         try start(role)
     }
 
-    /// Leaves a process out that has ended.
+    /// Removes a process that has exited.
     private func forget(_ process: RunningProcess, _ role: Role) async {
         processes[role]?.removeAll { $0 === process }
         note(process, role, await process.result())
     }
 
-    /// Asks all processes of some roles to end.
-    /// - Returns: What is wrong with how they ended, and with how long they took.
+    /// Terminates all processes of some roles.
+    /// - Returns: The violations of exit status and shutdown time.
     func end(_ roles: [Role], within limit: Duration) async -> [String] {
         let ending = roles.flatMap { role in (processes.removeValue(forKey: role) ?? []).map { (role, $0) } }
         return await withTaskGroup(of: (Role, RunningProcess, RunningProcess.Result).self) { group in
@@ -446,7 +443,7 @@ actor System {
             var faults: [String] = []
             for await (role, process, result) in group {
                 note(process, role, result)
-                // What a writer is in the middle of may fail.
+                // A writer's running change may fail.
                 guard role != .writer, result.status != 0 else { continue }
                 let isKilled = result.status == 128 + SIGKILL
                 let how = isKilled ? "did not end within \(limit.inSeconds) s" : "ended with status \(result.status)"
@@ -460,7 +457,7 @@ actor System {
         log += "=== \(role.rawValue) \(process.identifier), status \(result.status)\n\(result.errors)"
     }
 
-    /// Those that have ended by themselves, with what they said last.
+    /// The processes that exited by themselves, with their last output.
     func fallen() async -> [String] {
         var fallen: [String] = []
         for role in [Role.relay, .consumer, .counter] {
@@ -480,7 +477,7 @@ extension MockCluster {
     fileprivate var port: Int? { bootstrapServers.split(separator: ":").last.flatMap { Int($0) } }
 }
 
-/// Why a round could not be run.
+/// The reason why a round could not run.
 struct ChaosError: Error, CustomStringConvertible {
     let description: String
 

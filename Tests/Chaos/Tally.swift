@@ -1,12 +1,12 @@
 import Foundation
 import Synchronization
 
-/// What has come of the rounds of a campaign, also of one that is interrupted.
+/// The results of a campaign's rounds, also of an interrupted one.
 final class Tally: Sendable {
     private struct State {
         var rounds = 0
         var failures: [Campaign.Plan] = []
-        /// How long recovery took in the rounds that a fault had a part in.
+        /// The recovery times of the rounds with a fault.
         var recoveries: [String: [Duration]] = [:]
     }
 
@@ -15,8 +15,8 @@ final class Tally: Sendable {
 
     var isClean: Bool { state.withLock { $0.failures.isEmpty } }
 
-    /// Notes a round that has ended.
-    /// - Parameter recovery: How long recovery took; nil if the round broke off.
+    /// Records a finished round.
+    /// - Parameter recovery: The recovery time; nil if the round was aborted.
     func add(_ plan: Campaign.Plan, recovery: Duration?, isClean: Bool) {
         state.withLock { state in
             state.rounds += 1
@@ -26,7 +26,7 @@ final class Tally: Sendable {
         }
     }
 
-    /// How long recovery took with each fault, how many rounds there were, and which of them were not clean.
+    /// The recovery times of each fault, the number of rounds, and the failed rounds.
     var summary: String {
         state.withLock { state in
             var lines = ["recovery in the rounds with each fault:"]

@@ -9,17 +9,17 @@ import Logging
 import ServiceLifecycle
 import TestSupport
 
-/// Consumers of their own process, which count how often each event takes effect.
+/// Runs consumers in a separate process, which count how often each event takes effect.
 ///
 ///     CounterTool migrate DATABASE              creates the tables
 ///     CounterTool consume DATABASE BROKER       consumes until SIGTERM
 ///
-/// `COUNTER_LANES=N` gives each partition virtual lanes. Two variables make a consumer fail at an instant:
-/// - `COUNTER_KILL_AT_COMMIT=N`: it is killed when it is about to tell the broker its offsets for the n-th time, after the
-///   database has committed.
-/// - `COUNTER_FREEZE_AT_MESSAGES=FILE`: when it first has messages, and before it works on them, it writes the file and
-///   stops. Continued, it stops again after a moment until the file is gone: in the moment its other threads give locks
-///   back that they were stopped with.
+/// `COUNTER_LANES=N` gives each partition virtual lanes. Two variables make a consumer fail at an exact point:
+/// - `COUNTER_KILL_AT_COMMIT=N`: it is killed just before it commits its offsets to the broker for the n-th time, after
+///   the database has committed.
+/// - `COUNTER_FREEZE_AT_MESSAGES=FILE`: when it first has messages, before it processes them, it writes the file and
+///   stops itself. When continued, it stops again after a moment until the file is gone; in that moment its other
+///   threads release the locks that they held.
 @main
 struct CounterTool {
     static func main() async throws {
@@ -65,7 +65,7 @@ struct CounterTool {
         settings.clientID = "counter"
         settings.batchSize = 100
         settings.pollTimeout = .milliseconds(100)
-        // The mock cluster drops a member that is silent for as long as its first assignment takes, which is three seconds.
+        // The mock cluster drops a member that is silent for the three seconds of its first assignment.
         settings.brokerSettings =
             isEmbedded
             ? ["session.timeout.ms": "1000"] : ["session.timeout.ms": "4000", "heartbeat.interval.ms": "500"]
@@ -103,13 +103,13 @@ struct Counter: Consumer {
     }
 }
 
-/// When a consumer is to fail.
+/// When a consumer fails.
 struct Fate: Sendable {
     let killAtCommit: Int?
     let freezeFile: String?
 }
 
-/// Passes everything on, except where a consumer is to fail.
+/// A broker wrapper that makes a consumer fail.
 struct FailingBroker: BrokerWrapper {
     let base: any MessageBroker
     let fate: Fate
@@ -119,7 +119,7 @@ struct FailingBroker: BrokerWrapper {
     }
 }
 
-/// A member of a group that kills or stops its own process.
+/// A group member that kills or stops its own process.
 actor FailingConsumer: ConsumerWrapper {
     let base: any MessageConsumer
     private let fate: Fate
@@ -147,7 +147,7 @@ actor FailingConsumer: ConsumerWrapper {
     }
 
     func commit(_ offsets: [TopicPartition: Int64]) async throws {
-        // At the beginning a consumer says whose the group is, and has done nothing.
+        // The first commit only claims the group, before any message.
         if hasRead { commits += 1 }
         if commits == fate.killAtCommit { kill(getpid(), SIGKILL) }
         try await base.commit(offsets)

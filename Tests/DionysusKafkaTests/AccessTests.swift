@@ -4,7 +4,7 @@ import FakeKafka
 import TestSupport
 import Testing
 
-/// A client whose settings don't fit the broker: it is told why, and it is no outage.
+/// A client whose settings don't fit the broker gets the reason, and it is not treated as an outage.
 @Suite("A broker that lets a client not in", .timeLimit(.minutes(10)))
 struct AccessTests {
     private static let plain = [
@@ -12,7 +12,7 @@ struct AccessTests {
         "sasl.password": "se-cret",
     ]
 
-    /// Everything that speaks to the broker finds out.
+    /// Producers, consumers and administrative requests all report it.
     private func expectRefusal(
         _ servers: String,
         _ settings: [String: String],
@@ -39,7 +39,7 @@ struct AccessTests {
         await broker.close()
     }
 
-    @Test func `a wrong password is told`() async throws {
+    @Test func `a wrong password is reported`() async throws {
         var script = Script()
         script.credentials = ("bookings", "another")
         try await FakeKafka.run(script) { kafka in
@@ -47,7 +47,7 @@ struct AccessTests {
         }
     }
 
-    @Test func `a mechanism that the broker does not have is told, with those it has`() async throws {
+    @Test func `a mechanism that the broker lacks is reported, with its mechanisms`() async throws {
         var script = Script()
         script.credentials = ("bookings", "se-cret")
         script.mechanisms = ["SCRAM-SHA-512"]
@@ -56,7 +56,7 @@ struct AccessTests {
         }
     }
 
-    @Test func `a client without credentials is told that the broker asks for them`() async throws {
+    @Test func `a client without credentials learns that the broker requires them`() async throws {
         var script = Script()
         script.credentials = ("bookings", "se-cret")
         try await FakeKafka.run(script) { kafka in
@@ -68,7 +68,7 @@ struct AccessTests {
         }
     }
 
-    @Test func `the right credentials are let in`() async throws {
+    @Test func `correct credentials are accepted`() async throws {
         var script = Script()
         script.credentials = ("bookings", "se-cret")
         script.createTopic("t", partitions: 1)
@@ -79,7 +79,7 @@ struct AccessTests {
         }
     }
 
-    @Test func `a client that is let in after all goes on`() async throws {
+    @Test func `a client that is accepted later continues`() async throws {
         var script = Script()
         script.credentials = ("bookings", "another")
         script.createTopic("t", partitions: 1)
@@ -94,45 +94,45 @@ struct AccessTests {
         }
     }
 
-    @Test func `a client without TLS is told that the port is one for TLS`() async throws {
+    @Test func `a client without TLS learns that the port requires TLS`() async throws {
         try await TLSServer.with { server in
             try await expectRefusal(server.address, [:], says: "security.protocol to ssl or sasl_ssl")
         }
     }
 
-    @Test func `a client with TLS is told that the port is one without`() async throws {
+    @Test func `a client with TLS learns that the port doesn't speak TLS`() async throws {
         try await FakeKafka.run { kafka in
             try await expectRefusal(
                 kafka.bootstrapServers,
                 ["security.protocol": "ssl", "enable.ssl.certificate.verification": "false"],
-                says: "TLS is not spoken there"
+                says: "it does not speak TLS on this port"
             )
         }
     }
 
-    @Test func `a certificate of an unknown authority is told`() async throws {
+    @Test func `a certificate of an unknown CA is reported`() async throws {
         try await TLSServer.with { server in
             let settings = ["security.protocol": "ssl", "ssl.ca.location": server.stranger.file]
             try await expectRefusal(server.address, settings, says: "ssl.ca.location")
         }
     }
 
-    @Test func `a certificate of another host is told`() async throws {
+    @Test func `a certificate for another host is reported`() async throws {
         try await TLSServer.with { server in
             let settings = ["security.protocol": "ssl", "ssl.ca.location": server.authority]
             let address = server.address.replacing("localhost", with: "127.0.0.1")
-            try await expectRefusal(address, settings, says: "a host that stands in its certificate")
+            try await expectRefusal(address, settings, says: "a host in its certificate")
         }
     }
 
-    @Test func `a client without a certificate is told that the broker wants one`() async throws {
+    @Test func `a client without a certificate learns that the broker requires one`() async throws {
         try await TLSServer.with(demandsCertificates: true) { server in
             let settings = ["security.protocol": "ssl", "ssl.ca.location": server.authority]
             try await expectRefusal(server.address, settings, says: "ssl.certificate.location")
         }
     }
 
-    @Test func `a client's certificate that the broker doesn't trust is told`() async throws {
+    @Test func `an untrusted client certificate is reported`() async throws {
         try await TLSServer.with(demandsCertificates: true) { server in
             let settings = [
                 "security.protocol": "ssl", "ssl.ca.location": server.authority,
@@ -159,7 +159,7 @@ struct AccessTests {
         (["security.protocol": "ssl", "ssl.key.location": "/no/such/key"], "/no/such/key"),
         (["ssl.ca.location": "/dev/null"], "security.protocol"),
     ])
-    func `settings that can't work are told before anything is connected`(
+    func `invalid settings are reported before connecting`(
         settings: [String: String],
         word: String
     ) throws {

@@ -5,7 +5,7 @@ import Testing
 @Suite("Kafka settings")
 struct ConfigurationTests {
     @Test(arguments: ["no.such.setting", "linger.ms"])
-    func `a setting that is unknown or wrong is named, its value is not`(name: String) throws {
+    func `an unknown or invalid setting is named without its value`(name: String) throws {
         let error = try #require(throws: DionysusError.self) {
             _ = try KafkaBroker(bootstrapServers: "localhost:1", settings: [name: "se-cret"], logger: .silent)
         }
@@ -14,7 +14,7 @@ struct ConfigurationTests {
         #expect(!error.debugDescription.contains("se-cret"))
     }
 
-    @Test func `a broker has to be named`() throws {
+    @Test func `a broker must be named`() throws {
         #expect(throws: DionysusError.self) { _ = try KafkaBroker(bootstrapServers: " ;", logger: .silent) }
     }
 
@@ -24,7 +24,7 @@ struct ConfigurationTests {
     }
 
     @Test(arguments: [("acks", "1"), ("enable.idempotence", "false"), ("delivery.timeout.ms", "1")])
-    func `what a producer guarantees can't be set away`(name: String, value: String) async throws {
+    func `settings can't override a producer's guarantees`(name: String, value: String) async throws {
         let broker = try KafkaBroker(bootstrapServers: "localhost:1", logger: .silent)
         await #expect {
             _ = try await broker.makeProducer(ProducerOptions(clientID: "test", settings: [name: value]))
@@ -33,7 +33,7 @@ struct ConfigurationTests {
         }
     }
 
-    @Test func `what a consumer guarantees can't be set away`() async throws {
+    @Test func `settings can't override a consumer's guarantees`() async throws {
         let broker = try KafkaBroker(
             bootstrapServers: "localhost:1",
             settings: ["enable.auto.commit": "true"],
@@ -47,8 +47,7 @@ struct ConfigurationTests {
     }
 
     @Test(arguments: [([], []), ([], ["^["])] as [([String], [String])])
-    func `a subscription has to name topics or a pattern that is one`(topics: [String], patterns: [String]) async throws
-    {
+    func `a subscription must name topics or a valid pattern`(topics: [String], patterns: [String]) async throws {
         let broker = try KafkaBroker(bootstrapServers: "localhost:1", logger: .silent)
         await #expect(throws: DionysusError.self) {
             _ = try await broker.makeConsumer(

@@ -8,14 +8,14 @@ import Testing
 
 @Suite("Kafka among brokers")
 struct ConformanceTests {
-    // The mock cluster creates topics when they are first asked for, and can't be told how many partitions they get.
-    // It finds no message by its time.
+    // The mock cluster creates topics on the first request, with a fixed number of partitions. It doesn't support
+    // lookup by time.
     @Test(arguments: BrokerConformance.checks.filter { !$0.needsTopicCreation && !$0.needsTimes })
-    func `Kafka does what every broker does`(_ check: BrokerConformance.Check) async throws {
+    func `Kafka conforms`(_ check: BrokerConformance.Check) async throws {
         let cluster = try MockCluster()
         defer { cluster.close() }
         let harness = BrokerHarness(
-            // The mock cluster takes a while over each rebalance.
+            // The mock cluster needs seconds for each rebalance.
             patience: .seconds(60),
             consumerSettings: .quickOnMockCluster,
             makeBroker: { try KafkaBroker(bootstrapServers: cluster.bootstrapServers, logger: .silent) },
@@ -28,11 +28,11 @@ struct ConformanceTests {
         try await check.run(on: harness)
     }
 
-    /// The cluster that is outside, if there is one.
+    /// The external cluster, if there is one.
     static let seedBroker = ProcessInfo.processInfo.environment["DIONYSUS_SEED_BROKER"]
 
     @Test(.enabled(if: seedBroker != nil, "DIONYSUS_SEED_BROKER names no cluster"), arguments: BrokerConformance.checks)
-    func `The cluster of DIONYSUS_SEED_BROKER does what every broker does`(_ check: BrokerConformance.Check)
+    func `The cluster of DIONYSUS_SEED_BROKER conforms`(_ check: BrokerConformance.Check)
         async throws
     {
         let servers = try #require(Self.seedBroker)

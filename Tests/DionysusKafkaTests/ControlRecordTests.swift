@@ -2,12 +2,12 @@ import Dionysus
 import FakeKafka
 import Testing
 
-/// The marks by which transactions end: they take offsets, and no client is given them.
+/// The markers that end transactions: they use offsets, but clients never receive them.
 @Suite("Marks of transactions at a partition's end", .timeLimit(.minutes(10)))
 struct ControlRecordTests {
     private static let partition = TopicPartition("t", 0)
 
-    /// Reads until an end is told.
+    /// Reads until a gap is reported.
     private func readToEnd(_ member: Member) async throws -> (offsets: [Int64], end: Int64?) {
         var offsets: [Int64] = []
         let end = try await member.first { event -> [Int64]? in
@@ -23,7 +23,7 @@ struct ControlRecordTests {
     }
 
     @Test(arguments: RecordBatch.Ending.allCases, ["cooperative-sticky", "range"])
-    func `a member reads to the end behind them, again and again`(
+    func `a member reads past them to the end, repeatedly`(
         _ ending: RecordBatch.Ending,
         _ strategy: String
     ) async throws {
@@ -38,7 +38,7 @@ struct ControlRecordTests {
             let first = try await readToEnd(member)
             #expect(first.offsets == (ending == .commit ? [0, 1, 2, 3] : [0, 1]))
             #expect(first.end == 5)
-            // Behind what has been read already, and several at once.
+            // After the messages read so far, several at once.
             fixture.kafka.change { script in
                 script.append(.records([("e", "5")], producer: 8), to: "t", 0)
                 script.append(.end(.abort, producer: 8), to: "t", 0)
@@ -56,7 +56,7 @@ struct ControlRecordTests {
     }
 
     @Test(arguments: [StartPosition.earliest, .offset(0)])
-    func `a member reads to the end of a partition that has nothing else`(_ position: StartPosition) async throws {
+    func `a member reads to the end of a partition with only markers`(_ position: StartPosition) async throws {
         try await FakeFixture.run { fixture in
             fixture.kafka.change { script in
                 script.createTopic("t", partitions: 1)
@@ -70,7 +70,7 @@ struct ControlRecordTests {
     }
 
     @Test(arguments: ["cooperative-sticky", "range"])
-    func `a member reads to the end of a topic that was created anew and has nothing else`(
+    func `a member reads to the end of a recreated topic with only markers`(
         _ strategy: String
     ) async throws {
         try await FakeFixture.run { fixture in

@@ -7,7 +7,7 @@ import Testing
 
 @Suite("A broker of Kafka's protocol that answers as a test scripts it", .timeLimit(.minutes(10)))
 struct FakeKafkaTests {
-    @Test func `it takes, keeps and gives messages, and lets a group be joined`() async throws {
+    @Test func `it stores and returns messages, and supports groups`() async throws {
         try await FakeFixture.run { fixture in
             fixture.kafka.change { $0.createTopic("t", partitions: 2) }
             let producer = try await fixture.producer()
@@ -20,7 +20,7 @@ struct FakeKafkaTests {
         }
     }
 
-    @Test func `it has transactions: what was aborted is not read, and their ends take offsets`() async throws {
+    @Test func `it has transactions: aborted messages are not read, and markers use offsets`() async throws {
         try await FakeFixture.run { fixture in
             fixture.kafka.change { script in
                 script.createTopic("t", partitions: 1)
@@ -39,7 +39,9 @@ struct FakeKafkaTests {
 
 @Suite("Back-pressure on Kafka", .timeLimit(.minutes(10)))
 struct BackPressureTests {
-    @Test func `what was fetched of a paused partition is there when it is resumed, without a broker`() async throws {
+    @Test func `messages prefetched from a paused partition are returned after resuming, even without a broker`()
+        async throws
+    {
         try await FakeFixture.run { fixture in
             fixture.kafka.change { script in
                 script.createTopic("t", partitions: 1)
@@ -61,7 +63,7 @@ struct BackPressureTests {
         }
     }
 
-    @Test func `a client that may hold little still takes the largest messages`() async throws {
+    @Test func `a client with a small buffer still receives the largest messages`() async throws {
         try await FakeFixture.run(settings: ["message.max.bytes": "5000000"]) { fixture in
             fixture.kafka.change { script in
                 script.createTopic("t", partitions: 2)
@@ -84,7 +86,7 @@ struct FakeFixture {
     let kafka: FakeKafka
     let broker: KafkaBroker
 
-    /// Runs a test and ends the adapter before the broker.
+    /// Runs a test and closes the adapter before the broker.
     static func run(
         _ script: Script = Script(),
         settings: [String: String] = [:],

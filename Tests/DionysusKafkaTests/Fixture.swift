@@ -14,7 +14,7 @@ struct Fixture {
         broker = try KafkaBroker(bootstrapServers: cluster.bootstrapServers, settings: settings, logger: logger)
     }
 
-    /// Runs a test and ends the adapter before the cluster.
+    /// Runs a test and closes the adapter before the cluster.
     static func run(
         settings: [String: String] = [:],
         _ body: (Fixture) async throws -> Void

@@ -14,7 +14,7 @@ struct GroupTests {
             let first = try await fixture.member(settings: settings)
             var seen = Set(try await first.read(100).compactMap(\.text))
             let second = try await fixture.member(from: .latest, settings: settings)
-            // Both go on answering until the second one owns something.
+            // Both keep answering until the second one owns something.
             let joined = Task { try await second.join() }
             let leaving = Task {
                 try await first.first { event in
@@ -46,7 +46,7 @@ struct GroupTests {
         }
     }
 
-    @Test func `members whose topic is unknown for a while get it back, and can leave`() async throws {
+    @Test func `members recover from a temporarily unknown topic, and can leave`() async throws {
         try await Fixture.run { fixture in
             try fixture.cluster.createTopic("a")
             try fixture.cluster.createTopic("b")
@@ -74,7 +74,7 @@ struct GroupTests {
         }
     }
 
-    @Test func `a slow user keeps the partitions beyond the maximum poll interval`() async throws {
+    @Test func `a slow user keeps its partitions beyond the maximum poll interval`() async throws {
         try await Fixture.run { fixture in
             let producer = try await fixture.producer()
             _ = await producer.send((0..<10).map { .numbered($0, partition: 0) })
@@ -83,7 +83,7 @@ struct GroupTests {
             )
             _ = try await member.join()
             #expect(try await member.read(10).count == 10)
-            // The user is busy elsewhere for longer than the interval: a second group takes that long to form twice.
+            // The user is busy for longer than the interval: forming a second group twice takes that long.
             for group in ["b", "c", "d"] {
                 let other = try await fixture.member(group: group)
                 _ = try await other.join()
@@ -99,7 +99,7 @@ struct GroupTests {
         }
     }
 
-    @Test func `a group is left even while an answer is owed`() async throws {
+    @Test func `a member can leave its group even with an outstanding answer`() async throws {
         try await Fixture.run { fixture in
             fixture.cluster.setError(0, of: "t")
             let unanswered = try await fixture.member()
@@ -113,7 +113,7 @@ struct GroupTests {
         }
     }
 
-    @Test func `offsets are committed without failing, also those of somebody else`() async throws {
+    @Test func `commits don't throw, even for another member's partitions`() async throws {
         try await Fixture.run { fixture in
             let producer = try await fixture.producer()
             _ = await producer.send((0..<10).map { .numbered($0, partition: 0) })
@@ -125,7 +125,7 @@ struct GroupTests {
         }
     }
 
-    @Test func `a closed consumer says so`() async throws {
+    @Test func `a closed consumer throws`() async throws {
         try await Fixture.run { fixture in
             let consumer = try await fixture.member().consumer
             let waiting = Task { try await consumer.next(maxMessages: 1, timeout: .seconds(3600)) }
@@ -137,7 +137,7 @@ struct GroupTests {
     }
 }
 
-/// How many members believe to own each partition.
+/// The number of members that believe they own each partition.
 private final class Ledger: Sendable {
     private let owners = Mutex<[TopicPartition: Int]>([:])
     private let messages = Atomic<Int>(0)

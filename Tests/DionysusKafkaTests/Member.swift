@@ -1,13 +1,13 @@
 import Dionysus
 
-/// A member of a group that answers what it is asked, so that a test sees messages.
+/// A group member that answers assignments automatically, so that a test sees only messages.
 struct Member {
     struct GaveUp: Error {}
 
     let consumer: any MessageConsumer
     let position: StartPosition
 
-    /// Waits for an event that `choose` takes, answering assignments and revocations on the way.
+    /// Waits for an event that `choose` accepts, and answers assignments and revocations meanwhile.
     func first<T>(_ choose: (ConsumerEvent) throws -> T?) async throws -> T {
         for _ in 0..<1000 {
             guard let event = try await consumer.next(maxMessages: 1000, timeout: .seconds(30)) else { break }
@@ -28,7 +28,7 @@ struct Member {
         }
     }
 
-    /// Joins the group and starts what it is given.
+    /// Joins the group and starts its assigned partitions.
     func join() async throws -> [TopicPartition] {
         let partitions = try await first { event in
             if case .assigned(let partitions) = event { partitions } else { nil }

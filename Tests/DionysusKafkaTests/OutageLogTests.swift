@@ -14,7 +14,7 @@ struct OutageLogTests {
         _ = await producer.send([.numbered(0)])
         for _ in 0..<2 {
             try fixture.cluster.stopBroker(1)
-            // Each attempt fails, and librdkafka tries to connect again and again.
+            // Each attempt fails, and librdkafka keeps reconnecting.
             for number in 1...4 { _ = await producer.send([.numbered(number)]) }
             try fixture.cluster.startBroker(1)
             while await producer.send([.numbered(9)]).first?.code != nil { await Task.yield() }

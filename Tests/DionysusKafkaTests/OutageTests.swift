@@ -2,13 +2,13 @@ import Dionysus
 import DionysusKafka
 import Testing
 
-/// What a member of a group knows about a broker that is away.
+/// A group member's view of an unavailable broker.
 @Suite(.serialized, .timeLimit(.minutes(10))) struct OutageTests {
     private func wait(_ consumer: any MessageConsumer, until isSo: (DionysusError?) -> Bool) async throws {
         while !isSo(consumer.outage) { _ = try await consumer.next(maxMessages: 10, timeout: .milliseconds(100)) }
     }
 
-    @Test func `a broker that goes away is noticed, and that it is back`() async throws {
+    @Test func `the loss and the return of a broker are noticed`() async throws {
         try await Fixture.run(settings: ["reconnect.backoff.max.ms": "500"]) { fixture in
             let member = try await fixture.member()
             _ = try await member.join()
@@ -22,7 +22,7 @@ import Testing
         }
     }
 
-    @Test func `a connection that is made anew is no outage`() async throws {
+    @Test func `a reconnection is not an outage`() async throws {
         try await Fixture.run(settings: ["reconnect.backoff.max.ms": "200"]) { fixture in
             let member = try await fixture.member()
             _ = try await member.join()
@@ -34,7 +34,7 @@ import Testing
         }
     }
 
-    @Test func `a broker that was never there is noticed`() async throws {
+    @Test func `a broker that was never reachable is noticed`() async throws {
         let broker = try KafkaBroker(bootstrapServers: "127.0.0.1:1", logger: .silent)
         let consumer = try await broker.makeConsumer(
             ConsumerOptions(clientID: "test", groupID: "group", topics: ["t"])

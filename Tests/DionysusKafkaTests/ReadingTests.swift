@@ -4,7 +4,7 @@ import Testing
 
 @Suite("Reading from Kafka")
 struct ReadingTests {
-    @Test func `a member reads from the earliest, the latest or a given offset on`() async throws {
+    @Test func `a member reads from the earliest, the latest or a given offset`() async throws {
         try await Fixture.run { fixture in
             let producer = try await fixture.producer()
             _ = await producer.send((0..<10).map { .numbered($0, partition: 0) })
@@ -23,7 +23,7 @@ struct ReadingTests {
         }
     }
 
-    @Test func `at most so many messages come at once, in order`() async throws {
+    @Test func `messages come in order, with at most the requested number at once`() async throws {
         try await Fixture.run { fixture in
             let producer = try await fixture.producer()
             _ = await producer.send((0..<25).map { .numbered($0, partition: 2) })
@@ -44,7 +44,7 @@ struct ReadingTests {
         }
     }
 
-    @Test func `nothing to read ends with the timeout or with the task`() async throws {
+    @Test func `waiting without messages ends with the timeout or with the task`() async throws {
         try await Fixture.run { fixture in
             let consumer = try await fixture.member().consumer
             #expect(try await consumer.next(maxMessages: 1, timeout: .zero) == nil)
@@ -55,7 +55,7 @@ struct ReadingTests {
         }
     }
 
-    @Test func `a seek drops what was buffered`() async throws {
+    @Test func `a seek drops buffered messages`() async throws {
         try await Fixture.run { fixture in
             let producer = try await fixture.producer()
             _ = await producer.send((0..<1000).map { .numbered($0, partition: 0) })
@@ -84,7 +84,7 @@ struct ReadingTests {
         }
     }
 
-    @Test func `a paused partition is silent until it is resumed, and misses nothing`() async throws {
+    @Test func `a paused partition returns nothing until it is resumed, and then misses nothing`() async throws {
         try await Fixture.run { fixture in
             let producer = try await fixture.producer()
             _ = await producer.send((0..<100).map { .numbered($0, partition: 0) })
@@ -117,7 +117,7 @@ struct ReadingTests {
                 key: nil,
                 value: Array(repeating: 7, count: 900_000)
             )
-            // The mock cluster keeps 5 MiB, so that the first ones are gone.
+            // The mock cluster keeps 5 MiB, so the first ones are gone.
             for _ in 0..<10 { #expect(await producer.send([large]).map(\.code) == [nil]) }
             let member = try await fixture.member(
                 from: position,
@@ -136,7 +136,7 @@ struct ReadingTests {
         }
     }
 
-    @Test func `a broker that comes back is read on`() async throws {
+    @Test func `reading continues when a broker comes back`() async throws {
         try await Fixture.run(settings: ["reconnect.backoff.max.ms": "200"]) { fixture in
             let producer = try await fixture.producer()
             _ = await producer.send((0..<10).map { .numbered($0, partition: 0) })
@@ -151,14 +151,14 @@ struct ReadingTests {
         }
     }
 
-    @Test func `a topic that appears later is read, by its name or by a pattern`() async throws {
+    @Test func `a topic that is created later is read, by name or by pattern`() async throws {
         try await Fixture.run { fixture in
             let member = try await fixture.member(topics: ["first"], patterns: ["x_.*"])
             #expect(try await member.consumer.next(maxMessages: 1, timeout: .zero) == nil)
             do {
                 try fixture.cluster.createTopic("first", partitions: 1)
             } catch let error as DionysusError where error.code == .conflict {
-                // The mock cluster creates what somebody asks about.
+                // The mock cluster creates requested topics.
             }
             try fixture.cluster.createTopic("x_second", partitions: 1)
             try fixture.cluster.createTopic("y_third", partitions: 1)

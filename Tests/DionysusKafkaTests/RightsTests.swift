@@ -4,12 +4,12 @@ import FakeKafka
 import TestSupport
 import Testing
 
-/// What the user lacks rights for is named.
+/// Denied operations are named.
 @Suite("Rights that Kafka denies", .timeLimit(.minutes(10)))
 struct RightsTests {
     private static let (topicDenied, groupDenied, clusterDenied): (Int16, Int16, Int16) = (29, 30, 31)
 
-    @Test func `a topic that can't be written to fails its messages and no others`() async throws {
+    @Test func `a topic without Write fails only its own messages`() async throws {
         try await FakeFixture.run { fixture in
             fixture.kafka.change { script in
                 script.createTopic("t", partitions: 1)
@@ -25,7 +25,7 @@ struct RightsTests {
         }
     }
 
-    @Test func `a producer that may not be idempotent says so`() async throws {
+    @Test func `a producer without IdempotentWrite says so`() async throws {
         try await FakeFixture.run { fixture in
             fixture.kafka.change { script in
                 script.createTopic("t", partitions: 1)
@@ -40,7 +40,7 @@ struct RightsTests {
     }
 
     @Test(arguments: [Request.findCoordinator, .joinGroup])
-    func `a group that the user may not be in ends the member`(request: Request) async throws {
+    func `a group without Read ends the member`(request: Request) async throws {
         try await FakeFixture.run { fixture in
             fixture.kafka.change { script in
                 script.createTopic("t", partitions: 1)
@@ -53,7 +53,7 @@ struct RightsTests {
         }
     }
 
-    @Test func `a topic that can't be read ends the member, and is named`() async throws {
+    @Test func `a topic without Read ends the member, and is named`() async throws {
         try await FakeFixture.run { fixture in
             fixture.kafka.change { script in
                 script.createTopic("t", partitions: 1)

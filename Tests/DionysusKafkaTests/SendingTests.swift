@@ -4,7 +4,7 @@ import Testing
 
 @Suite("Sending to Kafka")
 struct SendingTests {
-    @Test func `a batch is written in its order, with a result for each message`() async throws {
+    @Test func `a batch is written in order, with a result for each message`() async throws {
         try await Fixture.run { fixture in
             let producer = try await fixture.producer()
             let results = await producer.send((0..<500).map { .numbered($0, partition: 1) })
@@ -36,7 +36,7 @@ struct SendingTests {
         }
     }
 
-    @Test func `the partition key decides, not the message key, and a message needs none`() async throws {
+    @Test func `the partition key decides instead of the message key, which is optional`() async throws {
         try await Fixture.run { fixture in
             let producer = try await fixture.producer(partitioner: .murmur2)
             let results = await producer.send(
@@ -55,7 +55,7 @@ struct SendingTests {
         }
     }
 
-    @Test func `keys, values and headers arrive as they were, present, empty or absent`() async throws {
+    @Test func `keys, values and headers arrive unchanged, whether present, empty or absent`() async throws {
         try await Fixture.run { fixture in
             let producer = try await fixture.producer()
             let headers = [
@@ -98,7 +98,7 @@ struct SendingTests {
         }
     }
 
-    @Test func `a topic that does not exist is an error until it does`() async throws {
+    @Test func `a missing topic is an error until it is created`() async throws {
         try await Fixture.run { fixture in
             fixture.cluster.setError(3, of: "t")
             let producer = try await fixture.producer(
@@ -111,7 +111,7 @@ struct SendingTests {
             fixture.cluster.setError(0, of: "t")
             var results = await producer.send([.numbered(1)])
             for _ in 0..<1000 where results.map(\.code) == [.unknownTopic] {
-                // Messages for the other topic pass the time until librdkafka asks for the topics again.
+                // Sends messages to the other topic until librdkafka refreshes its topics.
                 _ = await producer.send([.numbered(2, topic: "other")])
                 results = await producer.send([.numbered(1)])
             }
@@ -119,7 +119,7 @@ struct SendingTests {
         }
     }
 
-    @Test func `a queue that is full is waited for`() async throws {
+    @Test func `sending waits for a full queue`() async throws {
         try await Fixture.run { fixture in
             let producer = try await fixture.producer(settings: ["queue.buffering.max.messages": "50"])
             async let other = producer.send((0..<1000).map { .numbered($0, partition: 0) })
@@ -129,11 +129,11 @@ struct SendingTests {
         }
     }
 
-    @Test func `errors that pass are retried without a message being lost, doubled or moved`() async throws {
+    @Test func `transient errors are retried without losing, duplicating or reordering messages`() async throws {
         try await Fixture.run { fixture in
             let producer = try await fixture.producer(settings: ["retry.backoff.ms": "10"])
             _ = await producer.send([.numbered(0, partition: 0)])
-            // NOT_LEADER_FOR_PARTITION, REQUEST_TIMED_OUT, and a connection that is cut.
+            // NOT_LEADER_FOR_PARTITION, REQUEST_TIMED_OUT, and a closed connection.
             fixture.cluster.fail(.produce, with: [6, 7, -195])
             let results = await producer.send((1..<100).map { .numbered($0, partition: 0) })
             #expect(results.allSatisfy { $0.code == nil })
@@ -142,7 +142,7 @@ struct SendingTests {
         }
     }
 
-    @Test func `an error that does not pass rejects the message`() async throws {
+    @Test func `a permanent error rejects the message`() async throws {
         try await Fixture.run { fixture in
             let producer = try await fixture.producer()
             _ = await producer.send([.numbered(0, partition: 0)])
@@ -155,7 +155,7 @@ struct SendingTests {
         }
     }
 
-    @Test func `a broker that is away is waited for`() async throws {
+    @Test func `sending waits for an unavailable broker`() async throws {
         try await Fixture.run { fixture in
             let producer = try await fixture.producer(settings: ["reconnect.backoff.max.ms": "200"])
             _ = await producer.send([.numbered(0, partition: 0)])
@@ -166,7 +166,7 @@ struct SendingTests {
         }
     }
 
-    @Test func `a broker that stays away fails the batch, to be sent again`() async throws {
+    @Test func `a broker that stays unavailable fails the batch with a retriable error`() async throws {
         try await Fixture.run { fixture in
             let producer = try await fixture.producer(
                 timeout: .milliseconds(500),

@@ -6,14 +6,14 @@ import Testing
 
 @testable import DionysusKafka
 
-/// What keeps a member of a group from reading although the broker is there, and what it says.
+/// Problems that prevent a member from reading although the broker is reachable.
 @Suite("What a member of a group is told", .timeLimit(.minutes(10)))
 struct StandingTests {
     private func wait(_ consumer: any MessageConsumer, until isSo: (DionysusError?) -> Bool) async throws {
         while !isSo(consumer.outage) { _ = try await consumer.next(maxMessages: 10, timeout: .milliseconds(100)) }
     }
 
-    @Test func `members that assign partitions otherwise are told of, with the remedy`() async throws {
+    @Test func `members with another assignment strategy are reported, with the remedy`() async throws {
         try await FakeFixture.run { fixture in
             fixture.kafka.change { script in
                 script.createTopic("t", partitions: 1)
@@ -33,7 +33,7 @@ struct StandingTests {
         }
     }
 
-    @Test func `a member can be in a group with Karafka's and read, if it is set so`() async throws {
+    @Test func `a member can share a group with Karafka's, if configured`() async throws {
         try await FakeFixture.run { fixture in
             fixture.kafka.change { script in
                 script.createTopic("t", partitions: 2)
@@ -47,7 +47,7 @@ struct StandingTests {
         }
     }
 
-    @Test func `a static member says its name`() async throws {
+    @Test func `a static member sends its name`() async throws {
         try await FakeFixture.run { fixture in
             fixture.kafka.change { $0.createTopic("t", partitions: 1) }
             let member = try await fixture.member(settings: ["group.instance.id": "bookings-0"])
@@ -56,7 +56,7 @@ struct StandingTests {
         }
     }
 
-    @Test func `a topic that isn't there yet is told of, and read once it is`() async throws {
+    @Test func `a missing topic is reported, and read once it exists`() async throws {
         try await FakeFixture.run { fixture in
             let settings = ["topic.metadata.refresh.interval.ms": "500"]
             let member = try await fixture.member(topics: ["t"], settings: settings)
@@ -73,7 +73,7 @@ struct StandingTests {
         }
     }
 
-    @Test func `commits that fail are one warning when that begins and one line when it ends`() {
+    @Test func `failing commits are one warning at the start and one line at the end`() {
         let lines = Collected<(level: Logger.Level, text: String)>()
         let log = CommitLog(logger: Logger(label: "test") { _ in CollectingLogHandler(lines: lines) })
         log.succeeded()
@@ -87,7 +87,7 @@ struct StandingTests {
     }
 
     @Test(arguments: [false, true])
-    func `a coordinator that takes no commits is one warning while they fail, and one line when they are taken again`(
+    func `a coordinator that rejects commits is one warning while they fail, and one line when they succeed again`(
         _ isCut: Bool
     ) async throws {
         let lines = Collected<(level: Logger.Level, text: String)>()
@@ -111,21 +111,21 @@ struct StandingTests {
             func committed() -> Int64 { fixture.kafka.change { $0.committed["t"]?[3] } ?? 0 }
             try await commitUntil { committed() > 0 }
             for round in 1...2 {
-                // It hangs up, or is the coordinator no longer.
+                // It closes the connection, or is no longer the coordinator.
                 fixture.kafka.change { script in
                     if isCut { script.cutsAt = [.offsetCommit] } else { script.errors = [.offsetCommit: 16] }
                 }
                 let asked = fixture.kafka.count(.offsetCommit)
                 try await commitUntil {
                     fixture.kafka.count(.offsetCommit) > asked + 20
-                        && told("does not take the group's offsets") == round
+                        && told("does not accept the group's offsets") == round
                 }
                 fixture.kafka.change { script in
                     script.cutsAt = []
                     script.errors = [:]
                 }
                 let last = offset
-                try await commitUntil { committed() > last && told("takes the group's offsets again") == round }
+                try await commitUntil { committed() > last && told("accepts the group's offsets again") == round }
             }
             let ofCommits = lines.all.filter { $0.level > .info && $0.text.contains("the group's offsets") }
             #expect(ofCommits.map(\.level) == [.warning, .notice, .warning, .notice], "\(ofCommits.map(\.text))")
@@ -134,7 +134,7 @@ struct StandingTests {
         }
     }
 
-    @Test func `that too few replicas are in sync is named`() async throws {
+    @Test func `too few in-sync replicas are named`() async throws {
         try await FakeFixture.run { fixture in
             fixture.kafka.change { script in
                 script.createTopic("t", partitions: 1)
@@ -151,7 +151,7 @@ struct StandingTests {
         }
     }
 
-    @Test func `an idle producer knows that the broker is away, and that it is back`() async throws {
+    @Test func `an idle producer notices the loss and the return of the broker`() async throws {
         try await FakeFixture.run(settings: ["reconnect.backoff.max.ms": "300"]) { fixture in
             fixture.kafka.change { $0.createTopic("t", partitions: 1) }
             let producer = try await fixture.producer()

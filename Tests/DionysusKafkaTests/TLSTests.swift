@@ -4,10 +4,10 @@ import FakeKafka
 import TestSupport
 import Testing
 
-/// A broker behind TLS, which shows itself by a certificate and may ask for one.
+/// A broker behind TLS, which presents a certificate and may require one.
 @Suite("A broker that is reached by TLS", .timeLimit(.minutes(10)))
 struct TLSTests {
-    /// Runs a test with a broker that says that it is to be found at a host, by TLS.
+    /// Runs a test with a broker that advertises a host, over TLS.
     private static func run(
         demandsCertificates: Bool = false,
         advertising host: String = "localhost",
@@ -56,20 +56,20 @@ struct TLSTests {
         while kafka.change({ $0.committed["t"]?[1] }) != 10 { await Task.yield() }
     }
 
-    @Test func `messages go and come`() async throws {
+    @Test func `messages are sent and read`() async throws {
         try await Self.run { kafka, proxy in
             try await Self.with(proxy) { try await Self.expectTraffic($0, kafka) }
         }
     }
 
-    @Test func `messages go and come with the client's certificate`() async throws {
+    @Test func `messages are sent and read with a client certificate`() async throws {
         try await Self.run(demandsCertificates: true) { kafka, proxy in
             let own = ["ssl.certificate.location": proxy.client.file, "ssl.key.location": proxy.client.key]
             try await Self.with(proxy, own) { try await Self.expectTraffic($0, kafka) }
         }
     }
 
-    @Test func `SASL is spoken within`() async throws {
+    @Test func `SASL works over TLS`() async throws {
         try await Self.run { kafka, proxy in
             kafka.change { $0.credentials = ("bookings", "se-cret") }
             let credentials = [
@@ -80,14 +80,14 @@ struct TLSTests {
         }
     }
 
-    /// It is found by the one name, and then says another one of itself.
-    @Test func `a host that the broker gives and that isn't in its certificate is told`() async throws {
+    /// It is reached by one name, and then advertises another one.
+    @Test func `an advertised host that isn't in the certificate is reported`() async throws {
         try await Self.run(advertising: "127.0.0.1") { kafka, proxy in
             try await Self.with(proxy) { broker in
                 func check(_ error: DionysusError?) {
                     #expect(error?.code == .accessDenied, "\(error as Any)")
                     #expect(error?.description.contains("127.0.0.1") == true, "\(error as Any)")
-                    #expect(error?.description.contains("a host that stands in its certificate") == true)
+                    #expect(error?.description.contains("a host in its certificate") == true)
                 }
                 let options = ProducerOptions(clientID: "test", messageTimeout: .seconds(5))
                 let producer = try await broker.makeProducer(options)
@@ -104,7 +104,7 @@ struct TLSTests {
                 }
                 check(consumer.outage)
             }
-            // Where hosts aren't compared, it is let pass.
+            // Without host name verification it is accepted.
             let anyHost = ["ssl.endpoint.identification.algorithm": "none"]
             try await Self.with(proxy, anyHost) { try await Self.expectTraffic($0, kafka) }
         }

@@ -4,7 +4,7 @@ import Testing
 
 @Suite("Topics on Kafka")
 struct TopicTests {
-    @Test func `topics are created where the broker lets them, and described`() async throws {
+    @Test func `topics are created if the broker supports it, and described`() async throws {
         try await Fixture.run { fixture in
             try fixture.cluster.createTopic("there", partitions: 7)
             try await fixture.broker.createTopics([TopicSpecification(name: "new"), TopicSpecification(name: "there")])
@@ -20,17 +20,16 @@ struct TopicTests {
         }
     }
 
-    @Test func `what a cluster doesn't tell of a topic is unknown`() async throws {
+    @Test func `topic properties that a cluster doesn't report are unknown`() async throws {
         try await Fixture.run { fixture in
             try fixture.cluster.createTopic("there", partitions: 2)
             let configurations = try await fixture.broker.configurations(of: ["there", "absent"])
-            // The mock cluster takes no administrative requests.
+            // The mock cluster supports no administrative requests.
             #expect(configurations == ["there": TopicConfiguration(replicationFactor: 1, settings: nil)])
         }
     }
 
-    @Test func `a time after which there is no message is the next offset, and is where a member starts`() async throws
-    {
+    @Test func `a time without later messages gives the next offset, where a member starts`() async throws {
         try await Fixture.run { fixture in
             let producer = try await fixture.producer()
             _ = await producer.send((0..<5).map { .numbered($0, partition: 1) })
@@ -46,7 +45,7 @@ struct TopicTests {
         }
     }
 
-    @Test func `the bounds of partitions are told, and absent ones left out`() async throws {
+    @Test func `the bounds of partitions are returned, without missing partitions`() async throws {
         try await Fixture.run { fixture in
             let producer = try await fixture.producer()
             _ = await producer.send((0..<5).map { .numbered($0, partition: 1) })

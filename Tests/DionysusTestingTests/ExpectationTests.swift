@@ -6,16 +6,16 @@ import Testing
 
 @testable import Rentals
 
-/// What tests can expect with the kit.
+/// The expectations of the test kit.
 @Suite(.timeLimit(.minutes(5))) struct ExpectationTests {
     @Test(arguments: ThrowAwayDatabase.available)
-    func `a change publishes what it is to publish`(_ database: ThrowAwayDatabase) async throws {
+    func `a change publishes the expected events`(_ database: ThrowAwayDatabase) async throws {
         try await withRentals(database) { test in
             try await test.source.write {
                 try $0.insert(Account.sample())
                 try $0.insert(Rental.sample())
             }
-            // What was written before doesn't count.
+            // Earlier writes don't count.
             try await test.expectPublished(["rental_updated"], in: "v3_rentals") {
                 try $0.update(Account.sample(checkIn: 16))
             }
@@ -44,7 +44,7 @@ import Testing
         }
     }
 
-    @Test func `a change that changes nothing is found out`() async throws {
+    @Test func `a change without effect is detected`() async throws {
         try await withRentals(.sqlite) { test in
             await #expect {
                 try await test.expectPublishable(Account.sample(), in: "v3_accounts") { _ in }
@@ -55,7 +55,7 @@ import Testing
     }
 
     @Test(arguments: ThrowAwayDatabase.available)
-    func `a payload is what the golden file holds`(_ database: ThrowAwayDatabase) async throws {
+    func `a payload equals the golden file`(_ database: ThrowAwayDatabase) async throws {
         try await withRentals(database) { test in
             try await test.source.write {
                 try $0.insert(Account.sample())
@@ -66,14 +66,14 @@ import Testing
             try GoldenFile("rental").expect(payload)
             try GoldenFile("rental").expect(payload, ignoring: ["created_at", "updated_at"])
 
-            // What the file holds can be delivered, too.
+            // The file's content can be delivered, too.
             let golden = try GoldenFile("rental").read()
             try await test.deliver(TestMessage("rental_updated", of: "Rental", in: "v3_rentals", golden))
             #expect(try await test.replica.rows("rentals").count == 1)
         }
     }
 
-    @Test func `a payload that differs from the golden file is told with the first difference`() throws {
+    @Test func `a payload that differs from the golden file is reported with the first difference`() throws {
         let directory = NSTemporaryDirectory() + "/golden-\(UUID().uuidString)"
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(atPath: directory) }

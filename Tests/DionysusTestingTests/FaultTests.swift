@@ -4,7 +4,7 @@ import Testing
 
 @testable import Rentals
 
-/// Faults that tests ask for.
+/// Injected faults.
 @Suite(.timeLimit(.minutes(5))) struct FaultTests {
     @Test(arguments: ThrowAwayDatabase.available)
     func `messages that the broker refuses are sent again`(_ database: ThrowAwayDatabase) async throws {
@@ -17,7 +17,7 @@ import Testing
     }
 
     @Test(arguments: ThrowAwayDatabase.available)
-    func `a message that the broker refuses for good is a failure`(_ database: ThrowAwayDatabase) async throws {
+    func `a message that the broker always refuses is a failure`(_ database: ThrowAwayDatabase) async throws {
         try await withRentals(database) { test in
             test.broker.refuse { message in
                 message.key == Array("Account:1".utf8) ? DionysusError(.messageRejected, "not this one") : nil
@@ -33,7 +33,7 @@ import Testing
     }
 
     @Test(arguments: ThrowAwayDatabase.available)
-    func `transactions that fail are tried again, on both sides`(_ database: ThrowAwayDatabase) async throws {
+    func `failed transactions are retried, on both sides`(_ database: ThrowAwayDatabase) async throws {
         try await withRentals(database) { test in
             try await test.source.write { try $0.insert(Account.sample()) }
             try await test.settle()
@@ -48,13 +48,13 @@ import Testing
     }
 
     @Test(arguments: ThrowAwayDatabase.available)
-    func `an outage is waited for until it ends`(_ database: ThrowAwayDatabase) async throws {
+    func `both sides wait until an outage ends`(_ database: ThrowAwayDatabase) async throws {
         try await withRentals(database) { test in
             try await test.source.write { try $0.insert(Account.sample()) }
             test.replica.isAway = true
             test.broker.isAway = true
             async let settled: Void = test.settle()
-            // The test itself still reaches the database.
+            // The test itself still has access to the database.
             #expect(try await test.replica.rows("accounts").isEmpty)
             test.broker.isAway = false
             test.replica.isAway = false

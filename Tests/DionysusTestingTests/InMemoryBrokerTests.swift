@@ -3,10 +3,10 @@ import DionysusConformance
 import DionysusTesting
 import Testing
 
-/// The log in memory.
+/// The in-memory log.
 @Suite struct InMemoryBrokerTests {
     @Test(arguments: BrokerConformance.checks)
-    func `The log in memory does what every broker does`(_ check: BrokerConformance.Check) async throws {
+    func `The in-memory broker conforms`(_ check: BrokerConformance.Check) async throws {
         let broker = InMemoryBroker()
         let harness = BrokerHarness(
             makeBroker: { broker.client() },
@@ -19,7 +19,7 @@ import Testing
         try await check.run(on: harness)
     }
 
-    @Test func `a broker that is away refuses everything, and has kept what it had`() async throws {
+    @Test func `an unavailable broker refuses everything, and keeps its messages`() async throws {
         let broker = InMemoryBroker()
         let producer = try await broker.makeProducer(ProducerOptions(clientID: "test"))
         let consumer = try await broker.makeConsumer(
@@ -37,7 +37,7 @@ import Testing
         #expect(broker.messages(in: "topic").map(\.value) == [Array("one".utf8), Array("three".utf8)])
     }
 
-    @Test func `messages are refused by number and by rule, and the others go on`() async throws {
+    @Test func `messages are refused by number and by rule, and the others are sent`() async throws {
         let broker = InMemoryBroker()
         let producer = try await broker.makeProducer(ProducerOptions(clientID: "test"))
         broker.refuse(2)

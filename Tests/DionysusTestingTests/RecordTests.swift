@@ -7,8 +7,7 @@ import Testing
 /// Records that tests write and read.
 @Suite(.timeLimit(.minutes(5))) struct RecordTests {
     @Test(arguments: ThrowAwayDatabase.available)
-    func `records come back as they were written, whatever their types are`(_ database: ThrowAwayDatabase) async throws
-    {
+    func `records of all types survive a round trip`(_ database: ThrowAwayDatabase) async throws {
         try await ReplicationTest(
             producer: EverythingSync(),
             on: database,
@@ -47,7 +46,7 @@ import Testing
         }
     }
 
-    @Test func `a column that is missing is told`() async throws {
+    @Test func `a missing column is reported`() async throws {
         try await ReplicationTest(
             producer: EverythingSync(),
             source: {

@@ -9,7 +9,7 @@ import Testing
 /// Both sides of the example application in the test kit.
 @Suite(.timeLimit(.minutes(5))) struct ReplicationTestTests {
     @Test(arguments: ThrowAwayDatabase.available)
-    func `a record that is written arrives`(_ database: ThrowAwayDatabase) async throws {
+    func `a written record arrives`(_ database: ThrowAwayDatabase) async throws {
         try await withRentals(database) { test in
             try await test.source.write {
                 try $0.insert(Account.sample())
@@ -27,8 +27,7 @@ import Testing
     }
 
     @Test(arguments: ThrowAwayDatabase.available)
-    func `parts, observed attributes and deletions settle, again and again`(_ database: ThrowAwayDatabase) async throws
-    {
+    func `parts, observed attributes and deletions settle, repeatedly`(_ database: ThrowAwayDatabase) async throws {
         try await withRentals(database) { test in
             try await test.source.write {
                 try $0.insert(Account.sample())
@@ -50,7 +49,7 @@ import Testing
     }
 
     @Test(arguments: ThrowAwayDatabase.available)
-    func `tests at the same time have nothing in common`(_ database: ThrowAwayDatabase) async throws {
+    func `concurrent tests share nothing`(_ database: ThrowAwayDatabase) async throws {
         try await withThrowingTaskGroup(of: Int.self) { group in
             for number in 1...3 {
                 group.addTask {
@@ -71,7 +70,7 @@ import Testing
     }
 
     @Test(arguments: ThrowAwayDatabase.available)
-    func `more tests than a server has room for wait for their turn, and a test within a test doesn't`(
+    func `tests beyond the server's capacity wait for their turn, and nested tests don't`(
         _ database: ThrowAwayDatabase
     ) async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
@@ -93,7 +92,7 @@ import Testing
     }
 
     @Test(arguments: ThrowAwayDatabase.available)
-    func `records that can't be published are told`(_ database: ThrowAwayDatabase) async throws {
+    func `records that can't be published are reported`(_ database: ThrowAwayDatabase) async throws {
         try await withRentals(database, producer: FailingSync()) { test in
             try await test.source.write { try $0.insert(Account.sample()) }
             await #expect {
@@ -108,7 +107,7 @@ import Testing
     }
 
     @Test(arguments: ThrowAwayDatabase.available)
-    func `messages that can't be applied are told`(_ database: ThrowAwayDatabase) async throws {
+    func `messages that can't be applied are reported`(_ database: ThrowAwayDatabase) async throws {
         try await withRentals(database) { test in
             try await test.deliver(
                 TestMessage(
@@ -164,7 +163,7 @@ import Testing
         }
     }
 
-    @Test func `settings change how both sides work`() async throws {
+    @Test func `settings affect both sides`() async throws {
         var settings = ReplicationSettings()
         settings.producer.timeFractionDigits = 3
         settings.producer.topicPrefix = "east_"
@@ -184,7 +183,7 @@ import Testing
         }
     }
 
-    @Test func `tables that are missing are told`() async throws {
+    @Test func `missing tables are reported`() async throws {
         await #expect {
             try await ReplicationTest(BookingSync(), RentalMirror(), source: { _ in }, replica: { _ in }) { _ in
                 Issue.record("the body has run")
@@ -202,7 +201,7 @@ import Testing
     }
 
     @Test(arguments: ThrowAwayDatabase.available)
-    func `a record that isn't there can't be changed or deleted`(_ database: ThrowAwayDatabase) async throws {
+    func `a missing record can't be changed or deleted`(_ database: ThrowAwayDatabase) async throws {
         try await withRentals(database) { test in
             for write in [
                 { try $0.update(Account.sample()) }, { try $0.delete(Account.sample()) },
@@ -217,7 +216,7 @@ import Testing
     }
 }
 
-/// Publishes accounts by a serializer that always fails.
+/// Publishes accounts with a serializer that always fails.
 private struct FailingSync: Producer {
     struct Serializer: ModelSerializer {
         var fields: Fields<Account> {

@@ -2,7 +2,7 @@ import Dionysus
 import Testing
 
 struct DatabaseValueConversionTests {
-    @Test func `texts are equal when their bytes are, however a letter is composed`() {
+    @Test func `text is compared by its bytes, however a letter is composed`() {
         let (composed, combined) = ("caf\u{e9}", "cafe\u{301}")
         #expect(composed == combined)
         #expect(DatabaseValue.text(composed) != .text(combined))
@@ -28,7 +28,7 @@ struct DatabaseValueConversionTests {
         (.null, .uuid, .null),
         (.bytes([1]), .bytes, .bytes([1])),
     ])
-    func `A value is turned into another type's`(
+    func `A value is converted to another type`(
         _ value: DatabaseValue,
         _ type: DatabaseType,
         _ expected: DatabaseValue
@@ -41,7 +41,7 @@ struct DatabaseValueConversionTests {
         (.text("secret-4711"), .integer), (.text("secret-4711"), .uuid), (.text("secret-4711"), .timestamp),
         (.integer(1 << 53 + 1), .double), (.text("secret-4711"), .bytes), (.double(.nan), .decimal),
     ])
-    func `What does not fit is an error that does not show the value`(_ value: DatabaseValue, _ type: DatabaseType) {
+    func `A value that does not fit is an error that does not show it`(_ value: DatabaseValue, _ type: DatabaseType) {
         let error = #expect(throws: DionysusError.self) { try value.converted(to: type) }
         #expect(error?.code == .typeMismatch)
         #expect(error.map { "\($0)".contains("4711") } == false)

@@ -1,8 +1,8 @@
 import Dionysus
 
-/// Decimal numbers of any length, digit by digit, to compare ``ExactDecimal`` with.
+/// Decimal numbers of any length, computed digit by digit, as a reference for ``ExactDecimal``.
 struct DecimalOracle {
-    /// The magnitude's digits, the first first, without zeros before them.
+    /// The magnitude's digits, most significant first, without leading zeros.
     private var digits: [Int]
     private var isNegative: Bool
     private(set) var scale: Int
@@ -71,7 +71,7 @@ struct DecimalOracle {
         return difference.isNegative
     }
 
-    /// The nearest number of 38 digits, as text; nil where there is none.
+    /// The nearest number with 38 digits, as text; nil if there is none.
     var nearest: String? {
         let excess = max(digits.count - 38, scale - 16_383, 0)
         guard excess <= scale else { return nil }
@@ -80,7 +80,7 @@ struct DecimalOracle {
             let kept = Array(digits.dropLast(excess))
             let first = excess <= digits.count ? digits[digits.count - excess] : 0
             number = DecimalOracle(first >= 5 ? Self.sum(kept, [1], sign: 1) : kept, isNegative, scale - excess)
-            // The carry may have made one digit more.
+            // The carry may have added a digit.
             if number.digits.count > 38 { return number.nearest }
         }
         let text = number.digits.map(String.init).joined()

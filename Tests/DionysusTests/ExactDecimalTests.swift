@@ -3,7 +3,7 @@ import Foundation
 import Testing
 
 @Suite struct ExactDecimalTests {
-    @Test("a number keeps its scale, and is equal to others of the same value")
+    @Test("a number keeps its scale, and equals others of the same value")
     func scale() throws {
         let price = try #require(ExactDecimal("150.00"))
         #expect(price.description == "150.00")
@@ -11,7 +11,7 @@ import Testing
         #expect(price.hashValue == ExactDecimal("150.0")?.hashValue)
     }
 
-    @Test("an exponent that no number of 38 digits has is no number", arguments: [Int.min, -77, 77, Int.max])
+    @Test("a number whose exponent needs more than 38 digits is rejected", arguments: [Int.min, -77, 77, Int.max])
     func exponents(_ exponent: Int) {
         #expect(ExactDecimal("1e\(exponent)") == nil)
     }
@@ -40,7 +40,7 @@ import Testing
     }
 
     @Test(
-        "the shortest form of a binary number is meant",
+        "a binary number becomes the shortest decimal number",
         arguments: [(123.45, "123.45"), (0.1, "0.1"), (1e20, "100000000000000000000"), (-2.5, "-2.5")]
     )
     func binary(_ value: Double, _ text: String) {
@@ -48,7 +48,7 @@ import Testing
     }
 
     @Test(
-        "what is no number, or has more than 38 digits, is none",
+        "text that isn't a number, or has more than 38 digits, is rejected",
         arguments: ["", "-", "1.2.3", "NaN", "1e999", String(repeating: "9", count: 40)]
     )
     func others(_ text: String) {
@@ -72,7 +72,7 @@ import Testing
         return number == ExactDecimal(nearest) && number.isNumber
     }
 
-    @Test("sums, differences and order are those of exact numbers, at all limits and however far the scales are apart")
+    @Test("sums, differences and order are exact, at all limits and for all scales")
     func limits() {
         var random = SeededNumbers(seed: 7)
         for left in Self.edges {
@@ -88,7 +88,7 @@ import Testing
         }
     }
 
-    @Test("products are those of exact numbers, rounded to 38 digits")
+    @Test("products are exact, rounded to 38 digits")
     func products() {
         var random = SeededNumbers(seed: 8)
         for _ in 0..<500 {
@@ -106,7 +106,7 @@ import Testing
         return ExactDecimal(unscaled: digits, scale: Int.random(in: 0...50, using: &random))
     }
 
-    @Test("numbers whose scales are far apart are added and compared rightly")
+    @Test("numbers with very different scales are added and compared correctly")
     func farApart() throws {
         let large = try #require(ExactDecimal("1e30"))
         let small = try #require(ExactDecimal("0.0000000001"))
@@ -121,7 +121,7 @@ import Testing
         #expect(-price < tiny)
     }
 
-    @Test("what 38 digits can't hold is no number, which equals itself and is greater than all others")
+    @Test("a result with more than 38 digits is not a number, which equals itself and is greater than all others")
     func overflow() {
         let most = ExactDecimal(unscaled: 99_999_999_999_999_999_999_999_999_999_999_999_999, scale: 0)
         let overflows = [
@@ -163,7 +163,7 @@ import Testing
         #expect(ExactDecimal(unscaled: 12, scale: -2) == 1_200)
     }
 
-    @Test("rounding takes any scale", arguments: [Int.min, -1, 0, 2, 38, 39, 16_383, 16_384, Int.max])
+    @Test("rounding accepts any scale", arguments: [Int.min, -1, 0, 2, 38, 39, 16_383, 16_384, Int.max])
     func anyScale(_ scale: Int) throws {
         for number in Self.edges {
             let rounded = number.rounded(toScale: scale)
@@ -172,7 +172,7 @@ import Testing
         }
     }
 
-    @Test("every number is read back from what it is written as")
+    @Test("every number is parsed from its own text")
     func roundTrips() throws {
         for number in Self.edges {
             let copy = try #require(ExactDecimal(number.description))
@@ -180,7 +180,10 @@ import Testing
         }
     }
 
-    @Test("a double that no 38 digits hold is none", arguments: [Double.infinity, .nan, 1e39, 1e-300, -.infinity])
+    @Test(
+        "a double that needs more than 38 digits is rejected",
+        arguments: [Double.infinity, .nan, 1e39, 1e-300, -.infinity]
+    )
     func doubles(_ value: Double) {
         #expect(ExactDecimal(value) == nil)
     }

@@ -1,4 +1,4 @@
-/// What ActiveSupport 6.1 makes of names; its rules are frozen, so later versions make the same of them.
+/// ActiveSupport 6.1's inflections of names; its rules are frozen, so later versions give the same.
 enum InflectionTable {
     /// A word, its plural, the singular of that, the singular of the word, and the plural of the plural.
     static let words = """
@@ -397,7 +397,7 @@ enum InflectionTable {
         crm_axis crm_axis crm_axi crm_axi crm_axis
         """
 
-    /// A name, its snake case, the plural of that, and the camel case of the snake case; `-` where there are modules.
+    /// A name, its snake case, the plural of that, and the camel case of the snake case; `-` if there are modules.
     static let names = """
         Rental rental rentals Rental
         BookingsFee bookings_fee bookings_fees BookingsFee

@@ -9,7 +9,7 @@ import Testing
     private static let words = lines(InflectionTable.words, 5)
     private static let names = lines(InflectionTable.names, 4)
 
-    @Test func `words have the plurals and singulars that ActiveSupport gives them`() {
+    @Test func `words have ActiveSupport's plurals and singulars`() {
         #expect(Self.words.count > 350)
         for line in Self.words {
             #expect(Inflection().plural(of: line[0]) == line[1])
@@ -19,13 +19,13 @@ import Testing
         }
     }
 
-    @Test func `the singular of a plural is the word, wherever ActiveSupport finds it back`() {
+    @Test func `the singular of a plural is the word, if it is in ActiveSupport`() {
         let found = Self.words.filter { $0[0] == $0[2] }
         #expect(found.count > 300)
         for line in found { #expect(Inflection().singular(of: Inflection().plural(of: line[0])) == line[0]) }
     }
 
-    @Test func `names of models become the names that Rails gives their tables and events`() {
+    @Test func `models have Rails' names for tables and events`() {
         #expect(Self.names.count > 25)
         for line in Self.names {
             #expect(Inflection.underscored(line[0]) == line[1])
@@ -34,7 +34,7 @@ import Testing
         }
     }
 
-    @Test func `a registered plural leads back to its singular`() {
+    @Test func `a registered plural has its singular`() {
         #expect(Inflection(irregulars: ["datum": "data"]).singular(of: "raw_data") == "raw_datum")
         let inflection = Inflection(irregulars: ["cactus": "cacti", "cow": "kine", "fish": "fishes"])
         #expect(inflection.plural(of: "green_cactus") == "green_cacti")
@@ -43,7 +43,7 @@ import Testing
         #expect(inflection.plural(of: "kine") == "kine")
     }
 
-    @Test func `words can be registered that have no plural`() {
+    @Test func `words without a plural can be registered`() {
         var inflection = Inflection()
         inflection.uncountables = ["staff"]
         #expect(inflection.plural(of: "staff") == "staff")
@@ -52,7 +52,7 @@ import Testing
         #expect(inflection.plural(of: "sheep") == "sheep")
     }
 
-    @Test func `endings can be registered, of which the last is the strongest`() {
+    @Test func `endings can be registered, and the last takes precedence`() {
         var inflection = Inflection()
         inflection.plurals = [.init("um", "um"), .init("rum", "ra")]
         inflection.singulars = [.init("ra", "rum")]

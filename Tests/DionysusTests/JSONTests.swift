@@ -9,7 +9,7 @@ import Testing
         #expect(try JSON(parsing: Array(text.utf8)).text == text)
     }
 
-    @Test("strings come back as they were, whatever they hold")
+    @Test("strings with any content survive a round trip")
     func strings() throws {
         var random = SystemRandomNumberGenerator()
         for _ in 0..<2_000 {
@@ -25,14 +25,14 @@ import Testing
         }
     }
 
-    @Test("escapes are read, surrogate pairs among them")
+    @Test("escapes are parsed, including surrogate pairs")
     func escapes() throws {
         let parsed = try JSON(parsing: Array(#""\u0026 \u003c \ud83d\ude00 \n\t\"\\\/""#.utf8))
         #expect(parsed == .string("& < 😀 \n\t\"\\/"))
     }
 
     @Test(
-        "what is no JSON is refused with its position",
+        "invalid JSON is refused with its position",
         arguments: [
             "", " ", "{", "[1,", "[1,]", "{\"a\"}", "{\"a\":}", "{a:1}", "01", "1.", "-", "1e", "tru", "\"\u{1}\"",
             "\"\\x\"", "\"\\ud800\"", "\"abc", "1 2", "[1]]", "nul", "+1", ".5", "'a'",
@@ -46,7 +46,7 @@ import Testing
         }
     }
 
-    @Test("nesting deeper than the limit is refused, and not a crash")
+    @Test("nesting beyond the limit is refused instead of crashing")
     func nesting() throws {
         let deep = Array(repeating: UInt8(ascii: "["), count: 100_000)
         #expect(throws: DionysusError.self) { try JSON(parsing: deep) }
@@ -59,7 +59,7 @@ import Testing
         #expect(throws: DionysusError.self) { try JSON(parsing: [0x22, 0xff, 0xfe, 0x22]) }
     }
 
-    @Test("of damaged documents none is read that Foundation refuses, and what is read can be written")
+    @Test("no damaged document is accepted that Foundation refuses, and accepted ones can be written")
     func damaged() throws {
         let document = Array(
             #"{"message":[{"event":"a_created","data":[{"id":1,"x":"y\n\u00e9","t":[1.5,true]}]}]}"#.utf8

@@ -1,16 +1,16 @@
 import Foundation
 import Testing
 
-/// The folders of a target are layers: code uses only folders that stand before its own in `docs/architecture.md`.
+/// The folders of a target are layers: code uses only folders that precede its own in `docs/architecture.md`.
 struct LayerTests {
     private static let root = URL(filePath: #filePath).appending(path: "../../..").standardized
     private static let page = "docs/architecture.md"
 
-    /// What the page says.
+    /// The page's content.
     struct Plan {
-        /// The folders of each target, the lowest first; the target's own directory is a dot.
+        /// The folders of each target, lowest first; a dot is the target's own directory.
         var orders: [String: [String]] = [:]
-        /// Arrows that are allowed against the order: `Target: From → To`.
+        /// Permitted exceptions: `Target: From → To`.
         var exceptions: Set<String> = []
 
         init(_ page: String) {
@@ -50,7 +50,7 @@ struct LayerTests {
     }
 }
 
-/// The types that a target's files declare, and those of other folders that they use.
+/// The types that a target's files declare, and the types of other folders that they use.
 private struct Sources {
     struct Use {
         var file: String
@@ -83,13 +83,13 @@ private struct Sources {
     }
 }
 
-/// The words of a Swift file that may name types, without comments and string literals.
+/// The words in a Swift file that may name types, without comments and string literals.
 private struct Words {
-    /// The types that are declared outside of all others, and seen in other files.
+    /// The top-level types that are visible in other files.
     private(set) var declared: Set<String> = []
-    /// The types that are declared within others, or for this file alone.
+    /// The nested types and those private to the file.
     private(set) var nested: Set<String> = []
-    /// The words with a capital letter that follow no dot.
+    /// The capitalized words that don't follow a dot.
     private(set) var used: Set<String> = []
 
     private static let kinds: Set<String> = ["struct", "class", "enum", "actor", "protocol", "typealias"]
@@ -117,7 +117,9 @@ private struct Words {
                     if isOpen { declared.insert(word) } else { nested.insert(word) }
                 }
                 line.append(word)
-                if (65...90).contains(character), start == 0 || text[start - 1] != UInt8(ascii: ".") { used.insert(word) }
+                if (65...90).contains(character), start == 0 || text[start - 1] != UInt8(ascii: ".") {
+                    used.insert(word)
+                }
             } else {
                 if character == UInt8(ascii: " "), line.isEmpty { isIndented = true }
                 index += 1
@@ -125,7 +127,7 @@ private struct Words {
         }
     }
 
-    /// The position after a string literal. What is interpolated counts as part of it.
+    /// The position after a string literal, whose interpolations count as part of it.
     private static func endOfLiteral(_ text: [UInt8], _ start: Int) -> Int {
         let quote = UInt8(ascii: "\"")
         let isLong = start + 2 < text.count && text[start + 1] == quote && text[start + 2] == quote

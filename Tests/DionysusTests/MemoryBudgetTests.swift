@@ -75,7 +75,7 @@ struct MemoryBudgetTests {
         let most = try await budget.reserve(90)
         let cancelled = Task { try await budget.reserve(20) }
         while budget.waiting == 0 { await Task.yield() }
-        // It would fit, but comes after one that doesn't.
+        // It would fit, but follows one that doesn't.
         let next = Task { try await budget.reserve(10) }
         while budget.waiting == 1 { await Task.yield() }
         cancelled.cancel()

@@ -29,14 +29,14 @@ import Testing
         #expect(Inflection(irregulars: ["cactus": "cacti"]).plural(of: "green_cactus") == "green_cacti")
     }
 
-    @Test("event names are read back, and others are none")
+    @Test("event names are parsed, and other names are rejected")
     func events() {
         #expect(EventName("bookings_fee_destroyed") == EventName("bookings_fee", .destroyed))
         #expect(EventName("rental_exploded") == nil)
         #expect(EventName("created") == nil)
     }
 
-    @Test("keys find the partitions that Ruby's and Java's clients choose")
+    @Test("keys map to the same partitions as in Ruby's and Java's clients")
     func partitions() {
         #expect(Partitioner.crc32.partition(of: Array("1".utf8), partitions: 4) == 3)
         // From the Java client's own test of its hash.

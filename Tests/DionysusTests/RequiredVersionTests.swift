@@ -4,7 +4,7 @@ import Testing
 
 /// Versions of other systems that are too old.
 @Suite struct RequiredVersionTests {
-    @Test("a version that is too old is an error that names both; the oldest one and later ones are none")
+    @Test("a version that is too old is an error that names both; the oldest one and later ones are accepted")
     func versions() throws {
         let error = #expect(throws: DionysusError.self) {
             try RequiredVersion.postgres.require([13, 14], place: " at db/app")
@@ -12,7 +12,7 @@ import Testing
         #expect(error?.code == .configuration)
         #expect(error?.isRetriable == false)
         #expect(
-            error?.message == "PostgreSQL at db/app has version 13.14, and Dionysus needs 14 or a later one"
+            error?.message == "PostgreSQL at db/app has version 13.14, but Dionysus needs 14 or later"
         )
         #expect(error?.advice == "upgrade PostgreSQL")
         try RequiredVersion.postgres.require([14, 0])
@@ -26,7 +26,7 @@ import Testing
     }
 
     @Test(
-        "the documented versions are those that are asked for",
+        "the documented versions are the required ones",
         arguments: [
             ("PostgreSQL (server)", RequiredVersion.postgres), ("SQLite", .sqlite), ("librdkafka", .librdkafka),
         ]

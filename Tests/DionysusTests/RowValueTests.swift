@@ -2,9 +2,9 @@ import Dionysus
 import Foundation
 import Testing
 
-/// From a row to the properties of a model, and from a record to what is published.
+/// Decoding rows as models, and encoding records for publishing.
 @Suite struct RowValueTests {
-    /// A value of any form, which is tried as a boolean first.
+    /// A value of any form, which tries to decode a boolean first.
     enum Anything: Codable, Equatable {
         case flag(Bool)
         case count(Int)
@@ -98,7 +98,7 @@ import Testing
     }
 
     @Test(
-        "a document is published as it is: a number is no boolean, and a boolean no number",
+        "a document is published unchanged: a number is not a boolean, and a boolean is not a number",
         arguments: [
             #"{"stock":1,"off":0}"#, #"{"is":true,"isnt":false}"#, "[0,1,true,false,null,[1],{}]",
             #"{"a":{"b":[1,{"c":0}]}}"#, "1", "0", "true", "-1", "1.5", #""1""#,
@@ -137,22 +137,22 @@ import Testing
         }
     }
 
-    @Test("an error names the column and what kind of value it holds, and doesn't show the value")
+    @Test("an error names the column and the kind of value, and doesn't show the value")
     func faults() {
         #expect(fault(.null, as: Int.self) == "column value is null")
         #expect(fault(.null, as: Color.self) == "column value is null")
         #expect(fault(.null, as: [Int].self) == "column value is null")
-        #expect(fault(.text("secret"), as: Int.self) == "column value holds text, which is no Int")
+        #expect(fault(.text("secret"), as: Int.self) == "column value holds text, not Int")
         #expect(
             fault(.text("secret"), as: Color.self) == "column value holds text, not what Color can be made of"
-                || fault(.text("secret"), as: Color.self) == "column value holds text, which is no Color"
+                || fault(.text("secret"), as: Color.self) == "column value holds text, not Color"
         )
         #expect(fault(.integer(300), as: Int8.self) == "column value holds a number that is out of the range of Int8")
         #expect(
             fault(.integer(-1), as: UInt64.self) == "column value holds a number that is out of the range of UInt64"
         )
         #expect(fault(.double(1e300), as: Float.self) == "column value holds a number, not a number that fits a Float")
-        #expect(fault(.bytes([1]), as: UUID.self) == "column value holds bytes, which is no UUID")
+        #expect(fault(.bytes([1]), as: UUID.self) == "column value holds bytes, not UUID")
         #expect(fault(.json(#"{"price":null}"#), as: Part.self) == "column value.price is null")
         #expect(
             fault(.json(#"{"price":"secret"}"#), as: Part.self) == "column value.price holds text, not a decimal number"
@@ -170,7 +170,7 @@ import Testing
     }
 
     @Test(
-        "a number that JSON can't express fails, and is named, wherever it stands",
+        "a number that JSON can't express fails at any depth, and its path is named",
         arguments: [Double.nan, .infinity, -.infinity]
     )
     func notFinite(_ number: Double) {
@@ -195,7 +195,7 @@ import Testing
         }
     }
 
-    @Test("a date too far away fails and is named")
+    @Test("a date out of range fails and is named")
     func farDates() {
         let error = #expect(throws: DionysusError.self) { try published(Date(timeIntervalSince1970: 1e20)) }
         #expect(error?.message.contains("the attribute value is a date that lies too far away") == true)
@@ -213,7 +213,7 @@ import Testing
         )
     }
 
-    @Test("lists are read from the database's own form, whatever the type of their elements")
+    @Test("lists of all element types are read from the database's own format")
     func lists() throws {
         #expect(try decode(.text("{red,NULL,green}"), as: [Color?].self) == [.red, nil, .green])
         #expect(try decode(.text("{2024-02-29}"), as: [CalendarDate].self) == [CalendarDate("2024-02-29")])
@@ -231,7 +231,7 @@ import Testing
         }
     }
 
-    @Test("whole numbers are read in every width, beyond 64 bits too")
+    @Test("integers of every width are read, also beyond 64 bits")
     func integers() throws {
         let largest = try #require(ExactDecimal("18446744073709551615"))
         #expect(try decode(.decimal(largest), as: UInt64.self) == .max)
@@ -265,7 +265,7 @@ import Testing
     }
 
     @Test(
-        "a day of the calendar is read, written and compared as one",
+        "a calendar date is parsed, formatted and compared",
         arguments: ["2024-02-29", "0001-01-01", "012024-12-31"]
     )
     func dates(_ text: String) throws {
@@ -277,14 +277,14 @@ import Testing
     }
 
     @Test(
-        "what is no day is none",
+        "text that isn't a date is rejected",
         arguments: ["2023-02-29", "2024-13-01", "2024-00-01", "2024-01-32", "2024-01-01T00:00:00Z", "infinity", ""]
     )
     func noDates(_ text: String) {
         #expect(CalendarDate(text) == nil)
     }
 
-    @Test("a document is the same after other coders have had it")
+    @Test("a document is unchanged by other coders")
     func otherCoders() throws {
         let document: JSON = [
             "a": [1, true, .null, "x", .number("1.5")], "b": .number("18446744073709551615"), "c": [:],
@@ -295,7 +295,7 @@ import Testing
 }
 
 extension JSON {
-    /// The same with the members of objects in one order.
+    /// The same with sorted object members.
     fileprivate var sorted: JSON {
         switch self {
         case .array(let elements): .array(elements.map(\.sorted))

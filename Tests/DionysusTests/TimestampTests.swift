@@ -3,7 +3,7 @@ import Foundation
 import Testing
 
 @Suite struct TimestampTests {
-    @Test("what is written is read back, and is what Foundation writes")
+    @Test("times survive a round trip, and have Foundation's format")
     func roundTrip() throws {
         let style = Date.ISO8601FormatStyle(includingFractionalSeconds: true)
         var random = SystemRandomNumberGenerator()
@@ -12,14 +12,14 @@ import Testing
             let milliseconds = Int64.random(in: -11_676_096_000_000..<253_402_300_800_000, using: &random)
             let time = Timestamp(microseconds: milliseconds * 1_000)
             #expect(Timestamp(time.description) == time)
-            // A binary number of seconds lies just below or above; Foundation cuts off.
+            // A binary number of seconds is slightly below or above; Foundation truncates.
             let date = Date(timeIntervalSince1970: (Double(milliseconds) + 0.4) / 1_000)
             #expect(time.iso8601(fractionDigits: 3) == date.formatted(style))
         }
     }
 
     @Test(
-        "times are read with any number of fraction digits, any offset, and a space for the T",
+        "times are parsed with any number of fractional digits, any offset, and a space for the T",
         arguments: [
             ("2023-12-08T14:02:36Z", 1_702_044_156_000_000),
             ("2023-12-08T14:02:36.28Z", 1_702_044_156_280_000),
@@ -37,7 +37,7 @@ import Testing
     }
 
     @Test(
-        "what is no time is none",
+        "text that isn't a time is rejected",
         arguments: [
             "", "now", "2023", "2023-13-01", "2023-02-29", "2023-12-08T25:00:00Z", "2023-12-08T14:02:36.Z",
             "2023-12-08T14:02:36+1", "2023-12-08T14:02:36Zjunk", "infinity",
@@ -48,7 +48,7 @@ import Testing
     }
 
     @Test(
-        "fractions are cut off to the digits that are asked for",
+        "fractions are truncated to the requested digits",
         arguments: [(0, ""), (1, ".2"), (3, ".280"), (6, ".280123")]
     )
     func fractions(_ digits: Int, _ fraction: String) {
@@ -57,7 +57,7 @@ import Testing
     }
 
     @Test(
-        "every point in time is written and read back, the first and the last too",
+        "every point in time survives a round trip, including the first and the last",
         arguments: [
             Int64.min, .min + 1, -62_167_219_200_000_001, -62_167_219_200_000_000, -1, 0, 253_402_300_800_000_000,
             .max - 1, .max,
@@ -69,7 +69,7 @@ import Testing
     }
 
     @Test(
-        "a year that 64 bits don't count is no time",
+        "a year outside the 64-bit range is rejected",
         arguments: ["294248-01-01", "999999-12-31T00:00:00Z", "-290309-01-01", "-999999-01-01", "1234567-01-01"]
     )
     func farYears(_ text: String) {
@@ -77,7 +77,7 @@ import Testing
     }
 
     @Test(
-        "dates and distances beyond the last point in time end there",
+        "dates and distances beyond the last point in time are clamped",
         arguments: [Double.infinity, 1e300, 1e15, 9_223_372_036_855]
     )
     func beyond(_ seconds: Double) {
@@ -88,7 +88,7 @@ import Testing
         #expect((Timestamp(microseconds: -1_000_000) + -seconds).microseconds == .min)
     }
 
-    @Test("a date that is no number becomes no time, and moves none")
+    @Test("a date that is NaN is rejected, and shifts no time")
     func noNumber() {
         #expect(Timestamp(exactly: Date(timeIntervalSince1970: .nan)) == nil)
         #expect(Timestamp(Date(timeIntervalSince1970: .nan)).microseconds == .min)

@@ -2,11 +2,11 @@ import Dionysus
 import DionysusEmbedded
 import Foundation
 
-/// A process of its own for the tests of several processes on one log.
+/// A helper process for tests with several processes on one log.
 ///
-///     EmbeddedLogTool append PATH TOPIC     appends batches of 100 without end, prints the numbers of each acknowledged batch
+///     EmbeddedLogTool append PATH TOPIC     appends batches of 100 forever, prints the numbers of each acknowledged batch
 ///     EmbeddedLogTool consume PATH TOPIC GROUP TIMEOUT_MS
-///                                           reads as a member of a group, prints what it owns and reads
+///                                           reads as a group member, prints its partitions and messages
 @main
 struct EmbeddedLogTool {
     static func main() async throws {

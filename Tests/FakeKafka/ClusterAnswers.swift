@@ -1,6 +1,6 @@
 import NIOCore
 
-/// Answers about the broker, who may use it, and its topics.
+/// Answers about the broker, authentication, and topics.
 extension Script {
     private static let unknownTopic: Int16 = 3
     private static let topicExists: Int16 = 36
@@ -16,7 +16,7 @@ extension Script {
                 answer.put(kind.lastVersion)
             }
         }
-        // The one answer that is always asked for in its flexible form.
+        // The only request that always uses the flexible format.
         answer.put(UInt8(Request.allCases.count + 1))
         for kind in Request.allCases {
             answer.put(kind.rawValue)
@@ -120,7 +120,7 @@ extension Script {
     }
 }
 
-/// A topic that a client wants to be created.
+/// A topic that a client wants to create.
 private struct WantedTopic {
     let name: String
     let partitions: Int

@@ -2,24 +2,23 @@ import NIOCore
 import NIOPosix
 import Synchronization
 
-/// One broker that speaks as much of Kafka's protocol as the tests need, and answers as they script it.
+/// A broker that implements as much of Kafka's protocol as the tests need, with scripted answers.
 ///
-/// It stands in where librdkafka's mock cluster can't: credentials, refusals, metadata that lag, topics that nobody
-/// creates by asking for them, control records of transactions. A group has one member, which leads it.
+/// It covers what librdkafka's mock cluster can't: credentials, refusals, stale metadata, topics that requests don't
+/// create, control records of transactions. A group has one member, which leads it.
 ///
 ///     let kafka = try await FakeKafka()
 ///     kafka.change { $0.createTopic("t", partitions: 1) }
 ///     kafka.change { $0.append(.records([("k", "v")]), to: "t", 0) }
 ///     kafka.change { $0.errors[.joinGroup] = 30 }
 public final class FakeKafka: Sendable {
-    /// The port on 127.0.0.1 that it listens on; after ``stop()``, the one that ``start()`` will listen on.
+    /// Its port on 127.0.0.1; after ``stop()``, the port on which ``start()`` will listen.
     public let port: Int
     private let desk: Desk
     private let loops = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     private let listener: Mutex<(any Channel)?>
 
-    /// Begins to listen.
-    /// - Parameter script: How it answers.
+    /// Starts listening.
     public init(_ script: Script = Script()) async throws {
         let desk = Desk(script)
         let channel = try await Self.listen(on: 0, loops, desk)
@@ -29,16 +28,16 @@ public final class FakeKafka: Sendable {
         desk.script.withLock { [port] in $0.port = Int32(port) }
     }
 
-    /// Where clients find it: `host:port`.
+    /// Its address: `host:port`.
     public var bootstrapServers: String { "127.0.0.1:\(port)" }
 
-    /// Changes how it answers from now on.
+    /// Changes its script.
     public func change<T: Sendable>(_ change: (inout Script) -> T) -> T { desk.script.withLock { change(&$0) } }
 
-    /// How many requests of a kind have come.
+    /// The number of requests of a kind so far.
     public func count(_ request: Request) -> Int { desk.script.withLock { $0.counts[request] ?? 0 } }
 
-    /// Cuts all connections and takes no new ones.
+    /// Closes all connections and refuses new ones.
     public func stop() async {
         let channel = listener.withLock { $0.take() }
         try? await channel?.close()
@@ -51,13 +50,13 @@ public final class FakeKafka: Sendable {
         listener.withLock { $0 = channel }
     }
 
-    /// Ends the broker.
+    /// Stops the broker.
     public func close() async {
         await stop()
         try? await loops.shutdownGracefully()
     }
 
-    /// Runs a test with a broker, and ends the broker.
+    /// Runs a test with a broker, and stops the broker.
     public static func run<T>(_ script: Script = Script(), _ body: (FakeKafka) async throws -> T) async throws -> T {
         let kafka = try await FakeKafka(script)
         do {
@@ -89,7 +88,7 @@ public final class FakeKafka: Sendable {
     }
 }
 
-/// What all connections share.
+/// The state shared by all connections.
 final class Desk: Sendable {
     let script: Mutex<Script>
     private let channels = Mutex<[ObjectIdentifier: any Channel]>([:])
@@ -108,19 +107,19 @@ final class Desk: Sendable {
     }
 }
 
-/// One client's connection: takes the bytes apart into requests, and writes the answers in their order.
+/// One client's connection: splits the bytes into requests, and writes the answers in order.
 private final class Connection: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
     private static let largestRequest: Int32 = 100_000_000
-    /// How long a fetch that finds nothing waits, at most.
+    /// The maximum wait of a fetch without messages.
     private static let fetchPause = TimeAmount.milliseconds(10)
 
     private let desk: Desk
     private var received = ByteBuffer()
     private var session = Session()
-    /// Whether a fetch waits, and what came after it waits too.
+    /// Whether a fetch, and so every later request, waits.
     private var isWaiting = false
 
     init(_ desk: Desk) { self.desk = desk }
@@ -135,7 +134,7 @@ private final class Connection: ChannelInboundHandler {
 
     private func serve(_ context: ChannelHandlerContext) {
         while !isWaiting, let size: Int32 = received.getInteger(at: received.readerIndex) {
-            // As Kafka does with a client that speaks TLS where none is spoken.
+            // Like Kafka with a client that uses TLS on a plaintext port.
             guard 0..<Self.largestRequest ~= size else { return context.close(promise: nil) }
             guard received.readableBytes >= Int(size) + 4 else { return }
             received.moveReaderIndex(forwardBy: 4)
@@ -177,7 +176,7 @@ private final class Connection: ChannelInboundHandler {
     }
 }
 
-/// What a connection has been through.
+/// The state of a connection.
 struct Session {
     var mechanism: String?
     var isAuthenticated = false

@@ -1,6 +1,6 @@
 import NIOCore
 
-/// Answers about a group, which has one member beside those that the script speaks of.
+/// Answers about a group, which has one member in addition to the scripted ones.
 extension Script {
     private static let member = "member"
     private static let inconsistentProtocol: Int16 = 23

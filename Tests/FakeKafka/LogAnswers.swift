@@ -1,6 +1,6 @@
 import NIOCore
 
-/// Answers about what partitions hold.
+/// Answers about the content of partitions.
 extension Script {
     private static let offsetOutOfRange: Int16 = 1
     private static let unknownTopic: Int16 = 3
@@ -34,7 +34,7 @@ extension Script {
         answer.put(Int16(0))
     }
 
-    /// - Returns: Whether the client wants an answer.
+    /// - Returns: Whether the client expects an answer.
     mutating func produce(_ request: inout ByteBuffer, _ answer: inout ByteBuffer) -> Bool {
         _ = request.text()
         let acks: Int16 = request.number()
@@ -55,7 +55,7 @@ extension Script {
         return acks != 0
     }
 
-    /// - Returns: Whether there is something in the answer.
+    /// - Returns: Whether the answer contains messages or errors.
     func fetch(_ request: inout ByteBuffer, _ answer: inout ByteBuffer) -> Bool {
         for _ in 0..<4 { let _: Int32 = request.number() }
         let isCommittedOnly = request.number(Int8.self) == 1

@@ -1,6 +1,6 @@
 import NIOCore
 
-/// Records as they lie in a partition's log, in the bytes of Kafka's format 2.
+/// Records in a partition's log, in Kafka's record format 2.
 public struct RecordBatch: Sendable {
     /// How a transaction ends.
     public enum Ending: Int16, Sendable, CaseIterable {
@@ -8,14 +8,14 @@ public struct RecordBatch: Sendable {
         case commit = 1
     }
 
-    /// How many offsets it takes.
+    /// The number of offsets it uses.
     let count: Int64
     /// The transactional producer; nil for records outside of transactions.
     let producer: Int64?
     let ending: Ending?
     private let bytes: [UInt8]
 
-    /// Reads what a producer has sent.
+    /// Parses a batch sent by a producer.
     init?(_ bytes: [UInt8]) {
         guard bytes.count >= 61, bytes[16] == 2 else { return nil }
         let last = bytes[23..<27].reduce(Int64(0)) { $0 << 8 | Int64($1) }
@@ -28,8 +28,7 @@ public struct RecordBatch: Sendable {
 
     /// Records without headers.
     /// - Parameters:
-    ///   - records: Their keys and values.
-    ///   - producer: The transactional producer whose transaction they belong to, if there is one.
+    ///   - producer: The transactional producer, if they belong to a transaction.
     ///   - milliseconds: Their time, since 1970.
     public static func records(
         _ records: [(key: String?, value: String?)],
@@ -46,7 +45,7 @@ public struct RecordBatch: Sendable {
         )
     }
 
-    /// The control record that ends a transaction: it takes an offset, and no client is given it.
+    /// The control record that ends a transaction: it uses an offset, but clients never receive it.
     public static func end(_ ending: Ending, producer: Int64, milliseconds: Int64 = 0) -> RecordBatch {
         let key: [UInt8] = [0, 0, 0, UInt8(ending.rawValue)]
         let value = [UInt8](repeating: 0, count: 6)
@@ -58,7 +57,7 @@ public struct RecordBatch: Sendable {
         )
     }
 
-    /// The bytes, as a batch that begins at an offset.
+    /// The bytes of the batch at an offset.
     func bytes(at offset: Int64) -> [UInt8] {
         withUnsafeBytes(of: offset.bigEndian, Array.init) + bytes.dropFirst(8)
     }
@@ -103,7 +102,7 @@ public struct RecordBatch: Sendable {
     }
 }
 
-/// What a partition holds.
+/// The content of a partition.
 struct PartitionLog: Sendable {
     private var batches: [(first: Int64, batch: RecordBatch)] = []
     var first: Int64 = 0
@@ -121,7 +120,7 @@ struct PartitionLog: Sendable {
         batches.filter { $0.first + $0.batch.count > offset }.flatMap { $0.batch.bytes(at: $0.first) }
     }
 
-    /// The producers whose transactions were aborted, with where these began.
+    /// The producers of aborted transactions, with their first offsets.
     var aborted: [(producer: Int64, first: Int64)] {
         var open: [Int64: Int64] = [:]
         var aborted: [(producer: Int64, first: Int64)] = []
@@ -137,7 +136,7 @@ struct PartitionLog: Sendable {
         return aborted
     }
 
-    /// The first offset whose transaction has not ended, or the next.
+    /// The first offset of an open transaction, otherwise the next offset.
     var lastStable: Int64 {
         var open: [Int64: Int64] = [:]
         for (first, batch) in batches {

@@ -1,6 +1,6 @@
 import NIOCore
 
-/// The kinds of requests that the broker knows.
+/// The supported kinds of requests.
 public enum Request: Int16, Sendable, CaseIterable {
     case produce = 0
     case fetch = 1
@@ -20,7 +20,7 @@ public enum Request: Int16, Sendable, CaseIterable {
     case describeConfigs = 32
     case saslAuthenticate = 36
 
-    /// The last version that is spoken; none is "flexible", and the first is always 0.
+    /// The highest supported version; none is "flexible", and the lowest is always 0.
     var lastVersion: Int16 {
         switch self {
         case .produce: 3
@@ -35,47 +35,47 @@ public enum Request: Int16, Sendable, CaseIterable {
     }
 }
 
-/// What the broker holds, and how it answers.
+/// The broker's content and answers.
 public struct Script: Sendable {
-    /// Who may use it, by PLAIN; nil for everybody, without SASL.
+    /// The PLAIN credentials; nil for anonymous access without SASL.
     public var credentials: (user: String, password: String)?
-    /// The mechanisms of SASL that it offers.
+    /// Its SASL mechanisms.
     public var mechanisms = ["PLAIN"]
-    /// Kafka's error codes by which it refuses requests, wherever the answer has a place for one.
+    /// Kafka's error codes for refused requests, in every error field of the answer.
     public var errors: [Request: Int16] = [:]
-    /// Kafka's error codes by which topics are answered for in metadata, fetches and what is produced.
+    /// Kafka's error codes for topics in the answers to metadata, fetch and produce requests.
     public var topicErrors: [String: Int16] = [:]
-    /// Whether a topic comes into being when it is asked for.
+    /// Whether a requested topic is created automatically.
     public var createsTopicsWhenAsked = false
-    /// How many answers about metadata don't yet tell of a topic that has been created on request.
+    /// The number of metadata answers that don't yet report a newly created topic.
     public var metadataLag = 0
-    /// The requests at which it cuts the connection.
+    /// The requests on which it closes the connection.
     public var cutsAt: Set<Request> = []
-    /// Where it says that it is to be found, as `advertised.listeners` does; nil for where it listens.
+    /// Its advertised address, like `advertised.listeners`; nil for its own address.
     public var advertised: (host: String, port: Int)?
-    /// What else is in the group: the protocols that the other members support; empty for none.
+    /// The protocols of the group's other members; empty for no other members.
     public var groupProtocols: [String] = []
-    /// How many replicas partitions have, and how many of them are in sync.
+    /// The numbers of replicas and of in-sync replicas of partitions.
     public var (replicas, inSync): (Int32, Int32) = (1, 1)
-    /// What topics are configured with, besides what they were created with.
+    /// Additional topic configuration.
     public var topicSettings: [String: [String: String]] = [:]
 
-    /// The protocols that members have offered when they joined, in their order, with their static names.
+    /// The protocols that members have offered when they joined, in order, with their static names.
     public internal(set) var joins: [(protocols: [String], instance: String?)] = []
-    /// The offsets that have been committed.
+    /// The committed offsets.
     public internal(set) var committed: [String: [Int32: Int64]] = [:]
 
     var port: Int32 = 0
     var counts: [Request: Int] = [:]
     var topics: [String: [PartitionLog]] = [:]
-    /// Topics that are not told of yet, with the number of answers until they are.
+    /// Unreported topics, with the number of answers until they are reported.
     var hidden: [String: Int] = [:]
     var generation: Int32 = 0
 
-    /// Creates a script for a broker that is empty and open to everybody.
+    /// Creates a script for an empty broker with anonymous access.
     public init() {}
 
-    /// Creates a topic, or one of the same name anew.
+    /// Creates a topic, or recreates it.
     public mutating func createTopic(_ name: String, partitions: Int) {
         topics[name] = Array(repeating: PartitionLog(), count: partitions)
     }
@@ -94,10 +94,10 @@ public struct Script: Sendable {
     public func end(of topic: String, _ partition: Int) -> Int64? { topics[topic]?[partition].next }
 }
 
-/// What becomes of a request.
+/// The outcome of a request.
 enum Outcome {
     case answer(ByteBuffer)
-    /// An answer that is given after a moment, so that clients that ask again don't keep the machine busy.
+    /// A delayed answer, so that retrying clients don't keep the machine busy.
     case late(ByteBuffer)
     case none
     case close
@@ -114,7 +114,7 @@ extension Script {
         counts[kind, default: 0] += 1
         if cutsAt.contains(kind) { return .close }
         if credentials != nil, !session.isAuthenticated {
-            // Kafka cuts the connection of who asks for something else before.
+            // Kafka closes the connection of a client that sends another request first.
             guard [.apiVersions, .saslHandshake, .saslAuthenticate].contains(kind) else { return .close }
         }
         var answer = ByteBuffer()

@@ -1,6 +1,6 @@
 import NIOCore
 
-/// Kafka's ways to write texts, lists and numbers, in the versions of requests that are not "flexible".
+/// Kafka's encoding of texts, lists and numbers in non-"flexible" request versions.
 extension ByteBuffer {
     mutating func text() -> String? {
         guard let count = readInteger(as: Int16.self), count >= 0 else { return nil }
@@ -38,7 +38,7 @@ extension ByteBuffer {
         for item in list { element(&self, item) }
     }
 
-    /// A number as records write it: zigzag, seven bits in a byte.
+    /// A number in records: zigzag, seven bits per byte.
     mutating func putVariable(_ number: Int) {
         var bits = UInt(bitPattern: number << 1 ^ number >> (Int.bitWidth - 1))
         while bits > 0x7f {

@@ -3,35 +3,36 @@ import NIOCore
 import NIOPosix
 import Synchronization
 
-/// Stands between clients and a server, and fails as networks do.
+/// A proxy between clients and a server that simulates network failures.
 ///
 ///     let proxy = try await FaultProxy(host: "127.0.0.1", port: 5432)
 ///     proxy.change { $0.delay = .milliseconds(20) }
 ///     proxy.cut()
 public final class FaultProxy: Sendable {
-    /// What the proxy does to what passes through it.
+    /// The faults that the proxy injects.
     public struct Faults: Sendable {
         /// Whether new connections are closed at once.
         public var isDown = false
-        /// How much later bytes arrive, in each direction.
+        /// The delay of bytes, in each direction.
         public var delay = Duration.zero
-        /// How much more, at most and at random.
+        /// The maximum additional random delay.
         public var jitter = Duration.zero
-        /// Whether what the server sends is lost, while what clients send arrives.
+        /// Whether the server's bytes are dropped, while the clients' bytes arrive.
         public var losesReplies = false
-        /// The next piece of a reply that has these bytes is lost, and its connection cut; then this is nil again.
+        /// The next chunk of a reply that contains these bytes is dropped, and its connection closed; then this becomes
+        /// nil again.
         public var lostReply: [UInt8]?
-        /// What has to pass, one after the other, until a connection stands still: the piece that has the last of these is
-        /// lost, and so is everything behind it, while the connection stands.
+        /// The byte sequences that must pass, in order, until a connection stalls: the chunk with the last one and
+        /// everything after it are dropped, while the connection stays open.
         public var signsOfStandstill: [Sign] = []
 
         /// No faults.
         public init() {}
     }
 
-    /// Something that is sent.
+    /// A byte sequence in one direction.
     public struct Sign: Sendable {
-        /// Bytes of it.
+        /// The bytes.
         public var bytes: [UInt8]
         /// Whether the server sends it.
         public var isReply: Bool
@@ -49,12 +50,11 @@ public final class FaultProxy: Sendable {
     private let listener: any Channel
     private let group: MultiThreadedEventLoopGroup
 
-    /// Begins to listen.
+    /// Starts listening.
     /// - Parameters:
     ///   - host: The server's host, a numeric address.
-    ///   - port: The server's port.
-    ///   - advertisesItself: Whether the server's address in its replies is replaced by the proxy's, for a broker that
-    ///     tells its clients where to connect to.
+    ///   - advertisesItself: Whether to replace the server's address in its replies with the proxy's, for a broker that
+    ///   advertises its address.
     public init(host: String, port: Int, advertisesItself: Bool = false) async throws {
         group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let traffic = Traffic(host: host, port: port)
@@ -70,25 +70,25 @@ public final class FaultProxy: Sendable {
         if advertisesItself { traffic.advertise(host, ownPort) }
     }
 
-    /// Changes what the proxy does from now on.
+    /// Changes the faults.
     public func change(_ change: (inout Faults) -> Void) { traffic.change(change) }
 
-    /// Cuts all connections, in the middle of whatever they are doing.
+    /// Closes all connections abruptly.
     public func cut() { traffic.cut() }
 
-    /// Cuts all connections, and leads new ones to another port of the server's host.
+    /// Closes all connections, and directs new ones to another port of the server's host.
     public func lead(to port: Int) {
         traffic.lead(to: port)
         traffic.cut()
     }
 
-    /// How many replies have been lost by ``Faults/lostReply``.
+    /// The number of replies dropped by ``Faults/lostReply``.
     public var lostReplies: Int { traffic.lostReplies }
 
-    /// Whether a connection stands still because of ``Faults/signsOfStandstill``.
+    /// Whether a connection is stalled by ``Faults/signsOfStandstill``.
     public var hasStandstill: Bool { traffic.hasStandstill }
 
-    /// Ends the proxy and its connections.
+    /// Stops the proxy and closes its connections.
     public func close() async {
         try? await listener.close()
         traffic.cut()
@@ -112,7 +112,7 @@ private final class Traffic: Sendable {
         var hasStandstill = false
         var host: String
         var port: Int
-        /// What stands in replies instead of the server's address.
+        /// The replacement for the server's address in replies.
         var address: [UInt8]?
     }
 
@@ -130,7 +130,7 @@ private final class Traffic: Sendable {
 
     func lead(to port: Int) { state.withLock { $0.port = port } }
 
-    /// An address as Kafka's protocol writes it: the host, then the port in four bytes.
+    /// An address in Kafka's protocol: the host, then the port in four bytes.
     private static func address(_ host: String, _ port: Int) -> [UInt8] {
         Array(host.utf8) + withUnsafeBytes(of: UInt32(port).bigEndian) { Array($0) }
     }
@@ -165,7 +165,7 @@ private final class Traffic: Sendable {
             .flatMap { client.setOption(.autoRead, value: true) }
     }
 
-    /// What becomes of some bytes.
+    /// The fate of some bytes.
     func verdict(on bytes: inout [UInt8], isReply: Bool) -> Verdict {
         state.withLock { state in
             if let sign = state.faults.signsOfStandstill.first, sign.isReply == isReply,
@@ -194,14 +194,14 @@ private final class Traffic: Sendable {
     }
 }
 
-/// Passes on what one end of a connection sends.
+/// Forwards the bytes of one end of a connection.
 private final class Forwarder: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
 
     private let partner: any Channel
     private let isReply: Bool
     private let traffic: Traffic
-    /// Bytes arrive in their order, however they are delayed.
+    /// Bytes stay in order, whatever their delay.
     private var due = NIODeadline.now()
     private var standsStill = false
 
@@ -240,7 +240,8 @@ private final class Forwarder: ChannelInboundHandler {
 }
 
 extension [UInt8] {
-    /// Where some bytes begin, at a place or behind it: by the C library, since all traffic is searched.
+    /// The position of some bytes at or after an index; it uses the C library for speed, because all traffic is
+    /// searched.
     fileprivate func place(of bytes: [UInt8], from start: Int) -> Int? {
         withUnsafeBytes { all in
             bytes.withUnsafeBytes { wanted in
@@ -258,7 +259,7 @@ extension [UInt8] {
         }
     }
 
-    /// Replaces bytes, wherever they stand, by as many others.
+    /// Replaces all occurrences of some bytes with bytes of the same length.
     fileprivate mutating func exchange(_ bytes: [UInt8], with others: [UInt8]) {
         var start = 0
         while let place = place(of: bytes, from: start) {

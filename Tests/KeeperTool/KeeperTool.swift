@@ -12,7 +12,7 @@ struct WidgetMirror: Consumer {
     static let name = variable("KEEPER_NAME") ?? "keeper"
     let consumer = WidgetMirror()
 
-    /// As an application does that logs in its own way.
+    /// Like an application with its own logging.
     private static let logging: Void = {
         switch variable("KEEPER_LOGGING") {
         case "stream": LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }

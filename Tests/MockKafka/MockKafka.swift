@@ -1,7 +1,7 @@
 import DionysusKafkaTesting
 import Foundation
 
-/// Runs librdkafka's mock cluster until its standard input ends, so that it never outlives who started it.
+/// Runs librdkafka's mock cluster until its standard input is closed, so that it never outlives its parent.
 ///
 /// The first line it prints is the cluster's address.
 @main

@@ -1,7 +1,7 @@
 import Dispatch
 import Foundation
 
-/// A socket on this machine that a test receives from.
+/// A local socket that a test receives from.
 ///
 /// Its descriptor is used by one call at a time, on the socket's own queue.
 final class Listener: Sendable {
@@ -9,7 +9,7 @@ final class Listener: Sendable {
     private let descriptor: Int32
     private let queue = DispatchQueue(label: "listener")
 
-    /// - Parameter isDatagram: Whether it receives datagrams; otherwise it takes connections.
+    /// - Parameter isDatagram: Whether it receives datagrams; otherwise it accepts connections.
     init(isDatagram: Bool) throws {
         let kind = isDatagram ? SOCK_DGRAM : SOCK_STREAM
         #if canImport(Darwin)
@@ -21,7 +21,7 @@ final class Listener: Sendable {
         address.sin_family = sa_family_t(AF_INET)
         address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        // A test that waits in vain ends.
+        // Limits the wait of a failing test.
         var patience = timeval(tv_sec: 60, tv_usec: 0)
         setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
         let (descriptor, size) = (descriptor, length)

@@ -5,7 +5,7 @@ import Testing
 
 /// The example that sends errors to Sentry.
 @Suite struct SentryErrorsTests {
-    @Test("an error is an envelope with what was being done, and no value of an application's error")
+    @Test("an error is an envelope with its context, and without values of an application's error")
     func envelope() async throws {
         struct Secret: Error { let password = "hunter2" }
         let server = try Listener(isDatagram: false)
@@ -34,7 +34,7 @@ import Testing
         #expect(second.contains("\"Secret\"") && !second.contains("hunter2"))
     }
 
-    @Test("an address that is none is refused", arguments: ["", "sentry.example.com", "https://sentry.example.com/42"])
+    @Test("an invalid address is refused", arguments: ["", "sentry.example.com", "https://sentry.example.com/42"])
     func badAddress(_ dsn: String) {
         #expect(throws: SentryError.self) { try SentryErrors(dsn: dsn) }
     }

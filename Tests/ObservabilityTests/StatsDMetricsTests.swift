@@ -23,7 +23,7 @@ import Testing
         #expect(await agent.datagram() == "bookings.dionysus.relay.batch.size:2000|h")
     }
 
-    @Test("plain StatsD gets neither tags nor histograms, and no namespace that isn't set")
+    @Test("plain StatsD gets neither tags nor histograms, and no namespace unless set")
     func plain() async throws {
         let agent = try Listener(isDatagram: true)
         let factory = try StatsDMetrics(port: agent.port, tags: false)
@@ -33,7 +33,7 @@ import Testing
         #expect(await agent.datagram() == "size:5|ms")
     }
 
-    @Test("an agent that reads nothing holds nothing up; an address that is none is refused")
+    @Test("an agent that reads nothing blocks nothing; an invalid address is refused")
     func absent() throws {
         let agent = try Listener(isDatagram: true)
         let factory = try StatsDMetrics(port: agent.port)

@@ -8,11 +8,10 @@ import Logging
 import ServiceLifecycle
 import TestSupport
 
-/// Relays of their own process, to a broker that fails a random tenth of what it is given.
+/// Runs relays in a separate process, with a broker that fails a random tenth of the messages.
 ///
 ///     OrderTool migrate DATABASE            creates the tables, the outbox and the triggers
-///     OrderTool relay DATABASE LOG FAILED   relays until SIGTERM, and appends the event ids and versions of what failed
-///                                           to a file
+///     OrderTool relay DATABASE LOG FAILED   relays until SIGTERM, and appends the event ids and versions of failures to a file
 @main
 struct OrderTool {
     static func main() async throws {
@@ -66,7 +65,7 @@ struct OrderTool {
     }
 }
 
-/// Three models in one topic, which share their partition keys.
+/// Three models in one topic, with common partition keys.
 struct SharedShelves: Producer {
     struct Guest: Model {
         var id: Int
@@ -126,7 +125,7 @@ struct UnreliableProducer: MessageProducer {
     let onFailure: @Sendable (String) -> Void
 
     func send(_ messages: [OutgoingMessage]) async -> [Result<Acknowledgement, DionysusError>] {
-        // What follows a lost message of its key over the same connection can't have arrived without an answer.
+        // A message that follows a lost message of its key on the same connection can't have arrived without an answer.
         var lost: Set<[UInt8]> = []
         let faults = messages.map { message -> Fault? in
             let fault = Self.randomFault()

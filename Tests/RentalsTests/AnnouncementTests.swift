@@ -2,12 +2,12 @@ import Foundation
 import TestSupport
 import Testing
 
-/// What a service says at its start.
+/// What a service logs at its start.
 @Suite(.serialized, .timeLimit(.minutes(10)))
 struct AnnouncementTests {
-    @Test("a service says once what it works on, and which of its connections nobody verifies")
+    @Test("a service logs once its databases and broker, and its unverified connections")
     func cautions() async throws {
-        // Addresses for documentation: nobody answers.
+        // Documentation addresses, where nobody answers.
         let cases: [(source: String?, broker: String?, settings: String, expected: [String])] = [
             (nil, nil, "", []),
             (nil, "127.0.0.1:1", "", []),

@@ -4,10 +4,10 @@ import Foundation
 import TestSupport
 import Testing
 
-/// What goes wrong is told in one clear line, and what can resume does.
+/// Errors are one clear line, and whatever can resume does.
 @Suite(.serialized, .timeLimit(.minutes(10)))
 struct BadInputTests {
-    @Test("wrong usage ends with 64, wrong settings with 1 and all their names")
+    @Test("wrong usage exits with 64, wrong settings with 1 and all their names")
     func usage() async throws {
         try await Installation.with(.embedded) { installation in
             #expect(try await installation.run("nonsense").status == 64)
@@ -24,7 +24,7 @@ struct BadInputTests {
     }
 
     @Test(
-        "a database that can't be had is one line without secrets",
+        "an unreachable database is one line without secrets",
         arguments: [
             "mysql://somebody@localhost/shop", "postgres://somebody:hush@127.0.0.1:1/shop", "sqlite:/dev/null/x.sqlite",
             "",
@@ -60,9 +60,9 @@ struct BadInputTests {
     }
 
     @Test(
-        "no form of a URL or of settings makes config or an error show a secret",
+        "no form of URL or settings makes config or an error show a secret",
         arguments: [
-            // Where the secret stands, and what may be shown of the rest.
+            // The URL with the secret, and the part that may be shown.
             (
                 "postgres://somebody:hush@db:5433/shop?sslmode=require",
                 "postgres://somebody:***@db:5433/shop?sslmode=require"
@@ -74,13 +74,13 @@ struct BadInputTests {
             ("postgres://somebody:%68ush@one:1,two:2/shop", "postgres://somebody:***@one:1,two:2/shop"),
             ("postgres://somebody:hush@/shop?host=/run/sockets", "postgres://somebody:***@/shop?host=/run/sockets"),
             ("postgres://db/shop?options=-c%20app.secret%3Dhush", "postgres://db/shop?options=***"),
-            // What libpq reads otherwise than it was meant.
+            // URLs that libpq parses differently from the intention.
             ("postgres://somebody:a@hush@db/shop", "***"), ("postgres://somebody:a/hush@db/shop", "***"),
             ("postgres://somebody:5432/hush@db/shop", "***"), ("postgres://somebody:a?b@hush@db/shop", "***"),
             ("postgres://somebody:a@@hush@db/shop", "***"), ("postgres://hush", "postgres://hush/"),
             ("postgres://somebody:a#hush[@db/shop", "postgres://somebody:***@db/shop"),
             ("postgres://db/shop?nonsense=hush", "***"), ("postgres://db/shop?password=hush&hush", "***"),
-            // What is no URL of ours.
+            // Unsupported URLs.
             ("host=db password = hush user=somebody", "postgres://somebody:***@db/"),
             ("host=db password='hu sh", "***"), ("PASSWORD = hush", "***"), ("mysql://somebody:hush@db/shop", "***"),
             ("hush", "***"),
@@ -92,9 +92,9 @@ struct BadInputTests {
             secret.environment["SOURCE_DATABASE_URL"] = url
             let report = try JSON(parsing: Array(try await secret.succeed("config", "--json").utf8))
             #expect(report["SOURCE_DATABASE_URL"]?["value"] == .string(shown))
-            // The one URL above whose host it is.
+            // The only URL above with this host.
             guard shown != "postgres://hush/" else { return }
-            // Nobody listens there, and no name is looked up.
+            // Nobody listens there, and no name is resolved.
             secret.environment["SOURCE_DATABASE_URL"] = url.replacing("@db", with: "@127.0.0.1:1")
                 .replacing("//db", with: "//127.0.0.1:1").replacing("host=db", with: "host=127.0.0.1 port=1")
             for command in ["config", "migrate", "validate"] {
@@ -130,7 +130,7 @@ struct BadInputTests {
             let result = try await secret.run("config", "--json")
             #expect(!(result.output + result.errors).contains("hush"), "\(result.output)\(result.errors)")
             guard let shown = pair.shown else {
-                #expect(result.status == 1 && result.errors.contains("\(name) must be settings"))
+                #expect(result.status == 1 && result.errors.contains("\(name) must be broker client settings"))
                 return
             }
             let report = try JSON(parsing: Array(result.output.utf8))
@@ -165,7 +165,7 @@ struct BadInputTests {
         }
     }
 
-    @Test("a column that is missing is named, with its table and model", arguments: InstallationKind.available)
+    @Test("a missing column is named, with its table and model", arguments: InstallationKind.available)
     func missingColumn(_ kind: InstallationKind) async throws {
         try await Installation.with(kind) { installation in
             try await installation.write("CREATE TABLE accounts (id integer PRIMARY KEY, name text);")
@@ -177,7 +177,7 @@ struct BadInputTests {
     }
 
     @Test(
-        "messages that are not the wire format and unknown models hold nothing up",
+        "messages in another format and unknown models block nothing",
         arguments: InstallationKind.available
     )
     func malformed(_ kind: InstallationKind) async throws {
@@ -218,7 +218,7 @@ struct BadInputTests {
         }
     }
 
-    @Test("a broker that is down at the start and goes down under way is waited for")
+    @Test("services wait for a broker that is down at the start or goes down later")
     func brokerOutage() async throws {
         guard TestDatabaseKind.available.contains(.postgres) else { return }
         let cluster = try MockCluster(brokers: 1)

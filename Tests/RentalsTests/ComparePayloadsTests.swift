@@ -7,7 +7,7 @@ import Testing
 /// The command that compares dionysus-rb's messages with what would be published now.
 @Suite(.serialized, .timeLimit(.minutes(10)))
 struct ComparePayloadsTests {
-    /// The records of the messages that dionysus-rb published, as they were then.
+    /// The records of the messages that dionysus-rb published, in their state at that time.
     private static let records = """
         INSERT INTO accounts (id, name, default_check_in_time, created_at, updated_at)
           VALUES (1, 'Acme & <Co> ☃', 15, '2026-11-21T03:59:46.181Z', '2026-11-21T03:59:46.181999Z');
@@ -36,7 +36,7 @@ struct ComparePayloadsTests {
     }
 
     @Test(
-        "payloads that are the same to the last digit end with 0, others with 1",
+        "payloads that are equal to the last digit exit with 0, others with 1",
         arguments: InstallationKind.available
     )
     func accounts(_ kind: InstallationKind) async throws {
@@ -52,7 +52,7 @@ struct ComparePayloadsTests {
             #expect(result.output.contains(#""2026-11-21T03:59:46.181Z"  "2026-11-21T03:59:46.181999Z""#))
             #expect(!result.errors.contains("Error"))
 
-            // What has changed since says nothing about serializers, and there is nothing else to compare.
+            // A record that has changed since says nothing about serializers, and there is nothing else to compare.
             try await installation.write("UPDATE accounts SET name = 'Other', updated_at = '2026-11-22T00:00:00Z';")
             let changed = try await installation.run("compare-payloads", "v3_accounts", "--json")
             let report = try JSON(parsing: Array(changed.output.utf8))
@@ -62,7 +62,7 @@ struct ComparePayloadsTests {
     }
 
     @Test(
-        "the newest message of a record counts, its parts too, and this library's are left out",
+        "a record's newest message counts, including its parts, and this library's messages are skipped",
         arguments: InstallationKind.available
     )
     func bookings(_ kind: InstallationKind) async throws {
@@ -83,7 +83,7 @@ struct ComparePayloadsTests {
     }
 
     @Test(
-        "written as dionysus-rb writes, what is published of the same rows is what it has published",
+        "in dionysus-rb's format, the same rows give the messages that it published",
         arguments: InstallationKind.available
     )
     func equality(_ kind: InstallationKind) async throws {
@@ -98,7 +98,7 @@ struct ComparePayloadsTests {
                 let text = try await installation.succeed("compare-payloads", topic)
                 #expect(text.hasPrefix("\(topic): 1 records compared: 1 equal, 0 different"), "\(text)")
             }
-            // A record that was canceled, one that was restored, and an attribute that comes from another record.
+            // A record that was canceled, one that was restored, and an attribute from another record.
             for (change, file) in [
                 ("'Casa canceled', 80, 1, NULL, '2026-11-21T04:00:33.927Z'", "13_uncancel"),
                 ("'Casa canceled', 80, 1, '2026-11-22T00:00:00Z', '2026-11-21T04:01:09.382Z'", "21_genesis_rentals"),
@@ -111,13 +111,13 @@ struct ComparePayloadsTests {
                       VALUES (2, 1, '2026-11-21T04:00:10.974Z', \(change));
                     """
                 )
-                // So that no message of before the account's change is the newest of its record.
+                // So that no message from before the account's change is the newest of its record.
                 try await installation.publish(golden: "21_genesis_rentals")
                 try await installation.publish(golden: file)
                 let text = try await installation.succeed("compare-payloads", "v3_rentals")
                 #expect(text.hasPrefix("v3_rentals: 2 records compared: 2 equal, 0 different"), "\(text)")
             }
-            // The same for what is really sent.
+            // The same for the messages that are actually sent.
             try await installation.succeed("relay", "--until-empty")
             for (topic, file) in [
                 ("v3_bookings", "06_dependency_updated_parent_updated"), ("v3_rentals", "21_genesis_rentals"),
@@ -132,7 +132,10 @@ struct ComparePayloadsTests {
         }
     }
 
-    @Test("members that are missing, keys, partitions and events are told", arguments: InstallationKind.available)
+    @Test(
+        "missing members, and differing keys, partitions and events are reported",
+        arguments: InstallationKind.available
+    )
     func shapes(_ kind: InstallationKind) async throws {
         try await Self.with(kind) { installation in
             let payload = """
@@ -153,7 +156,7 @@ struct ComparePayloadsTests {
             report = try await installation.comparison("v3_accounts")
             #expect(report.paths == ["extra", "default_check_in_time", "(order)", "(key)", "(partition)"])
 
-            // Tombstones, other bytes and records that aren't there are no differences.
+            // Tombstones, other bytes and missing records are not differences.
             for value in [
                 "null", "{",
                 #"{"message":[{"event":"account_updated","model_name":"Account","data":[{"id":7},{"id":"x"},7]}]}"#,
@@ -178,7 +181,7 @@ struct ComparePayloadsTests {
     }
 
     @Test(
-        "a record has changed since if a time of an update differs by more than digits",
+        "a record has changed since if a time of an update differs by more than precision",
         arguments: [
             (#"{"updated_at":"2026-01-01T00:00:00.400Z"}"#, #"{"updated_at":"2026-01-01T00:00:00.400999Z"}"#, false),
             (#"{"updated_at":"2026-01-01T00:00:00.4Z"}"#, #"{"updated_at":"2026-01-01T00:00:00.500Z"}"#, true),

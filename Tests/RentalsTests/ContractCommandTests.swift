@@ -6,7 +6,7 @@ import Testing
 /// The commands that write, check and use the contract.
 @Suite(.timeLimit(.minutes(10)))
 struct ContractCommandTests {
-    @Test("the contract says what is published, the same each time, in all its forms")
+    @Test("the contract describes what is published, deterministically, in all its forms")
     func contract() async throws {
         try await Installation.with(.embedded) { installation in
             let text = try await installation.succeed("contract")
@@ -30,7 +30,7 @@ struct ContractCommandTests {
         }
     }
 
-    @Test("a contract that breaks its consumers ends with 1 and a line for each change")
+    @Test("a contract that breaks its consumers exits with 1 and a line for each change")
     func check() async throws {
         try await withTemporaryDirectory { directory in
             try await Installation.with(.embedded) { installation in
@@ -68,7 +68,7 @@ struct ContractCommandTests {
         }
     }
 
-    @Test("the tables of a contract are what a replica needs", arguments: InstallationKind.available)
+    @Test("the tables of a contract fit a replica", arguments: InstallationKind.available)
     func replicaTables(_ kind: InstallationKind) async throws {
         try await withTemporaryDirectory { directory in
             try await Installation.with(kind) { installation in
@@ -76,7 +76,7 @@ struct ContractCommandTests {
                 try await installation.succeed("contract", "--write", file)
                 let dialect = kind == .embedded ? "sqlite" : "postgres"
                 let script = try await installation.succeed("replica-tables", "--from", file, "--sql", dialect)
-                // The example's own migration leaves alone what is there.
+                // The example's own migration leaves existing tables alone.
                 try await installation.writeReplica(script)
                 try await installation.succeed("migrate")
                 try await installation.succeed("validate")

@@ -5,7 +5,7 @@ import Testing
 /// The command that shows the declaration.
 @Suite(.timeLimit(.minutes(5)))
 struct DescribeCommandTests {
-    @Test("the declaration is told with what each model is published with, observes and is partitioned by")
+    @Test("the outline has each model's dependencies, observations and partition key")
     func text() async throws {
         try await Installation.with(.embedded) { installation in
             let text = try await installation.succeed("describe")
@@ -20,7 +20,7 @@ struct DescribeCommandTests {
         }
     }
 
-    @Test("the report as JSON has the same")
+    @Test("the JSON report has the same content")
     func json() async throws {
         try await Installation.with(.embedded) { installation in
             let output = try await installation.succeed("describe", "--json")
@@ -88,7 +88,7 @@ struct DescribeCommandTests {
         }
     }
 
-    @Test("it needs neither databases nor a broker, and tells wrong usage")
+    @Test("it needs neither databases nor a broker, and reports wrong usage")
     func usage() async throws {
         try await Installation.with(.embedded) { installation in
             var away = installation

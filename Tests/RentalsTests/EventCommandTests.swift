@@ -2,10 +2,10 @@ import Dionysus
 import TestSupport
 import Testing
 
-/// The commands that look into the log of handled events and handle events of it once more.
+/// The commands that inspect the log of handled events and handle events again.
 @Suite(.serialized, .timeLimit(.minutes(10)))
 struct EventCommandTests {
-    @Test("handled events are listed, shown and handled once more", arguments: InstallationKind.all)
+    @Test("handled events are listed, shown and handled again", arguments: InstallationKind.all)
     func story(_ kind: InstallationKind) async throws {
         try await Installation.with(kind) { installation in
             try await installation.succeed("migrate")
@@ -45,7 +45,7 @@ struct EventCommandTests {
             #expect(event["attempts"] == .integer(1) && event["key"] == .string("Account:1"))
             #expect(try await installation.succeed("events", "show", "\(updated)").contains("Acme & Sons"))
 
-            // The older event has no say in the replica any more.
+            // The older event no longer affects the replica.
             let retried = try await installation.succeed("events", "retry", "\(updated)", "\(created)")
             #expect(retried == "event \(updated) was handled\nevent \(created) was handled\n")
             try await installation.succeed("verify")
@@ -65,7 +65,7 @@ struct EventCommandTests {
         }
     }
 
-    @Test("an event log that isn't there is one line", arguments: InstallationKind.available)
+    @Test("a missing event log is one line", arguments: InstallationKind.available)
     func missing(_ kind: InstallationKind) async throws {
         try await Installation.with(kind) { installation in
             let result = try await installation.run("events", "list")
@@ -75,7 +75,7 @@ struct EventCommandTests {
     }
 
     @Test(
-        "wrong usage ends with 64 and says what is wrong",
+        "wrong usage exits with 64 and says what is wrong",
         arguments: [
             (["events", "retry"], "id"), (["events", "show", "one"], "'one' is invalid"),
             (["events", "list", "--limit", "0"], "--limit must be from 1 to 100000"),
@@ -90,7 +90,7 @@ struct EventCommandTests {
         }
     }
 
-    @Test("every command explains itself", arguments: ["list", "show", "retry"])
+    @Test("every command has help", arguments: ["list", "show", "retry"])
     func help(_ command: String) async throws {
         try await Installation.with(.embedded) { installation in
             let help = try await installation.succeed("events", command, "--help")

@@ -13,7 +13,7 @@ import Testing
 /// The effect is a counter for each event, which a handler increments in the transaction of the data and the offset.
 @Suite(.serialized, .timeLimit(.minutes(10))) struct ExactlyOnceTests {
     @Test(
-        "members that join and leave under load: each event takes effect exactly once",
+        "each event takes effect exactly once while members join and leave under load",
         arguments: CounterSetup.available
     )
     func rebalances(_ setup: CounterSetup) async throws {
@@ -24,13 +24,13 @@ import Testing
                 let size = 250
                 for first in stride(from: 0, to: events, by: size) {
                     try await counters.publish(first..<(first + size))
-                    // A load that lasts while members come and go.
+                    // Load that continues while members come and go.
                     try await ContinuousClock().sleep(for: .milliseconds(300))
                 }
             }
             var random = SystemRandomNumberGenerator()
             for change in 0..<8 {
-                // The moment is what is tested, so it is a random one and not an event.
+                // The test is about the time of the kill, so it is random instead of an event.
                 try await ContinuousClock().sleep(for: .milliseconds(Int.random(in: 1_500...3_500, using: &random)))
                 let member = members.remove(at: Int.random(in: 0..<members.count, using: &random))
                 if change.isMultiple(of: 2) {
@@ -52,7 +52,7 @@ import Testing
     }
 
     @Test(
-        "killed fifty times between the database's commit and the broker's: each event takes effect exactly once",
+        "each event takes effect exactly once with fifty kills between the database's commit and the broker's",
         arguments: CounterSetup.pairs
     )
     func killsBetweenCommits(_ setup: CounterSetup) async throws {
@@ -63,8 +63,8 @@ import Testing
                 let before = try await counters.effects().events
                 let result = try await counters.consume(["COUNTER_KILL_AT_COMMIT": "1"]).result()
                 #expect(result.status == 128 + SIGKILL, "\(result.errors)")
-                // The database has committed, and the broker doesn't know it.
-                // Of lanes, what an earlier round has finished may come first.
+                // The database has committed, but the broker hasn't. With lanes, messages that an earlier round
+                // finished may come first.
                 if setup.lanes == 1 { #expect(try await counters.effects().events > before) }
                 if let (stored, committed) = try await counters.positions() { #expect(stored > committed) }
             }
@@ -77,7 +77,7 @@ import Testing
     }
 
     @Test(
-        "a frozen consumer whose partitions moved applies nothing twice when it goes on",
+        "a frozen consumer whose partitions moved applies nothing twice when it continues",
         arguments: CounterSetup.available
     )
     func frozen(_ setup: CounterSetup) async throws {
@@ -88,7 +88,7 @@ import Testing
             while !FileManager.default.fileExists(atPath: mark) {
                 try await ContinuousClock().sleep(for: .milliseconds(50))
             }
-            // It has messages that it has not worked on; another member gets its partitions, and them.
+            // It has unprocessed messages; another member gets its partitions, and these messages.
             let other = try counters.consume()
             try await counters.wait(forEffectsOf: 1_000, nudging: frozen)
             try FileManager.default.removeItem(atPath: mark)
@@ -104,7 +104,7 @@ import Testing
     }
 }
 
-/// Which database and which broker a proof runs on, and by how many virtual lanes a partition is worked on.
+/// The database, the broker and the number of virtual lanes of a test.
 struct CounterSetup: Sendable, CustomTestStringConvertible {
     let database: TestDatabaseKind
     let isKafka: Bool
@@ -112,7 +112,7 @@ struct CounterSetup: Sendable, CustomTestStringConvertible {
 
     var testDescription: String { "\(database), \(isKafka ? "Kafka" : "the embedded log"), lanes: \(lanes)" }
 
-    /// Each database with one of the brokers: on Kafka, a group takes seconds to get over a killed member.
+    /// Each database with one of the brokers: on Kafka, a group needs seconds to recover from a killed member.
     static var pairs: [CounterSetup] { available.filter { $0.isKafka == ($0.database == .postgres) } }
 
     static var available: [CounterSetup] {
@@ -208,7 +208,7 @@ struct CounterInstallation: Sendable {
         await producer.close(deadline: .seconds(5))
     }
 
-    /// How many events have taken effect, and how often all together.
+    /// The number of events that have taken effect, and the total number of effects.
     func effects() async throws -> (events: Int, effects: Int) {
         try await database.transaction(.snapshot) { transaction in
             let row = try transaction.run("SELECT count(*), coalesce(sum(n), 0) FROM effects").first
@@ -216,7 +216,7 @@ struct CounterInstallation: Sendable {
         }
     }
 
-    /// The sums of the stored offsets and of those that the broker knows; nil where it can't be asked.
+    /// The sums of the stored and of the committed offsets; nil if they can't be read.
     func positions() async throws -> (stored: Int64, committed: Int64)? {
         guard let log = broker as? EmbeddedBroker else { return nil }
         let stored = try await database.transaction(.snapshot) { transaction in
@@ -226,9 +226,9 @@ struct CounterInstallation: Sendable {
         return (stored, try await log.committedOffsets(group: Self.group).values.reduce(0, +))
     }
 
-    /// Waits until so many events have taken effect.
+    /// Waits until a number of events have taken effect.
     ///
-    /// A frozen process that was stopped with a lock of the log, which is a file, is given a moment to give it back.
+    /// A process that was frozen with a lock on the log's file gets time to release it.
     func wait(
         forEffectsOf events: Int,
         nudging frozen: RunningProcess? = nil,

@@ -2,7 +2,7 @@ import Dionysus
 import TestSupport
 import Testing
 
-/// The commands that look into messages which could not be applied, and mend them.
+/// The commands that inspect and retry messages that could not be applied.
 @Suite(.serialized, .timeLimit(.minutes(10)))
 struct FailureCommandTests {
     private static let account = #"{"id":7,"name":"Acme","default_check_in_time":"noon","links":{}}"#
@@ -28,7 +28,7 @@ struct FailureCommandTests {
         #"{"message":[{"event":"\#(name)","model_name":"\#(model)","data":[\#(payload)]}]}"#
     }
 
-    /// Runs a script on the replica with another program, and returns what that prints.
+    /// Runs a script on the replica with another program, and returns its output.
     @discardableResult
     private static func onReplica(of installation: Installation, _ script: String) async throws -> String {
         let url = installation.environment["REPLICA_DATABASE_URL"] ?? ""
@@ -48,7 +48,7 @@ struct FailureCommandTests {
         return failures
     }
 
-    @Test("messages that fail are listed, shown, retried, replayed and deleted", arguments: InstallationKind.all)
+    @Test("failed messages are listed, shown, retried, replayed and deleted", arguments: InstallationKind.all)
     func story(_ kind: InstallationKind) async throws {
         try await Installation.with(kind) { installation in
             try await installation.succeed("migrate")
@@ -110,7 +110,7 @@ struct FailureCommandTests {
             let rentals = try await Self.onReplica(of: installation, "SELECT synced_id, check_in_time FROM rentals;")
             #expect(rentals == "8|noon\n")
             let twice = try await installation.succeed("failures", "replay", "dead_messages")
-            #expect(twice == "0 applied, 0 of other groups left out\n")
+            #expect(twice == "0 applied, 0 of other groups skipped\n")
 
             try await Self.publish(installation, "v3_accounts", "Account:9", "no JSON")
             try await installation.succeed("consume", "--until-caught-up")
@@ -130,7 +130,7 @@ struct FailureCommandTests {
     }
 
     @Test(
-        "wrong usage ends with 64 and says what is wrong",
+        "wrong usage exits with 64 and says what is wrong",
         arguments: [
             (["failures", "retry"], "--all"),
             (["failures", "retry", "1", "--all"], "--topic"),
@@ -152,7 +152,7 @@ struct FailureCommandTests {
         }
     }
 
-    @Test("failures that aren't there, and tables that aren't, are one line", arguments: InstallationKind.available)
+    @Test("missing failures and missing tables are one line", arguments: InstallationKind.available)
     func missing(_ kind: InstallationKind) async throws {
         try await Installation.with(kind) { installation in
             let notMigrated = try await installation.run("failures", "list")
@@ -169,7 +169,7 @@ struct FailureCommandTests {
         }
     }
 
-    @Test("every command explains itself", arguments: ["list", "show", "retry", "delete", "replay"])
+    @Test("every command has help", arguments: ["list", "show", "retry", "delete", "replay"])
     func help(_ command: String) async throws {
         try await Installation.with(.embedded) { installation in
             let help = try await installation.succeed("failures", command, "--help")

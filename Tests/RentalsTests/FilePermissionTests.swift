@@ -5,11 +5,11 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Who may read what the library writes.
+/// The permissions of the library's files.
 @Suite(.serialized, .timeLimit(.minutes(10)))
 struct FilePermissionTests {
     @Test(
-        "everything that the commands write is their user's alone, whatever the umask",
+        "only the user can access the commands' files, whatever the umask",
         arguments: ["0", "022", "077"]
     )
     func umask(_ mask: String) async throws {
@@ -40,7 +40,7 @@ struct FilePermissionTests {
                 if statuses == [0, 0] { break }
                 guard services.allSatisfy(\.isRunning) else { break }
             }
-            // While they run, because SQLite removes what it has beside its files when the last of them ends.
+            // Checked while they run, because SQLite removes its additional files when the last process exits.
             var names: Set<String> = []
             for path in try FileManager.default.subpathsOfDirectory(atPath: directory) {
                 let (name, isDirectory) = (
@@ -57,7 +57,7 @@ struct FilePermissionTests {
         }
     }
 
-    @Test("what is there already keeps its permissions, and what SQLite writes beside it has the same")
+    @Test("existing files keep their permissions, and SQLite's additional files have the same")
     func existing() async throws {
         try await withTemporaryDirectory { directory in
             let folder = "\(directory)/shared"
@@ -79,7 +79,7 @@ struct FilePermissionTests {
         }
     }
 
-    @Test("a link to a file that is not there yet makes that one, for its user alone")
+    @Test("a link to a missing file creates that file with private permissions")
     func link() async throws {
         try await withTemporaryDirectory { directory in
             symlink("\(directory)/target.sqlite", "\(directory)/link.sqlite")

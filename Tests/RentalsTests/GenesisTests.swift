@@ -6,11 +6,11 @@ import Testing
 /// Genesis runs through the example application's processes.
 @Suite(.serialized, .timeLimit(.minutes(10)))
 struct GenesisTests {
-    /// How many rentals a run publishes.
+    /// The number of rentals that a run publishes.
     static let rentals = 20_000
 
     @Test(
-        "a genesis beside live changes survives kills of the relay: nothing is skipped or repeated, no deleted record comes back",
+        "a genesis with live changes survives kills of the relay: nothing is skipped or repeated, no deleted record comes back",
         arguments: InstallationKind.available
     )
     func kills(_ kind: InstallationKind) async throws {
@@ -27,7 +27,7 @@ struct GenesisTests {
                 "--fees",
                 "2000"
             )
-            // The replica is to learn of everything by genesis alone.
+            // The replica must get everything from the genesis alone.
             try await installation.write("DELETE FROM dionysus_outboxes;")
             for (topic, model) in [
                 ("v3_accounts", "Account"), ("v3_rentals", "Rental"), ("v3_bookings", "Booking"),
@@ -62,7 +62,7 @@ struct GenesisTests {
         }
     }
 
-    @Test("the commands tell what a run does, and what is wrong", arguments: InstallationKind.available)
+    @Test("the commands show a run's progress, and what is wrong", arguments: InstallationKind.available)
     func commands(_ kind: InstallationKind) async throws {
         try await withEmbeddedLog(kind) { installation in
             try await installation.succeed("migrate")
@@ -95,7 +95,7 @@ struct GenesisTests {
                 (["show", "7"], 1, "there is no genesis run 7"),
                 (["resume", "1"], 1, "it is cancelled"),
                 (["start", "v3_bookings", "BookingsFee"], 1, "start a genesis of Booking"),
-                (["start", "v3_rentals", "Rental", "--over", "never"], 64, "no number of days"),
+                (["start", "v3_rentals", "Rental", "--over", "never"], 64, "not a positive number of days"),
                 (["start", "v3_rentals", "Rental", "--where", "bedrooms"], 64, "is not COLUMN=VALUE"),
                 (["show"], 64, "Missing expected argument"),
             ] as [([String], Int32, String)] {
@@ -116,7 +116,7 @@ struct GenesisTests {
             try await withTemporaryDirectory { directory in
                 var installation = installation
                 installation.environment["DIONYSUS_SEED_BROKER"] = "embedded:\(directory)/log.sqlite"
-                // The embedded log doesn't know a Kafka client's settings.
+                // The embedded log doesn't support a Kafka client's settings.
                 installation.environment["DIONYSUS_CONSUMER_SETTINGS"] = nil
                 try await body(installation)
             }
@@ -136,7 +136,7 @@ struct GenesisTests {
 }
 
 extension Installation {
-    /// Asks the source with another program: psql or sqlite3.
+    /// Queries the source with another program: psql or sqlite3.
     fileprivate func query(_ query: String) async throws -> String {
         let url = environment["SOURCE_DATABASE_URL"] ?? ""
         let (program, arguments) =

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// `rentals health` beside running processes.
+/// `rentals health` with running processes.
 @Suite(.serialized, .timeLimit(.minutes(10)))
 struct HealthTests {
     @Test(
@@ -38,7 +38,7 @@ struct HealthTests {
         }
     }
 
-    @Test("a relay that was killed is gone")
+    @Test("a killed relay is neither live nor ready")
     func killed() async throws {
         try await Self.withInstallation(.embedded) { installation in
             try await installation.succeed("migrate")
@@ -51,7 +51,7 @@ struct HealthTests {
         }
     }
 
-    @Test("a relay that could not begin says why")
+    @Test("a relay that could not start says why")
     func failedStart() async throws {
         try await Self.withInstallation(.embedded) { installation in
             #expect(try await installation.run("relay").status == 1)
@@ -61,7 +61,7 @@ struct HealthTests {
         }
     }
 
-    @Test("a relay whose database is away is live and not ready")
+    @Test("a relay whose database is unavailable is live but not ready")
     func databaseAway() async throws {
         try await Self.withInstallation(.embedded) { installation in
             var away = installation
@@ -74,7 +74,7 @@ struct HealthTests {
         }
     }
 
-    @Test("a consumer whose database is away is live and not ready")
+    @Test("a consumer whose database is unavailable is live but not ready")
     func replicaAway() async throws {
         try await Self.withInstallation(.embedded) { installation in
             var away = installation
@@ -87,7 +87,7 @@ struct HealthTests {
         }
     }
 
-    @Test("a consumer whose broker is away is live and not ready")
+    @Test("a consumer whose broker is unavailable is live but not ready")
     func brokerAway() async throws {
         try await Self.withInstallation(.embedded) { installation in
             try await installation.succeed("migrate")
@@ -100,7 +100,7 @@ struct HealthTests {
         }
     }
 
-    @Test("a consumer that could not begin says why")
+    @Test("a consumer that could not start says why")
     func stoppedConsumer() async throws {
         try await Self.withInstallation(.embedded) { installation in
             #expect(try await installation.run("consume").status == 1)
@@ -110,7 +110,7 @@ struct HealthTests {
         }
     }
 
-    @Test("wrong usage ends with 64, a directory that can't be written with 1 and the setting's name")
+    @Test("wrong usage exits with 64, an unwritable directory with 1 and the setting's name")
     func usage() async throws {
         try await Self.withInstallation(.embedded) { installation in
             #expect(try await installation.run("health").status == 64)
@@ -140,7 +140,7 @@ struct HealthTests {
 }
 
 extension Installation {
-    /// Runs a command until it ends with a status and says something, or a minute is over.
+    /// Runs a command repeatedly until it exits with a status and a text, for at most a minute.
     @discardableResult
     func wait(
         for status: Int32,

@@ -2,10 +2,10 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Heartbeats beside another user of the machine, who is `postgres` here.
+/// Heartbeats with another user on the machine, here `postgres`.
 @Suite(.serialized, .timeLimit(.minutes(10)), .enabled(if: Bystander.isPossible))
 struct HeartbeatAttackTests {
-    /// What another user can put where the heartbeats' directory will be.
+    /// What another user can create in place of the heartbeats' directory.
     enum Squat: String, CaseIterable {
         case open = "mkdir -m 777 NAME"
         case readable = "mkdir -m 755 NAME"
@@ -16,7 +16,7 @@ struct HeartbeatAttackTests {
     }
 
     @Test(
-        "what another user has put in the directory's place is not used, and keeps no relay",
+        "what another user has created in the directory's place is not used, and stops no relay",
         arguments: Squat.allCases
     )
     func squatted(_ squat: Squat) async throws {
@@ -37,7 +37,7 @@ struct HeartbeatAttackTests {
                 let stopped = await relay.terminate()
                 #expect(stopped.status == 0)
                 #expect(stopped.errors.contains("heartbeats are written to \(usual)."), "\(stopped.errors)")
-                // The next one takes the same.
+                // The next one uses the same.
                 #expect(try await own.run("relay", "--until-empty").status == 0)
                 let second = try own.start("relay")
                 try await own.wait(for: 0, "health", "relay")
@@ -48,7 +48,7 @@ struct HeartbeatAttackTests {
         }
     }
 
-    @Test("a report that another user forged passes for none")
+    @Test("another user's forged report is never accepted")
     func forged() async throws {
         try await withSharedTemporaryDirectory { directory in
             let usual = "\(directory)/dionysus-\(geteuid())"
@@ -68,7 +68,7 @@ struct HeartbeatAttackTests {
                 #expect(await relay.terminate().status == 0)
                 try FileManager.default.removeItem(atPath: usual)
 
-                // Even what names a process that lives: the bystander's own, the first of all, and a test's.
+                // Even reports that name a live process: the bystander's own, process 1, and the test's.
                 for process in [report, report.replacing(/"pid":\d+/, with: "\"pid\":1")] {
                     try await Bystander.run("umask 0; mkdir -p -m 755 \(usual); cat >\(usual)/\(name)", input: process)
                     let result = try await own.run("health", "relay", "--live")
@@ -103,7 +103,7 @@ struct HeartbeatAttackTests {
                     .replacing(/"pid":\d+/, with: "\"pid\":\(sleeper.identifier)")
                     .replacing(/"started":"\d+"/, with: "\"started\":\"\(start)\"")
                 try Data(report.utf8).write(to: URL(filePath: file))
-                // setpriv becomes the other user after it has begun.
+                // setpriv switches to the other user after it has started.
                 let result = try await own.wait(for: 1, "health", "relay", "--live", saying: "is another user's")
                 #expect(result.status == 1)
                 await sleeper.killAndWait()
@@ -128,7 +128,7 @@ enum Bystander {
     }
 }
 
-/// A directory like the system's own for temporary files: anybody can write to it, and remove only what is their own.
+/// A directory like the system's temporary directory: all users can write to it, and remove only their own files.
 func withSharedTemporaryDirectory<T: Sendable>(_ body: (String) async throws -> T) async throws -> T {
     try await withTemporaryDirectory { directory in
         chmod(directory, 0o1777)

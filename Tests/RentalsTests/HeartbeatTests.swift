@@ -4,9 +4,9 @@ import Foundation
 import TestSupport
 import Testing
 
-/// What a heartbeat file says, and what is concluded from it.
+/// The content of heartbeat files, and the health derived from it.
 @Suite struct HeartbeatTests {
-    @Test("a service that has never been started is neither live nor ready")
+    @Test("a service that has never started is neither live nor ready")
     func missing() async throws {
         try await withTemporaryDirectory { directory in
             for question in Health.Question.allCases {
@@ -38,7 +38,7 @@ import Testing
         }
     }
 
-    @Test("what is stuck keeps the time of its last progress, and says why")
+    @Test("a stuck service keeps the time of its last progress, and says why")
     func stuck() async throws {
         try await withTemporaryDirectory { directory in
             let heartbeat = try HeartbeatFile(.relay, clientID: "shop", directory: directory)
@@ -54,7 +54,7 @@ import Testing
         }
     }
 
-    @Test("a process that is gone is neither live nor ready, however young its heartbeat")
+    @Test("a process that has exited is neither live nor ready, however recent its heartbeat")
     func gone() async throws {
         let process = try RunningProcess("true", [], environment: [:])
         _ = await process.result()
@@ -62,7 +62,7 @@ import Testing
         #expect(reason?.contains("process \(process.identifier) is gone") == true)
     }
 
-    @Test("a number that another process has since is not the service's")
+    @Test("a process id that another process has reused is not the service's")
     func reused() async throws {
         #expect(try await reason(changing: [:]) == nil)
         for start: JSON in [.string("12345"), .string(""), .null, .integer(0)] {
@@ -81,14 +81,17 @@ import Testing
         #expect(try await reason(changing: ["time": .string(time)])?.contains("in the future") == true)
     }
 
-    @Test("what is no heartbeat is told to be none", arguments: ["", "{}", "not json", #"{"pid":-1,"role":"relay"}"#])
+    @Test(
+        "an invalid heartbeat file is reported as such",
+        arguments: ["", "{}", "not json", #"{"pid":-1,"role":"relay"}"#]
+    )
     func malformed(_ content: String) async throws {
         #expect(
             try await reason { _ in Array(content.utf8) }?.hasSuffix("is no heartbeat of a relay") == true
         )
     }
 
-    @Test("services of other applications, clients, places and roles are others")
+    @Test("services with another application, client, location or role are distinct")
     func identities() async throws {
         try await withTemporaryDirectory { directory in
             let heartbeat = try HeartbeatFile(
@@ -111,7 +114,9 @@ import Testing
         }
     }
 
-    @Test("files are the user's alone, whatever the umask; a directory that others can write to gets one within it")
+    @Test(
+        "files are private, whatever the umask; a directory that others can write to gets a private subdirectory"
+    )
     func modes() async throws {
         try await withTemporaryDirectory { directory in
             let open = "\(directory)/open"
@@ -132,7 +137,7 @@ import Testing
         }
     }
 
-    @Test("a link in the place of the file is replaced, and what it leads to stays; one is not read either")
+    @Test("a link in place of the file is replaced without changing its target, and links are not read")
     func links() async throws {
         try await withTemporaryDirectory { directory in
             let heartbeat = try HeartbeatFile(.relay, clientID: "shop", directory: directory)
@@ -152,7 +157,7 @@ import Testing
         }
     }
 
-    @Test("names of any kind make a file of the directory, and no other is touched")
+    @Test("any name gives a file in the directory, and no other file is touched")
     func names() async throws {
         try await withTemporaryDirectory { directory in
             for name in ["../../etc/shop", "a b", "straße", "%41"] {
@@ -164,7 +169,7 @@ import Testing
         }
     }
 
-    @Test("a directory in which nothing can be written is an error that names the setting")
+    @Test("an unwritable directory is an error that names the setting")
     func unwritable() {
         let error = #expect(throws: DionysusError.self) {
             try HeartbeatFile(.relay, clientID: "shop", directory: "/dev/null/heartbeats")
@@ -173,7 +178,7 @@ import Testing
         #expect(error?.description.contains("heartbeatDirectory") == true)
     }
 
-    /// What is said of a running relay's heartbeat of which somebody has changed members.
+    /// The report on a running relay's heartbeat with modified members.
     private func reason(changing members: [String: JSON]) async throws -> String? {
         try await reason { bytes in
             guard case .object(var object) = try JSON(parsing: bytes) else { return [] }

@@ -2,7 +2,7 @@ import Dionysus
 import TestSupport
 import Testing
 
-/// A model of which nothing can be published, beside others in the same lanes, as those who operate the example see it.
+/// A model that can't be published, with other models in the same lanes, from the operator's point of view.
 @Suite(.serialized, .timeLimit(.minutes(10)))
 struct HeldModelTests {
     private static func rows(_ kind: InstallationKind) -> String {
@@ -24,7 +24,7 @@ struct HeldModelTests {
             try await installation.succeed("migrate")
             let relay = try installation.start("relay")
             try await installation.wait(for: 0, "health", "relay")
-            // In one transaction, so that the relay never sees these rows with the column.
+            // In one transaction, so that the relay never sees these rows while the column exists.
             try await installation.write(
                 "BEGIN; \(Self.rows(kind)) ALTER TABLE bookings RENAME COLUMN base_price TO price; COMMIT;"
             )
@@ -54,7 +54,7 @@ struct HeldModelTests {
     }
 
     @Test(
-        "a relay that ends when nothing is left to publish ends with 1 if a model's rows wait, and names the model",
+        "relay --until-empty exits with 1 if a model's rows wait, and names the model",
         arguments: InstallationKind.available.filter { $0 == .servers }
     )
     func untilEmpty(_ kind: InstallationKind) async throws {

@@ -6,13 +6,13 @@ import Foundation
 import TestSupport
 import Testing
 
-/// What the example application runs on.
+/// The systems that the example application runs on.
 enum InstallationKind: String, Sendable, CaseIterable, CustomStringConvertible {
     /// SQLite databases and the embedded log.
     case embedded
     /// PostgreSQL and a Kafka cluster.
     case servers
-    /// The same, with PgBouncer in transaction mode before PostgreSQL.
+    /// The same, with PgBouncer in transaction mode in front of PostgreSQL.
     case bouncer
 
     var description: String { rawValue }
@@ -27,7 +27,7 @@ enum InstallationKind: String, Sendable, CaseIterable, CustomStringConvertible {
         ProcessInfo.processInfo.environment["DIONYSUS_TEST_PGBOUNCER_URL"].flatMap { URL(string: $0) }
     }
 
-    /// The URL by which a database is reached.
+    /// The URL of a database.
     fileprivate func url(of database: String) -> String {
         guard self == .bouncer, var components = URLComponents(string: database) else { return database }
         components.host = Self.bouncerURL?.host
@@ -36,13 +36,13 @@ enum InstallationKind: String, Sendable, CaseIterable, CustomStringConvertible {
     }
 }
 
-/// Databases and a broker of their own, and the example application's processes on them.
+/// New databases and a new broker, with the example application's processes.
 struct Installation: Sendable {
     let kind: InstallationKind
     var environment: [String: String]
     private let sourcePath: String
 
-    /// Runs a body with an installation that is gone afterwards.
+    /// Runs a body with a throw-away installation.
     static func with(_ kind: InstallationKind, _ body: (Installation) async throws -> Void) async throws {
         switch kind {
         case .embedded:
@@ -62,7 +62,7 @@ struct Installation: Sendable {
                     let environment = [
                         "SOURCE_DATABASE_URL": kind.url(of: source), "REPLICA_DATABASE_URL": kind.url(of: replica),
                         "DIONYSUS_SEED_BROKER": cluster.bootstrapServers,
-                        // A member that was killed is missed sooner.
+                        // A killed member times out sooner.
                         "DIONYSUS_CONSUMER_SETTINGS": "session.timeout.ms=6000;heartbeat.interval.ms=1000",
                     ]
                     try await body(Installation(kind: kind, environment: environment, sourcePath: source))
@@ -88,7 +88,7 @@ struct Installation: Sendable {
     /// Runs a command of the example application to its end.
     func run(_ arguments: [String]) async throws -> RunningProcess.Result { try await start(arguments).result() }
 
-    /// Runs a command that is to succeed.
+    /// Runs a command that must succeed.
     @discardableResult
     func succeed(_ arguments: String..., location: SourceLocation = #_sourceLocation) async throws -> String {
         let result = try await start(arguments).result()
@@ -132,7 +132,7 @@ struct Installation: Sendable {
         try await succeed("verify", location: location)
     }
 
-    /// The broker, for looking into the log.
+    /// The broker, for inspecting the log.
     func withBroker<T: Sendable>(_ body: (any MessageBroker) async throws -> T) async throws -> T {
         let seed = environment["DIONYSUS_SEED_BROKER"] ?? ""
         let broker: any MessageBroker =
@@ -145,7 +145,7 @@ struct Installation: Sendable {
         return result
     }
 
-    /// Where the package's executables are: beside the tests.
+    /// The directory of the package's executables, next to the tests.
     private static var executable: URL { executable(named: "rentals") }
 
     /// An executable of the package.

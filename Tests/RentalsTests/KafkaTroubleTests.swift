@@ -3,13 +3,13 @@ import Foundation
 import TestSupport
 import Testing
 
-/// The example's processes on a Kafka that refuses them, lacks their topics, or goes away.
+/// The example's processes on a Kafka that rejects them, lacks their topics, or becomes unavailable.
 @Suite(.serialized, .timeLimit(.minutes(10)))
 struct KafkaTroubleTests {
     private static let wrong =
         "security.protocol=sasl_plaintext;sasl.mechanism=PLAIN;sasl.username=me;sasl.password=hush"
 
-    @Test("every command says in one line that the broker refuses its credentials")
+    @Test("every command reports in one line that the broker rejects its credentials")
     func refusedCommands() async throws {
         try await Self.run { installation, kafka in
             try await installation.succeed(
@@ -39,7 +39,7 @@ struct KafkaTroubleTests {
                 #expect(lines.allSatisfy { $0.contains("Invalid username or password") }, "\(result.errors)")
                 #expect(!result.errors.contains("hush"))
             }
-            // Nothing was lost or counted by that.
+            // Nothing was lost or counted.
             kafka.change { $0.credentials = nil }
             try await installation.succeed("topics", "--create")
             try await installation.replicateAndVerify()
@@ -47,7 +47,7 @@ struct KafkaTroubleTests {
     }
 
     @Test(
-        "a service that is refused is live and not ready, and goes on once it is let in",
+        "a rejected service is live but not ready, and continues once it is accepted",
         arguments: ["relay", "consumer"]
     )
     func refusedServices(_ role: String) async throws {
@@ -68,7 +68,7 @@ struct KafkaTroubleTests {
         }
     }
 
-    @Test("rows wait for topics that aren't there, without an attempt being counted, and go on once they are")
+    @Test("rows wait for missing topics without counting an attempt, and continue once the topics exist")
     func topicsLater() async throws {
         try await Self.run { installation, kafka in
             try await installation.succeed(
@@ -82,7 +82,7 @@ struct KafkaTroubleTests {
                 "--fees",
                 "6"
             )
-            // The broker comes later than the services.
+            // The broker starts later than the services.
             await kafka.stop()
             let relay = try installation.start("relay")
             let consumer = try installation.start("consume")
@@ -103,7 +103,7 @@ struct KafkaTroubleTests {
         }
     }
 
-    @Test("a relay that waits for a topic ends with 1 when it is to empty the outbox, and counts no attempt")
+    @Test("relay --until-empty exits with 1 if rows wait for a topic, and counts no attempt")
     func emptyingWithoutTopics() async throws {
         try await Self.run { installation, _ in
             try await installation.succeed(
@@ -125,7 +125,7 @@ struct KafkaTroubleTests {
         }
     }
 
-    @Test("a relay that has nothing to do is not ready while the broker is away")
+    @Test("an idle relay is not ready while the broker is unavailable")
     func idleRelay() async throws {
         try await Self.run { installation, kafka in
             let relay = try installation.start("relay")
@@ -139,7 +139,7 @@ struct KafkaTroubleTests {
         }
     }
 
-    @Test("topics are created and checked on a broker that tells of them late")
+    @Test("topics are created and checked on a broker that reports them with a delay")
     func lateTopics() async throws {
         try await Self.run { installation, kafka in
             kafka.change { $0.metadataLag = 6 }
@@ -149,7 +149,7 @@ struct KafkaTroubleTests {
         }
     }
 
-    @Test("a consumer whose group assigns partitions otherwise is not ready and says what to set")
+    @Test("a consumer whose group uses another assignment strategy is not ready and says what to set")
     func otherProtocols() async throws {
         try await Self.run { installation, kafka in
             try await installation.succeed("topics", "--create")
@@ -168,7 +168,7 @@ struct KafkaTroubleTests {
     }
 
     @Test(
-        "credentials are taken from wherever they stand, whatever is in them, and shown nowhere",
+        "credentials are read from every source, with any characters, and never shown",
         arguments: ["quotes", "backslash", "file", "variables", "password file"]
     )
     func credentials(_ place: String) async throws {
@@ -208,7 +208,7 @@ struct KafkaTroubleTests {
     }
 
     @Test(
-        "what is wrong with settings is told without a value",
+        "faults in settings are reported without values",
         arguments: [
             ("DIONYSUS_BROKER_SETTINGS", #"sasl.password="hush;hush"#),
             ("DIONYSUS_BROKER_SETTINGS", "sasl.password=a;hush"),
@@ -225,13 +225,13 @@ struct KafkaTroubleTests {
             let result = try await own.run("topics")
             #expect(result.status == 1)
             #expect(!(result.output + result.errors).contains("hush"), "\(result.errors)")
-            // Read well, the last two lack what belongs to them.
+            // The last two are parsed correctly, but incomplete.
             let isNamed = ["security.protocol", "sasl.password"].contains { result.errors.contains($0) }
             #expect(result.errors.contains(name) || isNamed, "\(result.errors)")
         }
     }
 
-    /// Runs a test with SQLite databases that have been migrated, and a Kafka.
+    /// Runs a test with migrated SQLite databases and a Kafka.
     private static func run(_ body: (Installation, FakeKafka) async throws -> Void) async throws {
         try await FakeKafka.run { kafka in
             try await Installation.with(.embedded) { installation in

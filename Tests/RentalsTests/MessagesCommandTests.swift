@@ -5,7 +5,7 @@ import Testing
 /// The command that shows a topic's messages.
 @Suite(.serialized, .timeLimit(.minutes(10)))
 struct MessagesCommandTests {
-    @Test("messages are shown decoded, with how far it looked", arguments: InstallationKind.available)
+    @Test("messages are shown decoded, with how far it has read", arguments: InstallationKind.available)
     func decoded(_ kind: InstallationKind) async throws {
         try await Installation.with(kind) { installation in
             try await installation.publishAccounts(1...6)
@@ -25,12 +25,12 @@ struct MessagesCommandTests {
             let text = try await installation.succeed("messages", "v3_accounts")
             #expect(text.contains("account_created Account [{\"id\":1,"))
             #expect(text.contains("dionysus-version: "))
-            #expect(text.contains("6 messages shown; looked at in v3_accounts:"))
+            #expect(text.contains("6 messages shown; read from v3_accounts:"))
             #expect(text.contains("PARTITION  FROM  TO  END  MESSAGES"))
         }
     }
 
-    @Test("messages are chosen by key, partition, place and number", arguments: InstallationKind.available)
+    @Test("messages are filtered by key, partition, position and number", arguments: InstallationKind.available)
     func chosen(_ kind: InstallationKind) async throws {
         try await Installation.with(kind) { installation in
             try await installation.publishAccounts(1...8)
@@ -66,7 +66,7 @@ struct MessagesCommandTests {
         }
     }
 
-    @Test("messages are read from a time on")
+    @Test("messages are read from a time")
     func fromTime() async throws {
         try await Installation.with(.embedded) { installation in
             try await installation.publishAccounts(1...3)
@@ -77,7 +77,7 @@ struct MessagesCommandTests {
         }
     }
 
-    @Test("bytes that aren't the wire format are shown as such", arguments: InstallationKind.available)
+    @Test("bytes in another format are shown as such", arguments: InstallationKind.available)
     func foreign(_ kind: InstallationKind) async throws {
         try await Installation.with(kind) { installation in
             let values: [[UInt8]?] = [
@@ -143,7 +143,7 @@ struct MessagesCommandTests {
         }
     }
 
-    @Test("it follows what comes, until it has shown enough", arguments: InstallationKind.available)
+    @Test("it follows new messages until the limit", arguments: InstallationKind.available)
     func follow(_ kind: InstallationKind) async throws {
         try await Installation.with(kind) { installation in
             try await installation.publishAccounts(1...2)
@@ -155,7 +155,7 @@ struct MessagesCommandTests {
         }
     }
 
-    @Test("Ctrl-C ends it with how far it looked", arguments: InstallationKind.available)
+    @Test("after Ctrl-C it prints how far it has read", arguments: InstallationKind.available)
     func interrupted(_ kind: InstallationKind) async throws {
         try await Installation.with(kind) { installation in
             try await installation.publishAccounts(1...2)
@@ -164,11 +164,11 @@ struct MessagesCommandTests {
             following.signal(2)
             let result = await following.result()
             #expect(result.status == 0)
-            #expect(result.output.contains("2 messages shown; looked at in v3_accounts:"))
+            #expect(result.output.contains("2 messages shown; read from v3_accounts:"))
         }
     }
 
-    @Test("an empty topic is looked at, one that isn't there is told", arguments: InstallationKind.available)
+    @Test("an empty topic is read, and a missing one is reported", arguments: InstallationKind.available)
     func absent(_ kind: InstallationKind) async throws {
         try await Installation.with(kind) { installation in
             try await installation.succeed("topics", "--create")
@@ -184,7 +184,7 @@ struct MessagesCommandTests {
     }
 
     @Test(
-        "wrong usage is told",
+        "wrong usage is reported",
         arguments: [
             ["messages"], ["messages", "t", "--from", "yesterday"], ["messages", "t", "--from", "latest-x"],
             ["messages", "t", "--from", "-1"], ["messages", "t", "--limit", "0"],
@@ -201,7 +201,7 @@ struct MessagesCommandTests {
     }
 }
 
-/// What the command prints as JSON.
+/// The command's JSON output.
 private struct MessagesReport {
     let messages: [JSON]
     let looked: [JSON]

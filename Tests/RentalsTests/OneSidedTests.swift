@@ -4,14 +4,14 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Applications that only publish, or only consume, and what is assumed for those that say nothing.
+/// Applications that only publish or only consume, and the defaults.
 @Suite(.serialized, .timeLimit(.minutes(10)))
 struct OneSidedTests {
     private static let producerOnly = ["relay", "preview", "compare-payloads", "genesis", "tombstone", "outbox"]
     private static let consumerOnly = ["consume", "lag", "reset", "backfill", "failures", "events"]
 
     @Test(
-        "an application has the commands, settings and connections of its sides only",
+        "an application has only the commands, settings and connections of its sides",
         arguments: InstallationKind.available
     )
     func sides(_ kind: InstallationKind) async throws {
@@ -35,7 +35,7 @@ struct OneSidedTests {
                     #expect(try await publisher.run(command).status == 64, "\(command)")
                 }
 
-                // Two with all defaults but their names and replicas.
+                // Two with all defaults except their names and replicas.
                 try await Self.withReplicas(kind) { replicas in
                     for (name, replica) in zip(["keeper", "other"], replicas) {
                         var environment = broker
@@ -73,7 +73,7 @@ struct OneSidedTests {
         }
     }
 
-    @Test("a client id that code sets for one side counts there, and the environment's for both")
+    @Test("a client id set in code applies to its side, and the environment's to both")
     func clientID() async throws {
         try await Installation.with(.embedded) { installation in
             try await Self.inEmptyDirectory { directory in
@@ -92,7 +92,7 @@ struct OneSidedTests {
         }
     }
 
-    @Test("an application may install its own logging", arguments: ["stream", "own"])
+    @Test("an application can install its own logging", arguments: ["stream", "own"])
     func logging(_ choice: String) async throws {
         try await Installation.with(.embedded) { installation in
             try await Self.inEmptyDirectory { directory in
@@ -108,12 +108,12 @@ struct OneSidedTests {
         }
     }
 
-    @Test("files are used if no address is set, and nothing is guessed if one is")
+    @Test("an application uses files if no address is set, and guesses nothing if one is")
     func addresses() async throws {
         try await Self.inEmptyDirectory(writable: true) { directory in
             let migrated = try await Tool("rentals", directory, [:]).run("migrate")
             #expect(migrated.status == 0)
-            #expect(migrated.errors.contains("no address is set, so files under rentals-data/ are used"))
+            #expect(migrated.errors.contains("no address is set, so the application uses files under rentals-data/"))
             let files = try FileManager.default.contentsOfDirectory(atPath: "\(directory)/rentals-data")
             #expect(files.contains("source.sqlite") && files.contains("replica.sqlite"))
         }
@@ -143,7 +143,7 @@ struct OneSidedTests {
         }
     }
 
-    @Test("the server shows which application's service a session is of")
+    @Test("the server shows the application and service of each session")
     func applicationName() async throws {
         guard InstallationKind.available.contains(.servers) else { return }
         try await Installation.with(.servers) { installation in
@@ -152,8 +152,8 @@ struct OneSidedTests {
             for (name, address) in [
                 ("rentals relay", "SOURCE_DATABASE_URL"), ("rentals consumer", "REPLICA_DATABASE_URL"),
             ] {
-                // Until the service has connected: other tests' services, which the server shows too, say nothing of these. One
-                // that has not begun yet ends by the signal itself, and not with 0.
+                // Waits until the service has connected, ignoring other tests' services, which the server shows too. A
+                // service that has not started yet would die of the signal instead of exiting with 0.
                 let database = installation.environment[address]?.split(separator: "/").last ?? ""
                 try await installation.write(
                     """
@@ -205,7 +205,7 @@ struct OneSidedTests {
         }
     }
 
-    /// A working directory that can't be written to, unless the user is root.
+    /// A working directory that is not writable, unless the user is root.
     private static func inEmptyDirectory(writable: Bool = false, _ body: (String) async throws -> Void) async throws {
         try await withTemporaryDirectory { directory in
             let path = "\(directory)/work"

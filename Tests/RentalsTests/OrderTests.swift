@@ -6,7 +6,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// The order of the log when many relays share the work and the broker fails a tenth of it.
+/// The order of the log when many relays share the work and the broker rejects a tenth of the messages.
 @Suite(.serialized, .timeLimit(.minutes(10))) struct OrderTests {
     private static let shelves = 200
     private static let changes = 20_000
@@ -53,7 +53,7 @@ import Testing
 
     // MARK: Writing
 
-    /// Each writer has shelves of its own, so that the rows of a partition key are committed in the order of their ids.
+    /// Each writer has its own shelves, so that the rows of a partition key are committed in the order of their ids.
     private func write(to database: any CapturingDatabase) async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
             for writer in 0..<Self.writers {
@@ -80,7 +80,7 @@ import Testing
         }
     }
 
-    /// An update; sometimes a deletion, or a re-creation of what was deleted.
+    /// An update; sometimes a deletion, or the re-creation of a deleted record.
     private static func change(_ table: String, _ shelf: Int, _ number: Int, isDeletion: Bool) -> [SQL] {
         if isDeletion { return ["DELETE FROM \(identifier: table) WHERE id = \(shelf)"] }
         return [
@@ -113,7 +113,7 @@ import Testing
         let hasNote: Bool
     }
 
-    /// Where each row's message stands first, and the version of the latest batch that published it: more than one has if
+    /// The position of each row's first message, and the version of the latest batch that published it: several did if
     /// an acknowledgement was lost.
     private struct Log {
         private(set) var places: [Int64: (place: Int, firstVersion: Int64, lastVersion: Int64)] = [:]
@@ -148,7 +148,7 @@ import Testing
         }
     }
 
-    /// Every row has its message, or a note that says why it needs none.
+    /// Every row has its message, or a note that explains why it needs none.
     private func expectNothingMissing(_ rows: [OutboxRow], _ log: Log) {
         let missing = rows.filter { !$0.hasNote && log.places[$0.id] == nil }
         #expect(missing.isEmpty, "rows without a message: \(missing.prefix(5))")
@@ -161,16 +161,16 @@ import Testing
         }
     }
 
-    /// Of two rows with one partition key the lower id is first, unless its record was held when the other's batch was
-    /// claimed: a row of it, this one or an earlier, had failed and was still to be settled.
+    /// Of two rows with the same partition key, the lower id comes first, unless its record was held when the other's
+    /// batch was claimed: one of its rows, this one or an earlier one, had failed and was unsettled.
     /// - Parameter failed: The version of each failed row's last failure.
     private func expectOrderOfPartitionKeys(_ rows: [OutboxRow], _ log: Log, failed: [Int64: Int64]) {
         var overtaken = 0
         for (key, rows) in Dictionary(grouping: rows, by: \.partitionKey) {
-            // Up to which batch each record has been held.
+            // The batch up to which each record was held.
             var heldUntil: [String: Int64] = [:]
-            // Those with a row whose last attempt failed, and that a later one has made superfluous: they are held until that
-            // one's batch.
+            // A record with a row whose last attempt failed and that a later row made superfluous is held until that
+            // row's batch.
             var isHeld: Set<String> = []
             for (index, row) in rows.enumerated() {
                 let lastFailure = failed[row.id]
@@ -227,7 +227,7 @@ private func failure(_ line: String) -> (Int64, Int64)? {
 /// The outbox id in an event's id.
 private func rowID(_ eventID: String) -> Int64? { eventID.split(separator: "-").last.flatMap { Int64($0) } }
 
-/// An empty database, where other processes find it, and a directory.
+/// An empty database with a URL for other processes, and a directory.
 private func withTemporaryLocation(
     _ kind: TestDatabaseKind,
     _ body: (String, any CapturingDatabase, String) async throws -> Void

@@ -2,7 +2,7 @@ import Dionysus
 import TestSupport
 import Testing
 
-/// The commands that look into the outbox and mend it.
+/// The commands that inspect and repair the outbox.
 @Suite(.serialized, .timeLimit(.minutes(10)))
 struct OutboxCommandTests {
     private static let ghost = """
@@ -10,7 +10,7 @@ struct OutboxCommandTests {
         VALUES ('Ghost', '1', 'ghost_created', 'v3_ghosts', '2026-01-01 00:00:00', '2026-01-01 00:00:00');
         """
 
-    @Test("a row that fails is listed, shown, retried and discarded", arguments: InstallationKind.all)
+    @Test("a failed row is listed, shown, retried and discarded", arguments: InstallationKind.all)
     func story(_ kind: InstallationKind) async throws {
         try await Installation.with(kind) { installation in
             var installation = installation
@@ -39,7 +39,7 @@ struct OutboxCommandTests {
             let shown = try await installation.succeed("outbox", "show", "\(id)")
             #expect(shown.contains("declare it and retry the row") && shown.contains("ghost_created"))
 
-            // Due again, it fails again, as what is wrong with it has not been mended.
+            // Once due, it fails again, because its cause has not been fixed.
             let retried = try await installation.succeed("outbox", "retry", "\(id)", "--json")
             #expect(retried.contains(#"[{"id":\#(id),"outcome":"done"}]"#))
             let due = try await installation.succeed("outbox", "list", "--failed", "--model", "Ghost")
@@ -55,13 +55,13 @@ struct OutboxCommandTests {
 
             let again = try await installation.run("outbox", "discard", "\(id)", "999999")
             #expect(again.status == 1)
-            #expect(again.errors.contains("row \(id) has been published already"))
+            #expect(again.errors.contains("row \(id) has already been published"))
             #expect(again.errors.contains("row 999999 does not exist"))
         }
     }
 
     @Test(
-        "a relay that ends when nothing is left to publish says what it leaves, and nothing is uninstalled over it",
+        "relay --until-empty reports the remaining rows, and uninstall refuses to lose them",
         arguments: InstallationKind.available
     )
     func leavings(_ kind: InstallationKind) async throws {
@@ -83,7 +83,7 @@ struct OutboxCommandTests {
             #expect(failed.errors.contains("1 failed rows wait"), "\(failed.errors)")
             let retrying = try await installation.run("uninstall")
             #expect(retrying.status == 1 && retrying.errors.contains("1 retrying"), "\(retrying.errors)")
-            // It is all still there.
+            // Everything still exists.
             try await installation.succeed("validate")
             try await installation.write("INSERT INTO accounts (id, name) VALUES (2, 'Other');")
             #expect(try await installation.succeed("outbox", "stats", "--json").contains(#""pending":1"#))
@@ -136,7 +136,7 @@ struct OutboxCommandTests {
     }
 
     @Test(
-        "wrong usage ends with 64 and says what is wrong",
+        "wrong usage exits with 64 and says what is wrong",
         arguments: [
             (["outbox", "prune", "--older-than", "3"], "older-than"),
             (["outbox", "prune", "--older-than", "3 d"], "older-than"),
@@ -157,7 +157,7 @@ struct OutboxCommandTests {
         }
     }
 
-    @Test("an outbox that isn't there, and a row that isn't, are one line", arguments: InstallationKind.available)
+    @Test("a missing outbox and a missing row are one line", arguments: InstallationKind.available)
     func missing(_ kind: InstallationKind) async throws {
         try await Installation.with(kind) { installation in
             let notMigrated = try await installation.run("outbox", "stats")
@@ -171,7 +171,7 @@ struct OutboxCommandTests {
         }
     }
 
-    @Test("every command explains itself", arguments: ["stats", "list", "show", "retry", "discard", "prune"])
+    @Test("every command has help", arguments: ["stats", "list", "show", "retry", "discard", "prune"])
     func help(_ command: String) async throws {
         try await Installation.with(.embedded) { installation in
             let help = try await installation.succeed("outbox", command, "--help")

@@ -5,7 +5,7 @@ import Testing
 /// The command that shows what would be published.
 @Suite(.serialized, .timeLimit(.minutes(10)))
 struct PreviewCommandTests {
-    @Test("the preview is the message that the relay sends then", arguments: InstallationKind.available)
+    @Test("the preview is the message that the relay then sends", arguments: InstallationKind.available)
     func sameAsPublished(_ kind: InstallationKind) async throws {
         try await Installation.with(kind) { installation in
             try await installation.succeed("migrate")
@@ -26,7 +26,7 @@ struct PreviewCommandTests {
             for (topic, model, id) in places {
                 let preview = try await installation.preview(topic, model, id)
                 let sent = try await installation.withBroker { try await readAll(topic, from: $0) }.last
-                // What was created is previewed as an update, and is the same but for that.
+                // A created record is previewed as an update; otherwise they are equal.
                 #expect(preview["value"]?.payload == sent?.payload, "\(model)")
                 #expect(preview["value"]?.payload != nil)
                 #expect(preview["key"] == .string("\(model):\(id)"))
@@ -44,7 +44,7 @@ struct PreviewCommandTests {
             #expect(text.contains("Rental:2") && text.contains("Räum\\u001blich"))
             #expect(!text.unicodeScalars.contains("\u{1b}"))
 
-            // Nothing was written: there is nothing to publish, and a soft-deleted record shows its end.
+            // Nothing was written, so there is nothing to publish; a soft-deleted record is previewed as destroyed.
             try await installation.write("UPDATE rentals SET canceled_at = '2026-05-01T10:00:00Z' WHERE id = 2;")
             #expect(
                 try await installation.preview("v3_rentals", "Rental", "2")["value"]?.event
@@ -57,7 +57,7 @@ struct PreviewCommandTests {
         }
     }
 
-    @Test("a record that isn't there is told on one line", arguments: InstallationKind.available)
+    @Test("a missing record is reported on one line", arguments: InstallationKind.available)
     func missing(_ kind: InstallationKind) async throws {
         try await Installation.with(kind) { installation in
             try await installation.succeed("migrate")
@@ -70,7 +70,7 @@ struct PreviewCommandTests {
     }
 
     @Test(
-        "topics, models and ids that there can't be are wrong usage, here and of tombstones",
+        "impossible topics, models and ids are wrong usage, for previews and tombstones",
         arguments: [
             (["v3_ghosts", "Account", "1"], "there is no declared topic v3_ghosts"),
             (["v3_accounts", "Ghost", "1"], "does not publish a model Ghost"),
@@ -91,7 +91,7 @@ struct PreviewCommandTests {
         }
     }
 
-    @Test("a serializer that fails, and a database without tables, are told")
+    @Test("a failing serializer and a database without tables are reported")
     func faults() async throws {
         try await Installation.with(.embedded) { installation in
             let empty = try await installation.run("preview", "v3_rentals", "Rental", "1")

@@ -6,7 +6,7 @@ import Testing
 /// The example application's processes, from outside.
 @Suite(.serialized, .timeLimit(.minutes(10)))
 struct ReplicationTests {
-    @Test("what other programs write in bulk arrives", arguments: InstallationKind.all)
+    @Test("bulk writes by other programs are replicated", arguments: InstallationKind.all)
     func bulk(_ kind: InstallationKind) async throws {
         try await Installation.with(kind) { installation in
             try await installation.succeed("migrate")
@@ -42,7 +42,7 @@ struct ReplicationTests {
         }
     }
 
-    @Test("a transaction and a savepoint that are rolled back publish nothing", arguments: InstallationKind.available)
+    @Test("a rolled-back transaction or savepoint publishes nothing", arguments: InstallationKind.available)
     func rollbacks(_ kind: InstallationKind) async throws {
         try await Installation.with(kind) { installation in
             try await installation.succeed("migrate")
@@ -104,7 +104,7 @@ struct ReplicationTests {
             var consumer = try installation.start("consume")
             var random = SystemRandomNumberGenerator()
             for _ in 0..<20 {
-                // The moment is what is tested, so it is a random one and not an event.
+                // The test is about the time of the kill, so it is random instead of an event.
                 try await ContinuousClock().sleep(for: .milliseconds(Int.random(in: 100...900, using: &random)))
                 await relay.killAndWait()
                 relay = try installation.start("relay")
@@ -147,10 +147,10 @@ struct ReplicationTests {
         }
     }
 
-    /// Of every record, versions never go back, and the messages first appear in the order of the outbox.
+    /// Each record's versions never go back, and its messages first appear in the order of the outbox.
     ///
-    /// Rentals observe accounts: the rows that an account's change expands into are written by a relay beside the
-    /// writers, and become visible in another order than their ids', so that of them only the versions' order is certain.
+    /// Rentals observe accounts: a relay writes the rows for an account's change concurrently with the writers, so they
+    /// may become visible in a different order from their ids. Only the order of versions is certain for them.
     private func expectOrder(in installation: Installation) async throws {
         for topic in ["v3_accounts", "v3_rentals", "v3_bookings"] {
             let messages = try await installation.withBroker { try await readAll(topic, from: $0) }

@@ -5,7 +5,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// `rentals reset` and `rentals backfill` beside running processes.
+/// `rentals reset` and `rentals backfill` with running processes.
 @Suite(.serialized, .timeLimit(.minutes(10)))
 struct ResetCommandTests {
     @Test("a replay of every topic leaves the replica equal to the source", arguments: InstallationKind.all)
@@ -39,7 +39,7 @@ struct ResetCommandTests {
         }
     }
 
-    @Test("a reset is refused while the consumer runs, and done by force", arguments: InstallationKind.available)
+    @Test("a reset is refused while the consumer runs, unless forced", arguments: InstallationKind.available)
     func running(_ kind: InstallationKind) async throws {
         try await Self.withReplica(kind) { installation in
             let consumer = try installation.start("consume")
@@ -58,7 +58,7 @@ struct ResetCommandTests {
         }
     }
 
-    @Test("records of a topic with an event log come back only if the log forgets, which is said")
+    @Test("records of a topic with an event log come back only if the log forgets, and the command says so")
     func eventLog() async throws {
         try await Self.withReplica(.embedded) { installation in
             try await installation.withReplicaDatabase { database in
@@ -83,13 +83,13 @@ struct ResetCommandTests {
             let consumer = try installation.start("consume")
             try await installation.untilRefused()
             await consumer.killAndWait()
-            // The suite's time limit ends what is never allowed.
+            // The suite's time limit ends an endless wait.
             while try await installation.run("reset", "--topic", "v3_rentals").status != 0 {}
             try await installation.replicateAndVerify()
         }
     }
 
-    @Test("wrong usage ends with 64, what isn't there with 1 and a line that says so")
+    @Test("wrong usage exits with 64, missing objects with 1 and a line that says so")
     func usage() async throws {
         try await Self.withReplica(.embedded) { installation in
             for arguments in [
@@ -124,7 +124,7 @@ struct ResetCommandTests {
         }
     }
 
-    @Test("a backfill that was killed goes on where it was", arguments: InstallationKind.all)
+    @Test("a killed backfill resumes where it stopped", arguments: InstallationKind.all)
     func backfill(_ kind: InstallationKind) async throws {
         try await Self.withReplica(kind, rentals: 5_000) { installation in
             try await installation.withReplicaDatabase { database in
@@ -151,15 +151,15 @@ struct ResetCommandTests {
         }
     }
 
-    /// How many rows the only backfill has looked at.
+    /// The number of rows that the only backfill has examined.
     private static func examined(_ database: any Database) async throws -> Int64 {
         try await database.transaction(.snapshot) { transaction in
             try transaction.run("SELECT examined FROM dionysus_backfills").first?.integer(0) ?? 0
         }
     }
 
-    /// An installation with a replica that has caught up.
-    @Test("a record's version is forgotten, and what can't be found is said", arguments: InstallationKind.available)
+    /// An installation whose replica has caught up.
+    @Test("a record's version is forgotten, and missing records are reported", arguments: InstallationKind.available)
     func forgetVersion(_ kind: InstallationKind) async throws {
         try await Self.withReplica(kind) { installation in
             try await installation.withReplicaDatabase { database in
@@ -214,7 +214,7 @@ extension Installation {
         return result.output
     }
 
-    /// Waits until a consumer shows that it runs, which it does as soon as it has begun.
+    /// Waits until a consumer has registered itself, which it does as soon as it starts.
     fileprivate func untilRefused() async throws {
         let deadline = ContinuousClock.now + .seconds(60)
         while try await run("reset", "--topic", "v3_accounts", "--to", "latest").status == 0 {
@@ -222,7 +222,7 @@ extension Installation {
         }
     }
 
-    /// Lends the replica's database.
+    /// Runs a body with the replica's database.
     fileprivate func withReplicaDatabase(_ body: (any Database) async throws -> Void) async throws {
         let url = environment["REPLICA_DATABASE_URL"] ?? ""
         let database: any Database =

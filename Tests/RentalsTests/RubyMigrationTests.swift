@@ -2,10 +2,10 @@ import Dionysus
 import TestSupport
 import Testing
 
-/// The steps of the page on migrating from dionysus-rb, there and back, on a database as its migrations make it.
+/// The steps of the migration page, there and back, on a database created by dionysus-rb's migrations.
 @Suite(.serialized, .timeLimit(.minutes(10)))
 struct RubyMigrationTests {
-    /// dionysus-rb's outbox under a name of the user's, without changesets.
+    /// dionysus-rb's outbox under a custom name, without changesets.
     private static func outbox(_ kind: InstallationKind) -> String {
         let identity = kind == .embedded ? "integer PRIMARY KEY AUTOINCREMENT NOT NULL" : "bigserial PRIMARY KEY"
         let time = kind == .embedded ? "datetime(6)" : "timestamp(6)"
@@ -26,7 +26,7 @@ struct RubyMigrationTests {
         INSERT INTO bookings_fees (id, booking_id, name, amount) VALUES (1, 1, 'cleaning', 45);
         """
 
-    /// A row as the Ruby application records it.
+    /// A row recorded by the Ruby application.
     private static func row(_ model: String, _ event: String, _ topic: String) -> String {
         """
         INSERT INTO outbox_records (resource_class, resource_id, event_name, topic, partition_key, created_at, updated_at)
@@ -64,7 +64,7 @@ struct RubyMigrationTests {
             )
             try await installation.replicateAndVerify()
 
-            // Triggers do.
+            // Triggers capture.
             try await capturing.succeed("migrate")
             try await capturing.succeed("validate")
             try await capturing.write("UPDATE rentals SET name = 'Casa', price = 99; DELETE FROM bookings_fees;")
@@ -72,7 +72,7 @@ struct RubyMigrationTests {
             let failed = try await capturing.succeed("outbox", "list", "--failed")
             #expect(failed.split(separator: "\n").count <= 1)
 
-            // And back: nothing is captured here, and what Ruby records waits for Ruby's worker.
+            // And back: nothing is captured here, and Ruby's rows wait for Ruby's worker.
             try await installation.succeed("migrate")
             try await installation.write(
                 "UPDATE rentals SET name = 'Villa';" + Self.row("Rental", "rental_updated", "v3_rentals")

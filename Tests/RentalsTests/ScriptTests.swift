@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// What the scripts of the repository promise.
+/// The behaviour of the repository's scripts.
 @Suite struct ScriptTests {
     private static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .deletingLastPathComponent().path
@@ -31,7 +31,7 @@ import Testing
         }
     }
 
-    @Test("audit names dependencies that an advisory is about, and says how old the advisories are")
+    @Test("audit names dependencies with advisories, and prints the age of the advisories")
     func audit() async throws {
         try await withTemporaryDirectory { directory in
             func audit(_ version: String, _ advisory: String) async throws -> RunningProcess.Result {
@@ -65,7 +65,7 @@ import Testing
         }
     }
 
-    @Test("no dependency has a version that a known advisory names")
+    @Test("no dependency has a known advisory")
     func dependencies() async throws {
         let result = try await RunningProcess("\(Self.root)/script/audit", [], environment: [:]).result()
         #expect(result.status == 0, "\(result.output)")

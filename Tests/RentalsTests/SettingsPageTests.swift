@@ -2,9 +2,9 @@ import Foundation
 import TestSupport
 import Testing
 
-/// The settings as their page and their command show them.
+/// The settings on their page and in their command.
 @Suite struct SettingsPageTests {
-    @Test("the page on settings has the tables that are made of the settings; script/docs writes them anew")
+    @Test("the settings page has the generated tables; script/docs updates them")
     func page() async throws {
         try await Installation.with(.embedded) { installation in
             let page = URL(filePath: #filePath).appending(path: "../../../docs/settings.md").standardized

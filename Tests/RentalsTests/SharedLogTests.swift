@@ -3,10 +3,10 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Several replicas on one log, as processes.
+/// Several replicas on one log, in separate processes.
 @Suite(.serialized, .timeLimit(.minutes(10)))
 struct SharedLogTests {
-    /// An installation, and the environment of another application of its name with another replica.
+    /// An installation, and the environment of another application with the same name and another replica.
     private static func withTwo(
         _ kind: InstallationKind,
         _ body: (Installation, Installation) async throws -> Void
@@ -42,7 +42,7 @@ struct SharedLogTests {
             #expect(try await other.run("verify").status != 0)
             #expect(try await one.run("replica", "take-over").output.contains("nobody else's"))
 
-            // While the other one runs, it finds out and ends.
+            // The other one detects it while running, and stops.
             let running = try one.start("consume")
             let takeover = try await other.succeed("replica", "take-over", "--json")
             #expect(takeover.contains(#""replaced":[""#))
@@ -55,7 +55,7 @@ struct SharedLogTests {
     }
 
     @Test(
-        "replicas with client ids of their own have everything, read at the same time",
+        "replicas with different client ids each get everything, reading concurrently",
         arguments: InstallationKind.available
     )
     func ownGroups(_ kind: InstallationKind) async throws {
@@ -65,13 +65,13 @@ struct SharedLogTests {
             let replicas = [one, second]
             let consumers = try replicas.map { try $0.start("consume") }
             try await one.succeed("relay", "--until-empty")
-            // The suite's time limit ends what never comes.
+            // The suite's time limit ends an endless wait.
             for replica in replicas { while try await replica.run("verify").status != 0 {} }
             for consumer in consumers { #expect(await consumer.terminate().status == 0) }
         }
     }
 
-    @Test("a topic that was created anew stops the consumer until the loss is accepted or the topic reset")
+    @Test("a recreated topic stops the consumer until the loss is accepted or the topic is reset")
     func createdAnew() async throws {
         try await Installation.with(.embedded) { installation in
             try await installation.succeed("migrate")
@@ -90,7 +90,7 @@ struct SharedLogTests {
             let lag = try await installation.run("lag")
             #expect(lag.output.contains("?") && lag.errors.contains("v3_rentals"), "\(lag.output)\(lag.errors)")
             #expect(try await installation.succeed("lag", "--json").contains(#""lag":null"#))
-            // A health check of a supervised consumer says so, too.
+            // A health check of a supervised consumer reports it too.
             _ = try await installation.run("consume")
             let health = try await installation.run("health", "consumer")
             #expect(health.status == 1 && health.errors.contains("v3_"), "\(health.errors)")

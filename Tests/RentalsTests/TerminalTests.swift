@@ -3,10 +3,10 @@ import Foundation
 import TestSupport
 import Testing
 
-/// What comes from outside can't control the terminal or the log that it is shown in.
+/// Outside data can't control the terminal or the log in which it is shown.
 @Suite(.serialized, .timeLimit(.minutes(10)))
 struct TerminalTests {
-    /// Escapes, line ends, other controls, marks of direction, characters that aren't seen.
+    /// Escapes, line breaks, other control characters, direction marks, invisible characters.
     static let hostile = [
         "\u{1b}[2J\u{1b}]0;title\u{07}", "1\nrow 2 is published", "1\r2", "\u{9b}31m", "\u{7f}\u{08}\u{00b}", "a\tb",
         "\u{202e}live\u{202c}", "\u{2066}a\u{2069}\u{200f}", "a\u{200b}b\u{200d}c\u{feff}", "\u{2028}\u{2029}\u{85}",
@@ -14,7 +14,7 @@ struct TerminalTests {
     ]
 
     @Test(
-        "rows of the outbox with any id are shown in one line each, and told whole as JSON",
+        "outbox rows with any id are shown in one line each, and completely as JSON",
         arguments: InstallationKind.available
     )
     func outbox(_ kind: InstallationKind) async throws {
@@ -55,7 +55,7 @@ struct TerminalTests {
                 Self.expectHarmless(result.errors)
                 #expect(!result.errors.contains("\nrow 2 is published"))
                 guard format == .json else { continue }
-                // Beside them the command says itself what is left.
+                // The command also reports the remaining rows.
                 let lines = result.errors.split(separator: "\n").filter { $0.hasPrefix("{") }
                 #expect(!lines.isEmpty)
                 for line in lines {
@@ -96,7 +96,7 @@ struct TerminalTests {
         }
     }
 
-    @Test("an error that quotes what it was given is one harmless line", arguments: hostile)
+    @Test("an error that quotes its input is one harmless line", arguments: hostile)
     func errors(_ text: String) async throws {
         try await Installation.with(.embedded) { installation in
             try await installation.succeed("migrate")

@@ -43,7 +43,7 @@ struct TopicCommandTests {
         }
     }
 
-    @Test("topics get as many partitions as is configured")
+    @Test("topics get the configured number of partitions")
     func partitions() async throws {
         try await Installation.with(.embedded) { installation in
             var installation = installation
@@ -58,7 +58,7 @@ struct TopicCommandTests {
     }
 
     @Test(
-        "a tombstone is sent for a record that is gone, and refused for one that is not",
+        "a tombstone is sent for a deleted record, and refused for an existing one",
         arguments: InstallationKind.all
     )
     func tombstone(_ kind: InstallationKind) async throws {
@@ -84,7 +84,7 @@ struct TopicCommandTests {
                 "1"
             )
             #expect(one.split(separator: "\n").count == 3)
-            // Neither model nor id where the key is no record's.
+            // Neither model nor id if the key isn't a record's.
             let own = try await installation.succeed("tombstone", "v3_rentals", "--key", "RecordsCollection:1")
             #expect(own.split(separator: "\n").count == 5)
             let other = try await installation.withBroker { try await readRaw("v3_rentals", from: $0) }
@@ -98,7 +98,7 @@ struct TopicCommandTests {
             let log = try await installation.withBroker { try await readRaw("v3_accounts", from: $0) }
             #expect(log.filter { $0.value == nil }.map(\.key) == Array(repeating: Array("Account:1".utf8), count: 5))
 
-            // The replica keeps a record whatever becomes of it in the log.
+            // The replica keeps a record, whatever happens to it in the log.
             try await installation.write("INSERT INTO accounts (id, name) VALUES (2, 'Other');")
             try await installation.succeed("relay", "--until-empty")
             try await installation.succeed("tombstone", "v3_accounts", "Account", "2", "--force")
@@ -106,7 +106,7 @@ struct TopicCommandTests {
         }
     }
 
-    @Test("both commands explain themselves", arguments: ["topics", "tombstone"])
+    @Test("both commands have help", arguments: ["topics", "tombstone"])
     func help(_ command: String) async throws {
         try await Installation.with(.embedded) { installation in
             let help = try await installation.succeed(command, "--help")

@@ -3,7 +3,7 @@ import Testing
 
 @testable import DionysusApplication
 
-/// Where a topic is not as it is declared.
+/// Differences between a topic and its declaration.
 @Suite struct TopicReportTests {
     static let declared = TopicSpecification(
         name: "t",
@@ -12,7 +12,7 @@ import Testing
         settings: ["cleanup.policy": "compact,delete", "retention.ms": "1000"]
     )
 
-    @Test("partitions, replicas and settings are compared, as far as the broker tells them")
+    @Test("partitions, replicas and settings are compared, as far as the broker reports them")
     func drift() {
         let actual = TopicDescription(name: "t", partitions: 4)
         let told = TopicConfiguration(
@@ -28,7 +28,7 @@ import Testing
         #expect(TopicReport.drift(Self.declared, actual, nil).map(\.setting) == ["partitions"])
     }
 
-    @Test("what is left to the broker can't differ, and lists are the same in any order")
+    @Test("undeclared properties can't differ, and lists are compared without order")
     func noDrift() {
         let told = TopicConfiguration(
             replicationFactor: 2,

@@ -2,7 +2,7 @@ import Dionysus
 import DionysusSQLite
 import Foundation
 
-/// A process of its own that holds a lease until it is killed, or until its input ends.
+/// A process that holds a lease until it is killed or its standard input is closed.
 ///
 ///     SQLiteLeaseTool PATH NAME      prints "held" or "busy"
 @main

@@ -1,6 +1,6 @@
 public import Dionysus
 
-/// A broker that passes everything on to another, but for what it does itself.
+/// A broker that forwards to another by default, for overrides.
 public protocol BrokerWrapper: MessageBroker {
     /// The other broker.
     var base: any MessageBroker { get }
@@ -53,7 +53,7 @@ extension BrokerWrapper {
     public func close() async { await base.close() }
 }
 
-/// A member of a group that passes everything on to another, but for what it does itself.
+/// A group member that forwards to another by default, for overrides.
 public protocol ConsumerWrapper: MessageConsumer {
     /// The other member.
     var base: any MessageConsumer { get }

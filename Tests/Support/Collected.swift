@@ -1,7 +1,7 @@
 public import Dionysus
 import Synchronization
 
-/// Values that something under test has handed out, in their order.
+/// Collects values from code under test, in order.
 public final class Collected<Element: Sendable>: Sendable {
     private let elements = Mutex<[Element]>([])
 

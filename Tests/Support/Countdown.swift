@@ -1,14 +1,14 @@
 import Synchronization
 
-/// Counts down to its end.
+/// A countdown.
 public final class Countdown: Sendable {
     private let rest: Mutex<Int>
 
     /// Creates a countdown.
-    /// - Parameter count: How often ``next()`` is true.
+    /// - Parameter count: The number of times that ``next()`` returns true.
     public init(_ count: Int) { rest = Mutex(count) }
 
-    /// Whether it had not come to its end.
+    /// Whether it had not reached zero yet.
     public func next() -> Bool {
         rest.withLock { rest in
             guard rest > 0 else { return false }

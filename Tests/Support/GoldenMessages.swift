@@ -1,18 +1,18 @@
 public import Dionysus
 import Foundation
 
-/// A message that dionysus-rb really published.
+/// A real message published by dionysus-rb.
 public struct GoldenMessage: Sendable {
     public let topic: String
     public let partition: Int32
     public let key: String
     public let value: JSON
-    /// The value as it was published.
+    /// The published value.
     public let text: String
 }
 
 /// The messages of a file.
-/// - Parameter file: The file's name without its ending.
+/// - Parameter file: The file's name without its extension.
 public func goldenMessages(_ file: String) throws -> [GoldenMessage] {
     let tests = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     let url = tests.appending(path: "DionysusConsumerTests/Golden/\(file).jsonl")

@@ -1,11 +1,7 @@
 public import Dionysus
 import DionysusSQLite
 
-/// Lets the next offsets of a partition of an embedded log hold no message, as transactions do in Kafka.
-/// - Parameters:
-///   - count: How many.
-///   - partition: The partition.
-///   - broker: The embedded log.
+/// Skips offsets in a partition of an embedded log, like transaction markers in Kafka.
 public func leaveGap(of count: Int, in partition: TopicPartition, _ broker: any MessageBroker) async throws {
     let database = try SQLiteDatabase(path: String(broker.location.dropFirst("embedded:".count)))
     let changed = try await database.transaction(.write) { transaction in

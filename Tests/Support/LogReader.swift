@@ -1,11 +1,11 @@
 public import Dionysus
 
-/// A message as it stands in the log.
+/// A message in the log.
 public struct PublishedMessage: Sendable {
     public let partition: Int32
     public let key: String
     public let value: JSON
-    /// The value as it was published.
+    /// The published value.
     public let text: String
     public let headers: [String: String]
 
@@ -41,17 +41,17 @@ public struct PublishedMessage: Sendable {
     }
 }
 
-/// Reads a topic from its beginning to its present end.
+/// Reads a topic from the beginning to its current end.
 public func readAll(_ topic: String, from broker: any MessageBroker) async throws -> [PublishedMessage] {
     try await readRaw(topic, from: broker).map { try PublishedMessage($0) }
 }
 
-/// Reads a topic as ``readAll(_:from:)``, and leaves the messages as they are.
+/// Reads a topic like ``readAll(_:from:)``, without decoding the messages.
 public func readRaw(_ topic: String, from broker: any MessageBroker) async throws -> [ConsumedMessage] {
     try await readRaw([topic], from: broker)
 }
 
-/// Reads several topics at once, which takes a group but one first assignment.
+/// Reads several topics at once, with a single group assignment.
 public func readRaw(_ topics: [String], from broker: any MessageBroker) async throws -> [ConsumedMessage] {
     let partitions = try await broker.describeTopics(topics)
         .flatMap { topic in (0..<topic.partitions).map { TopicPartition(topic.name, $0) } }

@@ -1,8 +1,8 @@
 extension [String: String] {
-    /// Settings with which a member of a group on librdkafka's mock cluster soon notices what changes.
+    /// Settings with which a group member on librdkafka's mock cluster notices changes quickly.
     ///
-    /// The mock cluster lets joins take 3 or 5 seconds. An interval that divides them would let metadata arrive in the moment
-    /// in which librdkafka's leader of a group waits for them, join after join: it then begins anew, without end.
+    /// Joins on the mock cluster take 3 or 5 seconds. With an interval that divides these, metadata would arrive
+    /// whenever librdkafka's group leader waits for it after a join, and the join would restart forever.
     public static let quickOnMockCluster = [
         "session.timeout.ms": "6000", "topic.metadata.refresh.interval.ms": "470",
     ]

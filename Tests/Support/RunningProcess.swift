@@ -2,12 +2,12 @@ import Dispatch
 package import Foundation
 import Synchronization
 
-/// A process of another program.
+/// A child process.
 ///
-/// Its streams are files, because a pipe's end that another process inherits keeps the pipe open; for the same reason it is
-/// spawned without Foundation's `Process`.
+/// Its streams are files, because a pipe stays open if another process inherits its end; for the same reason it doesn't
+/// use Foundation's `Process`.
 package final class RunningProcess: Sendable {
-    /// How a process ended, and what it wrote.
+    /// A process's exit status and output.
     package struct Result: Sendable {
         package let status: Int32
         package let output: String
@@ -19,7 +19,7 @@ package final class RunningProcess: Sendable {
     private let ending: Task<Int32, Never>
     private let hasEnded: Mutex<Bool>
 
-    /// Starts a program, which is looked for in the path if its name has no slash.
+    /// Starts a program, which is looked up in the path if its name has no slash.
     package init(_ program: String, _ arguments: [String], environment: [String: String], input: String = "") throws {
         directory = URL(filePath: NSTemporaryDirectory()).appending(path: "process-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
@@ -38,7 +38,7 @@ package final class RunningProcess: Sendable {
                     .async {
                         var status: Int32 = 0
                         while waitpid(identifier, &status, 0) < 0, errno == EINTR {}
-                        // The exit code, or the signal as a shell tells it.
+                        // The exit code, or the signal in a shell's form.
                         let signal = status & 0x7f
                         continuation.resume(returning: signal == 0 ? (status >> 8) & 0xff : 128 + signal)
                     }
@@ -46,23 +46,23 @@ package final class RunningProcess: Sendable {
         }
     }
 
-    /// A test that fails leaves no process behind.
+    /// A failing test leaves no process behind.
     deinit {
         if !hasEnded.withLock({ $0 }) { kill(identifier, SIGKILL) }
         try? FileManager.default.removeItem(at: directory)
     }
 
-    /// Waits until it has ended.
+    /// Waits until it has exited.
     package func result() async -> Result {
         let status = await ending.value
         hasEnded.withLock { $0 = true }
         return Result(status: status, output: text("output"), errors: text("errors"))
     }
 
-    /// What it has written so far to its standard output.
+    /// Its standard output so far.
     package var output: String { text("output") }
 
-    /// Whether it has not ended yet; a zombie counts as ended.
+    /// Whether it is running; a zombie counts as exited.
     package var isRunning: Bool { kill(identifier, 0) == 0 }
 
     /// Sends a signal.
@@ -74,8 +74,8 @@ package final class RunningProcess: Sendable {
         _ = await result()
     }
 
-    /// Asks it to end, and waits until it has.
-    /// - Parameter limit: After how long it is killed if it hasn't; nil waits for as long as it takes.
+    /// Sends SIGTERM, and waits until it has exited.
+    /// - Parameter limit: The time after which it is killed; nil for no limit.
     package func terminate(within limit: Duration? = nil) async -> Result {
         signal(SIGTERM)
         let killing = limit.map { limit in
@@ -110,8 +110,8 @@ package final class RunningProcess: Sendable {
         posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "\(directory)/errors", create, 0o600)
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }
-        // What this process has open stays its own, also what it opens just now: a socket that another has too is not
-        // closed with it.
+        // The child inherits no open files, not even those that are being opened: a socket that a child also holds
+        // would stay open.
         #if canImport(Darwin)
         posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_CLOEXEC_DEFAULT))
         #else

@@ -1,10 +1,10 @@
-/// A port that speaks TLS and passes on what is within it to another port: a few lines of Python.
+/// A TLS proxy for a plaintext port: a few lines of Python.
 package final class TLSProxy: Sendable {
-    /// The port on 127.0.0.1 where it listens.
+    /// Its port on 127.0.0.1.
     package let port: Int
-    /// The certificate that it presents, which is for `localhost`.
+    /// Its certificate, which is for `localhost`.
     package let certificate: TestCertificate
-    /// The certificate that clients may have to present.
+    /// The client certificate.
     package let client: TestCertificate
     private let process: RunningProcess
 
@@ -45,9 +45,9 @@ package final class TLSProxy: Sendable {
 
     /// Starts it.
     /// - Parameters:
-    ///   - upstream: The port on 127.0.0.1 to which it passes on.
+    ///   - upstream: The port on 127.0.0.1 to which it forwards.
     ///   - directory: Where its files are put.
-    ///   - demandsCertificates: Whether clients have to have certificates, too.
+    ///   - demandsCertificates: Whether it requires client certificates.
     package init(before upstream: Int, in directory: String, demandsCertificates: Bool = false) async throws {
         certificate = try await TestCertificate("broker", in: directory)
         client = try await TestCertificate("client", in: directory, host: "bookings")
@@ -62,7 +62,7 @@ package final class TLSProxy: Sendable {
         self.port = port ?? 1
     }
 
-    /// Ends it.
+    /// Stops it.
     package func close() async { await process.killAndWait() }
 
     /// Runs a test with it.

@@ -1,17 +1,17 @@
-/// A port that speaks TLS and nothing within it: OpenSSL's own test server.
+/// A TLS port without a protocol on top: OpenSSL's test server.
 package final class TLSServer: Sendable {
-    /// Where it listens: `localhost:port`, as its certificate has it.
+    /// Its address: `localhost:port`, as in its certificate.
     package let address: String
     /// The file of the CA that signed its certificate: the certificate itself.
     package let authority: String
-    /// A certificate of which it knows nothing.
+    /// A certificate that it doesn't trust.
     package let stranger: TestCertificate
     private let process: RunningProcess
 
     /// Starts it.
     /// - Parameters:
     ///   - directory: Where its files are put.
-    ///   - demandsCertificates: Whether clients have to have certificates, too.
+    ///   - demandsCertificates: Whether it requires client certificates.
     package init(in directory: String, demandsCertificates: Bool = false) async throws {
         let own = try await TestCertificate("own", in: directory)
         authority = own.file
@@ -27,7 +27,7 @@ package final class TLSServer: Sendable {
         address = "localhost:\(port ?? "1")"
     }
 
-    /// Ends it.
+    /// Stops it.
     package func close() async { await process.killAndWait() }
 
     /// Runs a test with it.

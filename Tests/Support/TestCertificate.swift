@@ -1,15 +1,13 @@
-/// A certificate that OpenSSL makes for a test; it is its own authority.
+/// A self-signed certificate that OpenSSL creates for a test.
 package struct TestCertificate: Sendable {
-    /// The file of the certificate, for those who are to trust it, too.
+    /// The certificate's file, also for clients that trust it.
     package let file: String
-    /// The file of its key.
+    /// The key's file.
     package let key: String
 
-    /// Makes one.
+    /// Creates a certificate.
     /// - Parameters:
-    ///   - name: Its files' names, without their endings.
     ///   - directory: Where its files are put.
-    ///   - host: The host that it is for.
     package init(_ name: String, in directory: String, host: String = "localhost") async throws {
         file = "\(directory)/\(name).pem"
         key = "\(directory)/\(name).key"

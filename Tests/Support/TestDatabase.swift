@@ -4,14 +4,14 @@ import DionysusSQLite
 import DionysusTesting
 import Foundation
 
-/// The databases that tests run on: SQLite always, PostgreSQL where `DIONYSUS_TEST_POSTGRES_URL` names a server.
+/// The databases for tests: SQLite always, PostgreSQL if `DIONYSUS_TEST_POSTGRES_URL` names a server.
 public enum TestDatabaseKind: String, Sendable, CaseIterable, CustomStringConvertible {
     case sqlite
     case postgres
 
     public var description: String { rawValue }
 
-    /// Those that are to be had here.
+    /// The available kinds.
     public static var available: [TestDatabaseKind] {
         serverURL == nil ? [.sqlite] : [.sqlite, .postgres]
     }
@@ -19,7 +19,7 @@ public enum TestDatabaseKind: String, Sendable, CaseIterable, CustomStringConver
     static var serverURL: String? { ProcessInfo.processInfo.environment["DIONYSUS_TEST_POSTGRES_URL"] }
 }
 
-/// An empty database that is gone after the body.
+/// An empty database that is removed after the body.
 public func withTemporaryDatabase<T: Sendable>(
     _ kind: TestDatabaseKind,
     outbox: OutboxTables = OutboxTables(),
@@ -54,7 +54,7 @@ public func withTemporaryDatabase<T: Sendable>(
 
 /// The URL of an empty database on the test server, which is dropped after the body.
 ///
-/// Only so many tests have one at a time: each has connections of its own, and the machine has few cores.
+/// The number of concurrent tests with one is limited: each has its own connections, and the machine has few cores.
 public func withTemporaryPostgresURL<T: Sendable>(_ body: (String) async throws -> T) async throws -> T {
     guard !Turnstile.isInside else { return try await withDatabaseOnServer(body) }
     await Turnstile.postgres.enter()
@@ -68,7 +68,7 @@ public func withTemporaryPostgresURL<T: Sendable>(_ body: (String) async throws 
     }
 }
 
-/// An empty database on the test server that keeps text in an encoding, which is dropped after the body.
+/// An empty database on the test server with a text encoding, which is dropped after the body.
 public func withTemporaryPostgresDatabase<T: Sendable>(
     encoding: String,
     _ body: (any CapturingDatabase) async throws -> T
@@ -111,25 +111,25 @@ private func withDatabaseOnServer<T: Sendable>(
 }
 
 extension PostgresDatabase {
-    /// Statements that can't stand in a transaction run in a session that has none open.
+    /// Runs statements that can't be in a transaction in a session without one.
     fileprivate func execute(_ statement: SQL) async throws {
         try await outsideTransaction(statement)
     }
 }
 
-/// PostgreSQL behind PgBouncer in transaction mode, where the tests' environment names one.
+/// PostgreSQL behind PgBouncer in transaction mode, if the environment names one.
 public func databaseBehindPooler() throws -> (any CapturingDatabase)? {
     try ProcessInfo.processInfo.environment["DIONYSUS_TEST_PGBOUNCER_URL"].map { try PostgresDatabase(url: $0) }
 }
 
-/// An SQLite database as another program would open it, which waits for other writers only so long.
+/// A SQLite database opened like another program would, with a limited wait for other writers.
 public func sqliteDatabase(at path: String, busyTimeout: Duration) throws -> any CapturingDatabase {
     var options = SQLiteOptions()
     options.busyTimeout = busyTimeout
     return try SQLiteDatabase(path: path, options: options)
 }
 
-/// A directory that is gone after the body.
+/// A directory that is removed after the body.
 public func withTemporaryDirectory<T: Sendable>(_ body: (String) async throws -> T) async throws -> T {
     let path = NSTemporaryDirectory() + "/dionysus-" + UUID().uuidString
     try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)

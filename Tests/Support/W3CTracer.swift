@@ -2,7 +2,7 @@ public import InMemoryTracing
 import Synchronization
 public import Tracing
 
-/// A tracer that keeps its spans, and writes and reads W3C Trace Context.
+/// A tracer that records its spans, and propagates W3C Trace Context.
 public struct W3CTracer: Tracer {
     public let memory: InMemoryTracer
 

@@ -1,7 +1,7 @@
 public import Dionysus
 import Synchronization
 
-/// A database that remembers the statements that are run on it.
+/// A database wrapper that records statements.
 public final class WatchedDatabase: CapturingDatabase {
     fileprivate struct Watch: Sendable {
         let database: WatchedDatabase
@@ -14,14 +14,13 @@ public final class WatchedDatabase: CapturingDatabase {
 
     /// Watches a database.
     /// - Parameters:
-    ///   - base: The database.
-    ///   - beforeEach: Called before each statement; then statements are run one by one.
+    ///   - beforeEach: Called before each statement; statements are then run one by one.
     public init(_ base: any CapturingDatabase, beforeEach: (@Sendable (String) -> Void)? = nil) {
         self.base = base
         self.beforeEach = beforeEach
     }
 
-    /// The statements since this was last asked.
+    /// The statements since the last call.
     public func takeStatements() -> [String] {
         statements.withLock { statements in
             defer { statements = [] }
@@ -29,15 +28,15 @@ public final class WatchedDatabase: CapturingDatabase {
         }
     }
 
-    /// How many statements have loaded records or settled rows since this was last asked.
+    /// The number of statements that loaded records or settled rows since the last call.
     ///
-    /// What a relay does all the time, whether there are rows or not, doesn't count.
+    /// A relay's periodic statements don't count.
     public func takeCountOfWork() -> Int {
         takeStatements()
             .filter { text in
                 let isHousekeeping = ["outboxes", "lanes", "meta", "version", "genesis"]
                     .contains { text.contains("dionysus_\($0)") }
-                // The last id of an outbox, which every poll asks SQLite for.
+                // The last id of an outbox, which every poll reads on SQLite.
                 let isOfPoll = text.contains("sqlite_sequence")
                 return !isHousekeeping && !isOfPoll || text.hasPrefix("UPDATE \"dionysus_outboxes\"")
             }

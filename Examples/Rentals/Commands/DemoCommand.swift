@@ -10,7 +10,7 @@ struct DemoCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "demo",
         abstract: "Runs everything in one process, shows it, and verifies that the replica equals the source.",
-        discussion: "Ctrl-C ends the traffic early; the verification follows all the same."
+        discussion: "Ctrl-C ends the traffic early; the verification still follows."
     )
 
     @Option(help: "How long the traffic runs, in seconds.") var seconds = 20
@@ -55,7 +55,7 @@ struct DemoCommand: AsyncParsableCommand {
 }
 
 extension DemoCommand {
-    /// Publishes and applies everything that there is.
+    /// Publishes and applies everything.
     private func drain(
         _ environment: ApplicationEnvironment<RentalsApplication>,
         _ source: any CapturingDatabase,
@@ -84,7 +84,7 @@ struct DemoProgress: Service {
     }
 }
 
-/// What the demonstration counts, and how long changes take.
+/// The demo's counters and latencies.
 final class DemoStatistics: Sendable {
     fileprivate struct State {
         var published = 0
@@ -100,7 +100,7 @@ final class DemoStatistics: Sendable {
         state.withLock { state in
             state.published += batch.changes.count
             for change in batch.changes {
-                // The replica may have it before the relay hears of the acknowledgement.
+                // The replica may have it before the relay receives the acknowledgement.
                 if let applied = state.appliedAt.removeValue(forKey: change.eventID) {
                     state.latencies.append(Self.milliseconds(from: change.recordedAt, to: applied))
                 } else {

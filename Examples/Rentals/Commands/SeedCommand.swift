@@ -38,7 +38,7 @@ struct SeedCommand: AsyncParsableCommand {
     }
 }
 
-/// Inserts records of each table, each chunk by one statement.
+/// Inserts records into each table, one statement per chunk.
 struct Seeder: Sendable {
     private let options: SeedOptions
 
@@ -120,7 +120,7 @@ struct Seeder: Sendable {
     }
 }
 
-/// A small generator of random numbers that gives the same for the same seed.
+/// A small, deterministic random number generator.
 struct SplitMix: RandomNumberGenerator, Sendable {
     private var state: UInt64
 
@@ -142,7 +142,7 @@ struct SplitMix: RandomNumberGenerator, Sendable {
         values.isEmpty ? .null : values[next(in: 0...(values.count - 1))]
     }
 
-    /// An amount with two digits behind the point.
+    /// An amount with two decimal places.
     mutating func price(upTo cents: Int) -> ExactDecimal {
         ExactDecimal(unscaled: Int128(next(in: 0...cents)), scale: 2)
     }

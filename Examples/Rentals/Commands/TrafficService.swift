@@ -2,7 +2,7 @@ import Dionysus
 import ServiceLifecycle
 import Synchronization
 
-/// A live mix of every kind of change, at a rate.
+/// Makes a mix of every kind of change at a given rate.
 final class TrafficService: Service {
     private let source: any Database
     private let rate: Int
@@ -17,7 +17,7 @@ final class TrafficService: Service {
         self.seed = seed
     }
 
-    /// How many changes have been made.
+    /// The number of changes made.
     var made: Int { count.withLock(\.self) }
 
     func run() async throws {
@@ -34,7 +34,7 @@ final class TrafficService: Service {
                 try await change(&random)
                 count.withLock { $0 += 1 }
             } catch let error as DionysusError {
-                // Another writer was there first: the record is gone, or still has others.
+                // Another writer was faster: the record is gone, or still has dependent records.
                 guard error.code == .constraint || error.isRetriable else { return }
             } catch {
                 return

@@ -23,7 +23,7 @@ struct VerifyCommand: AsyncParsableCommand {
     }
 }
 
-/// What the replica has of the source's visible records.
+/// Compares the replica with the source's visible records.
 struct Comparison: Sendable {
     struct Table: Sendable {
         let name: String
@@ -63,7 +63,7 @@ struct Comparison: Sendable {
         )
     }
 
-    /// Values are compared as the model means them, however each database keeps them.
+    /// Values are compared in the model's types, whatever each database's format.
     private enum Kind {
         case plain
         case decimal
@@ -158,7 +158,7 @@ struct Comparison: Sendable {
             if case .double(let value) = value { return ExactDecimal(value)?.rounded(toScale: 2).description ?? plain }
             return ExactDecimal(plain)?.rounded(toScale: 2).description ?? plain
         case .time:
-            // As far as dionysus-rb writes them, whose times have 3 digits.
+            // In dionysus-rb's precision, whose times have 3 digits.
             return Timestamp(plain)?.iso8601(fractionDigits: 3) ?? plain
         }
     }

@@ -1,11 +1,11 @@
 import Dionysus
 import DionysusConsumer
 
-/// What the replica keeps.
+/// The replica's declaration.
 ///
 /// Its tables follow the convention: accounts, rentals, bookings, bookings_fees.
 struct RentalMirror: Consumer {
-    /// Told of every event after its effect has been committed.
+    /// Called for every event after its effect has been committed.
     var onConsumed: @Sendable (ConsumedEvent) -> Void = { _ in }
 
     var namespaces: [Namespace] {

@@ -1,6 +1,6 @@
 import Dionysus
 
-/// The replica's tables: what the messages carry, beside local keys and times.
+/// The replica's tables: the messages' attributes, with local keys and times.
 enum ReplicaSchema {
     static func create(in transaction: inout Transaction) throws {
         let types = TableTypes(transaction.dialect)

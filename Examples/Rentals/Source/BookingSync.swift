@@ -41,7 +41,7 @@ struct BookingsFeeSerializer: ModelSerializer {
     }
 }
 
-/// What the source publishes.
+/// The source's declaration.
 struct BookingSync: Producer {
     let serializers = Serializers {
         AccountSerializer()

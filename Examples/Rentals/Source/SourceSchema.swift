@@ -40,7 +40,7 @@ enum SourceSchema {
     }
 }
 
-/// Column types as each database writes them.
+/// Column types of each database.
 struct TableTypes {
     let key: String
     let reference: String

@@ -1,8 +1,8 @@
 /// A member of a changeset.
 package struct ChangesetEntry: Sendable {
-    /// The column that it is about.
+    /// The column that it describes.
     package let column: String
-    /// When it is there.
+    /// The condition for its presence.
     package let condition: String
     /// The old and the new value, or nil for the name alone.
     package let values: (old: String, new: String)?
@@ -14,21 +14,21 @@ package struct ChangesetEntry: Sendable {
     }
 }
 
-/// Decides what a trigger writes into the changeset of a row of the outbox; how that is written is the database's part.
+/// Decides what a trigger writes to an outbox row's changeset; the database adapter decides how.
 package struct ChangesetEntries {
     /// The columns of the table.
     private let columns: [String]
-    /// The names of the row as it was and as it is.
+    /// The names of the row before and after the change.
     private let old: String
     private let new: String
-    /// A condition that holds.
+    /// A condition that is always true.
     private let always: String
-    /// The condition that both rows are the same record's.
+    /// The condition that both rows belong to the same record.
     private let isSameRecord: String
-    /// The condition that a row of an update is one whose key has gone; nil where that is a deletion of its own.
+    /// The condition that an updated row's old key is gone; nil if that is captured as a separate deletion.
     private let isGone: String?
     private let quoted: (String) -> String
-    /// The value of a column of a row.
+    /// The value of a row's column.
     private let value: (_ column: String, _ row: String) -> String
     /// The condition that a column has changed.
     private let differs: (String) -> String
@@ -72,10 +72,10 @@ package struct ChangesetEntries {
             }
     }
 
-    /// The old and the new partition key of a record that moves are always there, so that the relay can wait for its
-    /// rows elsewhere.
+    /// A moved record's old and new partition keys, which are always present so that the relay can wait for its other
+    /// rows.
     ///
-    /// A record that is restored may have moved while its changes were not captured: from where is not known.
+    /// A restored record may have moved while its changes were not captured; its old partition key is then unknown.
     package func ofUpdate(_ record: RecordCapture, _ topic: RecordCapture.Topic) -> [ChangesetEntry] {
         let move = topic.partitionKeyColumn.map { self.move(of: record, $0) } ?? []
         return move + (isGone.map { kept(of: record, when: $0) } ?? [])
@@ -102,12 +102,12 @@ package struct ChangesetEntries {
         return [moved, restored]
     }
 
-    /// What is kept of a record that goes, so that what it belonged to is found.
+    /// The values kept of a deleted record, by which its parents are found.
     private func kept(of record: RecordCapture, when condition: String) -> [ChangesetEntry] {
         record.keptColumns.map { ChangesetEntry(column: $0, condition: condition, values: (value($0, old), "NULL")) }
     }
 
-    /// All columns that the record reads, as far as the model asks for them.
+    /// All columns that the record reads, if the model asks for them.
     private func wanted(
         by record: RecordCapture,
         except: Set<String>,

@@ -1,17 +1,17 @@
-/// How far an unpublished row of the outbox is.
+/// The stage of an unpublished outbox row.
 ///
-/// In the index of unpublished rows each stage of a lane is a range, so that nobody who looks for rows of one reads those of
+/// In the index of unpublished rows, each stage of a lane is a range, so a search for one stage never reads rows of
 /// another.
 public enum OutboxStage: Int, Sendable {
-    /// The row has yet to be tried.
+    /// The row has not been tried yet.
     case fresh = 0
-    /// It has failed and waits for its next attempt.
+    /// The row has failed and waits for its next attempt.
     case retrying = 1
-    /// It has failed and waits for no further attempt.
+    /// The row has failed and is not retried automatically.
     case parked = 2
 
-    /// The stage as a number, as the index has it.
-    /// - Parameter alias: What stands before the columns, with its dot.
+    /// The stage as a number, as in the index.
+    /// - Parameter alias: The prefix of the columns, including the dot.
     /// - Returns: SQL that is the same on all databases.
     public static func expression(of alias: String = "") -> String {
         "(CASE WHEN \(alias)retry_at IS NOT NULL THEN 1 WHEN \(alias)failed_at IS NOT NULL THEN 2 ELSE 0 END)"

@@ -1,20 +1,17 @@
-/// What a change in one table writes into the outbox.
+/// What a change in one table writes to the outbox.
 public struct TableCapture: Sendable, Hashable {
     /// The table whose changes are captured.
     public var table: String
     /// Its primary key column.
     public var primaryKey: String
-    /// The models published from this table: its rows are their records.
+    /// The models whose records are this table's rows.
     public var records: [RecordCapture]
-    /// The records elsewhere that a change in this table publishes.
+    /// The records in other tables that a change in this table publishes.
     public var affected: [AffectedCapture]
-    /// The observed columns, whose changes are expanded by the relay.
+    /// The observed columns, whose changes the relay expands.
     public var observed: ObservedCapture?
 
     /// Creates a capture that writes nothing yet.
-    /// - Parameters:
-    ///   - table: The table whose changes are captured.
-    ///   - primaryKey: Its primary key column.
     public init(table: String, primaryKey: String) {
         self.table = table
         self.primaryKey = primaryKey
@@ -24,25 +21,25 @@ public struct TableCapture: Sendable, Hashable {
     }
 }
 
-/// A model whose records are the rows of a captured table, or of one that is affected by it.
+/// A model whose records are rows of a captured table or of a table that depends on it.
 public struct RecordCapture: Sendable, Hashable {
     /// A topic to which the model is published.
     public struct Topic: Sendable, Hashable {
-        /// What a row of the outbox gets as partition key.
+        /// The source of an outbox row's partition key.
         public enum PartitionKey: Sendable, Hashable {
-            /// None: the record's own key decides.
+            /// No partition key: the record's own key decides.
             case none
             /// The value of a column.
             case column(String)
-            /// Always the same text, so that all rows keep their order.
+            /// A constant text, so that all rows keep their order.
             ///
-            /// For topics whose partition key only the application can compute.
+            /// For topics whose partition key the application computes.
             case constant(String)
         }
 
         /// The topic's full name.
         public var name: String
-        /// What a row gets as partition key.
+        /// The source of a row's partition key.
         public var partitionKey: PartitionKey
 
         /// The column whose value is the partition key, if it is one.
@@ -52,9 +49,6 @@ public struct RecordCapture: Sendable, Hashable {
         }
 
         /// Creates a topic.
-        /// - Parameters:
-        ///   - name: The topic's full name.
-        ///   - partitionKey: What a row gets as partition key.
         public init(name: String, partitionKey: PartitionKey) {
             self.name = name
             self.partitionKey = partitionKey
@@ -63,7 +57,7 @@ public struct RecordCapture: Sendable, Hashable {
 
     /// The model's name on the wire: the row's `resource_class`.
     public var modelName: String
-    /// The model's name in snake case, with which event names begin.
+    /// The model's name in snake case, the prefix of event names.
     public var singular: String
     /// The model's table.
     public var table: String
@@ -73,15 +67,15 @@ public struct RecordCapture: Sendable, Hashable {
     public var softDeleteColumn: String?
     /// Whether changes of soft-deleted records are published.
     public var updatesAfterSoftDelete: Bool
-    /// Of which soft-deleted records changes are published, where not of all.
+    /// The soft-deleted records whose changes are published, if not all are.
     public var updatedAfterSoftDelete: ColumnCondition?
-    /// The topics: one row in the outbox for each.
+    /// The topics; each gets one outbox row.
     public var topics: [Topic]
-    /// The columns whose last values the row of a deletion keeps in its changeset, as `{"column": [old, null]}`.
+    /// The columns whose last values a deletion's changeset keeps, as `{"column": [old, null]}`.
     public var keptColumns: [String]
-    /// What a changeset says beyond what the relay needs.
+    /// What a changeset contains beyond what the relay needs.
     public var changeset: ChangesetContent
-    /// The columns of which one must change for an update to be captured; nil for any column of the table.
+    /// An update is captured if one of these columns changes; nil for any column of the table.
     public var columns: [String]?
 
     /// Creates a capture.
@@ -112,20 +106,16 @@ public struct RecordCapture: Sendable, Hashable {
     }
 }
 
-/// Records elsewhere that are published when a row of the captured table changes.
+/// Records in another table that are published when a row of the captured table changes.
 public struct AffectedCapture: Sendable, Hashable {
     /// The records that are published, as updated.
     public var record: RecordCapture
-    /// The way from the captured table to the records' table: at least one step.
+    /// The path from the captured table to the records' table; at least one step.
     public var path: [AssociationHop]
-    /// The columns of which one must change; nil for any.
+    /// A change is captured if one of these columns changes; nil for any.
     public var columns: [String]?
 
     /// Creates a capture.
-    /// - Parameters:
-    ///   - record: The records that are published, as updated.
-    ///   - path: The way from the captured table to the records' table: at least one step.
-    ///   - columns: The columns of which one must change; nil for any.
     public init(record: RecordCapture, path: [AssociationHop], columns: [String]?) {
         self.record = record
         self.path = path
@@ -133,7 +123,7 @@ public struct AffectedCapture: Sendable, Hashable {
     }
 }
 
-/// Columns whose changes are written for the relay to find out whom they affect.
+/// Columns whose changes are recorded so that the relay can find the affected records.
 public struct ObservedCapture: Sendable, Hashable {
     /// The model's name: the row's `resource_class`.
     public var modelName: String
@@ -143,10 +133,6 @@ public struct ObservedCapture: Sendable, Hashable {
     public var columns: [String]
 
     /// Creates a capture.
-    /// - Parameters:
-    ///   - modelName: The model's name: the row's `resource_class`.
-    ///   - singular: The model's name in snake case.
-    ///   - columns: The observed columns, sorted.
     public init(modelName: String, singular: String, columns: [String]) {
         self.modelName = modelName
         self.singular = singular

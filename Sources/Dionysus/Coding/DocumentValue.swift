@@ -1,8 +1,7 @@
 extension DatabaseValue {
-    /// A document with what a value encodes, for values that are objects: structures and dictionaries.
-    /// - Parameter value: The value.
-    /// - Throws: What the value's encoding throws, and ``DionysusError`` with code `typeMismatch` for a number that JSON can't
-    ///   express.
+    /// Encodes a value as a document; the value must encode as an object, like a structure or a dictionary.
+    /// - Throws: Errors of the value's encoding, and ``DionysusError`` with code `typeMismatch` for a number that JSON
+    ///   can't represent.
     public static func document(_ value: some Encodable) throws -> DatabaseValue {
         do {
             return .json(try JSONTreeEncoder().encode(value).text)

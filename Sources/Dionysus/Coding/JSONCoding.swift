@@ -1,4 +1,4 @@
-// A document can be a property, or stand in one, whatever is in it.
+// Any document can be a property or part of one.
 
 extension JSON: Codable {
     public init(from decoder: any Decoder) throws {
@@ -64,7 +64,7 @@ extension JSON: Codable {
     }
 }
 
-/// Any name of a member.
+/// A coding key with any name.
 private struct AnyName: CodingKey {
     let stringValue: String
     var intValue: Int? { nil }

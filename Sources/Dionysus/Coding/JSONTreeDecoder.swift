@@ -6,19 +6,19 @@ import struct Foundation.UUID
 
 /// Decodes any `Decodable` from a JSON value.
 package struct JSONTreeDecoder: Decoder {
-    /// Where a value comes from, which decides what else it may stand for.
+    /// The origin of a value, which determines how it may be converted.
     enum Origin {
-        /// A document, where everything has its type.
+        /// A document, in which every value has its own type.
         case document
-        /// A cell of a database without booleans.
+        /// A column of a database without booleans.
         case number
-        /// An element of a list of which the database tells only the text.
+        /// An element of a list that the database returns as text.
         case text
     }
 
     let value: JSON
     let path: String
-    /// The text that `value` was parsed from, for those that ask for text after all.
+    /// The text from which `value` was parsed, for types that decode text.
     let text: String?
     let origin: Origin
     package var codingPath: [any CodingKey] { [] }
@@ -40,7 +40,7 @@ package struct JSONTreeDecoder: Decoder {
 
     package func unkeyedContainer() throws -> any UnkeyedDecodingContainer {
         if case .array(let elements) = value { return TreeList(elements: elements, path: path, origin: origin) }
-        // A list of a type that only the server knows, such as one of its enumerations.
+        // A list of a type that only the server knows, such as an enumeration.
         guard let text, let elements = ArrayLiteral.elements(of: text) else { throw mismatch("a list") }
         return TreeList(elements: elements, path: path, origin: .text)
     }
@@ -114,17 +114,17 @@ package struct JSONTreeDecoder: Decoder {
         } else {
             known = nil
         }
-        // Without the first question, nothing known would be nil to an optional type.
+        // Without the first check, `nil` (type not known here) would match an optional type.
         if let known, let value = known as? T { return value }
         do {
             return try T(from: self)
         } catch is DecodingError {
-            // It may quote the value.
-            throw mismatch("what \(type) can be made of")
+            // The error may quote the value.
+            throw mismatch("a value that \(type) can be decoded from")
         }
     }
 
-    /// Bytes as PostgreSQL writes them in lists.
+    /// Bytes in PostgreSQL's text form for lists.
     private func hexadecimal(_ text: String) -> [UInt8]? {
         guard origin == .text, text.hasPrefix("\\x") else { return nil }
         let digits = text.utf8.dropFirst(2).map { Character(Unicode.Scalar($0)).hexDigitValue }
@@ -141,7 +141,7 @@ package struct JSONTreeDecoder: Decoder {
 }
 
 extension JSON {
-    /// What it is, for messages.
+    /// The kind of value, for error messages.
     package var kind: String {
         switch self {
         case .null: "null"

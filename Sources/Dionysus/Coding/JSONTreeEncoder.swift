@@ -6,14 +6,14 @@ import struct Foundation.UUID
 
 /// Encodes any `Encodable` as a JSON value.
 ///
-/// Members keep their order, and a property that is nil is written as null. A decimal number is a string where it is an
-/// attribute, and a number with all of its digits where it is a member of a document, as documents have it.
+/// Members keep their order, and nil is written as null. A decimal number is a string as an attribute, and a number
+/// with all of its digits inside a document.
 package struct JSONTreeEncoder {
-    /// How many digits the fractions of times have, from 0 to 6.
+    /// The number of fractional digits of times, from 0 to 6.
     package var fractionDigits: Int
-    /// Whether numbers and texts are written as Rails writes them.
+    /// Whether numbers and text are written in Rails' format.
     package let writesAsRails: Bool
-    /// Whether what is written is a part of an object.
+    /// Whether the value is part of an object.
     private var isWithinObject = false
 
     package init(fractionDigits: Int = 6, writesAsRails: Bool = false) {
@@ -21,15 +21,15 @@ package struct JSONTreeEncoder {
         self.writesAsRails = writesAsRails
     }
 
-    /// The text of a decimal number that is an attribute.
+    /// The text of a decimal attribute.
     package func text(of decimal: ExactDecimal) -> String {
         writesAsRails ? decimal.bigDecimalText : decimal.description
     }
 
-    /// JSON as it is to be sent.
+    /// The JSON to send.
     package func finished(_ json: [UInt8]) -> [UInt8] { writesAsRails ? RailsJSON.escaped(json) : json }
 
-    /// Encodes a value that is an attribute.
+    /// Encodes an attribute's value.
     package func encode<T: Encodable>(_ value: T) throws -> JSON {
         if let scalar = try scalar(value) { return scalar }
         let storage = Storage()
@@ -48,7 +48,7 @@ package struct JSONTreeEncoder {
         }
     }
 
-    /// An encoder whose value nobody reads.
+    /// An encoder whose result is ignored.
     var throwaway: any Encoder { TreeEncoder(storage: Storage(), options: self, members: self) }
 
     private var withinObject: JSONTreeEncoder {
@@ -73,9 +73,9 @@ package struct JSONTreeEncoder {
         return time
     }
 
-    /// What has its own form on the wire.
+    /// Encodes types that have a special form on the wire.
     ///
-    /// Types are compared before they are cast, because a cast that fails costs much more.
+    /// Types are compared before casting, because a failing cast is much more expensive.
     fileprivate func scalar<T: Encodable>(_ value: T) throws -> JSON? {
         if T.self == Timestamp.self, let time = value as? Timestamp {
             return .string(time.iso8601(fractionDigits: fractionDigits))
@@ -95,8 +95,8 @@ package struct JSONTreeEncoder {
 }
 
 extension JSONWriter {
-    /// Writes the commonest of the types that have their own form on the wire.
-    /// - Returns: Whether the value is of one of them.
+    /// Writes a value of one of the most common types with a special form on the wire.
+    /// - Returns: Whether the value has one of these types.
     mutating func write<T: Encodable>(scalar value: T, _ options: JSONTreeEncoder) throws -> Bool {
         if T.self == Timestamp.self, let time = value as? Timestamp {
             write(time, fractionDigits: options.fractionDigits)
@@ -126,9 +126,9 @@ extension JSONWriter {
     }
 }
 
-/// Where one encoder puts its value.
+/// The result of one encoder.
 ///
-/// It lives for one call on one thread.
+/// It is used only within one call on one thread.
 private final class Storage {
     enum Slot {
         case value(JSON)
@@ -161,7 +161,7 @@ private final class Storage {
     }
 }
 
-/// A value that JSON has no form for, and where it stands.
+/// A value that JSON can't represent, and its path.
 struct Unwritable: Error {
     let kind: String
     var path: [String] = []
@@ -192,7 +192,7 @@ struct Unwritable: Error {
 private struct TreeEncoder: Encoder {
     let storage: Storage
     let options: JSONTreeEncoder
-    /// How the members are written if the value is an object.
+    /// The encoding of the members if the value is an object.
     let members: JSONTreeEncoder
     var codingPath: [any CodingKey] { [] }
     var userInfo: [CodingUserInfoKey: Any] { [:] }

@@ -1,9 +1,9 @@
-/// Encodes records of one type, one after another, as JSON, in the same memory.
+/// Encodes records of one type as JSON, one after another, reusing memory.
 ///
-/// It is much faster than a tree of values, from which each member would have to be found by its name and written.
-/// What it knows of a record lasts until the next.
+/// It is much faster than building a tree of values, in which each member would have to be looked up and written. Its
+/// contents are valid until the next record.
 package final class MemberEncoder {
-    /// How values are written.
+    /// The encoding of values.
     package let values: JSONTreeEncoder
     fileprivate var writer = JSONWriter(capacity: 512)
     private var names: [String] = []
@@ -12,10 +12,10 @@ package final class MemberEncoder {
 
     package init(_ values: JSONTreeEncoder) { self.values = values }
 
-    /// How many members the record has.
+    /// The number of the record's members.
     package var count: Int { names.count }
 
-    /// Encodes the next record; one that is no object has no members.
+    /// Encodes the next record; one that isn't an object has no members.
     package func encode(_ record: some Encodable) throws {
         reset()
         try record.encode(to: RecordEncoder(members: self))
@@ -31,10 +31,9 @@ package final class MemberEncoder {
     /// The name of a member.
     package func name(_ index: Int) -> String { names[index] }
 
-    /// The place of a member.
+    /// The index of a member.
     /// - Parameters:
-    ///   - name: Its name.
-    ///   - hint: Where it probably is: records of one type mostly encode their members in the same order.
+    ///   - hint: Its probable index: records of one type usually encode their members in the same order.
     package func index(of name: String, hint: Int) -> Int? {
         if hint < names.count, names[hint] == name { return hint }
         return names.firstIndex(of: name)
@@ -47,9 +46,7 @@ package final class MemberEncoder {
 
     /// Writes a member.
     /// - Parameters:
-    ///   - index: Its place.
-    ///   - scale: For a decimal number: how many digits are behind the point.
-    ///   - writer: Where to.
+    ///   - scale: For a decimal number: the number of decimal places.
     package func write(_ index: Int, scaledTo scale: Int?, into writer: inout JSONWriter) {
         let json = json(index)
         if let scale, let decimal = ExactDecimal(json: json), decimal.scale != scale {
@@ -59,12 +56,10 @@ package final class MemberEncoder {
         }
     }
 
-    /// Writes a value that is no member.
+    /// Writes a value that isn't a member.
     /// - Parameters:
-    ///   - value: The value.
-    ///   - name: The name of the attribute that it is, for messages.
-    ///   - scale: For a decimal number: how many digits are behind the point.
-    ///   - writer: Where to.
+    ///   - name: The attribute's name, for error messages.
+    ///   - scale: For a decimal number: the number of decimal places.
     package func write(
         _ value: some Encodable,
         named name: String,
@@ -77,7 +72,7 @@ package final class MemberEncoder {
         } catch let error as Unwritable {
             throw error.within(name).error
         } catch is EncodingError {
-            // It may quote the value.
+            // The error may quote the value.
             throw DionysusError(.typeMismatch, "the attribute \(name) can't be encoded as \(type(of: value))")
         }
     }
@@ -89,7 +84,7 @@ package final class MemberEncoder {
         needsTree = false
     }
 
-    /// Nested containers can be written in any order, so they are left to a tree of values.
+    /// Nested containers can be written in any order, so they use a tree of values.
     fileprivate func tree() -> any Encoder {
         needsTree = true
         return values.throwaway
@@ -194,7 +189,7 @@ private struct MemberContainer<Key: CodingKey>: KeyedEncodingContainerProtocol {
 }
 
 extension JSON {
-    /// A decimal number with as many digits behind the point as its attribute declares.
+    /// A decimal number with the attribute's declared number of decimal places.
     package func scaled(to scale: Int?, _ options: JSONTreeEncoder) -> JSON {
         guard let scale, let decimal = ExactDecimal(json: self), decimal.scale != scale else { return self }
         return .string(options.text(of: decimal.rounded(toScale: scale)))
@@ -210,7 +205,7 @@ extension ExactDecimal {
         }
     }
 
-    /// Reads the JSON of a number, or of a string that is one.
+    /// Parses the JSON of a number or of a numeric string.
     fileprivate init?(json: ArraySlice<UInt8>) {
         let digits = json.first == UInt8(ascii: "\"") ? json.dropFirst().dropLast() : json
         let decimal = digits.withUnsafeBufferPointer { ExactDecimal(utf8: $0) }

@@ -18,7 +18,7 @@ struct RowDecoder: Decoder {
     func singleValueContainer() throws -> any SingleValueDecodingContainer { throw noList() }
 
     private func noList() -> DionysusError {
-        DionysusError(.typeMismatch, "a row can only be decoded by the names of its columns")
+        DionysusError(.typeMismatch, "a row can only be decoded by column names")
     }
 }
 
@@ -69,7 +69,7 @@ private struct RowContainer<Key: CodingKey>: KeyedDecodingContainerProtocol {
     }
 }
 
-/// One value of a row, asked for as a Swift type.
+/// One value of a row, decoded as a Swift type.
 private struct Cell {
     let value: DatabaseValue
     let column: String
@@ -118,7 +118,7 @@ private struct Cell {
         case .integer(let integer):
             guard let value = T(exactly: integer) else { throw outOfRange(T.self) }
             return value
-        // A whole number that may be larger than what the database's integers hold. SQLite keeps such a one as text.
+        // An integer that may exceed the database's integer range. SQLite stores such a value as text.
         case .decimal(let decimal): if let value = decimal.wholeNumber(as: T.self) { return value }
         case .text(let text): if T.max > Int64.max, let value = T(text) { return value }
         default: break
@@ -154,7 +154,7 @@ private struct Cell {
         switch value {
         case .uuid(let value): return value
         case .text(let text): if let value = UUID(uuidString: text) { return value }
-        // As GRDB writes it.
+        // GRDB's format.
         case .bytes(let bytes): if let value = UUID(bytes: bytes) { return value }
         default: break
         }
@@ -176,7 +176,7 @@ private struct Cell {
         return date
     }
 
-    /// A document, which SQLite keeps as text.
+    /// A document, which SQLite stores as text.
     func document() throws -> JSON {
         switch value {
         case .json(let text): return try parsed(text)
@@ -188,7 +188,7 @@ private struct Cell {
         throw mismatch(JSON.self)
     }
 
-    /// Says where a document can't be read, which the database has taken as one.
+    /// The error for a document that the database accepted but that can't be parsed.
     private func parsed(_ text: String) throws -> JSON {
         do {
             return try JSON(parsing: Array(text.utf8))
@@ -220,26 +220,26 @@ private struct Cell {
             } else {
                 nil
             }
-        // Without the first question, nothing known would be nil to an optional type.
+        // Without the first check, `nil` (type not known here) would match an optional type.
         if let known, let value = known as? T { return value }
         if let number = type as? any FixedWidthInteger.Type, let value = try integer(number) as? T { return value }
         do {
             return try T(from: decoder())
         } catch let error {
-            // A type of the application's own around a boolean, in a database without booleans.
+            // An application's type that wraps a boolean, in a database without booleans.
             if case .integer(let integer) = value, integer == 0 || integer == 1,
                 let flag = try? T(from: JSONTreeDecoder(value: .integer(integer), path: place, origin: .number))
             {
                 return flag
             }
-            // It may quote the value.
+            // The error may quote the value.
             throw error is DecodingError ? mismatch(type) : error
         }
     }
 
     private var place: String { "column \(column)" }
 
-    /// Scalars decode themselves; documents and lists by way of their JSON.
+    /// Scalars decode directly; documents and lists through their JSON.
     func decoder() throws -> any Decoder {
         switch value {
         case .json(let text): return JSONTreeDecoder(value: try parsed(text), path: place)
@@ -255,7 +255,7 @@ private struct Cell {
     private func mismatch(_ type: Any.Type) -> DionysusError {
         DionysusError(
             .typeMismatch,
-            value.isNull ? "column \(column) is null" : "column \(column) holds \(value.kind), which is no \(type)",
+            value.isNull ? "column \(column) is null" : "column \(column) holds \(value.kind), not \(type)",
             advice: value.isNull ? "make the property optional, or the column NOT NULL" : nil
         )
     }
@@ -266,7 +266,7 @@ private struct Cell {
 }
 
 extension JSON {
-    /// The value as it stands on the wire.
+    /// The value in its wire form.
     package init(databaseValue: DatabaseValue) {
         switch databaseValue {
         case .null: self = .null

@@ -4,10 +4,10 @@ import struct Foundation.Decimal
 import struct Foundation.URL
 import struct Foundation.UUID
 
-/// What a Swift type is to a database and to a reader of messages, as far as it can be told before there is a value.
+/// What a Swift type is in a database and in messages, as far as it is known without a value.
 package indirect enum ValueKind: Sendable, Hashable {
     case bool
-    /// With the number of bits, and whether it has a sign.
+    /// With the number of bits and the signedness.
     case integer(bits: Int, isSigned: Bool)
     case double
     case float
@@ -23,7 +23,7 @@ package indirect enum ValueKind: Sendable, Hashable {
     case object
     /// A document of any form.
     case document
-    /// A type that decodes itself in several ways, or in none that could be found out.
+    /// A type that decodes itself in several ways or in an unknown way.
     case any
 
     package init(of type: Any.Type) {
@@ -54,7 +54,7 @@ package indirect enum ValueKind: Sendable, Hashable {
         return .list(ValueKind(of: wrapped ?? list.element), hasNulls: wrapped != nil)
     }
 
-    /// What a type asks for is not looked into any further: it may be the type itself.
+    /// The types that a type decodes are not examined further: they may include the type itself.
     fileprivate static func shallow(_ type: Any.Type) -> ValueKind {
         scalar(type) ?? (type is any ListType.Type ? .list(.any, hasNulls: true) : .any)
     }
@@ -63,7 +63,7 @@ package indirect enum ValueKind: Sendable, Hashable {
         .integer(bits: T.bitWidth, isSigned: T.isSigned)
     }
 
-    /// Looks what `init(from:)` asks for when nothing it asks for is there.
+    /// Finds out what `init(from:)` asks for when no value is present.
     private static func probed(_ type: Any.Type) -> ValueKind {
         guard let type = type as? any Decodable.Type else { return .any }
         let probe = Probe()
@@ -94,7 +94,7 @@ extension Set: ListType {
     package static var element: Any.Type { Element.self }
 }
 
-/// Lives for one call on one thread.
+/// It is used only within one call on one thread.
 private final class Probe {
     var asked: Set<ValueKind> = []
 }

@@ -1,12 +1,12 @@
 /// A JSON value.
 ///
-/// Objects keep the order of their members, numbers their digits.
+/// Objects keep the order of their members, and numbers keep their digits.
 public enum JSON: Sendable, Hashable {
     case null
     case bool(Bool)
     /// An integer that fits into 64 bits.
     case integer(Int64)
-    /// Any other number, as it was written: `1.50`, `1e400`, `18446744073709551615`.
+    /// Any other number, as written: `1.50`, `1e400`, `18446744073709551615`.
     case number(String)
     case string(String)
     case array([JSON])
@@ -36,9 +36,6 @@ public enum JSON: Sendable, Hashable {
             public var value: JSON
 
             /// Creates a member.
-            /// - Parameters:
-            ///   - name: The name.
-            ///   - value: The value.
             public init(_ name: String, _ value: JSON) {
                 self.name = name
                 self.value = value
@@ -49,7 +46,6 @@ public enum JSON: Sendable, Hashable {
         public var members: [Member]
 
         /// Creates an object.
-        /// - Parameter members: The members in their order.
         public init(_ members: [Member] = []) { self.members = members }
 
         /// Creates an object.
@@ -58,10 +54,9 @@ public enum JSON: Sendable, Hashable {
             members = elements.map { Member($0.0, $0.1) }
         }
 
-        /// The value under a name; of several, the last.
+        /// The value of a member; if several have the name, the last one.
         ///
         /// Setting nil removes the member.
-        /// - Parameter name: The name.
         public subscript(name: String) -> JSON? {
             get { members.last { $0.name == name }?.value }
             set {
@@ -80,14 +75,13 @@ public enum JSON: Sendable, Hashable {
 }
 
 extension JSON {
-    /// The value under a name, if this is an object that has it.
-    /// - Parameter name: The name.
+    /// The value of a member, if this is an object that has it.
     public subscript(name: String) -> JSON? {
         guard case .object(let object) = self else { return nil }
         return object[name]
     }
 
-    /// Reads one JSON document.
+    /// Parses one JSON document.
     /// - Parameter bytes: UTF-8.
     /// - Throws: ``DionysusError`` with code `malformed` and the position, for anything that RFC 8259 does not allow
     ///   and for more than 512 levels of nesting.
@@ -109,8 +103,8 @@ extension JSON {
     public var text: String { String(decoding: bytes, as: UTF8.self) }
 }
 
-// Tests show a value by its debug description.
+// Test failures print the debug description.
 extension JSON: CustomDebugStringConvertible {
-    /// The document as text, payload and all.
+    /// The document as text, including its values.
     public var debugDescription: String { text }
 }

@@ -1,6 +1,6 @@
 // A document can be written as a literal: `["id": 2, "tags": ["a", "b"]]`.
 //
-// Null is written `.null`, so that `nil` keeps its one meaning: that there is no value.
+// Null is written `.null`, so that `nil` only ever means "no value".
 
 extension JSON: ExpressibleByBooleanLiteral {
     public init(booleanLiteral value: Bool) { self = .bool(value) }

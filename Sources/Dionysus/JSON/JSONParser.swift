@@ -37,7 +37,7 @@ struct JSONParser {
 
     private mutating func value(depth: Int) throws -> JSON {
         guard depth <= Self.maximumDepth else { throw failure("nested deeper than \(Self.maximumDepth) levels") }
-        guard let byte = current else { throw failure("it ends before a value") }
+        guard let byte = current else { throw failure("it ends where a value is expected") }
         switch byte {
         case UInt8(ascii: "{"): return .object(try object(depth: depth))
         case UInt8(ascii: "["): return .array(try array(depth: depth))
@@ -52,7 +52,7 @@ struct JSONParser {
             try expect("null")
             return .null
         case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): return try number()
-        default: throw failure("no value begins here")
+        default: throw failure("expected a value")
         }
     }
 

@@ -1,23 +1,23 @@
 import Synchronization
 
-/// Bounds how much memory the work of a process takes: the rows and messages that it has under way.
+/// Limits the memory of a process's work in progress: its rows and messages.
 ///
 ///     settings.memoryBudget = MemoryBudget(megabytes: 64)
 ///
-/// What takes memory reserves about as much as it takes, waits its turn until that is free, and gives it back when it is
-/// done. Something that is larger than the whole budget goes alone. Whoever shares a budget shares what it bounds: both
-/// sides of a process do if their settings have the same.
+/// Each piece of work reserves approximately the memory that it needs, waits in turn until that is free, and releases
+/// it when it is done. Work that is larger than the whole budget runs alone. Both sides of a process share a budget if
+/// their settings have the same one.
 public final class MemoryBudget: Sendable {
-    /// How much work may take if nobody says, in bytes: 96 MB.
+    /// The default size in bytes: 96 MB.
     public static let standardSize = 96 << 20
-    /// The smallest size that is any use, in bytes: 1 MB.
+    /// The smallest useful size in bytes: 1 MB.
     public static let smallestSize = 1 << 20
 
     private struct State {
         var held = 0
         var waiting: [Waiter] = []
         var lastNumber = 0
-        /// Those who were cancelled before they waited.
+        /// Waiters that were cancelled before they began to wait.
         var cancelled: Set<Int> = []
     }
 
@@ -27,34 +27,34 @@ public final class MemoryBudget: Sendable {
         let continuation: CheckedContinuation<Void, any Error>
     }
 
-    /// How much may be reserved at once, in bytes.
+    /// The maximum that may be reserved at once, in bytes.
     public let size: Int
     private let state = Mutex(State())
 
-    /// Creates a budget of which nothing is reserved.
-    /// - Parameter bytes: Its size.
+    /// Creates a budget without reservations.
     public init(bytes: Int = MemoryBudget.standardSize) { size = max(1, bytes) }
 
-    /// Creates a budget of which nothing is reserved.
+    /// Creates a budget without reservations.
     /// - Parameter megabytes: Its size; a megabyte has 1024 × 1024 bytes.
     public convenience init(megabytes: Int) { self.init(bytes: max(0, min(megabytes, Int(Int32.max))) << 20) }
 
-    /// What is wrong with the size, if anything is.
+    /// What is wrong with the size; nil if it is valid.
     package var fault: String? {
         size < Self.smallestSize ? "memoryBudget must be at least \(Self.smallestSize >> 20) MB" : nil
     }
 
-    /// How much is reserved.
+    /// The reserved bytes.
     package var held: Int { state.withLock(\.held) }
 
-    /// How many wait for a part.
+    /// The number of waiters.
     package var waiting: Int { state.withLock(\.waiting.count) }
 
-    /// Waits until as much is free, and takes it.
+    /// Waits until enough memory is free, and reserves it.
     ///
-    /// Those who wait get theirs in their order. Who holds a part must not wait for another one: both could wait for each other.
-    /// - Parameter bytes: How much; more than the whole budget is given to who is alone.
-    /// - Returns: The part, which is given back when it is released or nobody refers to it any more.
+    /// Waiters are served in order. A holder of a reservation must not wait for another one, because that could
+    /// deadlock.
+    /// - Parameter bytes: The size; more than the whole budget is granted only if nothing else is reserved.
+    /// - Returns: The reservation, which ends when it is released or deallocated.
     /// - Throws: `CancellationError` if the task is cancelled while it waits.
     package func reserve(_ bytes: Int) async throws -> Reservation {
         let number = state.withLock { state in
@@ -70,7 +70,7 @@ public final class MemoryBudget: Sendable {
         return Reservation(self, bytes)
     }
 
-    /// Takes a part if it is free and nobody waits.
+    /// Reserves memory if it is free and nobody waits.
     package func reserveIfFree(_ bytes: Int) -> Reservation? {
         let isTaken = state.withLock { state in
             guard state.waiting.isEmpty, fits(bytes, state) else { return false }
@@ -80,7 +80,7 @@ public final class MemoryBudget: Sendable {
         return isTaken ? Reservation(self, bytes) : nil
     }
 
-    /// A part of a budget.
+    /// A reserved part of a budget.
     package final class Reservation: Sendable {
         private let budget: MemoryBudget
         private let bytes: Mutex<Int>
@@ -92,10 +92,10 @@ public final class MemoryBudget: Sendable {
 
         deinit { release() }
 
-        /// Gives the part back; doing so again changes nothing.
+        /// Ends the reservation; further calls have no effect.
         package func release() { shrink(to: 0) }
 
-        /// Gives back what is more than is still needed.
+        /// Shrinks the reservation to what is still needed.
         package func shrink(to rest: Int) {
             let freed = bytes.withLock { bytes in
                 defer { bytes = min(bytes, max(0, rest)) }
@@ -140,7 +140,7 @@ public final class MemoryBudget: Sendable {
         for waiter in served { waiter.continuation.resume() }
     }
 
-    /// Gives the first of those who wait what there is for them.
+    /// Grants the first waiters what is free.
     private func serve(_ state: inout State) -> [Waiter] {
         var served: [Waiter] = []
         while let waiter = state.waiting.first, fits(waiter.bytes, state) {

@@ -1,16 +1,16 @@
-/// One step from a table to another: rows belong together where the two columns are equal.
+/// A step from one table to another: rows belong together if the two columns are equal.
 public struct AssociationHop: Sendable, Hashable {
-    /// A column that must have a value, such as the type column of a polymorphic association.
+    /// A column that must have a certain value, such as the type column of a polymorphic association.
     public struct Condition: Sendable, Hashable {
         /// The table that has the column.
         public enum Side: Sendable, Hashable {
-            /// The table that the step begins at.
+            /// The table at which the step starts.
             case source
-            /// The table that it leads to.
+            /// The table to which it leads.
             case target
         }
 
-        /// Where the column is.
+        /// The column's table.
         public let side: Side
         /// The column.
         public let column: String
@@ -18,10 +18,6 @@ public struct AssociationHop: Sendable, Hashable {
         public let value: String
 
         /// Creates a condition.
-        /// - Parameters:
-        ///   - side: Where the column is.
-        ///   - column: The column.
-        ///   - value: The value it must have.
         public init(_ side: Side, _ column: String, _ value: String) {
             self.side = side
             self.column = column
@@ -35,15 +31,10 @@ public struct AssociationHop: Sendable, Hashable {
     public let otherTable: String
     /// The column on the other side.
     public let otherColumn: String
-    /// What else must hold for two rows to belong together.
+    /// A further condition for two rows to belong together.
     public let condition: Condition?
 
     /// Creates a step.
-    /// - Parameters:
-    ///   - column: The column on this side.
-    ///   - otherTable: The other table.
-    ///   - otherColumn: The column on the other side.
-    ///   - condition: What else must hold for two rows to belong together.
     public init(column: String, otherTable: String, otherColumn: String, condition: Condition? = nil) {
         self.column = column
         self.otherTable = otherTable
@@ -51,20 +42,20 @@ public struct AssociationHop: Sendable, Hashable {
         self.condition = condition
     }
 
-    /// The columns of the table that the step begins at.
+    /// The columns of the table at which the step starts.
     package var sourceColumns: [String] {
         guard let condition, condition.side == .source else { return [column] }
         return [column, condition.column]
     }
 
-    /// The columns of the table that the step leads to.
+    /// The columns of the table to which the step leads.
     package var targetColumns: [String] {
         guard let condition, condition.side == .target else { return [otherColumn] }
         return [otherColumn, condition.column]
     }
 
-    /// The step back.
-    /// - Parameter table: The table that this step begins at.
+    /// The reverse step.
+    /// - Parameter table: The table at which this step starts.
     /// - Returns: The step that leads from the other table to that one.
     public func reversed(to table: String) -> AssociationHop {
         let condition = condition.map { Condition($0.side == .source ? .target : .source, $0.column, $0.value) }
@@ -72,13 +63,13 @@ public struct AssociationHop: Sendable, Hashable {
     }
 }
 
-/// What is known of an association without its types.
+/// A type-erased description of an association.
 public struct AssociationDescription: Sendable, Hashable, CustomStringConvertible {
-    /// The model it begins at.
+    /// The source model.
     public let source: ModelDescription
-    /// The model it leads to.
+    /// The target model.
     public let target: ModelDescription
-    /// The steps, at least one.
+    /// The steps; at least one.
     public let hops: [AssociationHop]
     /// Whether a record has many targets.
     public let isToMany: Bool
@@ -91,39 +82,31 @@ public struct AssociationDescription: Sendable, Hashable, CustomStringConvertibl
     public var description: String { "\(source) → \(target) (by \(hops.map(\.column).joined(separator: ", ")))" }
 }
 
-/// An association of a record with one other.
+/// An association of a record with one other record.
 public struct ToOneAssociation<Source: Model, Target: Model>: Association {
     public let description: AssociationDescription
 
-    /// Follows another association from the target on.
-    /// - Parameter next: An association of the target.
-    /// - Returns: The chain of both.
+    /// Continues with another association from the target.
     public func then<End: Model>(_ next: ToOneAssociation<Target, End>) -> ToOneAssociation<Source, End> {
         ToOneAssociation<Source, End>(description: description.appending(next.description))
     }
 
-    /// Follows another association from the target on.
-    /// - Parameter next: An association of the target.
-    /// - Returns: The chain of both.
+    /// Continues with another association from the target.
     public func then<End: Model>(_ next: ToManyAssociation<Target, End>) -> ToManyAssociation<Source, End> {
         ToManyAssociation<Source, End>(description: description.appending(next.description))
     }
 }
 
-/// An association of a record with any number of others.
+/// An association of a record with any number of other records.
 public struct ToManyAssociation<Source: Model, Target: Model>: Association {
     public let description: AssociationDescription
 
-    /// Follows another association from the targets on.
-    /// - Parameter next: An association of the target.
-    /// - Returns: The chain of both.
+    /// Continues with another association from the targets.
     public func then<End: Model>(_ next: ToOneAssociation<Target, End>) -> ToManyAssociation<Source, End> {
         ToManyAssociation<Source, End>(description: description.appending(next.description))
     }
 
-    /// Follows another association from the targets on.
-    /// - Parameter next: An association of the target.
-    /// - Returns: The chain of both.
+    /// Continues with another association from the targets.
     public func then<End: Model>(_ next: ToManyAssociation<Target, End>) -> ToManyAssociation<Source, End> {
         ToManyAssociation<Source, End>(description: description.appending(next.description))
     }
@@ -132,7 +115,7 @@ public struct ToManyAssociation<Source: Model, Target: Model>: Association {
 /// An association between two models.
 public protocol Association<Source, Target>: AssociationFrom {
     associatedtype Target: Model
-    /// The association without its types.
+    /// The type-erased association.
     var description: AssociationDescription { get }
 }
 
@@ -140,9 +123,9 @@ extension Association {
     public var descriptions: [AssociationDescription] { [description] }
 }
 
-/// An association that begins at a model, wherever it leads.
+/// An association that starts at a model, whatever its target.
 public protocol AssociationFrom<Source>: Dependency {
-    /// The association without its types: one for each model that it can lead to.
+    /// The type-erased associations, one for each possible target model.
     var descriptions: [AssociationDescription] { get }
 }
 
@@ -160,9 +143,7 @@ extension AssociationDescription {
 extension Model {
     /// Declares that a record holds another's primary key.
     /// - Parameters:
-    ///   - target: The other model.
     ///   - foreignKey: The attribute of this model that holds the key.
-    /// - Returns: The association.
     public static func belongsTo<Target: Model>(
         _ target: Target.Type,
         by foreignKey: CodingKeys
@@ -185,9 +166,7 @@ extension Model {
 
     /// Declares that at most one other record holds this one's primary key.
     /// - Parameters:
-    ///   - target: The other model.
     ///   - foreignKey: The attribute of the other model that holds the key.
-    /// - Returns: The association.
     public static func hasOne<Target: Model>(
         _ target: Target.Type,
         by foreignKey: Target.CodingKeys
@@ -197,9 +176,7 @@ extension Model {
 
     /// Declares that other records hold this one's primary key.
     /// - Parameters:
-    ///   - target: The other model.
     ///   - foreignKey: The attribute of the other model that holds the key.
-    /// - Returns: The association.
     public static func hasMany<Target: Model>(
         _ target: Target.Type,
         by foreignKey: Target.CodingKeys
@@ -209,10 +186,8 @@ extension Model {
 
     /// Declares that at most one other record holds this one's model name and primary key.
     /// - Parameters:
-    ///   - target: The other model.
     ///   - foreignKey: The attribute of the other model that holds the key.
     ///   - foreignType: The attribute of the other model that holds the model's name.
-    /// - Returns: The association.
     public static func hasOne<Target: Model>(
         _ target: Target.Type,
         by foreignKey: Target.CodingKeys,
@@ -225,10 +200,8 @@ extension Model {
 
     /// Declares that other records hold this one's model name and primary key.
     /// - Parameters:
-    ///   - target: The other model.
     ///   - foreignKey: The attribute of the other model that holds the key.
     ///   - foreignType: The attribute of the other model that holds the model's name.
-    /// - Returns: The association.
     public static func hasMany<Target: Model>(
         _ target: Target.Type,
         by foreignKey: Target.CodingKeys,
@@ -239,31 +212,19 @@ extension Model {
         )
     }
 
-    /// Declares that others are reached through records between.
-    /// - Parameters:
-    ///   - through: The association with the records between.
-    ///   - source: Their association with the others.
-    /// - Returns: The association.
+    /// Declares an association with many records through intermediate records.
     public static func hasMany<Middle: Model, Target: Model>(
         through: ToManyAssociation<Self, Middle>,
         _ source: ToOneAssociation<Middle, Target>
     ) -> ToManyAssociation<Self, Target> { through.then(source) }
 
-    /// Declares that others are reached through records between, each of which has many.
-    /// - Parameters:
-    ///   - through: The association with the records between.
-    ///   - source: Their association with the others.
-    /// - Returns: The association.
+    /// Declares an association with many records through intermediate records that each have many.
     public static func hasMany<Middle: Model, Target: Model>(
         through: ToManyAssociation<Self, Middle>,
         _ source: ToManyAssociation<Middle, Target>
     ) -> ToManyAssociation<Self, Target> { through.then(source) }
 
-    /// Declares that one other is reached through a record between.
-    /// - Parameters:
-    ///   - through: The association with the record between.
-    ///   - source: Its association with the other.
-    /// - Returns: The association.
+    /// Declares an association with one record through an intermediate record.
     public static func hasOne<Middle: Model, Target: Model>(
         through: ToOneAssociation<Self, Middle>,
         _ source: ToOneAssociation<Middle, Target>

@@ -1,8 +1,8 @@
-/// How changes of a model get into the outbox.
+/// How a model's changes are captured.
 public enum CaptureMethod: String, Sendable, Hashable, CaseIterable {
-    /// By triggers on the model's table, whoever makes the change.
+    /// By triggers on the model's table, which capture every writer's changes.
     case triggers
-    /// By the application, which records its changes itself, in the transaction that makes them.
+    /// By the application, which records its own changes in the transaction that makes them.
     ///
     /// Changes that other programs make are not captured.
     case application

@@ -1,12 +1,11 @@
-/// What the changesets of the outbox say about a model's changes.
+/// What the outbox's changesets contain about a model's changes.
 public enum ChangesetContent: String, Sendable, Hashable, CaseIterable {
-    /// Only what the relay needs: the old and the new partition key of a record that moves, and the foreign keys by which
-    /// a deleted record is found.
+    /// Only what the relay needs: a moved record's old and new partition key, and a deleted record's foreign keys.
     ///
     /// No other value is copied.
     case minimal
-    /// The names of all changed columns, too.
+    /// Also the names of all changed columns.
     case names
-    /// The old and the new values of all changed columns, too: `{"name": ["Villa", "Casa"]}`.
+    /// Also the old and new values of all changed columns: `{"name": ["Villa", "Casa"]}`.
     case values
 }

@@ -1,29 +1,26 @@
-/// A condition on one column of a model's table: it has one of some values.
+/// A condition on a column of a model's table: the value is one of a list.
 ///
 ///     static var updatesAfterSoftDelete: ColumnCondition? { ColumnCondition("kind", isAnyOf: ["archive", "audit"]) }
 ///
-/// Triggers, relays and the application's recorder find the same, whatever has written the row.
+/// Triggers, relays and the application's recorder evaluate it in the same way.
 public struct ColumnCondition: Sendable, Hashable {
     /// The column.
     public let column: String
-    /// The values, as texts: a number's digits, `true` or `false`.
+    /// The values as text: a number's digits, `true` or `false`.
     public let values: [String]
 
-    /// Creates a condition, which no row fulfils whose column is null.
-    /// - Parameters:
-    ///   - column: The column.
-    ///   - values: The values, as texts: a number's digits, `true` or `false`.
+    /// Creates a condition, which is false for null.
     public init(_ column: String, isAnyOf values: [String]) {
         self.column = column
         self.values = values
     }
 
-    /// The values as a database writes them that has no booleans.
+    /// The values as written by a database without booleans.
     package var valuesWithNumbers: [String] {
         values + values.compactMap { $0 == "true" ? "1" : $0 == "false" ? "0" : nil }
     }
 
-    /// Whether a column's value fulfils it.
+    /// Whether a column's value satisfies it.
     package func holds(for value: DatabaseValue) -> Bool {
         switch value {
         case .text(let text): values.contains(text)
@@ -34,7 +31,7 @@ public struct ColumnCondition: Sendable, Hashable {
         }
     }
 
-    /// Whether an attribute's value fulfils it.
+    /// Whether an attribute's value satisfies it.
     package func holds(for value: JSON?) -> Bool {
         switch value {
         case .string(let text): values.contains(text)
@@ -44,10 +41,7 @@ public struct ColumnCondition: Sendable, Hashable {
         }
     }
 
-    /// The condition in a statement.
-    /// - Parameters:
-    ///   - alias: The table's alias.
-    ///   - dialect: The database's dialect.
+    /// The condition as SQL.
     package func sql(_ alias: SQL, _ dialect: any SQLDialect) -> SQL {
         let texts = dialect.enforcesTypes ? values : valuesWithNumbers
         return dialect.isAny(

@@ -1,11 +1,11 @@
-/// How a property and its column get on with each other, as far as it shows before the first row.
+/// Whether a property fits its column, as far as it is known before the first row.
 package struct ColumnFit: Sendable {
-    /// What makes the first row fail.
+    /// Every row fails, for this reason.
     package var faults: [String] = []
-    /// What makes some rows fail.
+    /// Some rows may fail, for this reason.
     package var warnings: [String] = []
 
-    /// Compares a model's properties with the columns of its table; columns that are missing are not its business.
+    /// Compares a model's properties with its table's columns, and ignores missing columns.
     package init(_ model: ModelDescription, _ table: TableDescription, _ dialect: any SQLDialect) throws {
         for property in try model.columns() {
             guard let column = table.column(property.name) else { continue }
@@ -22,7 +22,7 @@ package struct ColumnFit: Sendable {
             if column.isNullable, !property.isOptional, !table.primaryKey.contains(column.name),
                 property.kind != .document, property.kind != .any
             {
-                warnings.append("\(place) takes null, and the property isn't optional, so that a row with null fails")
+                warnings.append("\(place) is nullable, but the property isn't optional, so a row with null fails")
             }
         }
     }
@@ -30,7 +30,7 @@ package struct ColumnFit: Sendable {
     private enum Verdict: Equatable {
         case fits
         case never
-        /// With the values that don't fit.
+        /// With a description of the values that don't fit.
         case sometimes(String)
     }
 
@@ -41,8 +41,8 @@ package struct ColumnFit: Sendable {
         return strict(kind, column.type, column.declaredType)
     }
 
-    /// A database that keeps values of any type in a column: only what the type of the column turns into something else can't
-    /// be read.
+    /// Whether a type can be read from a column in a database that stores values of any type: only conversions by the
+    /// column's affinity make it fail.
     private static func loose(_ kind: ValueKind, _ column: ColumnDescription) -> Verdict {
         switch (column.type, kind) {
         case (.text, .bool), (.text, .double), (.text, .float): .never
@@ -65,7 +65,7 @@ package struct ColumnFit: Sendable {
             if declared.hasSuffix("[]") { return .sometimes("lists of other dimensions") }
             switch strict(element, DatabaseType(declared: declared), declared) {
             case .never: return .never
-            // As elements, decimal numbers and whole ones are told apart.
+            // Elements distinguish decimal numbers from integers.
             case .fits, .sometimes:
                 let type = DatabaseType(declared: declared)
                 if type == .decimal, element != .decimal, element != .text { return .never }
@@ -113,7 +113,7 @@ package struct ColumnFit: Sendable {
 }
 
 extension DatabaseType {
-    /// The type of a list's elements, by their name.
+    /// The type of a list's elements, by its name.
     fileprivate init?(declared: String) {
         switch declared.prefix(while: { $0 != "(" && $0 != " " }) {
         case "boolean": self = .bool

@@ -1,29 +1,26 @@
-/// What is published with a record as a part of it: an association, perhaps with parts of its own.
+/// Records that are published as a part of another record: an association, optionally with nested parts.
 ///
 ///     Publish(Booking.self, with: Booking.fees.with(BookingsFee.taxes), Booking.guest)
 public protocol Dependency<Source>: Sendable {
     associatedtype Source: Model
-    /// The dependency without its types: one for each model that it can lead to.
+    /// The type-erased dependencies, one for each possible target model.
     var dependencies: [DependencyDescription] { get }
 }
 
-/// What is known of a dependency without its types.
+/// A type-erased description of a dependency.
 public struct DependencyDescription: Sendable, Hashable {
-    /// The way to the records.
+    /// The association that leads to the records.
     public let association: AssociationDescription
-    /// What is published with each of them.
+    /// The dependencies of each of them.
     public let dependencies: [DependencyDescription]
 
     /// Creates a description.
-    /// - Parameters:
-    ///   - association: The way to the records.
-    ///   - dependencies: What is published with each of them.
     public init(_ association: AssociationDescription, with dependencies: [DependencyDescription] = []) {
         self.association = association
         self.dependencies = dependencies
     }
 
-    /// The ways from the record to everything that is published with it, however deep.
+    /// The paths from the record to everything that is published with it, at any depth.
     package var paths: [AssociationDescription] {
         [association] + dependencies.flatMap(\.paths).map(association.appending)
     }
@@ -34,9 +31,8 @@ extension AssociationFrom {
 }
 
 extension Association {
-    /// Publishes records with parts of their own.
+    /// Adds nested parts to the published records.
     /// - Parameter parts: The associations of the other model, whose records are sideloaded into its payloads.
-    /// - Returns: The dependency.
     public func with(_ parts: any Dependency<Target>...) -> NestedDependency<Source> {
         NestedDependency(dependencies: [
             DependencyDescription(description, with: parts.flatMap(\.dependencies))
@@ -45,11 +41,10 @@ extension Association {
 }
 
 extension PolymorphicAssociation {
-    /// Publishes records of one of the models with parts of their own.
+    /// Adds nested parts to the published records of one of the models.
     /// - Parameters:
-    ///   - target: The model, one of those that the association can lead to.
+    ///   - target: One of the association's target models.
     ///   - parts: The associations of that model, whose records are sideloaded into its payloads.
-    /// - Returns: The dependency.
     public func with<Target: Model>(
         _ target: Target.Type,
         _ parts: any Dependency<Target>...
@@ -62,7 +57,7 @@ extension PolymorphicAssociation {
     }
 }
 
-/// A dependency that has parts of its own.
+/// A dependency with nested parts.
 public struct NestedDependency<Source: Model>: Dependency {
     public let dependencies: [DependencyDescription]
 }

@@ -1,50 +1,48 @@
-/// How names become other names: model names to singulars, plurals and tables.
+/// Rules that convert names: between model names, singulars, plurals and tables.
 ///
-/// The rules are ActiveSupport's, so that a model has the same names here as in a Rails application. Own rules come
-/// before them.
+/// The rules are ActiveSupport's, so a model has the same names as in a Rails application. Custom rules take
+/// precedence.
 public struct Inflection: Sendable, Hashable {
-    /// An ending, and what takes its place.
+    /// An ending and its replacement.
     public struct Ending: Sendable, Hashable {
-        /// The ending of a word, in lower case; the letters of the word may be of either case.
+        /// The ending of a word, in lower case; it matches either case.
         public var ending: String
-        /// What takes its place.
+        /// The replacement.
         public var replacement: String
 
         /// Creates a rule.
         /// - Parameters:
         ///   - ending: The ending of a word, in lower case.
-        ///   - replacement: What takes its place.
         public init(_ ending: String, _ replacement: String) {
             self.ending = ending
             self.replacement = replacement
         }
     }
 
-    /// Plurals that follow no rule, by their singular: `["cactus": "cacti"]`.
+    /// Irregular plurals by their singular: `["cactus": "cacti"]`.
     ///
-    /// The end of a name decides: the plural of `green_cactus` is `green_cacti`. ActiveSupport's own are always there.
+    /// They match the end of a name: the plural of `green_cactus` is `green_cacti`. ActiveSupport's own always apply.
     public var irregulars: [String: String]
-    /// Words that are their own plural, besides those that ActiveSupport has.
+    /// Words that are their own plural, in addition to ActiveSupport's.
     ///
-    /// The whole name decides.
+    /// They match the whole name.
     public var uncountables: Set<String> = []
-    /// Words with capitals of their own, as they stand in a model's name: `HTML`, `RESTful`.
+    /// Words with special capitals, as written in a model's name: `HTML`, `RESTful`.
     ///
-    /// With `HTML`, `my_html` belongs to a model `MyHTML` instead of `MyHtml`.
+    /// With `HTML`, `my_html` is the model `MyHTML` instead of `MyHtml`.
     public var acronyms: Set<String> = []
-    /// Further endings of singulars and what they become in the plural, the strongest last.
+    /// Additional rules from singular to plural; later ones take precedence.
     public var plurals: [Ending] = []
-    /// Further endings of plurals and what they become in the singular, the strongest last.
+    /// Additional rules from plural to singular; later ones take precedence.
     public var singulars: [Ending] = []
 
     /// Creates rules.
-    /// - Parameter irregulars: Plurals that follow no rule, by their singular.
+    /// - Parameter irregulars: Irregular plurals by their singular.
     public init(irregulars: [String: String] = [:]) { self.irregulars = irregulars }
 
     // MARK: Number
 
     /// `bookings_fee` becomes `bookings_fees`.
-    /// - Parameter singular: A singular in snake case.
     /// - Returns: Its plural.
     public func plural(of singular: String) -> String {
         inflected(
@@ -57,8 +55,7 @@ public struct Inflection: Sendable, Hashable {
 
     /// `bookings_fees` becomes `bookings_fee`.
     ///
-    /// It leads back from the plurals of most words, and from those that it doesn't, ActiveSupport doesn't either.
-    /// - Parameter plural: A plural in snake case.
+    /// It inverts the plural of most words; where it doesn't, neither does ActiveSupport.
     /// - Returns: Its singular.
     public func singular(of plural: String) -> String {
         inflected(
@@ -80,7 +77,7 @@ public struct Inflection: Sendable, Hashable {
         for ending in own.reversed() {
             if let result = InflectionRule(ending.ending, to: ending.replacement).applied(to: word) { return result }
         }
-        // The longer ones first: `woman` is more than `man`.
+        // Longer ones first: `woman` before `man`.
         for (singular, plural) in irregulars.sorted(by: { ($0.key.utf8.count, $0.key) > ($1.key.utf8.count, $1.key) }) {
             for rule in irregular((singular, plural)) {
                 if let result = rule.applied(to: word) { return result }
@@ -97,7 +94,7 @@ public struct Inflection: Sendable, Hashable {
             || uncountables.contains { word.endsAsWord(Array($0.utf8)) }
     }
 
-    /// Whether a word that is its own plural elsewhere has rules here.
+    /// Whether custom rules cover a word that is otherwise its own plural.
     private func isCountable(_ word: String) -> Bool {
         irregulars.contains { $0.key == word || $0.value == word }
             || (plurals + singulars).contains { $0.ending == word || $0.replacement == word }
@@ -107,18 +104,15 @@ public struct Inflection: Sendable, Hashable {
 
     /// `BookingsFee` and `bookingsFee` become `bookings_fee`, `accountID` becomes `account_id`, `Crm::Contact` becomes
     /// `crm_contact`.
-    /// - Parameter name: A name in camel case.
     /// - Returns: The name in snake case.
     public static func underscored(_ name: String) -> String { Inflection().underscored(name) }
 
     /// `bookings_fee` becomes `BookingsFee`.
-    /// - Parameter name: A name in snake case.
     /// - Returns: The name in camel case, beginning with a capital.
     public static func camelized(_ name: String) -> String { Inflection().camelized(name) }
 
     /// `BookingsFee` and `bookingsFee` become `bookings_fee`, `accountID` becomes `account_id`, `Crm::Contact` becomes
     /// `crm_contact`; with the acronym `RESTful`, `RESTfulRoute` becomes `restful_route`.
-    /// - Parameter name: A name in camel case.
     /// - Returns: The name in snake case.
     public func underscored(_ name: String) -> String {
         let characters = acronyms.isEmpty ? Array(name.utf8) : withoutAcronyms(Array(name.utf8))
@@ -145,12 +139,12 @@ public struct Inflection: Sendable, Hashable {
         return String(decoding: result, as: UTF8.self).lowercased()
     }
 
-    /// Whether a name begins with one of the acronyms as a word of its own.
+    /// Whether a name begins with one of the acronyms as a separate word.
     private func begins(_ acronyms: [[UInt8]], _ name: ArraySlice<UInt8>) -> Bool {
         acronyms.contains { name.starts(with: $0) && name.dropFirst($0.count).first?.isSmall != true }
     }
 
-    /// The name with its acronyms in lower case, and a separator before those that stand behind a letter or a digit.
+    /// The name with its acronyms in lower case, and a separator before those that follow a letter or a digit.
     private func withoutAcronyms(_ name: [UInt8]) -> [UInt8] {
         let longestFirst = acronyms.map { Array($0.utf8) }.sorted { $0.count > $1.count }
         var result: [UInt8] = []
@@ -170,7 +164,7 @@ public struct Inflection: Sendable, Hashable {
             if index > 0, name[index - 1].isLetterOrDigit { result.append(UInt8(ascii: "_")) }
             result += found.map(\.lowered)
             index += found.count
-            // What follows begins a word of its own.
+            // The rest begins a new word.
             if index < name.count, name[index].isCapital, !begins(longestFirst, name[index...]) {
                 result.append(UInt8(ascii: "_"))
             }
@@ -179,7 +173,6 @@ public struct Inflection: Sendable, Hashable {
     }
 
     /// `bookings_fee` becomes `BookingsFee`; with the acronym `HTML`, `my_html` becomes `MyHTML`.
-    /// - Parameter name: A name in snake case.
     /// - Returns: The name in camel case, beginning with a capital.
     public func camelized(_ name: String) -> String {
         let known = Dictionary(acronyms.map { ($0.lowercased(), $0) }, uniquingKeysWith: { first, _ in first })

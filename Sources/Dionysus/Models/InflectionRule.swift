@@ -1,13 +1,13 @@
-/// A rule about the end of a word, as ActiveSupport has them: what is dropped, and what is added.
+/// A rule for the end of a word, as in ActiveSupport: what it drops and what it adds.
 struct InflectionRule: Sendable {
-    /// What stands before the ending.
+    /// What must precede the ending.
     enum Before: Sendable {
         case anything
-        /// Nothing: the ending is the whole word.
+        /// Nothing: the ending must be the whole word.
         case nothing
         /// A letter that is neither a vowel nor `y`, or `qu`.
         case consonant
-        /// Anything but `f`.
+        /// Anything except `f`.
         case notF
     }
 
@@ -23,7 +23,7 @@ struct InflectionRule: Sendable {
         self.added = Array(added.utf8)
     }
 
-    /// A rule that replaces an ending, and lets the letters alone that stay as they are.
+    /// A rule that replaces an ending and keeps the letters that both have.
     init(_ ending: String, to replacement: String) {
         let (old, new) = (Array(ending.utf8), Array(replacement.utf8))
         let common = zip(old, new).prefix { $0 == $1 }.count
@@ -33,7 +33,7 @@ struct InflectionRule: Sendable {
         added = Array(new.dropFirst(common))
     }
 
-    /// What becomes of a word; nil if the rule isn't about it.
+    /// The converted word; nil if the rule doesn't apply.
     func applied(to word: [UInt8]) -> String? {
         guard endings.contains(where: { word.endsAlike($0) && precedes(word.dropLast($0.count)) }) else { return nil }
         return String(decoding: word.dropLast(dropped) + added, as: UTF8.self)
@@ -55,30 +55,30 @@ struct InflectionRule: Sendable {
         ["equipment", "information", "rice", "money", "species", "series", "fish", "sheep", "jeans", "police"]
         .map { ($0, Array($0.utf8)) }
 
-    /// A plural that follows no rule.
+    /// An irregular plural.
     typealias Irregular = (singular: String, plural: String)
 
-    /// What makes an irregular plural, and leaves it alone.
+    /// The rules that produce an irregular plural, and keep it.
     static func toPlural(_ pair: Irregular) -> [InflectionRule] {
         [InflectionRule(pair.plural, to: pair.plural), InflectionRule(pair.singular, to: pair.plural)]
     }
 
-    /// What makes an irregular singular, and leaves it alone.
+    /// The rules that produce an irregular singular, and keep it.
     static func toSingular(_ pair: Irregular) -> [InflectionRule] {
         [InflectionRule(pair.plural, to: pair.singular), InflectionRule(pair.singular, to: pair.singular)]
     }
 
-    // Names come with messages, so that the rules are made once.
+    // Every message has names, so the rules are built only once.
     static let allPlurals = irregulars.flatMap(toPlural) + plurals
     static let allSingulars = irregulars.flatMap(toSingular) + singulars
 
-    /// The strongest first.
+    /// The highest precedence first.
     static let irregulars: [Irregular] = [
         ("zombie", "zombies"), ("move", "moves"), ("sex", "sexes"), ("child", "children"), ("man", "men"),
         ("person", "people"),
     ]
 
-    /// The strongest first.
+    /// The highest precedence first.
     static let plurals: [InflectionRule] = [
         InflectionRule(["quiz"], drop: 0, add: "zes"),
         InflectionRule(["oxen"], .nothing, drop: 0, add: ""),
@@ -104,7 +104,7 @@ struct InflectionRule: Sendable {
         InflectionRule([""], drop: 0, add: "s"),
     ]
 
-    /// The strongest first.
+    /// The highest precedence first.
     static let singulars: [InflectionRule] = [
         InflectionRule(["databases"], drop: 1, add: ""),
         InflectionRule(["quizzes"], drop: 3, add: ""),
@@ -143,12 +143,12 @@ struct InflectionRule: Sendable {
 }
 
 extension [UInt8] {
-    /// Whether the word has an ending, which is in lower case, whatever the case of its letters.
+    /// Whether the word ends with a lower-case ending, ignoring case.
     func endsAlike(_ ending: [UInt8]) -> Bool {
         count >= ending.count && zip(suffix(ending.count), ending).allSatisfy { $0.lowered == $1 }
     }
 
-    /// Whether the word ends with a whole word, which is in lower case.
+    /// Whether the word's last part is a lower-case word, ignoring case.
     func endsAsWord(_ word: [UInt8]) -> Bool {
         endsAlike(word) && !(dropLast(word.count).last?.isOfWord ?? false)
     }

@@ -11,8 +11,8 @@
 ///         static let account = belongsTo(Account.self, by: .accountID)
 ///     }
 ///
-/// The coding keys are written out, because they name the attributes everywhere: in the table, on the wire, in
-/// associations and observers; a public model's are public. What `Codable` synthesizes does the rest.
+/// Write the coding keys out, because they name the attributes everywhere: in the table, on the wire, in associations
+/// and observers. A public model needs public coding keys. `Codable` synthesizes the rest.
 public protocol Model: Codable, Sendable {
     /// The names of the attributes.
     associatedtype CodingKeys: CodingKey & Sendable
@@ -26,20 +26,20 @@ public protocol Model: Codable, Sendable {
     /// The column of the primary key. `id` by default.
     static var primaryKey: String { get }
 
-    /// The column that is not null in soft-deleted records. It is ignored if the table has no such column.
-    /// `canceled_at` by default, or the one that a producer's settings name for all models without one of their own.
+    /// The column that is not null in soft-deleted records; ignored if the table has no such column. The default is
+    /// `canceled_at`, or the column that a producer's settings name for all models without their own.
     static var softDeleteColumn: String { get }
 
     /// Whether changes of soft-deleted records are published, as updates. False by default.
     static var publishesUpdatesAfterSoftDelete: Bool { get }
 
-    /// Of which soft-deleted records changes are published, as updates, where not of all. None by default.
+    /// The soft-deleted records whose changes are published as updates, if not all are. None by default.
     static var updatesAfterSoftDelete: ColumnCondition? { get }
 
-    /// How changes of the model get into the outbox. ``CaptureMethod/triggers`` by default.
+    /// How the model's changes are captured. ``CaptureMethod/triggers`` by default.
     static var captureMethod: CaptureMethod { get }
 
-    /// What the outbox says about changes of the model. ``ChangesetContent/minimal`` by default.
+    /// What changesets contain about the model's changes. ``ChangesetContent/minimal`` by default.
     static var changeset: ChangesetContent { get }
 }
 
@@ -54,7 +54,7 @@ extension Model {
     public static var changeset: ChangesetContent { .minimal }
 }
 
-/// What is known of a model without its type.
+/// A type-erased description of a model.
 public struct ModelDescription: Sendable, Hashable, CustomStringConvertible {
     /// The model's name on the wire.
     public let name: String
@@ -64,20 +64,19 @@ public struct ModelDescription: Sendable, Hashable, CustomStringConvertible {
     public let primaryKey: String
     /// The column that is not null in soft-deleted records, if the table has it.
     public private(set) var softDeleteColumn: String
-    /// The model's name in snake case, as it begins event names.
+    /// The model's name in snake case, the prefix of event names.
     public let singular: String
     /// Whether changes of soft-deleted records are published.
     public let publishesUpdatesAfterSoftDelete: Bool
-    /// Of which soft-deleted records changes are published, where not of all.
+    /// The soft-deleted records whose changes are published, if not all are.
     public let updatesAfterSoftDelete: ColumnCondition?
-    /// How changes get into the outbox.
+    /// How changes are captured.
     public let captureMethod: CaptureMethod
-    /// What the outbox says about changes.
+    /// What changesets contain.
     public let changeset: ChangesetContent
     let type: any Model.Type
 
     /// Describes a model.
-    /// - Parameter type: The model.
     public init(_ type: any Model.Type) {
         name = type.modelName
         table = type.tableName
@@ -91,7 +90,7 @@ public struct ModelDescription: Sendable, Hashable, CustomStringConvertible {
         self.type = type
     }
 
-    /// The model with the soft-delete column that is set for all, unless it names one of its own.
+    /// The model with the default soft-delete column, unless it names its own.
     package func softDeleted(by column: String) -> ModelDescription {
         guard softDeleteColumn == Self.defaultSoftDeleteColumn else { return self }
         var copy = self
@@ -113,12 +112,12 @@ public struct ModelDescription: Sendable, Hashable, CustomStringConvertible {
     }
 
     /// The columns that the model's type names.
-    /// - Throws: ``DionysusError`` with code `declaration` when they can't be found out.
+    /// - Throws: ``DionysusError`` with code `declaration` if they can't be determined.
     package func columns() throws -> [ModelColumn] { try ModelColumn.all(of: type) }
 
     /// Decodes a row.
     package func decode(_ row: Row) throws -> any Model { try type.init(from: RowDecoder(row: row)) }
 
-    /// Decodes a row that lacks columns; the attributes it lacks are nil, or values that mean nothing.
+    /// Decodes a row that lacks columns; missing attributes are nil or placeholder values.
     package func decodePart(_ row: Row) throws -> any Model { try type.init(from: PartialRowDecoder(row: row)) }
 }

@@ -8,18 +8,17 @@ import struct Foundation.UUID
 package struct ModelColumn: Sendable {
     /// The column's name.
     package let name: String
-    /// The property's type, without the question mark.
+    /// The property's type without the question mark.
     package let type: Any.Type
-    /// What the property is.
+    /// The kind of the property.
     package let kind: ValueKind
     /// Whether the property can be nil.
     package let isOptional: Bool
 
-    /// Whether the property is a UUID, which is the same in whatever case it is written.
+    /// Whether the property is a UUID, which compares without case.
     package var isUUID: Bool { kind == .uuid }
 
-    /// Finds out what `init(from:)` asks for, by handing it a decoder that writes the questions down and answers
-    /// each with a value that means nothing.
+    /// Determines what `init(from:)` decodes, with a decoder that records each request and returns a placeholder.
     static func all(of type: any Model.Type) throws -> [ModelColumn] {
         let recorder = ColumnRecorder()
         do {
@@ -28,7 +27,7 @@ package struct ModelColumn: Sendable {
             let property = recorder.columns.last.map { " beyond its property \($0.name)" } ?? ""
             throw DionysusError(
                 .declaration,
-                "the columns of model \(type.modelName) can't be found out from its Codable conformance\(property)",
+                "the columns of model \(type.modelName) can't be determined from its Codable conformance\(property)",
                 advice: "make the property's type CaseIterable, or decode it with a type that accepts an empty value",
                 underlying: error
             )
@@ -37,7 +36,7 @@ package struct ModelColumn: Sendable {
     }
 }
 
-/// Lives for one call on one thread, so that it needs no lock.
+/// It is used only within one call on one thread, so it needs no lock.
 private final class ColumnRecorder {
     var columns: [ModelColumn] = []
 
@@ -89,7 +88,7 @@ private struct RecordingContainer<Key: CodingKey>: KeyedDecodingContainerProtoco
         return nil
     }
 
-    // Synthesized conformances ask for the standard types through overloads of their own.
+    // Synthesized conformances decode the standard types through specific overloads.
     func decodeIfPresent(_ type: Bool.Type, forKey key: Key) -> Bool? { absent(type, key) }
     func decodeIfPresent(_ type: String.Type, forKey key: Key) -> String? { absent(type, key) }
     func decodeIfPresent(_ type: Double.Type, forKey key: Key) -> Double? { absent(type, key) }
@@ -120,7 +119,7 @@ private struct RecordingContainer<Key: CodingKey>: KeyedDecodingContainerProtoco
     }
 }
 
-/// A value of a type that stands for any: zero, empty, or the first case.
+/// A placeholder value of a type: zero, empty, or the first case.
 func meaningless<T: Decodable>(_ type: T.Type) throws -> T {
     let candidates: [Any] = [
         Timestamp(microseconds: 0), ExactDecimal(0), Date(timeIntervalSince1970: 0), Decimal(), UUID(),
@@ -134,10 +133,10 @@ func meaningless<T: Decodable>(_ type: T.Type) throws -> T {
     return try T(from: EmptyDecoder())
 }
 
-/// The first case of an enumeration with raw values that doesn't list its cases.
+/// The first case of an enumeration with raw values that isn't `CaseIterable`.
 ///
-/// Such a type takes a byte or none at all, holds no reference, and the first of its cases is the number zero; a structure
-/// around a byte or a boolean takes zero as well.
+/// Such a type occupies at most one byte, holds no reference, and represents its first case as zero; a structure around
+/// a byte or a boolean accepts zero as well.
 private func firstCase<T: RawRepresentable>(raw type: T.Type) -> Any? {
     guard MemoryLayout<T>.size <= 1, _isPOD(T.self) else { return nil }
     return withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 1) { buffer -> T in
@@ -148,7 +147,7 @@ private func firstCase<T: RawRepresentable>(raw type: T.Type) -> Any? {
 
 private func firstCase<T: CaseIterable>(_ type: T.Type) -> Any? { type.allCases.first }
 
-/// Answers every question with zero, false or nothing.
+/// Returns zero, false or an empty value for every request.
 private struct EmptyDecoder: Decoder, SingleValueDecodingContainer {
     var codingPath: [any CodingKey] { [] }
     var userInfo: [CodingUserInfoKey: Any] { [:] }

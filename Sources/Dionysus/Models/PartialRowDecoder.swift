@@ -1,5 +1,4 @@
-/// Decodes a model from a row that lacks some of its columns: what is missing becomes nil, or a value that means
-/// nothing.
+/// Decodes a model from a row that lacks columns: missing attributes are nil or placeholder values.
 struct PartialRowDecoder: Decoder {
     let row: Row
     var codingPath: [any CodingKey] { [] }

@@ -1,4 +1,4 @@
-/// An association of a record with one other, which may be of several models.
+/// An association of a record with one other record of several possible models.
 ///
 ///     static let subject = belongsTo(anyOf: Post.self, Photo.self, id: .subjectID, type: .subjectType)
 ///
@@ -14,7 +14,7 @@ public struct PolymorphicAssociation<Source: Model>: AssociationFrom {
 extension Model {
     /// Declares that a record holds the model name and the primary key of another.
     /// - Parameters:
-    ///   - targets: The models that the other can be of. Their primary keys have the same type.
+    ///   - targets: The possible models of the other record. Their primary keys have the same type.
     ///   - foreignKey: The attribute of this model that holds the key.
     ///   - foreignType: The attribute of this model that holds the other model's name.
     /// - Returns: The association.

@@ -1,113 +1,111 @@
 /// A database in which changes can be captured and relayed.
 public protocol CapturingDatabase: Database {
-    /// The parts of the outbox that each database does its own way.
+    /// The parts of the outbox that differ between databases.
     var outbox: any OutboxSupport { get }
 
-    /// Lets a process learn of changes to the outbox that other processes commit.
+    /// Creates a signal for changes to the outbox that other processes commit.
     /// - Parameter onChange: Called after a change, from any thread, once or several times; it must return at once.
-    /// - Returns: The signal, which announces nothing before it is armed.
+    /// - Returns: The signal, which reports nothing before it is armed.
     func changeSignal(_ onChange: @escaping @Sendable () -> Void) -> any ChangeSignal
 }
 
-/// The parts of the outbox that each database does its own way.
+/// The parts of the outbox that differ between databases.
 ///
-/// Everything else about the outbox is the same SQL on all of them.
+/// All other SQL for the outbox is the same on all databases.
 public protocol OutboxSupport: Sendable {
-    /// The names of the outbox's tables. By default the standard ones.
+    /// The names of the outbox's tables; the standard names by default.
     var tables: OutboxTables { get }
 
-    /// The clock's time as a value of the outbox's timestamp columns, shifted by a number of seconds.
+    /// The current time as a value of the outbox's timestamp columns, shifted by a number of seconds.
     func time(shiftedBy seconds: Double) -> SQL
 
-    /// The time at which a statement begins, the same for all rows that it looks at; otherwise as ``time(shiftedBy:)``.
+    /// As ``time(shiftedBy:)``, but with the time at which the statement started, so it is the same for all rows.
     func statementTime(shiftedBy seconds: Double) -> SQL
 
     /// A timestamp expression as a value of the outbox's timestamp columns.
     func storedTime(_ expression: SQL) -> SQL
 
-    /// The order in which one lane's rows are taken from the index on the lane and the id, so that they need no sorting.
+    /// An order for one lane's rows that matches the index on lane and id, so that no sort is needed.
     ///
-    /// By default the lane and then the id, so that no index on the id alone is taken for it.
+    /// By default the lane and then the id, so that the database doesn't choose an index on the id alone.
     /// - Parameters:
-    ///   - lane: The lane's expression, the same for all of the rows.
-    ///   - id: The id's column.
+    ///   - lane: The lane's expression, which has the same value for all rows.
+    ///   - id: The id column.
     func claimOrder(lane: SQL, id: SQL) -> SQL
 
-    /// The statements that create the outbox's tables, without those for lanes.
-    /// - Parameter beside: Whether they are created although there is another application's outbox.
+    /// The statements that create the outbox's tables, except those that depend on the lanes.
+    /// - Parameter beside: Whether to create them although another application's outbox exists.
     func creation(beside: Bool) -> [SQL]
 
-    /// Whether tables that are created now would stand beside those of the outbox that is there.
+    /// Whether new tables would exist next to those of an existing outbox.
     func canCreateBeside(in transaction: inout Transaction) throws -> Bool
 
-    /// The statements that put right what may have been changed since ``creation()``; none of them waits for writers.
+    /// The statements that restore what may have changed since ``creation()``; none of them waits for writers.
     func upkeep() -> [SQL]
 
-    /// The statements that (re)create what depends on the number of lanes: the index of unpublished rows by lane, by
-    /// ``OutboxStage`` and by id, and that of failed rows by lane and by the time of their next attempt.
-    /// - Parameter lanes: How many lanes there are.
+    /// The statements that (re)create the indexes that depend on the number of lanes: of unpublished rows by lane,
+    /// ``OutboxStage`` and id, and of failed rows by lane and the time of their next attempt.
     func laneIndexes(lanes: Int) -> [SQL]
 
-    /// The statements that remove everything that ``creation()`` and ``laneIndexes(lanes:)`` made.
+    /// The statements that remove everything created by ``creation()`` and ``laneIndexes(lanes:)``.
     func removal() -> [SQL]
 
-    /// The statements that bound how long the statements after them wait for a table, in the same transaction; none where
-    /// writers exclude each other anyhow.
+    /// The statements that limit how long later statements of the transaction wait for a table lock; empty if writers
+    /// exclude each other anyway.
     func lockTimeout(_ timeout: Duration) -> [SQL]
 
-    /// Raises the version counter to the clock, so that a restored database goes on above what it had published.
+    /// Raises the version counter to the clock, so that a restored database continues above its published versions.
     func raiseVersion(in transaction: inout Transaction) throws
 
-    /// The statements after which the transaction's queries fail, should the database hide any rows from its role.
+    /// The statements after which queries of the transaction fail if the database would hide rows from its role.
     ///
-    /// What isn't found there is gone. By default none, where no rows are hidden.
+    /// After them, a record that isn't found doesn't exist. Empty by default, for databases that hide no rows.
     func seeingAllRows() -> [SQL]
 
-    /// The statements that a transaction begins with which only loads rows by their keys, a statement for each model.
+    /// The first statements of a transaction that only loads rows by their keys, one statement per model.
     ///
-    /// By default ``seeingAllRows()``, which they do too.
+    /// They include ``seeingAllRows()``, which is the default.
     func loadingByKeys() -> [SQL]
 
-    /// Those of some tables of which the database hides rows from this role.
+    /// Those of the given tables in which the database hides rows from this role.
     func tablesHidingRows(among tables: [String], in transaction: inout Transaction) throws -> [String]
 
-    /// Whether the database stores every text, in whatever script. By default true.
+    /// Whether the database can store all Unicode text. True by default.
     func holdsUnicode(in transaction: inout Transaction) throws -> Bool
 
-    /// What keeps rows of the outbox from being found or written, a line each with what to do.
+    /// Problems that prevent outbox rows from being found or written, one line each, with advice.
     func outboxFaults(in transaction: inout Transaction) throws -> [String]
 
-    /// The statement that tells the highest id which any row of the outbox has had; its first row's first column.
+    /// The statement that returns the highest id ever assigned to an outbox row, in the first column of its first row.
     func lastID() -> SQL
 
     /// The statement that draws the next version; its first row's first column is the version.
     ///
-    /// What it draws never goes back, even when the transaction does.
+    /// Versions never go back, even if the transaction is rolled back.
     func drawVersion() -> SQL
 
-    /// The statements that move a lane's low-water mark past the ids that are settled and whose transactions have all
-    /// ended; none where there is no such mark.
+    /// The statements that advance a lane's low-water mark past settled ids whose transactions have all ended; empty if
+    /// there is no such mark.
     ///
-    /// The last of them returns a row while the mark may have to move further without new rows.
+    /// The last statement returns a row if the mark may have to advance further even without new rows.
     /// - Parameters:
     ///   - lane: The lane, whose lock the caller holds in the transaction.
-    ///   - lanes: How many lanes there are.
     func advanceLowWaterMark(ofLane lane: Int, lanes: Int) -> [SQL]
 
-    /// The statement that tells waiting relays of rows which were inserted without a trigger, in their transaction;
-    /// nil where nobody has to be told, or the role may not tell.
-    /// - Parameter transaction: A transaction of the role that inserts.
+    /// The statement that notifies waiting relays of rows inserted without a trigger, in the inserting transaction; nil
+    /// if that isn't needed or the role lacks the privilege.
+    /// - Parameter transaction: A transaction of the inserting role.
     func wakeUp(in transaction: inout Transaction) throws -> SQL?
 
-    /// Whether the transaction's changes are captured: a condition.
+    /// The condition that the transaction's changes are captured.
     var isCaptured: SQL { get }
 
-    /// The trace context of the transaction: values of the outbox's columns `traceparent` and `tracestate`.
+    /// The transaction's trace context: values for the outbox's columns `traceparent` and `tracestate`.
     var traceContext: (traceparent: SQL, tracestate: SQL) { get }
 
-    /// In what the triggers in the database differ from what is asked for.
+    /// How the triggers in the database differ from the requested ones.
     ///
-    /// It looks only at what belongs to this library and this outbox: by owner, schema and name.
+    /// It considers only objects of this library and this outbox, by owner, schema and name.
     /// - Parameters:
     ///   - request: What has to be captured.
     ///   - transaction: A transaction that reads.
@@ -117,7 +115,7 @@ public protocol OutboxSupport: Sendable {
 extension OutboxSupport {
     public var tables: OutboxTables { OutboxTables() }
 
-    /// The statements that create the outbox's tables, without those for lanes.
+    /// The statements that create the outbox's tables, except those that depend on the lanes.
     public func creation() -> [SQL] { creation(beside: false) }
 
     public func seeingAllRows() -> [SQL] { [] }
@@ -133,7 +131,7 @@ extension OutboxSupport {
     public func claimOrder(lane: SQL, id: SQL) -> SQL { "\(lane), \(id)" }
 }
 
-/// What has to be captured.
+/// The requested capture.
 public struct CaptureRequest: Sendable {
     /// The tables whose changes are captured.
     public var tables: [TableCapture]
@@ -142,7 +140,6 @@ public struct CaptureRequest: Sendable {
 
     /// Creates a request.
     /// - Parameters:
-    ///   - tables: The tables whose changes are captured.
     ///   - suppressionRole: The role whose members may suppress capture; nil for the role that owns the outbox.
     public init(tables: [TableCapture], suppressionRole: String? = nil) {
         self.tables = tables
@@ -150,20 +147,20 @@ public struct CaptureRequest: Sendable {
     }
 }
 
-/// What capture in the database is like, compared with what is asked for.
+/// The state of capture in the database, compared with the requested capture.
 public struct CaptureReport: Sendable {
-    /// What migrating has to change, in the order in which it does.
+    /// What migrating has to change, in order.
     public var differences: [CaptureDifference]
-    /// What keeps tables from being captured, a line each; migrating can't mend it.
+    /// Problems that prevent capture and that migrating can't fix, one line each.
     public var faults: [String]
-    /// What an administrator should know, a line each.
+    /// Warnings for an administrator, one line each.
     public var warnings: [String]
 
     /// Creates a report.
     /// - Parameters:
     ///   - differences: What migrating has to change.
-    ///   - faults: What it can't mend.
-    ///   - warnings: What an administrator should know.
+    ///   - faults: Problems that migrating can't fix.
+    ///   - warnings: Warnings for an administrator.
     public init(differences: [CaptureDifference] = [], faults: [String] = [], warnings: [String] = []) {
         self.differences = differences
         self.faults = faults
@@ -171,7 +168,7 @@ public struct CaptureReport: Sendable {
     }
 }
 
-/// Something about one table's capture that migrating has to change.
+/// A difference in one table's capture that migrating fixes.
 public struct CaptureDifference: Sendable {
     /// What is wrong, and what to do about it.
     public var fault: String
@@ -182,9 +179,7 @@ public struct CaptureDifference: Sendable {
 
     /// Creates a difference.
     /// - Parameters:
-    ///   - fault: What is wrong, and what to do about it.
     ///   - change: What migrating does, in the past tense.
-    ///   - statements: The statements that change it, in one transaction.
     public init(fault: String, change: String, statements: [SQL]) {
         self.fault = fault
         self.change = change

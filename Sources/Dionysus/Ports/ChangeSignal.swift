@@ -1,19 +1,19 @@
-/// Tells a process that waits for changes when other processes commit some, sooner than it would look by itself.
+/// Notifies a waiting process when other processes commit changes, sooner than its next poll.
 ///
-/// A signal is a convenience: whoever waits looks by itself too, though rarely.
+/// A signal is an optimization: a waiting process also polls, though rarely.
 public protocol ChangeSignal: Sendable {
-    /// Announces every change from now on.
+    /// Reports every change from now on.
     ///
-    /// Whoever is about to wait calls this, then looks, then waits, so that no change falls between.
-    /// - Returns: Whether no change can go unannounced; if not, transactions are under way that began before, and it is
-    ///   to be tried again.
-    /// - Throws: ``DionysusError``: `databaseUnavailable` (retriable) when the connection is lost; `configuration` when
-    ///   the database can't announce changes over this connection.
+    /// Call this, then poll, then wait, so that no change is missed in between.
+    /// - Returns: Whether every change is reported from now on. If false, transactions that began earlier are still
+    ///   running: call it again.
+    /// - Throws: ``DionysusError``: `databaseUnavailable` (retriable) if the connection is lost; `configuration` if the
+    ///   database can't report changes over this connection.
     func arm() async throws -> Bool
 
-    /// Announces no more changes, because nobody waits.
+    /// Stops reporting changes, because nobody waits.
     func disarm() async
 
-    /// Ends the signal.
+    /// Closes the signal.
     func close() async
 }

@@ -1,38 +1,37 @@
 public import Logging
 
-/// Is told of every error that a service meets, with what it was doing.
+/// Receives every error that a service handles, with its context.
 ///
-/// Errors that a service throws from its `run()` are its caller's. The others are handled, and told here so that they can
-/// be logged, counted, or sent to a service that collects them.
+/// Errors that a service throws from `run()` go to its caller. The service handles all others and reports them here, so
+/// that they can be logged, counted, or sent to an error tracker.
 public protocol ErrorHandler: Sendable {
-    /// Takes note of an error.
+    /// Handles an error.
     ///
-    /// It is called on the task that does the work, so it should return soon.
+    /// It runs on the task that does the work, so it should return soon.
     /// - Parameters:
-    ///   - error: What happened.
     ///   - context: What was being done.
     func handle(_ error: any Error, _ context: ErrorContext)
 }
 
-/// What was being done when an error occurred.
+/// What a service was doing when an error occurred.
 ///
-/// It names records and rows, and shows no value of them.
+/// It identifies records and rows, but contains none of their values.
 public struct ErrorContext: Sendable, Hashable, CustomStringConvertible {
-    /// What was being done, to stand after "could not": `publish a batch`.
+    /// The activity, to follow "could not": `publish a batch`.
     public var activity: String
-    /// The topic, if it was about one.
+    /// The topic, if any.
     public var topic: String?
-    /// The partition of the topic, if it was about one.
+    /// The partition of the topic, if any.
     public var partition: Int32?
-    /// The offset of the message in its partition, if it was about one.
+    /// The message's offset in its partition, if any.
     public var offset: Int64?
-    /// The message key of the record, if it was about one: `Rental:5`.
+    /// The record's message key, if any: `Rental:5`.
     public var record: String?
-    /// The lane of the outbox, if it was about one.
+    /// The outbox lane, if any.
     public var lane: Int?
-    /// The ids of the outbox's rows, if it was about some.
+    /// The ids of the outbox rows, if any.
     public var rowIDs: [Int64]
-    /// How often in a row it has failed, this time included; of a row of the outbox, how many attempts have counted.
+    /// The number of consecutive failures, including this one; for an outbox row, the number of counted attempts.
     public var attempt: Int
 
     /// Creates a context.
@@ -60,7 +59,7 @@ public struct ErrorContext: Sendable, Hashable, CustomStringConvertible {
         ([activity] + metadata.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }).joined(separator: ", ")
     }
 
-    /// What is known, as metadata of a log message.
+    /// The context as log metadata.
     var metadata: Logger.Metadata {
         var metadata: Logger.Metadata = ["attempt": "\(attempt)"]
         if let topic { metadata["topic"] = "\(topic)" }
@@ -75,14 +74,13 @@ public struct ErrorContext: Sendable, Hashable, CustomStringConvertible {
 
 /// Logs every error.
 ///
-/// What goes away by itself is a warning, and logged as such only the first time in a row; what a filter leaves out is told
-/// at the level `info`, because it is wanted; everything else is an error. Of an error that isn't the library's own only the
-/// type is shown, because its description may hold values.
+/// A retriable error is logged as a warning, and only the first of several in a row. Events rejected by a filter are
+/// logged at `info`, because that is intended. Everything else is an error. For errors of other libraries only the type
+/// is logged, because the description may contain values.
 public struct LoggingErrorHandler: ErrorHandler {
     private let logger: Logger
 
     /// Creates a handler.
-    /// - Parameter logger: Where it logs to.
     public init(_ logger: Logger) { self.logger = logger }
 
     public func handle(_ error: any Error, _ context: ErrorContext) {

@@ -6,20 +6,18 @@ public protocol BusEvent: Sendable {
     static var name: String { get }
 }
 
-/// Carries events from a service to whoever is interested.
+/// Delivers a service's events to subscribers.
 ///
-/// ``InProcessEventBus`` is the one that is used unless another is given.
+/// ``InProcessEventBus`` is the default.
 public protocol EventBus: Sendable {
-    /// Whether somebody is interested in a kind of event; if not, none is made.
-    /// - Parameter event: The kind.
+    /// Whether a kind of event has subscribers; if not, no event is created.
     func isObserved(_ event: any BusEvent.Type) -> Bool
 
-    /// Tells those who are interested.
+    /// Delivers an event to its subscribers.
     ///
-    /// The service that calls it waits until it returns.
+    /// The calling service waits until it returns.
     /// - Parameters:
-    ///   - event: The event.
-    ///   - report: Called with each error, for the service's error handler. What was done is not undone by one.
+    ///   - report: Called with each error, for the service's error handler. An error undoes nothing.
     func publish(_ event: any BusEvent, reporting report: @Sendable (any Error) -> Void) async
 }
 
@@ -32,7 +30,7 @@ extension EventBus {
 ///     let bus = InProcessEventBus()
 ///     bus.subscribe(to: RespondEvent.self) { print("\($0.key) is at offset \($0.offset)") }
 ///
-/// The subscribers of an event are called one after another. One that throws does not keep the others from being called.
+/// An event's subscribers are called one after another. If one throws, the others are still called.
 public final class InProcessEventBus: EventBus {
     private typealias Handler = @Sendable (any BusEvent) async throws -> Void
 
@@ -43,8 +41,7 @@ public final class InProcessEventBus: EventBus {
 
     /// Subscribes to a kind of event.
     /// - Parameters:
-    ///   - event: The kind.
-    ///   - handler: Called with each event. What it throws goes to the error handler of the service.
+    ///   - handler: Called with each event. Errors that it throws go to the service's error handler.
     public func subscribe<Event: BusEvent>(
         to event: Event.Type,
         _ handler: @escaping @Sendable (Event) async throws -> Void

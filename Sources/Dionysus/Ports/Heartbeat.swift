@@ -1,38 +1,35 @@
-/// Is told that a service lives and how it is, so that somebody outside can ask.
+/// Receives a service's signs of life, so that its health can be checked from outside.
 public protocol Heartbeat: Sendable {
-    /// Takes note of how the service is.
+    /// Records the service's state.
     ///
-    /// It is called often, must return soon and never fails.
-    /// - Parameter vital: How the service is.
+    /// It is called often, must return soon and can't fail.
     func record(_ vital: VitalSign)
 }
 
-/// How a service is at a moment.
+/// The state of a service at a point in time.
 public struct VitalSign: Sendable, Hashable {
-    /// Where a service is in its life.
+    /// The phase of a service's life.
     public enum State: String, Sendable, Hashable, CaseIterable {
-        /// It prepares its work.
+        /// The service prepares its work.
         case starting
-        /// It works.
+        /// The service is working.
         case ready
-        /// It finishes what is under way.
+        /// The service finishes its running work.
         case stopping
-        /// It has ended.
+        /// The service has stopped.
         case stopped
     }
 
-    /// Where the service is in its life.
+    /// The phase of the service's life.
     public var state: State
-    /// What keeps it from doing its work, if something does.
+    /// The problem that prevents it from working, if any.
     public var problem: String?
-    /// Whether the service still gets on, if only in trying again; false if it is stuck.
+    /// Whether the service makes progress, which includes retrying; false if it is stuck.
     public var madeProgress: Bool
 
     /// Creates a sign of life.
     /// - Parameters:
-    ///   - state: Where the service is in its life.
-    ///   - problem: What keeps it from doing its work, if something does.
-    ///   - madeProgress: Whether it still gets on.
+    ///   - madeProgress: Whether it makes progress.
     public init(_ state: State, problem: String? = nil, madeProgress: Bool = true) {
         self.state = state
         self.problem = problem

@@ -6,20 +6,17 @@ public struct MessageHeader: Sendable, Hashable {
     public var value: [UInt8]
 
     /// Creates a header.
-    /// - Parameters:
-    ///   - name: The header's name.
-    ///   - value: Its value.
     public init(_ name: String, _ value: [UInt8]) {
         self.name = name
         self.value = value
     }
 }
 
-/// A message to be sent.
+/// A message to send.
 public struct OutgoingMessage: Sendable {
-    /// Where a message goes.
+    /// The partition that a message is sent to.
     public enum Destination: Sendable, Hashable {
-        /// The partition that the partitioner gives for these bytes: the partition key, or else the message key.
+        /// The partition that the partitioner chooses for these bytes: the partition key, or else the message key.
         case partitioned(by: [UInt8])
         /// This partition.
         case partition(Int32)
@@ -27,7 +24,7 @@ public struct OutgoingMessage: Sendable {
 
     /// The topic's name.
     public var topic: String
-    /// The partition, or how to find it.
+    /// The partition, or how to choose it.
     public var destination: Destination
     /// The message key.
     public var key: [UInt8]?
@@ -52,7 +49,7 @@ public struct OutgoingMessage: Sendable {
     }
 }
 
-/// Where the broker has put a message.
+/// The position of a message in the log.
 public struct Acknowledgement: Sendable, Hashable {
     /// The partition.
     public var partition: Int32
@@ -60,9 +57,6 @@ public struct Acknowledgement: Sendable, Hashable {
     public var offset: Int64
 
     /// Creates an acknowledgement.
-    /// - Parameters:
-    ///   - partition: The partition.
-    ///   - offset: The offset in it.
     public init(partition: Int32, offset: Int64) {
         self.partition = partition
         self.offset = offset
@@ -81,7 +75,7 @@ public struct ConsumedMessage: Sendable {
     public var value: [UInt8]?
     /// The headers, in their order.
     public var headers: [MessageHeader]
-    /// When it was appended, or created, by the broker's or the producer's clock.
+    /// The time at which it was appended (broker's clock) or created (producer's clock).
     public var timestamp: Timestamp
 
     /// Creates a message.

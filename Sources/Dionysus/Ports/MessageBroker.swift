@@ -1,25 +1,24 @@
 /// A log of messages: Kafka, or the embedded log.
 public protocol MessageBroker: Sendable {
-    /// Where the broker is, for messages; without secrets.
+    /// The broker's address for messages; without secrets.
     var location: String { get }
 
-    /// The kind of broker, as OpenTelemetry's `messaging.system` names it; `kafka` by default.
+    /// The kind of broker as in OpenTelemetry's `messaging.system`; `kafka` by default.
     var messagingSystem: String { get }
 
     /// Creates a producer.
-    /// - Parameter options: How it sends.
     /// - Returns: The producer. It connects when it first sends.
-    /// - Throws: ``DionysusError`` with code `configuration` for settings that don't exist or contradict each other.
+    /// - Throws: ``DionysusError`` with code `configuration` for unknown or contradictory settings.
     func makeProducer(_ options: ProducerOptions) async throws -> any MessageProducer
 
     /// Joins a group.
     /// - Parameter options: Group, topics and how to read.
     /// - Returns: The consumer, which owns no partition yet.
-    /// - Throws: ``DionysusError`` with code `configuration` for settings that don't exist or contradict each other.
+    /// - Throws: ``DionysusError`` with code `configuration` for unknown or contradictory settings.
     func makeConsumer(_ options: ConsumerOptions) async throws -> any MessageConsumer
 
     /// Creates topics.
-    /// - Parameter topics: The topics; those that exist already stay as they are.
+    /// - Parameter topics: The topics; existing ones are left unchanged.
     /// - Throws: ``DionysusError``, `brokerUnavailable` if the broker can't be reached.
     func createTopics(_ topics: [TopicSpecification]) async throws
 
@@ -29,48 +28,45 @@ public protocol MessageBroker: Sendable {
     /// - Throws: ``DionysusError``, `brokerUnavailable` if the broker can't be reached.
     func describeTopics(_ topics: [String]?) async throws -> [TopicDescription]
 
-    /// What topics are configured with.
-    /// - Parameter topics: Their names.
-    /// - Returns: The configurations of those that exist; what the broker doesn't keep, or doesn't tell, is nil in them.
+    /// Reads the configuration of topics.
+    /// - Returns: The configurations of existing topics, with nil for values that the broker doesn't have or doesn't
+    ///   report.
     /// - Throws: ``DionysusError``, `brokerUnavailable` if the broker can't be reached.
     func configurations(of topics: [String]) async throws -> [String: TopicConfiguration]
 
-    /// The bounds of partitions.
-    /// - Parameter partitions: The partitions.
-    /// - Returns: For each, its first and its next offset, and for those that have no error.
+    /// Reads the bounds of partitions.
+    /// - Returns: The first and the next offset of each partition that exists and has no error.
     /// - Throws: ``DionysusError``, `brokerUnavailable` if the broker can't be reached.
     func offsets(of partitions: [TopicPartition]) async throws -> [TopicPartition: OffsetRange]
 
-    /// The times of messages.
+    /// Reads the times of messages.
     /// - Parameter positions: An offset for each partition.
-    /// - Returns: For each partition, when the first message at its offset or behind it was appended, or created; none
-    ///   where there is no such message. A broker that can't tell without reading returns nothing, as by default.
+    /// - Returns: For each partition, the time of the first message at or after the offset, if there is one. A broker
+    ///   that can't determine this without reading returns nothing, which is the default.
     /// - Throws: ``DionysusError``, `brokerUnavailable` if the broker can't be reached.
     func timestamps(of positions: [TopicPartition: Int64]) async throws -> [TopicPartition: Timestamp]
 
-    /// Where partitions stood at a time.
+    /// Looks up offsets by time.
     /// - Parameters:
-    ///   - partitions: The partitions.
-    ///   - time: The time. Kafka's clock has milliseconds; the time is rounded up to them.
-    /// - Returns: For each, the offset of its first message whose timestamp is this time or later, or its next offset
-    ///   if it has no such message; those that don't exist, or have an error, are left out.
+    ///   - time: The time, which is rounded up to Kafka's milliseconds.
+    /// - Returns: For each partition, the offset of the first message with this timestamp or a later one, or its next
+    ///   offset if there is none; without partitions that don't exist or have an error.
     /// - Throws: ``DionysusError``, `brokerUnavailable` if the broker can't be reached.
     func offsets(of partitions: [TopicPartition], at time: Timestamp) async throws -> [TopicPartition: Int64]
 
-    /// What a group has told of its positions with ``MessageConsumer/commit(_:)``, without joining it.
+    /// Reads the positions that a group has committed with ``MessageConsumer/commit(_:)``, without joining it.
     /// - Parameters:
-    ///   - options: The group, as it is joined.
-    ///   - partitions: The partitions.
-    /// - Returns: The positions; none for partitions of which nothing was told. A broker that keeps none returns nothing,
-    ///   as by default.
+    ///   - options: The options with which the group is joined.
+    /// - Returns: The positions, without partitions that have none. A broker that stores no positions returns nothing,
+    ///   which is the default.
     /// - Throws: ``DionysusError``: `brokerUnavailable` if the broker can't be reached, `configuration` if it does not
-    ///   allow this client to ask.
+    ///   allow this client to read them.
     func committedPositions(
         of options: ConsumerOptions,
         in partitions: [TopicPartition]
     ) async throws -> [TopicPartition: CommittedPosition]
 
-    /// Closes everything that was made from this broker and is still open.
+    /// Closes all open producers and consumers of this broker.
     func close() async
 }
 
@@ -87,27 +83,26 @@ extension MessageBroker {
 
 /// Sends messages.
 public protocol MessageProducer: Sendable {
-    /// What keeps it from sending: the broker can't be reached, or lets the client not in. Nil if nothing does, as far as
-    /// is known, and always where an adapter can't tell.
+    /// The problem that prevents sending: the broker is unreachable or rejects the client. Nil if there is no known
+    /// problem, or if the adapter can't detect problems.
     ///
-    /// It is told also while nothing is sent, and taken back once the broker has answered.
+    /// It is updated even while nothing is sent, and becomes nil once the broker has answered.
     var outage: DionysusError? { get }
 
     /// Sends a batch and waits until the broker has acknowledged or refused each message.
     ///
-    /// Messages of one partition are written in the order of the batch. A message that is larger than the broker
-    /// takes is refused before anything of it is queued. A full queue is waited for.
-    /// - Parameter messages: The messages.
+    /// Messages of one partition are written in the order of the batch. A message that exceeds the broker's limit is
+    /// refused before it is queued. If the queue is full, the call waits.
     /// - Returns: A result per message, in the order of the batch. A failure is `messageRejected` (not retriable),
-    ///   `unknownTopic` or `topicDenied` (of all messages of the topic), `accessDenied` (of all messages), or
+    ///   `unknownTopic` or `topicDenied` (for all messages of the topic), `accessDenied` (for all messages), or
     ///   `brokerUnavailable` (retriable).
     func send(_ messages: [OutgoingMessage]) async -> [Result<Acknowledgement, DionysusError>]
 
-    /// Drops what has been given to ``send(_:)`` and not yet gone to the broker; its results say so.
+    /// Drops messages passed to ``send(_:)`` that have not been sent to the broker yet; their results say so.
     func purge()
 
-    /// Waits for what is under way, at most until the deadline, then closes.
-    /// - Parameter deadline: How long to wait.
+    /// Waits for messages in flight, at most until the deadline, then closes.
+    /// - Parameter deadline: The maximum wait.
     func close(deadline: Duration) async
 }
 
@@ -117,56 +112,51 @@ extension MessageProducer {
 
 /// Reads messages as a member of a group.
 ///
-/// The member's life is a sequence of events. It owns partitions from the answer to ``ConsumerEvent/assigned(_:)``
+/// The member's lifecycle is a sequence of events. It owns partitions from the answer to ``ConsumerEvent/assigned(_:)``
 /// until the answer to ``ConsumerEvent/revoked(_:)`` or until ``ConsumerEvent/lost(_:)``.
 public protocol MessageConsumer: Sendable {
-    /// What keeps it from reading: the broker can't be reached or lets the client not in, the group does not take the
-    /// member, or a topic isn't there. Nil if nothing does, as far as is known.
+    /// The problem that prevents reading: the broker is unreachable or rejects the client, the group rejects the
+    /// member, or a topic is missing. Nil if there is no known problem, or if the adapter can't detect problems.
     ///
-    /// It is told once the broker has been tried in vain, and taken back once the broker has answered, so that a
-    /// connection that is merely made anew is none. Nil always where an adapter can't tell. One that is not retriable
-    /// lasts until somebody corrects what is wrong.
+    /// It is set once an attempt to reach the broker has failed, and becomes nil once the broker has answered, so a
+    /// mere reconnection is not a problem. One that isn't retriable lasts until somebody fixes the cause.
     var outage: DionysusError? { get }
 
     /// Waits for the next event.
     ///
-    /// Membership doesn't depend on how often this is called: the adapter keeps the member alive, buffers what it
-    /// may and stops fetching when nobody asks.
+    /// Membership doesn't depend on how often this is called: the adapter keeps the member alive, buffers up to its
+    /// limit and stops fetching when nobody reads.
     /// - Parameters:
-    ///   - maxMessages: The most messages to return at once.
-    ///   - maxBytes: How many bytes of keys and values are enough; only the last message goes beyond that.
-    ///   - timeout: How long to wait for an event.
-    /// - Returns: The event, or nil when the time is over.
-    /// - Throws: ``DionysusError`` when the consumer can't go on; `closed` after ``close()``. A broker that is away is
-    ///   no such error: it is waited for.
+    ///   - maxMessages: The maximum number of messages to return.
+    ///   - maxBytes: The limit for the bytes of keys and values; only the last message may exceed it.
+    ///   - timeout: The maximum wait for an event.
+    /// - Returns: The event, or nil after the timeout.
+    /// - Throws: ``DionysusError`` if the consumer can't continue; `closed` after ``close()``. An unreachable broker is
+    ///   not an error here: the consumer waits for it.
     func next(maxMessages: Int, maxBytes: Int, timeout: Duration) async throws -> ConsumerEvent?
 
     /// Starts reading partitions that have been assigned. This answers ``ConsumerEvent/assigned(_:)``.
-    /// - Parameter positions: Each partition with the place to start at.
+    /// - Parameter positions: The start position of each partition.
     func start(_ positions: [TopicPartition: StartPosition]) async throws
 
-    /// Gives partitions back. This answers ``ConsumerEvent/revoked(_:)``.
-    /// - Parameter partitions: The partitions.
+    /// Releases partitions. This answers ``ConsumerEvent/revoked(_:)``.
     func release(_ partitions: [TopicPartition]) async throws
 
-    /// Continues a partition at another offset; what was buffered of it is dropped.
+    /// Continues a partition at another offset and drops its buffered messages.
     /// - Parameters:
-    ///   - partition: An owned partition.
-    ///   - position: The place to continue at.
+    ///   - position: The position to continue at.
     func seek(_ partition: TopicPartition, to position: StartPosition) async throws
 
-    /// Returns no more messages of partitions, without giving them back. What has been fetched of them stays where it is,
-    /// and as much is fetched ahead as the adapter may hold.
-    /// - Parameter partitions: Owned partitions.
+    /// Stops returning messages of partitions without releasing them. Prefetched messages stay, and the adapter
+    /// prefetches up to its limit.
     func pause(_ partitions: [TopicPartition]) async throws
 
-    /// Returns messages of paused partitions again.
-    /// - Parameter partitions: Owned partitions.
+    /// Resumes returning messages of paused partitions.
     func resume(_ partitions: [TopicPartition]) async throws
 
-    /// Tells the broker the group's position, for tools that show lag, with ``ConsumerOptions/metadata``. It is not what
-    /// this group resumes from.
-    /// - Parameter offsets: The next offset to be read, for each partition.
+    /// Commits the group's positions to the broker, with ``ConsumerOptions/metadata``, for tools that show lag. The
+    /// group does not resume from them.
+    /// - Parameter offsets: The next offset to read in each partition.
     func commit(_ offsets: [TopicPartition: Int64]) async throws
 
     /// Leaves the group and closes.
@@ -176,61 +166,61 @@ public protocol MessageConsumer: Sendable {
 extension MessageConsumer {
     public var outage: DionysusError? { nil }
 
-    /// Waits for the next event, whose messages may be of any size.
+    /// Waits for the next event, without a limit on the messages' size.
     public func next(maxMessages: Int, timeout: Duration) async throws -> ConsumerEvent? {
         try await next(maxMessages: maxMessages, maxBytes: .max, timeout: timeout)
     }
 }
 
-/// What happens to a member of a group.
+/// An event in the lifecycle of a group member.
 public enum ConsumerEvent: Sendable {
-    /// Messages of owned partitions; those of one partition are in the order of their offsets.
+    /// Messages of owned partitions, in the order of their offsets within each partition.
     case messages([ConsumedMessage])
-    /// The member is to own these partitions as well; answer with ``MessageConsumer/start(_:)``.
+    /// The group assigns these additional partitions to the member; answer with ``MessageConsumer/start(_:)``.
     case assigned([TopicPartition])
-    /// The member is to give these partitions back; finish their work and answer with ``MessageConsumer/release(_:)``.
+    /// The group revokes these partitions; finish their work and answer with ``MessageConsumer/release(_:)``.
     case revoked([TopicPartition])
-    /// The member has lost these partitions; another may own them already. Nothing is to be answered.
+    /// The member has lost these partitions; another may already own them. No answer is needed.
     case lost([TopicPartition])
-    /// The messages before these offsets have all been returned, though the last one of a partition stands further
-    /// below: what lies between is no message, such as the marks that transactions leave behind in Kafka.
+    /// All messages before these offsets have been returned; the offsets after the last message belong to no messages,
+    /// such as Kafka's transaction markers.
     ///
-    /// It is told only where there is such a gap, and never ahead of the messages before it.
+    /// It is sent only for such a gap, and never before the preceding messages.
     case reached([TopicPartition: Int64])
-    /// The position of a partition no longer exists in the log; seek, or the partition stands still.
+    /// A partition's position no longer exists in the log; the partition makes no progress until a seek.
     case outOfRange(TopicPartition, OffsetRange)
 }
 
 /// Where to start reading.
 public enum StartPosition: Sendable, Hashable {
-    /// The oldest message that is kept.
+    /// The oldest retained message.
     case earliest
-    /// The message that is written next.
+    /// The next message to be written.
     case latest
     /// The message at this offset.
     case offset(Int64)
-    /// The first message whose timestamp is this time or later; the message that is written next if there is none.
+    /// The first message with this timestamp or a later one; if there is none, the next message to be written.
     case time(Timestamp)
 }
 
 extension MessageBroker {
-    /// A broker that keeps no configuration of topics knows of nothing.
+    /// The default for brokers without topic configurations.
     public func configurations(of topics: [String]) async throws -> [String: TopicConfiguration] {
         try await describeTopics(topics).reduce(into: [:]) { $0[$1.name] = TopicConfiguration() }
     }
 }
 
-/// How a producer sends.
+/// Options for a producer.
 public struct ProducerOptions: Sendable {
-    /// Names the client in the broker's logs.
+    /// The client's name in the broker's logs.
     public var clientID: String
-    /// How partition keys become partitions.
+    /// How partition keys map to partitions.
     public var partitioner: Partitioner
-    /// How long a message may wait for its acknowledgement before it fails.
+    /// The maximum wait for an acknowledgement before a message fails.
     ///
-    /// Shorter than the relay's lease.
+    /// It must be shorter than the relay's lease.
     public var messageTimeout: Duration
-    /// Settings of the underlying client, passed through as they are.
+    /// Settings of the underlying client, passed through unchanged.
     public var settings: [String: String]
 
     /// Creates options.
@@ -247,24 +237,23 @@ public struct ProducerOptions: Sendable {
     }
 }
 
-/// How a consumer reads.
+/// Options for a consumer.
 public struct ConsumerOptions: Sendable {
-    /// Names the client in the broker's logs.
+    /// The client's name in the broker's logs.
     public var clientID: String
     /// The group to join.
     public var groupID: String
-    /// The topics to read, by name.
+    /// The names of the topics to read.
     ///
-    /// Those that don't exist yet are read once they do.
+    /// Topics that don't exist yet are read once they are created.
     public var topics: [String]
-    /// Regular expressions for more topics to read.
+    /// Regular expressions for further topics to read.
     public var topicPatterns: [String]
-    /// Settings of the underlying client, passed through as they are.
+    /// Settings of the underlying client, passed through unchanged.
     public var settings: [String: String]
-    /// A text that stands beside every offset which the member commits; nil for none.
+    /// Metadata that is committed with every offset; nil for none.
     public var metadata: String?
-    /// About how many bytes of messages the adapter may hold that nobody has asked for yet, over all partitions; nil for
-    /// as many as it holds by itself.
+    /// The approximate limit for prefetched bytes over all partitions; nil for the adapter's default.
     public var maxBufferedBytes: Int?
 
     /// Creates options.

@@ -1,18 +1,17 @@
 public import Logging
 
 extension Database {
-    /// Runs a transaction that writes while nobody else runs one under the same name.
+    /// Runs a writing transaction under an exclusive, named lock.
     ///
-    /// It is for changes of the schema: it makes the table of locks first if that is missing. A lock that is held longer
-    /// than a few seconds, this one or one of a table, makes the transaction roll back and begin again, with a line in the
-    /// log each time. Cancelling the task ends the wait.
+    /// Use it for schema changes: it creates the lock table first if that is missing. If another lock holder, of this
+    /// lock or of a table, blocks it for more than a few seconds, the transaction is rolled back and retried, with a
+    /// log line each time. Cancelling the task ends the wait.
     /// - Parameters:
     ///   - name: The name of the lock: `rentals:migrate`.
-    ///   - logger: Where waiting is told.
-    ///   - body: The statements.
+    ///   - logger: The logger for waits.
     /// - Returns: What the body returns.
-    /// - Throws: What ``transaction(_:_:)`` throws; ``DionysusError`` with code `transactionConflict` when a lock was not to
-    ///   be had for about two minutes; `CancellationError`.
+    /// - Throws: What ``transaction(_:_:)`` throws; ``DionysusError`` with code `transactionConflict` if a lock can't
+    ///   be obtained for about two minutes; `CancellationError`.
     public func exclusively<T: Sendable>(
         _ name: String,
         logger: Logger = Logger(label: "dionysus.migrate"),
@@ -30,19 +29,19 @@ extension Database {
             } catch let error as DionysusError where error.code == .transactionConflict {
                 failures += 1
                 guard failures < 24 else { throw error }
-                logger.warning("waiting for \(name): a lock that it needs is held by another transaction: \(error)")
+                logger.warning("waiting for \(name): another transaction holds a lock that it needs: \(error)")
                 try await Task.sleep(for: .milliseconds(Int.random(in: 50...500)))
             }
         }
     }
 
-    /// Makes the table of locks, whoever else does so at the same time.
+    /// Creates the lock table, even if another process does so at the same time.
     private func makeLockTable() async throws {
         guard let creation = dialect.lockCreation, try await !hasLockTable else { return }
         do {
             _ = try await transaction(.write) { try $0.run(creation) }
         } catch let error as DionysusError {
-            // Of two that make a table at once, one fails.
+            // If two create the table at once, one fails.
             guard try await hasLockTable else { throw error }
         }
     }

@@ -1,27 +1,27 @@
-/// The names of an outbox's tables: the outbox itself, and those that stand beside it.
+/// The names of an outbox's tables: the outbox itself and its auxiliary tables.
 ///
 ///     var options = PostgresOptions()
 ///     options.outbox = try OutboxTables("audit.outbox_events")
 public struct OutboxTables: Sendable, Hashable {
-    /// The outbox's name unless another is given.
+    /// The default name of the outbox.
     public static let standardName = "dionysus_outboxes"
 
-    /// The schema of all of them; nil for the one in which the database finds the outbox, or makes tables.
+    /// The schema of all of them; nil for the schema in which the database finds the outbox or creates tables.
     public let schema: String?
-    /// The outbox's own name, as the catalogue has it.
+    /// The outbox's name, as in the catalogue.
     public let name: String
 
-    /// The tables under their standard names.
+    /// The standard names.
     public init() {
         schema = nil
         name = Self.standardName
     }
 
-    /// Reads the name of an outbox.
+    /// Parses the name of an outbox.
     ///
-    /// The tables beside it keep their names, so that a schema has one outbox.
-    /// - Parameter text: `NAME` or `SCHEMA.NAME`, unquoted and as the catalogue has them.
-    /// - Throws: ``DionysusError`` with code `configuration` for what can't be such a name.
+    /// The auxiliary tables keep their names, so a schema can have only one outbox.
+    /// - Parameter text: `NAME` or `SCHEMA.NAME`, unquoted, as in the catalogue.
+    /// - Throws: ``DionysusError`` with code `configuration` for an invalid name.
     public init(_ text: String) throws {
         let parts = text.split(separator: ".", omittingEmptySubsequences: false).map(String.init)
         func fault(_ reason: String) -> DionysusError {
@@ -35,7 +35,7 @@ public struct OutboxTables: Sendable, Hashable {
         for part in parts {
             if part.isEmpty { throw fault("is empty or has an empty part") }
             if part.utf8.contains(0) { throw fault("has a zero byte") }
-            // PostgreSQL cuts longer names, and two names that are cut may be one.
+            // PostgreSQL truncates longer names, and two truncated names may be equal.
             if part.utf8.count > 63 { throw fault("has a part that is longer than 63 bytes") }
         }
         let last = parts[parts.count - 1]
@@ -50,42 +50,37 @@ public struct OutboxTables: Sendable, Hashable {
         "dionysus_transaction_end", "dionysus_offsets", "dionysus_failures", "dionysus_events", "dionysus_tombstones",
     ]
 
-    /// The outbox's name with its schema, as ``Transaction/describe(table:)`` takes it.
+    /// The outbox's name with its schema, for ``Transaction/describe(table:)``.
     public var path: String { path(name) }
 
-    /// The name of a table beside the outbox, with its schema.
-    /// - Parameter table: The table's own name.
-    /// - Returns: `SCHEMA.TABLE`, or the table's own name.
+    /// The name of an auxiliary table, with its schema.
+    /// - Returns: `SCHEMA.TABLE`, or just the table's name.
     public func path(_ table: String) -> String { schema.map { "\($0).\(table)" } ?? table }
 
     /// The name of an index of the outbox, without its schema.
     ///
-    /// It begins with a word of ours, so that no index of an application's own is taken for it.
-    /// - Parameter purpose: What it is for: `pending`.
+    /// Its prefix prevents confusion with an application's indexes.
+    /// - Parameter purpose: The index's purpose: `pending`.
     public func index(_ purpose: String) -> String {
         let stem = name == Self.standardName ? name : "dionysus_\(name)"
         let room = 62 - purpose.utf8.count
-        // A name may not be cut within a character.
+        // A name must not be truncated within a character.
         var kept = stem[...]
         while kept.utf8.count > room { kept.removeLast() }
         return "\(kept)_\(purpose)"
     }
 
-    /// The outbox in a statement.
+    /// The outbox as SQL.
     public var outbox: SQL { "\(identifier: path)" }
-    /// The table of lanes in a statement.
+    /// The lane table as SQL.
     public var lanes: SQL { beside("dionysus_lanes") }
-    /// The table of notes in a statement.
+    /// The metadata table as SQL.
     public var meta: SQL { beside("dionysus_meta") }
 
-    /// A table beside the outbox in a statement.
-    /// - Parameter table: The table's own name.
+    /// An auxiliary table as SQL.
     public func beside(_ table: String) -> SQL { "\(identifier: path(table))" }
 
-    /// The statements that make the indexes in which a relay finds the rows of a lane, in the place of earlier ones.
-    /// - Parameters:
-    ///   - lanes: How many lanes the outbox has.
-    ///   - dialect: The database's.
+    /// The statements that replace the indexes in which a relay finds a lane's rows.
     /// - Returns: The statements.
     package func laneIndexes(lanes: Int, _ dialect: any SQLDialect) -> [SQL] {
         let lane = dialect.laneExpression(

@@ -1,14 +1,14 @@
-/// How a partition key becomes a partition.
+/// The algorithm that maps a partition key to a partition.
 public enum Partitioner: String, Sendable, Hashable, CaseIterable {
     /// CRC-32, as librdkafka's `consistent` and ruby-kafka's default.
     case crc32
     /// Murmur2, as the Java client's default.
     case murmur2
 
-    /// The partition of a key.
+    /// Returns the partition of a key.
     /// - Parameters:
     ///   - key: The partition key, or else the message key.
-    ///   - partitions: How many partitions the topic has; at least one.
+    ///   - partitions: The topic's number of partitions; at least one.
     /// - Returns: A number from zero up to `partitions`.
     public func partition(of key: [UInt8], partitions: Int32) -> Int32 {
         guard partitions > 1 else { return 0 }

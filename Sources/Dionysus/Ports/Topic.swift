@@ -1,10 +1,10 @@
-/// A topic to be created.
+/// A topic to create.
 public struct TopicSpecification: Sendable, Hashable {
     /// The topic's name.
     public var name: String
-    /// How many partitions it has.
+    /// The number of partitions.
     public var partitions: Int32
-    /// On how many brokers each partition is kept; -1 is what the broker is configured with.
+    /// The replication factor; -1 for the broker's default.
     public var replicationFactor: Int32
     /// The broker's settings for the topic, such as `cleanup.policy`.
     public var settings: [String: String]
@@ -18,33 +18,29 @@ public struct TopicSpecification: Sendable, Hashable {
     }
 }
 
-/// A topic that exists.
+/// An existing topic.
 public struct TopicDescription: Sendable, Hashable {
     /// The topic's name.
     public var name: String
-    /// How many partitions it has.
+    /// The number of partitions.
     public var partitions: Int32
 
     /// Creates a description.
-    /// - Parameters:
-    ///   - name: The topic's name.
-    ///   - partitions: How many partitions it has.
     public init(name: String, partitions: Int32) {
         self.name = name
         self.partitions = partitions
     }
 }
 
-/// What a topic is configured with, as far as the broker tells.
+/// A topic's configuration, as far as the broker reports it.
 public struct TopicConfiguration: Sendable, Hashable {
-    /// On how many brokers each partition is kept; nil if that is unknown.
+    /// The replication factor; nil if unknown.
     public var replicationFactor: Int32?
-    /// The broker's settings for the topic, its defaults included; nil if they are unknown.
+    /// The broker's settings for the topic, including defaults; nil if unknown.
     public var settings: [String: String]?
 
     /// Creates a configuration.
     /// - Parameters:
-    ///   - replicationFactor: On how many brokers each partition is kept; nil if that is unknown.
     ///   - settings: The broker's settings for the topic; nil if they are unknown.
     public init(replicationFactor: Int32? = nil, settings: [String: String]? = nil) {
         self.replicationFactor = replicationFactor

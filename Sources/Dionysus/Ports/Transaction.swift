@@ -1,6 +1,6 @@
-/// A transaction under way.
+/// A running transaction.
 ///
-/// It is lent to a synchronous body and can't be stored.
+/// It is passed to a synchronous body and can't be stored.
 public struct Transaction: ~Copyable {
     package let connection: any DatabaseConnection
 
@@ -8,11 +8,10 @@ public struct Transaction: ~Copyable {
     /// - Parameter connection: The connection, on whose thread the body runs.
     public init(on connection: any DatabaseConnection) { self.connection = connection }
 
-    /// How the database writes SQL.
+    /// The SQL dialect of the database.
     public var dialect: any SQLDialect { connection.dialect }
 
     /// Runs one statement.
-    /// - Parameter statement: The statement.
     /// - Returns: Its rows and the number of rows it changed.
     /// - Throws: ``DionysusError``: `statement`, `constraint`, `transactionConflict` or `databaseUnavailable`.
     @discardableResult
@@ -23,30 +22,29 @@ public struct Transaction: ~Copyable {
         return result
     }
 
-    /// Runs several statements in one round trip where the database can, in their order.
-    /// - Parameter statements: The statements, none of which needs the result of another.
+    /// Runs several statements in order, in one round trip if the database supports it.
+    /// - Parameter statements: The statements; none may depend on the result of another.
     /// - Returns: A result per statement.
-    /// - Throws: As ``run(_:)``; those after the failed one did not run.
+    /// - Throws: As ``run(_:)``; statements after the failed one did not run.
     @discardableResult
     public mutating func run(_ statements: [SQL]) throws -> [ResultSet] {
         try connection.run(statements)
     }
 
-    /// Runs the transaction's last statements, and commits in the same round trip where the database can.
+    /// Runs the transaction's last statements and commits, in one round trip if the database supports it.
     ///
-    /// What the body does afterwards must not fail: it is over.
-    /// - Parameter statements: The statements, none of which needs the result of another.
+    /// The body must not fail afterwards, because the transaction has ended.
+    /// - Parameter statements: The statements; none may depend on the result of another.
     /// - Returns: A result per statement.
-    /// - Throws: As ``run(_:)``; nothing of the transaction lasts then.
+    /// - Throws: As ``run(_:)``; the transaction is then rolled back.
     @discardableResult
     package mutating func runLast(_ statements: [SQL]) throws -> [ResultSet] {
         try connection.runLast(statements)
     }
 
-    /// Runs a part that can fail on its own: what it did is undone when it throws.
-    /// - Parameter body: The part.
+    /// Runs statements in a savepoint, which is rolled back if the body throws.
     /// - Returns: What the body returns.
-    /// - Throws: What the body throws, after its statements have been undone.
+    /// - Throws: What the body throws, after its statements have been rolled back.
     public mutating func savepoint<T>(_ body: (inout Transaction) throws -> T) throws -> T {
         _ = try connection.run([SQL(raw: "SAVEPOINT dionysus")])
         do {
@@ -61,14 +59,14 @@ public struct Transaction: ~Copyable {
         }
     }
 
-    /// Leaves the changes that this transaction makes from now on out of the outbox.
+    /// Suppresses capture for the transaction's changes from now on.
     ///
-    /// For maintenance in bulk whose result consumers need not see, or get in another way, such as a genesis run.
-    /// It ends with the transaction; on SQLite it lasts from here to the end of the body.
-    /// - Throws: As ``run(_:)``; on SQLite also when nothing has been migrated.
+    /// Use it for bulk maintenance whose result consumers don't need, or get in another way, such as a genesis run. It
+    /// ends with the transaction; on SQLite it lasts until the end of the body.
+    /// - Throws: As ``run(_:)``; on SQLite also if nothing has been migrated.
     public mutating func suppressCapture() throws { try connection.suppressCapture() }
 
-    /// Gives the rows that this transaction's changes write into the outbox from now on a trace context.
+    /// Sets the trace context of the transaction's outbox rows from now on.
     ///
     /// It ends with the transaction.
     /// - Parameters:
@@ -79,7 +77,7 @@ public struct Transaction: ~Copyable {
         try connection.setTraceContext(traceparent: traceparent, tracestate: tracestate)
     }
 
-    /// Looks a table up in the catalogue, as it is in this transaction.
+    /// Looks a table up in the catalogue, as seen by this transaction.
     /// - Parameter table: The table's name; a dot separates schema and table.
     /// - Returns: Its description, or nil if there is no such table.
     /// - Throws: As ``run(_:)``.
@@ -92,23 +90,21 @@ public struct Transaction: ~Copyable {
 ///
 /// Only its own thread calls it.
 public protocol DatabaseConnection: AnyObject {
-    /// How the database writes SQL.
+    /// The SQL dialect of the database.
     var dialect: any SQLDialect { get }
 
-    /// Runs statements in their order, in one round trip where the database can.
-    /// - Parameter statements: The statements.
+    /// Runs statements in order, in one round trip if the database supports it.
     /// - Returns: A result per statement.
     func run(_ statements: [SQL]) throws -> [ResultSet]
 
     /// Runs the transaction's last statements, and may commit in the same round trip.
-    /// - Parameter statements: The statements.
     /// - Returns: A result per statement.
     func runLast(_ statements: [SQL]) throws -> [ResultSet]
 
-    /// Leaves changes out of the outbox until the transaction ends.
+    /// Suppresses capture until the transaction ends.
     func suppressCapture() throws
 
-    /// Gives rows of the outbox a trace context until the transaction ends.
+    /// Sets the trace context of outbox rows until the transaction ends.
     /// - Parameters:
     ///   - traceparent: The W3C header of that name, or nil for none.
     ///   - tracestate: The W3C header of that name, or nil for none.

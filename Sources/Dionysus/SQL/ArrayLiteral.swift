@@ -1,8 +1,8 @@
-/// A list as PostgreSQL writes it: `{1,2,NULL}`, `{"a b",c}`, `{{1,2},{3,4}}`.
+/// A list in PostgreSQL's format: `{1,2,NULL}`, `{"a b",c}`, `{{1,2},{3,4}}`.
 package enum ArrayLiteral {
-    /// Writes a list; lists in it become further dimensions.
+    /// Writes a list; nested lists become further dimensions.
     ///
-    /// Quotation marks are right for elements of every type.
+    /// All elements are quoted, which is valid for every type.
     package static func text(of elements: [JSON]) -> String {
         let parts = elements.map { element -> String in
             switch element {
@@ -24,11 +24,11 @@ package enum ArrayLiteral {
         "\"" + text.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"") + "\""
     }
 
-    /// Reads a list, whose elements are texts, nulls and lists.
-    /// - Parameter text: The list; nil is returned for what is none.
+    /// Parses a list, whose elements are text, nulls and lists.
+    /// - Returns: Nil if the text isn't a list.
     package static func elements(of text: String) -> [JSON]? {
         var reader = Reader(bytes: Array(text.utf8)[...])
-        // `[0:1]={1,2}` doesn't count from one.
+        // `[0:1]={1,2}` has explicit bounds.
         if reader.bytes.first == UInt8(ascii: "["), let equals = reader.bytes.firstIndex(of: UInt8(ascii: "=")) {
             reader.bytes = reader.bytes[(equals + 1)...]
         }
@@ -37,7 +37,7 @@ package enum ArrayLiteral {
     }
 
     private struct Reader {
-        /// PostgreSQL has no more dimensions.
+        /// PostgreSQL's maximum number of dimensions.
         private static let maximumDepth = 6
 
         var bytes: ArraySlice<UInt8>

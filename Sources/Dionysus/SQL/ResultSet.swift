@@ -1,16 +1,15 @@
 /// The rows that a statement returned.
 public struct ResultSet: Sendable {
-    /// The names of the columns, in their order.
+    /// The names of the columns, in order.
     public let columns: [String]
-    /// How many rows the statement inserted, updated or deleted; for a query, how many it returned.
+    /// The number of rows that the statement inserted, updated or deleted; for a query, the number of rows returned.
     public let affectedRows: Int
     let cells: [DatabaseValue]
 
     /// Creates a result.
     /// - Parameters:
-    ///   - columns: The names of the columns, in their order.
     ///   - cells: All values, row after row.
-    ///   - affectedRows: How many rows were changed or returned.
+    ///   - affectedRows: The number of rows changed or returned.
     public init(columns: [String], cells: [DatabaseValue], affectedRows: Int) {
         self.columns = columns
         self.cells = cells
@@ -23,7 +22,7 @@ public struct ResultSet: Sendable {
     /// Whether there is no row.
     public var isEmpty: Bool { cells.isEmpty }
 
-    /// The rows, in their order.
+    /// The rows, in order.
     public var rows: some RandomAccessCollection<Row> {
         (0..<count).lazy.map { Row(result: self, index: $0) }
     }
@@ -34,11 +33,9 @@ public struct ResultSet: Sendable {
     /// The value at a row and column, both counted from zero.
     /// - Parameters:
     ///   - row: The row's number, less than ``count``.
-    ///   - column: The column's number.
     public subscript(row: Int, column: Int) -> DatabaseValue { cells[row * columns.count + column] }
 
     /// The number of a column.
-    /// - Parameter name: The column's name.
     /// - Returns: Its number, counted from zero, or nil if there is no such column.
     public func index(of name: String) -> Int? { columns.firstIndex(of: name) }
 }
@@ -54,7 +51,7 @@ public struct Row: Sendable {
         self.index = index
     }
 
-    /// The names of the columns, in their order.
+    /// The names of the columns, in order.
     public var columns: [String] { result.columns }
 
     /// The value in a column.
@@ -62,7 +59,6 @@ public struct Row: Sendable {
     public subscript(column: Int) -> DatabaseValue { result[index, column] }
 
     /// The value in a column.
-    /// - Parameter name: The column's name.
     /// - Returns: The value, or null if there is no such column.
     public subscript(name: String) -> DatabaseValue {
         guard let column = result.index(of: name) else { return .null }
@@ -74,7 +70,7 @@ extension Row {
     /// The integer in a column.
     /// - Parameter column: The column's number, counted from zero.
     /// - Returns: The integer, or nil for null.
-    /// - Throws: ``DionysusError`` with code `typeMismatch` when the value is no integer.
+    /// - Throws: ``DionysusError`` with code `typeMismatch` if the value isn't an integer.
     public func integer(_ column: Int) throws -> Int64? {
         switch self[column] {
         case .null: return nil
@@ -87,7 +83,7 @@ extension Row {
     /// The text in a column.
     /// - Parameter column: The column's number, counted from zero.
     /// - Returns: The text, or nil for null.
-    /// - Throws: ``DionysusError`` with code `typeMismatch` when the value is no text.
+    /// - Throws: ``DionysusError`` with code `typeMismatch` if the value isn't text.
     public func text(_ column: Int) throws -> String? {
         switch self[column] {
         case .null: return nil
@@ -101,7 +97,7 @@ extension Row {
     /// The point in time in a column.
     /// - Parameter column: The column's number, counted from zero.
     /// - Returns: The time, or nil for null.
-    /// - Throws: ``DionysusError`` with code `typeMismatch` when the value is no time.
+    /// - Throws: ``DionysusError`` with code `typeMismatch` if the value isn't a time.
     public func timestamp(_ column: Int) throws -> Timestamp? {
         switch self[column] {
         case .null: return nil

@@ -14,11 +14,9 @@ public struct SQL: Sendable, ExpressibleByStringInterpolation {
     var elements: [Element]
 
     /// Creates a statement without any interpolation.
-    /// - Parameter value: The text of the statement.
     public init(stringLiteral value: String) { elements = [.text(value)] }
 
     /// Creates a statement from an interpolation.
-    /// - Parameter stringInterpolation: The interpolation.
     public init(stringInterpolation: StringInterpolation) { elements = stringInterpolation.elements }
 
     /// Creates a statement from generated SQL.
@@ -28,10 +26,9 @@ public struct SQL: Sendable, ExpressibleByStringInterpolation {
     /// Appends another part.
     /// - Parameters:
     ///   - lhs: The statement to append to.
-    ///   - rhs: The part to append.
     public static func += (lhs: inout SQL, rhs: SQL) { lhs.elements += rhs.elements }
 
-    /// The text for a dialect, with numbered placeholders, and the values in their order.
+    /// The text for a dialect, with numbered placeholders, and the values in order.
     /// - Parameter dialect: The dialect of the database that will run it.
     /// - Returns: The text and its values.
     public func rendered(for dialect: any SQLDialect) -> (text: String, values: [DatabaseValue]) {
@@ -55,26 +52,23 @@ public struct SQL: Sendable, ExpressibleByStringInterpolation {
 
         /// Creates an empty interpolation.
         /// - Parameters:
-        ///   - literalCapacity: How long the literal parts are.
-        ///   - interpolationCount: How many interpolations there are.
+        ///   - literalCapacity: The length of the literal parts.
+        ///   - interpolationCount: The number of interpolations.
         public init(literalCapacity: Int, interpolationCount: Int) {
             elements.reserveCapacity(interpolationCount * 2 + 1)
         }
 
         /// Appends literal SQL.
-        /// - Parameter literal: The text.
         public mutating func appendLiteral(_ literal: String) {
             if !literal.isEmpty { elements.append(.text(literal)) }
         }
 
         /// Binds a value.
-        /// - Parameter value: The value.
         public mutating func appendInterpolation(_ value: some DatabaseValueConvertible) {
             elements.append(.value(value.databaseValue))
         }
 
         /// Binds the raw value of an enumeration.
-        /// - Parameter value: The value.
         @_disfavoredOverload
         public mutating func appendInterpolation<Value: RawRepresentable>(_ value: Value)
         where Value.RawValue: DatabaseValueConvertible {
@@ -82,7 +76,6 @@ public struct SQL: Sendable, ExpressibleByStringInterpolation {
         }
 
         /// Binds the raw value of an enumeration, or null.
-        /// - Parameter value: The value.
         @_disfavoredOverload
         public mutating func appendInterpolation<Value: RawRepresentable>(_ value: Value?)
         where Value.RawValue: DatabaseValueConvertible {
@@ -90,15 +83,11 @@ public struct SQL: Sendable, ExpressibleByStringInterpolation {
         }
 
         /// Binds a list of values as one array.
-        /// - Parameters:
-        ///   - values: The elements.
-        ///   - type: The type of the elements.
         public mutating func appendInterpolation(_ values: [DatabaseValue], as type: DatabaseType) {
             elements.append(.value(.array(type, values)))
         }
 
         /// Splices another part, with its values.
-        /// - Parameter sql: The part.
         public mutating func appendInterpolation(_ sql: SQL) { elements += sql.elements }
 
         /// Quotes an identifier.

@@ -1,11 +1,11 @@
-/// What two databases write differently.
+/// The SQL that differs between databases.
 ///
-/// Everything else is the same SQL.
+/// All other SQL is the same.
 public protocol SQLDialect: Sendable {
     /// The name of the dialect, for messages: `PostgreSQL`, `SQLite`.
     var name: String { get }
 
-    /// Whether a column holds values of its type only. True by default.
+    /// Whether a column holds only values of its type. True by default.
     var enforcesTypes: Bool { get }
 
     /// The placeholder of the n-th value, counted from one.
@@ -17,91 +17,93 @@ public protocol SQLDialect: Sendable {
     /// The column type for a declaration.
     func columnType(_ type: ColumnType) -> String
 
-    /// The clock's time, not the transaction's, as a value of a timestamp column.
+    /// The current time, not the transaction's, as a value of a timestamp column.
     var now: SQL { get }
 
-    /// The clock's time shifted into the past.
+    /// The current time shifted into the past.
     func now(minus seconds: Double) -> SQL
 
-    /// A condition that holds where `expression` is one of `values`, which are bound as one array.
+    /// A condition that `expression` is one of `values`, which are bound as one array.
     func isAny(_ expression: SQL, of values: [DatabaseValue], type: DatabaseType) -> SQL
 
-    /// A condition as ``isAny(_:of:type:)`` on a key: rows are found through the key's index, although the database may think
-    /// that so many are found sooner by reading the whole table.
+    /// A condition as ``isAny(_:of:type:)`` on a key that forces the use of the key's index, even if the planner would
+    /// prefer to scan the whole table for so many values.
     ///
-    /// As an alternative, beside an `OR`, it may keep the database from using any index.
+    /// Combined with `OR`, it may prevent the use of any index.
     func isAnyKey(_ key: SQL, of values: [DatabaseValue], type: DatabaseType) -> SQL
 
     /// A table expression with one row per element of the columns, which are bound as one array each.
     ///
-    /// It is meant to stand in a `FROM` clause: `\(rows) AS v(a, b)`. The alias is part of what is returned.
-    /// All columns have the same number of elements; the rows come in their order.
+    /// Use it in a `FROM` clause: `\(rows) AS v(a, b)`. The result includes the alias. All columns have the same number
+    /// of elements; the rows keep their order.
     func rows(_ columns: [BulkColumn], alias: String) -> SQL
 
-    /// The same as ``rows(_:alias:)``, for a statement that finds a row of a table by a unique key for each of them.
+    /// As ``rows(_:alias:)``, for a statement that looks up one table row by a unique key for each of them.
     ///
-    /// A planner that knows how many they are may rather read the whole table, however large.
+    /// It hides the number of rows from the planner, which might otherwise scan the whole table, however large.
     func lookupRows(_ columns: [BulkColumn], alias: String) -> SQL
 
-    /// A column of ``rows(_:alias:)`` as it can be assigned to a column of a table. Types that Dionysus passes on as
-    /// text are cast where the database doesn't do it by itself.
+    /// A column of ``rows(_:alias:)`` in a form that can be assigned to a table's column. Types that Dionysus passes as
+    /// text are cast if the database doesn't do so itself.
     func assignable(_ expression: SQL, to column: ColumnDescription) -> SQL
 
-    /// A time as it can be compared with another one that went through this, too.
+    /// A time in a form that can be compared with other times in this form.
     ///
-    /// Where times are text, programs write them in several ways.
+    /// In a database that stores times as text, programs use several formats.
     func comparableTime(_ expression: SQL) -> SQL
 
-    /// An expression cast to text; of 16 bytes, where UUIDs are stored so, the UUID's text.
+    /// An expression cast to text; for a UUID stored as 16 bytes, the UUID's text.
     func asText(_ expression: SQL) -> SQL
 
-    /// The type under which the database has stored a value; nil, as by default, where a column holds values of its type
-    /// only.
+    /// The type with which the database has stored a value; nil, the default, if a column holds only values of its
+    /// type.
     func storedType(of expression: SQL) -> SQL?
 
-    /// The lane of an outbox row: a number from 0 up to `lanes`, computed from a text expression in SQL alone.
+    /// The lane of an outbox row: a number from 0 up to, but not including, `lanes`, computed in SQL from a text
+    /// expression.
     ///
-    /// The same expression stands in the index and in the queries that use it, so it never changes.
+    /// The index and the queries that use it contain the same expression, so it must never change.
     func laneExpression(_ text: String, lanes: Int) -> String
 
-    /// A lock clause for rows that the transaction is going to change, or nothing where writers exclude each other anyhow.
+    /// A lock clause for rows that the transaction will change; empty if writers exclude each other anyway.
     var forUpdate: String { get }
 
-    /// Statements that take the lock `name`, which one transaction holds at a time, until it ends.
+    /// Statements that take the exclusive lock `name` until the transaction ends.
     ///
-    /// Empty where writers exclude each other anyhow. Else the locks are rows of the table that ``lockCreation`` makes, so that only a role with
-    /// rights on that table can hold them up. The statements, and those that follow in the transaction, wait a few seconds
-    /// for a lock and then fail with `transactionConflict`. Who takes several locks takes them in the order of their names.
-    /// - Parameter name: The name, which is not used with ``transactionLock(_:shared:)``.
+    /// Empty if writers exclude each other anyway. Otherwise the locks are rows of the table that ``lockCreation``
+    /// creates, so only roles with privileges on that table can hold them. These statements, and later ones of the
+    /// transaction, wait a few seconds for a lock and then fail with `transactionConflict`. Take several locks in the
+    /// order of their names.
+    /// - Parameter name: The name, which must not be used with ``transactionLock(_:shared:)``.
     func transactionLock(_ name: String) -> [SQL]
 
-    /// Statements that take the lock `name`, which either one transaction holds alone or several share.
+    /// Statements that take the lock `name` exclusively or shared.
     ///
-    /// As ``transactionLock(_:)``; who asks first gets it first, so that those who share can't starve the one who waits.
+    /// As ``transactionLock(_:)``. Requests are granted in order, so shared holders can't starve an exclusive one.
     /// - Parameters:
-    ///   - name: The name, which is not used with ``transactionLock(_:)``.
-    ///   - shared: Whether others may share it.
+    ///   - name: The name, which must not be used with ``transactionLock(_:)``.
+    ///   - shared: Whether the lock is shared.
     func transactionLock(_ name: String, shared: Bool) -> [SQL]
 
-    /// The statement that makes the table of locks if it isn't there, or nil where locks need none.
+    /// The statement that creates the lock table if it is missing; nil if locks need no table.
     var lockCreation: SQL? { get }
 
-    /// Statements that remove the table of locks unless another table of Dionysus is left that may need it.
+    /// Statements that remove the lock table, unless another remaining table of Dionysus may need it.
     var lockRemoval: [SQL] { get }
 
-    /// A statement that asks for the encoding in which the database keeps text; nil, as by default, if it can hold every
-    /// text whatever that is.
+    /// A statement that returns the database's text encoding; nil, the default, if every encoding can store all Unicode
+    /// text.
     var encodingQuery: SQL? { get }
 }
 
-/// The table of locks, where there is one.
+/// The lock table, if the database has one.
 package let lockTable = "dionysus_locks"
 
 extension SQLDialect {
     public var enforcesTypes: Bool { true }
 
     public func quoted(_ identifier: String) -> String {
-        // Byte by byte: each statement quotes a dozen names each time it is run.
+        // Works on bytes for speed: each execution of a statement quotes a dozen names.
         var quoted: [UInt8] = []
         quoted.reserveCapacity(identifier.utf8.count + 8)
         quoted.append(UInt8(ascii: "\""))
@@ -130,7 +132,7 @@ extension SQLDialect {
     public var encodingQuery: SQL? { nil }
 }
 
-/// The types of column in tables that Dionysus itself creates.
+/// The column types in tables that Dionysus creates.
 public enum ColumnType: Sendable, Hashable {
     /// A generated 64-bit primary key whose values are never reused. The text includes `PRIMARY KEY`.
     case identity
@@ -140,7 +142,7 @@ public enum ColumnType: Sendable, Hashable {
     case boolean
     case double
     case decimal(precision: Int, scale: Int)
-    /// A decimal number with as many digits as it has.
+    /// A decimal number with any number of digits.
     case anyDecimal
     case text
     /// A day without a time.
@@ -153,7 +155,7 @@ public enum ColumnType: Sendable, Hashable {
 
 /// One column of a bulk statement: a value per row.
 public struct BulkColumn: Sendable {
-    /// The name by which the statement refers to the column.
+    /// The column's name in the statement.
     public var name: String
     /// The type of all values.
     public var type: DatabaseType
@@ -161,10 +163,6 @@ public struct BulkColumn: Sendable {
     public var values: [DatabaseValue]
 
     /// Creates a column.
-    /// - Parameters:
-    ///   - name: The name by which the statement refers to the column.
-    ///   - type: The type of all values.
-    ///   - values: A value per row, each of that type or null.
     public init(_ name: String, _ type: DatabaseType, _ values: [DatabaseValue]) {
         self.name = name
         self.type = type

@@ -1,18 +1,18 @@
-/// A table as the catalogue has it.
+/// A table's description in the catalogue.
 public struct TableDescription: Sendable, Hashable {
-    /// The name that was asked for.
+    /// The requested name.
     public var name: String
-    /// The columns, in their order.
+    /// The columns, in order.
     public var columns: [ColumnDescription]
-    /// The columns of the primary key, in their order; empty if it has none.
+    /// The columns of the primary key, in order; empty if it has none.
     public var primaryKey: [String]
-    /// The columns of each unique index or constraint without a condition, the primary key's included.
+    /// The columns of each unique index or constraint without a condition, including the primary key.
     public var uniqueKeys: [[String]]
-    /// The columns of each unique index with a condition, where the database tells.
+    /// The columns of each unique index with a condition, if the database reports them.
     public var conditionalUniqueKeys: [[String]]
     /// The names of its triggers.
     public var triggers: [String]
-    /// The names of its partitions and of theirs; empty if it is not partitioned.
+    /// The names of its partitions, at all levels; empty if it is not partitioned.
     public var partitions: [String]
 
     /// Creates a description.
@@ -34,27 +34,26 @@ public struct TableDescription: Sendable, Hashable {
         self.partitions = partitions
     }
 
-    /// The column of a name.
-    /// - Parameter name: The column's name.
-    /// - Returns: The column, or nil if the table has none of that name.
+    /// Looks up a column by name.
+    /// - Returns: The column, or nil if the table has no such column.
     public func column(_ name: String) -> ColumnDescription? { columns.first { $0.name == name } }
 }
 
-/// A column as the catalogue has it.
+/// A column's description in the catalogue.
 public struct ColumnDescription: Sendable, Hashable {
     /// The column's name.
     public var name: String
-    /// The type as Dionysus reads and writes it, or nil for a type that it passes on as text.
+    /// The type as which Dionysus reads and writes it; nil for a type that it passes as text.
     public var type: DatabaseType?
-    /// The type as the database names it: `numeric(10,2)`, `timestamp with time zone`.
+    /// The database's name of the type: `numeric(10,2)`, `timestamp with time zone`.
     public var declaredType: String
-    /// Whether it takes null.
+    /// Whether it is nullable.
     public var isNullable: Bool
-    /// Whether it gets a value by itself: a default, an identity, an autoincrement.
+    /// Whether it has a default, an identity or an autoincrement.
     public var hasDefault: Bool
-    /// Whether the database computes it, so that it can't be assigned.
+    /// Whether it is a generated column, which can't be assigned.
     public var isGenerated: Bool
-    /// Whether texts count as equal that are written differently: a collation that ignores case, `citext`.
+    /// Whether different spellings compare equal: a case-insensitive collation, `citext`.
     public var ignoresSpelling: Bool
     /// How many digits of a second's fraction it keeps, where it keeps fewer than six.
     package var secondDigits: Int?

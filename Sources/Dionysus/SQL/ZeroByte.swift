@@ -1,7 +1,7 @@
 import Foundation
 
 extension String {
-    /// Whether there is a zero byte in it, which databases take for the end of a text.
+    /// Whether it contains a zero byte, which databases treat as the end of text.
     package var hasZeroByte: Bool {
         var text = self
         return text.withUTF8 { bytes in

@@ -1,6 +1,6 @@
 import Synchronization
 
-/// Remembers how long changes took from their commit to the broker's acknowledgement, during the last minute.
+/// Tracks the last minute's latencies from a change's commit to the broker's acknowledgement.
 public final class LatencyTracker: Sendable {
     /// The latencies of the last minute.
     public struct Summary: Sendable, Hashable {
@@ -10,7 +10,7 @@ public final class LatencyTracker: Sendable {
         public let maximum: Duration
         /// The mean.
         public let average: Duration
-        /// How many changes there were.
+        /// The number of changes.
         public let count: Int
 
         package init(minimum: Duration, maximum: Duration, average: Duration, count: Int) {
@@ -53,19 +53,19 @@ public final class LatencyTracker: Sendable {
     private let start = ContinuousClock.now
     private let state = Mutex(State())
 
-    /// Creates a tracker that knows nothing yet.
+    /// Creates an empty tracker.
     public init() {}
 
-    /// The latencies of the changes that were acknowledged during the last minute; nil if there were none.
+    /// The latencies of changes acknowledged during the last minute; nil if there were none.
     public var lastMinute: Summary? { summary(at: .now) }
 
-    /// The latencies of the rows of the outbox that were published during the minute before they were last measured, by
-    /// whichever relay: from a change's commit until its row was marked; nil if there were none.
+    /// The latencies of outbox rows published during the minute before the last measurement, by any relay: from a
+    /// change's commit until its row was marked; nil if there were none.
     ///
-    /// Of the newest 2,000 rows only, and of none where published rows are deleted.
+    /// It covers only the newest 2,000 rows, and none if published rows are deleted.
     public var ofOutbox: Summary? { state.withLock { $0.ofOutbox } }
 
-    /// How old the oldest change is that has not been published and is not parked, when that was last measured.
+    /// The age of the oldest unpublished change that is not parked, at the last measurement.
     ///
     /// Zero if there was none, nil if it has not been measured yet.
     public var oldestUnpublishedAge: Duration? {
@@ -75,7 +75,7 @@ public final class LatencyTracker: Sendable {
         }
     }
 
-    /// Notes when changes that have just been acknowledged were recorded.
+    /// Records the times of changes that have just been acknowledged.
     package func record(
         _ times: some Sequence<Timestamp>,
         acknowledgedAt now: Timestamp = .now,
@@ -104,10 +104,10 @@ public final class LatencyTracker: Sendable {
         }
     }
 
-    /// Notes what was measured of the outbox.
+    /// Records a measurement of the outbox.
     /// - Parameters:
-    ///   - oldest: The time of the oldest change that is not published; nil if there is none.
-    ///   - published: How long those took that were published during the last minute; nil if there were none.
+    ///   - oldest: The time of the oldest unpublished change; nil if there is none.
+    ///   - published: The latencies of changes published during the last minute; nil if there were none.
     package func note(oldestUnpublished oldest: Timestamp?, published: Summary?) {
         state.withLock { state in
             state.oldestUnpublished = oldest
@@ -135,6 +135,6 @@ public final class LatencyTracker: Sendable {
 }
 
 extension Timestamp {
-    /// How much later another time is; zero if it is earlier.
+    /// The time until another point in time; zero if that is earlier.
     package func duration(to other: Timestamp) -> Duration { .microseconds(max(0, other.microseconds(since: self))) }
 }

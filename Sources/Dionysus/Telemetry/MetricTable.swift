@@ -1,9 +1,9 @@
 package import Metrics
 import Synchronization
 
-/// Metrics whose dimensions are not known before: topics, partitions, kinds of errors.
+/// Metrics with dynamic dimensions: topics, partitions, kinds of errors.
 ///
-/// Each is made when it is first needed and then kept. Where nobody collects metrics, nothing is made.
+/// Each is created on first use and then kept. Without a metrics backend, none is created.
 package final class MetricTable: Sendable {
     /// A dimension; one without a value is left out.
     package typealias Dimension = (name: String, value: String?)
@@ -20,13 +20,12 @@ package final class MetricTable: Sendable {
         var gauges: [Key: Gauge] = [:]
     }
 
-    /// Whether there is anybody to measure for.
+    /// Whether there is a metrics backend.
     package let isEnabled: Bool
     private let factory: any MetricsFactory
     private let state = Mutex(State())
 
     /// Creates an empty table.
-    /// - Parameter factory: What makes the metrics.
     package init(_ factory: any MetricsFactory) {
         isEnabled = !(factory is NOOPMetricsHandler)
         self.factory = factory
@@ -58,7 +57,7 @@ package final class MetricTable: Sendable {
         metric(\.gauges, label, dimensions) { Gauge(label: $0, dimensions: $1, factory: $2) }.record(value)
     }
 
-    /// Takes a gauge away, because what it measured is not there any more.
+    /// Removes a gauge whose subject no longer exists.
     package func removeGauge(_ label: String, _ dimensions: [Dimension] = []) {
         let gauge = state.withLock { $0.gauges.removeValue(forKey: Self.key(label, Self.present(dimensions))) }
         gauge?.destroy()

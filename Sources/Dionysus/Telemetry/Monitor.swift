@@ -2,22 +2,22 @@ import Synchronization
 
 import struct Foundation.UUID
 
-/// Something that a service did, for those who watch it.
+/// Something that a service did, for its observers.
 public protocol MonitorEvent: Sendable {
-    /// The event's name, by which it can be subscribed to: `outbox_producer.published`.
+    /// The event's name, for subscriptions: `outbox_producer.published`.
     static var name: String { get }
 }
 
-/// Hands a service's monitor events to those who have subscribed to them.
+/// Delivers a service's monitor events to subscribers.
 ///
 ///     let monitor = Monitor()
 ///     monitor.subscribe(to: OutboxProducer.Published.self) { print("\($0.messages) messages to \($0.topic)") }
 ///     try monitor.subscribe(to: "outbox_producer.stopped") { _ in print("the relay has stopped") }
 ///
-/// Subscribers are called one after another on the task that does the work, so they should return soon. An event that
-/// nobody has subscribed to is not even made.
+/// Subscribers are called one after another on the task that does the work, so they should return soon. An event
+/// without subscribers is not even created.
 public final class Monitor: Sendable {
-    /// A subscription, for ending it.
+    /// A token that ends a subscription.
     public struct Subscription: Sendable, Hashable {
         fileprivate let id = UUID()
         fileprivate let name: String
@@ -36,9 +36,8 @@ public final class Monitor: Sendable {
 
     /// Subscribes to a kind of event.
     /// - Parameters:
-    ///   - event: The kind.
     ///   - handler: Called with each event.
-    /// - Returns: The subscription, for ending it.
+    /// - Returns: A token to end the subscription.
     @discardableResult
     public func subscribe<Event: MonitorEvent>(
         to event: Event.Type,
@@ -51,8 +50,8 @@ public final class Monitor: Sendable {
     /// - Parameters:
     ///   - name: The name: `outbox_producer.published`.
     ///   - handler: Called with each event.
-    /// - Returns: The subscription, for ending it.
-    /// - Throws: ``DionysusError`` with code `notFound` for a name that no event has; it lists those that exist.
+    /// - Returns: A token to end the subscription.
+    /// - Throws: ``DionysusError`` with code `notFound` for an unknown name; the message lists the existing ones.
     @discardableResult
     public func subscribe(
         to name: String,
@@ -69,12 +68,11 @@ public final class Monitor: Sendable {
     }
 
     /// Ends a subscription.
-    /// - Parameter subscription: The subscription.
     public func cancel(_ subscription: Subscription) {
         subscribers.withLock { $0[subscription.name]?.removeAll { $0.subscription == subscription } }
     }
 
-    /// Tells those who have subscribed.
+    /// Delivers an event to its subscribers.
     package func emit<Event: MonitorEvent>(_ event: @autoclosure () -> Event) {
         let handlers = subscribers.withLock { $0[Event.name]?.map(\.handler) ?? [] }
         guard !handlers.isEmpty else { return }
@@ -82,7 +80,7 @@ public final class Monitor: Sendable {
         for handler in handlers { handler(event) }
     }
 
-    /// Whether somebody has subscribed to a kind of event, so that what it tells is worth collecting.
+    /// Whether a kind of event has subscribers, so that its data is worth collecting.
     package func isObserved<Event: MonitorEvent>(_ event: Event.Type) -> Bool {
         subscribers.withLock { $0[Event.name]?.isEmpty == false }
     }

@@ -9,9 +9,9 @@ public enum OutboxProducer {
     /// `outbox_producer.started`: the relay is ready to publish.
     public struct Started: MonitorEvent {
         public static let name = "outbox_producer.started"
-        /// How many lanes the outbox has.
+        /// The number of outbox lanes.
         public let lanes: Int
-        /// How many batches this relay works on at once.
+        /// The relay's number of concurrent batches.
         public let workers: Int
 
         package init(lanes: Int, workers: Int) {
@@ -20,23 +20,23 @@ public enum OutboxProducer {
         }
     }
 
-    /// `outbox_producer.shutting_down`: the relay was asked to end, and finishes what is under way.
+    /// `outbox_producer.shutting_down`: the relay is shutting down and finishes its running batches.
     public struct ShuttingDown: MonitorEvent {
         public static let name = "outbox_producer.shutting_down"
 
         package init() {}
     }
 
-    /// `outbox_producer.stopped`: the relay has ended and holds no lane any more.
+    /// `outbox_producer.stopped`: the relay has stopped and released its lanes.
     public struct Stopped: MonitorEvent {
         public static let name = "outbox_producer.stopped"
-        /// Why, if it didn't end because it was asked to or had nothing left to do.
+        /// The error, unless it was shut down or had nothing left to do.
         public let error: (any Error)?
 
         package init(error: (any Error)? = nil) { self.error = error }
     }
 
-    /// `outbox_producer.error`: something failed that concerns more than one row, and will be tried again.
+    /// `outbox_producer.error`: something failed that affects several rows, and will be retried.
     public struct ErrorOccurred: MonitorEvent {
         public static let name = "outbox_producer.error"
         /// What happened.
@@ -57,9 +57,9 @@ public enum OutboxProducer {
         public let error: DionysusError
         /// The row.
         public let record: OutboxRecord
-        /// The same as the error handler is told it.
+        /// The context, as passed to the error handler.
         public let context: ErrorContext
-        /// Whether that was its last attempt, so that it waits for somebody to retry or discard it.
+        /// Whether that was its last attempt, so that it must be retried or discarded by hand.
         public let isParked: Bool
 
         package init(error: DionysusError, record: OutboxRecord, context: ErrorContext, isParked: Bool) {
@@ -77,11 +77,11 @@ public enum OutboxProducer {
         public let topic: String
         /// The lane of the rows.
         public let lane: Int
-        /// The rows, in their order; each has had its message.
+        /// The rows, in order; each has had its message.
         public let records: [OutboxRecord]
-        /// The ids of the rows in the outbox.
+        /// The ids of the outbox rows.
         public var rowIDs: [Int64] { records.map(\.id) }
-        /// How many messages that were: one a row.
+        /// The number of messages: one per row.
         public var messages: Int { records.count }
 
         package init(topic: String, lane: Int, records: [OutboxRecord]) {
@@ -96,9 +96,9 @@ public enum OutboxProducer {
         public static let name = "outbox_producer.processing_topic"
         /// The topic.
         public let topic: String
-        /// The lane that is held.
+        /// The lane.
         public let lane: Int
-        /// How many rows of the batch are for the topic.
+        /// The number of the batch's rows for the topic.
         public let rows: Int
 
         package init(topic: String, lane: Int, rows: Int) {
@@ -113,15 +113,15 @@ public enum OutboxProducer {
         public static let name = "outbox_producer.processed_topic"
         /// The topic.
         public let topic: String
-        /// The lane that was held.
+        /// The lane.
         public let lane: Int
-        /// How many rows of the batch were for the topic.
+        /// The number of the batch's rows for the topic.
         public let rows: Int
-        /// How many of them were published.
+        /// The number of published rows.
         public let published: Int
-        /// How many of them failed.
+        /// The number of failed rows.
         public let failed: Int
-        /// How long the whole batch took.
+        /// The duration of the whole batch.
         public let duration: Duration
 
         package init(topic: String, lane: Int, rows: Int, published: Int, failed: Int, duration: Duration) {
@@ -134,12 +134,12 @@ public enum OutboxProducer {
         }
     }
 
-    /// `outbox_producer.lock_exists_for_topic`: a lane with pending rows is held by somebody else.
+    /// `outbox_producer.lock_exists_for_topic`: another relay holds a lane with pending rows.
     public struct LockExistsForTopic: MonitorEvent {
         public static let name = "outbox_producer.lock_exists_for_topic"
         /// The lane.
         public let lane: Int
-        /// The topics of its oldest 1,000 rows that wait, as far as they could be read.
+        /// The topics of its oldest 1,000 waiting rows, as far as they could be read.
         public let topics: [String]
 
         package init(lane: Int, topics: [String]) {
@@ -148,10 +148,10 @@ public enum OutboxProducer {
         }
     }
 
-    /// `outbox_producer.heartbeat`: the relay has looked for new rows.
+    /// `outbox_producer.heartbeat`: the relay has polled for new rows.
     public struct Heartbeat: MonitorEvent {
         public static let name = "outbox_producer.heartbeat"
-        /// How many lanes have rows that can be published.
+        /// The number of lanes with rows that can be published.
         public let pendingLanes: Int
 
         package init(pendingLanes: Int) { self.pendingLanes = pendingLanes }

@@ -1,4 +1,4 @@
-/// A row of the outbox as monitor events tell of it: what changed and where it goes, without any value of the record.
+/// An outbox row in monitor events: what changed and where it is published, without the record's values.
 public struct OutboxRecord: Sendable, Hashable {
     /// The row's id.
     public let id: Int64
@@ -6,17 +6,17 @@ public struct OutboxRecord: Sendable, Hashable {
     public let topic: String
     /// The model's name on the wire.
     public let modelName: String
-    /// The record's primary key, as messages have it.
+    /// The record's primary key, as in messages.
     public let recordID: String
-    /// The event's name as it was recorded: `rental_updated`.
+    /// The recorded event name: `rental_updated`.
     public let eventName: String
     /// The partition key; nil means that the message key decides.
     public let partitionKey: String?
-    /// How often the row had been tried without success before.
+    /// The number of earlier failed attempts.
     public let attempts: Int
-    /// When the change was recorded, by the database's clock.
+    /// The time when the change was recorded, by the database's clock.
     public let createdAt: Timestamp?
-    /// What has written the row if it wasn't a change itself: `genesis:7`.
+    /// What wrote the row, if it wasn't a change: `genesis:7`.
     public let origin: String?
 
     package init(

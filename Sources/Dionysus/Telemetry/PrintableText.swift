@@ -1,14 +1,14 @@
 extension String {
-    /// The text for a terminal or a log: what could control either is written as JSON writes it, `\u001b` for one.
+    /// The text for a terminal or a log, with control characters escaped as in JSON: `\u001b`.
     ///
-    /// Text that comes from records, messages and other programs can hold escapes that rewrite what stands above them,
-    /// line ends that make one line look like two, and characters that are not seen or turn the order of others round.
-    /// The same goes for JSON that is to be printed: its meaning stays what it was.
+    /// Text from records, messages and other programs can contain escape sequences that rewrite earlier output, line
+    /// breaks that make one line look like two, and invisible or order-reversing characters. The same applies to
+    /// printed JSON, whose meaning does not change.
     ///
-    /// - Parameter keepsLines: Whether line ends, and tabs, may stay.
-    /// - Returns: The text without control characters, invisible characters and marks of direction.
+    /// - Parameter keepsLines: Whether to keep line breaks and tabs.
+    /// - Returns: The text with control characters, invisible characters and direction marks escaped.
     package func printable(keepingLines keepsLines: Bool = false) -> String {
-        // Nearly all text is only this.
+        // Nearly all text consists of these.
         if utf8.allSatisfy({ (0x20..<0x7f).contains($0) }) { return self }
         var text = UnicodeScalarView()
         for scalar in unicodeScalars {
@@ -25,15 +25,15 @@ extension String {
 }
 
 extension Unicode.Scalar {
-    /// Whether it isn't seen as a character, and may change what else is seen.
+    /// Whether it is invisible and may affect how other characters are displayed.
     fileprivate var isHidden: Bool {
         switch properties.generalCategory {
-        // C0, C1 and DEL; direction, joiners and other formats, tags; line and paragraph ends; what stands for nothing.
+        // C0, C1 and DEL; direction, joiners and other formats, tags; line and paragraph separators; unassigned.
         case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .unassigned: return true
         default: break
         }
         switch value {
-        // Fillers and joiners of other categories that are as wide as nothing, or look like a blank.
+        // Fillers and joiners of other categories that have no width or look like a blank.
         case 0x034f, 0x115f, 0x1160, 0x17b4, 0x17b5, 0x180b...0x180f, 0x2800, 0x3164, 0xffa0, 0xfe00...0xfe0f,
             0xe0100...0xe01ef:
             return true

@@ -15,32 +15,32 @@ public enum ReplicaConsumer {
         package init(group: String) { self.group = group }
     }
 
-    /// `consumer.shutting_down`: the consumer was asked to end, and finishes what is under way.
+    /// `consumer.shutting_down`: the consumer is shutting down and finishes its running batches.
     public struct ShuttingDown: MonitorEvent {
         public static let name = "consumer.shutting_down"
 
         package init() {}
     }
 
-    /// `consumer.stopped`: the consumer has ended and left its group.
+    /// `consumer.stopped`: the consumer has stopped and left its group.
     public struct Stopped: MonitorEvent {
         public static let name = "consumer.stopped"
-        /// Why, if it didn't end because it was asked to or had nothing left to do.
+        /// The error, unless it was shut down or had nothing left to do.
         public let error: (any Error)?
 
         package init(error: (any Error)? = nil) { self.error = error }
     }
 
-    /// `consumer.heartbeat`: the consumer has asked for messages.
+    /// `consumer.heartbeat`: the consumer has polled for messages.
     public struct Heartbeat: MonitorEvent {
         public static let name = "consumer.heartbeat"
-        /// How many partitions it owns.
+        /// The number of partitions that it owns.
         public let partitions: Int
 
         package init(partitions: Int) { self.partitions = partitions }
     }
 
-    /// `consumer.error`: something failed that is not one message's fault, and will be tried again or done without.
+    /// `consumer.error`: something other than a message failed, and will be retried or skipped.
     public struct ErrorOccurred: MonitorEvent {
         public static let name = "consumer.error"
         /// What happened.
@@ -57,25 +57,25 @@ public enum ReplicaConsumer {
     /// `consumer.partitions_assigned`: the consumer owns more partitions.
     public struct PartitionsAssigned: MonitorEvent {
         public static let name = "consumer.partitions_assigned"
-        /// The partitions that came.
+        /// The additional partitions.
         public let partitions: [TopicPartition]
 
         package init(partitions: [TopicPartition]) { self.partitions = partitions }
     }
 
-    /// `consumer.partitions_revoked`: the consumer gives partitions back, because other members take them.
+    /// `consumer.partitions_revoked`: the consumer releases partitions, because other members take them over.
     public struct PartitionsRevoked: MonitorEvent {
         public static let name = "consumer.partitions_revoked"
-        /// The partitions that went.
+        /// The removed partitions.
         public let partitions: [TopicPartition]
 
         package init(partitions: [TopicPartition]) { self.partitions = partitions }
     }
 
-    /// `consumer.partitions_lost`: the group took partitions away without asking, because it missed the consumer.
+    /// `consumer.partitions_lost`: the group removed partitions because it timed the consumer out.
     public struct PartitionsLost: MonitorEvent {
         public static let name = "consumer.partitions_lost"
-        /// The partitions that went.
+        /// The removed partitions.
         public let partitions: [TopicPartition]
 
         package init(partitions: [TopicPartition]) { self.partitions = partitions }
@@ -86,7 +86,7 @@ public enum ReplicaConsumer {
         public static let name = "consumer.processing_batch"
         /// The partition.
         public let partition: TopicPartition
-        /// How many messages there are.
+        /// The number of messages.
         public let messages: Int
 
         package init(partition: TopicPartition, messages: Int) {
@@ -95,20 +95,20 @@ public enum ReplicaConsumer {
         }
     }
 
-    /// `consumer.processed_batch`: the consumer is done with messages of a partition.
+    /// `consumer.processed_batch`: the consumer has finished messages of a partition.
     public struct ProcessedBatch: MonitorEvent {
         public static let name = "consumer.processed_batch"
         /// The partition.
         public let partition: TopicPartition
-        /// How many messages there were.
+        /// The number of messages.
         public let messages: Int
-        /// How many of their events had a say in the replica.
+        /// The number of their events that took effect in the replica.
         public let applied: Int
-        /// How many of the messages failed.
+        /// The number of failed messages.
         public let failed: Int
-        /// How long it took.
+        /// The duration.
         public let duration: Duration
-        /// Why the batch was given up, if it was: nothing more of it takes effect here.
+        /// The error if the batch was given up, in which case the rest of it has no effect here.
         public let error: (any Error)?
 
         package init(
@@ -128,14 +128,14 @@ public enum ReplicaConsumer {
         }
     }
 
-    /// `consumer.message_failed`: a message could not be applied, and its topic's choice was followed.
+    /// `consumer.message_failed`: a message could not be applied, and its topic's failure policy was applied.
     public struct MessageFailed: MonitorEvent {
         public static let name = "consumer.message_failed"
         /// Why.
         public let error: DionysusError
-        /// The message's topic, partition and offset, and how often it was tried.
+        /// The message's topic, partition and offset, and the number of attempts.
         public let context: ErrorContext
-        /// What was done with it: `record`, `dead_letter`, `skip` or `stop`.
+        /// The policy that was applied: `record`, `dead_letter`, `skip` or `stop`.
         public let policy: String
 
         package init(error: DionysusError, context: ErrorContext, policy: String) {

@@ -1,55 +1,55 @@
 /// The names of metrics, their dimensions, and the attributes of spans.
 ///
-/// Those that begin with `messaging` are OpenTelemetry's conventions for messaging; durations are recorded as timers, in
-/// nanoseconds, which the metrics' backend converts.
+/// Names that begin with `messaging` follow OpenTelemetry's messaging conventions. Durations are recorded as timers in
+/// nanoseconds, which the metrics backend converts.
 ///
 /// | metric | kind | dimensions | meaning |
 /// |---|---|---|---|
 /// | `messaging.client.sent.messages` | counter | system, destination, operation, error type if refused | messages that the broker has acknowledged, or refused |
 /// | `messaging.client.operation.duration` | timer | system, operation | how long sending a batch took, until its last acknowledgement |
 /// | `dionysus.relay.published` | counter | destination | rows of the outbox that were published |
-/// | `dionysus.relay.failures` | counter | error type | rows that failed, and batches and polls that will be done again |
-/// | `dionysus.relay.parked` | counter | destination | rows that failed for the last time |
-/// | `dionysus.relay.superfluous` | counter | | rows that needed no message: the record is gone, or a later row says the same |
+/// | `dionysus.relay.failures` | counter | error type | rows that failed, and batches and polls that will be retried |
+/// | `dionysus.relay.parked` | counter | destination | rows that used up their attempts |
+/// | `dionysus.relay.superfluous` | counter | | rows that needed no message: the record no longer exists, or a later row covers it |
 /// | `dionysus.relay.batch.size` | recorder | | rows of a batch |
 /// | `dionysus.relay.stage.duration` | timer | stage: `claim`, `expand`, `load`, `serialize`, `send`, `settle` | how long a stage of a batch took |
 /// | `dionysus.relay.lanes.active` | gauge | | lanes that this relay works on |
-/// | `dionysus.relay.lanes.contended` | counter | | lanes that somebody else held when this relay wanted them |
+/// | `dionysus.relay.lanes.contended` | counter | | lanes that another relay held when this one wanted them |
 /// | `dionysus.outbox.pending` | gauge | | rows that wait to be published; at most 10,000 are counted in a lane |
 /// | `dionysus.outbox.failing` | gauge | | rows that have failed and wait for their next attempt |
-/// | `dionysus.outbox.parked` | gauge | | rows that have failed for the last time |
-/// | `dionysus.outbox.oldest.age` | gauge | | age of the oldest row that waits, in seconds |
+/// | `dionysus.outbox.parked` | gauge | | rows that used up their attempts |
+/// | `dionysus.outbox.oldest.age` | gauge | | age of the oldest waiting row, in seconds |
 /// | `dionysus.latency` | gauge | statistic: `min`, `max`, `avg` | from a change's commit to its acknowledgement by this relay, over the last minute, in seconds |
-/// | `dionysus.outbox.latency` | gauge | statistic: `min`, `max`, `avg` | from a change's commit until its row was marked by whichever relay, of the rows among the newest 2,000 that were published during the last minute, in seconds |
+/// | `dionysus.outbox.latency` | gauge | statistic: `min`, `max`, `avg` | from a change's commit until any relay marked its row, of those among the newest 2,000 that were published during the last minute, in seconds |
 ///
 /// | metric of a consumer | kind | dimensions | meaning |
 /// |---|---|---|---|
-/// | `messaging.client.consumed.messages` | counter | system, destination, operation, consumer group | messages that a consumer is done with, whatever became of them |
+/// | `messaging.client.consumed.messages` | counter | system, destination, operation, consumer group | messages that a consumer has finished, whatever the outcome |
 /// | `messaging.process.duration` | timer | system, destination, operation, consumer group, error type if it failed | how long a batch took, its retries included |
-/// | `dionysus.consumer.applied` | counter | destination | events that had a say in the replica |
-/// | `dionysus.consumer.skipped` | counter | destination, reason: `outdated`, `filtered`, `collapsed`, `no_replica`, `tombstone`, `unknown_event` | events without an effect; of the last two, messages |
-/// | `dionysus.consumer.failures` | counter | error type | messages that failed, and whatever else failed and is done again |
-/// | `dionysus.consumer.parked` | counter | destination, policy: `record`, `dead_letter`, `skip`, `stop` | messages that failed for the last time, by what was done with them |
-/// | `dionysus.consumer.retries` | counter | destination | batches that were tried again, in halves or as single messages |
-/// | `dionysus.consumer.rebalances` | counter | change: `assigned`, `revoked`, `lost` | changes of what this member owns |
+/// | `dionysus.consumer.applied` | counter | destination | events that took effect in the replica |
+/// | `dionysus.consumer.skipped` | counter | destination, reason: `outdated`, `filtered`, `collapsed`, `no_replica`, `tombstone`, `unknown_event` | events without effect; for the last two reasons, messages |
+/// | `dionysus.consumer.failures` | counter | error type | messages and other operations that failed |
+/// | `dionysus.consumer.parked` | counter | destination, policy: `record`, `dead_letter`, `skip`, `stop` | messages that used up their attempts, by the policy applied |
+/// | `dionysus.consumer.retries` | counter | destination | batches that were retried, in halves or as single messages |
+/// | `dionysus.consumer.rebalances` | counter | change: `assigned`, `revoked`, `lost` | changes of the member's partitions |
 /// | `dionysus.consumer.partitions` | gauge | | partitions that this member owns |
 /// | `dionysus.consumer.batch.size` | recorder | | messages of a batch |
 /// | `dionysus.consumer.stage.duration` | timer | stage: `decode`, `bind`, `park`, `persist`, `react` | how long a stage of a batch took |
-/// | `dionysus.consumer.lag.messages` | gauge | destination, partition | messages of an owned partition that are still to be applied |
-/// | `dionysus.consumer.lag.age` | gauge | destination, partition | age of the oldest of them at most, in seconds |
+/// | `dionysus.consumer.lag.messages` | gauge | destination, partition | unapplied messages of an owned partition |
+/// | `dionysus.consumer.lag.age` | gauge | destination, partition | upper bound for the age of the oldest of them, in seconds |
 ///
 /// | attribute of spans | meaning |
 /// |---|---|
 /// | `messaging.system` | `kafka`, or `dionysus` for the embedded log |
 /// | `messaging.operation.name`, `messaging.operation.type` | `send`, `process` |
-/// | `messaging.destination.name` | the topic, where all messages of the batch go to one |
+/// | `messaging.destination.name` | the topic, if all messages of the batch go to one |
 /// | `messaging.destination.partition.id` | the partition that the batch was read from |
-/// | `messaging.consumer.group.name` | the group that has read it |
+/// | `messaging.consumer.group.name` | the group that read it |
 /// | `messaging.client.id` | the client's name |
-/// | `messaging.batch.message_count` | how many messages the batch has |
+/// | `messaging.batch.message_count` | the number of messages in the batch |
 /// | `error.type` | the code of the error, if something failed |
 ///
-/// Message keys are no attribute: they hold ids of records, which can be personal data.
+/// Message keys are not recorded: they contain record ids, which can be personal data.
 package enum TelemetryName {
     package static let sentMessages = "messaging.client.sent.messages"
     package static let operationDuration = "messaging.client.operation.duration"

@@ -1,30 +1,30 @@
 public import Tracing
 
-/// The place in a trace that a change or a message belongs to, as W3C Trace Context writes it.
+/// The position of a change or a message in a trace, as a W3C Trace Context.
 public struct TraceContext: Sendable, Hashable {
     /// Version, trace, span and flags: `00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01`.
     public let traceparent: String
-    /// What tracing systems have added of their own.
+    /// Vendor-specific data of tracing systems.
     public let tracestate: String?
 
     /// Creates a trace context.
     /// - Parameters:
-    ///   - traceparent: Version, trace, span and flags; nil is returned for text of another form.
-    ///   - tracestate: What tracing systems have added of their own; left out if it is longer than 512 characters, or has
-    ///     others than printable ones of ASCII.
+    ///   - traceparent: Version, trace, span and flags; for any other form the result is nil.
+    ///   - tracestate: Vendor-specific data; dropped if it is longer than 512 characters or contains other than
+    ///   printable ASCII.
     public init?(traceparent: String, tracestate: String? = nil) {
         guard Self.isWellFormed(traceparent) else { return nil }
         self.traceparent = traceparent
         self.tracestate = tracestate.flatMap { Self.isSendable($0) ? $0 : nil }
     }
 
-    /// What doesn't fit the standard is left out, as it says: at most 512 printable characters of ASCII.
+    /// Drops values that the standard doesn't allow: it permits at most 512 printable ASCII characters.
     private static func isSendable(_ state: String) -> Bool {
         let bytes = state.utf8
         return !bytes.isEmpty && bytes.count <= 512 && bytes.allSatisfy { (0x20...0x7E).contains($0) }
     }
 
-    /// The form that every version shares: two, 32, 16 and two hexadecimal digits, where neither id is all zeros.
+    /// Checks the form common to all versions: two, 32, 16 and two hexadecimal digits, with neither id all zeros.
     private static func isWellFormed(_ text: String) -> Bool {
         let bytes = Array(text.utf8)
         guard bytes.count == 55, bytes[2] == UInt8(ascii: "-"), bytes[35] == UInt8(ascii: "-"),
@@ -36,7 +36,7 @@ public struct TraceContext: Sendable, Hashable {
         return areDigits && hasIDs && !bytes.starts(with: Array("ff".utf8))
     }
 
-    /// The message headers that carry it.
+    /// The message headers that contain it.
     package var headers: [MessageHeader] {
         [MessageHeader(HeaderName.traceParent, Array(traceparent.utf8))]
             + (tracestate.map { [MessageHeader(HeaderName.traceState, Array($0.utf8))] } ?? [])
@@ -44,11 +44,11 @@ public struct TraceContext: Sendable, Hashable {
 }
 
 extension TraceContext {
-    /// The trace context of a service context, as an instrument writes it.
+    /// Extracts the trace context from a service context.
     /// - Parameters:
-    ///   - context: The service context: by default the task's own.
-    ///   - instrument: The instrument: by default the one that the process has been given.
-    /// - Returns: The trace context; nil where there is none, or where the instrument doesn't write W3C Trace Context.
+    ///   - context: The service context; the task's by default.
+    ///   - instrument: The instrument; the process's by default.
+    /// - Returns: The trace context; nil if there is none or if the instrument doesn't write W3C Trace Context.
     public static func current(
         _ context: ServiceContext? = .current,
         instrument: any Instrument = InstrumentationSystem.instrument
@@ -60,9 +60,8 @@ extension TraceContext {
             .flatMap { TraceContext(traceparent: $0, tracestate: carrier[HeaderName.traceState]) }
     }
 
-    /// The service context that goes on where this one ends.
-    /// - Parameter instrument: The instrument that reads it: by default the one that the process has been given.
-    /// - Returns: The service context.
+    /// Creates a service context that continues this trace context.
+    /// - Parameter instrument: The instrument that reads it; the process's by default.
     public func serviceContext(instrument: any Instrument = InstrumentationSystem.instrument) -> ServiceContext {
         var carrier = TraceContextCarrier()
         carrier[HeaderName.traceParent] = traceparent
@@ -73,7 +72,7 @@ extension TraceContext {
     }
 }
 
-/// What an instrument writes a context to, and reads it from: fields by their names in lower case.
+/// A carrier for instruments: fields by their lower-case names.
 private struct TraceContextCarrier: Sendable {
     private var values: [String: String] = [:]
 
@@ -96,9 +95,8 @@ extension Database {
     ///
     ///     try await database.tracedTransaction { try $0.run("UPDATE rentals SET name = \(name) WHERE id = \(id)") }
     ///
-    /// The messages of its changes carry the trace on to their consumers. Without a trace under way it is an ordinary
+    /// The messages of its changes propagate the trace to their consumers. Without a current trace it is an ordinary
     /// transaction.
-    /// - Parameter body: The statements.
     /// - Returns: What the body returns.
     /// - Throws: As ``transaction(_:_:)`` and ``Transaction/setTraceContext(traceparent:tracestate:)``.
     public func tracedTransaction<T: Sendable>(

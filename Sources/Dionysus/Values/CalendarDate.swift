@@ -1,8 +1,8 @@
-/// A day of the calendar, without a time and a time zone: `2024-02-29`.
+/// A calendar date without time and time zone: `2024-02-29`.
 ///
-/// It stands for SQL's `date`, in the Gregorian calendar.
+/// It corresponds to SQL's `date`, in the Gregorian calendar.
 public struct CalendarDate: Sendable, Hashable, Comparable {
-    /// The year; 0 is the year before the first.
+    /// The astronomical year; 0 is the year before 1.
     public let year: Int
     /// The month, from 1 to 12.
     public let month: Int
@@ -11,7 +11,7 @@ public struct CalendarDate: Sendable, Hashable, Comparable {
 
     /// Creates a date.
     ///
-    /// Nil is returned for a day that the calendar doesn't have, and for years of more than six digits.
+    /// The result is nil for a date that doesn't exist, and for years with more than six digits.
     public init?(year: Int, month: Int, day: Int) {
         guard (-999_999...999_999).contains(year), (1...12).contains(month),
             (1...daysIn(month: Int64(month), year: Int64(year))).contains(Int64(day))
@@ -21,8 +21,7 @@ public struct CalendarDate: Sendable, Hashable, Comparable {
         self.day = day
     }
 
-    /// The day on which a point in time lies in UTC.
-    /// - Parameter time: The point in time.
+    /// Creates the date of a point in time in UTC.
     public init(_ time: Timestamp) {
         let date = civil(fromDays: time.microseconds.floorDivided(by: 86_400_000_000))
         year = Int(date.year)
@@ -30,7 +29,7 @@ public struct CalendarDate: Sendable, Hashable, Comparable {
         day = Int(date.day)
     }
 
-    /// The day's beginning in UTC, or nil for a year that 64 bits of microseconds don't count.
+    /// The start of the day in UTC, or nil if 64 bits of microseconds can't represent it.
     public var midnight: Timestamp? { Timestamp(description) }
 
     public static func < (lhs: CalendarDate, rhs: CalendarDate) -> Bool {
@@ -51,8 +50,8 @@ extension CalendarDate: LosslessStringConvertible {
         return "\(year < 0 ? "-" : "")\(years)-\(digits(month, 2))-\(digits(day, 2))"
     }
 
-    /// Reads `2024-02-29`.
-    /// - Parameter description: The text; nil is returned for what is no day, and for what has a time behind it.
+    /// Parses `2024-02-29`.
+    /// - Parameter description: The text; the result is nil if it isn't a date, or has a time after it.
     public init?(_ description: String) {
         var description = description
         let parts = description.withUTF8 { bytes -> (Int64, Int64, Int64)? in

@@ -1,10 +1,10 @@
 public import struct Foundation.UUID
 
-/// One value as a database holds it.
+/// A value in a database.
 public enum DatabaseValue: Sendable, Hashable {
     /// SQL `NULL`.
     case null
-    /// A boolean. SQLite keeps it as 0 or 1.
+    /// A boolean. SQLite stores it as 0 or 1.
     case bool(Bool)
     /// An integer of up to 64 bits.
     case integer(Int64)
@@ -14,23 +14,23 @@ public enum DatabaseValue: Sendable, Hashable {
     case decimal(ExactDecimal)
     /// Text.
     case text(String)
-    /// A point in time. SQLite keeps it as ISO 8601 text in UTC.
+    /// A point in time. SQLite stores it as ISO 8601 text in UTC.
     case timestamp(Timestamp)
-    /// A UUID. SQLite keeps it as lowercase text.
+    /// A UUID. SQLite stores it as lowercase text.
     case uuid(UUID)
     /// A JSON document as text.
     case json(String)
     /// Bytes.
     case bytes([UInt8])
-    /// A list, of which every element has the same type.
+    /// A list whose elements all have the same type.
     case array(DatabaseType, [DatabaseValue])
 
     /// Whether this is SQL `NULL`.
     public var isNull: Bool { if case .null = self { true } else { false } }
 
-    /// Texts are equal when their bytes are.
+    /// Text is compared by its bytes.
     ///
-    /// A database tells a composed letter from the same letter with a combining mark; `String` doesn't.
+    /// A database distinguishes a composed letter from a letter with a combining mark; `String` doesn't.
     public static func == (lhs: DatabaseValue, rhs: DatabaseValue) -> Bool {
         switch (lhs, rhs) {
         case (.null, .null): true
@@ -51,12 +51,12 @@ public enum DatabaseValue: Sendable, Hashable {
 extension String {
     /// Whether two texts are equal byte for byte.
     func hasSameBytes(as other: String) -> Bool {
-        // Texts with the same bytes are equal in every sense, which is found out fastest.
+        // Comparing bytes is the fastest check, and equal bytes are equal in every sense.
         self == other && utf8.count == other.utf8.count && utf8.elementsEqual(other.utf8)
     }
 }
 
-/// The types of column that Dionysus reads and writes.
+/// The column types that Dionysus reads and writes.
 public enum DatabaseType: String, Sendable, Hashable, CaseIterable {
     case bool
     case integer

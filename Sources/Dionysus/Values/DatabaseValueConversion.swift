@@ -1,15 +1,14 @@
 import struct Foundation.UUID
 
 extension DatabaseValue {
-    /// The same value as another type has it.
+    /// Converts the value to another type.
     ///
-    /// SQLite has no booleans, timestamps, UUIDs and decimals: it returns what it keeps for them. This turns that into
-    /// what PostgreSQL returns. Nothing is guessed, and no integer is rounded: `1.5` is none, and `yes` is no boolean.
+    /// SQLite has no booleans, timestamps, UUIDs and decimals: it returns what it stores for them. This converts that
+    /// to what PostgreSQL returns. It never guesses or rounds: `1.5` is not an integer, and `yes` is not a boolean.
     ///
     ///     try row["is_open"].converted(to: .bool)      // .integer(1) becomes .bool(true)
     ///
-    /// - Parameter type: The type. Null and values of that type are returned as they are.
-    /// - Returns: The value as that type.
+    /// - Parameter type: The target type. Null and values of that type are returned unchanged.
     /// - Throws: ``DionysusError`` with code `typeMismatch`, which does not show the value.
     public func converted(to type: DatabaseType) throws -> DatabaseValue {
         if isNull { return self }
@@ -31,7 +30,7 @@ extension DatabaseValue {
         return value
     }
 
-    /// What it is, for messages.
+    /// The kind of value, for error messages.
     var kind: String {
         switch self {
         case .null: "null"
@@ -120,7 +119,7 @@ extension DatabaseValue {
     private var document: String? {
         switch self {
         case .json(let value), .text(let value): value
-        // SQLite keeps a document that is a number as one, unless the column's type has "TEXT" in its name.
+        // SQLite stores a numeric document as a number, unless the column's type contains "TEXT".
         case .integer, .double: text
         default: nil
         }

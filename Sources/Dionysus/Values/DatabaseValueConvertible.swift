@@ -6,11 +6,11 @@ public import struct Foundation.UUID
 
 /// A value that can be bound to a statement.
 ///
-/// An enumeration with raw values needs the conformance only: `enum Color: String, DatabaseValueConvertible`.
+/// An enumeration with raw values needs only the conformance: `enum Color: String, DatabaseValueConvertible`.
 public protocol DatabaseValueConvertible {
-    /// The type of the values in a list; text by default, which a statement may cast.
+    /// The type of the values in a list; text by default, which a statement can cast.
     static var databaseType: DatabaseType { get }
-    /// The value as the database holds it.
+    /// The database value.
     var databaseValue: DatabaseValue { get }
 }
 
@@ -25,7 +25,7 @@ extension DatabaseValueConvertible where Self: RawRepresentable, RawValue: Datab
 
 extension DatabaseValueConvertible where Self: FixedWidthInteger {
     public static var databaseType: DatabaseType { .integer }
-    /// A number that 64 bits with a sign don't hold is a decimal number.
+    /// A number outside the range of signed 64-bit integers becomes a decimal number.
     public var databaseValue: DatabaseValue {
         Int64(exactly: self).map(DatabaseValue.integer) ?? .decimal(ExactDecimal(self))
     }
@@ -68,7 +68,7 @@ extension ExactDecimal: DatabaseValueConvertible {
 
 extension Decimal: DatabaseValueConvertible {
     public static var databaseType: DatabaseType { .decimal }
-    /// A number of more than 38 digits is ``ExactDecimal/notANumber``.
+    /// A number with more than 38 digits becomes ``ExactDecimal/notANumber``.
     public var databaseValue: DatabaseValue { .decimal(ExactDecimal(self) ?? .notANumber) }
 }
 

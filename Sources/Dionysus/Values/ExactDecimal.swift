@@ -2,29 +2,29 @@ public import struct Foundation.Decimal
 
 /// A decimal number of up to 38 digits that keeps its scale: `150.00` is not written as `150`.
 ///
-/// It stands for SQL's `numeric`. Two numbers are equal when their values are: `1.5 == 1.50`.
+/// It corresponds to SQL's `numeric`. Numbers are equal if their values are: `1.5 == 1.50`.
 ///
-/// Arithmetic never traps. A result that needs more than 38 digits loses digits behind the point, rounded half away from
-/// zero; one with more than 38 digits before the point is ``notANumber``.
+/// Arithmetic never traps. A result that needs more than 38 digits loses decimal places, rounded half away from zero;
+/// one with more than 38 digits before the decimal point is ``notANumber``.
 public struct ExactDecimal: Sendable {
-    /// The number without its decimal point; of at most 38 digits.
+    /// The number without its decimal point, with at most 38 digits.
     public let unscaled: Int128
-    /// How many of the digits are behind the point; from 0 to 16,383, as in PostgreSQL.
+    /// The number of decimal places, from 0 to 16,383, as in PostgreSQL.
     public let scale: Int
 
-    /// What is too large for 38 digits.
+    /// The result of operations that need more than 38 digits.
     ///
-    /// As PostgreSQL's `NaN`, it equals itself and is greater than every number, and what is computed from it is no number
-    /// either. It can't be published, and SQLite can't store it.
+    /// Like PostgreSQL's `NaN`, it equals itself and is greater than every number, and operations on it return it. It
+    /// can't be published, and SQLite can't store it.
     public static let notANumber = ExactDecimal(exactly: .min, scale: 0)
 
     private static let largest: UInt128 = 99_999_999_999_999_999_999_999_999_999_999_999_999
     private static let largestScale = 16_383
 
-    /// Creates a number from its digits, rounded where they are too many.
+    /// Creates a number from its digits, rounded if there are too many.
     /// - Parameters:
     ///   - unscaled: The number without its decimal point.
-    ///   - scale: How many of the digits are behind the point; below zero, how many zeros follow the digits.
+    ///   - scale: The number of decimal places; if negative, the number of zeros after the digits.
     public init(unscaled: Int128, scale: Int) {
         if unscaled.magnitude <= Self.largest, (0...Self.largestScale).contains(scale) {
             self.init(exactly: unscaled, scale: scale)
@@ -39,14 +39,13 @@ public struct ExactDecimal: Sendable {
         }
     }
 
-    /// Takes the digits as they are.
+    /// Creates a number from digits that are known to be valid.
     private init(exactly unscaled: Int128, scale: Int) {
         self.unscaled = unscaled
         self.scale = scale
     }
 
-    /// Creates a whole number, or ``notANumber`` for one of more than 38 digits.
-    /// - Parameter value: The number.
+    /// Creates an integer, or ``notANumber`` if it has more than 38 digits.
     public init(_ value: some BinaryInteger) {
         guard let value = Int128(exactly: value) else {
             self = .notANumber
@@ -56,22 +55,23 @@ public struct ExactDecimal: Sendable {
     }
 
     /// Creates the shortest decimal number that reads back as the same binary number.
-    /// - Parameter value: The binary number; nil is returned for infinities and NaN, and for what needs more than 38 digits.
+    /// - Parameter value: The binary number; the result is nil for infinities, NaN, and numbers that need more than 38
+    ///   digits.
     public init?(_ value: Double) { self.init("\(value)") }
 
-    /// Creates a number from Foundation's.
-    /// - Parameter value: The number; nil is returned for NaN, and for what needs more than 38 digits.
+    /// Creates a number from Foundation's `Decimal`.
+    /// - Parameter value: The number; the result is nil for NaN and for numbers that need more than 38 digits.
     public init?(_ value: Decimal) { self.init("\(value)") }
 
-    /// The number as Foundation has it; NaN where Foundation has none like it.
+    /// The number as Foundation's `Decimal`; NaN if that can't represent it.
     public var decimal: Decimal { isNumber ? Decimal(string: description) ?? .nan : .nan }
 
-    /// Whether this is a number, and not ``notANumber``.
+    /// Whether this is a number rather than ``notANumber``.
     public var isNumber: Bool { unscaled != .min }
 
-    /// The number with another scale, half away from zero where digits are lost.
-    /// - Parameter scale: How many digits are to be behind the point; below zero counts as zero.
-    /// - Returns: The number, or itself where it would need more than 38 digits.
+    /// The number with another scale, rounded half away from zero if digits are lost.
+    /// - Parameter scale: The number of decimal places; negative counts as zero.
+    /// - Returns: The number, unchanged if the result would need more than 38 digits.
     public func rounded(toScale scale: Int) -> ExactDecimal {
         let scale = min(max(scale, 0), Self.largestScale)
         guard isNumber, scale != self.scale else { return self }
@@ -91,8 +91,8 @@ public struct ExactDecimal: Sendable {
         guard lhs.isNumber, rhs.isNumber else { return .notANumber }
         let (coarse, fine) = lhs.scale <= rhs.scale ? (lhs, rhs) : (rhs, lhs)
         if coarse.unscaled == 0 { return fine }
-        // A digit that is 39 places behind the last of the other number is never seen in the result, but whether there is any
-        // may decide how the last digit is rounded.
+        // A digit 39 places after the other number's last is never part of the result, but its presence may decide how
+        // the last digit is rounded.
         let scale = min(fine.scale, coarse.scale + 39)
         var tail = fine.unscaled.magnitude
         if scale < fine.scale {
@@ -125,7 +125,7 @@ public struct ExactDecimal: Sendable {
             .rounded(scale: lhs.scale + rhs.scale, isNegative: isNegative)
     }
 
-    /// The number without zeros at the end of its fraction.
+    /// The number without trailing zeros in its fraction.
     var normalized: ExactDecimal {
         if unscaled == 0 { return ExactDecimal(exactly: 0, scale: 0) }
         var (digits, places) = (unscaled, scale)
@@ -136,7 +136,8 @@ public struct ExactDecimal: Sendable {
         return ExactDecimal(exactly: digits, scale: places)
     }
 
-    /// A sum or a product before it is cut to 38 digits: a magnitude of 256 bits, which hold 10 to the power of 77.
+    /// A sum or a product before it is reduced to 38 digits: a magnitude of 256 bits, which can hold 10 to the power of
+    /// 77.
     private struct Wide {
         var high: UInt128
         var low: UInt128
@@ -156,7 +157,7 @@ public struct ExactDecimal: Sendable {
             return sum
         }
 
-        /// - Parameter rhs: No more than `lhs`.
+        /// - Parameter rhs: At most `lhs`.
         static func - (lhs: Wide, rhs: Wide) -> Wide {
             let (low, borrow) = lhs.low.subtractingReportingOverflow(rhs.low)
             var difference = Wide(low)
@@ -170,7 +171,7 @@ public struct ExactDecimal: Sendable {
             (high, low) = (high &* 10 &+ carry, product)
         }
 
-        /// Takes off the last decimal digit.
+        /// Removes the last decimal digit.
         mutating func dropDigit() -> UInt128 {
             let (quotient, remainder) = high.quotientAndRemainder(dividingBy: 10)
             let (lowQuotient, digit) = (10 as UInt128).dividingFullWidth((remainder, low))
@@ -178,7 +179,7 @@ public struct ExactDecimal: Sendable {
             return digit
         }
 
-        /// The nearest number of 38 digits.
+        /// The nearest number with 38 digits.
         func rounded(scale: Int, isNegative: Bool) -> ExactDecimal {
             var (rest, scale) = (self, scale)
             if high == 0, low == 0 { return ExactDecimal(exactly: 0, scale: min(scale, ExactDecimal.largestScale)) }
@@ -187,7 +188,7 @@ public struct ExactDecimal: Sendable {
                 if rest.high == 0, rest.low == 0 { return ExactDecimal(exactly: 0, scale: ExactDecimal.largestScale) }
                 let digit = rest.dropDigit()
                 scale -= 1
-                // The digits before it have been dropped without a carry, so that nothing is rounded twice.
+                // The digits after it were truncated, so nothing is rounded twice.
                 let isLast = rest.high == 0 && rest.low <= ExactDecimal.largest && scale <= ExactDecimal.largestScale
                 if isLast, digit >= 5 { rest.low += 1 }
             }
@@ -213,7 +214,7 @@ extension ExactDecimal: Hashable, Comparable {
     /// Whether the magnitude of one number is less than the other's; neither is zero.
     private static func isSmaller(_ lhs: ExactDecimal, _ rhs: ExactDecimal) -> Bool {
         let places = rhs.scale - lhs.scale
-        // Where 38 zeros and more have to be added, the first digit of one stands before all of the other.
+        // If 38 or more zeros must be added, the first digit of one precedes all digits of the other.
         guard let factor = powerOfTen(abs(places)) else { return places < 0 }
         return places > 0
             ? Wide(lhs.unscaled.magnitude, times: factor) < Wide(rhs.unscaled.magnitude)
@@ -228,11 +229,10 @@ extension ExactDecimal: Hashable, Comparable {
 }
 
 extension ExactDecimal: LosslessStringConvertible, ExpressibleByIntegerLiteral {
-    /// Creates a whole number.
-    /// - Parameter value: The number.
+    /// Creates an integer.
     public init(integerLiteral value: Int64) { self.init(unscaled: Int128(value), scale: 0) }
 
-    /// The digits with their point; `NaN` for ``notANumber``, which can't be read back.
+    /// The digits with the decimal point; `NaN` for ``notANumber``, which can't be parsed again.
     public var description: String {
         guard isNumber else { return "NaN" }
         if scale == 0 { return String(unscaled) }
@@ -244,23 +244,23 @@ extension ExactDecimal: LosslessStringConvertible, ExpressibleByIntegerLiteral {
         return unscaled < 0 ? "-" + digits : digits
     }
 
-    /// The digits as Ruby's BigDecimal has them: no more behind the point than are needed, and at least one.
+    /// The digits as in Ruby's BigDecimal: only the necessary decimal places, but at least one.
     package var bigDecimalText: String {
         let value = normalized
         return isNumber && value.scale == 0 ? value.description + ".0" : value.description
     }
 
-    /// The number if it is a whole one of 64 bits.
+    /// The number if it is a 64-bit integer.
     package var wholeNumber: Int64? { wholeNumber(as: Int64.self) }
 
-    /// The number if it is a whole one that the type has.
+    /// The number if it is an integer that the type can represent.
     package func wholeNumber<T: FixedWidthInteger>(as type: T.Type) -> T? {
         let value = normalized
         return isNumber && value.scale == 0 ? T(exactly: value.unscaled) : nil
     }
 
-    /// Reads a decimal number, with an exponent if it has one.
-    /// - Parameter description: The text; nil is returned for what is no number, or has more than 38 digits.
+    /// Parses a decimal number, optionally with an exponent.
+    /// - Parameter description: The text; the result is nil if it isn't a number or has more than 38 digits.
     public init?(_ description: String) {
         var description = description
         let value = description.withUTF8 { ExactDecimal(utf8: $0) }

@@ -10,19 +10,18 @@ import Darwin
 
 /// A point in time with microseconds, in UTC.
 ///
-/// It is what PostgreSQL's `timestamptz` holds. Foundation's formatters know milliseconds only and cost up to a
-/// hundred times as much, so this type reads and writes ISO 8601 by itself.
+/// It corresponds to PostgreSQL's `timestamptz`. Foundation's formatters support only milliseconds and are up to a
+/// hundred times slower, so this type parses and formats ISO 8601 itself.
 public struct Timestamp: Sendable, Hashable, Comparable {
     /// Microseconds since 1970-01-01T00:00:00Z.
     public var microseconds: Int64
 
     /// Creates a point in time.
-    /// - Parameter microseconds: Microseconds since 1970-01-01T00:00:00Z.
     public init(microseconds: Int64) { self.microseconds = microseconds }
 
     /// Creates a point in time, rounded to microseconds.
-    /// - Parameter date: The date. One that is further away than 64 bits count, some 290,000 years, becomes the first or last
-    ///   point in time; one that is no number becomes the first.
+    /// - Parameter date: The date. A date outside the 64-bit range, some 290,000 years, becomes the first or last point
+    ///   in time; NaN becomes the first.
     public init(_ date: Date) {
         self =
             Timestamp(exactly: date)
@@ -30,25 +29,24 @@ public struct Timestamp: Sendable, Hashable, Comparable {
     }
 
     /// Creates a point in time, rounded to microseconds.
-    /// - Parameter date: The date; nil is returned for one that is further away than 64 bits count, and for one that is no
-    ///   number.
+    /// - Parameter date: The date; the result is nil for a date outside the 64-bit range and for NaN.
     public init?(exactly date: Date) {
         let value = (date.timeIntervalSince1970 * 1_000_000).rounded()
         guard let microseconds = Int64(exactly: value) else { return nil }
         self.microseconds = microseconds
     }
 
-    /// The clock's time.
+    /// The current time.
     public static var now: Timestamp {
         var time = timespec()
         clock_gettime(CLOCK_REALTIME, &time)
         return Timestamp(microseconds: Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1_000)
     }
 
-    /// The same point in time as Foundation has it.
+    /// The same point in time as Foundation's `Date`.
     public var date: Date { Date(timeIntervalSince1970: Double(microseconds) / 1_000_000) }
 
-    /// How many microseconds it lies after another point in time, as far as 64 bits count.
+    /// The microseconds since another point in time, clamped to 64 bits.
     package func microseconds(since other: Timestamp) -> Int64 {
         let (distance, overflows) = microseconds.subtractingReportingOverflow(other.microseconds)
         return overflows ? (self < other ? .min : .max) : distance
@@ -56,10 +54,10 @@ public struct Timestamp: Sendable, Hashable, Comparable {
 
     public static func < (lhs: Timestamp, rhs: Timestamp) -> Bool { lhs.microseconds < rhs.microseconds }
 
-    /// A point in time later by a number of seconds, or the first or last one where 64 bits don't count that far.
+    /// The point in time a number of seconds later, clamped to the first and last one.
     public static func + (lhs: Timestamp, seconds: Double) -> Timestamp {
         let end: Int64 = seconds > 0 ? .max : .min
-        // Toward zero, as a conversion to a whole number goes.
+        // Toward zero, like a conversion to an integer.
         guard let distance = Int64(exactly: (seconds * 1_000_000).rounded(.towardZero)) else {
             return seconds.isNaN ? lhs : Timestamp(microseconds: end)
         }
@@ -74,8 +72,7 @@ extension Timestamp: LosslessStringConvertible {
     /// ISO 8601 in UTC: `2023-12-08T14:02:36.280000Z`.
     ///
     /// Years of more than four digits have six.
-    /// - Parameter fractionDigits: How many digits the fraction has, from 0 to 6; what is beyond is cut off.
-    /// - Returns: The text.
+    /// - Parameter fractionDigits: The number of fractional digits, from 0 to 6; the rest is truncated.
     public func iso8601(fractionDigits: Int = 6) -> String {
         String(unsafeUninitializedCapacity: 40) { buffer in
             write(into: buffer, fractionDigits: fractionDigits)
@@ -83,11 +80,11 @@ extension Timestamp: LosslessStringConvertible {
     }
 
     /// Writes ISO 8601 into a buffer of at least 40 bytes.
-    /// - Returns: How many bytes were written.
+    /// - Returns: The number of bytes written.
     package func write(into buffer: UnsafeMutableBufferPointer<UInt8>, fractionDigits: Int) -> Int {
         let dayLength: Int64 = 86_400_000_000
         let days = microseconds.floorDivided(by: dayLength)
-        // The day's beginning may lie before the first point in time; the difference doesn't.
+        // The start of the day may be before the first point in time; the difference isn't.
         let rest = microseconds &- days &* dayLength
         let (year, month, day) = civil(fromDays: days)
         var position = 0
@@ -129,13 +126,12 @@ extension Timestamp: LosslessStringConvertible {
         return position
     }
 
-    /// Reads ISO 8601, or what SQL databases or Rails write.
+    /// Parses ISO 8601 and the formats of SQL databases and Rails.
     ///
-    /// The date and the time are separated by `T` or a space; the fraction has any number of digits (what is beyond
-    /// microseconds is cut off); the offset is `Z`, `UTC`, `GMT`, `+HH`, `+HHMM` or `+HH:MM`, may stand behind a space, and
-    /// is UTC when it is missing. A date alone is its midnight. Years have four to six digits, and may have a sign. The
-    /// parts of a date are separated by `-`, or by `/` as Rails writes them in its own form.
-    /// - Parameter description: The text.
+    /// The date and the time are separated by `T` or a space; the fraction has any number of digits (digits beyond
+    /// microseconds are truncated); the offset is `Z`, `UTC`, `GMT`, `+HH`, `+HHMM` or `+HH:MM`, may follow a space,
+    /// and defaults to UTC. A date alone means midnight. Years have four to six digits and may have a sign. The parts
+    /// of a date are separated by `-`, or by `/` in Rails' own format.
     public init?(_ description: String) {
         guard let value = Timestamp.reading(description) else { return nil }
         self = value.time
@@ -146,9 +142,9 @@ extension Timestamp: LosslessStringConvertible {
         self = value.time
     }
 
-    /// Reads a time, and how finely its text tells times apart.
-    /// - Parameter description: The text, as ``init(_:)`` takes it.
-    /// - Returns: The time, and in microseconds what one more in its text's last digit would be: 1000 for `10:00:00.350`.
+    /// Parses a time, and determines the precision of its text.
+    /// - Parameter description: The text, in a format of ``init(_:)``.
+    /// - Returns: The time, and the value of its text's last digit in microseconds: 1000 for `10:00:00.350`.
     package static func reading(_ description: String) -> (time: Timestamp, unit: Int64)? {
         var description = description
         return description.withUTF8 { reading($0) }
@@ -191,7 +187,7 @@ extension Timestamp: LosslessStringConvertible {
         return overflows ? self : Timestamp(microseconds: floor)
     }
 
-    /// - Returns: nil for what 64 bits don't count.
+    /// - Returns: Nil if 64 bits can't represent it.
     private init?(days: Int64, microseconds: Int64) {
         guard let sum = Int64(exactly: Int128(days) * 86_400_000_000 + Int128(microseconds)) else { return nil }
         self.microseconds = sum
@@ -214,7 +210,7 @@ extension Timestamp: Codable {
     }
 }
 
-/// Reads numbers of a fixed length.
+/// Parses numbers of a fixed length.
 struct DigitReader {
     let bytes: UnsafeBufferPointer<UInt8>
     var position = 0
@@ -240,7 +236,7 @@ struct DigitReader {
         return value
     }
 
-    /// Four to six digits, with a sign if there is one.
+    /// Four to six digits, optionally with a sign.
     mutating func year() -> Int64? {
         let isNegative = take(45)
         if !isNegative { _ = take(43) }
@@ -252,7 +248,7 @@ struct DigitReader {
         return isNegative ? -value : value
     }
 
-    /// The digits of a fraction, as microseconds, and what one more in the last of them would be.
+    /// The digits of a fraction, as microseconds, and the value of the last digit.
     mutating func fraction() -> (microseconds: Int64, unit: Int64)? {
         var value: Int64 = 0
         var unit: Int64 = 1_000_000
@@ -267,7 +263,7 @@ struct DigitReader {
         return position > start ? (value, unit) : nil
     }
 
-    /// The distance from UTC in microseconds; zero where the text ends.
+    /// The offset from UTC in microseconds; zero at the end of the text.
     mutating func offset() -> Int64? {
         if isAtEnd || take(90) || take(122) { return 0 }
         if take(32), isAtEnd { return nil }
@@ -290,8 +286,8 @@ struct DigitReader {
     }
 }
 
-// Days and civil dates after Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms":
-// years begin in March, so that the leap day is a year's last.
+// Days and civil dates after Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms": years begin in March, so
+// that the leap day is the last day of a year.
 
 private func days(fromCivil year: Int64, _ month: Int64, _ day: Int64) -> Int64 {
     let year = month <= 2 ? year - 1 : year

@@ -1,4 +1,4 @@
-/// What happened to a model, as its name says on the wire: `rental_created`.
+/// The name of an event on the wire: `rental_created`.
 public struct EventName: Sendable, Hashable, CustomStringConvertible {
     /// What happened.
     public enum Change: String, Sendable, Hashable, CaseIterable {
@@ -6,7 +6,7 @@ public struct EventName: Sendable, Hashable, CustomStringConvertible {
         case updated
         case destroyed
 
-        /// Reads what an event's name ends in, without the rest of it.
+        /// Parses only the ending of an event's name.
         package init?(ofEvent name: String) {
             guard let change = Self.allCases.first(where: { name.hasSuffix($0.ending) }),
                 name.utf8.count > change.ending.utf8.count
@@ -29,16 +29,13 @@ public struct EventName: Sendable, Hashable, CustomStringConvertible {
     public var change: Change
 
     /// Creates a name.
-    /// - Parameters:
-    ///   - singular: The singular name of the model: `bookings_fee`.
-    ///   - change: What happened to it.
     public init(_ singular: String, _ change: Change) {
         self.singular = singular
         self.change = change
     }
 
-    /// Reads a name.
-    /// - Parameter text: The name on the wire; nil is returned for one that ends in none of the three changes.
+    /// Parses a name.
+    /// - Parameter text: The name on the wire; the result is nil if it ends in none of the three changes.
     public init?(_ text: String) {
         guard let change = Change(ofEvent: text) else { return nil }
         self.init(String(text.dropLast(change.ending.count)), change)

@@ -1,13 +1,13 @@
 /// The names of message headers.
 public enum HeaderName {
-    /// Unique per published event and the same in every retry of it.
+    /// The event's id: unique for each published event and the same in all its retries.
     public static let eventID = "dionysus-event-id"
-    /// How recent the snapshot is: a decimal integer; a higher one is at least as recent.
+    /// The snapshot's version: a decimal integer; a higher one is at least as recent.
     public static let version = "dionysus-version"
-    /// The schema that encodes the value, when it isn't plain JSON.
+    /// The schema that encodes the value, if it isn't plain JSON.
     public static let schema = "dionysus-schema"
     /// W3C Trace Context.
     public static let traceParent = "traceparent"
-    /// W3C Trace Context, the vendors' part.
+    /// W3C Trace Context, the vendor-specific part.
     public static let traceState = "tracestate"
 }

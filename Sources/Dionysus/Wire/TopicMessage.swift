@@ -1,14 +1,14 @@
-/// A message as it stands in a topic, read as the wire format has it.
+/// A message in a topic, parsed according to the wire format.
 ///
-/// Reading never fails: what isn't the wire format says so, and keeps its bytes.
+/// Parsing never fails: a message in another format is marked as such and keeps its bytes.
 public struct TopicMessage: Sendable, Hashable {
-    /// What a message says.
+    /// The content of a message.
     public enum Content: Sendable, Hashable {
-        /// Events, in their order.
+        /// Events, in order.
         case events([Event])
-        /// Nothing: no value, or the four characters `null`, which dionysus-rb sends instead.
+        /// A tombstone: no value, or the four characters `null`, which dionysus-rb sends instead.
         case tombstone
-        /// Something that isn't the wire format, and why it isn't.
+        /// Another format, with the reason why it isn't the wire format.
         case other(reason: String)
     }
 
@@ -26,19 +26,18 @@ public struct TopicMessage: Sendable, Hashable {
     public let source: TopicPartition
     /// Its offset there.
     public let offset: Int64
-    /// When it was appended, or created, by the broker's or the producer's clock.
+    /// The time at which it was appended (broker's clock) or created (producer's clock).
     public let timestamp: Timestamp
     /// The message key.
     public let key: [UInt8]?
-    /// The value as it came.
+    /// The raw value.
     public let value: [UInt8]?
     /// The headers, in their order.
     public let headers: [MessageHeader]
-    /// What it says.
+    /// The parsed content.
     public let content: Content
 
-    /// Reads a message.
-    /// - Parameter message: The message.
+    /// Parses a message.
     public init(_ message: ConsumedMessage) {
         source = message.source
         offset = message.offset
@@ -49,7 +48,7 @@ public struct TopicMessage: Sendable, Hashable {
         content = Self.content(of: message.value)
     }
 
-    /// The events, none if it has none.
+    /// The events; empty if it has none.
     public var events: [Event] {
         guard case .events(let events) = content else { return [] }
         return events
@@ -67,11 +66,10 @@ public struct TopicMessage: Sendable, Hashable {
     /// The message key as text; bytes that aren't UTF-8 are replaced.
     public var keyText: String? { key.map { String(decoding: $0, as: UTF8.self) } }
 
-    /// How recent its snapshot is, if it says so.
+    /// The version of its snapshot, if it has one.
     public var version: Int64? { self[header: HeaderName.version].flatMap { Int64($0) } }
 
-    /// The value of a header as text, of several of one name the last.
-    /// - Parameter name: The header's name.
+    /// The value of a header as text; if several have the name, the last one.
     public subscript(header name: String) -> String? {
         headers.last { $0.name == name }.map { String(decoding: $0.value, as: UTF8.self) }
     }

@@ -6,7 +6,7 @@ struct BackfillCommand<App: DionysusApplication>: AsyncParsableCommand {
     static var configuration: CommandConfiguration {
         CommandConfiguration(
             commandName: "backfill",
-            abstract: "Assigns columns of a replica from the payloads that its rows keep, in batches.",
+            abstract: "Fills columns of a replica from the payloads stored in its rows, in batches.",
             discussion: """
                 It is for columns that were added to a replica's table later. First start the consumer again, so that it \
                 fills them from new messages; then run this, beside it.
@@ -22,8 +22,8 @@ struct BackfillCommand<App: DionysusApplication>: AsyncParsableCommand {
 
     @Argument(help: "The model's name on the wire, such as BookingsFee.") var model: String
     @Argument(help: ArgumentHelp("The columns.", valueName: "column")) var columns: [String]
-    @Option(help: "How many rows a transaction looks at.") var batchSize = 500
-    @Flag(help: "Begin with the first row, even if an earlier run was stopped on its way.") var restart = false
+    @Option(help: "Number of rows per transaction.") var batchSize = 500
+    @Flag(help: "Start at the first row, even if an earlier run was interrupted.") var restart = false
     @Flag(help: "Print the report as JSON.") var json = false
 
     func validate() throws {

@@ -7,7 +7,7 @@ struct ComparePayloadsCommand<App: DionysusApplication>: AsyncParsableCommand {
     static var configuration: CommandConfiguration {
         CommandConfiguration(
             commandName: "compare-payloads",
-            abstract: "Compares another producer's last messages of a topic with what would be published now.",
+            abstract: "Compares another producer's latest messages in a topic with what would be published now.",
             discussion: """
                 For a topic that dionysus-rb writes, before this application takes it over. Of each record in the last \
                 messages, the newest is compared with its preview: event, key, partition, members and their order, and \
@@ -24,7 +24,7 @@ struct ComparePayloadsCommand<App: DionysusApplication>: AsyncParsableCommand {
     }
 
     @Argument(help: "The full name of the topic: v3_rentals.") var topic: String
-    @Option(help: "How many of each partition's last offsets are read.") var last: Int = 100
+    @Option(help: "Number of offsets to read from the end of each partition.") var last: Int = 100
     @Option(help: "Only records of this model.") var model: String?
     @Flag(help: "Print the report as JSON.") var json = false
 
@@ -77,9 +77,9 @@ struct ComparePayloadsCommand<App: DionysusApplication>: AsyncParsableCommand {
     }
 }
 
-/// Another producer's messages of a topic beside what would be published of their records.
+/// Compares another producer's messages in a topic with what would be published for their records.
 private struct TopicComparison: Sendable {
-    /// What was found.
+    /// The results.
     struct Report: Sendable {
         struct Entry: Sendable {
             let key: String
@@ -91,9 +91,9 @@ private struct TopicComparison: Sendable {
         var different = 0
         /// Records that have changed since.
         var changed = 0
-        /// Records that are no longer there.
+        /// Records that no longer exist.
         var gone = 0
-        /// Events of models that the topic isn't declared to publish.
+        /// Events of models that the topic doesn't declare.
         var unknown = 0
         /// Messages of this library.
         var own = 0
@@ -102,15 +102,15 @@ private struct TopicComparison: Sendable {
         var isEmpty: Bool { equal + different == 0 }
     }
 
-    /// The newest of a record's payloads.
+    /// A record's newest payload.
     private struct Found {
         let message: TopicMessage
         let event: TopicMessage.Event
         let payload: JSON
-        /// Whether the message is about this record alone, so that its key is the record's.
+        /// Whether the message contains only this record, so that its key is the record's.
         let isAlone: Bool
 
-        /// Whether the message tells the end of a record that is visible now: it has come back since.
+        /// Whether the message destroys a record that is visible now because it was restored later.
         func isEndOfVisible(_ ours: String) -> Bool {
             EventName(event.name)?.change == .destroyed && EventName(ours)?.change != .destroyed
         }
@@ -170,7 +170,7 @@ private struct TopicComparison: Sendable {
                 let isAlone = message.events.count == 1 && event.data.count == 1
                 let earlier = found[key]
                 if earlier == nil { order.append(key) }
-                // Partitions come side by side: of one record's messages in two, the later counts.
+                // Partitions are read concurrently: if a record has messages in two, the later one counts.
                 if let earlier, earlier.message.source != message.source, earlier.message.timestamp > message.timestamp
                 {
                     continue
@@ -205,7 +205,7 @@ private struct TopicComparison: Sendable {
             return
         }
         var differences = comparison.differences
-        // A creation is previewed as the update that it would be now.
+        // A creation is previewed as an update, which it would be now.
         let (left, right) = (EventName(theirs.event.name), EventName(ours.name))
         if left?.singular != right?.singular || (left?.change == .destroyed) != (right?.change == .destroyed) {
             differences.append(.init(path: "(event)", theirs: theirs.event.name, ours: ours.name))
@@ -272,7 +272,7 @@ extension TopicComparison.Report {
 }
 
 extension String {
-    /// A path without the places in lists, so that the same member of many parts is one.
+    /// A path without list indexes, so that the same member of many parts is reported once.
     fileprivate var withoutNumbers: String { replacing(/\[[0-9]+\]/, with: "[]") }
 }
 

@@ -10,7 +10,7 @@ struct ConfigCommand<App: DionysusApplication>: AsyncParsableCommand {
     }
 
     @Flag(help: "Print the report as JSON.") var json = false
-    @Flag(help: "Print a reference of all settings in Markdown, with their defaults in place of their values.")
+    @Flag(help: "Print a reference of all settings in Markdown, with their defaults.")
     var markdown = false
 
     func run() async throws {

@@ -6,7 +6,7 @@ struct ConsumeCommand<App: DionysusApplication>: AsyncParsableCommand {
     static var configuration: CommandConfiguration {
         CommandConfiguration(
             commandName: "consume",
-            abstract: "Keeps the replica: the consumer.",
+            abstract: "Runs the consumer, which updates the replica.",
             discussion: """
                 SIGTERM or Ctrl-C finishes the batches under way and ends with exit code 0.
 
@@ -16,8 +16,8 @@ struct ConsumeCommand<App: DionysusApplication>: AsyncParsableCommand {
         )
     }
 
-    @Flag(help: "End once the lag was zero on all partitions.") var untilCaughtUp = false
-    @Flag(help: "Where messages were missed, go on with the oldest message that is kept.") var acceptLoss = false
+    @Flag(help: "Exit once the lag was zero on all partitions.") var untilCaughtUp = false
+    @Flag(help: "If messages were missed, continue with the oldest retained message.") var acceptLoss = false
 
     func run() async throws {
         let environment = try ApplicationEnvironment<App>()
@@ -39,14 +39,11 @@ struct ConsumeCommand<App: DionysusApplication>: AsyncParsableCommand {
 }
 
 extension ApplicationEnvironment {
-    /// A consumer with the application's settings.
+    /// Creates a consumer with the application's settings.
     /// - Parameters:
-    ///   - consumer: What it keeps.
-    ///   - replica: Where.
-    ///   - broker: Where from.
-    ///   - stopsWhenCaughtUp: Whether it ends once the lag was zero on all partitions.
-    ///   - acceptsLoss: Whether it goes on with the oldest message that is kept where messages were missed.
-    ///   - heartbeat: Who is told that it lives.
+    ///   - stopsWhenCaughtUp: Whether it stops once the lag was zero on all partitions.
+    ///   - acceptsLoss: Whether it continues with the oldest retained message if messages were missed.
+    ///   - heartbeat: Receives its signs of life.
     /// - Returns: The consumer.
     public func consumerService(
         _ consumer: some Consumer,

@@ -10,7 +10,7 @@ struct ContractCommand<App: DionysusApplication>: AsyncParsableCommand {
     static var configuration: CommandConfiguration {
         CommandConfiguration(
             commandName: "contract",
-            abstract: "Prints what is published, as a document for programs, or checks it against an earlier one.",
+            abstract: "Prints the contract of what is published, or checks it against an earlier one.",
             discussion: """
                 It looks at the declaration alone, needs neither databases nor broker, and prints the same on every run.
 
@@ -34,12 +34,12 @@ struct ContractCommand<App: DionysusApplication>: AsyncParsableCommand {
         case markdown
     }
 
-    @Option(help: "How to write it.") var format: Format?
+    @Option(help: "The output format.") var format: Format?
     @Option(help: ArgumentHelp("Only this topic, by its full name.", valueName: "topic")) var topic: String?
     @Option(help: ArgumentHelp("Write it to a file instead of printing it.", valueName: "file")) var write: String?
     @Option(help: ArgumentHelp("The file with the earlier contract, in the form json.", valueName: "file"))
     var check: String?
-    @Option(help: "Which consumers the check is for; forward if it isn't given.") var mode: ContractCompatibility?
+    @Option(help: "The direction of compatibility; forward by default.") var mode: ContractCompatibility?
 
     func validate() throws {
         if check != nil, format != nil || write != nil {
@@ -63,7 +63,7 @@ struct ContractCommand<App: DionysusApplication>: AsyncParsableCommand {
             throw DionysusError(
                 .configuration,
                 "the contract can't be written to \(write): \(error.localizedDescription)",
-                advice: "check that the directory exists and may be written to"
+                advice: "check that the directory exists and is writable"
             )
         }
         print("wrote \(write)")
@@ -91,7 +91,7 @@ struct ContractCommand<App: DionysusApplication>: AsyncParsableCommand {
 extension ContractCompatibility: ExpressibleByArgument {}
 
 extension Contract {
-    /// Reads a contract's file.
+    /// Reads a contract file.
     static func load(from path: String) throws -> Contract {
         let data: Data
         do {
@@ -110,7 +110,7 @@ extension Contract {
         }
     }
 
-    /// The contract of one topic alone.
+    /// The contract of a single topic.
     fileprivate func keeping(_ topic: String?, orNone: Bool = false) throws -> Contract {
         guard let topic else { return self }
         let kept = topics.filter { $0.name == topic }

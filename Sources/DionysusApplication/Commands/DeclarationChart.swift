@@ -2,7 +2,7 @@ import DionysusConsumer
 import DionysusProducer
 
 extension DeclarationOutline {
-    /// A flow chart in the language of Mermaid: models, the topics they are published to, and the replicas.
+    /// A Mermaid flow chart of the models, their topics and the replicas.
     var mermaid: String {
         var chart = MermaidChart()
         for topic in published {
@@ -35,7 +35,7 @@ extension DeclarationOutline {
     }
 }
 
-/// The lines of a flow chart, whose nodes have numbers for names, so that no label can end one.
+/// The lines of a flow chart; nodes have numbers as names, so that a label can't terminate one.
 private struct MermaidChart {
     enum Shape: String {
         case model, topic, consumer, table

@@ -2,7 +2,7 @@ import Dionysus
 import DionysusConsumer
 import DionysusProducer
 
-/// An application's declaration, for people and for tools.
+/// An outline of an application's declaration, as text and as JSON.
 struct DeclarationOutline: Sendable {
     let published: [PublishedTopicOutline]
     let consumed: ConsumerOutline

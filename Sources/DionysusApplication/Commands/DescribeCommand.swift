@@ -7,7 +7,7 @@ struct DescribeCommand<App: DionysusApplication>: AsyncParsableCommand {
     static var configuration: CommandConfiguration {
         CommandConfiguration(
             commandName: "describe",
-            abstract: "Shows the declaration: what is published where and when, and what is kept.",
+            abstract: "Shows the declaration: what is published where and when, and what is replicated.",
             discussion: """
                 It looks at the declaration alone, and needs neither databases nor broker.
 

@@ -6,7 +6,7 @@ struct EventsCommand<App: DionysusApplication>: AsyncParsableCommand {
     static var configuration: CommandConfiguration {
         CommandConfiguration(
             commandName: "events",
-            abstract: "Looks into the log of handled events, and handles events of it once more.",
+            abstract: "Inspects the log of handled events, and handles events again.",
             discussion: """
                 Topics that ask for it keep every event they handle, until retention (DIONYSUS_EVENT_RETENTION) removes it. \
                 The events are those of this application's group.
@@ -20,7 +20,7 @@ struct EventsListCommand<App: DionysusApplication>: AsyncParsableCommand {
     static var configuration: CommandConfiguration {
         CommandConfiguration(
             commandName: "list",
-            abstract: "Lists events, in the order in which they were handled first.",
+            abstract: "Lists events, in the order in which they were first handled.",
             discussion: """
                 JSON: an object with events, a list of objects as `events show` prints them, and with more, which says \
                 whether the limit has cut the list.
@@ -28,12 +28,12 @@ struct EventsListCommand<App: DionysusApplication>: AsyncParsableCommand {
         )
     }
 
-    @Option(help: "Only events of the topic of this full name.") var topic: String?
+    @Option(help: "Only events of the topic with this full name.") var topic: String?
     @Option(help: "Only events of this model.") var model: String?
-    @Option(help: "Only events about the record of this id.") var entity: String?
+    @Option(help: "Only events about the record with this id.") var entity: String?
     @Option(help: "Only events of this type, such as rental_updated.") var type: String?
     @Option(help: "Only events with a higher id: the next page.") var after: Int64 = 0
-    @Option(help: "How many events at most.") var limit = 50
+    @Option(help: "Maximum number of events.") var limit = 50
     @Flag(help: "Print the report as JSON.") var json = false
 
     func validate() throws {
@@ -91,7 +91,7 @@ struct EventsShowCommand<App: DionysusApplication>: AsyncParsableCommand {
 
     func run() async throws {
         guard let event = try await ApplicationEnvironment<App>().lookingIntoEvents({ try await $0.event(id) }) else {
-            throw DionysusError(.notFound, "the event log has no event \(id)", advice: "list shows those that it has")
+            throw DionysusError(.notFound, "the event log has no event \(id)", advice: "`list` shows the existing ones")
         }
         guard !json else { return print(event.json.text) }
         guard case .object(let object) = event.json else { return }
@@ -111,7 +111,7 @@ struct EventsRetryCommand<App: DionysusApplication>: AsyncParsableCommand {
     static var configuration: CommandConfiguration {
         CommandConfiguration(
             commandName: "retry",
-            abstract: "Handles events once more, in the order of their places in the topic.",
+            abstract: "Handles events again, in the order of their positions in the topic.",
             discussion: """
                 Each has a transaction of its own, and goes through filters, persistence and handlers as when it came. \
                 An event that is older than its record changes nothing in the replica; the handlers are called all the \
@@ -141,7 +141,7 @@ struct EventsRetryCommand<App: DionysusApplication>: AsyncParsableCommand {
                 switch outcome {
                 case .done: print("event \(id) was handled")
                 case .notFound: printError("event \(id) does not exist")
-                case .skipped: printError("event \(id) is left out by a filter")
+                case .skipped: printError("event \(id) is rejected by a filter")
                 case .failed(let error): printError("event \(id) failed: \(error)")
                 }
             }
@@ -186,7 +186,7 @@ extension LoggedEvent {
 }
 
 extension ApplicationEnvironment {
-    /// Lends the event log of the application's group, and closes the database afterwards.
+    /// Runs a body with the event log of the application's group, and closes the database afterwards.
     fileprivate func lookingIntoEvents<T>(_ body: (ConsumerEvents) async throws -> T) async throws -> T {
         let replica = try replica()
         do {

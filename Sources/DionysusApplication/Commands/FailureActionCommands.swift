@@ -6,7 +6,7 @@ struct FailuresRetryCommand<App: DionysusApplication>: AsyncParsableCommand {
     static var configuration: CommandConfiguration {
         CommandConfiguration(
             commandName: "retry",
-            abstract: "Applies recorded messages, and those that wait behind them.",
+            abstract: "Retries recorded messages, and those that wait behind them.",
             discussion: """
                 A message takes the same way as one that is read: one that a later message has made outdated changes \
                 nothing. A message that fails again stays, with one more attempt and the new error. The consumer may run \
@@ -21,8 +21,8 @@ struct FailuresRetryCommand<App: DionysusApplication>: AsyncParsableCommand {
     }
 
     @Argument(help: ArgumentHelp("The failures' ids.", valueName: "id")) var ids: [Int64] = []
-    @Flag(help: "All failures that are there now, each once.") var all = false
-    @Option(help: "All failures of the topic of this full name.") var topic: String?
+    @Flag(help: "All current failures, each once.") var all = false
+    @Option(help: "All failures of the topic with this full name.") var topic: String?
     @Flag(help: "Print the report as JSON.") var json = false
 
     func validate() throws {
@@ -74,7 +74,7 @@ struct FailuresDeleteCommand<App: DionysusApplication>: AsyncParsableCommand {
     static var configuration: CommandConfiguration {
         CommandConfiguration(
             commandName: "delete",
-            abstract: "Gives recorded messages up: they are never applied.",
+            abstract: "Discards recorded messages, so that they are never applied.",
             discussion: """
                 Messages that waited behind one stay, and are applied when the first of them is retried.
 
@@ -112,7 +112,7 @@ struct FailuresReplayCommand<App: DionysusApplication>: AsyncParsableCommand {
     static var configuration: CommandConfiguration {
         CommandConfiguration(
             commandName: "replay",
-            abstract: "Applies the messages of a dead-letter topic as if they came from where they failed.",
+            abstract: "Applies the messages of a dead-letter topic as if they came from their original topics.",
             discussion: """
                 It goes on where it ended last, and ends at the topic's present end. A message that fails again is recorded \
                 as a failure and not sent to the topic once more. Messages of other groups are left out.
@@ -137,7 +137,7 @@ struct FailuresReplayCommand<App: DionysusApplication>: AsyncParsableCommand {
             ]
             print(JSON.object(counts).text)
         } else {
-            print("\(summary.applied) applied, \(summary.foreign) of other groups left out")
+            print("\(summary.applied) applied, \(summary.foreign) of other groups skipped")
             if summary.recorded > 0 {
                 printError("\(summary.recorded) failed again: `failures list` shows them")
             }

@@ -7,7 +7,7 @@ struct FailuresCommand<App: DionysusApplication>: AsyncParsableCommand {
         CommandConfiguration(
             commandName: "failures",
             abstract:
-                "Looks into the messages that the consumer could not apply, and applies them once the cause is mended.",
+                "Inspects and retries messages that the consumer could not apply.",
             discussion: """
                 A message that failed is recorded with its error. Where its topic says so, later messages of its key wait \
                 behind it: they are recorded too, untried, and are applied after it.
@@ -24,7 +24,7 @@ struct FailuresListCommand<App: DionysusApplication>: AsyncParsableCommand {
     static var configuration: CommandConfiguration {
         CommandConfiguration(
             commandName: "list",
-            abstract: "Lists recorded messages, the oldest first.",
+            abstract: "Lists recorded messages, oldest first.",
             discussion: """
                 JSON: an object with failures, a list of objects as `failures show` prints them but without headers and \
                 payload, and with more, which says whether the limit has cut the list.
@@ -34,12 +34,12 @@ struct FailuresListCommand<App: DionysusApplication>: AsyncParsableCommand {
 
     @Flag(help: "Only messages that have been tried.") var failed = false
     @Flag(help: "Only messages that wait behind another.") var waiting = false
-    @Option(help: "Only messages of the topic of this full name.") var topic: String?
-    @Option(help: "Only messages under this key: Rental:5.") var key: String?
+    @Option(help: "Only messages of the topic with this full name.") var topic: String?
+    @Option(help: "Only messages with this key: Rental:5.") var key: String?
     @Option(help: ArgumentHelp("Only messages whose last error is of this kind: constraint.", valueName: "kind"))
     var error: String?
     @Option(help: ArgumentHelp("Only messages with a higher id, for the next page.", valueName: "id")) var after: Int64?
-    @Option(help: "How many messages at most.") var limit = 50
+    @Option(help: "Maximum number of messages.") var limit = 50
     @Flag(help: "Print the report as JSON.") var json = false
 
     func validate() throws {
@@ -77,7 +77,7 @@ struct FailuresListCommand<App: DionysusApplication>: AsyncParsableCommand {
             )
         )
         if found.count > limit {
-            printError("there are more than \(limit): raise --limit, filter, or go on with --after")
+            printError("there are more than \(limit): raise --limit, filter, or continue with --after")
         }
     }
 }
@@ -105,7 +105,7 @@ struct FailuresShowCommand<App: DionysusApplication>: AsyncParsableCommand {
             (try await failures.failure(id), try await failures.message(id))
         }
         guard let failure, let message else {
-            throw DionysusError(.notFound, "there is no failure \(id)", advice: "list shows those that there are")
+            throw DionysusError(.notFound, "there is no failure \(id)", advice: "`list` shows the existing ones")
         }
         var object = failure.json
         object["headers"] = .array(
@@ -153,17 +153,17 @@ extension RecordedFailure {
 }
 
 extension [UInt8] {
-    /// The bytes as text, or else as base64.
+    /// The bytes as text if possible, otherwise as base64.
     fileprivate var shown: String { String(validating: self, as: UTF8.self) ?? base64Encoded }
 }
 
 extension String {
-    /// The beginning of the text, for a column of a list.
+    /// The start of the text, for a table column.
     func shown(upTo limit: Int) -> String { String(String.UnicodeScalarView(unicodeScalars.prefix(limit))) }
 }
 
 extension ApplicationEnvironment {
-    /// Lends the consumer's failures, and closes database and broker afterwards.
+    /// Runs a body with the consumer's failures, and closes database and broker afterwards.
     func withFailures<T>(_ body: (ConsumerFailures) async throws -> T) async throws -> T {
         try settings.require([.replica, .broker])
         let (replica, broker) = (try replica(), try broker())

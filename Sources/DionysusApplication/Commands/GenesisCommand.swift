@@ -6,8 +6,8 @@ struct GenesisCommand<App: DionysusApplication>: AsyncParsableCommand {
     static var configuration: CommandConfiguration {
         CommandConfiguration(
             commandName: "genesis",
-            abstract: "Publishes records that exist already.",
-            discussion: "Runs are durable; the relay works on them. See each command's help.",
+            abstract: "Publishes existing records.",
+            discussion: "Runs are stored in the database, and relays process them. See each command's help.",
             subcommands: [
                 GenesisStartCommand<App>.self, GenesisListCommand<App>.self, GenesisShowCommand<App>.self,
                 GenesisPauseCommand<App>.self, GenesisResumeCommand<App>.self, GenesisCancelCommand<App>.self,
@@ -20,7 +20,7 @@ struct GenesisStartCommand<App: DionysusApplication>: AsyncParsableCommand {
     static var configuration: CommandConfiguration {
         CommandConfiguration(
             commandName: "start",
-            abstract: "Starts a run, on which the relay works from then on.",
+            abstract: "Starts a run, which relays then process.",
             discussion: """
                 TOPIC is the full name: v3_rentals publishes to that topic and its genesis replica, \
                 v3_rentals_genesis to the replica alone.
@@ -32,16 +32,16 @@ struct GenesisStartCommand<App: DionysusApplication>: AsyncParsableCommand {
     @Argument(help: "The model's name.") var model: String
     @Option(help: "Only records updated at this time or later, ISO 8601.", transform: time) var from: Timestamp?
     @Option(help: "Only records updated before this time, ISO 8601.", transform: time) var to: Timestamp?
-    @Option(help: "Days over which the run is spread evenly: 2, or 0.5 for half a day.", transform: days)
+    @Option(help: "Days over which to spread the run evenly: 2, or 0.5 for half a day.", transform: days)
     var over: Duration?
     @Option(
         name: .customLong("where"),
-        help: "COLUMN=VALUE: only records for which this holds. Can be given several times.",
+        help: "COLUMN=VALUE: only records with this value; may be repeated.",
         transform: condition
     )
     var conditions: [GenesisSelection.Condition] = []
     @Flag(help: "Only records that aren't soft-deleted.") var visibleOnly = false
-    @Option(help: "What streams the records, by its name in the declaration.") var streamer: String?
+    @Option(help: "The streamer, by its name in the declaration.") var streamer: String?
     @Flag(help: "Print the run as JSON.") var json = false
 
     func run() async throws {
@@ -83,7 +83,7 @@ struct GenesisListCommand<App: DionysusApplication>: AsyncParsableCommand {
 
 struct GenesisShowCommand<App: DionysusApplication>: AsyncParsableCommand {
     static var configuration: CommandConfiguration {
-        CommandConfiguration(commandName: "show", abstract: "Shows a run: what it publishes and how far it is.")
+        CommandConfiguration(commandName: "show", abstract: "Shows a run: what it publishes, and its progress.")
     }
 
     @OptionGroup var choice: GenesisChoice
@@ -95,8 +95,8 @@ struct GenesisPauseCommand<App: DionysusApplication>: AsyncParsableCommand {
     static var configuration: CommandConfiguration {
         CommandConfiguration(
             commandName: "pause",
-            abstract: "Takes no more chunks of a run, until it is resumed.",
-            discussion: "What has been written to the outbox is published."
+            abstract: "Pauses a run until it is resumed.",
+            discussion: "Rows that are already in the outbox are still published."
         )
     }
 
@@ -109,8 +109,8 @@ struct GenesisResumeCommand<App: DionysusApplication>: AsyncParsableCommand {
     static var configuration: CommandConfiguration {
         CommandConfiguration(
             commandName: "resume",
-            abstract: "Goes on with a run that was paused or has failed.",
-            discussion: "A spread run's chunks are due later by the time between."
+            abstract: "Resumes a run that was paused or has failed.",
+            discussion: "The remaining chunks of a spread run are delayed by the pause."
         )
     }
 
@@ -123,8 +123,8 @@ struct GenesisCancelCommand<App: DionysusApplication>: AsyncParsableCommand {
     static var configuration: CommandConfiguration {
         CommandConfiguration(
             commandName: "cancel",
-            abstract: "Ends a run.",
-            discussion: "What has been written to the outbox is published."
+            abstract: "Cancels a run.",
+            discussion: "Rows that are already in the outbox are still published."
         )
     }
 
@@ -133,7 +133,7 @@ struct GenesisCancelCommand<App: DionysusApplication>: AsyncParsableCommand {
     func run() async throws { try await choice.perform(App.self) { try await $0.cancel($1) } }
 }
 
-/// A run that a command is about, and how it is printed.
+/// A genesis run, with its JSON and text forms.
 struct GenesisChoice: ParsableArguments {
     @Argument(help: "The run's number.") var id: Int64
     @Flag(help: "Print the run as JSON.") var json = false
@@ -149,7 +149,7 @@ struct GenesisChoice: ParsableArguments {
     }
 }
 
-/// Opens the source database for the length of a command.
+/// Runs a command's body with the source database open.
 private func withGenesis<App: DionysusApplication>(
     _ type: App.Type,
     _ body: (Genesis) async throws -> Void
@@ -172,14 +172,14 @@ private func withGenesis<App: DionysusApplication>(
 
 @Sendable private func time(_ text: String) throws -> Timestamp {
     guard let time = Timestamp(text) else {
-        throw ValidationError("'\(text)' is no time in ISO 8601, such as 2026-01-31T12:00:00Z.")
+        throw ValidationError("'\(text)' is not an ISO 8601 time, such as 2026-01-31T12:00:00Z.")
     }
     return time
 }
 
 @Sendable private func days(_ text: String) throws -> Duration {
     guard let days = Double(text), days > 0, days <= 3_650 else {
-        throw ValidationError("'\(text)' is no number of days above zero, such as 2 or 0.5.")
+        throw ValidationError("'\(text)' is not a positive number of days, such as 2 or 0.5.")
     }
     return .seconds(days * 86_400)
 }
@@ -196,7 +196,7 @@ extension GenesisRun {
         percent.map { "\(Int($0))%" } ?? "\(chunksDone) of \(chunks) chunks, splitting"
     }
 
-    /// The run for programs.
+    /// The run as JSON.
     var report: JSON {
         func time(_ time: Timestamp?) -> JSON { time.map { .string($0.description) } ?? .null }
         func number(_ number: Double?) -> JSON { number.map { .number("\($0)") } ?? .null }
@@ -216,7 +216,7 @@ extension GenesisRun {
         ])
     }
 
-    /// The run for people.
+    /// The run as text.
     fileprivate var text: String {
         var lines = [
             "genesis run \(id): \(model) to \(topic), \(state.rawValue)".printable(),

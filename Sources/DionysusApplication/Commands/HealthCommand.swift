@@ -6,15 +6,15 @@ struct HealthCommand<App: DionysusApplication>: AsyncParsableCommand {
     static var configuration: CommandConfiguration {
         CommandConfiguration(
             commandName: "health",
-            abstract: "Tells whether the relay or the consumer of this machine does its work.",
-            discussion: "Ends with exit code 0, or with 1 and the reason on standard error."
+            abstract: "Checks whether the relay or the consumer on this machine is working.",
+            discussion: "Exits with 0, or with 1 and the reason on standard error."
         )
     }
 
     @Argument(help: "The service: relay or consumer.") var service: ServiceRole
-    @Flag(help: "What is asked: whether it gets on, or (the default) whether it does its work.")
+    @Flag(help: "What to check: whether it makes progress, or (the default) whether it is working.")
     var question = Health.Question.ready
-    @Option(help: "How many seconds old its heartbeat may be.") var maxAge = 30
+    @Option(help: "Maximum age of the heartbeat, in seconds.") var maxAge = 30
     @Flag(help: "Print the report as JSON.") var json = false
 
     func validate() throws {

@@ -30,13 +30,13 @@ struct MessagesCommand<App: DionysusApplication>: AsyncParsableCommand {
     @Option(help: "Only this partition.") var partition: Int32?
     @Option(
         help: ArgumentHelp(
-            "Where to begin: earliest, latest, an offset, an ISO 8601 time, or latest-N for the last N of each partition.",
+            "The start: earliest, latest, an offset, an ISO 8601 time, or latest-N for the last N of each partition.",
             valueName: "place"
         )
     )
     var from: ReadingStart = .place(.earliest)
-    @Option(help: "The most messages to show.") var limit: Int?
-    @Flag(help: "Go on with the messages that come.") var follow = false
+    @Option(help: "Maximum number of messages to show.") var limit: Int?
+    @Flag(help: "Keep printing new messages.") var follow = false
     @Flag(help: "Print the report as JSON.") var json = false
 
     func validate() throws {
@@ -65,7 +65,7 @@ struct MessagesCommand<App: DionysusApplication>: AsyncParsableCommand {
     }
 }
 
-/// Prints messages as they are read, and at the end how far that was.
+/// Prints messages as they are read, and finally how far it has read.
 private struct MessagePrinting: Service {
     let reading: TopicReading
     let key: String?
@@ -98,11 +98,11 @@ private struct MessagePrinting: Service {
                 ["PARTITION", "FROM", "TO", "END", "MESSAGES"],
                 spans.map { ["\($0.partition.partition)", "\($0.first)", "\($0.next)", "\($0.end)", "\($0.count)"] }
             )
-            write("\(shown) messages shown; looked at in \(reading.topic.printable()):\n\(table)\n")
+            write("\(shown) messages shown; read from \(reading.topic.printable()):\n\(table)\n")
         }
     }
 
-    /// Writes at once, so that whoever reads the other end of a pipe sees a message when it comes.
+    /// Flushes after each message, so that the reader of a pipe sees it immediately.
     private func write(_ text: String) {
         FileHandle.standardOutput.write(Array(text.utf8).withUnsafeBufferPointer { .init(buffer: $0) })
     }
@@ -162,7 +162,7 @@ extension TopicMessage {
         return .object(object)
     }
 
-    /// The value as text, or as an object with its bytes in hexadecimal where it is no text.
+    /// The value as text; if it isn't text, an object with its bytes in hexadecimal.
     private var raw: JSON {
         let bytes = value ?? []
         if let text = String(validating: bytes, as: UTF8.self) { return .string(text) }

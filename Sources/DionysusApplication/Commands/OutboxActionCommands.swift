@@ -6,7 +6,7 @@ struct OutboxRetryCommand<App: DionysusApplication>: AsyncParsableCommand {
     static var configuration: CommandConfiguration {
         CommandConfiguration(
             commandName: "retry",
-            abstract: "Makes failed and parked rows due now, with all their attempts before them.",
+            abstract: "Makes failed and parked rows due now, and resets their attempts.",
             discussion: """
                 What is published is the record's present state, as always; a parked row that comes back late can't bring \
                 back what was then. A relay has to run for it to be published.
@@ -30,7 +30,7 @@ struct OutboxDiscardCommand<App: DionysusApplication>: AsyncParsableCommand {
     static var configuration: CommandConfiguration {
         CommandConfiguration(
             commandName: "discard",
-            abstract: "Gives failed and parked rows up: marks them as published, with a note.",
+            abstract: "Discards failed and parked rows: marks them as published, with a note.",
             discussion: """
                 The record's later rows go on without them, and the row and its error stay to be looked at until retention \
                 removes them. What it would have said, the record's next message says; if there is none, consumers never \
@@ -43,8 +43,8 @@ struct OutboxDiscardCommand<App: DionysusApplication>: AsyncParsableCommand {
     }
 
     @Argument(help: ArgumentHelp("The rows' ids.", valueName: "id")) var ids: [Int64]
-    @Option(help: "Why, for those who look at the row later.") var reason: String?
-    @Flag(help: "Also rows that have not failed.") var force = false
+    @Option(help: "The reason, which is stored with the row.") var reason: String?
+    @Flag(help: "Include rows that have not failed.") var force = false
     @Flag(help: "Print the report as JSON.") var json = false
 
     func run() async throws {
@@ -60,7 +60,7 @@ struct OutboxPruneCommand<App: DionysusApplication>: AsyncParsableCommand {
     static var configuration: CommandConfiguration {
         CommandConfiguration(
             commandName: "prune",
-            abstract: "Deletes rows that were published longer ago than an age, in small transactions.",
+            abstract: "Deletes published rows that are older than an age, in small transactions.",
             discussion: """
                 Rows that are not published are kept, however old they are. A relay does the same by itself if \
                 DIONYSUS_RETENTION is set. JSON: an object with deleted.
@@ -80,7 +80,7 @@ struct OutboxPruneCommand<App: DionysusApplication>: AsyncParsableCommand {
     }
 }
 
-/// Says what became of each row; what was not to be changed goes to standard error.
+/// Prints the outcome for each row; rows that could not be changed go to standard error.
 private func report(
     _ outcomes: [(id: Int64, outcome: OutboxInspector.Outcome)],
     done: String,
@@ -94,7 +94,7 @@ private func report(
             switch outcome {
             case .done: print("row \(id) \(done)")
             case .notFound: printError("row \(id) does not exist")
-            case .published: printError("row \(id) has been published already")
+            case .published: printError("row \(id) has already been published")
             case .notFailed: printError("row \(id) has not failed: it is published in its turn")
             }
         }

@@ -6,7 +6,7 @@ struct OutboxCommand<App: DionysusApplication>: AsyncParsableCommand {
     static var configuration: CommandConfiguration {
         CommandConfiguration(
             commandName: "outbox",
-            abstract: "Looks into the outbox, and mends what is stuck in it.",
+            abstract: "Inspects the outbox, and retries or discards its rows.",
             discussion: """
                 A row is pending until it is published. One that fails is retried after growing delays, and its record's \
                 later rows wait behind it; after the last attempt it is parked and holds nothing any more.
@@ -123,7 +123,7 @@ struct OutboxListCommand<App: DionysusApplication>: AsyncParsableCommand {
     static var configuration: CommandConfiguration {
         CommandConfiguration(
             commandName: "list",
-            abstract: "Lists rows that are not published, the oldest first.",
+            abstract: "Lists unpublished rows, oldest first.",
             discussion: """
                 JSON: an object with rows, a list of objects as `outbox show` prints them, and with more, which says \
                 whether the limit has cut the list.
@@ -131,11 +131,11 @@ struct OutboxListCommand<App: DionysusApplication>: AsyncParsableCommand {
         )
     }
 
-    @Flag(help: "Only rows whose last attempt failed: they wait for the next one, or are parked.") var failed = false
-    @Flag(help: "Only rows that have failed for the last time.") var parked = false
-    @Option(help: "Only rows for the topic of this full name.") var topic: String?
+    @Flag(help: "Only rows whose last attempt failed, including parked ones.") var failed = false
+    @Flag(help: "Only rows that have used up their attempts.") var parked = false
+    @Option(help: "Only rows for the topic with this full name.") var topic: String?
     @Option(help: "Only rows of this model.") var model: String?
-    @Option(help: "How many rows at most.") var limit = 50
+    @Option(help: "Maximum number of rows.") var limit = 50
     @Flag(help: "Print the report as JSON.") var json = false
 
     func validate() throws {
@@ -177,7 +177,7 @@ struct OutboxShowCommand<App: DionysusApplication>: AsyncParsableCommand {
     static var configuration: CommandConfiguration {
         CommandConfiguration(
             commandName: "show",
-            abstract: "Shows one row: its state, its error, and the names of what changed.",
+            abstract: "Shows one row: its state, its error, and the names of changed columns.",
             discussion: """
                 Its state is pending, retrying, parked or published. JSON: an object with id, state, topic, model, \
                 record_id, event, partition_key, attempts, changed_columns, created_at, published_at, failed_at, \
@@ -191,7 +191,7 @@ struct OutboxShowCommand<App: DionysusApplication>: AsyncParsableCommand {
 
     func run() async throws {
         guard let entry = try await ApplicationEnvironment<App>().inspectingOutbox({ try await $0.entry(id) }) else {
-            throw DionysusError(.notFound, "the outbox has no row \(id)", advice: "list shows those that it has")
+            throw DionysusError(.notFound, "the outbox has no row \(id)", advice: "`list` shows the existing ones")
         }
         guard !json else { return print(entry.json.text) }
         guard case .object(let object) = entry.json else { return }
@@ -227,7 +227,7 @@ extension JSON {
 }
 
 extension ApplicationEnvironment {
-    /// Lends an inspector of the source's outbox, and closes the database afterwards.
+    /// Runs a body with an inspector of the source's outbox, and closes the database afterwards.
     func inspectingOutbox<T>(_ body: (OutboxInspector) async throws -> T) async throws -> T {
         let source = try source()
         do {

@@ -2,12 +2,12 @@ import Dionysus
 
 import class Foundation.FileHandle
 
-/// Prints a report, text or JSON, to standard output; what it holds from outside can't control the terminal.
+/// Prints a report, text or JSON, to standard output, with control characters escaped.
 ///
-/// It stands in for Swift's own within this module, so that no command can forget it.
+/// It shadows Swift's `print` in this module, so that no command can forget to escape.
 func print(_ report: String) { Swift.print(report.printable(keepingLines: true)) }
 
-/// Prints to standard error: a line, or a line and a list of faults below it.
+/// Prints a line to standard error, optionally followed by a list of faults.
 func printError(_ text: String) {
     let line =
         text.split(separator: listMark, omittingEmptySubsequences: false).map { String($0).printable() }
@@ -15,12 +15,12 @@ func printError(_ text: String) {
     FileHandle.standardError.write(Array(line.utf8).withUnsafeBufferPointer { .init(buffer: $0) })
 }
 
-/// What stands before each of several faults that are told in one error.
+/// The prefix of each fault in an error with several faults.
 private let listMark = "\n  - "
 
-/// Lays a table out in columns that are as wide as their widest cell.
+/// Formats a table with columns as wide as their widest cell.
 ///
-/// What could control a terminal is written as an escape: `\\u001b`, and `\\n` for the end of a line.
+/// Control characters are written as escapes: `\\u001b`, and `\\n` for a line break.
 public func tableText(_ header: [String], _ rows: [[String]]) -> String {
     let all = ([header] + rows).map { row in row.map { $0.printable() } }
     let widths = header.indices.map { column in all.map { $0[column].count }.max() ?? 0 }

@@ -6,7 +6,7 @@ struct PreviewCommand<App: DionysusApplication>: AsyncParsableCommand {
     static var configuration: CommandConfiguration {
         CommandConfiguration(
             commandName: "preview",
-            abstract: "Shows the message that would be published of a record now.",
+            abstract: "Shows the message that would be published for a record now.",
             discussion: """
                 The record is loaded and serialized as the relay does it; nothing is written or sent. The event is that \
                 of an update, or, for a soft-deleted record, of its end. Headers that only publication decides have no \
@@ -49,7 +49,7 @@ struct PreviewCommand<App: DionysusApplication>: AsyncParsableCommand {
             throw DionysusError(
                 .notFound,
                 "there is no \(model) with the primary key \(id)",
-                advice: "check the key and the database; a record that is gone can't be previewed"
+                advice: "check the key and the database; a deleted record can't be previewed"
             )
         }
         print(try json ? Self.json(preview).text : Self.text(preview))

@@ -7,7 +7,7 @@ struct RelayCommand<App: DionysusApplication>: AsyncParsableCommand {
     static var configuration: CommandConfiguration {
         CommandConfiguration(
             commandName: "relay",
-            abstract: "Publishes what the outbox holds: the outbox worker.",
+            abstract: "Runs the relay, which publishes the outbox's rows.",
             discussion: """
                 SIGTERM or Ctrl-C finishes the batches under way and ends with exit code 0. With --until-empty it ends with \
                 1 if rows are left that have failed and wait for their next attempt, or of which nothing can be published for \
@@ -16,8 +16,8 @@ struct RelayCommand<App: DionysusApplication>: AsyncParsableCommand {
         )
     }
 
-    @Flag(help: "End once nothing publishable is pending.") var untilEmpty = false
-    @Option(help: "Batches to work on at once.") var workers: Int?
+    @Flag(help: "Exit once nothing publishable is pending.") var untilEmpty = false
+    @Option(help: "Number of concurrent batches.") var workers: Int?
     @Option(help: "Rows of the outbox in a batch.") var batchSize: Int?
 
     func run() async throws {
@@ -50,7 +50,7 @@ struct RelayCommand<App: DionysusApplication>: AsyncParsableCommand {
 }
 
 extension RelayCommand {
-    /// Says what is left that nobody will publish soon.
+    /// Reports the remaining rows that won't be published soon.
     private static func report(_ rows: UnpublishedRows, _ refused: [ModelRefusal]) throws {
         for refusal in refused {
             printError(
@@ -69,8 +69,7 @@ extension RelayCommand {
 }
 
 extension ApplicationEnvironment {
-    /// Runs services until the first of them ends, or a signal asks all of them to.
-    /// - Parameter services: The services.
+    /// Runs services until the first of them stops or a signal shuts them down.
     public func run(_ services: any Service...) async throws {
         var configuration = ServiceGroupConfiguration(
             services: services.map {
@@ -83,18 +82,17 @@ extension ApplicationEnvironment {
             gracefulShutdownSignals: [.sigterm, .sigint],
             logger: logger
         )
-        // What has not ended by then is cancelled: nothing is lost, it is done again.
+        // Remaining work is then cancelled: nothing is lost, it is repeated later.
         configuration.maximumGracefulShutdownDuration = .seconds(60)
         try await ServiceGroup(configuration: configuration).run()
     }
 }
 
 extension ApplicationEnvironment {
-    /// The relay of the application.
+    /// Creates the application's relay.
     /// - Parameters:
-    ///   - source: The database whose outbox is drained.
-    ///   - broker: Where to.
-    ///   - mode: When it ends by itself.
+    ///   - source: The database with the outbox.
+    ///   - mode: When it stops by itself.
     ///   - onPublished: Called after each batch that the broker has acknowledged.
     /// - Returns: The relay.
     public func relayService(

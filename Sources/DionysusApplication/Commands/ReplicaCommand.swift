@@ -6,7 +6,7 @@ struct ReplicaCommand<App: DionysusApplication>: AsyncParsableCommand {
     static var configuration: CommandConfiguration {
         CommandConfiguration(
             commandName: "replica",
-            abstract: "Mends records of the replica, and lets it take another one's place.",
+            abstract: "Repairs records of the replica, and takes over another replica's group.",
             subcommands: [ForgetVersionCommand<App>.self, TakeOverCommand<App>.self]
         )
     }
@@ -16,7 +16,7 @@ struct ForgetVersionCommand<App: DionysusApplication>: AsyncParsableCommand {
     static var configuration: CommandConfiguration {
         CommandConfiguration(
             commandName: "forget-version",
-            abstract: "Lets a record take the next message about it, whatever its version and time.",
+            abstract: "Makes a record accept its next message, whatever the version and time.",
             discussion: """
                 It is for a record that took a message with a version or a time that no honest one can have, or that was \
                 destroyed by one, and ignores everything since. Afterwards publish the record again (genesis).

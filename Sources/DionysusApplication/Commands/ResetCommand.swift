@@ -6,7 +6,7 @@ struct ResetCommand<App: DionysusApplication>: AsyncParsableCommand {
     static var configuration: CommandConfiguration {
         CommandConfiguration(
             commandName: "reset",
-            abstract: "Moves the consumer to another place in a topic, to replay or to skip messages.",
+            abstract: "Moves the consumer to another position in a topic, to replay or skip messages.",
             discussion: """
                 It is refused while a consumer of the group runs; one that was killed counts as running for ten seconds. \
                 With --force the offsets are moved all the same, and a running consumer goes on at the new place as soon as \
@@ -28,13 +28,13 @@ struct ResetCommand<App: DionysusApplication>: AsyncParsableCommand {
     @Option(help: "Only this partition.") var partition: Int32?
     @Option(
         help: ArgumentHelp(
-            "The place: earliest, latest, an offset, or an ISO 8601 time, at which the first message not older is next.",
+            "The position: earliest, latest, an offset, or an ISO 8601 time (the first message not older than that).",
             valueName: "place"
         )
     )
     var to: StartPosition = .earliest
-    @Flag(help: "Move the offsets also while a consumer of the group runs.") var force = false
-    @Flag(help: "Let the topic's event log forget what comes again, so that it is applied and handled once more.")
+    @Flag(help: "Move the offsets even if a consumer of the group runs.") var force = false
+    @Flag(help: "Also delete the events to be replayed from the event log, so that they are applied and handled again.")
     var withEventLog = false
     @Flag(help: "Print the report as JSON.") var json = false
 
@@ -105,8 +105,7 @@ struct ResetCommand<App: DionysusApplication>: AsyncParsableCommand {
 }
 
 extension StartPosition: ExpressibleByArgument {
-    /// Reads `earliest`, `latest`, an offset or an ISO 8601 time.
-    /// - Parameter argument: The text.
+    /// Parses `earliest`, `latest`, an offset or an ISO 8601 time.
     public init?(argument: String) {
         switch argument {
         case "earliest": self = .earliest

@@ -34,11 +34,11 @@ struct UninstallCommand<App: DionysusApplication>: AsyncParsableCommand {
             commandName: "uninstall",
             abstract:
                 "Removes the library's tables and triggers from the databases; the application's own tables stay.",
-            discussion: "It is refused while rows of the outbox are not published."
+            discussion: "Refused while the outbox has unpublished rows."
         )
     }
 
-    @Flag(help: "Also if rows of the outbox are not published: they are lost.") var force = false
+    @Flag(help: "Uninstall even if the outbox has unpublished rows, which are lost.") var force = false
 
     func run() async throws {
         let environment = try ApplicationEnvironment<App>()
@@ -51,7 +51,7 @@ struct ValidateCommand<App: DionysusApplication>: AsyncParsableCommand {
     static var configuration: CommandConfiguration {
         CommandConfiguration(
             commandName: "validate",
-            abstract: "Reports everything in which the declaration does not fit the databases."
+            abstract: "Reports where the declaration does not fit the databases."
         )
     }
 
@@ -84,30 +84,30 @@ struct ValidateCommand<App: DionysusApplication>: AsyncParsableCommand {
     }
 }
 
-/// What a comparison of the declaration with the databases has found, a line each.
+/// The findings of a comparison of the declaration with the databases, one line each.
 struct Findings: Sendable {
-    /// What can't work.
+    /// Problems that make every row fail.
     var faults: [String] = []
-    /// What fails for some rows.
+    /// Problems that make some rows fail.
     var warnings: [String] = []
-    /// What is published and not kept, or kept and not published.
+    /// Attributes that are published but not stored, or stored but not published.
     var notes: [String] = []
 }
 
 extension ApplicationEnvironment {
-    /// Where the databases of the application's sides are, for messages.
+    /// The addresses of the application's databases, for messages.
     var locations: String {
         let addresses = Address.all(of: App.self).filter { $0 != .broker }
         return addresses.map { shownURL(settings[keyPath: $0.path]) }.joined(separator: " and ")
     }
 
-    /// Checks that the databases of the application's sides are named.
+    /// Checks that the addresses of the application's databases are set.
     private func requireDatabases() throws {
         try settings.require(Address.all(of: App.self).filter { $0 != .broker })
     }
 
     /// Creates or upgrades tables and triggers in the databases of the application's sides; safe to repeat.
-    /// - Returns: What was changed in the source database's outbox and triggers, and in managed tables of the replica.
+    /// - Returns: The changes to the source database's outbox and triggers, and to managed tables of the replica.
     @discardableResult
     public func migrate() async throws -> OutboxSchema.Report {
         try requireDatabases()
@@ -135,14 +135,14 @@ extension ApplicationEnvironment {
         return report
     }
 
-    /// What the consumed topics publish: as the settings say, else as the application's own producer does.
+    /// The contract of the consumed topics: from the settings, otherwise from the application's own producer.
     private var consumedContract: Contract {
         get throws {
             if let contract = settings.consumer.contract { return contract }
             guard App.hasProducer else {
                 throw DionysusError(
                     .configuration,
-                    "the replica's tables are managed, and there is no contract to make them from",
+                    "the replica's tables are managed, but there is no contract to create them from",
                     advice: "set DIONYSUS_CONTRACT to a file that the producer's `contract --write FILE` wrote"
                 )
             }
@@ -150,7 +150,7 @@ extension ApplicationEnvironment {
         }
     }
 
-    /// What ``migrate()`` would change in the source database's outbox and triggers.
+    /// The changes that ``migrate()`` would make to the source database's outbox and triggers.
     func plannedMigration() async throws -> OutboxSchema.Report {
         try requireDatabases()
         guard App.hasProducer else { return OutboxSchema.Report() }
@@ -202,7 +202,7 @@ extension ApplicationEnvironment {
         return findings
     }
 
-    /// What the application's own producer publishes, for comparison with its own replica.
+    /// The contract of the application's own producer, for comparison with its own replica.
     private var published: [PublishedAttributes] {
         guard App.hasProducer else { return [] }
         return registry.outline.flatMap { topic in

@@ -22,7 +22,7 @@ struct TakeOverCommand<App: DionysusApplication>: AsyncParsableCommand {
         )
     }
 
-    @Flag(help: "Do it also while a consumer of this replica runs.") var force = false
+    @Flag(help: "Proceed even if a consumer of this replica runs.") var force = false
     @Flag(help: "Print the report as JSON.") var json = false
 
     func run() async throws {
@@ -49,7 +49,7 @@ struct TakeOverCommand<App: DionysusApplication>: AsyncParsableCommand {
     }
 
     private static func text(_ takeover: GroupTakeover) -> String {
-        guard !takeover.replaced.isEmpty else { return "the group \(takeover.group) is nobody else's" }
+        guard !takeover.replaced.isEmpty else { return "the group \(takeover.group) belongs to no other replica" }
         let others = takeover.replaced.map { $0.uuidString.lowercased() }.joined(separator: ", ")
         return
             "the group \(takeover.group) is now that of the replica \(takeover.identity.uuidString.lowercased()), in the "

@@ -6,7 +6,7 @@ struct TombstoneCommand<App: DionysusApplication>: AsyncParsableCommand {
     static var configuration: CommandConfiguration {
         CommandConfiguration(
             commandName: "tombstone",
-            abstract: "Lets a compacted topic forget a record: sends messages without a value under its key.",
+            abstract: "Removes a record from a compacted topic: sends messages without a value under its key.",
             discussion: """
                 Every partition gets one, as a record whose partition key has changed has left messages elsewhere, and so \
                 does the genesis topic. Consumers ignore tombstones unless they choose otherwise: a record's end is its \
@@ -26,12 +26,12 @@ struct TombstoneCommand<App: DionysusApplication>: AsyncParsableCommand {
     @Option(help: "The message key, if it isn't MODEL:ID: RecordsCollection:1. MODEL and ID may be left out then.")
     var key: String?
     @Option(help: "Send it only to the partition of this partition key.") var partitionKey: String?
-    @Flag(help: "Also if the record is still there, or has changes that are yet to be published.") var force = false
+    @Flag(help: "Send it even if the record exists or has unpublished changes.") var force = false
     @Flag(help: "Print the report as JSON.") var json = false
 
     func validate() throws {
         guard (model == nil) == (id == nil), key != nil || model != nil else {
-            throw ValidationError("give MODEL and ID, or --key, or all of them")
+            throw ValidationError("give MODEL and ID, or --key, or both")
         }
     }
 

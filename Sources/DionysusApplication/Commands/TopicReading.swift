@@ -5,11 +5,11 @@ import ServiceLifecycle
 
 import struct Foundation.UUID
 
-/// Where the reading of a topic begins.
+/// The start of reading a topic.
 enum ReadingStart: Sendable, Hashable, ExpressibleByArgument {
-    /// A place in every partition.
+    /// A position in every partition.
     case place(StartPosition)
-    /// So many offsets before the end of every partition.
+    /// A number of offsets before the end of every partition.
     case last(Int64)
 
     init?(argument: String) {
@@ -31,25 +31,25 @@ enum ReadingStart: Sendable, Hashable, ExpressibleByArgument {
     }
 }
 
-/// Reads a topic without taking part in the consumer's group.
+/// Reads a topic without joining the consumer's group.
 struct TopicReading: Sendable {
-    /// What was looked at in a partition.
+    /// The range that was read of a partition.
     struct Span: Sendable {
         let partition: TopicPartition
-        /// The offset that reading began at.
+        /// The first offset.
         let first: Int64
-        /// The offset that would have been read next.
+        /// The next offset to read.
         var next: Int64
-        /// The end of the partition when reading began.
+        /// The partition's end when reading started.
         let end: Int64
-        /// How many messages were read.
+        /// The number of messages read.
         var count = 0
     }
 
-    /// How long nothing may come before what is left counts as offsets without messages: compaction and transactions
-    /// leave such gaps.
+    /// The wait without messages after which the remaining offsets count as gaps, which compaction and transactions
+    /// leave.
     private static let patience = Duration.seconds(15)
-    /// How long a first message is waited for: a Kafka cluster takes its time to let somebody read.
+    /// The maximum wait for the first message: a Kafka cluster needs time to admit a reader.
     private static let firstPatience = Duration.seconds(60)
 
     let topic: String
@@ -59,14 +59,14 @@ struct TopicReading: Sendable {
     let broker: any MessageBroker
     let settings: ConsumerSettings
 
-    /// Reads until the end, or until it is enough.
-    /// - Parameter body: Takes messages, and says whether more are wanted.
-    /// - Returns: What was looked at, by partition.
-    /// - Throws: ``DionysusError``: `unknownTopic` for a topic or partition that isn't there, and as the broker does.
+    /// Reads until the end or until the body wants no more.
+    /// - Parameter body: Receives messages, and returns whether it wants more.
+    /// - Returns: The ranges that were read, by partition.
+    /// - Throws: ``DionysusError``: `unknownTopic` for a missing topic or partition, and the broker's errors.
     func run(_ body: ([TopicMessage]) -> Bool) async throws -> [Span] {
         var spans = try await spans()
         guard follows || spans.values.contains(where: { $0.next < $0.end }) else { return spans.sorted }
-        // A group of its own, for this one reading: the consumer's stays as it is.
+        // A separate group for this read leaves the consumer's group unchanged.
         let member = try await broker.makeConsumer(
             ConsumerOptions(
                 clientID: settings.clientID,
@@ -78,7 +78,7 @@ struct TopicReading: Sendable {
         do {
             try await read(from: member, &spans, body)
         } catch is CancellationError where Task.isShuttingDownGracefully {
-            // What was read so far is told.
+            // The result covers what was read so far.
         } catch {
             await member.close()
             throw error
@@ -123,7 +123,7 @@ struct TopicReading: Sendable {
                         .brokerUnavailable,
                         "no message of \(topic) came within \(Self.firstPatience.components.seconds) s, though there "
                             + "should be some",
-                        advice: "try again, and look at the broker",
+                        advice: "try again, and check the broker",
                         isRetriable: true
                     )
                 }
@@ -132,7 +132,7 @@ struct TopicReading: Sendable {
         }
     }
 
-    /// Hands messages on one by one, so that what was looked at ends where it was enough.
+    /// Passes messages on one by one, so that the range ends where the body stopped.
     private func take(
         _ messages: [ConsumedMessage],
         _ spans: inout [TopicPartition: Span],
@@ -175,7 +175,7 @@ struct TopicReading: Sendable {
         }
     }
 
-    /// The offset to begin at, which may lie outside of the partition.
+    /// The start offset, which may be outside the partition.
     private func starts(_ ranges: [TopicPartition: OffsetRange]) async throws -> [TopicPartition: Int64] {
         switch start {
         case .place(.earliest): ranges.mapValues(\.first)

@@ -2,7 +2,7 @@ import Dionysus
 
 /// A topic that the application's declarations name.
 struct DeclaredTopic: Sendable {
-    /// What the application does with it.
+    /// The application's use of it.
     enum Use: String, Sendable {
         case produce
         case genesis
@@ -12,13 +12,13 @@ struct DeclaredTopic: Sendable {
 
     let name: String
     var uses: [Use]
-    /// What it is to be like; nil if that is its publisher's business.
+    /// The declared properties; nil if another application publishes it.
     var specification: TopicSpecification?
 }
 
-/// Declared topics beside what the broker has.
+/// The declared topics compared with the broker's.
 struct TopicReport: Sendable {
-    /// Something about a topic that is not as it is declared.
+    /// A property of a topic that differs from its declaration.
     struct Drift: Sendable, Hashable {
         let setting: String
         let declared: String
@@ -34,22 +34,22 @@ struct TopicReport: Sendable {
         var exists: Bool { partitions != nil }
     }
 
-    /// How long brokers may take to tell of what another of them has created, and how often they are asked.
+    /// How long brokers may take to report topics that another broker has created, and how often to check.
     private static let (patience, pause) = (Duration.seconds(5), Duration.milliseconds(200))
 
     private(set) var lines: [Line]
 
     init(_ topics: [DeclaredTopic]) { lines = topics.map { Line(topic: $0) } }
 
-    /// Those that are missing and can be created.
+    /// The missing topics that can be created.
     var creatable: [TopicSpecification] { lines.filter { !$0.exists }.compactMap(\.topic.specification) }
 
     var isAsDeclared: Bool { lines.allSatisfy { $0.exists && $0.drift.isEmpty } }
 
-    /// Notes that what is missing now is about to be created.
+    /// Marks the missing topics as about to be created.
     mutating func noteMissing() { for index in lines.indices { lines[index].wasMissing = !lines[index].exists } }
 
-    /// Asks the broker.
+    /// Queries the broker.
     mutating func compare(with broker: any MessageBroker) async throws {
         let existing = try await broker.describeTopics(lines.map(\.topic.name))
         let configurations = try await broker.configurations(of: existing.map(\.name))
@@ -62,7 +62,7 @@ struct TopicReport: Sendable {
         }
     }
 
-    /// Asks the broker again until something is so, or it has had its time.
+    /// Queries the broker repeatedly until a condition holds or the time is up.
     mutating func compare(with broker: any MessageBroker, until isSo: (TopicReport) -> Bool) async throws {
         let deadline = ContinuousClock.now + Self.patience
         try await compare(with: broker)
@@ -97,7 +97,7 @@ struct TopicReport: Sendable {
         return drift
     }
 
-    /// Lists, such as `compact,delete`, are the same in any order.
+    /// Lists such as `compact,delete` are compared without order.
     private static func isSame(_ declared: String, _ actual: String?) -> Bool {
         guard let actual else { return false }
         func elements(_ text: String) -> [String] {

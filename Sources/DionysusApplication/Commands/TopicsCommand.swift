@@ -7,7 +7,7 @@ struct TopicsCommand<App: DionysusApplication>: AsyncParsableCommand {
     static var configuration: CommandConfiguration {
         CommandConfiguration(
             commandName: "topics",
-            abstract: "Shows the declared topics, whether the broker has them, and where it has them otherwise.",
+            abstract: "Shows the declared topics, whether they exist, and how they differ from the declaration.",
             discussion: """
                 --create creates those that are missing and that this application writes to: published topics, genesis \
                 topics, and those for dead letters. Topics that exist are never changed; where they differ from their \
@@ -22,7 +22,7 @@ struct TopicsCommand<App: DionysusApplication>: AsyncParsableCommand {
     }
 
     @Flag(help: "Create the missing topics that this application writes to.") var create = false
-    @Flag(help: "End with 1 if topics are missing, or are not as declared.") var check = false
+    @Flag(help: "Exit with 1 if topics are missing or differ from the declaration.") var check = false
     @Flag(help: "Print the report as JSON.") var json = false
 
     func run() async throws {
@@ -35,7 +35,7 @@ struct TopicsCommand<App: DionysusApplication>: AsyncParsableCommand {
             try await broker.createTopics(report.creatable)
             try await report.compare(with: broker, until: { $0.creatable.isEmpty })
         } else if check {
-            // A broker tells of topics some time after the one that has created them.
+            // Other brokers report new topics with a delay.
             try await report.compare(with: broker, until: { $0.creatable.isEmpty })
         }
         await broker.close()
@@ -45,7 +45,7 @@ struct TopicsCommand<App: DionysusApplication>: AsyncParsableCommand {
 }
 
 extension ApplicationEnvironment {
-    /// Every topic that the application's declarations name, and those of the broker that their patterns match.
+    /// All topics that the application declares, and those on the broker that match its patterns.
     func declaredTopics(on broker: any MessageBroker) async throws -> [DeclaredTopic] {
         var topics: [DeclaredTopic] = []
         func add(_ name: String, _ use: DeclaredTopic.Use, _ specification: TopicSpecification?) {

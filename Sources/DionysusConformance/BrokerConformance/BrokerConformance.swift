@@ -1,20 +1,19 @@
-/// What every broker behind ``MessageBroker`` does, as checks that any test framework can run.
+/// The requirements of ``MessageBroker``, as checks that any test framework can run.
 ///
 ///     @Test(arguments: BrokerConformance.checks)
 ///     func `conforms`(_ check: BrokerConformance.Check) async throws {
 ///         try await check.run(on: harness)
 ///     }
 ///
-/// Checks share nothing, so they can run at the same time on one log.
+/// Checks share nothing, so they can run concurrently on one log.
 public struct BrokerConformance: Sendable {
-    /// One promise of the port, with the code that tries it.
+    /// One requirement of the port, with the code that checks it.
     public struct Check: Sendable, CustomStringConvertible {
-        /// The promise, as a sentence.
+        /// The requirement, as a sentence.
         public let description: String
-        /// Whether ``MessageBroker/createTopics(_:)`` has to work, which it doesn't on some brokers made for tests.
+        /// Whether it needs ``MessageBroker/createTopics(_:)``, which some test brokers don't support.
         public let needsTopicCreation: Bool
-        /// Whether ``MessageBroker/offsets(of:at:)`` has to know the time of messages, which it doesn't on some brokers
-        /// made for tests.
+        /// Whether it needs ``MessageBroker/offsets(of:at:)`` with times, which some test brokers don't support.
         public let needsTimes: Bool
         private let body: @Sendable (BrokerTrial) async throws -> Void
 
@@ -30,9 +29,9 @@ public struct BrokerConformance: Sendable {
             self.body = body
         }
 
-        /// Tries the promise.
+        /// Runs the check.
         /// - Parameter harness: Where to find the broker.
-        /// - Throws: ``ConformanceFailure`` when the broker does something else, and what the broker throws.
+        /// - Throws: ``ConformanceFailure`` if the broker doesn't conform, and the broker's errors.
         public func run(on harness: BrokerHarness) async throws {
             let broker = try await harness.makeBroker()
             do {

@@ -1,14 +1,14 @@
 public import Dionysus
 
-/// Where ``BrokerConformance`` finds a broker, and what it has to know about it.
+/// The broker for ``BrokerConformance``, and what the checks need to know about it.
 public struct BrokerHarness: Sendable {
-    /// Makes a client of the log under test; all clients see the same log.
+    /// Creates a client of the log under test; all clients see the same log.
     public var makeBroker: @Sendable () async throws -> any MessageBroker
-    /// Makes an empty topic with this many partitions, and returns its name, which was never used before.
+    /// Creates an empty topic with this many partitions, and returns its name, which must be new.
     public var makeTopic: @Sendable (_ partitions: Int32) async throws -> String
-    /// How long a message's value must be to be refused, in bytes.
+    /// The size of a message's value that the broker refuses, in bytes.
     public var oversize: Int
-    /// How long to wait for a message, an assignment or a rebalance before the check fails.
+    /// The maximum wait for a message, an assignment or a rebalance before the check fails.
     public var patience: Duration
     /// Settings for every producer.
     public var producerSettings: [String: String]
@@ -17,12 +17,8 @@ public struct BrokerHarness: Sendable {
 
     /// Creates a harness.
     /// - Parameters:
-    ///   - oversize: How long a message's value must be to be refused, in bytes.
-    ///   - patience: How long to wait for a message, an assignment or a rebalance before the check fails.
-    ///   - producerSettings: Settings for every producer.
-    ///   - consumerSettings: Settings for every consumer.
-    ///   - makeBroker: Makes a client of the log under test. All clients see the same log.
-    ///   - makeTopic: Makes an empty topic with this many partitions, and returns its name.
+    ///   - makeBroker: Creates a client of the log under test. All clients see the same log.
+    ///   - makeTopic: Creates an empty topic with this many partitions, and returns its name.
     public init(
         oversize: Int = 2_000_000,
         patience: Duration = .seconds(30),
@@ -39,8 +35,7 @@ public struct BrokerHarness: Sendable {
         self.makeTopic = makeTopic
     }
 
-    /// A name that nobody has used before.
-    /// - Parameter prefix: What it begins with.
+    /// Returns a new, unique name.
     /// - Returns: The name: letters, digits and dashes.
     public static func freshName(_ prefix: String = "conformance") -> String {
         "\(prefix)-\(String(UInt64.random(in: 0 ... .max), radix: 36))"

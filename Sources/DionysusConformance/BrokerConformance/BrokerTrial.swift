@@ -1,6 +1,6 @@
 import Dionysus
 
-/// A broker under test, with what the checks do to it.
+/// A broker under test, with operations for the checks.
 struct BrokerTrial: Sendable {
     let harness: BrokerHarness
     let broker: any MessageBroker
@@ -17,7 +17,7 @@ struct BrokerTrial: Sendable {
         )
     }
 
-    /// Joins a group; without a name, one of its own.
+    /// Joins a group; without a name, a new one.
     func makeReader(
         of topics: [String],
         patterns: [String] = [],
@@ -67,7 +67,7 @@ extension OutgoingMessage {
 }
 
 extension ConsumedMessage {
-    /// The number in a message that was made by number.
+    /// The number in a numbered message.
     var number: Int? { value.flatMap { Int(String(decoding: $0, as: UTF8.self)) } }
 }
 

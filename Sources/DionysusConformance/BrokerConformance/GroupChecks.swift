@@ -15,13 +15,13 @@ extension BrokerConformance {
             await other.close()
         },
 
-        Check("A group goes on from the offsets that its application has kept") { trial in
+        Check("A group continues from the offsets that its application has stored") { trial in
             let topic = try await trial.makeTopic(partitions: 1)
             let group = BrokerHarness.freshName("group")
             try await trial.send(0..<10, to: TopicPartition(topic, 0))
             var first = try await trial.makeReader(of: [topic], group: group)
             _ = try await first.read(1)
-            // What is told to the broker is for tools that show lag: it must not decide where reading goes on.
+            // Offsets committed to the broker are for tools that show lag: reading must not resume from them.
             try await first.consumer.commit([TopicPartition(topic, 0): 9])
             await first.close()
             var second = try await trial.makeReader(of: [topic], group: group, at: .offset(4))
@@ -30,7 +30,7 @@ extension BrokerConformance {
             await second.close()
         },
 
-        Check("What a group has committed can be asked for without joining it, with its metadata") { trial in
+        Check("A group's commits can be read without joining it, with their metadata") { trial in
             let topic = try await trial.makeTopic(partitions: 2)
             let partition = TopicPartition(topic, 0)
             var options = ConsumerOptions(
@@ -63,7 +63,7 @@ extension BrokerConformance {
             try expectEqual(try await broker.committedPositions(of: options, in: partitions), [:], "another group's")
         },
 
-        Check("Partitions move to a member that joins; nothing is lost or has two owners") { trial in
+        Check("Partitions move to a joining member; none is lost or has two owners") { trial in
             let topic = try await trial.makeTopic(partitions: 4)
             let group = BrokerHarness.freshName("group")
             let ledger = GroupLedger()
@@ -91,7 +91,7 @@ extension BrokerConformance {
             await one.close()
         },
 
-        Check("A member that leaves hands its partitions over to the others") { trial in
+        Check("The partitions of a member that leaves go to the others") { trial in
             let topic = try await trial.makeTopic(partitions: 2)
             let group = BrokerHarness.freshName("group")
             let ledger = GroupLedger()

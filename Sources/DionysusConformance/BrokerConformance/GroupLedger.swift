@@ -1,16 +1,16 @@
 import Dionysus
 import Synchronization
 
-/// What a group has read so far, as an application keeps it, and whether the members got in each other's way.
+/// A group's positions, as an application stores them, and any conflict between members.
 final class GroupLedger: Sendable {
     struct State {
-        /// Who owns each partition.
+        /// The owner of each partition.
         var owners: [TopicPartition: String] = [:]
-        /// The next offset to be read.
+        /// The next offset to read.
         var positions: [TopicPartition: Int64] = [:]
-        /// How many messages each member has read.
+        /// The number of messages that each member has read.
         var counts: [String: Int] = [:]
-        /// The first thing that went wrong.
+        /// The first violation.
         var failure: ConformanceFailure?
 
         var total: Int { counts.values.reduce(0, +) }
@@ -22,7 +22,7 @@ final class GroupLedger: Sendable {
 
     var current: State { state.withLock { $0 } }
 
-    /// Notes the new owner and returns where it is to start.
+    /// Records the new owner and returns its start position.
     func acquire(_ partitions: [TopicPartition], for member: String) -> [TopicPartition: StartPosition] {
         state.withLock { state in
             var positions: [TopicPartition: StartPosition] = [:]
@@ -73,7 +73,7 @@ struct LedgerMember: Sendable {
     let consumer: any MessageConsumer
     let ledger: GroupLedger
 
-    /// Handles events until the ledger shows what is waited for, or the time is over.
+    /// Handles events until the ledger reaches the goal or the time is up.
     func run(until deadline: ContinuousClock.Instant, _ isReached: @Sendable (GroupLedger.State) -> Bool) async throws {
         while !Task.isCancelled, !isReached(ledger.current), ledger.current.failure == nil {
             let rest = deadline - .now
@@ -97,7 +97,7 @@ struct LedgerMember: Sendable {
         }
     }
 
-    /// Answers an event even if another member has reached the goal meanwhile: the ledger counts on the answer.
+    /// Answers an event even if another member has reached the goal meanwhile, because the ledger relies on the answer.
     private func uncancelled(_ answer: @escaping @Sendable () async throws -> Void) async throws {
         try await Task(operation: answer).value
     }
@@ -115,7 +115,7 @@ extension BrokerTrial {
         return LedgerMember(name: name, consumer: reader.consumer, ledger: ledger)
     }
 
-    /// Runs members side by side until their ledger shows what is waited for.
+    /// Runs members concurrently until their ledger reaches the goal.
     func drive(
         _ members: [LedgerMember],
         until goal: String,

@@ -19,7 +19,7 @@ extension BrokerConformance {
             await reader.close()
         },
 
-        Check("Keys, values and headers arrive as they were sent, null and empty ones too") { trial in
+        Check("Keys, values and headers arrive as sent, including null and empty ones") { trial in
             let topic = try await trial.makeTopic(partitions: 1)
             let everyByte = [UInt8](0...255)
             let contents: [(key: [UInt8]?, value: [UInt8]?, headers: [MessageHeader])] = [
@@ -53,7 +53,7 @@ extension BrokerConformance {
                 try expectEqual(message.key, content.key, "the key at offset \(message.offset)")
                 try expectEqual(message.value, content.value, "the value at offset \(message.offset)")
                 try expectEqual(message.headers, content.headers, "the headers at offset \(message.offset)")
-                // Kafka's clock has milliseconds.
+                // Kafka's times have millisecond precision.
                 let range = before.microseconds / 1_000...after.microseconds / 1_000
                 try expect(
                     range.contains(message.timestamp.microseconds / 1_000),
@@ -64,7 +64,7 @@ extension BrokerConformance {
             await reader.close()
         },
 
-        Check("Reading starts at an offset where one is given") { trial in
+        Check("Reading starts at a given offset") { trial in
             let topic = try await trial.makeTopic(partitions: 1)
             try await trial.send(0..<10, to: TopicPartition(topic, 0))
             var reader = try await trial.makeReader(of: [topic], at: .offset(7))
@@ -73,7 +73,7 @@ extension BrokerConformance {
             await reader.close()
         },
 
-        Check("Reading starts behind everything where the latest is asked for") { trial in
+        Check("Reading from the latest position starts after all existing messages") { trial in
             let topic = try await trial.makeTopic(partitions: 1)
             try await trial.send(0..<3, to: TopicPartition(topic, 0))
             var reader = try await trial.makeReader(of: [topic], at: .latest)
@@ -98,7 +98,7 @@ extension BrokerConformance {
             await reader.close()
         },
 
-        Check("Seeking continues at another offset and drops what was buffered") { trial in
+        Check("A seek continues at another offset and drops buffered messages") { trial in
             let topic = try await trial.makeTopic(partitions: 1)
             let partition = TopicPartition(topic, 0)
             try await trial.send(0..<20, to: partition)
@@ -113,7 +113,7 @@ extension BrokerConformance {
             await reader.close()
         },
 
-        Check("A paused partition is not read until it is resumed, and others are") { trial in
+        Check("A paused partition is not read until it is resumed, but others are") { trial in
             let topic = try await trial.makeTopic(partitions: 2)
             let paused = TopicPartition(topic, 0)
             var reader = try await trial.makeReader(of: [topic])
@@ -130,7 +130,7 @@ extension BrokerConformance {
             await reader.close()
         },
 
-        Check("A position that isn't in the log is reported, and seeking goes on from there") { trial in
+        Check("A position that isn't in the log is reported, and a seek continues from there") { trial in
             let topic = try await trial.makeTopic(partitions: 1)
             let partition = TopicPartition(topic, 0)
             try await trial.send(0..<5, to: partition)
@@ -155,7 +155,7 @@ extension BrokerConformance {
             await reader.close()
         },
 
-        Check("No more messages than asked for are returned at once") { trial in
+        Check("No more messages than requested are returned at once") { trial in
             let topic = try await trial.makeTopic(partitions: 1)
             try await trial.send(0..<20, to: TopicPartition(topic, 0))
             var reader = try await trial.makeReader(of: [topic])
@@ -174,7 +174,7 @@ extension BrokerConformance {
             await reader.close()
         },
 
-        Check("No more bytes than are enough are returned at once, but for the last message") { trial in
+        Check("No more bytes than requested are returned at once, except for the last message") { trial in
             let topic = try await trial.makeTopic(partitions: 2)
             for partition in 0..<2 as Range<Int32> { try await trial.send(0..<5, to: TopicPartition(topic, partition)) }
             var reader = try await trial.makeReader(of: [topic])
@@ -192,7 +192,7 @@ extension BrokerConformance {
             await reader.close()
         },
 
-        Check("Waiting for an event ends with nothing when its time is over") { trial in
+        Check("Waiting for an event returns nil after the timeout") { trial in
             let topic = try await trial.makeTopic(partitions: 1)
             var reader = try await trial.makeReader(of: [topic])
             try await reader.join(owning: 1)
@@ -201,7 +201,7 @@ extension BrokerConformance {
             await reader.close()
         },
 
-        Check("A closed consumer says so") { trial in
+        Check("A closed consumer throws `closed`") { trial in
             let topic = try await trial.makeTopic(partitions: 1)
             let reader = try await trial.makeReader(of: [topic])
             await reader.close()

@@ -40,13 +40,13 @@ extension BrokerConformance {
             try await trial.expectPartitions(of: topic, from: producer, by: .crc32)
         },
 
-        Check("The partition is the partition key's Murmur2 hash where that is chosen") { trial in
+        Check("The partition is the partition key's Murmur2 hash if that is chosen") { trial in
             let topic = try await trial.makeTopic(partitions: 4)
             let producer = try await trial.makeProducer(.murmur2)
             try await trial.expectPartitions(of: topic, from: producer, by: .murmur2)
         },
 
-        Check("An oversized message is refused and the others of its batch go on") { trial in
+        Check("An oversized message is refused, and the others of its batch are sent") { trial in
             let topic = try await trial.makeTopic(partitions: 1)
             let partition = TopicPartition(topic, 0)
             let producer = try await trial.makeProducer()
@@ -63,7 +63,7 @@ extension BrokerConformance {
             await reader.close()
         },
 
-        Check("A message for a partition that doesn't exist is refused and the others go on") { trial in
+        Check("A message for a missing partition is refused, and the others are sent") { trial in
             let topic = try await trial.makeTopic(partitions: 2)
             let producer = try await trial.makeProducer()
             let results = await producer.send([
@@ -75,7 +75,7 @@ extension BrokerConformance {
             try expectEqual(try results[1].get(), Acknowledgement(partition: 1, offset: 0), "the other result")
         },
 
-        Check("Batches that are sent at once each keep their order") { trial in
+        Check("Concurrent batches each keep their order") { trial in
             let topic = try await trial.makeTopic(partitions: 1)
             let producer = try await trial.makeProducer()
             let offsets = try await withThrowingTaskGroup(of: [Int64].self) { group in
@@ -111,7 +111,7 @@ extension BrokerConformance {
 }
 
 extension BrokerTrial {
-    /// Sends messages with different partition keys to a topic of four partitions and checks where they go.
+    /// Sends messages with different partition keys to a topic of four partitions and checks their partitions.
     fileprivate func expectPartitions(
         of topic: String,
         from producer: any MessageProducer,

@@ -19,7 +19,7 @@ extension BrokerConformance {
             try expect(all.contains(described[0]), "all topics to contain \(described[0].name)", "they didn't")
         },
 
-        Check("What topics are configured with is told as far as it is known", needsTopicCreation: true) { trial in
+        Check("Topic configurations are returned as far as they are known", needsTopicCreation: true) { trial in
             let topic = BrokerHarness.freshName()
             try await trial.broker.createTopics([
                 TopicSpecification(name: topic, partitions: 1, settings: ["cleanup.policy": "compact"])
@@ -34,7 +34,7 @@ extension BrokerConformance {
             }
         },
 
-        Check("A topic that doesn't exist is not described", needsTopicCreation: true) { trial in
+        Check("A missing topic is not described", needsTopicCreation: true) { trial in
             let topic = try await trial.makeTopic(partitions: 2)
             let described = try await trial.broker.describeTopics([topic, BrokerHarness.freshName()])
             try expectEqual(described, [TopicDescription(name: topic, partitions: 2)], "the topics")
@@ -66,7 +66,7 @@ extension BrokerConformance {
             await reader.close()
         },
 
-        Check("The bounds of partitions are known, and those that don't exist are left out") { trial in
+        Check("The bounds of partitions are returned, without missing partitions") { trial in
             let topic = try await trial.makeTopic(partitions: 2)
             try await trial.send(0..<7, to: TopicPartition(topic, 1))
             let bounds = try await trial.broker.offsets(
@@ -82,15 +82,17 @@ extension BrokerConformance {
             )
         },
 
-        Check("The offset of a time is that of the first message of the time or later, else the next", needsTimes: true)
-        { trial in
+        Check(
+            "The offset of a time is that of the first message with this time or a later one, otherwise the next offset",
+            needsTimes: true
+        ) { trial in
             let topic = try await trial.makeTopic(partitions: 2)
             let (full, empty) = (TopicPartition(topic, 0), TopicPartition(topic, 1))
             try await trial.send(0..<3, to: full)
             var reader = try await trial.makeReader(of: [topic])
             guard let last = try await reader.read(3).last else { return }
             await reader.close()
-            // Messages of a later time than those before: Kafka's clock has milliseconds.
+            // Ensures a later time than the previous messages': Kafka's times have millisecond precision.
             let second = last.timestamp + 0.001
             while Timestamp.now <= second + 0.001 { await Task.yield() }
             try await trial.send(3..<5, to: full)

@@ -1,9 +1,9 @@
 import Dionysus
 
-/// One member of a group that answers assignments by itself.
+/// A group member that answers assignments automatically.
 struct TrialReader {
     let consumer: any MessageConsumer
-    /// Where assigned partitions are started.
+    /// The start position of assigned partitions.
     let position: StartPosition
     let patience: Duration
     private(set) var owned: Set<TopicPartition> = []
@@ -54,7 +54,7 @@ struct TrialReader {
         return messages
     }
 
-    /// The next event, after assignments and revocations have been answered; nil when the time is over.
+    /// The next event, after answering assignments and revocations; nil when the time is up.
     mutating func nextEvent(until deadline: ContinuousClock.Instant) async throws -> ConsumerEvent? {
         let rest = deadline - .now
         guard rest > .zero, let event = try await consumer.next(maxMessages: 1_000, timeout: rest) else { return nil }

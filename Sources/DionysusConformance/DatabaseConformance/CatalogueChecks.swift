@@ -2,7 +2,7 @@ import Dionysus
 
 extension DatabaseConformance {
     static let catalogueChecks: [Check] = [
-        Check("A table is described: columns, types, keys and what fills itself") { trial in
+        Check("A table is described: columns, types, keys and defaults") { trial in
             let dialect = trial.dialect
             let columns: [SQL] =
                 [
@@ -51,8 +51,8 @@ extension DatabaseConformance {
                     "the defaults"
                 )
                 try expectEqual(described.columns.filter(\.isGenerated).map(\.name), ["total"], "what is computed")
-                try expectEqual(described.column("account_id")?.isNullable, false, "whether account_id takes null")
-                try expectEqual(described.column("name")?.isNullable, true, "whether name takes null")
+                try expectEqual(described.column("account_id")?.isNullable, false, "whether account_id is nullable")
+                try expectEqual(described.column("name")?.isNullable, true, "whether name is nullable")
                 try expectEqual(
                     described.column("price")?.declaredType.lowercased(),
                     "numeric(10,2)",
@@ -63,7 +63,7 @@ extension DatabaseConformance {
             }
         },
 
-        Check("A primary key of several columns is described in its order") { trial in
+        Check("A primary key of several columns is described in order") { trial in
             try await trial.withTable("a BIGINT NOT NULL, b TEXT NOT NULL, c BIGINT, PRIMARY KEY (b, a)") { table in
                 let described = try await trial.database.transaction(.snapshot) { try $0.describe(table: table) }
                 try expectEqual(described?.primaryKey, ["b", "a"], "the primary key")
@@ -71,14 +71,14 @@ extension DatabaseConformance {
             }
         },
 
-        Check("A table that doesn't exist has no description") { trial in
+        Check("A missing table has no description") { trial in
             let described = try await trial.database.transaction(.snapshot) { transaction in
                 try transaction.describe(table: "conformance_no_such_table")
             }
             try expect(described == nil, "no description", "there was one")
         },
 
-        Check("A description shows what its own transaction did") { trial in
+        Check("A description includes the transaction's own changes") { trial in
             try await trial.withTable("id BIGINT PRIMARY KEY") { table in
                 let described = try await trial.database.transaction(.write) { transaction in
                     _ = try transaction.describe(table: table)

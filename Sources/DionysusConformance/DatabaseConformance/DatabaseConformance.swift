@@ -1,17 +1,17 @@
 public import Dionysus
 
-/// What every database behind ``Database`` does, as checks that any test framework can run.
+/// The requirements of ``Database``, as checks that any test framework can run.
 ///
 ///     @Test(arguments: DatabaseConformance.checks)
 ///     func `conforms`(_ check: DatabaseConformance.Check) async throws {
 ///         try await check.run { try PostgresDatabase(url: url) }
 ///     }
 ///
-/// Every check makes tables of its own and drops them, so that checks can run at the same time on one database.
+/// Every check creates its own tables and drops them, so checks can run concurrently on one database.
 public struct DatabaseConformance: Sendable {
-    /// One promise of the port, with the code that tries it.
+    /// One requirement of the port, with the code that checks it.
     public struct Check: Sendable, CustomStringConvertible {
-        /// The promise, as a sentence.
+        /// The requirement, as a sentence.
         public let description: String
         private let body: @Sendable (DatabaseTrial) async throws -> Void
 
@@ -20,9 +20,9 @@ public struct DatabaseConformance: Sendable {
             self.body = body
         }
 
-        /// Tries the promise.
-        /// - Parameter makeDatabase: Opens the database under test; each call opens the same one once more.
-        /// - Throws: ``ConformanceFailure`` when the database does something else, and what the database throws.
+        /// Runs the check.
+        /// - Parameter makeDatabase: Opens the database under test; each call opens the same one again.
+        /// - Throws: ``ConformanceFailure`` if the database doesn't conform, and the database's errors.
         public func run(on makeDatabase: @escaping @Sendable () async throws -> any Database) async throws {
             let database = try await makeDatabase()
             do {

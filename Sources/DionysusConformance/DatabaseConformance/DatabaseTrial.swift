@@ -1,17 +1,16 @@
 import Dionysus
 
-/// A database under test, with what the checks do to it.
+/// A database under test, with operations for the checks.
 struct DatabaseTrial: Sendable {
     let database: any Database
     let makeDatabase: @Sendable () async throws -> any Database
 
     var dialect: any SQLDialect { database.dialect }
 
-    /// Creates a table for the length of a check.
+    /// Creates a table for the duration of a check.
     /// - Parameters:
-    ///   - columns: What stands between the parentheses of `CREATE TABLE`.
-    ///   - name: The table's name; without one, a name that nobody has used before.
-    ///   - body: The check.
+    ///   - columns: The content of the parentheses of `CREATE TABLE`.
+    ///   - name: The table's name; a new, unique name by default.
     func withTable(
         _ columns: SQL,
         named name: String? = nil,
@@ -36,7 +35,7 @@ struct DatabaseTrial: Sendable {
         }
     }
 
-    /// Runs one statement in a transaction of its own.
+    /// Runs one statement in a separate transaction.
     @discardableResult
     func run(_ statement: SQL) async throws -> ResultSet {
         try await database.transaction(.write) { transaction in try transaction.run(statement) }
@@ -46,7 +45,7 @@ struct DatabaseTrial: Sendable {
         try await run("SELECT count(*) FROM \(identifier: table)").first?.integer(0)
     }
 
-    /// Tries what must fail.
+    /// Runs an operation that must fail.
     func expectFailure<T>(
         code: DionysusError.Code,
         _ subject: String,

@@ -2,7 +2,7 @@ import Dionysus
 
 extension DatabaseConformance {
     static let dialectChecks: [Check] = [
-        Check("A text's lane is the same number every time, and texts are spread over all lanes") { trial in
+        Check("A text always has the same lane, and texts are spread over all lanes") { trial in
             let texts = (1...2_000).map { "Rental:\($0)" } + ["", "a", "\u{1}", "👩‍👩‍👧", " "]
             let lanes = 16
             let rows = trial.dialect.rows([BulkColumn("key", .text, texts.map { .text($0) })], alias: "given")
@@ -21,7 +21,7 @@ extension DatabaseConformance {
             try expect(sizes.values.allSatisfy { $0 > 60 }, "no lane below half of its share", "the sizes are \(sizes)")
         },
 
-        Check("The lane can stand in an index") { trial in
+        Check("The lane can be indexed") { trial in
             try await trial.withTable("id BIGINT PRIMARY KEY, name TEXT") { table in
                 let lane = trial.dialect.laneExpression("name", lanes: 8)
                 let index = DatabaseTrial.freshName("lanes")
@@ -30,7 +30,7 @@ extension DatabaseConformance {
             }
         },
 
-        Check("The clock's time is a time, and goes on within a transaction") { trial in
+        Check("The current time is a time, and advances within a transaction") { trial in
             let dialect = trial.dialect
             let row =
                 try await trial.run(
@@ -45,7 +45,7 @@ extension DatabaseConformance {
             try expectEqual(row[2], .text("12"), "the number as text")
         },
 
-        Check("Who holds a transaction's lock is alone, and those who share one exclude who doesn't") { trial in
+        Check("A transaction's lock is exclusive, and shared holders exclude exclusive ones") { trial in
             let name = DatabaseTrial.freshName("lock")
             try await trial.withTable("id BIGINT PRIMARY KEY, number BIGINT") { table in
                 try await trial.run("INSERT INTO \(identifier: table) VALUES (1, 0), (2, 0)")
@@ -74,7 +74,7 @@ extension DatabaseConformance {
         },
     ]
 
-    /// Reads a number and writes the next one, which loses counts unless the others wait.
+    /// Reads a number and writes the next one, which loses updates unless the others wait.
     private static func count(_ id: Int, in table: String, _ transaction: inout Transaction) throws {
         let found = try transaction.run("SELECT number FROM \(identifier: table) WHERE id = \(id)").first
         let next = (try found?.integer(0) ?? 0) + 1

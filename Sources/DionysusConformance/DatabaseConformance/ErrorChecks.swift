@@ -2,7 +2,7 @@ import Dionysus
 
 extension DatabaseConformance {
     static let errorChecks: [Check] = [
-        Check("A broken constraint is told, without the values") { trial in
+        Check("A violated constraint is reported without the values") { trial in
             try await trial.withTable("id BIGINT PRIMARY KEY, name TEXT NOT NULL UNIQUE") { table in
                 let secret = "secret-4711"
                 try await trial.run("INSERT INTO \(identifier: table) VALUES (1, \(secret))")
@@ -15,7 +15,7 @@ extension DatabaseConformance {
                     let error = try await trial.expectFailure(code: .constraint, "the statement") {
                         try await trial.run(statement)
                     }
-                    try expect(!error.isRetriable, "an error for good", "it is retriable")
+                    try expect(!error.isRetriable, "a permanent error", "it is retriable")
                     try expect(!"\(error)".contains(secret), "no value in the message", "it is: \(error)")
                 }
                 try expectEqual(try await trial.count(table), 1, "the number of rows")
@@ -33,17 +33,17 @@ extension DatabaseConformance {
             }
         },
 
-        Check("A wrong statement is told, and the database works on") { trial in
+        Check("An invalid statement is reported, and the database remains usable") { trial in
             for wrong in ["SELEC 1", "SELECT * FROM conformance_no_such_table", "SELECT no_such_column"] {
                 let error = try await trial.expectFailure(code: .statement, "the statement") {
                     try await trial.run(SQL(raw: wrong))
                 }
-                try expect(!error.isRetriable, "an error for good", "it is retriable")
+                try expect(!error.isRetriable, "a permanent error", "it is retriable")
             }
             try expectEqual(try await trial.run("SELECT 1").first?.integer(0), 1, "the answer")
         },
 
-        Check("The statements after a failed one don't run, and none of them lasts") { trial in
+        Check("The statements after a failed one don't run, and none is committed") { trial in
             try await trial.withTable("id BIGINT PRIMARY KEY") { table in
                 _ = try await trial.expectFailure(code: .constraint, "the second statement") {
                     try await trial.database.transaction(.write) { transaction in

@@ -2,7 +2,7 @@ import Dionysus
 
 extension DatabaseConformance {
     static let leaseChecks: [Check] = [
-        Check("A lease excludes everybody else until it is released") { trial in
+        Check("A lease is exclusive until it is released") { trial in
             try await trial.withLocks { lock in
                 let other = try await trial.makeDatabase()
                 let lease = try await lock.mustTake(1, on: trial.database)
@@ -17,7 +17,7 @@ extension DatabaseConformance {
             }
         },
 
-        Check("What is done under a lease lasts when it is released") { trial in
+        Check("Statements under a lease are committed when it is released") { trial in
             try await trial.withLocks { lock in
                 let lease = try await lock.mustTake(1, on: trial.database)
                 let first = try await lease.perform { transaction in
@@ -37,7 +37,7 @@ extension DatabaseConformance {
             }
         },
 
-        Check("A renewed lease has made durable what came before, and is held as before, or else has ended") { trial in
+        Check("A renewed lease has committed its earlier statements, and is still held or has ended") { trial in
             try await trial.withLocks { lock in
                 let lease = try await lock.mustTake(1, on: trial.database)
                 let (last, next) = try await lease.renew(
@@ -59,10 +59,10 @@ extension DatabaseConformance {
             }
         },
 
-        Check("A lease that fails to make the last part durable can only be abandoned") { trial in
+        Check("A lease whose last statements fail can only be abandoned") { trial in
             try await trial.withLocks { lock in
                 let lease = try await lock.mustTake(1, on: trial.database)
-                _ = try await trial.expectFailure(code: .statement, "a wrong statement") {
+                _ = try await trial.expectFailure(code: .statement, "an invalid statement") {
                     try await lease.renew(
                         ending: [
                             "UPDATE \(identifier: lock.table) SET n = 1 WHERE id = 1",
@@ -79,7 +79,7 @@ extension DatabaseConformance {
             }
         },
 
-        Check("An abandoned lease can be taken again, and abandoning twice is nothing") { trial in
+        Check("An abandoned lease can be taken again, and abandoning it twice has no effect") { trial in
             try await trial.withLocks { lock in
                 let lease = try await lock.mustTake(1, on: trial.database)
                 await lease.abandon()
@@ -89,7 +89,7 @@ extension DatabaseConformance {
             }
         },
 
-        Check("A lease that has ended refuses work") { trial in
+        Check("A lease that has ended refuses statements") { trial in
             try await trial.withLocks { lock in
                 let released = try await lock.mustTake(1, on: trial.database)
                 try await released.release { _ in }
@@ -109,10 +109,10 @@ extension DatabaseConformance {
         Check("After an error a lease can only be abandoned") { trial in
             try await trial.withLocks { lock in
                 let lease = try await lock.mustTake(1, on: trial.database)
-                _ = try await trial.expectFailure(code: .statement, "a wrong statement") {
+                _ = try await trial.expectFailure(code: .statement, "an invalid statement") {
                     try await lease.perform { try $0.run("SELECT * FROM conformance_no_such_table") }
                 }
-                _ = try await trial.expectFailure(code: .closed, "going on") {
+                _ = try await trial.expectFailure(code: .closed, "continuing") {
                     try await lease.release { _ in }
                 }
                 await lease.abandon()
@@ -121,7 +121,7 @@ extension DatabaseConformance {
             }
         },
 
-        Check("Transactions go on while leases are held") { trial in
+        Check("Transactions run while leases are held") { trial in
             try await trial.withTable("id BIGINT PRIMARY KEY") { table in
                 try await trial.withLocks { lock in
                     var leases: [any Lease] = []
@@ -135,7 +135,7 @@ extension DatabaseConformance {
     ]
 }
 
-/// Sixteen locks: rows of a table where locks are rows.
+/// Sixteen locks: rows of a table, if the database's locks are rows.
 private struct Locks: Sendable {
     let table: String
 
@@ -152,7 +152,7 @@ private struct Locks: Sendable {
 
     func mustTake(_ number: Int, on database: any Database) async throws -> any Lease {
         guard let lease = try await take(number, on: database) else {
-            throw ConformanceFailure(expected: "a lease on lock \(number)", actual: "somebody else has it")
+            throw ConformanceFailure(expected: "a lease on lock \(number)", actual: "it is held elsewhere")
         }
         return lease
     }

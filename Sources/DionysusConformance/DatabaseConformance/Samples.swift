@@ -1,7 +1,7 @@
 import Dionysus
 import Foundation
 
-/// Values of a type at which databases differ: extremes, emptiness, and what looks like SQL.
+/// Values of a type with which databases may have trouble: extremes, empty values, and text that looks like SQL.
 struct Samples: Sendable {
     let type: DatabaseType
     let column: ColumnType
@@ -71,7 +71,7 @@ struct Samples: Sendable {
         String(repeating: "x", count: 100_000),
     ]
 
-    /// What a database returned, to be compared: JSON by what it says, since some databases write it anew.
+    /// A returned value in comparable form: JSON by its content, because some databases reformat it.
     static func comparable(_ value: DatabaseValue, as type: DatabaseType) throws -> DatabaseValue {
         let value = try value.converted(to: type)
         guard case .json(let text) = value else { return value }

@@ -2,7 +2,7 @@ import Dionysus
 
 extension DatabaseConformance {
     static let statementChecks: [Check] = [
-        Check("Several statements return a result each, in their order") { trial in
+        Check("Several statements return one result each, in order") { trial in
             try await trial.withTable("id BIGINT PRIMARY KEY, name TEXT") { table in
                 let results = try await trial.database.transaction(.write) { transaction in
                     try transaction.run([
@@ -29,7 +29,7 @@ extension DatabaseConformance {
             }
         },
 
-        Check("A statement that writes can return rows") { trial in
+        Check("A writing statement can return rows") { trial in
             try await trial.withTable("\(trial.dialect.column("id", .identity)), name TEXT") { table in
                 let first = try await trial.run(
                     "INSERT INTO \(identifier: table) (name) VALUES ('a'), ('b') RETURNING id, name"
@@ -43,7 +43,7 @@ extension DatabaseConformance {
             }
         },
 
-        Check("Generated keys are never used again") { trial in
+        Check("Generated keys are never reused") { trial in
             try await trial.withTable("\(trial.dialect.column("id", .identity)), name TEXT") { table in
                 let insert: SQL = "INSERT INTO \(identifier: table) (name) VALUES ('a') RETURNING id"
                 let first = try await trial.run(insert).first?.integer(0) ?? 0
@@ -72,7 +72,7 @@ extension DatabaseConformance {
             }
         },
 
-        Check("A large result comes whole") { trial in
+        Check("A large result is complete") { trial in
             try await trial.withTable("id BIGINT PRIMARY KEY, name TEXT") { table in
                 let ids = (0..<20_000).map { DatabaseValue.integer(Int64($0)) }
                 let rows = trial.dialect.rows([BulkColumn("id", .integer, ids)], alias: "given")

@@ -3,7 +3,7 @@ import Dispatch
 
 extension DatabaseConformance {
     static let transactionChecks: [Check] = [
-        Check("What a transaction wrote is there when it has returned") { trial in
+        Check("A transaction's writes are committed when it has returned") { trial in
             try await trial.withTable("id BIGINT PRIMARY KEY") { table in
                 let value = try await trial.database.transaction(.write) { transaction in
                     try transaction.run("INSERT INTO \(identifier: table) VALUES (1)")
@@ -15,11 +15,11 @@ extension DatabaseConformance {
                     try transaction.run("SELECT count(*) FROM \(identifier: table)").first?.integer(0)
                 }
                 await other.close()
-                try expectEqual(count, 1, "the number of rows that somebody else sees")
+                try expectEqual(count, 1, "the number of rows that another transaction sees")
             }
         },
 
-        Check("What a transaction wrote is gone when its body throws") { trial in
+        Check("A transaction's writes are rolled back if its body throws") { trial in
             try await trial.withTable("id BIGINT PRIMARY KEY") { table in
                 do {
                     try await trial.database.transaction(.write) { transaction in
@@ -33,12 +33,12 @@ extension DatabaseConformance {
             }
         },
 
-        Check("A transaction without a statement is nothing") { trial in
+        Check("A transaction without statements succeeds") { trial in
             let value = try await trial.database.transaction(.write) { _ in 42 }
             try expectEqual(value, 42, "the value")
         },
 
-        Check("A part that fails is undone, and the rest is kept") { trial in
+        Check("A savepoint that fails is rolled back, and the rest is kept") { trial in
             try await trial.withTable("id BIGINT PRIMARY KEY") { table in
                 let insert: @Sendable (Int) -> SQL = { "INSERT INTO \(identifier: table) VALUES (\($0))" }
                 try await trial.database.transaction(.write) { transaction in
@@ -96,7 +96,7 @@ extension DatabaseConformance {
             }
         },
 
-        Check("Many transactions at once all happen, and none is lost") { trial in
+        Check("Many concurrent transactions all take effect") { trial in
             try await trial.withTable("id BIGINT PRIMARY KEY, n BIGINT NOT NULL") { table in
                 try await trial.run("INSERT INTO \(identifier: table) VALUES (1, 0)")
                 try await withThrowingTaskGroup(of: Void.self) { group in

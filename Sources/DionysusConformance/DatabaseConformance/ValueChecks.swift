@@ -4,7 +4,7 @@ extension DatabaseConformance {
     static let valueChecks: [Check] =
         Samples.all.flatMap { samples in
             [
-                Check("A value of type \(samples.type) comes back as it went in") { trial in
+                Check("A value of type \(samples.type) is returned unchanged") { trial in
                     try await trial.withTable(trial.columns(of: samples)) { table in
                         _ = try await trial.database.transaction(.write) { transaction in
                             try transaction.run(
@@ -18,7 +18,7 @@ extension DatabaseConformance {
                     }
                 },
 
-                Check("A list of type \(samples.type) is written as rows, nulls included") { trial in
+                Check("A list of type \(samples.type) is written as rows, including nulls") { trial in
                     try await trial.withTable(trial.columns(of: samples)) { table in
                         let values = samples.values + [.null]
                         let rows = trial.dialect.rows(
@@ -48,7 +48,7 @@ extension DatabaseConformance {
                 }
             },
 
-            Check("Text with a zero byte is kept whole, or refused") { trial in
+            Check("Text with a zero byte is stored completely, or refused") { trial in
                 let text = DatabaseValue.text("a\0b")
                 let rows = trial.dialect.rows([BulkColumn("sample", .text, [text])], alias: "given")
                 for source in ["VALUES (1, \(text))", "SELECT 1, given.sample FROM \(rows)"] as [SQL] {
@@ -63,7 +63,7 @@ extension DatabaseConformance {
                 }
             },
 
-            Check("An empty list is no row") { trial in
+            Check("An empty list gives no rows") { trial in
                 for samples in Samples.all {
                     try await trial.withTable(trial.columns(of: samples)) { table in
                         let rows = trial.dialect.rows([BulkColumn("sample", samples.type, [])], alias: "given")
@@ -81,7 +81,7 @@ extension DatabaseConformance {
                 }
             },
 
-            Check("Ten thousand rows of several columns are written by one statement, in their order") { trial in
+            Check("Ten thousand rows of several columns are written by one statement, in order") { trial in
                 let columns: SQL =
                     "\(trial.dialect.column("id", .identity)), \(trial.dialect.column("name", .text)), number BIGINT"
                 try await trial.withTable(columns) { table in

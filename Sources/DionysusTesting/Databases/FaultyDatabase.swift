@@ -1,11 +1,11 @@
 import Dionysus
 import Synchronization
 
-/// A database that fails when it is told to, and otherwise passes everything on to another.
+/// A wrapper around a database that can inject failures.
 final class FaultyDatabase: CapturingDatabase {
     struct Faults: Sendable {
         var isAway = false
-        /// How many of the next transactions fail.
+        /// The number of upcoming transactions that fail.
         var failing = 0
     }
 
@@ -54,7 +54,7 @@ final class FaultyDatabase: CapturingDatabase {
         guard fails else { return }
         throw DionysusError(
             .databaseUnavailable,
-            "the database at \(location) was told to be away",
+            "the test made the database at \(location) unavailable",
             isRetriable: true
         )
     }

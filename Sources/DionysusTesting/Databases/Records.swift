@@ -13,8 +13,7 @@ extension Transaction {
         try run("INSERT INTO \(identifier: Record.tableName) (\(columns)) VALUES (\(row))")
     }
 
-    /// Writes all attributes of a record that is there.
-    /// - Parameter record: The record.
+    /// Updates all attributes of an existing record.
     /// - Throws: ``Dionysus/DionysusError``: `notFound` if there is no such table or record, and as for
     ///   ``insert(_:)``.
     public mutating func update<Record: Model>(_ record: Record) throws {
@@ -32,7 +31,6 @@ extension Transaction {
     }
 
     /// Deletes a record.
-    /// - Parameter record: The record.
     /// - Throws: ``Dionysus/DionysusError``: `notFound` if there is no such table or record, and as for a statement.
     public mutating func delete<Record: Model>(_ record: Record) throws {
         guard let key = try values(of: record).first(where: { $0.column == Record.primaryKey }) else {
@@ -44,7 +42,7 @@ extension Transaction {
         guard result.affectedRows == 1 else { throw noRecord(Record.self) }
     }
 
-    /// The columns of a record's row, as its type names them.
+    /// The columns of a record's row that its type names.
     private mutating func values<Record: Model>(of record: Record) throws -> [(column: String, value: DatabaseValue)] {
         let table = try existing(Record.tableName)
         guard case .object(let object) = try JSONTreeEncoder().encode(record: record) else { return [] }

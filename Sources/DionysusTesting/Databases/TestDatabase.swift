@@ -1,6 +1,6 @@
 public import Dionysus
 
-/// A database of a test: the source of changes, or the replica.
+/// A test's database: the source or the replica.
 public struct TestDatabase: Sendable {
     let faulty: FaultyDatabase
     private let remove: @Sendable () async throws -> Void
@@ -10,19 +10,19 @@ public struct TestDatabase: Sendable {
         self.remove = remove
     }
 
-    /// The database as the services under test have it, with the faults that it was told.
+    /// The database as the services under test see it, with injected faults.
     public var database: any CapturingDatabase { faulty }
 
     // MARK: Faults
 
-    /// Whether the database can't be reached by the services under test; the test itself still reaches it.
+    /// Whether the database is unavailable to the services under test; the test itself still has access.
     public var isAway: Bool {
         get { faulty.faults.withLock { $0.isAway } }
         nonmutating set { faulty.faults.withLock { $0.isAway = newValue } }
     }
 
-    /// Lets transactions of the services under test fail as if the connection had been lost.
-    /// - Parameter count: How many of the next ones fail.
+    /// Makes transactions of the services under test fail as if the connection had been lost.
+    /// - Parameter count: The number of upcoming transactions that fail.
     public func fail(_ count: Int) { faulty.faults.withLock { $0.failing = count } }
 
     // MARK: Reading and writing
@@ -30,7 +30,6 @@ public struct TestDatabase: Sendable {
     /// Writes as the application does, in one transaction.
     ///
     ///     try await test.source.write { try $0.insert(Rental(…)) }
-    /// - Parameter body: The statements.
     /// - Returns: What the body returns.
     /// - Throws: What the body throws, and ``Dionysus/DionysusError`` as for a transaction.
     @discardableResult
@@ -41,7 +40,6 @@ public struct TestDatabase: Sendable {
     }
 
     /// Reads in one snapshot.
-    /// - Parameter body: The statements.
     /// - Returns: What the body returns.
     /// - Throws: What the body throws, and ``Dionysus/DionysusError`` as for a transaction.
     public func read<T: Sendable>(
@@ -51,7 +49,6 @@ public struct TestDatabase: Sendable {
     }
 
     /// The rows of a table as JSON objects, in the order of the primary key.
-    /// - Parameter table: The table's name.
     /// - Returns: The rows, each with its columns in the table's order.
     /// - Throws: ``Dionysus/DionysusError``: `notFound` if there is no such table, and as for a transaction.
     public func rows(_ table: String) async throws -> [JSON] {
@@ -64,10 +61,9 @@ public struct TestDatabase: Sendable {
     }
 
     /// The rows of a model's table, in the order of the primary key.
-    /// - Parameter model: The model.
     /// - Returns: The records.
-    /// - Throws: ``Dionysus/DionysusError``: `notFound` if there is no such table, `typeMismatch` for a row that the
-    ///   model can't be made of, and as for a transaction.
+    /// - Throws: ``Dionysus/DionysusError``: `notFound` if there is no such table, `typeMismatch` for a row that
+    ///   doesn't decode as the model, and as for a transaction.
     public func rows<Record: Model>(_ model: Record.Type) async throws -> [Record] {
         try await read { transaction in
             let description = ModelDescription(model)

@@ -15,13 +15,12 @@ import DionysusPostgres
 
 /// Which databases a test gets, empty at its beginning and gone at its end.
 public enum ThrowAwayDatabase: Sendable, Hashable, CustomStringConvertible {
-    /// Files in the directory for temporary files: SQLite's pools of connections can't share a database in memory.
+    /// Temporary files: the connections of a SQLite pool can't share an in-memory database.
     case sqlite
-    /// Databases of their own on a PostgreSQL server, by the URL of one that a role which may create databases can
-    /// connect to.
+    /// New databases on a PostgreSQL server; the URL names an existing database and a role that may create databases.
     case postgres(server: String)
 
-    /// Those that can be had here: SQLite, and PostgreSQL where `DIONYSUS_TEST_POSTGRES_URL` names a server.
+    /// The available kinds: SQLite, and PostgreSQL if `DIONYSUS_TEST_POSTGRES_URL` names a server.
     ///
     ///     @Test(arguments: ThrowAwayDatabase.available)
     ///     func `a rental arrives`(_ database: ThrowAwayDatabase) async throws { … }
@@ -37,7 +36,7 @@ public enum ThrowAwayDatabase: Sendable, Hashable, CustomStringConvertible {
         return available
     }
 
-    /// The kind, without the server.
+    /// The name of the kind, without the server.
     public var description: String {
         switch self {
         case .sqlite: "SQLite"
@@ -45,7 +44,7 @@ public enum ThrowAwayDatabase: Sendable, Hashable, CustomStringConvertible {
         }
     }
 
-    /// What limits how many tests have such databases at a time; nil if nothing has to.
+    /// Limits the number of tests that use such databases at a time; nil for no limit.
     var turnstile: Turnstile? {
         switch self {
         case .sqlite: nil
@@ -53,7 +52,7 @@ public enum ThrowAwayDatabase: Sendable, Hashable, CustomStringConvertible {
         }
     }
 
-    /// Makes an empty database.
+    /// Creates an empty database.
     func make() async throws -> TestDatabase {
         let name = "dionysus_test_\(UUID().uuidString.lowercased().replacing("-", with: ""))"
         switch self {
@@ -72,7 +71,7 @@ public enum ThrowAwayDatabase: Sendable, Hashable, CustomStringConvertible {
             guard var components = URLComponents(string: server) else {
                 throw DionysusError(
                     .configuration,
-                    "the URL of the PostgreSQL server for tests can't be understood",
+                    "the URL of the PostgreSQL server for tests is invalid",
                     advice: "give it as postgres://user:password@host:port/database"
                 )
             }

@@ -1,10 +1,10 @@
-/// Lets so many tests at a time have databases on a server, in the order of coming.
+/// Limits the number of tests that use databases on a server at a time, first come, first served.
 ///
-/// All tests of a process may run at the same time, and each has connections of its own: together they would take more
-/// than a server gives.
+/// All tests of a process may run in parallel, each with its own connections: together they would exceed the server's
+/// limit.
 package actor Turnstile {
     package static let postgres = Turnstile(width: 12)
-    /// Whether the task's test has passed: what it starts itself must not wait behind it.
+    /// Whether the task's test has already been admitted: anything that it starts must not wait again.
     @TaskLocal package static var isInside = false
 
     private var free: Int

@@ -1,6 +1,6 @@
-/// Something that a test expected and that did not happen.
+/// An expectation of a test that was not met.
 ///
-/// It is thrown, so that any test framework shows it. It shows payloads, because a test has to.
+/// It is thrown, so that any test framework shows it. It contains payloads, because a test needs them.
 public struct ExpectationFailure: Error, Sendable, CustomStringConvertible {
     /// What should have happened.
     public var expected: String
@@ -8,9 +8,6 @@ public struct ExpectationFailure: Error, Sendable, CustomStringConvertible {
     public var actual: String
 
     /// Creates a failure.
-    /// - Parameters:
-    ///   - expected: What should have happened.
-    ///   - actual: What happened instead.
     public init(expected: String, actual: String) {
         self.expected = expected
         self.actual = actual

@@ -4,7 +4,7 @@ import DionysusProducer
 
 /// Something that could not be published or applied.
 public struct ReplicationFailure: Sendable, Hashable, CustomStringConvertible {
-    /// Where it went wrong.
+    /// Where it failed.
     public enum Side: Sendable, Hashable {
         /// A row of the outbox could not be published.
         case producer
@@ -12,11 +12,11 @@ public struct ReplicationFailure: Sendable, Hashable, CustomStringConvertible {
         case consumer
     }
 
-    /// Where it went wrong.
+    /// Where it failed.
     public let side: Side
     /// The topic's full name.
     public let topic: String
-    /// The record, `Rental:1`, or the message's place in its topic, `0/17`.
+    /// The record, `Rental:1`, or the message's position in its topic, `0/17`.
     public let subject: String
     /// The error.
     public let message: String
@@ -25,7 +25,7 @@ public struct ReplicationFailure: Sendable, Hashable, CustomStringConvertible {
 }
 
 extension ReplicationTest {
-    /// What could not be published or applied so far, dead letters included.
+    /// The rows and messages that could not be published or applied so far, including dead letters.
     /// - Returns: The failures, those of the producer first.
     /// - Throws: As a transaction.
     public func failures() async throws -> [ReplicationFailure] {
@@ -94,7 +94,7 @@ extension ReplicationTest {
 }
 
 extension TopicMessage {
-    /// What its headers say about why it is a dead letter.
+    /// The reason from its headers why it is a dead letter.
     fileprivate var deadLetterReason: String {
         let reasons = headers.filter { $0.name.contains("error") }
             .map { "\($0.name) \(String(decoding: $0.value, as: UTF8.self))" }

@@ -5,13 +5,13 @@ import class Foundation.FileManager
 import class Foundation.ProcessInfo
 import struct Foundation.URL
 
-/// A file that holds what a payload has to look like, beside the tests.
+/// A file with the expected payload, stored next to the tests.
 ///
 ///     let payload = try #require(test.messages(in: "v3_rentals").first?.payload)
 ///     try GoldenFile("rental").expect(payload, ignoring: ["created_at", "updated_at"])
 ///
 /// The file is `Golden/rental.json` in the folder of the test's source. `DIONYSUS_TEST_RECORD_GOLDEN=1` in the
-/// environment writes the files anew; look at the difference before you commit it.
+/// environment rewrites the files; check the diff before you commit it.
 public struct GoldenFile: Sendable {
     private let url: URL
     private let isRecording: Bool
@@ -19,8 +19,7 @@ public struct GoldenFile: Sendable {
     /// Names a file.
     /// - Parameters:
     ///   - name: Its name without the ending.
-    ///   - directory: The folder; `Golden` beside the test's source by default.
-    ///   - source: The test's source.
+    ///   - directory: The folder; `Golden` next to the test's source by default.
     public init(_ name: String, in directory: String? = nil, beside source: String = #filePath) {
         let folder =
             directory.map { URL(filePath: $0) }
@@ -30,7 +29,7 @@ public struct GoldenFile: Sendable {
         isRecording = !variable.isEmpty && variable != "0"
     }
 
-    /// What the file holds, to be delivered or looked at.
+    /// Reads the file's document.
     /// - Returns: The document.
     /// - Throws: ``ExpectationFailure`` if there is no such file or it holds no JSON.
     public func read() throws -> JSON {
@@ -47,11 +46,10 @@ public struct GoldenFile: Sendable {
         }
     }
 
-    /// Expects a document to be what the file holds, with its members in the same order.
+    /// Expects a document to equal the file's, with its members in the same order.
     /// - Parameters:
-    ///   - document: The document.
-    ///   - members: The names of members that differ from run to run, such as times; they have to be there, and stand as
-    ///     `…` in the file.
+    ///   - members: The names of members that differ from run to run, such as times; they must exist, and the file
+    ///   contains `…` for them.
     /// - Throws: ``ExpectationFailure`` with the first difference, and if there is no such file.
     public func expect(_ document: JSON, ignoring members: Set<String> = []) throws {
         let actual = document.hiding(members)
@@ -72,7 +70,7 @@ public struct GoldenFile: Sendable {
         }
         throw ExpectationFailure(
             expected: "line \(line + 1) of \(url.lastPathComponent), \(shown(old))",
-            actual: "it was \(shown(new)); DIONYSUS_TEST_RECORD_GOLDEN=1 writes the file anew"
+            actual: "it was \(shown(new)); DIONYSUS_TEST_RECORD_GOLDEN=1 rewrites the file"
         )
     }
 }

@@ -2,9 +2,9 @@ public import Dionysus
 import DionysusProducer
 
 extension ReplicationTest {
-    /// What a change to the source publishes.
+    /// Returns the messages that a change to the source publishes.
     ///
-    /// What was to be published before is published first, and doesn't count.
+    /// Pending rows are published first and don't count.
     /// - Parameter change: The change, in one transaction.
     /// - Returns: The messages, in all topics that the producer declares.
     /// - Throws: What the change throws, ``ExpectationFailure`` for a row that can't be published, and what the relay
@@ -21,13 +21,13 @@ extension ReplicationTest {
         return zip(topics, before).flatMap { messages(in: $0).dropFirst($1) }
     }
 
-    /// Expects a change to the source to publish events, these and no others.
+    /// Expects a change to the source to publish exactly these events.
     ///
     ///     try await test.expectPublished(["rental_updated"], in: "v3_rentals") { transaction in
     ///         try transaction.run("UPDATE accounts SET default_check_in_time = 16 WHERE id = 1")
     ///     }
     /// - Parameters:
-    ///   - events: The names of the events, in their order.
+    ///   - events: The names of the events, in order.
     ///   - topic: The topic's full name; messages in other topics don't matter.
     ///   - change: The change, in one transaction.
     /// - Throws: ``ExpectationFailure`` if other events are published, and as ``published(by:)``.
@@ -45,15 +45,14 @@ extension ReplicationTest {
         }
     }
 
-    /// Expects a model to be published whenever one of its records is created, changed and deleted.
+    /// Expects a model to be published when a record is created, changed and deleted.
     ///
     ///     try await test.expectPublishable(rental, in: "v3_rentals") { $0.name = "Another name" }
     ///
-    /// The record is inserted, changed and deleted; what it refers to has to be there.
+    /// The record is inserted, changed and deleted; the records it refers to must exist.
     /// - Parameters:
-    ///   - record: A record that is not there yet.
+    ///   - record: A record that doesn't exist yet.
     ///   - topic: The topic's full name.
-    ///   - change: Changes an attribute.
     /// - Throws: ``ExpectationFailure`` if one of the three is not published, and as ``published(by:)``.
     public func expectPublishable<Record: Model>(
         _ record: Record,

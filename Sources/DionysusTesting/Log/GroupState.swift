@@ -1,22 +1,22 @@
 import Dionysus
 
-/// A group: its members, and who is to own what.
+/// A group: its members and their target assignment.
 struct GroupState: Sendable {
     struct Member: Sendable {
         let topics: Set<String>
         let patterns: [TopicPattern]
-        /// The partitions that it has been told of and has not given back.
+        /// The partitions that the member has been assigned and has not released.
         var owned: Set<TopicPartition> = []
-        /// Those of them that it has been asked to give back.
+        /// Those of them that it has been asked to release.
         var asked: Set<TopicPartition> = []
 
         func wants(_ topic: String) -> Bool { topics.contains(topic) || patterns.contains { $0.matches(topic) } }
     }
 
     private(set) var members: [Int: Member] = [:]
-    /// What members have told of their positions.
+    /// The committed positions.
     var committed: [TopicPartition: CommittedPosition] = [:]
-    /// Who is to own each partition.
+    /// The target owner of each partition.
     private var targets: [TopicPartition: Int] = [:]
 
     mutating func join(_ id: Int, _ member: Member, _ topics: [String: LogState.Topic]) {
@@ -29,7 +29,7 @@ struct GroupState: Sendable {
         distribute(topics)
     }
 
-    /// Gives each member its share of the partitions that it wants.
+    /// Assigns each member its share of its topics' partitions.
     mutating func distribute(_ topics: [String: LogState.Topic]) {
         targets = [:]
         for (name, topic) in topics {
@@ -41,7 +41,7 @@ struct GroupState: Sendable {
         }
     }
 
-    /// What a member is to be told next about what it owns.
+    /// A member's next assignment event.
     mutating func takeEvent(of id: Int) -> ConsumerEvent? {
         guard var member = members[id] else { return nil }
         defer { members[id] = member }
@@ -75,7 +75,7 @@ struct TopicPattern: Sendable {
         } catch {
             throw DionysusError(
                 .configuration,
-                "the topic pattern \(pattern) is no regular expression",
+                "the topic pattern \(pattern) is not a valid regular expression",
                 advice: "correct the pattern, for instance ^v3_.*",
                 underlying: error
             )

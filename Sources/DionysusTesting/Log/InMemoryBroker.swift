@@ -1,14 +1,14 @@
 public import Dionysus
 import Synchronization
 
-/// A broker whose log is in memory, for tests.
+/// A broker with an in-memory log, for tests.
 ///
 ///     let broker = InMemoryBroker()
-///     broker.refuse(2)                 // the next two messages, as a broker that is away does
+///     broker.refuse(2)                 // the next two messages, with a retriable error
 ///     broker.isAway = true             // until it is set to false
 ///
-/// It passes the conformance suite for brokers. A topic that somebody sends to comes into being with four partitions.
-/// Nothing is ever removed from the log.
+/// It passes the conformance suite for brokers. Sending to a missing topic creates it with four partitions. Nothing is
+/// ever removed from the log.
 public final class InMemoryBroker: MessageBroker {
     private struct Made {
         var producers: [InMemoryProducer] = []
@@ -24,38 +24,42 @@ public final class InMemoryBroker: MessageBroker {
 
     private init(log: InMemoryLog) { self.log = log }
 
-    /// Makes another client of the same log.
-    /// - Returns: The client, which is closed by itself.
+    /// Creates another client of the same log.
+    /// - Returns: The client, which is closed separately.
     public func client() -> InMemoryBroker { InMemoryBroker(log: log) }
 
     public var location: String { "memory" }
 
     // MARK: Faults
 
-    /// Whether the broker can't be reached: whatever is asked of it fails, and consumers get nothing.
+    /// Whether the broker is unavailable: all requests fail, and consumers receive nothing.
     public var isAway: Bool {
         get { log.look { $0.outage != nil } }
         set {
             log.change {
                 $0.outage =
                     newValue
-                    ? DionysusError(.brokerUnavailable, "the in-memory broker was told to be away", isRetriable: true)
+                    ? DionysusError(
+                        .brokerUnavailable,
+                        "the test made the in-memory broker unavailable",
+                        isRetriable: true
+                    )
                     : nil
             }
         }
     }
 
-    /// Refuses messages, as a broker that is away does: each may be sent again.
-    /// - Parameter count: How many of the next messages are refused.
+    /// Refuses messages with a retriable error.
+    /// - Parameter count: The number of upcoming messages to refuse.
     public func refuse(_ count: Int) { log.change { $0.refused = count } }
 
     /// Refuses some messages until ``acceptAll()``.
-    /// - Parameter rule: Says why a message is refused: nil if it isn't.
+    /// - Parameter rule: Returns the error for a refused message, or nil.
     public func refuse(where rule: @escaping @Sendable (OutgoingMessage) -> DionysusError?) {
         log.change { $0.refusal = rule }
     }
 
-    /// Takes back what was said by ``refuse(_:)`` and ``refuse(where:)``.
+    /// Cancels ``refuse(_:)`` and ``refuse(where:)``.
     public func acceptAll() {
         log.change {
             $0.refused = 0
@@ -87,7 +91,7 @@ public final class InMemoryBroker: MessageBroker {
         guard !options.topics.isEmpty || !options.topicPatterns.isEmpty else {
             throw DionysusError(
                 .configuration,
-                "the group '\(options.groupID)' can't subscribe to nothing",
+                "the group '\(options.groupID)' needs at least one topic",
                 advice: "name at least one topic"
             )
         }

@@ -1,12 +1,12 @@
 import Dionysus
 import Synchronization
 
-/// A member of a group that reads a log in memory.
+/// A group member that reads an in-memory log.
 final class InMemoryConsumer: MessageConsumer {
     private struct Position {
         var next: Int64
         var isPaused = false
-        /// Whether it has been told that the position isn't in the log.
+        /// Whether the out-of-range position has been reported.
         var isReported = false
     }
 
@@ -86,7 +86,7 @@ final class InMemoryConsumer: MessageConsumer {
         try openState { state in
             for partition in partitions { state.positions[partition]?.isPaused = false }
         }
-        // Whoever waits has to look again.
+        // Waiters must check again.
         log.change { _ in }
     }
 

@@ -5,7 +5,7 @@ import Synchronization
 final class InMemoryLog: Sendable {
     private struct Content {
         var state = LogState()
-        /// Counts the changes, so that nobody waits for one that has just been.
+        /// Counts the changes, so that nobody waits for a change that has already happened.
         var version: UInt64 = 0
         var waiting: [UInt64: CheckedContinuation<Void, Never>] = [:]
         var nextWaiter: UInt64 = 0
@@ -13,24 +13,23 @@ final class InMemoryLog: Sendable {
 
     private let content = Mutex(Content())
 
-    /// Looks at the state, or changes it without anybody having to know.
+    /// Accesses the state without waking waiters.
     func look<T>(_ body: (inout LogState) throws -> sending T) rethrows -> sending T {
         try content.withLock { try body(&$0.state) }
     }
 
-    /// Changes the state, and wakes those who wait for a change.
+    /// Changes the state and wakes waiters.
     func change<T>(_ body: (inout LogState) throws -> sending T) rethrows -> sending T {
         defer { wake() }
         return try content.withLock { try body(&$0.state) }
     }
 
-    /// Counts the changes so far.
+    /// The number of changes so far.
     var version: UInt64 { content.withLock { $0.version } }
 
     /// Waits for a change, until a deadline or until the task is cancelled.
     /// - Parameters:
-    ///   - version: The version that was looked at.
-    ///   - deadline: When to give up.
+    ///   - version: The version that the caller has seen.
     func wait(since version: UInt64, until deadline: ContinuousClock.Instant) async {
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await self.changed(since: version) }

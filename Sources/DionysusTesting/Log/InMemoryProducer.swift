@@ -1,7 +1,7 @@
 import Dionysus
 import Synchronization
 
-/// Appends to a log in memory.
+/// A producer for an in-memory log.
 final class InMemoryProducer: MessageProducer {
     private let log: InMemoryLog
     private let partitioner: Partitioner
@@ -31,7 +31,7 @@ final class InMemoryProducer: MessageProducer {
         }
     }
 
-    /// Nothing is ever under way.
+    /// Nothing is ever in flight.
     func purge() {}
 
     func close(deadline: Duration) async { isClosed.store(true, ordering: .releasing) }

@@ -1,25 +1,25 @@
 import Dionysus
 
-/// Topics and groups: a value without input or output.
+/// The state of topics and groups: a value without I/O.
 struct LogState: Sendable {
     struct Topic: Sendable {
         var partitions: [[ConsumedMessage]]
     }
 
-    /// How many partitions a topic has that comes into being because somebody sends to it.
+    /// The number of partitions of a topic that is created by sending to it.
     static let partitions: Int32 = 4
-    /// The longest value that is taken, in bytes.
+    /// The maximum size of a value, in bytes.
     static let maximumSize = 1_000_000
 
     private(set) var topics: [String: Topic] = [:]
-    /// All messages, in the order in which they were appended.
+    /// All messages, in append order.
     private(set) var messages: [ConsumedMessage] = []
     var groups: [String: GroupState] = [:]
-    /// What keeps everybody from the log; nil if it can be reached.
+    /// The error for all requests while the log is unavailable; nil otherwise.
     var outage: DionysusError?
-    /// Says which messages are refused, and why.
+    /// The rule for refused messages.
     var refusal: (@Sendable (OutgoingMessage) -> DionysusError?)?
-    /// How many of the next messages are refused.
+    /// The number of upcoming messages to refuse.
     var refused = 0
 
     // MARK: Topics
@@ -66,7 +66,7 @@ struct LogState: Sendable {
             refused -= 1
             throw DionysusError(
                 .brokerUnavailable,
-                "the in-memory broker was told to refuse a message to \(message.topic)",
+                "the test made the in-memory broker refuse a message to \(message.topic)",
                 isRetriable: true
             )
         }

@@ -18,7 +18,7 @@ extension Fault {
         },
         Fault(
             name: "broker-slow",
-            summary: "the broker takes 100 to 300 ms",
+            summary: "the broker has a latency of 100 to 300 ms",
             systems: .onServers,
             blows: 0,
             losesLanes: false
@@ -30,7 +30,7 @@ extension Fault {
         },
         Fault(
             name: "broker-jitter",
-            summary: "the way to the broker takes up to 150 ms, each time another",
+            summary: "the network to the broker has a varying latency of up to 150 ms",
             systems: .onServers,
             blows: 0,
             losesLanes: false
@@ -112,7 +112,7 @@ extension Fault {
         },
         Fault(
             name: "message-too-large",
-            summary: "a record is too large for the broker for a while, amid other changes of it",
+            summary: "a record is too large for the broker for a while, among other changes of it",
             systems: .everywhere,
             patience: firstRetry,
             blows: 0,
@@ -137,7 +137,7 @@ extension Fault {
                 try await pause(50...200, &random)
             }
             try await system.disturb(["UPDATE rentals SET name = 'small again' WHERE id = \(id)"])
-            // Somebody who has seen it, or nobody.
+            // A broker that knows it, or none.
             if Bool.random(using: &random), let row = rows.first {
                 _ = try await system.run("outbox", "retry", "\(row)")
             }
@@ -166,6 +166,6 @@ extension Fault {
         },
     ]
 
-    /// After how long a row is tried again that the broker has refused.
+    /// The retry delay of a row that the broker refused.
     static let firstRetry = Duration.seconds(10)
 }

@@ -27,7 +27,7 @@ extension Fault {
                 throw ChaosError("the run was not started: \(started.errors)")
             }
             for _ in 1...3 {
-                // A run that has come to its end can't be paused.
+                // A finished run can't be paused.
                 _ = try await system.run("genesis", "pause", id.text)
                 if let relay = await system.any(.relay, &random) { try await system.replace(relay, .relay) }
                 try await pause(300...1000, &random)
@@ -79,7 +79,7 @@ extension Fault {
         },
         Fault(
             name: "equal-times",
-            summary: "records change again and again, and keep the same time",
+            summary: "records change repeatedly, and keep the same time",
             systems: .everywhere,
             blows: 0,
             losesLanes: false
@@ -99,7 +99,7 @@ extension Fault {
         },
         Fault(
             name: "clocks",
-            summary: "the clocks of writers are an hour ahead, and behind",
+            summary: "the clocks of writers are an hour ahead or behind",
             systems: .everywhere,
             blows: 0,
             losesLanes: false

@@ -34,7 +34,7 @@ extension Fault {
         },
         Fault(
             name: "poison",
-            summary: "messages that nobody can read stand among the others",
+            summary: "there are unreadable messages among the others",
             systems: .everywhere,
             blows: 0,
             losesLanes: false
@@ -61,7 +61,7 @@ extension Fault {
 
 /// Messages that can't be applied.
 enum Poison {
-    /// Their key, by which they are known.
+    /// Their key, which identifies them.
     static let key = Array("Poison:1".utf8)
 
     static let values: [[UInt8]] = [

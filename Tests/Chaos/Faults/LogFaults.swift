@@ -6,7 +6,7 @@ extension Fault {
     static let logFaults = [
         Fault(
             name: "partitions-added",
-            summary: "topics get more partitions, so that keys are spread anew",
+            summary: "topics get more partitions, so that keys move",
             systems: [.embedded],
             blows: 0,
             losesLanes: false
@@ -22,7 +22,7 @@ extension Fault {
         },
         Fault(
             name: "topics-deleted",
-            summary: "all topics are deleted and created anew, consumers refuse to go on, an operator restores",
+            summary: "all topics are recreated, consumers refuse to continue, an operator restores the replica",
             systems: .everywhere,
             patience: sessionTimeout,
             blows: 0,
@@ -30,7 +30,7 @@ extension Fault {
         ) { system, _ in
             try await system.endAll([.consumer, .counter, .relay])
             try await system.loseLog()
-            // Once the new topics are as long as the old ones were, nobody can tell them apart.
+            // Once the new topics are as long as the old ones, they can't be distinguished.
             for role in [Role.consumer, .counter] { try await system.start(role) }
             try await system.awaitRefusal()
             for _ in 1...2 { try await system.start(.relay) }
@@ -47,14 +47,14 @@ extension Fault {
             let topic = ["v3_rentals", "v3_bookings"].randomElement(using: &random) ?? "v3_rentals"
             let unknownTopic: Int32 = 3
             system.cluster?.setError(unknownTopic, of: topic)
-            // Whoever connects anew asks what there is.
+            // Clients that reconnect query the topics.
             system.producerProxy?.cut()
             try await pause(3000...6000, &random)
             system.cluster?.setError(0, of: topic)
         },
         Fault(
             name: "retention",
-            summary: "consumers are away until their messages are no longer kept, and an operator restores",
+            summary: "consumers are down until their messages are deleted, and an operator restores the replica",
             systems: .everywhere,
             patience: sessionTimeout,
             blows: 0,
@@ -72,10 +72,10 @@ extension Fault {
 }
 
 extension System {
-    /// How long consumers may take to find out that messages are missing: they have to join their group first.
+    /// The time for consumers to detect missing messages: they have to join their group first.
     private static let noticing = Duration.seconds(40)
 
-    /// Where a Kafka cluster deletes messages that are no longer kept.
+    /// How far a Kafka cluster deletes old messages.
     static let forgettingPartition = TopicPartition("v3_rentals", 0)
 
     fileprivate func endAll(_ roles: [Role]) async throws {
@@ -83,7 +83,7 @@ extension System {
         guard faults.isEmpty else { throw ChaosError(faults.joined(separator: "; ")) }
     }
 
-    /// Lets the log delete its oldest messages.
+    /// Makes the log delete its oldest messages.
     fileprivate func forgetMessages() async throws {
         if let path = places.directBroker.split(separator: ":", maxSplits: 1).last, kind == .embedded {
             let broker = try EmbeddedBroker(path: String(path), options: EmbeddedLogOptions(retentionBytes: 1))
@@ -105,7 +105,7 @@ extension System {
         }
     }
 
-    /// Waits until all consumers have ended because messages are missing.
+    /// Waits until all consumers have stopped because messages are missing.
     fileprivate func awaitRefusal() async throws {
         let deadline = ContinuousClock.now + Self.noticing
         for role in [Role.consumer, .counter] {
@@ -125,7 +125,7 @@ extension System {
         _ = await end([.consumer, .counter], within: .zero)
     }
 
-    /// Does what the manual tells an operator to do when messages were lost.
+    /// Performs the operator's steps from the manual after a loss of messages.
     fileprivate func restore() async throws {
         for topic in ["v3_accounts", "v3_rentals", "v3_bookings"] { try await succeed("reset", "--topic", topic) }
         try await empty(

@@ -10,12 +10,13 @@ extension Fault {
             _ in
             try await restart("fast")
         },
-        Fault(name: "postgres-crash", summary: "PostgreSQL is shut down at once, and recovers", systems: .onServers) {
+        Fault(name: "postgres-crash", summary: "PostgreSQL is shut down immediately, and recovers", systems: .onServers)
+        {
             _,
             _ in
             try await restart("immediate")
         },
-        Fault(name: "backend-kill", summary: "sessions are ended one after another", systems: .onServers) {
+        Fault(name: "backend-kill", summary: "sessions are terminated one after another", systems: .onServers) {
             system,
             random in
             for _ in 1...15 {
@@ -49,7 +50,7 @@ extension Fault {
                 try await pause(100...900, &random)
             }
         },
-        Fault(name: "database-away", summary: "PostgreSQL can't be reached for seconds", systems: .onServers) {
+        Fault(name: "database-away", summary: "PostgreSQL is unreachable for seconds", systems: .onServers) {
             system,
             random in
             system.databaseProxy?.change { $0.isDown = true }
@@ -59,7 +60,7 @@ extension Fault {
         },
         Fault(
             name: "database-slow",
-            summary: "the way to PostgreSQL takes 20 ms and more",
+            summary: "the network to PostgreSQL has a latency of 20 ms and more",
             systems: .onServers,
             blows: 0,
             losesLanes: false
@@ -78,8 +79,11 @@ extension Fault {
                     $0.jitter = .zero
                 }
         },
-        Fault(name: "deadlocks", summary: "other transactions lock the same rows in other orders", systems: .onServers)
-        {
+        Fault(
+            name: "deadlocks",
+            summary: "other transactions lock the same rows in different orders",
+            systems: .onServers
+        ) {
             system,
             random in
             for _ in 1...10 {
@@ -93,7 +97,7 @@ extension Fault {
                 try await pause(20...100, &random)
             }
         },
-        Fault(name: "statement-timeout", summary: "statements that take 15 ms are ended", systems: .onServers) {
+        Fault(name: "statement-timeout", summary: "statements that take 15 ms time out", systems: .onServers) {
             system,
             random in
             for database in [system.source, system.replica] { try await setTimeout("15ms", of: database) }
@@ -121,7 +125,7 @@ extension Fault {
         },
         Fault(
             name: "idle-transaction",
-            summary: "a writer stands idle in its transaction while others go on, and commits then",
+            summary: "a writer idles in its transaction while others continue, and then commits",
             systems: .onServers,
             blows: 0,
             losesLanes: false
@@ -140,13 +144,13 @@ extension Fault {
                     sleep(length)
                 }
             } catch let error as DionysusError where error.isRetriable {
-                // A writer that waited for the same record was the other half of a deadlock.
+                // A writer that waited for the same record was part of a deadlock.
             }
             await database.close()
         },
         Fault(
             name: "no-connections",
-            summary: "all connections are taken: those of PostgreSQL, or those that PgBouncer has",
+            summary: "all connections of PostgreSQL or PgBouncer are taken",
             systems: .onServers
         ) {
             system,
@@ -186,7 +190,7 @@ extension Fault {
                 let owner = try FileManager.default.attributesOfItem(atPath: path)[.ownerAccountID] as? UInt32
                 let place = directory + "/tables"
                 guard let disk = try await SmallDisk.mounted(at: place, megabytes: 64, owner: owner ?? getuid()) else {
-                    return print("  disk-full is left out: a small file system can't be mounted here")
+                    return print("  disk-full is skipped: a small file system can't be mounted here")
                 }
                 try await fill(disk, with: system, for: length)
                 try await disk.unmount()
@@ -202,14 +206,14 @@ extension Fault {
         }
     }
 
-    /// Moves all tables to a disk, fills it, makes room again, and moves the tables back.
+    /// Moves all tables to a disk, fills it, frees the space, and moves the tables back.
     private static func fill(_ disk: SmallDisk, with system: System, for length: Duration) async throws {
         let server = try PostgresDatabase(url: system.places.directSource)
         try await server.outsideTransaction("CREATE TABLESPACE chaos_small LOCATION \(raw: "'\(disk.path)'")")
         for database in [system.source, system.replica] { try await move(database, to: "chaos_small", system) }
         try await SmallDisk.keepFull([disk], for: length)
         for database in [system.source, system.replica] { try await move(database, to: "pg_default", system) }
-        // Files that were left are removed by a checkpoint.
+        // A checkpoint removes the remaining files.
         try await server.outsideTransaction("CHECKPOINT")
         try await server.outsideTransaction("DROP TABLESPACE chaos_small")
         await server.close()
@@ -233,7 +237,7 @@ extension Fault {
 
     // MARK: Connections
 
-    /// Has so many transactions open that PgBouncer keeps everybody else waiting.
+    /// Opens so many transactions that PgBouncer makes all others wait.
     private static func takePool(_ url: String, for seconds: Int) async {
         await withTaskGroup(of: Void.self) { group in
             for _ in 1...40 {
@@ -246,28 +250,28 @@ extension Fault {
         }
     }
 
-    /// The password of the test server, which the server itself doesn't find in `PGPASSFILE`.
+    /// The password of the test server, which the server itself doesn't read from `PGPASSFILE`.
     private static var password: String {
         let path = ProcessInfo.processInfo.environment["PGPASSFILE"] ?? ""
         let line = (try? String(contentsOfFile: path, encoding: .utf8))?.split(whereSeparator: \.isNewline).first
         return line?.split(separator: ":").last.map(String.init) ?? ""
     }
 
-    /// Has sessions of the server take all connections that are left, and cuts those of others.
+    /// Takes all remaining connections with sessions of the server, and terminates the others.
     private static func takeConnections(_ system: System, for length: Duration) async throws {
         try await system.insist(["CREATE EXTENSION IF NOT EXISTS dblink"], on: system.source)
-        // Otherwise those whose connections are cut find their places free.
+        // Otherwise clients with terminated connections find free slots.
         system.databaseProxy?.change { $0.isDown = true }
         system.databaseProxy?.cut()
         defer { system.databaseProxy?.change { $0.isDown = false } }
-        // One session can't have enough of them: the server limits the files that it has open.
+        // One session can't open enough of them: the server limits its open files.
         let sessions = try (1...2).map { _ in try System.open(system.places.directSource) }
         let password = password
         var isFull = false
-        // Those that were cut go away one by one.
+        // The terminated ones disappear one by one.
         for (number, session) in (1...10).flatMap({ _ in sessions }).enumerated() where !isFull {
             isFull = try await session.transaction(.write) { transaction in
-                // It ends at the first connection that is refused, and keeps the others.
+                // It stops at the first refused connection, and keeps the others.
                 try transaction.run(
                     """
                     DO $$ BEGIN

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 
 extension Fault {
-    /// How long the broker keeps a place for a member that does not answer.
+    /// How long the broker keeps a silent member.
     static let sessionTimeout = Duration.seconds(4)
 
     static let processFaults = [
@@ -57,7 +57,7 @@ extension Fault {
         },
         Fault(
             name: "relay-freeze",
-            summary: "a relay stands still for longer than its lease",
+            summary: "a relay is frozen for longer than its lease",
             systems: .everywhere,
             blows: 1
         ) {
@@ -70,7 +70,7 @@ extension Fault {
         },
         Fault(
             name: "consumer-freeze",
-            summary: "a consumer stands still for longer than its session",
+            summary: "a consumer is frozen for longer than its session",
             systems: .everywhere,
             patience: sessionTimeout,
             blows: 0,
@@ -86,7 +86,7 @@ extension Fault {
         },
         Fault(
             name: "terminate",
-            summary: "processes are asked to end under load",
+            summary: "processes are terminated under load",
             systems: .everywhere,
             patience: sessionTimeout,
             blows: 0,
@@ -137,10 +137,10 @@ extension Fault {
         _ random: inout SeededGenerator
     ) async throws {
         guard try await !system.kill(role, at: instant, &random) else { return }
-        print("  no \(role.rawValue) came to the instant \(instant.rawValue)")
+        print("  no \(role.rawValue) reached the point \(instant.rawValue)")
     }
 
-    /// Kills processes that wait for a file which another program has locked, so that it is known how far they have come.
+    /// Kills processes while they wait for a file that another program has locked, which determines their progress.
     private static func killHoldingLocks(
         _ system: System,
         _ roles: [Role],
@@ -148,12 +148,13 @@ extension Fault {
     ) async throws {
         for _ in 1...3 {
             for role in roles {
-                // Relays can't append to the log, and consumers can't tell it their offsets after their commit.
+                // Relays can't append to the log, and consumers can't commit their offsets to it after their database
+                // commit.
                 let log = try await FileLock(system.places.directBroker.replacing("embedded:", with: "sqlite:"))
                 try await pause(200...800, &random)
                 var source: FileLock?
                 if role == .relay, Bool.random(using: &random) {
-                    // They can append now, and can't mark.
+                    // Now they can append but not mark.
                     source = try await FileLock(system.places.directSource)
                     try await log.giveBack()
                     try await pause(100...300, &random)

@@ -18,7 +18,7 @@ extension Fault {
         },
         Fault(
             name: "busy-timeout",
-            summary: "another program holds a file's write lock for longer than anybody waits for it",
+            summary: "another program holds a file's write lock for longer than the busy timeout",
             systems: [.embedded],
             patience: sessionTimeout
         ) {
@@ -32,7 +32,7 @@ extension Fault {
         },
         Fault(
             name: "commit-kill",
-            summary: "all that write to a file are killed while one of them commits",
+            summary: "all processes that write to a file are killed while one of them commits",
             systems: [.embedded],
             patience: sessionTimeout
         ) {
@@ -60,7 +60,7 @@ extension Fault {
             system,
             random in
             guard !system.disks.isEmpty else {
-                return print("  full-files is left out: a small file system can't be mounted here")
+                return print("  full-files is skipped: a small file system can't be mounted here")
             }
             for _ in 1...3 {
                 let full = Array(system.disks.shuffled(using: &random).prefix(.random(in: 1...2, using: &random)))
@@ -79,7 +79,7 @@ extension Fault {
             .map { String($0.drop { $0 != ":" }.dropFirst()) }
     }
 
-    /// Kills some processes, and starts others in their places, which find things as they are.
+    /// Kills some processes, and starts replacements under the same conditions.
     private static func restartSome(_ system: System, _ random: inout SeededGenerator) async throws {
         try await pause(500...1000, &random)
         for role in [Role.relay, .consumer] {
@@ -87,14 +87,14 @@ extension Fault {
         }
     }
 
-    /// Has a program hold the file's lock: one of its own, as whoever holds a lock for so long is.
+    /// Holds the file's lock in a separate process.
     private static func hold(_ file: String, for seconds: Int) async throws {
         let script = "BEGIN IMMEDIATE;\n.shell sleep \(seconds)\nCOMMIT;\n"
         let program = try RunningProcess("sqlite3", ["-cmd", ".timeout 30000", file], environment: [:], input: script)
         _ = await program.result()
     }
 
-    /// Waits until something has been written to a file, most often by a commit that is still under way.
+    /// Waits until something is written to a file, usually by a running commit.
     private static func untilWritten(_ file: String) async throws {
         func time() -> timespec {
             var status = stat()
