@@ -39,6 +39,8 @@ public struct ApplicationSettings: Sendable {
     ///
     /// Default nil: the user's runtime directory, or a directory of the user's among the system's temporary files.
     public var heartbeatDirectory: String?
+    /// Where a relay and a consumer serve probes and metrics.
+    public var http = HTTPSettings()
     /// How the producer's side works.
     public var producer = ProducerSettings()
     /// How the consumer's side works.

@@ -17,9 +17,9 @@ public struct ApplicationEnvironment<App: DionysusApplication>: Sendable {
     /// The settings, after the environment.
     public let settings: ApplicationSettings
     /// Whom the services tell what they do.
-    public let instrumentation: Instrumentation
+    public internal(set) var instrumentation: Instrumentation
     /// Where commands log.
-    public let logger: Logger
+    public internal(set) var logger: Logger
 
     /// Reads the environment.
     /// - Throws: ``Dionysus/DionysusError`` with code `configuration`, all faults in one.

@@ -84,6 +84,17 @@ struct Setting: Sendable {
             \.heartbeatDirectory,
             "where relay and consumer show that they are at work; empty: a directory of the user's own"
         ),
+        .text("DIONYSUS_HTTP_HOST", \.http.host, "the address that probes and metrics are served on"),
+        .optionalNumber(
+            "DIONYSUS_HTTP_PORT",
+            \.http.port,
+            "the port on which relay and consumer serve probes and metrics; empty: none"
+        ),
+        .secret(
+            "DIONYSUS_HTTP_TOKEN",
+            \.http.token,
+            "what requests for metrics and reasons have to show; needed where others can reach the address"
+        ),
         .clientSettings(
             "DIONYSUS_BROKER_SETTINGS",
             \.brokerSettings,

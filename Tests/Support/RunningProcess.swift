@@ -62,6 +62,9 @@ package final class RunningProcess: Sendable {
     /// What it has written so far to its standard output.
     package var output: String { text("output") }
 
+    /// What it has written so far to its standard error.
+    package var errors: String { text("errors") }
+
     /// Whether it has not ended yet; a zombie counts as ended.
     package var isRunning: Bool { kill(identifier, 0) == 0 }
 
