@@ -30,12 +30,17 @@ package struct NetworkTransport: HTTPTransport {
         }
     }
 
-    private let tls: NIOSSLContext
+    private let tls: NIOSSLContext?
 
     /// Creates a transport.
-    /// - Parameter certificates: Whose certificates are believed, and which one is shown.
+    /// - Parameter certificates: Whose certificates are believed, and which one is shown; nil for a transport without TLS,
+    ///   which doesn't have to read the system's authorities.
     /// - Throws: ``HTTPTransportError`` for files that can't be read.
-    package init(_ certificates: Certificates = Certificates()) throws {
+    package init(_ certificates: Certificates? = Certificates()) throws {
+        guard let certificates else {
+            tls = nil
+            return
+        }
         var configuration = TLSConfiguration.makeClientConfiguration()
         configuration.minimumTLSVersion = .tlsv12
         guard certificates.key == nil || certificates.certificate != nil else {
@@ -63,6 +68,9 @@ package struct NetworkTransport: HTTPTransport {
 
     package func send(_ request: HTTPRequest) async throws -> HTTPResponse {
         let target = try Target(request)
+        guard tls != nil || !target.isSecure else {
+            throw HTTPTransportError("there is no TLS here, and the address needs it", isRetriable: false)
+        }
         let loop = MultiThreadedEventLoopGroup.singleton.next()
         let promise = loop.makePromise(of: HTTPResponse.self)
         let timeout = TimeAmount.nanoseconds(request.timeout.nanoseconds)
@@ -74,7 +82,7 @@ package struct NetworkTransport: HTTPTransport {
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     let pipeline = channel.pipeline.syncOperations
-                    if target.isSecure { try pipeline.addHandler(target.tlsHandler(tls)) }
+                    if target.isSecure, let tls { try pipeline.addHandler(target.tlsHandler(tls)) }
                     try pipeline.addHTTPClientHandlers()
                     try pipeline.addHandler(Exchange(request, target, promise))
                 }

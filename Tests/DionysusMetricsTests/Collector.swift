@@ -15,7 +15,7 @@ final class Collector: Sendable {
     /// What is answered.
     struct Answer: Sendable {
         var status = 200
-        var headers: [String: String] = [:]
+        var retryAfter: String?
         var body: [UInt8] = []
         /// Whether there is no answer at all.
         var isSilent = false
@@ -94,7 +94,7 @@ final class Collector: Sendable {
         for continuation in ready { continuation.resume() }
         if answer.isSilent { for await _ in silence.stream {} }
         var fields = HTTPFields()
-        for (name, value) in answer.headers { if let name = HTTPField.Name(name) { fields[name] = value } }
+        fields[.retryAfter] = answer.retryAfter
         return Response(
             status: .init(code: answer.status),
             headers: fields,

@@ -27,6 +27,11 @@ struct ExportTests {
         return logger
     }
 
+    private func logger(_ telemetry: Telemetry) throws -> Logger {
+        let handler = try telemetry.logHandler(label: "bookings").unwrapped()
+        return Logger(label: "bookings") { _ in handler }
+    }
+
     /// Sends what a body has recorded.
     private func sending(
         _ settings: TelemetrySettings,
@@ -161,9 +166,7 @@ struct ExportTests {
         let place = try await collector.whileListening { address in
             var place: SpanContext?
             _ = try await sending(settings(address)) { telemetry in
-                let logger = Logger(label: "bookings") { label in
-                    telemetry.logHandler(label: label) ?? SwiftLogNoOpLogHandler()
-                }
+                let logger = try logger(telemetry)
                 let span = try telemetry.tracer.unwrapped().startSpan("work", context: .topLevel)
                 logger.warning("late", metadata: ["topic": "v3"])
                 ServiceContext.withValue(span.context) { logger.error("gone") }
@@ -187,7 +190,7 @@ struct ExportTests {
 
     @Test func whatIsRefusedForNowIsSentAgain() async throws {
         let busy = [
-            Collector.Answer(status: 503), .init(status: 429, headers: ["Retry-After": "0"]), .init(status: 502),
+            Collector.Answer(status: 503), .init(status: 429, retryAfter: "0"), .init(status: 502),
             .init(status: 504),
         ]
         let collector = Collector(busy)
@@ -290,7 +293,7 @@ struct ExportTests {
         settings.logQueue.capacity = 2
         let telemetry = try Telemetry(settings, logger: quiet())
         try spans(5, telemetry)
-        let logger = Logger(label: "bookings") { telemetry.logHandler(label: $0) ?? SwiftLogNoOpLogHandler() }
+        let logger = try logger(telemetry)
         for _ in 0..<3 { logger.error("full") }
         #expect(dropped(telemetry, "traces", "queue_full") == "2")
         #expect(dropped(telemetry, "logs", "queue_full") == "1")
@@ -325,7 +328,7 @@ struct ExportTests {
             settings.traces?.timeout = .milliseconds(20)
             return try await sending(settings) { try spans(1, $0) }
         }
-        #expect(collector.deliveries.count == 2)
+        #expect(collector.deliveries.count >= 2)
         #expect(sent(telemetry, "traces") == "1")
     }
 

@@ -39,7 +39,7 @@ struct ProbeTests {
     }
 
     private func get(_ url: String, _ headers: [String: String] = [:]) async throws -> DionysusHTTP.HTTPResponse {
-        try await NetworkTransport().send(DionysusHTTP.HTTPRequest("GET", url, headers: headers))
+        try await NetworkTransport(nil).send(DionysusHTTP.HTTPRequest("GET", url, headers: headers))
     }
 
     private func json(_ response: DionysusHTTP.HTTPResponse) throws -> JSON { try JSON(parsing: response.body) }
@@ -77,7 +77,10 @@ struct ProbeTests {
     )
     func eachStateHasItsAnswer(_ state: VitalSign.State, _ question: String, _ status: Int) async throws {
         heartbeat.record(VitalSign(state))
-        try await whileServing { #expect(try await get("\($0)/health/\(question)").status == status) }
+        try await whileServing { address in
+            let answer = try await get("\(address)/health/\(question)")
+            #expect(answer.status == status)
+        }
     }
 
     @Test func aServiceThatIsStuckIsNotLive() {
@@ -108,7 +111,10 @@ struct ProbeTests {
     }
 
     @Test func whereNothingIsCollectedThereAreNoMetrics() async throws {
-        try await whileServing(metrics: nil) { #expect(try await get("\($0)/metrics").status == 404) }
+        try await whileServing(metrics: nil) { address in
+            let answer = try await get("\(address)/metrics")
+            #expect(answer.status == 404)
+        }
     }
 
     @Test func aTokenIsNeededForWhatTellsMore() async throws {

@@ -21,13 +21,12 @@ struct OTLPClient: Sendable {
         self.endpoint = endpoint
         self.retries = retries
         do {
-            transport = try NetworkTransport(
-                NetworkTransport.Certificates(
-                    authorities: endpoint.authoritiesFile,
-                    certificate: endpoint.certificateFile,
-                    key: endpoint.keyFile
-                )
+            let certificates = NetworkTransport.Certificates(
+                authorities: endpoint.authoritiesFile,
+                certificate: endpoint.certificateFile,
+                key: endpoint.keyFile
             )
+            transport = try NetworkTransport(endpoint.url.lowercased().hasPrefix("https:") ? certificates : nil)
         } catch {
             throw DionysusError(
                 .configuration,
