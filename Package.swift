@@ -21,6 +21,8 @@ let package = Package(
         .library(name: "DionysusKafka", targets: ["DionysusKafka"]),
         .library(name: "DionysusEmbedded", targets: ["DionysusEmbedded"]),
         .library(name: "DionysusHealth", targets: ["DionysusHealth"]),
+        .library(name: "DionysusMetrics", targets: ["DionysusMetrics"]),
+        .library(name: "DionysusConsole", targets: ["DionysusConsole"]),
         .library(name: "DionysusApplication", targets: ["DionysusApplication"]),
         .library(name: "DionysusTesting", targets: ["DionysusTesting"]),
         .library(name: "DionysusKafkaTesting", targets: ["DionysusKafkaTesting"]),
@@ -42,6 +44,8 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
     targets: [
@@ -138,6 +142,39 @@ let package = Package(
             swiftSettings: strict
         ),
         .target(
+            name: "DionysusHTTP",
+            dependencies: [
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+            ],
+            swiftSettings: strict
+        ),
+        .target(
+            name: "DionysusMetrics",
+            dependencies: [
+                "Dionysus", "DionysusHTTP", "CZlib",
+                .product(name: "CoreMetrics", package: "swift-metrics"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "Tracing", package: "swift-distributed-tracing"),
+            ],
+            swiftSettings: strict
+        ),
+        .target(
+            name: "DionysusConsole",
+            dependencies: [
+                "Dionysus", "DionysusHealth", "DionysusMetrics",
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HummingbirdCore", package: "hummingbird"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: strict
+        ),
+        .target(
             name: "DionysusApplication",
             dependencies: [
                 "Dionysus", "DionysusSchemas", "DionysusProducer", "DionysusConsumer", "DionysusHealth",
@@ -145,10 +182,13 @@ let package = Package(
                 .target(name: "DionysusSQLite", condition: .when(traits: ["SQLite"])),
                 .target(name: "DionysusEmbedded", condition: .when(traits: ["SQLite"])),
                 .target(name: "DionysusKafka", condition: .when(traits: ["Kafka"])),
+                "DionysusMetrics", "DionysusConsole",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "Logging", package: "swift-log"),
+                .product(name: "Metrics", package: "swift-metrics"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "Tracing", package: "swift-distributed-tracing"),
             ],
             swiftSettings: strict
         ),
@@ -182,7 +222,13 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
-            path: "Benchmarks"
+            path: "Benchmarks",
+            exclude: ["Metrics"]
+        ),
+        .executableTarget(
+            name: "MetricsBench",
+            dependencies: ["DionysusMetrics", .product(name: "CoreMetrics", package: "swift-metrics")],
+            path: "Benchmarks/Metrics"
         ),
         .target(
             name: "Observability",
@@ -190,11 +236,28 @@ let package = Package(
                 "Dionysus", .product(name: "CoreMetrics", package: "swift-metrics"),
             ],
             path: "Examples/Observability",
+            exclude: ["grafana", "prometheus"],
             swiftSettings: strict
         ),
         .testTarget(
             name: "ObservabilityTests",
             dependencies: ["Dionysus", "Observability", .product(name: "Metrics", package: "swift-metrics")],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "DionysusMetricsTests",
+            dependencies: [
+                "Dionysus", "DionysusConsole", "DionysusHealth", "DionysusHTTP", "DionysusMetrics",
+                .product(name: "CoreMetrics", package: "swift-metrics"),
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "Metrics", package: "swift-metrics"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "Tracing", package: "swift-distributed-tracing"),
+            ],
             swiftSettings: strict
         ),
         .executableTarget(

@@ -39,6 +39,8 @@ public struct ApplicationSettings: Sendable {
     ///
     /// Default nil: the user's runtime directory, or a private directory among the system's temporary files.
     public var heartbeatDirectory: String?
+    /// Where a relay and a consumer serve probes and metrics.
+    public var http = HTTPSettings()
     /// The producer's settings.
     public var producer = ProducerSettings()
     /// The consumer's settings.

@@ -11,9 +11,9 @@ public struct ApplicationEnvironment<App: DionysusApplication>: Sendable {
     /// The settings, with the environment applied.
     public let settings: ApplicationSettings
     /// Where the services report their events and errors.
-    public let instrumentation: Instrumentation
+    public internal(set) var instrumentation: Instrumentation
     /// The commands' logger.
-    public let logger: Logger
+    public internal(set) var logger: Logger
 
     /// Reads the environment.
     /// - Throws: ``Dionysus/DionysusError`` with code `configuration`, which lists all faults.

@@ -82,6 +82,17 @@ struct Setting: Sendable {
             \.heartbeatDirectory,
             "directory for heartbeat files; empty: a private directory of the user"
         ),
+        .text("DIONYSUS_HTTP_HOST", \.http.host, "the address that probes and metrics are served on"),
+        .optionalNumber(
+            "DIONYSUS_HTTP_PORT",
+            \.http.port,
+            "the port on which relay and consumer serve probes and metrics; empty: none"
+        ),
+        .secret(
+            "DIONYSUS_HTTP_TOKEN",
+            \.http.token,
+            "what requests for metrics and reasons have to show; needed where others can reach the address"
+        ),
         .clientSettings(
             "DIONYSUS_BROKER_SETTINGS",
             \.brokerSettings,

@@ -87,7 +87,7 @@ public struct Health: Sendable {
         return reports.first(where: \.isHealthy) ?? latest
     }
 
-    private static func report(on heartbeat: HeartbeatRecord, _ question: Question, _ maxAge: Duration) -> Report {
+    static func report(on heartbeat: HeartbeatRecord, _ question: Question, _ maxAge: Duration) -> Report {
         let age = Duration.microseconds(Timestamp.now.microseconds(since: heartbeat.time))
         return Report(
             reason: reason(heartbeat, age, question, maxAge),

@@ -62,6 +62,9 @@ package final class RunningProcess: Sendable {
     /// Its standard output so far.
     package var output: String { text("output") }
 
+    /// What it has written so far to its standard error.
+    package var errors: String { text("errors") }
+
     /// Whether it is running; a zombie counts as exited.
     package var isRunning: Bool { kill(identifier, 0) == 0 }
 

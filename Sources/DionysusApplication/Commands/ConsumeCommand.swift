@@ -18,21 +18,24 @@ struct ConsumeCommand<App: DionysusApplication>: AsyncParsableCommand {
 
     @Flag(help: "Exit once the lag was zero on all partitions.") var untilCaughtUp = false
     @Flag(help: "If messages were missed, continue with the oldest retained message.") var acceptLoss = false
+    @OptionGroup var monitoring: MonitoringOptions
 
     func run() async throws {
-        let environment = try ApplicationEnvironment<App>()
+        var environment = try ApplicationEnvironment<App>()
         try environment.settings.require([.replica, .broker])
         let (replica, broker) = (try environment.replica(for: .consumer), try environment.broker())
+        let heartbeat = untilCaughtUp ? nil : try environment.heartbeat(of: .consumer)
+        let monitoring = try environment.monitor(.consumer, self.monitoring, heartbeat)
         let service = environment.consumerService(
             environment.application.consumer,
             replica,
             broker,
             stopsWhenCaughtUp: untilCaughtUp,
             acceptsLoss: acceptLoss,
-            heartbeat: untilCaughtUp ? nil : try environment.heartbeat(of: .consumer)
+            heartbeat: monitoring.heartbeat
         )
         environment.announce(.consumer)
-        try await environment.run(service)
+        try await environment.run(monitoring.services + [service])
         await broker.close()
         await replica.close()
     }

@@ -19,16 +19,19 @@ struct RelayCommand<App: DionysusApplication>: AsyncParsableCommand {
     @Flag(help: "Exit once nothing publishable is pending.") var untilEmpty = false
     @Option(help: "Number of concurrent batches.") var workers: Int?
     @Option(help: "Rows of the outbox in a batch.") var batchSize: Int?
+    @OptionGroup var monitoring: MonitoringOptions
 
     func run() async throws {
-        let environment = try ApplicationEnvironment<App>()
+        var environment = try ApplicationEnvironment<App>()
         var settings = environment.settings.producer
         settings.workers = workers ?? settings.workers
         settings.batchSize = batchSize ?? settings.batchSize
         try environment.settings.require([.source, .broker])
         let (source, broker) = (try environment.source(for: .relay), try environment.broker())
+        let heartbeat = untilEmpty ? nil : try environment.heartbeat(of: .relay)
+        let monitoring = try environment.monitor(.relay, self.monitoring, heartbeat)
         var instrumentation = environment.instrumentation
-        if !untilEmpty { instrumentation.heartbeat = try environment.heartbeat(of: .relay) }
+        instrumentation.heartbeat = monitoring.heartbeat
         let relay = RelayService(
             environment.registry,
             database: source,
@@ -39,7 +42,7 @@ struct RelayCommand<App: DionysusApplication>: AsyncParsableCommand {
             logger: environment.logger
         )
         environment.announce(.relay)
-        try await environment.run(relay)
+        try await environment.run(monitoring.services + [relay])
         await broker.close()
         let inspector = OutboxInspector(database: source)
         let unpublished = untilEmpty ? try await inspector.unpublished() : nil
@@ -70,7 +73,9 @@ extension RelayCommand {
 
 extension ApplicationEnvironment {
     /// Runs services until the first of them stops or a signal shuts them down.
-    public func run(_ services: any Service...) async throws {
+    public func run(_ services: any Service...) async throws { try await run(services) }
+
+    func run(_ services: [any Service]) async throws {
         var configuration = ServiceGroupConfiguration(
             services: services.map {
                 .init(

@@ -1,0 +1,94 @@
+import Dionysus
+public import DionysusHealth
+public import DionysusMetrics
+import Hummingbird
+import HummingbirdCore
+public import Logging
+import NIOCore
+public import ServiceLifecycle
+
+/// Serves ``MonitoringRoutes`` on a port of their own.
+///
+/// It listens to this machine alone unless it is told otherwise, and beyond it only with a token.
+public struct MonitoringServer: Service {
+    private let routes: MonitoringRoutes
+    private let host: String
+    private let port: Int
+    private let started: @Sendable (Int) -> Void
+    private let logger: Logger
+
+    /// Creates a server.
+    /// - Parameters:
+    ///   - host: The address to listen on.
+    ///   - port: The port; 0 for one that is free.
+    ///   - health: Tells how the service is.
+    ///   - metrics: What collects metrics.
+    ///   - token: What requests have to show; see ``MonitoringRoutes``.
+    ///   - logger: Where it logs.
+    ///   - started: Called with the port once it listens.
+    /// - Throws: `DionysusError` with code `configuration` for an address beyond this machine without a token.
+    public init(
+        host: String = "127.0.0.1",
+        port: Int,
+        health: (@Sendable (Health.Question) -> Health.Report)? = nil,
+        metrics: MetricCollector? = nil,
+        token: String? = nil,
+        logger: Logger = Logger(label: "dionysus.http"),
+        started: @escaping @Sendable (Int) -> Void = { _ in }
+    ) throws {
+        guard (0...65_535).contains(port) else {
+            throw DionysusError(.configuration, "\(port) is no port: it has to be 0 to 65535")
+        }
+        guard Self.isLoopback(host) || token != nil else {
+            throw DionysusError(
+                .configuration,
+                "others can reach \(host), and no token is set",
+                advice: "set DIONYSUS_HTTP_TOKEN, or listen on 127.0.0.1"
+            )
+        }
+        routes = MonitoringRoutes(health: health, metrics: metrics, token: token)
+        self.host = host
+        self.port = port
+        self.started = started
+        self.logger = logger
+    }
+
+    public func run() async throws {
+        let router = Router()
+        routes.add(to: router)
+        let application = Application(
+            router: router,
+            // Whoever opens connections and says nothing, or says it slowly, takes none for good.
+            server: .http1(configuration: HTTP1Channel.Configuration(idleTimeout: .seconds(30))),
+            configuration: ApplicationConfiguration(
+                address: .hostname(host, port: port),
+                availableConnectionsDelegate: MaximumAvailableConnections(256)
+            ),
+            onServerRunning: { [started] channel in
+                if let port = channel.localAddress?.port { started(port) }
+            },
+            logger: logger
+        )
+        do {
+            try await application.run()
+        } catch let error as IOError {
+            throw DionysusError(
+                .configuration,
+                "\(host):\(port) can't be listened on: \(error.description)",
+                advice: "choose another port, or end what listens there",
+                underlying: error
+            )
+        }
+    }
+
+    static func isLoopback(_ host: String) -> Bool {
+        // Names are resolved elsewhere; of those only this one is sure to stay here.
+        if host == "localhost" { return true }
+        guard let address = try? SocketAddress(ipAddress: host, port: 0) else { return false }
+        switch address {
+        case .v4: return host.hasPrefix("127.")
+        case .v6: return address.ipAddress == "::1"
+        case .unixDomainSocket: return false
+        }
+    }
+}

@@ -1,0 +1,104 @@
+import Foundation
+import Hummingbird
+import Logging
+import Synchronization
+
+/// A collector as OpenTelemetry has it, which keeps what it is sent and answers as it is told to.
+final class Collector: Sendable {
+    /// What was sent in a request.
+    struct Delivery: Sendable {
+        let path: String
+        let headers: [String: String]
+        let body: [UInt8]
+    }
+
+    /// What is answered.
+    struct Answer: Sendable {
+        var status = 200
+        var retryAfter: String?
+        var body: [UInt8] = []
+        /// Whether there is no answer at all.
+        var isSilent = false
+    }
+
+    private struct State {
+        var deliveries: [Delivery] = []
+        var answers: [Answer]
+        var waiting: [(count: Int, continuation: CheckedContinuation<Void, Never>)] = []
+    }
+
+    private let state: Mutex<State>
+    private let silence = AsyncStream<Void>.makeStream()
+
+    /// - Parameter answers: What is answered to the first requests; all others are taken.
+    init(_ answers: [Answer] = []) { state = Mutex(State(answers: answers)) }
+
+    var deliveries: [Delivery] { state.withLock { $0.deliveries } }
+
+    /// Waits until so many requests have come.
+    func received(_ count: Int) async {
+        await withCheckedContinuation { continuation in
+            let isThere = state.withLock { state in
+                if state.deliveries.count >= count { return true }
+                state.waiting.append((count, continuation))
+                return false
+            }
+            if isThere { continuation.resume() }
+        }
+    }
+
+    /// Runs something while the collector listens.
+    /// - Parameter body: Is given the address.
+    func whileListening<T: Sendable>(_ body: @escaping @Sendable (String) async throws -> T) async throws -> T {
+        let router = Router()
+        router.post("**") { request, _ in try await self.take(request) }
+        let (ports, port) = AsyncStream<Int>.makeStream()
+        var logger = Logger(label: "collector")
+        logger.logLevel = .critical
+        let application = Application(
+            router: router,
+            configuration: ApplicationConfiguration(address: .hostname("127.0.0.1", port: 0)),
+            onServerRunning: { channel in if let number = channel.localAddress?.port { port.yield(number) } },
+            logger: logger
+        )
+        return try await withThrowingTaskGroup(of: T?.self) { group in
+            group.addTask {
+                try? await application.run()
+                return nil
+            }
+            group.addTask {
+                var numbers = ports.makeAsyncIterator()
+                let number = await numbers.next() ?? 0
+                return try await body("http://127.0.0.1:\(number)")
+            }
+            var result: T?
+            while result == nil, let next = try await group.next() { result = next }
+            silence.continuation.finish()
+            group.cancelAll()
+            guard let result else { throw CancellationError() }
+            return result
+        }
+    }
+
+    private func take(_ request: Request) async throws -> Response {
+        let body = try await request.body.collect(upTo: 1 << 24)
+        var headers: [String: String] = [:]
+        for field in request.headers { headers[field.name.canonicalName] = field.value }
+        let delivery = Delivery(path: request.uri.path, headers: headers, body: Array(body.readableBytesView))
+        let (answer, ready) = state.withLock { state in
+            state.deliveries.append(delivery)
+            let ready = state.waiting.filter { $0.count <= state.deliveries.count }.map(\.continuation)
+            state.waiting.removeAll { $0.count <= state.deliveries.count }
+            return (state.answers.isEmpty ? Answer() : state.answers.removeFirst(), ready)
+        }
+        for continuation in ready { continuation.resume() }
+        if answer.isSilent { for await _ in silence.stream {} }
+        var fields = HTTPFields()
+        fields[.retryAfter] = answer.retryAfter
+        return Response(
+            status: .init(code: answer.status),
+            headers: fields,
+            body: ResponseBody(byteBuffer: ByteBuffer(bytes: answer.body))
+        )
+    }
+}
