@@ -1,6 +1,7 @@
 public import Dionysus
 public import DionysusConsumer
 public import DionysusProducer
+public import DionysusSchemas
 public import Logging
 
 /// Everything that can be set, with its default.
@@ -49,6 +50,8 @@ public struct ApplicationSettings: Sendable {
     ///
     /// Default ``Dionysus/MemoryBudget/standardSize``.
     public var memoryBudget = MemoryBudget()
+    /// Where a schema registry is, and how it is used.
+    public var schemaRegistry = SchemaRegistrySettings()
     /// How a Kafka cluster lets both sides in.
     public var brokerAccess = BrokerAccess()
 
