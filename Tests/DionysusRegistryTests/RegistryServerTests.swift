@@ -63,7 +63,7 @@ struct RegistryServerTests {
     @Test("a server that speaks no HTTP is an outage")
     func noHTTP() async throws {
         let server = try await Listener.start(answer: "hello, who is there?\r\n\r\n")
-        var settings = SchemaRegistrySettings(url: "http://127.0.0.1:\(server.port)")
+        var settings = SchemaRegistrySettings(url: "http://localhost:\(server.port)")
         settings.maxRetries = 0
         let client = try SchemaRegistryClient(settings)
         let error = await #expect(throws: DionysusError.self) { try await client.subjects() }

@@ -84,7 +84,7 @@ struct SerdeTests {
         )
         let found = try await registryClient.register(team, under: "team-value")
         let serde = SchemaSerde(
-            AvroFormat.json(try AvroSchema(registryClient.resolve(found))),
+            AvroFormat.json(try await AvroSchema(registryClient.resolve(found))),
             registry: try client { $0.registration = .latest }
         )
         let data = try await serde.serialize(["people": [["name": "Ann"], ["name": "Bob"]]], topic: "team")

@@ -79,7 +79,7 @@ public final class SchemaSerde<Format: SchemaFormat>: Sendable {
     public let part: MessagePart
     /// How the place of a message in its file of Protobuf is read.
     public let messageIndexForm: MessageIndexes.Form
-    private let writers: SchemaCache<UInt32, Prepared>
+    private let writers: SchemaCache<WriterKey, Prepared>
     private let readers: SchemaCache<SchemaFrame, Format.Reader>
 
     /// Creates a serde.
@@ -100,6 +100,12 @@ public final class SchemaSerde<Format: SchemaFormat>: Sendable {
         self.messageIndexForm = messageIndexForm
         writers = SchemaCache(capacity: registry.settings.cacheCapacity)
         readers = SchemaCache(capacity: registry.settings.cacheCapacity)
+    }
+
+    /// A schema, which several subjects may have.
+    private struct WriterKey: Hashable {
+        let subject: String
+        let id: UInt32
     }
 
     /// All that is needed to write values without asking the registry.
@@ -131,7 +137,7 @@ public final class SchemaSerde<Format: SchemaFormat>: Sendable {
         let settings = registry.settings
         let subject = try settings.subjects.subject(topic: topic, part: part, record: format.recordName)
         let schema = try await registry.writersSchema(format.schema, of: subject)
-        return try await writers.value(schema.id) { [self] in
+        return try await writers.value(WriterKey(subject: subject, id: schema.id)) { [self] in
             guard schema.schema.type == format.type else {
                 throw DionysusError(
                     .declaration,
