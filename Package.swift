@@ -15,6 +15,8 @@ let package = Package(
         .library(name: "DionysusProducer", targets: ["DionysusProducer"]),
         .library(name: "DionysusConsumer", targets: ["DionysusConsumer"]),
         .library(name: "DionysusSchemas", targets: ["DionysusSchemas"]),
+        .library(name: "DionysusRegistry", targets: ["DionysusRegistry"]),
+        .library(name: "DionysusProtobuf", targets: ["DionysusProtobuf"]),
         .library(name: "DionysusPostgres", targets: ["DionysusPostgres"]),
         .library(name: "DionysusSQLite", targets: ["DionysusSQLite"]),
         .library(name: "DionysusGRDB", targets: ["DionysusGRDB"]),
@@ -26,6 +28,7 @@ let package = Package(
         .library(name: "DionysusApplication", targets: ["DionysusApplication"]),
         .library(name: "DionysusTesting", targets: ["DionysusTesting"]),
         .library(name: "DionysusKafkaTesting", targets: ["DionysusKafkaTesting"]),
+        .library(name: "DionysusRegistryTesting", targets: ["DionysusRegistryTesting"]),
         .library(name: "DionysusConformance", targets: ["DionysusConformance"]),
         .executable(name: "rentals", targets: ["Rentals"]),
     ],
@@ -46,6 +49,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+        .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
     targets: [
@@ -96,6 +100,24 @@ let package = Package(
         .target(
             name: "DionysusSchemas",
             dependencies: ["Dionysus", "CZlib", .product(name: "Crypto", package: "swift-crypto")],
+            swiftSettings: strict
+        ),
+        .target(
+            name: "DionysusRegistry",
+            dependencies: [
+                "Dionysus", "DionysusSchemas",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+            ],
+            swiftSettings: strict
+        ),
+        .target(
+            name: "DionysusProtobuf",
+            dependencies: [
+                "Dionysus", "DionysusSchemas", .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+            ],
             swiftSettings: strict
         ),
         .target(
@@ -183,6 +205,7 @@ let package = Package(
                 .target(name: "DionysusEmbedded", condition: .when(traits: ["SQLite"])),
                 .target(name: "DionysusKafka", condition: .when(traits: ["Kafka"])),
                 "DionysusMetrics", "DionysusConsole",
+                "DionysusRegistry",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "Logging", package: "swift-log"),
@@ -203,6 +226,17 @@ let package = Package(
             swiftSettings: strict
         ),
         .target(name: "DionysusKafkaTesting", dependencies: ["Dionysus", "CRdkafka"], swiftSettings: strict),
+        .target(
+            name: "DionysusRegistryTesting",
+            dependencies: [
+                "Dionysus", "DionysusProtobuf", "DionysusSchemas",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: strict
+        ),
         .target(name: "DionysusConformance", dependencies: ["Dionysus"], swiftSettings: strict),
         .executableTarget(
             name: "Rentals",
@@ -323,11 +357,39 @@ let package = Package(
             swiftSettings: strict
         ),
         .testTarget(
+            name: "DionysusRegistryTests",
+            dependencies: [
+                "Dionysus", "DionysusProtobuf", "DionysusRegistry", "DionysusRegistryTesting", "DionysusSchemas",
+                "ProtobufExamples", "TestSupport",
+                .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+            ],
+            swiftSettings: strict
+        ),
+        .target(
+            name: "ProtobufExamples",
+            dependencies: ["DionysusProtobuf", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
+            path: "Tests/ProtobufExamples",
+            exclude: ["feed/v1/money.proto", "feed/v1/rental.proto"],
+            resources: [.copy("rental.desc")],
+            swiftSettings: strict
+        ),
+        .executableTarget(
+            name: "RegistryTool",
+            dependencies: [
+                "Dionysus", "DionysusProtobuf", "DionysusRegistry", "DionysusRegistryTesting", "DionysusSchemas",
+                "ProtobufExamples",
+            ],
+            path: "Tests/RegistryTool",
+            swiftSettings: strict
+        ),
+        .testTarget(
             name: "RentalsTests",
             dependencies: [
                 "Dionysus", "DionysusApplication", "DionysusEmbedded", "DionysusHealth", "DionysusKafka",
                 "DionysusKafkaTesting",
-                "DionysusPostgres", "DionysusProducer", "DionysusSQLite",
+                "DionysusPostgres", "DionysusProducer", "DionysusRegistryTesting", "DionysusSQLite", "DionysusSchemas",
                 "OrderTool", "CounterTool", "PublisherTool", "KeeperTool",
                 "FakeKafka", "TestSupport", "Rentals",
             ],

@@ -1,6 +1,7 @@
 public import Dionysus
 public import DionysusConsumer
 public import DionysusProducer
+public import DionysusSchemas
 public import Logging
 
 /// All settings, with their defaults.
@@ -51,6 +52,8 @@ public struct ApplicationSettings: Sendable {
     ///
     /// Default ``Dionysus/MemoryBudget/standardSize``.
     public var memoryBudget = MemoryBudget()
+    /// The schema registry, and how it is used.
+    public var schemaRegistry = SchemaRegistrySettings()
     /// Both sides' access to a Kafka cluster.
     public var brokerAccess = BrokerAccess()
 

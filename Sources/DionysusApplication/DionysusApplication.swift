@@ -13,7 +13,7 @@ public import Logging
 ///     }
 ///
 /// Its commands are `migrate`, `uninstall`, `validate`, `relay`, `consume`, `lag`, `reset`, `backfill`, `replica`,
-/// `describe`, `preview`, `compare-payloads`, `messages`, `topics`, `genesis`, `tombstone`, `outbox`, `failures`,
+/// `describe`, `preview`, `compare-payloads`, `schemas`, `messages`, `topics`, `genesis`, `tombstone`, `outbox`, `failures`,
 /// `events`, `health`, `config`, `version` and those that the application adds. Settings come from code; the
 /// environment overrides code, and flags override the environment.
 public protocol DionysusApplication: Sendable {
@@ -128,7 +128,7 @@ struct RootCommand<App: DionysusApplication>: AsyncParsableCommand {
             + (App.hasProducer ? producer : []) + (App.hasConsumer ? consumer : [])
             + [
                 TopicsCommand<App>.self, DescribeCommand<App>.self, ReplicaTablesCommand<App>.self,
-                MessagesCommand<App>.self,
+                SchemasCommand<App>.self, MessagesCommand<App>.self,
                 HealthCommand<App>.self, ConfigCommand<App>.self, VersionCommand<App>.self,
             ]
     }

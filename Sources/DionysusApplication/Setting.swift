@@ -1,6 +1,8 @@
 import Configuration
 import Dionysus
 import DionysusProducer
+import DionysusSchemas
+import Foundation
 import Logging
 
 /// The path to a setting's value.
@@ -302,6 +304,73 @@ struct Setting: Sendable {
             "who creates the replica's tables: application, or managed by migrate from the contract"
         ),
         .choice("DIONYSUS_ON_OUT_OF_RANGE", \.consumer.onOutOfRange, "what to do when messages were missed"),
+        .registry(
+            "DIONYSUS_SCHEMA_REGISTRY_URL",
+            \.schemaRegistry.urls,
+            "the schema registry: http://host:port, several with commas between"
+        ),
+        .optional(
+            "DIONYSUS_SCHEMA_REGISTRY_USER",
+            \.schemaRegistry.user,
+            "the user that the schema registry is told, if its address has none"
+        ),
+        .secret("DIONYSUS_SCHEMA_REGISTRY_PASSWORD", \.schemaRegistry.password, "the user's password"),
+        .secret(
+            "DIONYSUS_SCHEMA_REGISTRY_TOKEN",
+            \.schemaRegistry.token,
+            "a token for the schema registry, in the place of a user"
+        ),
+        .optional(
+            "DIONYSUS_SCHEMA_REGISTRY_CLUSTER",
+            \.schemaRegistry.logicalCluster,
+            "the cluster that a token is for, in Confluent's cloud"
+        ),
+        .optional(
+            "DIONYSUS_SCHEMA_REGISTRY_IDENTITY_POOL",
+            \.schemaRegistry.identityPoolID,
+            "the identity pool that a token is for, in Confluent's cloud"
+        ),
+        .optional(
+            "DIONYSUS_SCHEMA_REGISTRY_CA_FILE",
+            \.schemaRegistry.caFile,
+            "a file with the authorities that the schema registry's certificate is verified with; empty: the system's"
+        ),
+        .optional(
+            "DIONYSUS_SCHEMA_REGISTRY_CERTIFICATE_FILE",
+            \.schemaRegistry.certificateFile,
+            "a file with the certificate that the schema registry asks for"
+        ),
+        .optional("DIONYSUS_SCHEMA_REGISTRY_KEY_FILE", \.schemaRegistry.keyFile, "a file with the certificate's key"),
+        .milliseconds(
+            "DIONYSUS_SCHEMA_REGISTRY_TIMEOUT_MS",
+            \.schemaRegistry.timeout,
+            "wait for an answer of the schema registry"
+        ),
+        .number(
+            "DIONYSUS_SCHEMA_REGISTRY_MAX_RETRIES",
+            \.schemaRegistry.maxRetries,
+            "how often a request is sent again when the schema registry is away"
+        ),
+        .choice(
+            "DIONYSUS_SCHEMA_REGISTRATION",
+            \.schemaRegistry.registration,
+            "how schemas come to be in the registry: at first use, only as they were pushed, or the latest is used"
+        ),
+        .choice(
+            "DIONYSUS_SCHEMA_SUBJECTS",
+            \.schemaRegistry.subjects,
+            "which subject a schema is registered under"
+        ),
+        .choice(
+            "DIONYSUS_SCHEMA_ID",
+            \.schemaRegistry.idPlacement,
+            "where messages name their schema"
+        ),
+        .flag(
+            "DIONYSUS_NORMALIZE_SCHEMAS",
+            \.schemaRegistry.normalizesSchemas,
+            "have the registry take schemas for the same that differ in order and the like"
+        ),
         .clientSettings(
             "DIONYSUS_CONSUMER_SETTINGS",
             \.consumer.brokerSettings,
@@ -328,6 +397,25 @@ struct Setting: Sendable {
         _ summary: String
     ) -> Setting {
         Setting(name, path, summary, expects: "a URL", show: shownURL, parse: { $0 })
+    }
+
+    static func registry(
+        _ name: String,
+        _ path: SettingPath<[String]>,
+        _ summary: String
+    ) -> Setting {
+        Setting(
+            name,
+            path,
+            summary,
+            expects: "addresses with http or https, with commas between",
+            show: { $0.map(shownAddress).joined(separator: ",") },
+            parse: { text in
+                let urls = SchemaRegistrySettings.urls(text)
+                let areAddresses = urls.allSatisfy { ["http", "https"].contains(URLComponents(string: $0)?.scheme) }
+                return areAddresses ? urls : nil
+            }
+        )
     }
 
     static func broker(
@@ -557,6 +645,13 @@ struct Setting: Sendable {
 func shownURL(_ url: String) -> String {
     if url.hasPrefix("sqlite:") || url.isEmpty { return url }
     return AddressDisplay.postgres(url)
+}
+
+/// An HTTP address without its user and password.
+func shownAddress(_ url: String) -> String {
+    guard var parts = URLComponents(string: url), parts.host != nil else { return "***" }
+    (parts.user, parts.password) = (nil, nil)
+    return parts.string ?? "***"
 }
 
 /// The broker's address, or `***` if it seems to contain credentials.

@@ -21,6 +21,8 @@ public struct AvroDecoder<Value: Decodable>: Sendable {
         plan = try AvroPlan(from: writer, to: reader)
     }
 
+    init(_ type: Value.Type, plan: AvroPlan) { self.plan = plan }
+
     /// Reads one datum.
     /// - Parameter bytes: The datum in the binary encoding, and nothing behind it.
     /// - Returns: The value.

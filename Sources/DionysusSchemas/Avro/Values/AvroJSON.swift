@@ -13,6 +13,38 @@ extension AvroPlan {
         return try sink.value()
     }
 
+    /// Reads data that stand one behind another, each as JSON in Avro's own encoding or as plain JSON.
+    /// - Parameters:
+    ///   - bytes: The data in the binary encoding.
+    ///   - plain: Whether programs without a schema are to understand it.
+    /// - Returns: The documents.
+    /// - Throws: ``DionysusError`` with code `malformed`, and the datum.
+    package func documents(from bytes: [UInt8], plain: Bool) throws -> [JSON] {
+        guard program.minimumSize > 0 || bytes.isEmpty else {
+            throw DionysusError(
+                .malformed,
+                "data of \(writer.title) may take no bytes, so that nobody can tell how many there are"
+            )
+        }
+        var sink = JSONSink(schema: reader, form: plain ? .plain : .avro)
+        var documents: [JSON] = []
+        try bytes.withUnsafeBytes { buffer in
+            var start = 0
+            while start < buffer.count {
+                do {
+                    start += try decodePrefix(UnsafeRawBufferPointer(rebasing: buffer[start...]), into: &sink)
+                } catch let error as DionysusError {
+                    throw DionysusError(
+                        error.code,
+                        "datum \(documents.count + 1), which begins at byte \(start): \(error.message)"
+                    )
+                }
+                documents.append(try sink.value())
+            }
+        }
+        return documents
+    }
+
     /// Reads one datum as JSON for programs that have no schema.
     ///
     /// Times and days are ISO 8601, decimals are text with their scale, bytes are base64, and unions show nothing of themselves.

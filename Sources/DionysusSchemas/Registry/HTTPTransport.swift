@@ -1,0 +1,90 @@
+/// Sends requests over HTTP.
+///
+/// It is the only way to the network here, so that a test or an application can put another in its place.
+public protocol HTTPTransport: Sendable {
+    /// Sends a request and waits for the whole answer.
+    ///
+    /// Redirects aren't followed: they would take credentials to another server.
+    /// - Parameter request: The request.
+    /// - Returns: The answer, whatever its status.
+    /// - Throws: ``HTTPTransportError`` if there was no answer in time or it was too large, and `CancellationError`.
+    func send(_ request: HTTPRequest) async throws -> HTTPResponse
+}
+
+/// A request over HTTP.
+public struct HTTPRequest: Sendable {
+    /// `GET`, `POST`, `PUT` or `DELETE`.
+    public var method: String
+    /// Where to: `http` or `https`, the host, the path and the query, without credentials.
+    public var url: String
+    /// The headers, in lower case.
+    public var headers: [String: String]
+    /// The body, if there is one.
+    public var body: [UInt8]?
+    /// How long to wait for the whole answer.
+    public var timeout: Duration
+    /// How many bytes the answer's body may have.
+    public var maximumBodySize: Int
+
+    /// Creates a request.
+    /// - Parameters:
+    ///   - method: `GET`, `POST`, `PUT` or `DELETE`.
+    ///   - url: Where to.
+    ///   - headers: The headers, in lower case.
+    ///   - body: The body, if there is one.
+    ///   - timeout: How long to wait for the whole answer.
+    ///   - maximumBodySize: How many bytes the answer's body may have.
+    public init(
+        _ method: String,
+        _ url: String,
+        headers: [String: String] = [:],
+        body: [UInt8]? = nil,
+        timeout: Duration = .seconds(10),
+        maximumBodySize: Int = 16 << 20
+    ) {
+        self.method = method
+        self.url = url
+        self.headers = headers
+        self.body = body
+        self.timeout = timeout
+        self.maximumBodySize = maximumBodySize
+    }
+}
+
+/// An answer over HTTP.
+public struct HTTPResponse: Sendable {
+    /// The status: 200 for success.
+    public var status: Int
+    /// The body.
+    public var body: [UInt8]
+
+    /// Creates an answer.
+    /// - Parameters:
+    ///   - status: The status.
+    ///   - body: The body.
+    public init(status: Int, body: [UInt8]) {
+        self.status = status
+        self.body = body
+    }
+}
+
+/// Why there was no answer.
+public struct HTTPTransportError: Error, CustomStringConvertible {
+    /// What happened, without secrets.
+    public var description: String
+    /// The error this one was made from.
+    public var underlying: (any Error)?
+    /// Whether the same request may be answered later.
+    public var isRetriable: Bool
+
+    /// Creates an error.
+    /// - Parameters:
+    ///   - description: What happened, without secrets.
+    ///   - underlying: The error this one was made from.
+    ///   - isRetriable: Whether the same request may be answered later.
+    public init(_ description: String, underlying: (any Error)? = nil, isRetriable: Bool = true) {
+        self.description = description
+        self.underlying = underlying
+        self.isRetriable = isRetriable
+    }
+}
