@@ -5,7 +5,7 @@ import Synchronization
 
 /// Measures what it costs to record metrics: how long a thread takes for one, alone and with others at the same series.
 ///
-///     swift run -c release --package-path Benchmarks MetricsBench
+///     swift run -c release MetricsBench
 @main
 struct MetricsBench {
     private static let count = 5_000_000
