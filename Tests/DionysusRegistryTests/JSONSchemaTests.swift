@@ -3,8 +3,8 @@ import DionysusRegistryTesting
 import DionysusSchemas
 import Testing
 
-@Suite("JSON Schema")
-struct JSONSchemaTests {
+/// JSON Schema.
+@Suite(.timeLimit(.minutes(5))) struct JSONSchemaTests {
     /// A schema, a value that fits and one that doesn't.
     static let cases: [(schema: String, fits: String, misfits: String)] = [
         (#"{"type": "integer"}"#, "1", "1.5"),

@@ -4,8 +4,8 @@ import DionysusSchemas
 import Synchronization
 import Testing
 
-@Suite("Client of a schema registry")
-struct RegistryClientTests {
+/// Client of a schema registry.
+@Suite(.timeLimit(.minutes(5))) struct RegistryClientTests {
     private let registry = InMemorySchemaRegistry()
     private static let schema = RegistrySchema(.avro, #"{"type":"record","name":"A","fields":[]}"#)
     private static let incompatible = RegistrySchema(

@@ -8,8 +8,8 @@ import Testing
 
 import struct Foundation.Data
 
-@Suite("Compatibility in the registry for tests")
-struct RegistryCompatibilityTests {
+/// Compatibility in the registry for tests.
+@Suite(.timeLimit(.minutes(5))) struct RegistryCompatibilityTests {
     private let registry = InMemorySchemaRegistry()
 
     private func client() throws -> SchemaRegistryClient {

@@ -8,8 +8,8 @@ import NIOSSL
 import TestSupport
 import Testing
 
-@Suite("A registry over the network")
-struct RegistryServerTests {
+/// A registry over the network.
+@Suite(.timeLimit(.minutes(5))) struct RegistryServerTests {
     private static let schema = RegistrySchema(.avro, #"{"type":"record","name":"A","fields":[]}"#)
 
     @Test("a client reaches it over HTTP")

@@ -3,10 +3,11 @@ import DionysusProtobuf
 import DionysusRegistryTesting
 import DionysusSchemas
 import ProtobufExamples
+import TestSupport
 import Testing
 
-@Suite("Data with a registry's schemas")
-struct SerdeTests {
+/// Data with a registry's schemas.
+@Suite(.timeLimit(.minutes(5))) struct SerdeTests {
     private let registry = InMemorySchemaRegistry()
 
     struct Person: Codable, Hashable, Sendable {
@@ -213,5 +214,35 @@ struct SerdeTests {
         let avro = SchemaSerde(AvroFormat.json(), registry: try client())
         let error = await #expect(throws: DionysusError.self) { try await avro.deserialize(data.bytes) }
         #expect(error?.message.contains("JSON") == true)
+    }
+
+    @Test("damaged data is an error that says what it is, or other data")
+    func damaged() async throws {
+        let registryClient = try client()
+        let avro = SchemaSerde(AvroFormat.json(try AvroSchema(parsing: Self.person)), registry: registryClient)
+        let json = SchemaSerde(try JSONSchemaFormat.json(RegistrySchema(.json, "{}")), registry: registryClient)
+        let files = try ProtobufExamples.files
+        let schema = try await files.schema(of: Feed_V1_Rental.protoMessageName, in: registryClient)
+        let protobuf = SchemaSerde(try ProtobufFormat.json(Feed_V1_Rental.self, schema), registry: registryClient)
+        try await damage(try await avro.serialize(["name": "Ann"], topic: "a").bytes, avro)
+        try await damage(try await json.serialize(["name": ["Ann"]], topic: "j").bytes, json)
+        try await damage(try await protobuf.serialize(["name": "Ann", "id": 1], topic: "p").bytes, protobuf)
+    }
+
+    private func damage<Format: SchemaFormat>(_ bytes: [UInt8], _ serde: SchemaSerde<Format>) async throws {
+        var generator = SeededGenerator(seed: 1)
+        for _ in 0..<2_000 {
+            var damaged = bytes
+            for _ in 0..<Int.random(in: 1...3, using: &generator) {
+                let place = Int.random(in: 0..<damaged.count, using: &generator)
+                damaged[place] = UInt8.random(in: 0...255, using: &generator)
+            }
+            damaged.removeLast(Int.random(in: 0...damaged.count / 4, using: &generator))
+            do {
+                _ = try await serde.deserialize(damaged)
+            } catch {
+                #expect(error is DionysusError)
+            }
+        }
     }
 }

@@ -3,8 +3,8 @@ import DionysusSchemas
 import Foundation
 import Testing
 
-@Suite("Confluent's wire format")
-struct WireFormatTests {
+/// Confluent's wire format.
+@Suite(.timeLimit(.minutes(5))) struct WireFormatTests {
     @Test(
         "places of messages are written as other programs write them",
         arguments: [

@@ -44,6 +44,23 @@ import Testing
         }
     }
 
+    @Test func `a message with some attributes was sent, or the closest one is shown`() async throws {
+        try await withRentals(.sqlite) { test in
+            try await test.source.write { try $0.insert(Account.sample()) }
+            try await test.relay()
+            let message = try test.expectSent(["name": "Acme"], in: "v3_accounts")
+            #expect(message.event == "account_created")
+            #expect(throws: ExpectationFailure.self) {
+                try test.expectSent(["name": "Acme"], in: "v3_accounts", key: "none")
+            }
+            #expect {
+                try test.expectSent(["name": "Other"], in: "v3_accounts")
+            } throws: { error in
+                "\(error)".contains("name: \"Other\" is expected, and it is \"Acme\"")
+            }
+        }
+    }
+
     @Test func `a change without effect is detected`() async throws {
         try await withRentals(.sqlite) { test in
             await #expect {
