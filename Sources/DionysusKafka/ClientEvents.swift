@@ -47,7 +47,7 @@ struct ClientEvents: Sendable {
         if code == RD_KAFKA_RESP_ERR_NO_ERROR {
             outage.end()
         } else if found?.code == .brokerUnavailable {
-            // A refusal is told by those who have it, with what to do.
+            // The code that gets a refusal reports it, with advice.
             outage.begin()
         }
         return true

@@ -38,7 +38,7 @@ struct ComparePayloadsCommand<App: DionysusApplication>: AsyncParsableCommand {
         let registry = environment.registry
         let models = registry.dependencies[topic].map { Set($0.keys) } ?? []
         guard !models.isEmpty else {
-            printError("Error: there is no declared topic \(topic); `topics` shows those that are")
+            printError("Error: topic \(topic) is not declared; `topics` shows the declared ones")
             throw ExitCode.validationFailure
         }
         if let model, !models.contains(model) {
