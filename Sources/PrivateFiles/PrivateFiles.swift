@@ -10,11 +10,11 @@ import Musl
 import Darwin
 #endif
 
-/// Makes files and directories that only their user can read, whatever the umask lets others do.
+/// Creates files and directories that only their user can access, whatever the umask.
 ///
-/// What is there already keeps its permissions: who gave it others meant something by it.
+/// Existing files keep their permissions, because someone chose them on purpose.
 package enum PrivateFiles {
-    /// Makes a directory with mode 0700, and those above it that are missing.
+    /// Creates a directory with mode 0700, and its missing parents.
     /// - Throws: `POSIXError`.
     package static func createDirectory(_ path: String) throws {
         if path.isEmpty || mkdir(path, 0o700) == 0 || errno == EEXIST || errno == EISDIR { return }
@@ -24,16 +24,16 @@ package enum PrivateFiles {
         guard mkdir(path, 0o700) == 0 || errno == EEXIST else { throw failure }
     }
 
-    /// Makes an empty file with mode 0600 if there is none, and its directory.
+    /// Creates an empty file with mode 0600 if it is missing, and its directory.
     ///
-    /// A file that is there isn't opened: when one is closed, the process loses the locks that it has on it.
+    /// An existing file isn't opened, because closing it would release the process's locks on it.
     /// - Throws: `POSIXError`.
     package static func createFile(_ path: String) throws {
         try createDirectory(URL(filePath: path).deletingLastPathComponent().path)
         var file = stat()
         if stat(path, &file) == 0 { return }
         guard errno == ENOENT else { throw failure }
-        // A link to a file that is not there yet is the one thing that may stand in the way.
+        // Only a link to a missing file can still be in the way.
         let isLink = lstat(path, &file) == 0
         let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | (isLink ? 0 : O_EXCL), 0o600)
         guard descriptor >= 0 else {

@@ -40,7 +40,7 @@ struct SharedLogTests {
                 #expect(refused.errors.contains(part), "\(part): \(refused.errors)")
             }
             #expect(try await other.run("verify").status != 0)
-            #expect(try await one.run("replica", "take-over").output.contains("nobody else's"))
+            #expect(try await one.run("replica", "take-over").output.contains("belongs to no other replica"))
 
             // The other one detects it while running, and stops.
             let running = try one.start("consume")

@@ -4,7 +4,7 @@ struct JSONParser {
 
     private let bytes: UnsafeBufferPointer<UInt8>
     private var position = 0
-    /// How many members the object before had, for the memory of the next.
+    /// The number of members of the previous object, to reserve capacity for the next.
     private var lastCount = 12
 
     static func parse(_ bytes: UnsafeBufferPointer<UInt8>) throws -> JSON {
@@ -122,7 +122,7 @@ struct JSONParser {
             position += 1
         }
         let digits = position - firstDigit
-        guard digits > 0, digits == 1 || bytes[firstDigit] != 48 else { throw failure("no number") }
+        guard digits > 0, digits == 1 || bytes[firstDigit] != 48 else { throw failure("not a number") }
         var isInteger = true
         if current == UInt8(ascii: ".") {
             isInteger = false
@@ -135,7 +135,7 @@ struct JSONParser {
             if current == UInt8(ascii: "+") || current == UInt8(ascii: "-") { position += 1 }
             try someDigits()
         }
-        // Collected below zero, where Int64 has one more number than above.
+        // Accumulated as a negative number, because Int64 has one more of these.
         let isNegative = firstDigit > start
         if isInteger, !overflows, isNegative || integer != .min {
             return .integer(isNegative ? integer : -integer)
@@ -146,7 +146,7 @@ struct JSONParser {
     private mutating func someDigits() throws {
         let start = position
         while let byte = current, byte &- 48 < 10 { position += 1 }
-        guard position > start else { throw failure("no number") }
+        guard position > start else { throw failure("not a number") }
     }
 
     private mutating func string() throws -> String {
@@ -169,8 +169,8 @@ struct JSONParser {
         throw failure("a string is not closed")
     }
 
-    /// Text is read with repairs, which show as other bytes: a generic initializer that validates costs as much as all of
-    /// the rest of the parser.
+    /// Decodes text with repairs, which change the bytes and so reveal invalid UTF-8: a generic validating initializer
+    /// costs as much as the rest of the parser.
     private func validated(_ utf8: UnsafeBufferPointer<UInt8>) throws -> String {
         let text = String(decoding: utf8, as: UTF8.self)
         guard text.utf8.elementsEqual(utf8) else { throw failure("a string is not UTF-8") }

@@ -1,16 +1,16 @@
-/// Appends JSON to a byte buffer that is used again and again.
+/// Appends JSON to a reusable byte buffer.
 package struct JSONWriter {
     package private(set) var bytes: [UInt8] = []
 
     package init(capacity: Int = 0) { bytes.reserveCapacity(capacity) }
 
-    /// Appends what is JSON already.
+    /// Appends existing JSON.
     package mutating func append(_ json: [UInt8]) { bytes.append(contentsOf: json) }
 
-    /// Appends what is JSON already.
+    /// Appends existing JSON.
     package mutating func append(_ json: ArraySlice<UInt8>) { bytes.append(contentsOf: json) }
 
-    /// Forgets what was written and keeps the memory.
+    /// Clears the buffer and keeps its capacity.
     package mutating func reset() { bytes.removeAll(keepingCapacity: true) }
 
     package mutating func write(_ value: JSON) {

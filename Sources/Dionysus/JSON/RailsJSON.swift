@@ -1,8 +1,8 @@
-/// JSON as Rails writes it, where JSON leaves a choice.
+/// Rails' choices where JSON allows several forms.
 enum RailsJSON {
-    /// JSON without the characters that Rails never writes in texts: those of HTML, and two that end lines in JavaScript.
+    /// Escapes characters that Rails escapes in strings: HTML's, and two that end lines in JavaScript.
     ///
-    /// They stand in texts only, so it doesn't matter where in the JSON they are.
+    /// These characters occur only in strings, so it doesn't matter where in the JSON they are.
     static func escaped(_ json: [UInt8]) -> [UInt8] {
         guard json.contains(where: { $0 == 0x26 || $0 == 0x3c || $0 == 0x3e || $0 == 0xe2 }) else { return json }
         var result: [UInt8] = []
@@ -26,8 +26,8 @@ enum RailsJSON {
         return result
     }
 
-    /// The digits of a binary number as Ruby writes them: `1e+16` becomes `1.0e+16`.
-    /// - Parameter text: The shortest digits that read back as the number, as Swift writes them.
+    /// The digits of a binary number in Ruby's format: `1e+16` becomes `1.0e+16`.
+    /// - Parameter text: The shortest digits that parse as the number, in Swift's format.
     static func digits(of text: String) -> String {
         var bytes = Array(text.utf8)
         let isNegative = bytes.first == UInt8(ascii: "-")

@@ -83,19 +83,19 @@ package struct ColumnFit: Sendable {
         case .double, .float: [.double, .decimal, .integer].contains(type) ? .fits : .never
         case .decimal:
             [.decimal, .double, .integer].contains(type)
-                ? .fits : type == .text ? .sometimes("text that is no number") : .never
+                ? .fits : type == .text ? .sometimes("text that isn't a number") : .never
         case .text: type == .bool || type == .bytes ? .never : .fits
-        case .uuid: type == .uuid ? .fits : type == .text ? .sometimes("text that is no UUID") : .never
+        case .uuid: type == .uuid ? .fits : type == .text ? .sometimes("text that isn't a UUID") : .never
         case .url: type == .text ? .fits : .never
         case .bytes: type == .bytes ? .fits : .never
         case .time:
             type == .timestamp || declared == "date"
-                ? .fits : type == .text ? .sometimes("text that is no time") : .never
-        case .date: declared == "date" ? .fits : type == .text ? .sometimes("text that is no day") : .never
-        case .list, .object: type == .json ? .fits : type == .text ? .sometimes("text that is no document") : .never
+                ? .fits : type == .text ? .sometimes("text that isn't a time") : .never
+        case .date: declared == "date" ? .fits : type == .text ? .sometimes("text that isn't a date") : .never
+        case .list, .object: type == .json ? .fits : type == .text ? .sometimes("text that isn't a document") : .never
         case .document:
             type == .text || type == nil
-                ? .sometimes("text that is no document")
+                ? .sometimes("text that isn't a document")
                 : [.timestamp, .uuid, .bytes].contains(type) ? .never : .fits
         }
     }

@@ -70,7 +70,7 @@ extension CalendarDate: Codable {
     public init(from decoder: any Decoder) throws {
         let container = try decoder.singleValueContainer()
         guard let value = CalendarDate(try container.decode(String.self)) else {
-            throw DecodingError.dataCorruptedError(in: container, debugDescription: "no date")
+            throw DecodingError.dataCorruptedError(in: container, debugDescription: "not a date")
         }
         self = value
     }

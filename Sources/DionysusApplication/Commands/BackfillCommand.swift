@@ -8,14 +8,15 @@ struct BackfillCommand<App: DionysusApplication>: AsyncParsableCommand {
             commandName: "backfill",
             abstract: "Fills columns of a replica from the payloads stored in its rows, in batches.",
             discussion: """
-                It is for columns that were added to a replica's table later. First start the consumer again, so that it \
-                fills them from new messages; then run this, beside it.
+                Use it for columns that were added to a replica's table later. First restart the consumer, so that it \
+                fills them from new messages; then run this while the consumer runs.
 
-                It remembers how far it is: stopped or killed, it goes on there when it is started again with the same \
+                It stores its progress: after it was stopped or killed, it resumes when started again with the same \
                 columns. A row that the consumer changes meanwhile keeps the newer value. Rows whose payload lacks the \
-                attribute (ABSENT), or whose value does not fit the column (REFUSED), are left as they are.
+                attribute (ABSENT), or whose value does not fit the column (REFUSED), are left unchanged.
 
-                JSON: an object with table, columns, examined, assigned, absent, refused and refused_ids (of the first ten).
+                JSON: an object with table, columns, examined, assigned, absent, refused and refused_ids (of the first \
+                ten).
                 """
         )
     }

@@ -9,16 +9,16 @@ struct ComparePayloadsCommand<App: DionysusApplication>: AsyncParsableCommand {
             commandName: "compare-payloads",
             abstract: "Compares another producer's latest messages in a topic with what would be published now.",
             discussion: """
-                For a topic that dionysus-rb writes, before this application takes it over. Of each record in the last \
-                messages, the newest is compared with its preview: event, key, partition, members and their order, and \
-                values as they are written, digits included. Messages of this library, which have a header \
-                dionysus-event-id, are left out, and so are records that are gone or have changed since, as their \
-                updated_at tells. Nothing is written or sent.
+                For a topic that dionysus-rb writes, before this application takes it over. It compares the newest \
+                message of each record among the last messages with its preview: event, key, partition, members and \
+                their order, and values including digits. It skips messages of this library, which have a header \
+                dionysus-event-id, and records that no longer exist or have changed since according to updated_at. \
+                Nothing is written or sent.
 
-                Ends with 1 if anything differs, or if there was nothing to compare. A difference that many records have \
-                is shown once, with how many have it and one of them. JSON: an object with topic, compared, equal, \
-                different, changed_since, gone, unknown, own, and differences (a list of objects with key, path, theirs \
-                and ours, which are null where the member is missing).
+                Exits with 1 if anything differs, or if there was nothing to compare. A difference in many records is \
+                shown once, with their number and one of them. JSON: an object with topic, compared, equal, different, \
+                changed_since, gone, unknown, own, and differences (a list of objects with key, path, theirs and ours, \
+                which are null if the member is missing).
                 """
         )
     }
@@ -38,7 +38,7 @@ struct ComparePayloadsCommand<App: DionysusApplication>: AsyncParsableCommand {
         let registry = environment.registry
         let models = registry.dependencies[topic].map { Set($0.keys) } ?? []
         guard !models.isEmpty else {
-            printError("Error: there is no declared topic \(topic); `topics` shows those that are")
+            printError("Error: topic \(topic) is not declared; `topics` shows the declared ones")
             throw ExitCode.validationFailure
         }
         if let model, !models.contains(model) {

@@ -8,10 +8,10 @@ struct ConsumeCommand<App: DionysusApplication>: AsyncParsableCommand {
             commandName: "consume",
             abstract: "Runs the consumer, which updates the replica.",
             discussion: """
-                SIGTERM or Ctrl-C finishes the batches under way and ends with exit code 0.
+                On SIGTERM or Ctrl-C it finishes its running batches and exits with 0.
 
-                If messages may have been missed, because the log has deleted them or a topic was created anew, it ends with \
-                1, and does so at every start until the topic is reset or --accept-loss is given once.
+                If messages may have been missed, because the log has deleted them or a topic was recreated, it exits \
+                with 1, at every start until the topic is reset or --accept-loss is given once.
                 """
         )
     }
@@ -78,11 +78,11 @@ struct LagCommand<App: DionysusApplication>: AsyncParsableCommand {
             commandName: "lag",
             abstract: "Shows how far the replica is behind, by topic and partition.",
             discussion: """
-                AGE is how old the oldest message is that is still to be applied, or, with a Kafka cluster, how long the \
-                position has stood still. Of a position that is not in the log, because its messages are no longer kept or \
-                the topic was created anew, LAG is not known (?), and standard error says so.
+                AGE is the age of the oldest unapplied message or, with a Kafka cluster, the time since the position \
+                last moved. If a position is not in the log, because its messages were deleted or the topic was \
+                recreated, LAG is unknown (?), and standard error says so.
 
-                JSON: a list of objects with topic, partition, end, position, lag (null if it is not known), age (in seconds, \
+                JSON: a list of objects with topic, partition, end, position, lag (null if unknown), age (in seconds, \
                 or null) and out_of_range.
                 """
         )

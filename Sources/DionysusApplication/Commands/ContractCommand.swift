@@ -12,15 +12,15 @@ struct ContractCommand<App: DionysusApplication>: AsyncParsableCommand {
             commandName: "contract",
             abstract: "Prints the contract of what is published, or checks it against an earlier one.",
             discussion: """
-                It looks at the declaration alone, needs neither databases nor broker, and prints the same on every run.
+                It reads only the declaration, needs neither databases nor broker, and prints the same on every run.
 
-                With --check it prints a line for each change since the file was written that breaks a consumer, and ends \
-                with 1 if there is one. Modes: forward, consumers of the file's contract read what is published now; \
-                backward, consumers of what is published now read the file's messages; full, both.
+                With --check it prints a line for each change since the file was written that breaks a consumer, and \
+                exits with 1 if there is one. Modes: forward, consumers of the file's contract read new messages; \
+                backward, consumers of the new contract read the file's messages; full, both.
 
-                The form json is an object with dionysus (the version of the form) and topics: name, encoding, \
-                partition_key (an attribute, null for the message key, or an object with computed_from) and models. A model \
-                has name, key (name, type), attributes (name, type, nullable, and scale, values or items where they are \
+                The json format is an object with dionysus (the version of the format) and topics: name, encoding, \
+                partition_key (an attribute, null for the message key, or an object with computed_from) and models. A \
+                model has name, key (name, type), attributes (name, type, nullable, and scale, values or items if \
                 known), links (name, to, models) and with, the models sideloaded into it.
                 """
         )

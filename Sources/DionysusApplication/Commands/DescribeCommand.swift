@@ -9,12 +9,12 @@ struct DescribeCommand<App: DionysusApplication>: AsyncParsableCommand {
             commandName: "describe",
             abstract: "Shows the declaration: what is published where and when, and what is replicated.",
             discussion: """
-                It looks at the declaration alone, and needs neither databases nor broker.
+                It reads only the declaration, and needs neither databases nor broker.
 
                 JSON: an object with published, a list of topics with topic, genesis_topic and models (model, table, \
-                partition_key, attributes, links, with, observes), with consumed, a list of topics with topic, pattern, \
-                start, on_failure, dead_letters and options, and with replicas, a list of objects with model, namespace, \
-                table, storage and options.
+                partition_key, attributes, links, with, observes), with consumed, a list of topics with topic, \
+                pattern, start, on_failure, dead_letters and options, and with replicas, a list of objects with model, \
+                namespace, table, storage and options.
                 """
         )
     }

@@ -8,8 +8,8 @@ struct EventsCommand<App: DionysusApplication>: AsyncParsableCommand {
             commandName: "events",
             abstract: "Inspects the log of handled events, and handles events again.",
             discussion: """
-                Topics that ask for it keep every event they handle, until retention (DIONYSUS_EVENT_RETENTION) removes it. \
-                The events are those of this application's group.
+                Topics with an event log store every event they handle, until retention (DIONYSUS_EVENT_RETENTION) \
+                removes it. The events are those of this application's group.
                 """,
             subcommands: [EventsListCommand<App>.self, EventsShowCommand<App>.self, EventsRetryCommand<App>.self]
         )
@@ -22,8 +22,8 @@ struct EventsListCommand<App: DionysusApplication>: AsyncParsableCommand {
             commandName: "list",
             abstract: "Lists events, in the order in which they were first handled.",
             discussion: """
-                JSON: an object with events, a list of objects as `events show` prints them, and with more, which says \
-                whether the limit has cut the list.
+                JSON: an object with events, a list of objects as printed by `events show`, and with more, whether the \
+                limit has truncated the list.
                 """
         )
     }
@@ -80,8 +80,8 @@ struct EventsShowCommand<App: DionysusApplication>: AsyncParsableCommand {
             abstract: "Shows one event with its payload.",
             discussion: """
                 JSON: an object with id, group, topic, partition, offset, number, key, model, entity_id, event_time, \
-                event_type, event_version, checksum, headers, payload, attempts, created_at and handled_at; what an event \
-                doesn't have is null.
+                event_type, event_version, checksum, headers, payload, attempts, created_at and handled_at; missing \
+                values are null.
                 """
         )
     }
@@ -113,11 +113,11 @@ struct EventsRetryCommand<App: DionysusApplication>: AsyncParsableCommand {
             commandName: "retry",
             abstract: "Handles events again, in the order of their positions in the topic.",
             discussion: """
-                Each has a transaction of its own, and goes through filters, persistence and handlers as when it came. \
-                An event that is older than its record changes nothing in the replica; the handlers are called all the \
-                same. A consumer may run meanwhile.
+                Each event has its own transaction, and goes through filters, persistence and handlers as it did when \
+                it was consumed. An event that is older than its record changes nothing in the replica, but its \
+                handlers still run. A consumer can run at the same time.
 
-                Ends with 1 if any of the events could not be handled; the others have been. JSON: a list of objects \
+                Exits with 1 if any of the events could not be handled; the others have been. JSON: a list of objects \
                 with id, outcome (done, notFound, skipped or failed) and error.
                 """
         )

@@ -8,14 +8,14 @@ struct FailuresRetryCommand<App: DionysusApplication>: AsyncParsableCommand {
             commandName: "retry",
             abstract: "Retries recorded messages, and those that wait behind them.",
             discussion: """
-                A message takes the same way as one that is read: one that a later message has made outdated changes \
-                nothing. A message that fails again stays, with one more attempt and the new error. The consumer may run \
-                meanwhile.
+                A message goes through the same stages as a consumed one: if a later message has made it outdated, it \
+                changes nothing. A message that fails again stays, with one more attempt and the new error. A consumer \
+                can run at the same time.
 
-                Ends with 1 if any of the messages, or any that waited behind it, could not be applied; the others have \
-                been. JSON: a list of objects with id, outcome (applied, failed, waiting or notFound), error, behind (the \
-                failure that it waits behind), released (how many that waited behind it have been applied) and stopped_at \
-                (the one behind it that failed).
+                Exits with 1 if any of the messages, or any that waited behind it, could not be applied; the others \
+                have been. JSON: a list of objects with id, outcome (applied, failed, waiting or notFound), error, \
+                behind (the failure that it waits behind), released (the number of applied messages that waited behind \
+                it) and stopped_at (the one behind it that failed).
                 """
         )
     }
@@ -76,10 +76,10 @@ struct FailuresDeleteCommand<App: DionysusApplication>: AsyncParsableCommand {
             commandName: "delete",
             abstract: "Discards recorded messages, so that they are never applied.",
             discussion: """
-                Messages that waited behind one stay, and are applied when the first of them is retried.
+                Messages that waited behind a deleted one stay, and are applied when the first of them is retried.
 
-                Ends with 1 if any of the failures does not exist; the others have been deleted. \
-                JSON: a list of objects with id and outcome: deleted or notFound.
+                Exits with 1 if any of the failures does not exist; the others have been deleted. JSON: a list of \
+                objects with id and outcome: deleted or notFound.
                 """
         )
     }
@@ -114,11 +114,11 @@ struct FailuresReplayCommand<App: DionysusApplication>: AsyncParsableCommand {
             commandName: "replay",
             abstract: "Applies the messages of a dead-letter topic as if they came from their original topics.",
             discussion: """
-                It goes on where it ended last, and ends at the topic's present end. A message that fails again is recorded \
-                as a failure and not sent to the topic once more. Messages of other groups are left out.
+                It continues where it last stopped, and ends at the topic's current end. A message that fails again is \
+                recorded as a failure and not sent to the topic again. Messages of other groups are skipped.
 
-                Ends with 1 if any message failed again. JSON: an object with applied, recorded (those that failed again) \
-                and foreign (those of other groups).
+                Exits with 1 if any message failed again. JSON: an object with applied, recorded (those that failed \
+                again) and foreign (those of other groups).
                 """
         )
     }

@@ -9,8 +9,8 @@ struct FailuresCommand<App: DionysusApplication>: AsyncParsableCommand {
             abstract:
                 "Inspects and retries messages that the consumer could not apply.",
             discussion: """
-                A message that failed is recorded with its error. Where its topic says so, later messages of its key wait \
-                behind it: they are recorded too, untried, and are applied after it.
+                A failed message is recorded with its error. Depending on its topic's failure policy, later messages \
+                of its key wait behind it: they are recorded too, untried, and are applied after it.
                 """,
             subcommands: [
                 FailuresListCommand<App>.self, FailuresShowCommand<App>.self, FailuresRetryCommand<App>.self,
@@ -26,8 +26,8 @@ struct FailuresListCommand<App: DionysusApplication>: AsyncParsableCommand {
             commandName: "list",
             abstract: "Lists recorded messages, oldest first.",
             discussion: """
-                JSON: an object with failures, a list of objects as `failures show` prints them but without headers and \
-                payload, and with more, which says whether the limit has cut the list.
+                JSON: an object with failures, a list of objects as printed by `failures show` but without headers and \
+                payload, and with more, whether the limit has truncated the list.
                 """
         )
     }
@@ -88,10 +88,10 @@ struct FailuresShowCommand<App: DionysusApplication>: AsyncParsableCommand {
             commandName: "show",
             abstract: "Shows one recorded message: its error, its headers and its payload.",
             discussion: """
-                Its state is failed or waiting. What is not text is shown as base64. JSON: an object with id, state, topic, \
-                partition, offset, key, size, entity_id, event_time, event_type, event_version, attempts, error_class, \
-                error_message, error_details, created_at, retried_at, headers (a list of objects with name and value) and \
-                payload, or payload_base64; what a message doesn't have is null.
+                Its state is failed or waiting. Bytes that aren't text are shown as base64. JSON: an object with id, \
+                state, topic, partition, offset, key, size, entity_id, event_time, event_type, event_version, \
+                attempts, error_class, error_message, error_details, created_at, retried_at, headers (a list of \
+                objects with name and value) and payload, or payload_base64; missing values are null.
                 """
         )
     }

@@ -11,16 +11,17 @@ struct MessagesCommand<App: DionysusApplication>: AsyncParsableCommand {
             commandName: "messages",
             abstract: "Shows the messages of a topic, decoded.",
             discussion: """
-                It reads as nobody else does: the consumer's group, its offsets and its partitions are left alone. It ends \
-                at the end that the topic had when it began, or with --follow on SIGTERM or Ctrl-C, and then says how far \
-                it looked in each partition. Messages of different partitions come in no particular order.
+                It leaves the consumer's group, its offsets and its partitions alone. It stops at the end that the \
+                topic had when it started or, with --follow, on SIGTERM or Ctrl-C, and then prints how far it has read \
+                in each partition. Messages of different partitions come in no particular order.
 
-                Bytes that aren't the wire format are shown with the reason, as text if they are UTF-8.
+                Bytes in another format are shown with the reason, as text if they are UTF-8.
 
-                JSON: an object with messages, a list of objects with topic, partition, offset, timestamp, key, headers \
-                (a list of objects with name and value), tombstone, events (a list of objects with event, model_name and \
-                data; null if the value isn't the wire format), problem (the reason, or null) and raw (the value then, or \
-                null), with looked, a list of objects with topic, partition, from, to, end and messages, and with shown.
+                JSON: an object with messages, a list of objects with topic, partition, offset, timestamp, key, \
+                headers (a list of objects with name and value), tombstone, events (a list of objects with event, \
+                model_name and data; null if the value isn't the wire format), problem (the reason, or null) and raw \
+                (the value then, or null), with looked, a list of objects with topic, partition, from, to, end and \
+                messages, and with shown.
                 """
         )
     }

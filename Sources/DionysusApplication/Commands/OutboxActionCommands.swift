@@ -8,11 +8,11 @@ struct OutboxRetryCommand<App: DionysusApplication>: AsyncParsableCommand {
             commandName: "retry",
             abstract: "Makes failed and parked rows due now, and resets their attempts.",
             discussion: """
-                What is published is the record's present state, as always; a parked row that comes back late can't bring \
-                back what was then. A relay has to run for it to be published.
+                As always, the record's current state is published; a parked row that is retried late can't restore an \
+                old state. A relay has to run to publish it.
 
-                Ends with 1 if any of the rows could not be retried; the others have been. \
-                JSON: a list of objects with id and outcome: done, notFound, published or notFailed.
+                Exits with 1 if any of the rows could not be retried; the others have been. JSON: a list of objects \
+                with id and outcome: done, notFound, published or notFailed.
                 """
         )
     }
@@ -32,12 +32,11 @@ struct OutboxDiscardCommand<App: DionysusApplication>: AsyncParsableCommand {
             commandName: "discard",
             abstract: "Discards failed and parked rows: marks them as published, with a note.",
             discussion: """
-                The record's later rows go on without them, and the row and its error stay to be looked at until retention \
-                removes them. What it would have said, the record's next message says; if there is none, consumers never \
-                hear of it.
+                The record's later rows continue without them, and the row stays with its error until retention \
+                removes it. The record's next message publishes its change; if there is none, consumers never see it.
 
-                Ends with 1 if any of the rows could not be discarded; the others have been. \
-                JSON: a list of objects with id and outcome: done, notFound, published or notFailed.
+                Exits with 1 if any of the rows could not be discarded; the others have been. JSON: a list of objects \
+                with id and outcome: done, notFound, published or notFailed.
                 """
         )
     }
@@ -62,7 +61,7 @@ struct OutboxPruneCommand<App: DionysusApplication>: AsyncParsableCommand {
             commandName: "prune",
             abstract: "Deletes published rows that are older than an age, in small transactions.",
             discussion: """
-                Rows that are not published are kept, however old they are. A relay does the same by itself if \
+                Unpublished rows are kept, however old they are. A relay does the same automatically if \
                 DIONYSUS_RETENTION is set. JSON: an object with deleted.
                 """
         )

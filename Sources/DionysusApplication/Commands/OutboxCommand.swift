@@ -8,8 +8,8 @@ struct OutboxCommand<App: DionysusApplication>: AsyncParsableCommand {
             commandName: "outbox",
             abstract: "Inspects the outbox, and retries or discards its rows.",
             discussion: """
-                A row is pending until it is published. One that fails is retried after growing delays, and its record's \
-                later rows wait behind it; after the last attempt it is parked and holds nothing any more.
+                A row is pending until it is published. One that fails is retried after growing delays, and its \
+                record's later rows wait behind it; after the last attempt it is parked and no longer blocks anything.
                 """,
             subcommands: [
                 OutboxStatsCommand<App>.self, OutboxListCommand<App>.self, OutboxShowCommand<App>.self,
@@ -25,12 +25,12 @@ struct OutboxStatsCommand<App: DionysusApplication>: AsyncParsableCommand {
             commandName: "stats",
             abstract: "Counts rows by topic and state.",
             discussion: """
-                OLDEST is how long the oldest row has waited that is yet to be published; parked rows don't count. \
-                The whole table is read, published rows that are kept included.
+                OLDEST is the waiting time of the oldest unpublished row; parked rows don't count. The whole table is \
+                read, including retained published rows.
 
                 JSON: an object with topics, a list of objects with topic, pending, retrying, parked, published and \
-                oldest_age (in seconds, or null), with total, the same of all topics, and with models, a list of objects \
-                with topic, model and reason: those of which a relay can publish nothing for now.
+                oldest_age (in seconds, or null), with total, the sums over all topics, and with models, a list of \
+                objects with topic, model and reason: those that a relay can't publish at the moment.
                 """
         )
     }
@@ -125,8 +125,8 @@ struct OutboxListCommand<App: DionysusApplication>: AsyncParsableCommand {
             commandName: "list",
             abstract: "Lists unpublished rows, oldest first.",
             discussion: """
-                JSON: an object with rows, a list of objects as `outbox show` prints them, and with more, which says \
-                whether the limit has cut the list.
+                JSON: an object with rows, a list of objects as printed by `outbox show`, and with more, whether the \
+                limit has truncated the list.
                 """
         )
     }
@@ -181,7 +181,7 @@ struct OutboxShowCommand<App: DionysusApplication>: AsyncParsableCommand {
             discussion: """
                 Its state is pending, retrying, parked or published. JSON: an object with id, state, topic, model, \
                 record_id, event, partition_key, attempts, changed_columns, created_at, published_at, failed_at, \
-                retry_at, error_class, error_message and origin; what a row doesn't have is null.
+                retry_at, error_class, error_message and origin; missing values are null.
                 """
         )
     }

@@ -8,11 +8,11 @@ struct PreviewCommand<App: DionysusApplication>: AsyncParsableCommand {
             commandName: "preview",
             abstract: "Shows the message that would be published for a record now.",
             discussion: """
-                The record is loaded and serialized as the relay does it; nothing is written or sent. The event is that \
-                of an update, or, for a soft-deleted record, of its end. Headers that only publication decides have no \
-                value yet.
+                The record is loaded and serialized as the relay does it; nothing is written or sent. The event is an \
+                update, or, for a soft-deleted record, its destruction. Headers that are assigned at publishing have \
+                no value yet.
 
-                Ends with 1 if there is no such record. JSON: an object with topics, key, partition_key (null where the \
+                Exits with 1 if there is no such record. JSON: an object with topics, key, partition_key (null if the \
                 message key decides), headers (a list of objects with name and value, which may be null) and value.
                 """
         )

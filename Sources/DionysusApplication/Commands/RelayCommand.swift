@@ -9,9 +9,9 @@ struct RelayCommand<App: DionysusApplication>: AsyncParsableCommand {
             commandName: "relay",
             abstract: "Runs the relay, which publishes the outbox's rows.",
             discussion: """
-                SIGTERM or Ctrl-C finishes the batches under way and ends with exit code 0. With --until-empty it ends with \
-                1 if rows are left that have failed and wait for their next attempt, or of which nothing can be published for \
-                now, and with 2 if rows are parked.
+                On SIGTERM or Ctrl-C it finishes its running batches and exits with 0. With --until-empty it exits \
+                with 1 if there are failed rows that wait for their next attempt, or rows that can't be published at \
+                the moment, and with 2 if rows are parked.
                 """
         )
     }

@@ -18,15 +18,15 @@ struct ForgetVersionCommand<App: DionysusApplication>: AsyncParsableCommand {
             commandName: "forget-version",
             abstract: "Makes a record accept its next message, whatever the version and time.",
             discussion: """
-                It is for a record that took a message with a version or a time that no honest one can have, or that was \
-                destroyed by one, and ignores everything since. Afterwards publish the record again (genesis).
+                Use it for a record that accepted, or was destroyed by, a message with a version or time too far in \
+                the future, and has ignored all messages since. Afterwards publish the record again (genesis).
 
-                The replica forgets the record's version and times, that it was destroyed, and the versions of the records \
-                that belong to it by relationships which the replica replaces or links. Other columns stay. The consumer \
-                may run meanwhile.
+                The replica forgets the record's version and times, that it was destroyed, and the versions of the \
+                members of relationships that it replaces or links. Other columns are unchanged. A consumer can run at \
+                the same time.
 
-                Ends with 64 if the model has no replica or nothing is known of the record. JSON: an object with model, id, \
-                records, members and destructions, the numbers of rows of which something was forgotten.
+                Exits with 64 if the model has no replica or nothing is known of the record. JSON: an object with \
+                model, id, records, members and destructions, the numbers of affected rows.
                 """
         )
     }

@@ -9,9 +9,9 @@ struct ReplicaTablesCommand<App: DionysusApplication>: AsyncParsableCommand {
             commandName: "replica-tables",
             abstract: "Prints the tables that a replica needs for a contract, as SQL or as Swift types.",
             discussion: """
-                The contract is a file that `contract --write FILE` of the publishing application wrote. Neither databases \
-                nor broker are needed, and nothing is created. Every model gets the table of the convention, named by its \
-                plural.
+                The contract is a file written by the publishing application's `contract --write FILE`. Neither \
+                databases nor broker are needed, and nothing is created. Every model gets the conventional table, \
+                named by its plural.
                 """
         )
     }

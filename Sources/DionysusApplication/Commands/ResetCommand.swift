@@ -8,18 +8,20 @@ struct ResetCommand<App: DionysusApplication>: AsyncParsableCommand {
             commandName: "reset",
             abstract: "Moves the consumer to another position in a topic, to replay or skip messages.",
             discussion: """
-                It is refused while a consumer of the group runs; one that was killed counts as running for ten seconds. \
-                With --force the offsets are moved all the same, and a running consumer goes on at the new place as soon as \
-                the next message of the partition arrives.
+                It is refused while a consumer of the group runs; a killed one counts as running for ten seconds. With \
+                --force the offsets are moved anyway, and a running consumer continues at the new position as soon as \
+                the partition's next message arrives.
 
-                A replay leaves the replica as it is, but for what was missing. Failures recorded at the new place or behind \
-                it are forgotten, because their messages are delivered again.
+                A replay leaves the replica unchanged, except for missing records. Failures recorded at or after the \
+                new position are deleted, because their messages are delivered again.
 
-                What a topic's event log has was handled: delivered again it changes nothing, and brings back no record that \
-                the replica has lost. The command says so; with --with-event-log the log forgets it from the new place on.
+                Events in a topic's event log have been handled: delivered again, they change nothing and don't \
+                restore records that the replica has lost. The command says so; --with-event-log deletes the events \
+                from the new position on.
 
-                JSON: a list of objects with topic, partition, from (null if no offset was stored), to, failures_forgotten, \
-                events_forgotten and events_kept (those that change nothing when they are delivered again).
+                JSON: a list of objects with topic, partition, from (null if no offset was stored), to, \
+                failures_forgotten, events_forgotten and events_kept (those that change nothing when they are \
+                delivered again).
                 """
         )
     }

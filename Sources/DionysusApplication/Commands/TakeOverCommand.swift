@@ -8,16 +8,17 @@ struct TakeOverCommand<App: DionysusApplication>: AsyncParsableCommand {
             commandName: "take-over",
             abstract: "Takes over the consumer group of a replica that this one replaces.",
             discussion: """
-                A consumer group is one replica's: consumers of two replicas in one group would share the messages, and each \
-                replica miss some. So a consumer refuses a group whose offsets another replica has committed. This command is \
-                for a new database that replaces another one for good. A consumer of the other one ends when it finds out, \
-                within seconds.
+                A consumer group belongs to one replica: consumers of two replicas in one group would share the \
+                messages, and each replica would miss some. So a consumer refuses a group whose offsets another \
+                replica has committed. Use this command for a new database that permanently replaces another one. The \
+                other replica's consumer stops within seconds.
 
-                Nothing is read or skipped by that: each replica goes on where its own database says, a new one at the start. \
-                It is refused while a consumer of this replica runs, which would end; --force does it all the same.
+                No messages are read or skipped: each replica continues from its own database, and a new one starts at \
+                the beginning. The command is refused while a consumer of this replica runs, which would stop; --force \
+                proceeds anyway.
 
-                JSON: an object with group, identity (of this replica from now on) and replaced, a list of identities, empty \
-                if the group was nobody else's.
+                JSON: an object with group, identity (of this replica from now on) and replaced, a list of identities, \
+                empty if the group belonged to no other replica.
                 """
         )
     }

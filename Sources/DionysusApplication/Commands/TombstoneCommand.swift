@@ -8,14 +8,14 @@ struct TombstoneCommand<App: DionysusApplication>: AsyncParsableCommand {
             commandName: "tombstone",
             abstract: "Removes a record from a compacted topic: sends messages without a value under its key.",
             discussion: """
-                Every partition gets one, as a record whose partition key has changed has left messages elsewhere, and so \
-                does the genesis topic. Consumers ignore tombstones unless they choose otherwise: a record's end is its \
-                destroyed event.
+                Every partition of the topic and of its genesis topic gets one, because a record whose partition key \
+                has changed has messages in several partitions. Consumers ignore tombstones by default: the destroyed \
+                event is what ends a record.
 
-                Messages of responders may have another key than MODEL:ID: --key names it.
+                Responders' messages may have a key other than MODEL:ID: --key names it.
 
-                A record that is still visible in the source, or has changes that are yet to be published, is refused. \
-                JSON: a list of objects with topic, partition and offset.
+                A record that is still visible in the source, or has unpublished changes, is refused. JSON: a list of \
+                objects with topic, partition and offset.
                 """
         )
     }

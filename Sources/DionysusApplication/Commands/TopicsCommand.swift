@@ -9,12 +9,12 @@ struct TopicsCommand<App: DionysusApplication>: AsyncParsableCommand {
             commandName: "topics",
             abstract: "Shows the declared topics, whether they exist, and how they differ from the declaration.",
             discussion: """
-                --create creates those that are missing and that this application writes to: published topics, genesis \
-                topics, and those for dead letters. Topics that exist are never changed; where they differ from their \
-                declaration is shown as drift. What a broker doesn't tell of a topic is not compared. A topic that is \
-                only read is its publisher's to create.
+                --create creates missing topics that this application writes to: published topics, genesis topics, and \
+                dead-letter topics. Existing topics are never changed; differences from the declaration are shown as \
+                drift. Properties that a broker doesn't report are not compared. The publisher creates a topic that \
+                this application only reads.
 
-                Ends with 0 also if topics are missing or differ; with --check, with 1. JSON: a list of objects with \
+                Exits with 0 even if topics are missing or differ; with --check, with 1. JSON: a list of objects with \
                 topic, uses (of produce, genesis, consume, dead_letters), exists, created, partitions (or null) and \
                 drift, a list of objects with setting, declared and actual.
                 """
