@@ -14,7 +14,7 @@ let package = Package(
         .library(name: "Dionysus", targets: ["Dionysus"]),
         .library(name: "DionysusProducer", targets: ["DionysusProducer"]),
         .library(name: "DionysusConsumer", targets: ["DionysusConsumer"]),
-        .library(name: "DionysusSchemas", targets: ["DionysusSchemas"]),
+        .library(name: "DionysusSchemas", targets: ["DionysusSchemas", "DionysusHTTP"]),
         .library(name: "DionysusRegistry", targets: ["DionysusRegistry"]),
         .library(name: "DionysusProtobuf", targets: ["DionysusProtobuf"]),
         .library(name: "DionysusPostgres", targets: ["DionysusPostgres"]),
@@ -36,7 +36,9 @@ let package = Package(
         .trait(name: "PostgreSQL", description: "PostgreSQL, by libpq."),
         .trait(name: "SQLite", description: "SQLite and the embedded log, by GRDB."),
         .trait(name: "Kafka", description: "Kafka, by librdkafka."),
-        .default(enabledTraits: ["PostgreSQL", "SQLite", "Kafka"]),
+        .trait(name: "Monitoring", description: "Probes and metrics over HTTP, and OTLP, by Hummingbird and SwiftNIO."),
+        .trait(name: "Registry", description: "Schema registries, by SwiftNIO."),
+        .default(enabledTraits: ["PostgreSQL", "SQLite", "Kafka", "Monitoring", "Registry"]),
     ],
     dependencies: [
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
@@ -99,18 +101,12 @@ let package = Package(
         ),
         .target(
             name: "DionysusSchemas",
-            dependencies: ["Dionysus", "CZlib", .product(name: "Crypto", package: "swift-crypto")],
+            dependencies: ["Dionysus", "DionysusHTTP", "CZlib", .product(name: "Crypto", package: "swift-crypto")],
             swiftSettings: strict
         ),
         .target(
             name: "DionysusRegistry",
-            dependencies: [
-                "Dionysus", "DionysusSchemas",
-                .product(name: "NIOCore", package: "swift-nio"),
-                .product(name: "NIOHTTP1", package: "swift-nio"),
-                .product(name: "NIOPosix", package: "swift-nio"),
-                .product(name: "NIOSSL", package: "swift-nio-ssl"),
-            ],
+            dependencies: ["Dionysus", "DionysusHTTP", "DionysusHTTPClient", "DionysusSchemas"],
             swiftSettings: strict
         ),
         .target(
@@ -163,9 +159,11 @@ let package = Package(
             dependencies: ["Dionysus", "PrivateFiles", .product(name: "Logging", package: "swift-log")],
             swiftSettings: strict
         ),
+        .target(name: "DionysusHTTP", swiftSettings: strict),
         .target(
-            name: "DionysusHTTP",
+            name: "DionysusHTTPClient",
             dependencies: [
+                "DionysusHTTP",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
@@ -176,7 +174,7 @@ let package = Package(
         .target(
             name: "DionysusMetrics",
             dependencies: [
-                "Dionysus", "DionysusHTTP", "CZlib",
+                "Dionysus", "DionysusHTTP", "DionysusHTTPClient", "CZlib",
                 .product(name: "CoreMetrics", package: "swift-metrics"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -204,8 +202,9 @@ let package = Package(
                 .target(name: "DionysusSQLite", condition: .when(traits: ["SQLite"])),
                 .target(name: "DionysusEmbedded", condition: .when(traits: ["SQLite"])),
                 .target(name: "DionysusKafka", condition: .when(traits: ["Kafka"])),
-                "DionysusMetrics", "DionysusConsole",
-                "DionysusRegistry",
+                .target(name: "DionysusMetrics", condition: .when(traits: ["Monitoring"])),
+                .target(name: "DionysusConsole", condition: .when(traits: ["Monitoring"])),
+                .target(name: "DionysusRegistry", condition: .when(traits: ["Registry"])),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "Logging", package: "swift-log"),
@@ -229,7 +228,7 @@ let package = Package(
         .target(
             name: "DionysusRegistryTesting",
             dependencies: [
-                "Dionysus", "DionysusProtobuf", "DionysusSchemas",
+                "Dionysus", "DionysusHTTP", "DionysusProtobuf", "DionysusSchemas",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -281,7 +280,7 @@ let package = Package(
         .testTarget(
             name: "DionysusMetricsTests",
             dependencies: [
-                "Dionysus", "DionysusConsole", "DionysusHealth", "DionysusHTTP", "DionysusMetrics",
+                "Dionysus", "DionysusConsole", "DionysusHealth", "DionysusHTTP", "DionysusHTTPClient", "DionysusMetrics",
                 .product(name: "CoreMetrics", package: "swift-metrics"),
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "Logging", package: "swift-log"),
@@ -359,8 +358,8 @@ let package = Package(
         .testTarget(
             name: "DionysusRegistryTests",
             dependencies: [
-                "Dionysus", "DionysusProtobuf", "DionysusRegistry", "DionysusRegistryTesting", "DionysusSchemas",
-                "ProtobufExamples", "TestSupport",
+                "Dionysus", "DionysusHTTP", "DionysusHTTPClient", "DionysusProtobuf", "DionysusRegistry",
+                "DionysusRegistryTesting", "DionysusSchemas", "ProtobufExamples", "TestSupport",
                 .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),

@@ -1,4 +1,5 @@
 import Dionysus
+import DionysusSchemas
 import Logging
 
 import struct Foundation.URL
@@ -12,6 +13,9 @@ import DionysusPostgres
 #endif
 #if Kafka
 import DionysusKafka
+#endif
+#if Registry
+import DionysusRegistry
 #endif
 
 /// The address of a database: `sqlite:PATH`, or `postgres://…`.
@@ -99,6 +103,15 @@ func connectBroker(_ address: String, settings: [String: String], logger: Logger
     #endif
 }
 
+/// A client of the schema registry.
+func connectRegistry(_ settings: SchemaRegistrySettings) throws -> SchemaRegistryClient {
+    #if Registry
+    return try SchemaRegistryClient(settings)
+    #else
+    throw leftOut("Registry", what: "a schema registry")
+    #endif
+}
+
 /// The dialect for printing SQL of a database that need not be there.
 enum PrintedDialect {
     static func postgres() throws -> any SQLDialect {
@@ -166,7 +179,8 @@ enum AddressDisplay {
     }
 }
 
-private func leftOut(_ trait: String, what: String) -> DionysusError {
+/// What a program lacks that was built without a trait.
+func leftOut(_ trait: String, what: String) -> DionysusError {
     DionysusError(
         .configuration,
         "this program was built without \(trait), and is to use \(what)",

@@ -1,14 +1,17 @@
 import ArgumentParser
 import Dionysus
-import DionysusConsole
 import DionysusHealth
-import DionysusMetrics
 import Logging
-import Metrics
 import ServiceLifecycle
+
+#if Monitoring
+import DionysusConsole
+import DionysusMetrics
+import Metrics
 import Tracing
 
 import class Foundation.ProcessInfo
+#endif
 
 /// Where a service is to serve probes and metrics.
 struct MonitoringOptions: ParsableArguments {
@@ -26,6 +29,7 @@ struct Monitoring {
     let services: [any Service]
 }
 
+#if Monitoring
 extension ApplicationEnvironment {
     /// Prepares what watches a service: its heartbeat, telemetry by OpenTelemetry's variables, and the port.
     ///
@@ -98,3 +102,19 @@ extension ApplicationEnvironment {
         logger.logLevel = level
     }
 }
+#else
+extension ApplicationEnvironment {
+    /// Only the heartbeat watches a service that was built without the trait.
+    /// - Throws: `DionysusError` with code `configuration` if a port is set.
+    func monitor(
+        _ role: ServiceRole,
+        _ options: MonitoringOptions,
+        _ heartbeat: (any Heartbeat)?
+    ) throws -> Monitoring {
+        guard options.httpPort == nil, settings.http.port == nil else {
+            throw leftOut("Monitoring", what: "a port for probes and metrics")
+        }
+        return Monitoring(heartbeat: heartbeat, services: [])
+    }
+}
+#endif

@@ -1,7 +1,7 @@
 /// Sends requests over HTTP.
 ///
-/// It is the only way to a server here, so that a test can put another in its place.
-package protocol HTTPTransport: Sendable {
+/// Replace it in a test, or to use an application's own HTTP client.
+public protocol HTTPTransport: Sendable {
     /// Sends a request and waits for the whole answer.
     ///
     /// Redirects aren't followed: they would take credentials to another server.
@@ -12,19 +12,19 @@ package protocol HTTPTransport: Sendable {
 }
 
 /// A request over HTTP.
-package struct HTTPRequest: Sendable {
+public struct HTTPRequest: Sendable {
     /// `GET`, `POST`, `PUT` or `DELETE`.
-    package var method: String
+    public var method: String
     /// Where to: `http` or `https`, the host, the path and the query, without credentials.
-    package var url: String
+    public var url: String
     /// The headers, in lower case.
-    package var headers: [String: String]
+    public var headers: [String: String]
     /// The body, if there is one.
-    package var body: [UInt8]?
+    public var body: [UInt8]?
     /// How long to wait for the whole answer.
-    package var timeout: Duration
+    public var timeout: Duration
     /// How many bytes the answer's body may have.
-    package var maximumBodySize: Int
+    public var maximumBodySize: Int
 
     /// Creates a request.
     /// - Parameters:
@@ -34,7 +34,7 @@ package struct HTTPRequest: Sendable {
     ///   - body: The body, if there is one.
     ///   - timeout: How long to wait for the whole answer.
     ///   - maximumBodySize: How many bytes the answer's body may have.
-    package init(
+    public init(
         _ method: String,
         _ url: String,
         headers: [String: String] = [:],
@@ -52,20 +52,20 @@ package struct HTTPRequest: Sendable {
 }
 
 /// An answer over HTTP.
-package struct HTTPResponse: Sendable {
+public struct HTTPResponse: Sendable {
     /// The status: 200 for success.
-    package var status: Int
+    public var status: Int
     /// The headers, by their names in lower case; the first of those with one name.
-    package var headers: [String: String]
+    public var headers: [String: String]
     /// The body.
-    package var body: [UInt8]
+    public var body: [UInt8]
 
     /// Creates an answer.
     /// - Parameters:
     ///   - status: The status.
     ///   - headers: The headers, by their names in lower case.
     ///   - body: The body.
-    package init(status: Int, headers: [String: String] = [:], body: [UInt8]) {
+    public init(status: Int, headers: [String: String] = [:], body: [UInt8]) {
         self.status = status
         self.headers = headers
         self.body = body
@@ -73,20 +73,20 @@ package struct HTTPResponse: Sendable {
 }
 
 /// Why there was no answer.
-package struct HTTPTransportError: Error, CustomStringConvertible {
+public struct HTTPTransportError: Error, CustomStringConvertible {
     /// What happened, without secrets.
-    package var description: String
+    public var description: String
     /// The error this one was made from.
-    package var underlying: (any Error)?
+    public var underlying: (any Error)?
     /// Whether the same request may be answered later.
-    package var isRetriable: Bool
+    public var isRetriable: Bool
 
     /// Creates an error.
     /// - Parameters:
     ///   - description: What happened, without secrets.
     ///   - underlying: The error this one was made from.
     ///   - isRetriable: Whether the same request may be answered later.
-    package init(_ description: String, underlying: (any Error)? = nil, isRetriable: Bool = true) {
+    public init(_ description: String, underlying: (any Error)? = nil, isRetriable: Bool = true) {
         self.description = description
         self.underlying = underlying
         self.isRetriable = isRetriable

@@ -1,4 +1,5 @@
 import Dionysus
+public import DionysusHTTP
 public import DionysusSchemas
 import Foundation
 import Synchronization

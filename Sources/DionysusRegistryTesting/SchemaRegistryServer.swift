@@ -1,3 +1,4 @@
+import DionysusHTTP
 public import DionysusSchemas
 import NIOCore
 import NIOHTTP1

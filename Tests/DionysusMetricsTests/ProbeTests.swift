@@ -2,6 +2,7 @@ import CoreMetrics
 import Dionysus
 import DionysusConsole
 import DionysusHTTP
+import DionysusHTTPClient
 import DionysusHealth
 import DionysusMetrics
 import Hummingbird

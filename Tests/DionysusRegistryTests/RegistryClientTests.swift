@@ -1,4 +1,5 @@
 import Dionysus
+import DionysusHTTP
 import DionysusRegistryTesting
 import DionysusSchemas
 import Synchronization

@@ -1,4 +1,6 @@
 import Dionysus
+import DionysusHTTP
+import DionysusHTTPClient
 import DionysusRegistry
 import DionysusRegistryTesting
 import DionysusSchemas
@@ -42,7 +44,7 @@ import Testing
     func bounds() async throws {
         let registry = InMemorySchemaRegistry()
         let server = try await SchemaRegistryServer.start(registry)
-        let transport = try RegistryTransport()
+        let transport = try NetworkTransport()
         registry.inject(.slow(.seconds(60)), times: 1)
         await #expect(throws: HTTPTransportError.self) {
             try await transport.send(HTTPRequest("GET", server.url + "/subjects", timeout: .milliseconds(50)))

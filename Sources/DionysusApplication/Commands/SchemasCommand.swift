@@ -1,6 +1,5 @@
 import ArgumentParser
 import Dionysus
-import DionysusRegistry
 import DionysusSchemas
 
 struct SchemasCommand<App: DionysusApplication>: AsyncParsableCommand {
@@ -188,7 +187,7 @@ extension AsyncParsableCommand {
                 advice: "set DIONYSUS_SCHEMA_REGISTRY_URL to its address"
             )
         }
-        return try SchemaRegistryClient(settings)
+        return try connectRegistry(settings)
     }
 }
 

@@ -1,5 +1,6 @@
 import Dionysus
 import DionysusHTTP
+import DionysusHTTPClient
 
 /// Sends requests to a collector, with retries as OTLP has them.
 struct OTLPClient: Sendable {

@@ -1,4 +1,5 @@
 import Dionysus
+import DionysusHTTP
 import Foundation
 import Synchronization
 

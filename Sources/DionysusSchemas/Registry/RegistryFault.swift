@@ -1,4 +1,5 @@
 public import Dionysus
+import DionysusHTTP
 
 extension DionysusError.Code {
     /// A schema registry can't be reached or doesn't work.

@@ -1,4 +1,5 @@
 import Dionysus
+public import DionysusHTTP
 
 import struct Foundation.UUID
 

@@ -1,52 +1,77 @@
-import Dionysus
-public import DionysusSchemas
+package import DionysusHTTP
 import Foundation
 import NIOCore
 import NIOHTTP1
 import NIOPosix
 import NIOSSL
 
-/// Sends a registry's requests over TCP, with TLS where the address says `https`.
+/// Sends requests over TCP, with TLS where the address says `https`.
 ///
-/// Each request has a connection of its own. A registry is asked once for a schema, so that a pool of connections would hold
-/// idle ones, which servers and proxies close at the worst moment.
-public struct RegistryTransport: HTTPTransport {
-    private let tls: NIOSSLContext
+/// Each request has a connection of its own. What asks this seldom would find the connections of a pool closed by servers
+/// and proxies.
+package struct NetworkTransport: HTTPTransport {
+    /// The files with which both sides show who they are, in PEM.
+    package struct Certificates: Sendable, Hashable {
+        /// The authorities that servers are verified with; nil for the system's.
+        package var authorities: String?
+        /// The certificate that is shown to servers, with its chain.
+        package var certificate: String?
+        /// The certificate's key; nil if the certificate's file holds it.
+        package var key: String?
+
+        /// Creates the names of files.
+        /// - Parameters:
+        ///   - authorities: The authorities that servers are verified with.
+        ///   - certificate: The certificate that is shown to servers.
+        ///   - key: The certificate's key.
+        package init(authorities: String? = nil, certificate: String? = nil, key: String? = nil) {
+            self.authorities = authorities
+            self.certificate = certificate
+            self.key = key
+        }
+    }
+
+    private let tls: NIOSSLContext?
 
     /// Creates a transport.
-    /// - Parameter settings: Whose certificates are believed, and which one is shown.
-    /// - Throws: `DionysusError` with code `configuration` for files that can't be read.
-    public init(_ settings: SchemaRegistrySettings = SchemaRegistrySettings()) throws {
+    /// - Parameter certificates: Whose certificates are believed, and which one is shown; nil for a transport without TLS,
+    ///   which doesn't have to read the system's authorities.
+    /// - Throws: ``HTTPTransportError`` for files that can't be read.
+    package init(_ certificates: Certificates? = Certificates()) throws {
+        guard let certificates else {
+            tls = nil
+            return
+        }
         var configuration = TLSConfiguration.makeClientConfiguration()
         configuration.minimumTLSVersion = .tlsv12
+        guard certificates.key == nil || certificates.certificate != nil else {
+            throw HTTPTransportError("a key is named, and no certificate that it belongs to", isRetriable: false)
+        }
         do {
-            if let file = settings.caFile {
+            if let file = certificates.authorities {
                 configuration.trustRoots = .certificates(try NIOSSLCertificate.fromPEMFile(file))
             }
-            if let file = settings.certificateFile {
+            if let file = certificates.certificate {
                 configuration.certificateChain = try NIOSSLCertificate.fromPEMFile(file).map { .certificate($0) }
-                let key = try NIOSSLPrivateKey(file: settings.keyFile ?? file, format: .pem)
+                let key = try NIOSSLPrivateKey(file: certificates.key ?? file, format: .pem)
                 configuration.privateKey = .privateKey(key)
             }
             tls = try NIOSSLContext(configuration: configuration)
         } catch {
-            throw DionysusError(
-                .configuration,
-                "the schema registry's certificates can't be read",
-                advice: "check that the files with the authorities, the certificate and its key are there, and are PEM",
-                underlying: error
-            )
-        }
-        guard settings.keyFile == nil || settings.certificateFile != nil else {
-            throw DionysusError(
-                .configuration,
-                "a key is set for the schema registry, and no certificate that it belongs to"
+            throw HTTPTransportError(
+                "the certificates can't be read: the files with the authorities, the certificate and its key have to be "
+                    + "there, and to be PEM",
+                underlying: error,
+                isRetriable: false
             )
         }
     }
 
-    public func send(_ request: HTTPRequest) async throws -> HTTPResponse {
+    package func send(_ request: HTTPRequest) async throws -> HTTPResponse {
         let target = try Target(request)
+        guard tls != nil || !target.isSecure else {
+            throw HTTPTransportError("there is no TLS here, and the address needs it", isRetriable: false)
+        }
         let loop = MultiThreadedEventLoopGroup.singleton.next()
         let promise = loop.makePromise(of: HTTPResponse.self)
         let timeout = TimeAmount.nanoseconds(request.timeout.nanoseconds)
@@ -58,7 +83,7 @@ public struct RegistryTransport: HTTPTransport {
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     let pipeline = channel.pipeline.syncOperations
-                    if target.isSecure { try pipeline.addHandler(target.tlsHandler(tls)) }
+                    if target.isSecure, let tls { try pipeline.addHandler(target.tlsHandler(tls)) }
                     try pipeline.addHTTPClientHandlers()
                     try pipeline.addHandler(Exchange(request, target, promise))
                 }
@@ -116,9 +141,9 @@ private struct Target: Sendable {
     let path: String
 
     init(_ request: HTTPRequest) throws {
-        guard let parts = URLComponents(string: request.url), let scheme = parts.scheme, let host = parts.host,
-            !host.isEmpty
-        else { throw HTTPTransportError("the address is no URL", isRetriable: false) }
+        guard let parts = URLComponents(string: request.url), let scheme = parts.scheme?.lowercased(),
+            ["http", "https"].contains(scheme), let host = parts.host, !host.isEmpty
+        else { throw HTTPTransportError("the address is no URL of a server", isRetriable: false) }
         isSecure = scheme == "https"
         // Addresses of version 6 stand in brackets in a URL only.
         self.host = host.trimmingCharacters(in: ["[", "]"])
@@ -142,8 +167,7 @@ private final class Exchange: ChannelInboundHandler {
     private let request: HTTPRequest
     private let target: Target
     private let promise: EventLoopPromise<HTTPResponse>
-    private var status = 0
-    private var body: [UInt8] = []
+    private var response = HTTPResponse(status: 0, body: [])
 
     init(_ request: HTTPRequest, _ target: Target, _ promise: EventLoopPromise<HTTPResponse>) {
         self.request = request
@@ -173,14 +197,18 @@ private final class Exchange: ChannelInboundHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         switch unwrapInboundIn(data) {
-        case .head(let head): status = Int(head.status.code)
+        case .head(let head):
+            response.status = Int(head.status.code)
+            for (name, value) in head.headers where response.headers[name.lowercased()] == nil {
+                response.headers[name.lowercased()] = value
+            }
         case .body(let part):
-            guard body.count + part.readableBytes <= request.maximumBodySize else {
+            guard response.body.count + part.readableBytes <= request.maximumBodySize else {
                 promise.fail(HTTPTransportError("the answer has over \(request.maximumBodySize) bytes"))
                 return context.close(promise: nil)
             }
-            body.append(contentsOf: part.readableBytesView)
-        case .end: promise.succeed(HTTPResponse(status: status, body: body))
+            response.body.append(contentsOf: part.readableBytesView)
+        case .end: promise.succeed(response)
         }
     }
 
@@ -192,14 +220,5 @@ private final class Exchange: ChannelInboundHandler {
     func channelInactive(context: ChannelHandlerContext) {
         promise.fail(HTTPTransportError("the connection was closed before the answer's end"))
         context.fireChannelInactive()
-    }
-}
-
-extension SchemaRegistryClient {
-    /// Creates a client that reaches the registry over TCP and TLS.
-    /// - Parameter settings: Where the registry is, and how it is used.
-    /// - Throws: `DionysusError` with code `configuration` for addresses or files that are none.
-    public convenience init(_ settings: SchemaRegistrySettings) throws {
-        try self.init(settings, transport: RegistryTransport(settings))
     }
 }
