@@ -9,6 +9,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -259,6 +260,7 @@ def main():
             log.close()
             if sys.exc_info()[0] or os.environ.get("CONFORMANCE_VERBOSE"):
                 print(f"--- {name} ---\n{text[-3000:]}", file=sys.stderr)
+        shutil.rmtree(directory, ignore_errors=True)
     check(not collector.faults, f"the collector finds no fault {collector.faults[:3]}")
     check(not collector.repeated, "what the busy collector didn't take was sent again, to the byte")
 

@@ -157,7 +157,7 @@ public final class Telemetry: Service {
                 let message = partial.message.prefix(1_000)
                 tell(
                     signal,
-                    "the collector has not taken \(rejected) of \(count) of the \(signal.rawValue): \(message)"
+                    "the collector has not taken \(rejected) of \(count) \(signal.elements): \(message)"
                 )
             } else {
                 recovered(signal)

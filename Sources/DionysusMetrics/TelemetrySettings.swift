@@ -12,7 +12,9 @@ public struct TelemetrySettings: Sendable {
 
     /// Who sends, as OpenTelemetry describes it: `service.name` and others.
     public var resource: [String: String]
-    /// Whether metrics are collected to be scraped. Default true.
+    /// Whether metrics are collected to be scraped.
+    ///
+    /// Default true.
     public var servesMetrics = true
     /// Where metrics are sent to; nil for nowhere.
     public var metrics: OTLPEndpoint?
@@ -20,19 +22,31 @@ public struct TelemetrySettings: Sendable {
     public var traces: OTLPEndpoint?
     /// Where log messages are sent to; nil for nowhere.
     public var logs: OTLPEndpoint?
-    /// How often metrics are sent. Default 60 s.
+    /// How often metrics are sent.
+    ///
+    /// Default 60 s.
     public var metricInterval = Duration.seconds(60)
-    /// Which traces are recorded. Default those that whoever began them records, and all that begin here.
+    /// Which traces are recorded.
+    ///
+    /// Default those that whoever began them records, and all that begin here.
     public var sampler = Sampler.parentBased(.alwaysOn)
-    /// Whether buckets of distributions keep the trace of one of their values. Default true.
+    /// Whether buckets of distributions keep the trace of one of their values.
+    ///
+    /// Default true.
     public var hasExemplars = true
-    /// The spans that wait. Default 2,048, 512 at once, after 5 s.
+    /// The spans that wait.
+    ///
+    /// Default 2,048, 512 at once, after 5 s.
     public var spanQueue = Queue(capacity: 2_048, batchSize: 512, delay: .seconds(5))
-    /// The log messages that wait. Default 2,048, 512 at once, after 1 s.
+    /// The log messages that wait.
+    ///
+    /// Default 2,048, 512 at once, after 1 s.
     public var logQueue = Queue(capacity: 2_048, batchSize: 512, delay: .seconds(1))
     /// How often it is tried to send something.
     public var retries = RetryPolicy()
-    /// How long the end may take in which everything is sent that waits. Default 5 s.
+    /// How long the end may take in which everything is sent that waits.
+    ///
+    /// Default 5 s.
     public var shutdownTimeout = Duration.seconds(5)
     /// How much metrics may take.
     public var metricLimits = MetricLimits()

@@ -49,34 +49,22 @@ final class Collector: Sendable {
 
     /// Runs something while the collector listens.
     /// - Parameter body: Is given the address.
-    func whileListening<T: Sendable>(_ body: @escaping @Sendable (String) async throws -> T) async throws -> T {
+    func whileListening<T: Sendable>(_ body: (String) async throws -> T) async throws -> T {
         let router = Router()
         router.post("**") { request, _ in try await self.take(request) }
-        let (ports, port) = AsyncStream<Int>.makeStream()
         var logger = Logger(label: "collector")
         logger.logLevel = .critical
-        let application = Application(
-            router: router,
-            configuration: ApplicationConfiguration(address: .hostname("127.0.0.1", port: 0)),
-            onServerRunning: { channel in if let number = channel.localAddress?.port { port.yield(number) } },
-            logger: logger
-        )
-        return try await withThrowingTaskGroup(of: T?.self) { group in
-            group.addTask {
-                try? await application.run()
-                return nil
-            }
-            group.addTask {
-                var numbers = ports.makeAsyncIterator()
-                let number = await numbers.next() ?? 0
-                return try await body("http://127.0.0.1:\(number)")
-            }
-            var result: T?
-            while result == nil, let next = try await group.next() { result = next }
-            silence.continuation.finish()
-            group.cancelAll()
-            guard let result else { throw CancellationError() }
-            return result
+        return try await whileServing { [logger] started in
+            Application(
+                router: router,
+                configuration: ApplicationConfiguration(address: .hostname("127.0.0.1", port: 0)),
+                onServerRunning: { channel in if let number = channel.localAddress?.port { started(number) } },
+                logger: logger
+            )
+        } _: { address in
+            // Nobody is left without an answer when the server ends.
+            defer { silence.continuation.finish() }
+            return try await body(address)
         }
     }
 

@@ -13,29 +13,26 @@ import Testing
 struct ProbeTests {
     private let heartbeat = ProcessHeartbeat(.relay)
 
-    private func whileServing(
+    private func whileProbing(
         metrics: MetricCollector? = MetricCollector(),
         token: String? = nil,
         host: String = "127.0.0.1",
-        _ body: @escaping @Sendable (String) async throws -> Void
+        _ body: (String) async throws -> Void
     ) async throws {
-        let (ports, port) = AsyncStream<Int>.makeStream()
-        var logger = Logger(label: "test")
-        logger.logLevel = .critical
-        let server = try MonitoringServer(
-            host: host,
-            port: 0,
-            health: { [heartbeat] in heartbeat.report($0) },
-            metrics: metrics,
-            token: token,
-            logger: logger,
-            started: { port.yield($0) }
-        )
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { try await server.run() }
-            var numbers = ports.makeAsyncIterator()
-            try await body("http://127.0.0.1:\(#require(await numbers.next()))")
-            group.cancelAll()
+        try await whileServing { [heartbeat] started in
+            var logger = Logger(label: "test")
+            logger.logLevel = .critical
+            return try MonitoringServer(
+                host: host,
+                port: 0,
+                health: { heartbeat.report($0) },
+                metrics: metrics,
+                token: token,
+                logger: logger,
+                started: started
+            )
+        } _: { address in
+            try await body(address)
         }
     }
 
@@ -47,7 +44,7 @@ struct ProbeTests {
 
     @Test func aServiceThatWorksIsReady() async throws {
         heartbeat.record(VitalSign(.ready))
-        try await whileServing { address in
+        try await whileProbing { address in
             for question in ["live", "ready"] {
                 let answer = try await get("\(address)/health/\(question)")
                 #expect(answer.status == 200)
@@ -62,7 +59,7 @@ struct ProbeTests {
 
     @Test func aServiceThatWaitsSaysWhatFor() async throws {
         heartbeat.record(VitalSign(.ready, problem: "the broker can't be reached"))
-        try await whileServing { address in
+        try await whileProbing { address in
             #expect(try await get("\(address)/health/live").status == 200)
             let answer = try await get("\(address)/health/ready")
             #expect(answer.status == 503)
@@ -78,7 +75,7 @@ struct ProbeTests {
     )
     func eachStateHasItsAnswer(_ state: VitalSign.State, _ question: String, _ status: Int) async throws {
         heartbeat.record(VitalSign(state))
-        try await whileServing { address in
+        try await whileProbing { address in
             let answer = try await get("\(address)/health/\(question)")
             #expect(answer.status == status)
         }
@@ -100,7 +97,7 @@ struct ProbeTests {
     @Test func metricsAreServedInBothFormats() async throws {
         let metrics = MetricCollector()
         Counter(label: "orders", factory: metrics).increment()
-        try await whileServing(metrics: metrics) { address in
+        try await whileProbing(metrics: metrics) { address in
             let plain = try await get("\(address)/metrics")
             #expect(plain.status == 200)
             #expect(plain.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8")
@@ -112,7 +109,7 @@ struct ProbeTests {
     }
 
     @Test func whereNothingIsCollectedThereAreNoMetrics() async throws {
-        try await whileServing(metrics: nil) { address in
+        try await whileProbing(metrics: nil) { address in
             let answer = try await get("\(address)/metrics")
             #expect(answer.status == 404)
         }
@@ -120,7 +117,7 @@ struct ProbeTests {
 
     @Test func aTokenIsNeededForWhatTellsMore() async throws {
         heartbeat.record(VitalSign(.ready, problem: "no connection to 10.0.0.7"))
-        try await whileServing(token: "s3cret", host: "0.0.0.0") { address in
+        try await whileProbing(token: "s3cret", host: "0.0.0.0") { address in
             for headers in [
                 [:], ["authorization": "Bearer s3cre"], ["authorization": "Bearer s3crets"],
                 ["authorization": "s3cret"],
@@ -149,7 +146,7 @@ struct ProbeTests {
     func theMachineItselfNeedsNoToken(_ host: String) throws { _ = try MonitoringServer(host: host, port: 0) }
 
     @Test func aPortThatIsTakenIsAnErrorThatSaysSo() async throws {
-        try await whileServing { address in
+        try await whileProbing { address in
             let port = try #require(address.split(separator: ":").last.flatMap { Int($0) })
             let error = await #expect(throws: DionysusError.self) { try await MonitoringServer(port: port).run() }
             #expect(error?.description.contains("127.0.0.1:\(port)") == true)
@@ -160,18 +157,15 @@ struct ProbeTests {
         let router = Router()
         MonitoringRoutes(health: { [heartbeat] in heartbeat.report($0) }).add(to: router.group("sync"))
         heartbeat.record(VitalSign(.ready))
-        let (ports, port) = AsyncStream<Int>.makeStream()
-        let application = Application(
-            router: router,
-            configuration: ApplicationConfiguration(address: .hostname("127.0.0.1", port: 0)),
-            onServerRunning: { channel in if let number = channel.localAddress?.port { port.yield(number) } }
-        )
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { try await application.run() }
-            var numbers = ports.makeAsyncIterator()
-            let number = try #require(await numbers.next())
-            #expect(try await get("http://127.0.0.1:\(number)/sync/health/live").status == 200)
-            group.cancelAll()
+        try await whileServing { started in
+            Application(
+                router: router,
+                configuration: ApplicationConfiguration(address: .hostname("127.0.0.1", port: 0)),
+                onServerRunning: { channel in if let number = channel.localAddress?.port { started(number) } }
+            )
+        } _: { address in
+            let answer = try await get("\(address)/sync/health/live")
+            #expect(answer.status == 200)
         }
     }
 }

@@ -1,5 +1,7 @@
 extension TelemetryName {
-    /// What metrics are about, and their units in UCUM, by name. Timers are in seconds.
+    /// What metrics are about, and their units in UCUM, by name.
+    ///
+    /// Timers are in seconds.
     package static let descriptions: [String: (help: String, unit: String)] = [
         sentMessages: ("Messages that the broker has acknowledged, or refused", "{message}"),
         operationDuration: ("How long sending a batch took, until its last acknowledgement", "s"),

@@ -5,6 +5,15 @@ enum Signal: String, Sendable, CaseIterable {
     case metrics
     case traces
     case logs
+
+    /// What is counted of it.
+    var elements: String {
+        switch self {
+        case .metrics: "requests with metrics"
+        case .traces: "spans"
+        case .logs: "log messages"
+        }
+    }
 }
 
 /// Counts what was sent, and what was given up, as metrics.

@@ -4,7 +4,9 @@ import Dionysus
 public struct MetricDescription: Sendable, Hashable {
     /// One sentence for people.
     public var help: String
-    /// The unit in UCUM, as OpenTelemetry has it: `s`, `By`, `{message}`. Timers are in `s` anyway.
+    /// The unit in UCUM, as OpenTelemetry has it: `s`, `By`, `{message}`.
+    ///
+    /// Timers are in `s` anyway.
     public var unit: String
 
     /// Creates a description.

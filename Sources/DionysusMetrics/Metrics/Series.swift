@@ -8,7 +8,9 @@ struct SeriesIdentity: Sendable {
     let attributes: Attributes
 }
 
-/// A series of a metric. Recording takes no lock.
+/// A series of a metric.
+///
+/// Recording takes no lock.
 protocol Series: AnyObject, Sendable {
     var identity: SeriesIdentity { get }
     /// What it is now; nil if nothing was recorded that could be told.

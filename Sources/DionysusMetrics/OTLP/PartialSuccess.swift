@@ -25,7 +25,9 @@ struct PartialSuccess: Hashable {
     }
 }
 
-/// Reads the fields of a message. It ends at what is none.
+/// Reads the fields of a message.
+///
+/// It ends at what is none.
 private struct ProtobufReader {
     enum Value {
         case number(UInt64)
