@@ -160,11 +160,6 @@ struct GroupMember: Sendable, Hashable {
         }
     }
 
-    /// Makes all groups look for partitions that they don't know.
-    static func announceNewPartitions(in connection: Connection) throws {
-        try connection.execute(sql: "UPDATE consumer_groups SET last_topic_id = 0")
-    }
-
     private func hasNewTopics(in connection: Connection) throws -> Bool {
         try Bool.fetchOne(
             connection,

@@ -68,7 +68,8 @@ final class TopicCatalogue: Sendable {
             sql: "UPDATE topics SET partitions = ? WHERE name = ?",
             arguments: [partitions, name]
         )
-        try GroupMember.announceNewPartitions(in: connection)
+        // All groups look for partitions that they don't know.
+        try connection.execute(sql: "UPDATE consumer_groups SET last_topic_id = 0")
         return TopicLayout(name: name, partitionIDs: layout.partitionIDs + added.partitionIDs)
     }
 
