@@ -280,7 +280,8 @@ let package = Package(
         .testTarget(
             name: "DionysusMetricsTests",
             dependencies: [
-                "Dionysus", "DionysusConsole", "DionysusHealth", "DionysusHTTP", "DionysusHTTPClient", "DionysusMetrics",
+                "Dionysus", "DionysusConsole", "DionysusHealth", "DionysusHTTP", "DionysusHTTPClient",
+                "DionysusMetrics",
                 .product(name: "CoreMetrics", package: "swift-metrics"),
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "Logging", package: "swift-log"),

@@ -329,7 +329,7 @@ extension ExactDecimal: Codable {
                 try ExactDecimal(container.decode(Double.self))
             }
         guard let value else {
-            throw DecodingError.dataCorruptedError(in: container, debugDescription: "not a decimal number")
+            throw DecodingError.dataCorruptedError(in: container, debugDescription: "not a decimal")
         }
         self = value
     }
@@ -337,7 +337,10 @@ extension ExactDecimal: Codable {
     public func encode(to encoder: any Encoder) throws {
         var container = encoder.singleValueContainer()
         guard isNumber else {
-            let context = EncodingError.Context(codingPath: encoder.codingPath, debugDescription: "not a decimal number")
+            let context = EncodingError.Context(
+                codingPath: encoder.codingPath,
+                debugDescription: "not a decimal number"
+            )
             throw EncodingError.invalidValue(self, context)
         }
         try container.encode(description)
