@@ -19,7 +19,7 @@ struct BadInputTests {
             let result = try await wrong.run("relay")
             #expect(result.status == 1)
             #expect(result.errors.contains("DIONYSUS_WORKERS must be a whole number"))
-            #expect(result.errors.contains("DIONYSUS_WROKERS is no setting"))
+            #expect(result.errors.contains("DIONYSUS_WROKERS is not a setting"))
         }
     }
 
