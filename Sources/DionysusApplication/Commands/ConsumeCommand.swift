@@ -24,6 +24,7 @@ struct ConsumeCommand<App: DionysusApplication>: AsyncParsableCommand {
         var environment = try ApplicationEnvironment<App>()
         try environment.settings.require([.replica, .broker])
         let (replica, broker) = (try environment.replica(for: .consumer), try environment.broker())
+        environment.announce(.consumer)
         let heartbeat = untilCaughtUp ? nil : try environment.heartbeat(of: .consumer)
         let monitoring = try environment.monitor(.consumer, self.monitoring, heartbeat)
         let service = environment.consumerService(
@@ -34,7 +35,6 @@ struct ConsumeCommand<App: DionysusApplication>: AsyncParsableCommand {
             acceptsLoss: acceptLoss,
             heartbeat: monitoring.heartbeat
         )
-        environment.announce(.consumer)
         try await environment.run(monitoring.services + [service])
         await broker.close()
         await replica.close()

@@ -28,6 +28,7 @@ struct RelayCommand<App: DionysusApplication>: AsyncParsableCommand {
         settings.batchSize = batchSize ?? settings.batchSize
         try environment.settings.require([.source, .broker])
         let (source, broker) = (try environment.source(for: .relay), try environment.broker())
+        environment.announce(.relay)
         let heartbeat = untilEmpty ? nil : try environment.heartbeat(of: .relay)
         let monitoring = try environment.monitor(.relay, self.monitoring, heartbeat)
         var instrumentation = environment.instrumentation
@@ -41,7 +42,6 @@ struct RelayCommand<App: DionysusApplication>: AsyncParsableCommand {
             instrumentation: instrumentation,
             logger: environment.logger
         )
-        environment.announce(.relay)
         try await environment.run(monitoring.services + [relay])
         await broker.close()
         let inspector = OutboxInspector(database: source)

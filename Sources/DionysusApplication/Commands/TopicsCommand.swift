@@ -14,9 +14,10 @@ struct TopicsCommand<App: DionysusApplication>: AsyncParsableCommand {
                 drift. Properties that a broker doesn't report are not compared. The publisher creates a topic that \
                 this application only reads.
 
-                Exits with 0 even if topics are missing or differ; with --check, with 1. JSON: a list of objects with \
-                topic, uses (of produce, genesis, consume, dead_letters), exists, created, partitions (or null) and \
-                drift, a list of objects with setting, declared and actual.
+                Exits with 0 even if topics are missing or differ; with --check, with 1.
+
+                JSON: a list of objects with topic, uses (of produce, genesis, consume, dead_letters), exists, created, \
+                partitions (or null) and drift, a list of objects with setting, declared and actual.
                 """
         )
     }
