@@ -25,10 +25,23 @@ extension PartitionWorker {
         from start: OffsetCursor,
         after outage: DionysusError
     ) async throws -> AppliedBatch {
-        noteStanding(1)
-        defer { noteStanding(-1) }
         ahead.giveUp()
-        await readAhead.readOn(member)
+        await noteStanding(1)
+        let end: Result<AppliedBatch, any Error>
+        do {
+            end = .success(try await applyOnceWritable(batch, from: start, after: outage))
+        } catch {
+            end = .failure(error)
+        }
+        await noteStanding(-1)
+        return try end.get()
+    }
+
+    private func applyOnceWritable(
+        _ batch: MessageBatch,
+        from start: OffsetCursor,
+        after outage: DionysusError
+    ) async throws -> AppliedBatch {
         var (error, cursor) = (outage, start)
         var failures = 0
         var trouble: Trouble?
@@ -56,11 +69,14 @@ extension PartitionWorker {
         return .stored(cursor.stored)
     }
 
-    private func noteStanding(_ change: Int) {
+    /// Notes that one batch more or less stands still, and reads on: while the work stands still nothing is read, and with
+    /// an empty queue nothing else asks for more afterwards.
+    private func noteStanding(_ change: Int) async {
         let standsStill = stillness.withLock { stillness in
             stillness.standing += change
             return stillness.standing >= stillness.of
         }
         readAhead.note(standsStill: standsStill, place)
+        await readAhead.readOn(member)
     }
 }
