@@ -88,13 +88,8 @@ public struct TombstonePublisher: Sendable {
         let catalogue = try await Catalogue.read(for: registry, from: database)
         let key = try catalogue.recordKey(id, of: publication.model)
         let reference = RecordReference(topic: topic, modelName: modelName, id: key.canonical(id))
-        // Drawn before the record is looked up, so that every later change has a higher version.
-        let (outbox, sourceID, version) = try await database.transaction(.write) { transaction in
-            let outbox = try Outbox.open(of: database, in: &transaction)
-            let sourceID = try transaction.run(outbox.sourceID)
-            let version = try transaction.run(outbox.support.drawVersion())
-            return (outbox, try sourceID.first?.text(0) ?? "", try version.first?.integer(0) ?? 0)
-        }
+        // Before the record is looked up, so that every later change has a higher version.
+        let (outbox, sourceID, version) = try await drawVersion()
         if !force { try await refuseIfAlive(reference, id, key, publication, catalogue, outbox) }
         let messageKey = customKey ?? reference.messageKey
         return try await send(key: messageKey, sourceID, version, to: destinations(publication, partitionKey))
@@ -130,12 +125,16 @@ public struct TombstonePublisher: Sendable {
                 advice: "`topics` shows those that are declared"
             )
         }
-        let (sourceID, version) = try await database.transaction(.write) { [database] transaction in
+        let (_, sourceID, version) = try await drawVersion()
+        return try await send(key: key, sourceID, version, to: destinations(publication, partitionKey))
+    }
+
+    private func drawVersion() async throws -> (outbox: Outbox, sourceID: String, version: Int64) {
+        try await database.transaction(.write) { [database] transaction in
             let outbox = try Outbox.open(of: database, in: &transaction)
             let results = try transaction.run([outbox.sourceID, outbox.support.drawVersion()])
-            return (try results[0].first?.text(0) ?? "", try results[1].first?.integer(0) ?? 0)
+            return (outbox, try results[0].first?.text(0) ?? "", try results[1].first?.integer(0) ?? 0)
         }
-        return try await send(key: key, sourceID, version, to: destinations(publication, partitionKey))
     }
 
     private static func requireKey(_ key: String) throws {
