@@ -37,7 +37,7 @@ extension ApplicationEnvironment {
     /// - Parameters:
     ///   - role: What kind of service it is.
     ///   - options: Where probes and metrics are served.
-    ///   - heartbeat: Who is told that it lives in any case.
+    ///   - heartbeat: A heartbeat that the service keeps with or without a port.
     /// - Returns: What has to run beside the service.
     /// - Throws: `DionysusError` with code `configuration` for an address that can't be listened on without a token.
     mutating func monitor(

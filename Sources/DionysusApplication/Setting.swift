@@ -312,7 +312,7 @@ struct Setting: Sendable {
         .optional(
             "DIONYSUS_SCHEMA_REGISTRY_USER",
             \.schemaRegistry.user,
-            "the user that the schema registry is told, if its address has none"
+            "schema registry user name, if its address has none"
         ),
         .secret("DIONYSUS_SCHEMA_REGISTRY_PASSWORD", \.schemaRegistry.password, "the user's password"),
         .secret(

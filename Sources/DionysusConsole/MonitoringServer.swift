@@ -9,7 +9,7 @@ public import ServiceLifecycle
 
 /// Serves ``MonitoringRoutes`` on a port of their own.
 ///
-/// It listens to this machine alone unless it is told otherwise, and beyond it only with a token.
+/// By default it accepts connections from this machine only. Other addresses require a token.
 public struct MonitoringServer: Service {
     private let routes: MonitoringRoutes
     private let host: String

@@ -24,7 +24,7 @@ public final class ProcessHeartbeat: Heartbeat {
     /// Creates a heartbeat.
     /// - Parameters:
     ///   - role: What kind of service it is.
-    ///   - next: Who is told as well.
+    ///   - next: Another heartbeat that gets every vital sign, too.
     public init(_ role: ServiceRole, passingOnTo next: (any Heartbeat)? = nil) {
         self.role = role
         self.next = next

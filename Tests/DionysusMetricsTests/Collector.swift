@@ -3,7 +3,7 @@ import Hummingbird
 import Logging
 import Synchronization
 
-/// A collector as OpenTelemetry has it, which keeps what it is sent and answers as it is told to.
+/// An OpenTelemetry collector that keeps what it receives and answers as the test says.
 final class Collector: Sendable {
     /// What was sent in a request.
     struct Delivery: Sendable {

@@ -6,9 +6,9 @@ import DionysusSchemas
 import Foundation
 import ProtobufExamples
 
-/// Offers a registry in memory over HTTP, and writes and reads data as it is told.
+/// Serves an in-memory registry over HTTP, and writes and reads data on command.
 ///
-/// It is told by one JSON document a line, until the input's end. The first line of its output is the registry's address.
+/// Each input line is a command in JSON. The first line of its output is the registry's address.
 @main
 struct RegistryTool {
     static func main() async throws {

@@ -124,8 +124,7 @@ extension Binder {
         )
     }
 
-    /// What becomes of the members that a record leaves behind if its row goes: a replica that is told which ones there are
-    /// has none then.
+    /// What goes with a record's row: its rows in join tables, and the members that the replica replaces.
     mutating func endings(of parent: JSON, _ owner: ReplicaTable) throws -> [BoundSideload] {
         var endings: [BoundSideload] = []
         for (relationship, policy) in owner.declaration.associations.sorted(by: { $0.key < $1.key }) {

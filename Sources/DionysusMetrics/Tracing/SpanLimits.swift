@@ -1,4 +1,4 @@
-/// How much a span may hold; what is more is counted and left out.
+/// The limits of a span's contents. What exceeds them is dropped and counted.
 public struct SpanLimits: Sendable, Hashable {
     /// Attributes of a span.
     ///

@@ -52,7 +52,7 @@ extension SpanContext {
 }
 
 extension ServiceContext {
-    /// The span that is under way, or that another process has named.
+    /// The current span, or the one that another process sent along.
     public internal(set) var spanContext: SpanContext? {
         get { self[SpanContextKey.self] }
         set { self[SpanContextKey.self] = newValue }

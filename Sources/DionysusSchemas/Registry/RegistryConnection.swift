@@ -48,7 +48,7 @@ final class RegistryConnection: Sendable {
             authorization = "Basic " + Array("\(user):\(password)".utf8).base64Encoded
         }
         guard authorization?.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7f }) != false else {
-            throw fault("what the schema registry is told to let this client in has control characters")
+            throw fault("the schema registry's credentials contain control characters")
         }
         (parts.user, parts.password) = (nil, nil)
         while parts.path.hasSuffix("/") { parts.path.removeLast() }
