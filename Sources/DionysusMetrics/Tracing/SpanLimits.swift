@@ -1,4 +1,6 @@
-/// The limits of a span's contents. What exceeds them is dropped and counted.
+/// The limits of a span's contents.
+///
+/// What exceeds them is dropped and counted.
 public struct SpanLimits: Sendable, Hashable {
     /// Attributes of a span.
     ///
