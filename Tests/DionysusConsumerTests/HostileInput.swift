@@ -46,8 +46,8 @@ struct HostileInput {
             event(#"{"id":9000006,"x0":{"id":1},"links":{\#(many(size / 10) { #""x\#($0)":1"# })}}"#),
             event(
                 """
-                {"id":9000007,"links":{\(many(size / 2) { #""x\#($0)":[]"# })},\
-                \(many(size / 2) { #""x\#($0)":[]"# })}
+                {"id":9000007,"links":{\(many(size / 10) { #""x\#($0)":[]"# })},\
+                \(many(size / 10) { #""x\#($0)":[]"# })}
                 """
             ),
             Array(repeating: UInt8(ascii: "["), count: size),
