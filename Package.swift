@@ -14,6 +14,7 @@ let package = Package(
         .library(name: "Dionysus", targets: ["Dionysus"]),
         .library(name: "DionysusProducer", targets: ["DionysusProducer"]),
         .library(name: "DionysusConsumer", targets: ["DionysusConsumer"]),
+        .library(name: "DionysusEvents", targets: ["DionysusEvents"]),
         .library(name: "DionysusSchemas", targets: ["DionysusSchemas", "DionysusHTTP"]),
         .library(name: "DionysusRegistry", targets: ["DionysusRegistry"]),
         .library(name: "DionysusProtobuf", targets: ["DionysusProtobuf"]),
@@ -31,6 +32,7 @@ let package = Package(
         .library(name: "DionysusRegistryTesting", targets: ["DionysusRegistryTesting"]),
         .library(name: "DionysusConformance", targets: ["DionysusConformance"]),
         .executable(name: "rentals", targets: ["Rentals"]),
+        .executable(name: "ads", targets: ["Ads"]),
     ],
     traits: [
         .trait(name: "PostgreSQL", description: "PostgreSQL, by libpq."),
@@ -96,6 +98,16 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "Tracing", package: "swift-distributed-tracing"),
+            ],
+            swiftSettings: strict
+        ),
+        .target(
+            name: "DionysusEvents",
+            dependencies: [
+                "Dionysus", "DionysusConsumer", "DionysusProducer",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
             swiftSettings: strict
         ),
@@ -247,9 +259,20 @@ let package = Package(
             swiftSettings: strict
         ),
         .executableTarget(
+            name: "Ads",
+            dependencies: [
+                "Dionysus", "DionysusApplication", "DionysusConsumer", "DionysusEvents", "DionysusProducer",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            path: "Examples/Ads",
+            swiftSettings: strict
+        ),
+        .executableTarget(
             name: "Bench",
             dependencies: [
-                "Dionysus", "DionysusConsumer", "DionysusEmbedded", "DionysusKafka", "DionysusKafkaTesting",
+                "Dionysus", "DionysusConsumer", "DionysusEmbedded", "DionysusEvents", "DionysusKafka",
+                "DionysusKafkaTesting",
                 "DionysusPostgres", "DionysusProducer", "DionysusSQLite", "DionysusSchemas",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
@@ -500,6 +523,22 @@ let package = Package(
                 "CRdkafka", "Dionysus", "DionysusConformance", "DionysusKafka", "DionysusKafkaTesting", "FakeKafka",
                 "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: strict
+        ),
+        .executableTarget(
+            name: "StreamTool",
+            dependencies: ["Dionysus", "DionysusEvents", "DionysusPostgres", "DionysusSQLite", "TestSupport"],
+            path: "Tests/StreamTool",
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "DionysusEventsTests",
+            dependencies: [
+                "Ads", "Dionysus", "DionysusConsumer", "DionysusEmbedded", "DionysusEvents", "DionysusKafkaTesting",
+                "DionysusPostgres", "DionysusProducer", "StreamTool", "TestSupport",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
             swiftSettings: strict
         ),

@@ -18,7 +18,7 @@ struct Benchmark: Sendable {
             relayMemory, consumerMemory,
             idle, idleSQLite,
             avroEncode, avroDecode,
-        ] + growth
+        ] + events + growth
     }
 
     /// A measured figure.

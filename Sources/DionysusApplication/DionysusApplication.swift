@@ -3,6 +3,7 @@ public import Dionysus
 public import DionysusConsumer
 public import DionysusProducer
 public import Logging
+public import ServiceLifecycle
 
 /// An application that publishes models, consumes them, or both, as a command line.
 ///
@@ -58,6 +59,10 @@ public protocol DionysusApplication: Sendable {
     ///
     /// Only one process runs it at a time; the transaction is retried if another process holds a lock for seconds.
     func migrateReplica(_ transaction: inout Transaction) throws
+
+    /// Creates the application's own services that `relay` runs beside the relay. None by default.
+    /// - Parameter source: The database whose changes are published.
+    func relayServices(_ source: any CapturingDatabase) -> [any Service]
 }
 
 extension DionysusApplication {
@@ -68,6 +73,7 @@ extension DionysusApplication {
     public var instrumentation: Instrumentation { Instrumentation() }
     public func migrateSource(_ transaction: inout Transaction) throws {}
     public func migrateReplica(_ transaction: inout Transaction) throws {}
+    public func relayServices(_ source: any CapturingDatabase) -> [any Service] { [] }
 
     /// Runs the command line.
     public static func main() async {

@@ -42,7 +42,8 @@ struct RelayCommand<App: DionysusApplication>: AsyncParsableCommand {
             instrumentation: instrumentation,
             logger: environment.logger
         )
-        try await environment.run(monitoring.services + [relay])
+        let others = environment.application.relayServices(source)
+        try await environment.run(monitoring.services + others + [relay])
         await broker.close()
         let inspector = OutboxInspector(database: source)
         let unpublished = untilEmpty ? try await inspector.unpublished() : nil

@@ -1,0 +1,74 @@
+public import Dionysus
+
+extension Projector {
+    /// Waits until a projection has applied what was appended.
+    ///
+    ///     let decision = try await ads.execute(.publish, on: id, database)
+    ///     if let appended = decision.appended { try await board.wait(for: appended, on: database) }
+    /// - Parameters:
+    ///   - database: The database with the projection.
+    ///   - timeout: How long to wait at most.
+    /// - Throws: ``Dionysus/DionysusError`` with code `timeout`, and as ``Dionysus/Database/transaction(_:_:)``.
+    public func wait(for appended: Appended, on database: any Database, timeout: Duration = .seconds(10)) async throws {
+        let (stream, last) = (appended.stream, appended.last)
+        try await wait(timeout, "position \(last) of stream \(stream.description.shown)") {
+            try await database.transaction(.snapshot) { try position(of: stream, in: &$0) } >= last
+        }
+    }
+
+    /// Waits until a projection has applied every event up to a global position.
+    ///
+    /// - Parameters:
+    ///   - position: The global position.
+    ///   - database: The database with the projection and the streams.
+    ///   - timeout: How long to wait at most.
+    /// - Throws: As ``wait(for:on:timeout:)``.
+    public func wait(
+        forGlobalPosition position: Int64,
+        on database: any Database,
+        timeout: Duration = .seconds(10)
+    ) async throws {
+        try await wait(timeout, "global position \(position)") {
+            try await EventOrder().extend(on: database)
+            return try await database.transaction(.snapshot) { try hasApplied(through: position, in: &$0) }
+        }
+    }
+
+    /// Whether all streams have been applied up to where they were at a global position.
+    private func hasApplied(through position: Int64, in transaction: inout Transaction) throws -> Bool {
+        let state = try ProjectionState.load(projection.name, in: &transaction)
+        let isFollowed: SQL =
+            projection.categories.isEmpty ? "true" : EventStore.isIn(projection.categories, "e.stream")
+        let row =
+            try transaction.run(
+                """
+                SELECT (SELECT coalesce(max(sequence), 0) FROM dionysus_stream_events), EXISTS (
+                  SELECT 1 FROM dionysus_stream_events AS e LEFT JOIN dionysus_stream_positions AS p
+                    ON p.reader = \(projection.name) AND p.generation = \(state.generation) AND p.stream = e.stream
+                  WHERE e.sequence <= \(position) AND e.position > coalesce(p.position, 0) AND \(isFollowed)
+                )
+                """
+            )
+            .first
+        guard let row, try row.integer(0) ?? 0 >= position else { return false }
+        return try row.integer(1) == 0
+    }
+
+    private func wait(_ timeout: Duration, _ place: String, until isReached: () async throws -> Bool) async throws {
+        let deadline = ContinuousClock.now + timeout
+        let backoff = Backoff(initial: .milliseconds(5), maximum: .milliseconds(100))
+        var attempts = 0
+        while try await !isReached() {
+            attempts += 1
+            guard ContinuousClock.now < deadline else {
+                throw DionysusError(
+                    .timeout,
+                    "projection \(projection.name) has not reached \(place) within \(timeout)",
+                    advice: "see whether the relay and the consumer run, and how far they are behind",
+                    isRetriable: true
+                )
+            }
+            try await Task.sleep(for: backoff.delay(afterFailures: attempts))
+        }
+    }
+}

@@ -1,0 +1,41 @@
+public import Dionysus
+public import DionysusProducer
+
+public import struct Foundation.UUID
+
+/// An event as a model: what capture, relay and consumers see of it.
+///
+///     Namespace("ads", serializers: .streamEvents) { Topic.streamEvents("events") }
+public struct StreamEvent: Model {
+    public static let tableName = EventSchema.table
+
+    public var id: UUID
+    public var stream: String
+    public var position: Int64
+    public var type: String
+    public var version: Int
+    public var data: JSON
+    public var metadata: JSON
+    public var createdAt: Timestamp
+
+    public enum CodingKeys: String, CodingKey {
+        case id, stream, position, type, version, data, metadata
+        case createdAt = "created_at"
+    }
+}
+
+extension ProducerTopic {
+    /// Declares a topic with the events of all streams, in the order of their positions in each stream.
+    ///
+    /// Let ``DionysusProducer/ProducerSettings/onFailure`` be `holdPartitionKey`, so that an event that can't be published
+    /// holds the later ones of its stream.
+    /// - Parameter name: Its name without the namespace.
+    public static func streamEvents(_ name: String) -> ProducerTopic {
+        ProducerTopic(name, partitionKey: StreamEvent.CodingKeys.stream) { Publish(StreamEvent.self) }
+    }
+}
+
+extension Serializers {
+    /// The serializer of events.
+    public static var streamEvents: Serializers { Serializers { Whole(StreamEvent.self) } }
+}

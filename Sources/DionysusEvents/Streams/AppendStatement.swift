@@ -1,0 +1,66 @@
+import Dionysus
+
+/// The statement that appends events to one stream, if it is where it is expected to be.
+struct AppendStatement {
+    let events: [NewEvent]
+    let stream: StreamName
+    let expected: ExpectedPosition
+    let keys: SubjectKeys
+
+    /// Returns no rows if the condition doesn't hold, and otherwise one for each event.
+    ///
+    /// Two writers can both find the condition true: then the second one breaks the unique key of stream and position.
+    func sql(_ dialect: any SQLDialect) throws -> SQL {
+        let columns = try [
+            BulkColumn("n", .integer, events.indices.map { .integer(Int64($0 + 1)) }),
+            BulkColumn("id", .uuid, events.map { .uuid($0.id) }),
+            BulkColumn("type", .text, events.map { .text(type(of: $0.event).eventName) }),
+            BulkColumn("version", .integer, events.map { .integer(Int64(type(of: $0.event).eventVersion)) }),
+            BulkColumn("data", .json, events.map { .json(try data(of: $0).text) }),
+            BulkColumn("metadata", .json, events.map { .json(metadata(of: $0).json.text) }),
+        ]
+        let isRepeated = dialect.isAny("e.id", of: events.map { .uuid($0.id) }, type: .uuid)
+        return """
+            WITH head AS (\(Self.head(of: stream)))
+            INSERT INTO dionysus_stream_events (id, stream, position, type, version, data, metadata, created_at)
+            SELECT v.id, \(stream.description), coalesce((SELECT position FROM head), 0) + v.n, v.type, v.version, v.data,
+              v.metadata, \(dialect.now)
+            FROM \(dialect.rows(columns, alias: "v"))
+            WHERE \(condition) AND NOT EXISTS (SELECT 1 FROM head WHERE type = \(raw: Self.endType))
+              AND NOT EXISTS (SELECT 1 FROM dionysus_stream_events AS e WHERE \(isRepeated))
+            ORDER BY v.n
+            RETURNING position
+            """
+    }
+
+    private func data(of new: NewEvent) throws -> JSON {
+        let data = try JSONTreeEncoder().encode(new.event)
+        guard let event = new.event as? any PersonalEvent, let key = keys[event.subject] else { return data }
+        return try MemberCipher.encrypt(data, type(of: event).personalMembers, of: new.id, with: key)
+    }
+
+    private func metadata(of new: NewEvent) -> EventMetadata {
+        var metadata = new.metadata
+        if let event = new.event as? any PersonalEvent { metadata.others[MemberCipher.subjectName] = event.subject }
+        return metadata
+    }
+
+    private var condition: SQL {
+        switch expected {
+        case .any: "true"
+        case .none: "NOT EXISTS (SELECT 1 FROM head)"
+        case .exists: "EXISTS (SELECT 1 FROM head)"
+        case .position(let position): "coalesce((SELECT position FROM head), 0) = \(position)"
+        }
+    }
+
+    /// The last event of a stream.
+    static func head(of stream: StreamName) -> SQL {
+        """
+        SELECT position, type FROM dionysus_stream_events WHERE stream = \(stream.description)
+        ORDER BY position DESC LIMIT 1
+        """
+    }
+
+    private static let endType = "'\(StreamEnded.eventName)'"
+}

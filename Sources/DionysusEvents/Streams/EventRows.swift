@@ -1,0 +1,62 @@
+import Dionysus
+
+import struct Foundation.UUID
+
+/// The columns of stored events, and how their rows are read.
+enum EventRows {
+    static let columns: SQL =
+        "e.id, e.stream, e.position, e.sequence, e.type, e.version, e.data, e.metadata, e.created_at"
+
+    static func read(
+        _ statement: SQL,
+        _ types: EventTypes,
+        in transaction: inout Transaction
+    ) throws -> [RecordedEvent] {
+        try decrypt(transaction.run(statement).rows.map { try event($0) }, types, in: &transaction)
+    }
+
+    /// Decodes events with the keys of those whom they identify; unknown ones that are left out are not among them.
+    static func decrypt(
+        _ events: [StoredEvent],
+        _ types: EventTypes,
+        in transaction: inout Transaction
+    ) throws -> [RecordedEvent] {
+        let keys = try SubjectKeys.load(Set(events.compactMap(\.subject)), in: &transaction)
+        return try events.compactMap { try RecordedEvent($0, key: keys[$0.subject], types) }
+    }
+
+    private static func event(_ row: Row) throws -> StoredEvent {
+        guard let id = row[0].uuid, let stream = try row.text(1), let position = try row.integer(2),
+            let type = try row.text(4), let version = try row.integer(5), let createdAt = try row.timestamp(8)
+        else {
+            throw DionysusError(.malformed, "a row of \(EventSchema.table) lacks a value")
+        }
+        return StoredEvent(
+            id: id,
+            stream: stream,
+            position: position,
+            globalPosition: try row.integer(3),
+            type: type,
+            version: Int(version),
+            data: try row.document(6),
+            metadata: EventMetadata(try row.document(7)),
+            createdAt: createdAt
+        )
+    }
+}
+
+extension Row {
+    /// The JSON document in a column.
+    func document(_ column: Int) throws -> JSON { try JSON(parsing: (try text(column) ?? "null").utf8) }
+}
+
+extension DatabaseValue {
+    /// The value as a UUID, if it is one.
+    var uuid: UUID? {
+        switch self {
+        case .uuid(let value): value
+        case .text(let text): UUID(uuidString: text)
+        default: nil
+        }
+    }
+}
