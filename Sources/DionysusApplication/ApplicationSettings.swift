@@ -42,6 +42,8 @@ public struct ApplicationSettings: Sendable {
     public var heartbeatDirectory: String?
     /// Where a relay and a consumer serve probes and metrics.
     public var http = HTTPSettings()
+    /// How the console is reached.
+    public var console = ConsoleAccess()
     /// The producer's settings.
     public var producer = ProducerSettings()
     /// The consumer's settings.

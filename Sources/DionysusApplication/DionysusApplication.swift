@@ -15,7 +15,7 @@ public import ServiceLifecycle
 ///
 /// Its commands are `migrate`, `uninstall`, `validate`, `relay`, `consume`, `lag`, `reset`, `backfill`, `replica`,
 /// `describe`, `preview`, `compare-payloads`, `schemas`, `messages`, `topics`, `genesis`, `tombstone`, `outbox`, `failures`,
-/// `events`, `health`, `config`, `version` and those that the application adds. Settings come from code; the
+/// `events`, `console`, `health`, `config`, `version` and those that the application adds. Settings come from code; the
 /// environment overrides code, and flags override the environment.
 public protocol DionysusApplication: Sendable {
     /// What the application publishes.
@@ -135,6 +135,7 @@ struct RootCommand<App: DionysusApplication>: AsyncParsableCommand {
             + [
                 TopicsCommand<App>.self, DescribeCommand<App>.self, ReplicaTablesCommand<App>.self,
                 SchemasCommand<App>.self, MessagesCommand<App>.self,
+                ConsoleCommand<App>.self,
                 HealthCommand<App>.self, ConfigCommand<App>.self, VersionCommand<App>.self,
             ]
     }

@@ -38,16 +38,21 @@ extension ApplicationEnvironment {
     ///   - role: What kind of service it is.
     ///   - options: Where probes and metrics are served.
     ///   - heartbeat: A heartbeat that the service keeps with or without a port.
+    ///   - database: The service's database, which gets its figures.
     /// - Returns: What has to run beside the service.
     /// - Throws: `DionysusError` with code `configuration` for an address that can't be listened on without a token.
     mutating func monitor(
         _ role: ServiceRole,
         _ options: MonitoringOptions,
-        _ heartbeat: (any Heartbeat)?
+        _ heartbeat: (any Heartbeat)?,
+        of database: any CapturingDatabase
     ) throws -> Monitoring {
         let port = options.httpPort ?? settings.http.port
         let telemetry = try telemetry(isScraped: port != nil)
-        guard let port else { return Monitoring(heartbeat: heartbeat, services: telemetry.map { [$0] } ?? []) }
+        // A process that ends by itself is no service whose figures anybody follows.
+        let recorder = heartbeat != nil && settings.console.recordsSamples ? recorder(role, database) : nil
+        let services: [any Service] = (telemetry.map { [$0] } ?? []) + (recorder.map { [$0] } ?? [])
+        guard let port else { return Monitoring(heartbeat: heartbeat, services: services) }
         let own = ProcessHeartbeat(role, passingOnTo: heartbeat)
         let host = options.httpHost ?? settings.http.host
         let server = try MonitoringServer(
@@ -61,7 +66,18 @@ extension ApplicationEnvironment {
                 logger.notice("probes and metrics are served on \(host.contains(":") ? "[\(host)]" : host):\(port)")
             }
         )
-        return Monitoring(heartbeat: own, services: (telemetry.map { [$0] } ?? []) + [server])
+        return Monitoring(heartbeat: own, services: services + [server])
+    }
+
+    /// Writes figures for the console to the service's database.
+    private mutating func recorder(_ role: ServiceRole, _ database: any CapturingDatabase) -> SampleRecorder {
+        let tables = role == .relay ? ConsoleTables(source: database) : ConsoleTables(replica: database)
+        let recorder = SampleRecorder(role, tables: tables, version: App.version, logger: logger)
+        let others = instrumentation.metricsFactory ?? MetricsSystem.factory
+        instrumentation.metricsFactory =
+            others is NOOPMetricsHandler
+            ? recorder.metricsFactory : MultiplexMetricsHandler(factories: [others, recorder.metricsFactory])
+        return recorder
     }
 
     /// - Parameter isScraped: Whether somebody can ask for metrics.
@@ -109,7 +125,8 @@ extension ApplicationEnvironment {
     func monitor(
         _ role: ServiceRole,
         _ options: MonitoringOptions,
-        _ heartbeat: (any Heartbeat)?
+        _ heartbeat: (any Heartbeat)?,
+        of database: any CapturingDatabase
     ) throws -> Monitoring {
         guard options.httpPort == nil, settings.http.port == nil else {
             throw leftOut("Monitoring", what: "a port for probes and metrics")

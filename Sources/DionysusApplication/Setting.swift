@@ -95,6 +95,46 @@ struct Setting: Sendable {
             \.http.token,
             "what requests for metrics and reasons have to show; needed where others can reach the address"
         ),
+        .text("DIONYSUS_CONSOLE_HOST", \.console.host, "the address that the console is served on"),
+        .number("DIONYSUS_CONSOLE_PORT", \.console.port, "the port that the console is served on"),
+        .text("DIONYSUS_CONSOLE_BASE_PATH", \.console.basePath, "the path of the console's pages behind a proxy, such as /dionysus"),
+        .tokens(
+            "DIONYSUS_CONSOLE_TOKENS",
+            \.console.tokens,
+            "who may use the console; needed where others can reach the address"
+        ),
+        .optional(
+            "DIONYSUS_CONSOLE_TRUSTED_HEADER",
+            \.console.trustedHeader,
+            "the header in which a proxy says who asks: X-Forwarded-User"
+        ),
+        .choice("DIONYSUS_CONSOLE_TRUSTED_ROLE", \.console.trustedRole, "what those may do whom the proxy names"),
+        .list(
+            "DIONYSUS_CONSOLE_TRUSTED_PROXIES",
+            \.console.trustedProxies,
+            "the addresses of proxies whose header is believed"
+        ),
+        .list(
+            "DIONYSUS_CONSOLE_HOST_NAMES",
+            \.console.hostNames,
+            "the names under which a console without tokens is reached, besides the machine's own"
+        ),
+        .flag("DIONYSUS_CONSOLE_READ_ONLY", \.console.isReadOnly, "whether nothing can be changed in the console"),
+        .list(
+            "DIONYSUS_CONSOLE_MASK",
+            \.console.maskedMembers,
+            "the members of payloads, and columns, whose values the console doesn't show"
+        ),
+        .flag(
+            "DIONYSUS_CONSOLE_SECURE_COOKIES",
+            \.console.usesSecureCookies,
+            "whether the console's cookies are sent over TLS only"
+        ),
+        .flag(
+            "DIONYSUS_CONSOLE_SAMPLES",
+            \.console.recordsSamples,
+            "whether relay and consumer write figures to their databases, for the console's charts"
+        ),
         .clientSettings(
             "DIONYSUS_BROKER_SETTINGS",
             \.brokerSettings,
@@ -552,6 +592,41 @@ struct Setting: Sendable {
             expects: "true or false",
             show: { "\($0)" },
             parse: { ["true": true, "1": true, "yes": true, "false": false, "0": false, "no": false][$0.lowercased()] }
+        )
+    }
+
+    /// A list with commas.
+    static func list(
+        _ name: String,
+        _ path: SettingPath<[String]>,
+        _ summary: String
+    ) -> Setting {
+        Setting(
+            name,
+            path,
+            summary,
+            expects: "a list with commas",
+            show: { $0.joined(separator: ",") },
+            parse: { text in
+                text.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
+            }
+        )
+    }
+
+    /// Who may use the console.
+    static func tokens(
+        _ name: String,
+        _ path: SettingPath<[ConsoleAccess.Token]>,
+        _ summary: String
+    ) -> Setting {
+        Setting(
+            name,
+            path,
+            summary,
+            isSecret: true,
+            expects: "ROLE:NAME=SECRET;… with the roles read, operate and admin",
+            show: { $0.map { "\($0.role.rawValue):\($0.name)=***" }.joined(separator: ";") },
+            parse: { ConsoleAccess.tokens($0) }
         )
     }
 

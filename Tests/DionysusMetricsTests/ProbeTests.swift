@@ -7,6 +7,7 @@ import DionysusHealth
 import DionysusMetrics
 import Hummingbird
 import Logging
+import TestSupport
 import Testing
 
 /// Probes and metrics over real connections.

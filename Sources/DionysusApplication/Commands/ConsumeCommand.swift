@@ -26,7 +26,7 @@ struct ConsumeCommand<App: DionysusApplication>: AsyncParsableCommand {
         let (replica, broker) = (try environment.replica(for: .consumer), try environment.broker())
         environment.announce(.consumer)
         let heartbeat = untilCaughtUp ? nil : try environment.heartbeat(of: .consumer)
-        let monitoring = try environment.monitor(.consumer, self.monitoring, heartbeat)
+        let monitoring = try environment.monitor(.consumer, self.monitoring, heartbeat, of: replica)
         let service = environment.consumerService(
             environment.application.consumer,
             replica,

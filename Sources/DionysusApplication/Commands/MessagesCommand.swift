@@ -1,6 +1,6 @@
-import ArgumentParser
+package import ArgumentParser
 import Dionysus
-import DionysusConsumer
+package import DionysusConsumer
 import ServiceLifecycle
 
 import class Foundation.FileHandle
@@ -176,4 +176,10 @@ extension TopicMessage.Event {
     fileprivate var json: JSON {
         .object(["event": .string(name), "model_name": .string(model), "data": .array(data)])
     }
+}
+
+extension ReadingStart: ExpressibleByArgument {
+    package init?(argument: String) { self.init(argument) }
+
+    package var defaultValueDescription: String { description }
 }

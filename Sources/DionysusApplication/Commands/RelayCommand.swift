@@ -30,7 +30,7 @@ struct RelayCommand<App: DionysusApplication>: AsyncParsableCommand {
         let (source, broker) = (try environment.source(for: .relay), try environment.broker())
         environment.announce(.relay)
         let heartbeat = untilEmpty ? nil : try environment.heartbeat(of: .relay)
-        let monitoring = try environment.monitor(.relay, self.monitoring, heartbeat)
+        let monitoring = try environment.monitor(.relay, self.monitoring, heartbeat, of: source)
         var instrumentation = environment.instrumentation
         instrumentation.heartbeat = monitoring.heartbeat
         let relay = RelayService(

@@ -4,6 +4,10 @@ import DionysusConsumer
 public import DionysusProducer
 import DionysusSchemas
 
+#if Monitoring
+import DionysusConsole
+#endif
+
 struct MigrateCommand<App: DionysusApplication>: AsyncParsableCommand {
     static var configuration: CommandConfiguration {
         CommandConfiguration(
@@ -118,6 +122,9 @@ extension ApplicationEnvironment {
             try await source.exclusively("application:migrate") { try application.migrateSource(&$0) }
             report = try await OutboxSchema(database: source, registry: registry)
                 .migrate(lanes: settings.producer.lanes)
+            #if Monitoring
+            try await ConsoleTables(source: source).migrate()
+            #endif
             await source.close()
         }
         if App.hasConsumer {
@@ -125,6 +132,9 @@ extension ApplicationEnvironment {
             try await replica.exclusively("application:migrate") { try application.migrateReplica(&$0) }
             let schema = ConsumerSchema(database: replica)
             try await schema.migrate()
+            #if Monitoring
+            try await ConsoleTables(replica: replica).migrate()
+            #endif
             if settings.consumer.replicaTables == .managed {
                 let contract = try consumedContract
                 let consumer = application.consumer
@@ -166,11 +176,17 @@ extension ApplicationEnvironment {
         if App.hasProducer {
             let source = try source()
             try await OutboxSchema(database: source, registry: registry).uninstall(discardsUnpublished: force)
+            #if Monitoring
+            try await ConsoleTables(source: source).uninstall()
+            #endif
             await source.close()
         }
         if App.hasConsumer {
             let replica = try replica()
             try await ConsumerSchema(database: replica).uninstall()
+            #if Monitoring
+            try await ConsoleTables(replica: replica).uninstall()
+            #endif
             await replica.close()
         }
     }

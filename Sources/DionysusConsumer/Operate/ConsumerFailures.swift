@@ -10,12 +10,12 @@ public import Logging
 /// It sees the failures of the settings' group only, and can be used while consumers run.
 public struct ConsumerFailures: Sendable {
     private let consumer: any Consumer
-    private let database: any Database
+    let database: any Database
     private let broker: any MessageBroker
     private let settings: ConsumerSettings
     private let instrumentation: Instrumentation
     private let logger: Logger
-    private let queries: FailureQueries
+    let queries: FailureQueries
 
     /// Creates it.
     /// - Parameters:
@@ -160,7 +160,7 @@ public struct ConsumerFailures: Sendable {
         }
     }
 
-    private func stored(_ id: Int64) async throws -> StoredFailure? {
+    func stored(_ id: Int64) async throws -> StoredFailure? {
         try await database.transaction(.snapshot) { [queries] transaction in
             try queries.check(in: &transaction)
             return try transaction.run(queries.message(id)).first.map { try StoredFailure(id: id, $0) }
@@ -168,9 +168,18 @@ public struct ConsumerFailures: Sendable {
     }
 
     private func retry(_ id: Int64, _ pipeline: ConsumerPipeline) async throws -> FailureRetry {
-        guard var failure = try await stored(id) else { return FailureRetry(id: id, outcome: .notFound) }
-        var result = try await applyAgain(failure, pipeline)
-        guard result.outcome == .applied else { return result }
+        guard let failure = try await stored(id) else { return FailureRetry(id: id, outcome: .notFound) }
+        let result = try await applyAgain(failure, pipeline)
+        return result.outcome == .applied ? try await release(behind: failure, result, pipeline) : result
+    }
+
+    /// Applies what waits behind a failure that has been applied, in its order.
+    func release(
+        behind failure: StoredFailure,
+        _ result: FailureRetry,
+        _ pipeline: ConsumerPipeline
+    ) async throws -> FailureRetry {
+        var (failure, result) = (failure, result)
         while let follower = try await follower(of: failure) {
             switch try await applyAgain(follower, pipeline).outcome {
             case .applied: result.released += 1
@@ -220,7 +229,7 @@ public struct ConsumerFailures: Sendable {
         return FailureRetry(id: failure.id, outcome: found ? .failed : .notFound, error: error.description)
     }
 
-    private func withPipeline<T>(_ body: (ConsumerPipeline) async throws -> T) async throws -> T {
+    func withPipeline<T>(_ body: (ConsumerPipeline) async throws -> T) async throws -> T {
         let pipeline = try await ConsumerPipeline(
             consumer,
             database: database,

@@ -89,7 +89,7 @@ struct FailureQueries: Sendable {
 /// A failure with its message.
 struct StoredFailure: Sendable {
     let id: Int64
-    let message: ConsumedMessage
+    var message: ConsumedMessage
     let attempts: Int
 
     init(id: Int64, _ row: Row) throws {

@@ -7,7 +7,7 @@ public import Dionysus
 ///
 /// It can be used while consumers run.
 public struct ReplicaRecords: Sendable {
-    private let database: any Database
+    let database: any Database
     private let catalogue: ReplicaCatalogue
     private let factory: ModelFactory
     private let inflection: Inflection
@@ -67,12 +67,25 @@ public struct ReplicaRecords: Sendable {
         return forgotten
     }
 
-    /// The tables that keep the model, in whatever namespace.
+    /// The tables that keep the model, in whatever namespace, with what they can forget.
     private func targets(of model: String, _ id: String) async throws -> [VersionedRecord] {
         var targets: [VersionedRecord] = []
+        for (namespace, table, value) in try await places(of: model, id) {
+            let members = try await members(of: table, namespace)
+            targets.append(VersionedRecord(table: table, id: value, members: members))
+        }
+        return targets
+    }
+
+    /// The tables that keep the model, in whatever namespace, and the record's id there.
+    func places(
+        of model: String,
+        _ id: String
+    ) async throws -> [(namespace: String?, table: ReplicaTable, id: DatabaseValue)] {
+        var places: [(namespace: String?, table: ReplicaTable, id: DatabaseValue)] = []
         for namespace in factory.scopes.map(\.namespace) {
             guard let table = try await catalogue.replicas(of: [model], in: namespace).tables[model],
-                !targets.contains(where: { $0.table.name == table.name })
+                !places.contains(where: { $0.table.name == table.name })
             else { continue }
             guard let value = try? table.id.value(for: .string(id)), !value.isNull else {
                 throw DionysusError(
@@ -81,9 +94,9 @@ public struct ReplicaRecords: Sendable {
                     advice: "name the record by its id at the source"
                 )
             }
-            targets.append(VersionedRecord(table: table, id: value, members: try await members(of: table, namespace)))
+            places.append((namespace, table, value))
         }
-        return targets
+        return places
     }
 
     private func members(of table: ReplicaTable, _ namespace: String?) async throws -> [VersionedRecord.Members] {

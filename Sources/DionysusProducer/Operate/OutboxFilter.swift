@@ -4,6 +4,10 @@ public struct OutboxFilter: Sendable, Hashable {
     public enum Scope: Sendable, Hashable {
         /// All that are not published.
         case unpublished
+        /// Those that wait to be published for the first time.
+        case pending
+        /// Those that have failed and wait for their next attempt.
+        case retrying
         /// Those whose last attempt failed: they wait for the next one, or are parked.
         case failed
         /// Those that have failed for the last time.
@@ -18,6 +22,12 @@ public struct OutboxFilter: Sendable, Hashable {
     public var topic: String?
     /// The name of their model; nil for any.
     public var modelName: String?
+    /// The primary key of their record, as it was recorded; nil for any.
+    public var recordID: String?
+    /// The kind of their last error; nil for any.
+    public var errorClass: String?
+    /// Only those with a higher id, for the next page; nil for the first.
+    public var after: Int64?
     /// How many rows at most, those with the lowest ids.
     ///
     /// Default 50.

@@ -2,7 +2,7 @@ import Dionysus
 
 /// The statements by which operators inspect and repair the outbox.
 extension Outbox {
-    private var entryColumns: SQL {
+    var entryColumns: SQL {
         SQL(
             raw: (OutboxEntry.columns.map { $0 == "changeset" && !hasChangeset ? "NULL" : "o.\($0)" } + [
                 hasContext ? "o.origin" : "NULL"
@@ -40,11 +40,16 @@ extension Outbox {
         var conditions: SQL = "o.published_at IS NULL"
         switch filter.scope {
         case .unpublished: break
+        case .pending: conditions += " AND o.failed_at IS NULL AND o.retry_at IS NULL"
+        case .retrying: conditions += " AND o.retry_at IS NOT NULL"
         case .failed: conditions += " AND o.failed_at IS NOT NULL"
         case .parked: conditions += " AND o.failed_at IS NOT NULL AND o.retry_at IS NULL"
         }
         if let topic = filter.topic { conditions += " AND o.topic = \(topic)" }
         if let modelName = filter.modelName { conditions += " AND o.resource_class = \(modelName)" }
+        if let recordID = filter.recordID { conditions += " AND o.resource_id = \(recordID)" }
+        if let errorClass = filter.errorClass { conditions += " AND o.error_class = \(errorClass)" }
+        if let after = filter.after { conditions += " AND o.id > \(after)" }
         // Ordered by an expression, so that the index of unpublished rows serves and published ones aren't walked over.
         return """
             SELECT \(entryColumns) FROM \(tables.outbox) o WHERE \(conditions) ORDER BY (o.id + 0) LIMIT \(filter.limit)

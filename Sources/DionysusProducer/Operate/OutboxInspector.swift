@@ -20,7 +20,7 @@ public struct OutboxInspector: Sendable {
         case notFailed
     }
 
-    private let database: any CapturingDatabase
+    let database: any CapturingDatabase
 
     /// Creates an inspector.
     /// - Parameter database: The database with the outbox.

@@ -1,69 +1,71 @@
-import ArgumentParser
-import Dionysus
-import DionysusConsumer
+package import Dionysus
 import ServiceLifecycle
 
 import struct Foundation.UUID
 
-/// The start of reading a topic.
-enum ReadingStart: Sendable, Hashable, ExpressibleByArgument {
-    /// A position in every partition.
-    case place(StartPosition)
-    /// A number of offsets before the end of every partition.
-    case last(Int64)
-
-    init?(argument: String) {
-        if let suffix = argument.wholeMatch(of: /latest-([0-9]+)/)?.1 {
-            guard let count = Int64(suffix) else { return nil }
-            self = .last(count)
-        } else if let position = StartPosition(argument: argument) {
-            self = .place(position)
-        } else {
-            return nil
-        }
-    }
-
-    var defaultValueDescription: String {
-        switch self {
-        case .place(let position): position.defaultValueDescription
-        case .last(let count): "latest-\(count)"
-        }
-    }
-}
-
 /// Reads a topic without joining the consumer's group.
-struct TopicReading: Sendable {
+package struct TopicReading: Sendable {
     /// The range that was read of a partition.
-    struct Span: Sendable {
-        let partition: TopicPartition
+    package struct Span: Sendable {
+        package let partition: TopicPartition
         /// The first offset.
-        let first: Int64
+        package let first: Int64
         /// The next offset to read.
-        var next: Int64
+        package internal(set) var next: Int64
         /// The partition's end when reading started.
-        let end: Int64
+        package let end: Int64
         /// The number of messages read.
-        var count = 0
+        package internal(set) var count = 0
     }
 
     /// The wait without messages after which the remaining offsets count as gaps, which compaction and transactions
     /// leave.
-    private static let patience = Duration.seconds(15)
+    private let patience: Duration
     /// The maximum wait for the first message: a Kafka cluster needs time to admit a reader.
-    private static let firstPatience = Duration.seconds(60)
+    private let firstPatience: Duration
 
-    let topic: String
-    let partition: Int32?
-    let start: ReadingStart
-    let follows: Bool
-    let broker: any MessageBroker
-    let settings: ConsumerSettings
+    /// The topic's full name.
+    package let topic: String
+    private let partition: Int32?
+    private let start: ReadingStart
+    private let follows: Bool
+    private let broker: any MessageBroker
+    private let settings: ConsumerSettings
+
+    /// Prepares reading.
+    /// - Parameters:
+    ///   - topic: The topic's full name.
+    ///   - partition: The partition's number; nil for all of them.
+    ///   - start: Where to begin.
+    ///   - follows: Whether reading goes on behind the end.
+    ///   - settings: The consumer's settings, by which the broker is reached.
+    ///   - patience: The wait without messages after which the remaining offsets count as gaps.
+    ///   - firstPatience: The maximum wait for the first message.
+    package init(
+        topic: String,
+        partition: Int32? = nil,
+        start: ReadingStart,
+        follows: Bool = false,
+        broker: any MessageBroker,
+        settings: ConsumerSettings,
+        patience: Duration = .seconds(15),
+        firstPatience: Duration = .seconds(60)
+    ) {
+        self.topic = topic
+        self.partition = partition
+        self.start = start
+        self.follows = follows
+        self.broker = broker
+        self.settings = settings
+        self.patience = patience
+        self.firstPatience = firstPatience
+    }
 
     /// Reads until the end or until the body wants no more.
     /// - Parameter body: Receives messages, and returns whether it wants more.
     /// - Returns: The ranges that were read, by partition.
     /// - Throws: ``DionysusError``: `unknownTopic` for a missing topic or partition, and the broker's errors.
-    func run(_ body: ([TopicMessage]) -> Bool) async throws -> [Span] {
+    package func run(_ body: ([TopicMessage]) -> Bool) async throws -> [Span] {
         var spans = try await spans()
         guard follows || spans.values.contains(where: { $0.next < $0.end }) else { return spans.sorted }
         // A separate group for this read leaves the consumer's group unchanged.
@@ -94,9 +96,9 @@ struct TopicReading: Sendable {
     ) async throws {
         var hasRead = false
         while follows || spans.values.contains(where: { $0.next < $0.end }) {
-            let patience = hasRead ? Self.patience : Self.firstPatience
+            let wait = hasRead ? patience : firstPatience
             let event = try await cancelWhenGracefulShutdown {
-                try await member.next(maxMessages: 500, timeout: patience)
+                try await member.next(maxMessages: 500, timeout: wait)
             }
             switch event {
             case .assigned(let partitions):
@@ -121,7 +123,7 @@ struct TopicReading: Sendable {
                 guard hasRead else {
                     throw DionysusError(
                         .brokerUnavailable,
-                        "no message of \(topic) came within \(Self.firstPatience.components.seconds) s, though there "
+                        "no message of \(topic) came within \(firstPatience.components.seconds) s, though there "
                             + "should be some",
                         advice: "try again, and check the broker",
                         isRetriable: true

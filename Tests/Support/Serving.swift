@@ -1,6 +1,5 @@
 import Logging
-import ServiceLifecycle
-import Testing
+public import ServiceLifecycle
 
 /// Runs something while a server listens, and then lets the server finish what it has begun.
 ///
@@ -8,7 +7,7 @@ import Testing
 /// - Parameters:
 ///   - server: Makes the server; it is given whom to tell its port.
 ///   - body: Is given the server's address.
-func whileServing<T: Sendable>(
+public func whileServing<T: Sendable>(
     _ server: (@escaping @Sendable (Int) -> Void) throws -> any Service,
     _ body: (String) async throws -> T
 ) async throws -> T {
@@ -18,9 +17,13 @@ func whileServing<T: Sendable>(
     let group = ServiceGroup(services: [try server { port.yield($0) }], logger: logger)
     async let running: Void = group.run()
     var numbers = ports.makeAsyncIterator()
-    let number = try #require(await numbers.next())
     let result: Result<T, any Error>
-    do { result = .success(try await body("http://127.0.0.1:\(number)")) } catch { result = .failure(error) }
+    do {
+        guard let number = await numbers.next() else { throw CancellationError() }
+        result = .success(try await body("http://127.0.0.1:\(number)"))
+    } catch {
+        result = .failure(error)
+    }
     await group.triggerGracefulShutdown()
     try await running
     return try result.get()

@@ -1,0 +1,105 @@
+import Dionysus
+import DionysusConsumer
+import DionysusProducer
+
+extension Page {
+    static func record(_ report: RecordReport, _ frame: Frame, _ call: Call) -> Page {
+        let parts: [HTML] = [
+            "<h1>\(report.model) \(report.id)</h1>", buttons(report, call),
+            "<div class=\"columns wide\">\(sides(report))\(way(report, frame))</div>", message(report, call),
+            relations(report), problems(report),
+        ]
+        return Page("\(report.model) \(report.id)", verdict: report.verdict, isLive: true) { "\(parts)" }
+    }
+
+    private static func buttons(_ report: RecordReport, _ call: Call) -> HTML {
+        guard let topic = report.topics.first, call.may(.operate) else { return "" }
+        let forms = Forms(call: call)
+        let fields = [("topic", topic)]
+        let path = Link.record(report.model, report.id)
+        let tombstone: HTML =
+            call.may(.admin) && call.system.broker != nil
+            ? forms.button("\(path)/tombstone", "Publish a tombstone…", fields, class: "plain") : ""
+        return "<p class=\"actions\">\(forms.button("\(path)/publish", "Publish again", fields)) \(tombstone)</p>"
+    }
+
+    private static func sides(_ report: RecordReport) -> HTML {
+        let rows = report.comparisons.map { comparison -> [HTML] in
+            let differs = comparison.isSame == false
+            let mark: HTML = differs ? "<b class=\"stuck\" title=\"differs\">▐ differs</b>" : ""
+            return [
+                HTML(escaping: comparison.name), cell(comparison.source, differs), cell(comparison.replica, differs), mark,
+            ]
+        }
+        var notes: [HTML] = []
+        if case .failed(let reason)? = report.source { notes.append(Elements.unreachable("source", reason)) }
+        if case .failed(let reason)? = report.replica { notes.append(Elements.unreachable("replica", reason)) }
+        if report.source == nil { notes.append("<p class=\"note\">This console doesn't see the source.</p>") }
+        if report.replica == nil { notes.append("<p class=\"note\">This console doesn't see the replica.</p>") }
+        let table = Elements.table(
+            "Both sides",
+            [.init("Attribute"), .init("Source, as it is published"), .init("Replica"), .init("")],
+            rows,
+            empty: "Neither side has this record."
+        )
+        let tables = report.replicaTables.isEmpty ? "" : " · replica: \(report.replicaTables.joined(separator: ", "))"
+        return Elements.section("Both sides", "\(notes)\(table)", aside: HTML(escaping: tables))
+    }
+
+    private static func cell(_ text: String?, _ differs: Bool) -> HTML {
+        guard let text else { return "<span class=\"none\">–</span>" }
+        let short = text.count > 400 ? "\(text.prefix(400))…" : text
+        return differs ? "<mark><code>\(short)</code></mark>" : "<code>\(short)</code>"
+    }
+
+    private static func way(_ report: RecordReport, _ frame: Frame) -> HTML {
+        let steps = report.steps.map { step -> HTML in
+            let place = HTML(escaping: step.place)
+            return """
+                <li class="\(step.state.rawValue)"><div>\(Elements.clock(step.time)) <strong>\(step.title)</strong></div>\
+                <div class="detail">\(step.detail)</div><div class="place">\(step.path.map { frame.link($0, place) } ?? place)</div></li>
+                """
+        }
+        let list: HTML =
+            steps.isEmpty
+            ? """
+            <p class="empty">Nothing of its way is kept: its rows aren't among the newest \(Format.number(RecordReport.lookedAt)), \
+            and its topics have no event log.</p>
+            """ : "<ol class=\"way\">\(steps)</ol>"
+        let links = report.topics.map { topic in
+            frame.link(
+                Link.to("/messages", [("topic", topic), ("key", "\(report.model):\(report.id)"), ("from", "earliest")]),
+                "Look for its messages in \(topic)"
+            )
+        }
+        return Elements.section("Its way, newest first", "\(list)<p>\(links.joined(separator: " · "))</p>")
+    }
+
+    private static func message(_ report: RecordReport, _ call: Call) -> HTML {
+        guard case .read(let message?)? = report.preview else { return "" }
+        let value = Payload(message.value, call.core.mask).pretty
+        let headers = message.headers.map { header in
+            "\(header.name): \(call.core.mask.applied(to: header.value, of: header.name) ?? "(when it is published)")"
+        }
+        return """
+            <section><details><summary>The message as it would be published now</summary>\
+            <pre tabindex="0">key: \(message.key)
+            \(headers.joined(separator: "\n"))
+
+            \(value)</pre></details></section>
+            """
+    }
+
+    private static func relations(_ report: RecordReport) -> HTML {
+        guard !report.relations.isEmpty else { return "" }
+        return Elements.section(
+            "What else moves with it",
+            "<ul>\(report.relations.map { "<li>\(report.model) \($0)</li>" as HTML })</ul>"
+        )
+    }
+
+    private static func problems(_ report: RecordReport) -> HTML {
+        guard !report.problems.isEmpty else { return "" }
+        return Elements.section("What can't be seen", "<ul>\(report.problems.map { "<li>\($0)</li>" as HTML })</ul>")
+    }
+}
