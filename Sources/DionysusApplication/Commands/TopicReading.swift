@@ -58,12 +58,31 @@ struct TopicReading: Sendable {
     let follows: Bool
     let broker: any MessageBroker
     let settings: ConsumerSettings
+    /// Reads data of a registry's schemas, if there is a registry.
+    private let records: RegistryReading?
+
+    init(
+        topic: String,
+        partition: Int32?,
+        start: ReadingStart,
+        follows: Bool,
+        broker: any MessageBroker,
+        settings: ConsumerSettings
+    ) {
+        self.topic = topic
+        self.partition = partition
+        self.start = start
+        self.follows = follows
+        self.broker = broker
+        self.settings = settings
+        records = settings.schemaRegistry.map { RegistryReading($0) }
+    }
 
     /// Reads until the end or until the body wants no more.
     /// - Parameter body: Receives messages, and returns whether it wants more.
     /// - Returns: The ranges that were read, by partition.
     /// - Throws: ``DionysusError``: `unknownTopic` for a missing topic or partition, and the broker's errors.
-    func run(_ body: ([TopicMessage]) -> Bool) async throws -> [Span] {
+    func run(_ body: ([ReadMessage]) -> Bool) async throws -> [Span] {
         var spans = try await spans()
         guard follows || spans.values.contains(where: { $0.next < $0.end }) else { return spans.sorted }
         // A separate group for this read leaves the consumer's group unchanged.
@@ -90,7 +109,7 @@ struct TopicReading: Sendable {
     private func read(
         from member: any MessageConsumer,
         _ spans: inout [TopicPartition: Span],
-        _ body: ([TopicMessage]) -> Bool
+        _ body: ([ReadMessage]) -> Bool
     ) async throws {
         var hasRead = false
         while follows || spans.values.contains(where: { $0.next < $0.end }) {
@@ -107,7 +126,7 @@ struct TopicReading: Sendable {
                 try await member.start(starts)
             case .messages(let messages):
                 hasRead = true
-                guard take(messages, &spans, body) else { return }
+                guard await take(messages, &spans, body) else { return }
             case .reached(let ends):
                 for (partition, end) in ends { spans[partition]?.next = end }
             case .revoked(let partitions): try await member.release(partitions)
@@ -136,8 +155,8 @@ struct TopicReading: Sendable {
     private func take(
         _ messages: [ConsumedMessage],
         _ spans: inout [TopicPartition: Span],
-        _ body: ([TopicMessage]) -> Bool
-    ) -> Bool {
+        _ body: ([ReadMessage]) -> Bool
+    ) async -> Bool {
         for message in messages {
             guard var span = spans[message.source], message.offset >= span.next,
                 follows || message.offset < span.end
@@ -145,7 +164,8 @@ struct TopicReading: Sendable {
             span.next = message.offset + 1
             span.count += 1
             spans[message.source] = span
-            guard body([TopicMessage(message)]) else { return false }
+            let read = await records?.read(message) ?? ReadMessage(message: TopicMessage(message))
+            guard body([read]) else { return false }
         }
         return true
     }
