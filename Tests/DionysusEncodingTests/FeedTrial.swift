@@ -4,9 +4,11 @@ import DionysusEmbedded
 import DionysusProducer
 import DionysusRegistryTesting
 import DionysusSchemas
+import Foundation
 import Logging
 import ServiceLifecycle
 import TestSupport
+import Testing
 
 @testable import Rentals
 
@@ -128,13 +130,34 @@ struct FeedTrial: Sendable {
     func copies() async throws -> [String] {
         let bookings = try await lines(
             replica,
-            "SELECT synced_id, synced_rental_id, final_price, start_at FROM bookings ORDER BY synced_id"
+            "SELECT synced_id, synced_rental_id, final_price * 1.0, start_at FROM bookings ORDER BY synced_id"
         )
         let fees = try await lines(
             replica,
-            "SELECT synced_id, synced_booking_id, name, amount FROM bookings_fees ORDER BY synced_id"
+            "SELECT synced_id, synced_booking_id, name, amount * 1.0 FROM bookings_fees ORDER BY synced_id"
         )
         return bookings + fees
+    }
+
+    /// Compares the replica's bookings and fees.
+    func expectCopies(_ expected: [String], location: SourceLocation = #_sourceLocation) async throws {
+        let found = try await copies()
+        #expect(found == expected, sourceLocation: location)
+    }
+
+    /// Expects everything to be published.
+    func expectPublished(location: SourceLocation = #_sourceLocation) async throws {
+        let errors = try await outbox().filter { $0.state != "published" }.map { "\($0.state): \($0.error)" }
+        #expect(errors == [], sourceLocation: location)
+    }
+
+    /// Compares the number of messages that the replica could not take.
+    func expectFailures(_ expected: Int, location: SourceLocation = #_sourceLocation) async throws {
+        let found = try await lines(
+            replica,
+            "SELECT \"offset\", error_message FROM dionysus_failures ORDER BY \"offset\""
+        )
+        #expect(found.count == expected, "\(found)", sourceLocation: location)
     }
 
     /// The rows of a query, as text.
@@ -147,8 +170,8 @@ struct FeedTrial: Sendable {
         switch value {
         case .null: "-"
         case .integer(let value): String(value)
-        case .double(let value): ExactDecimal(value)?.rounded(toScale: 2).description ?? "?"
-        case .decimal(let value): value.rounded(toScale: 2).description
+        case .double(let value): String(format: "%.2f", value)
+        case .decimal(let value): String(format: "%.2f", Double(value.description) ?? .nan)
         case .timestamp(let value): value.iso8601(fractionDigits: 0)
         case .text(let value):
             value.contains("T") ? Timestamp(value)?.iso8601(fractionDigits: 0) ?? value : value

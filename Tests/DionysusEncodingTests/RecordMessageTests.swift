@@ -21,7 +21,10 @@ struct RecordMessageTests {
         return try await SchemaSerde(AvroFormat.json(), registry: client, part: part).deserialize(bytes ?? [])
     }
 
-    @Test("a JSON record has attributes, ids of links and the records that came along", arguments: TestDatabaseKind.available)
+    @Test(
+        "a JSON record has attributes, ids of links and the records that came along",
+        arguments: TestDatabaseKind.available
+    )
     func json(_ kind: TestDatabaseKind) async throws {
         try await FeedTrial.run(kind, .record(.json)) { trial in
             try await trial.writeBooking()
@@ -29,7 +32,9 @@ struct RecordMessageTests {
             let message = try #require(try await trial.messages().last)
             let record = try JSON(parsing: message.value ?? [])
             #expect(message.key == Array("7".utf8))
-            #expect(record["final_price"] == "550.50" && record["rental_id"] == 1 && record["bookings_fee_ids"] == [1, 2])
+            #expect(
+                record["final_price"] == "550.50" && record["rental_id"] == 1 && record["bookings_fee_ids"] == [1, 2]
+            )
             #expect(record["links"] == nil)
             guard case .array(let fees)? = record["bookings_fees"] else {
                 Issue.record("the fees are missing")
@@ -39,7 +44,10 @@ struct RecordMessageTests {
         }
     }
 
-    @Test("a schema of one's own gets what it has fields for, and an id and a time of its own", arguments: TestDatabaseKind.available)
+    @Test(
+        "a schema of one's own gets what it has fields for, and an id and a time of its own",
+        arguments: TestDatabaseKind.available
+    )
     func ownSchema(_ kind: TestDatabaseKind) async throws {
         let schema = """
             {"type":"record","name":"Stay","namespace":"com.example","fields":[
@@ -68,7 +76,8 @@ struct RecordMessageTests {
 
     @Test("a schema with a field that nothing fills is a fault", arguments: TestDatabaseKind.available)
     func unfilled(_ kind: TestDatabaseKind) async throws {
-        let schema = #"{"type":"record","name":"Stay","fields":[{"name":"id","type":"long"},{"name":"mood","type":"string"}]}"#
+        let schema =
+            #"{"type":"record","name":"Stay","fields":[{"name":"id","type":"long"},{"name":"mood","type":"string"}]}"#
         try await FeedTrial.run(kind, .record(.avro(.text(schema)))) { trial in
             let faults = try await OutboxSchema(database: trial.source, registry: trial.registry).validate()
             #expect(faults.count == 1 && faults[0].contains("mood"))

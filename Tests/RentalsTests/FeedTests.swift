@@ -101,7 +101,10 @@ struct FeedTests {
         }
     }
 
-    @Test("widgets of other programs, in several versions, arrive and are deleted by null", arguments: InstallationKind.available)
+    @Test(
+        "widgets of other programs, in several versions, arrive and are deleted by null",
+        arguments: InstallationKind.available
+    )
     func widgets(_ kind: InstallationKind) async throws {
         try await Self.with(kind) { installation, client in
             let older = try AvroSchema(
@@ -122,7 +125,8 @@ struct FeedTests {
                     """
             )
             let keySchema = try AvroSchema(
-                parsing: #"{"type":"record","name":"Widget_key","namespace":"feed","fields":[{"name":"id","type":"long"}]}"#
+                parsing:
+                    #"{"type":"record","name":"Widget_key","namespace":"feed","fields":[{"name":"id","type":"long"}]}"#
             )
             let keys = SchemaSerde(AvroFormat.json(keySchema), registry: client, part: .key)
             _ = try await client.setCompatibility("NONE")
@@ -144,7 +148,8 @@ struct FeedTests {
                 }
             }
             let widget: JSON.Object = [
-                "id": 1, "name": "Cog", "amount": "12.50", "made_at": "2026-02-03T04:05:06.789012Z", "tags": ["a", "b,\"c"],
+                "id": 1, "name": "Cog", "amount": "12.50", "made_at": "2026-02-03T04:05:06.789012Z",
+                "tags": ["a", "b,\"c"],
                 "size": 3,
             ]
             var noted = widget

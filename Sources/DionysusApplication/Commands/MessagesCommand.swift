@@ -123,7 +123,8 @@ extension ReadMessage {
     /// The message on a few lines of text.
     fileprivate var report: String {
         var lines = [
-            "\(message.source) offset \(message.offset) at \(message.timestamp.description) key \(keyText ?? "-")".printable()
+            "\(message.source) offset \(message.offset) at \(message.timestamp.description) key \(keyText ?? "-")"
+                .printable()
         ]
         lines += record.map { message.headerLines + ["  record \($0.text)".printable()] } ?? message.report
         return lines.joined(separator: "\n")

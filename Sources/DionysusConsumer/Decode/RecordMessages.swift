@@ -34,8 +34,8 @@ extension MessageDecoder {
             // Of envelopes it never is an end by itself.
             let isOfEnvelopes = decoding.takesEnvelopes && decoding.reader.messageKey(message) != nil
             guard name != nil || (version == nil && !isOfEnvelopes) || tombstonesDelete else { return try decoded([]) }
-            let (id, keyModel) = try decoding.reader.id(message, decoding.failures)
-            let model = try keyModel ?? decoding.models.model(name, nil)
+            let (id, keyModel, keyName) = try decoding.reader.id(message, decoding.failures)
+            let model = try keyModel ?? decoding.models.model(name, keyName)
             let record = try deserializer.flatRecord(["id": id], model: model, number: 0)
             return try decoded([event(model, name, .destroyed, record)])
         }
@@ -44,8 +44,12 @@ extension MessageDecoder {
         guard case .object(var object) = json else { throw DionysusError(.malformed, "the value is not a record") }
         var change = name?.change ?? .updated
         if let mark = object[RecordDeletion.field] {
-            if mark == .bool(true) || mark == .string("true") { change = .destroyed }
             object[RecordDeletion.field] = nil
+            if mark == .bool(true) || mark == .string("true") {
+                change = .destroyed
+                // What isn't known of a record that is gone is null in formats where it can't be missing.
+                object.members.removeAll { $0.value == .null }
+            }
         }
         let model = try decoding.models.model(name, recordName)
         return try decoded([event(model, name, change, deserializer.flatRecord(object, model: model, number: 0))])

@@ -199,19 +199,24 @@ final class RecordReader: Sendable {
     }
 
     /// Reads the id of a record from its message's key.
-    func id(_ message: ConsumedMessage, _ failures: [SchemaName: DionysusError]) throws -> (id: JSON, model: String?) {
+    /// - Returns: The id, the model if the key names it, and the whole name of the key's schema if it has one.
+    func id(
+        _ message: ConsumedMessage,
+        _ failures: [SchemaName: DionysusError]
+    ) throws -> (id: JSON, model: String?, schema: String?) {
         guard let key = message.key else {
             throw DionysusError(.malformed, "a message without a value has no key that would name its record")
         }
         if keys.hasFrame(key, message.headers) {
-            return (try identity(keys.read(key, message.headers, failures).json), nil)
+            let (json, name) = try keys.read(key, message.headers, failures)
+            return (try identity(json), nil, name)
         }
         guard let text = String(validating: key, as: UTF8.self) else {
             throw DionysusError(.malformed, "the key of a message without a value is no text and names no schema")
         }
-        if text.utf8.first == UInt8(ascii: "{") { return (try identity(JSON(parsing: key)), nil) }
-        if let key = messageKey(message) { return (.string(key.id), key.model) }
-        return (.string(text), nil)
+        if text.utf8.first == UInt8(ascii: "{") { return (try identity(JSON(parsing: key)), nil, nil) }
+        if let key = messageKey(message) { return (.string(key.id), key.model, nil) }
+        return (.string(text), nil, nil)
     }
 
     /// The record that a key names as those of envelopes do.
@@ -226,7 +231,10 @@ final class RecordReader: Sendable {
         if let keyField, let id = object[keyField] { return id }
         if let id = object["id"] { return id }
         guard object.members.count == 1 else {
-            throw DionysusError(.malformed, "the key of a message without a value has several fields, and none is the id")
+            throw DionysusError(
+                .malformed,
+                "the key of a message without a value has several fields, and none is the id"
+            )
         }
         return object.members[0].value
     }

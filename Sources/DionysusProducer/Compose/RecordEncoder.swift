@@ -156,7 +156,9 @@ final class RecordEncoder: Sendable {
         case .json: return .json
         case .other(let format): return .other(format)
         case .jsonSchema:
-            if case .text(let text) = format.schema.origin { return .jsonSchema(RegistrySchema(.json, text), isOwn: true) }
+            if case .text(let text) = format.schema.origin {
+                return .jsonSchema(RegistrySchema(.json, text), isOwn: true)
+            }
             return .jsonSchema(try jsonSchema(publication, contract), isOwn: false)
         case .avro:
             if let schema = try format.schema.avro() { return .avro(schema) }

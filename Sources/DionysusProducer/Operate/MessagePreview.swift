@@ -75,7 +75,8 @@ public struct MessagePreview: Sendable, Hashable {
             registry,
             plans: [group: plan],
             registry: settings.schemaRegistry
-        )[group]?.prepared()
+        )[group]?
+        .prepared()
         let records = try await SnapshotLoader(
             database: database,
             plans: [group: plan],
@@ -90,7 +91,9 @@ public struct MessagePreview: Sendable, Hashable {
         if case .failed(let error)? = verdicts.first { throw error }
         let topics = [publication.topic, publication.genesisTopic].compactMap(\.self)
         guard let prepared else { return messages.first.map { MessagePreview($0, topics: messages.map(\.topic)) } }
-        return try messages.first.map { try MessagePreview($0, topics: topics.contains(topic) ? topics : [topic], prepared) }
+        return try messages.first.map {
+            try MessagePreview($0, topics: topics.contains(topic) ? topics : [topic], prepared)
+        }
     }
 
     /// A message with a record: key and value as people read them.

@@ -133,7 +133,8 @@ struct RelayPipeline: Sendable {
         var groups: Set<RecordGroup> = []
         for group in Set(rows.map(RecordGroup.init)) {
             groups.insert(group)
-            let genesisTopic = context.registry.publication(topic: group.topic, modelName: group.modelName)?.genesisTopic
+            let genesisTopic = context.registry.publication(topic: group.topic, modelName: group.modelName)?
+                .genesisTopic
             if let genesisTopic { groups.insert(RecordGroup(topic: genesisTopic, modelName: group.modelName)) }
         }
         return groups

@@ -123,7 +123,9 @@ extension [OutboxRow] {
         var duplicates: Set<Int64> = []
         for row in self {
             // Each message tells something of its own.
-            if let previous = last[row.record], previous.eventName == row.eventName, !row.isOfPlainMessage { duplicates.insert(previous.id) }
+            if let previous = last[row.record], previous.eventName == row.eventName, !row.isOfPlainMessage {
+                duplicates.insert(previous.id)
+            }
             last[row.record] = row
         }
         return duplicates

@@ -115,8 +115,10 @@ public struct OutboxSchema: Sendable {
             if !discardsUnpublished, try transaction.describe(table: tables.path) != nil {
                 try Self.refuse(UnpublishedRows(transaction.run(Outbox.unpublishedCounts(tables)).first))
             }
-            try transaction.run(outbox.removal() + GenesisSchema.removal(tables) + StoredMessageSchema.removal(tables)
-                + transaction.dialect.lockRemoval)
+            try transaction.run(
+                outbox.removal() + GenesisSchema.removal(tables) + StoredMessageSchema.removal(tables)
+                    + transaction.dialect.lockRemoval
+            )
         }
     }
 
@@ -267,7 +269,10 @@ public struct OutboxSchema: Sendable {
         lanes: Int,
         in transaction: inout Transaction
     ) throws -> Bool {
-        for table in [tables.name, "dionysus_lanes", "dionysus_meta", GenesisSchema.runs, GenesisSchema.chunks, StoredMessage.table] {
+        for table in [
+            tables.name, "dionysus_lanes", "dionysus_meta", GenesisSchema.runs, GenesisSchema.chunks,
+            StoredMessage.table,
+        ] {
             if try transaction.describe(table: tables.path(table)) == nil { return false }
         }
         guard try OutboxPlace.noted(tables, in: &transaction) == tables.name else { return false }

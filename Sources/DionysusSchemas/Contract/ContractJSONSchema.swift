@@ -72,7 +72,8 @@ extension Contract.Model {
         if marksDeletions { members.append(JSON.Object.Member(RecordDeletion.field, .object(["type": "boolean"]))) }
         let required = marksDeletions ? [key.name] : attributes.map(\.name)
         return [
-            "type": "object", "properties": .object(JSON.Object(members)), "required": .array(required.map(JSON.string)),
+            "type": "object", "properties": .object(JSON.Object(members)),
+            "required": .array(required.map(JSON.string)),
         ]
     }
 
