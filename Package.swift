@@ -259,10 +259,11 @@ let package = Package(
         .executableTarget(
             name: "Rentals",
             dependencies: [
-                "Dionysus", "DionysusApplication", "DionysusConsumer", "DionysusProducer",
+                "Dionysus", "DionysusApplication", "DionysusConsumer", "DionysusProducer", "DionysusSchemas",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Examples/Rentals",
+            resources: [.embedInCode("Feed/Announcement.avsc"), .embedInCode("Feed/Widget.avsc")],
             swiftSettings: strict
         ),
         .executableTarget(
@@ -409,6 +410,17 @@ let package = Package(
                 .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+            ],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "DionysusEncodingTests",
+            dependencies: [
+                "Dionysus", "DionysusConsumer", "DionysusEmbedded", "DionysusProducer", "DionysusProtobuf",
+                "DionysusRegistry", "DionysusRegistryTesting", "DionysusSchemas", "ProtobufExamples", "Rentals",
+                "TestSupport",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
             swiftSettings: strict
         ),

@@ -20,7 +20,13 @@ public struct ApplicationEnvironment<App: DionysusApplication>: Sendable {
     public init() throws {
         application = App()
         let resolved = try ResolvedSettings.resolve(of: application)
-        settings = resolved.values
+        var settings = resolved.values
+        if !settings.schemaRegistry.urls.isEmpty {
+            let client = try connectRegistry(settings.schemaRegistry)
+            settings.producer.schemaRegistry = settings.producer.schemaRegistry ?? client
+            settings.consumer.schemaRegistry = settings.consumer.schemaRegistry ?? client
+        }
+        self.settings = settings
         if resolved.usesFiles {
             printError("no address is set, so the application uses files under \(App.name)-data/; `config` shows them")
         }

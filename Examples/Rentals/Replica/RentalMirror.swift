@@ -7,6 +7,8 @@ import DionysusConsumer
 struct RentalMirror: Consumer {
     /// Called for every event after its effect has been committed.
     var onConsumed: @Sendable (ConsumedEvent) -> Void = { _ in }
+    /// Whether the topics of the feed are declared, too.
+    var hasFeed = Feed.isDeclared
 
     var namespaces: [Namespace] {
         Namespace("v3") {
@@ -15,6 +17,7 @@ struct RentalMirror: Consumer {
             Topic("bookings", accepting: ["Booking", "BookingsFee"])
                 .deadLetterQueue("dead_messages", maxRetries: 2)
         }
+        if hasFeed { Feed.consumed }
     }
 
     var models: Models {

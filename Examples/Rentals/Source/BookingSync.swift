@@ -49,6 +49,8 @@ struct BookingSync: Producer {
         BookingSerializer()
         BookingsFeeSerializer()
     }
+    /// Whether the topics of the feed are declared, too.
+    var hasFeed = Feed.isDeclared
 
     var namespaces: [Namespace] {
         Namespace("v3", serializers: serializers) {
@@ -60,5 +62,6 @@ struct BookingSync: Producer {
                 Publish(Booking.self, with: Booking.fees).partitioned(by: .rentalID)
             }
         }
+        if hasFeed { Feed.published(serializers) }
     }
 }

@@ -47,12 +47,15 @@ struct TableTypes {
     let integer: String
     let timestamp: String
     let timestamps: String
+    /// A list of texts.
+    let texts: String
 
     init(_ dialect: any SQLDialect) {
         key = dialect.columnType(.identity)
         reference = dialect.columnType(.bigint)
         integer = dialect.columnType(.integer)
         timestamp = dialect.columnType(.timestamp)
+        texts = dialect.enforcesTypes ? "text[]" : dialect.columnType(.json)
         let now = "\(dialect.columnType(.timestamp)) NOT NULL DEFAULT (\(dialect.now.rendered(for: dialect).text))"
         timestamps = "created_at \(now), updated_at \(now)"
     }

@@ -138,7 +138,7 @@ private struct TopicComparison: Sendable {
             settings: settings.consumer
         )
         _ = try await reading.run { messages in
-            for message in messages { take(message, &found, &order, &report) }
+            for read in messages { take(read.message, &found, &order, &report) }
             return true
         }
         let partitions = try await broker.describeTopics([topic]).first?.partitions ?? 1

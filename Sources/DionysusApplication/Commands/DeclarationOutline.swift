@@ -14,7 +14,8 @@ struct DeclarationOutline: Sendable {
         if !published.isEmpty {
             blocks.append("PUBLISHED")
             blocks += published.map { topic in
-                let head = topic.name + (topic.genesisTopic.map { " (and \($0))" } ?? "")
+                let encoding = topic.encoding == "envelope" ? "" : ", \(topic.encoding)"
+                let head = topic.name + (topic.genesisTopic.map { " (and \($0))" } ?? "") + encoding
                 return ([head] + topic.models.flatMap(Self.lines)).joined(separator: "\n")
             }
         }
@@ -77,6 +78,7 @@ struct DeclarationOutline: Sendable {
     private static func json(_ topic: PublishedTopicOutline) -> JSON {
         .object([
             "topic": .string(topic.name), "genesis_topic": topic.genesisTopic.map(JSON.string) ?? .null,
+            "encoding": .string(topic.encoding),
             "models": .array(topic.models.map(json)),
         ])
     }

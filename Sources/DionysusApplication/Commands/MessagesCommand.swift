@@ -15,12 +15,13 @@ struct MessagesCommand<App: DionysusApplication>: AsyncParsableCommand {
                 topic had when it started or, with --follow, on SIGTERM or Ctrl-C, and then prints how far it has read \
                 in each partition. Messages of different partitions come in no particular order.
 
-                Bytes in another format are shown with the reason, as text if they are UTF-8.
+                Data of a schema registry is shown as JSON if DIONYSUS_SCHEMA_REGISTRY_URL is set. Bytes in another format \
+                are shown with the reason, as text if they are UTF-8.
 
                 JSON: an object with messages, a list of objects with topic, partition, offset, timestamp, key, \
                 headers (a list of objects with name and value), tombstone, events (a list of objects with event, \
                 model_name and data; null if the value isn't the wire format), problem (the reason, or null) and raw \
-                (the value then, or null), with looked, a list of objects with topic, partition, from, to, end and \
+                (the value then, or null), record (the value, if it is data of a registry's schema), with looked, a list of objects with topic, partition, from, to, end and \
                 messages, and with shown.
                 """
         )
@@ -118,15 +119,36 @@ extension TopicReading.Span {
     }
 }
 
-extension TopicMessage {
+extension ReadMessage {
     /// The message on a few lines of text.
     fileprivate var report: String {
         var lines = [
-            "\(source) offset \(offset) at \(timestamp.description) key \(keyText ?? "-")".printable()
+            "\(message.source) offset \(message.offset) at \(message.timestamp.description) key \(keyText ?? "-")"
+                .printable()
         ]
-        for header in headers {
-            lines.append("  \(header.name): \(String(decoding: header.value, as: UTF8.self))".printable())
-        }
+        lines += record.map { message.headerLines + ["  record \($0.text)".printable()] } ?? message.report
+        return lines.joined(separator: "\n")
+    }
+
+    fileprivate var json: JSON {
+        var object = message.json
+        object["key"] = keyText.map(JSON.string) ?? .null
+        object["record"] = record ?? .null
+        guard record != nil else { return .object(object) }
+        object["problem"] = .null
+        object["raw"] = .null
+        return .object(object)
+    }
+}
+
+extension TopicMessage {
+    fileprivate var headerLines: [String] {
+        headers.map { "  \($0.name): \(String(decoding: $0.value, as: UTF8.self))".printable() }
+    }
+
+    /// What the message holds, on a few lines of text.
+    fileprivate var report: [String] {
+        var lines = headerLines
         switch content {
         case .tombstone: lines.append("  tombstone")
         case .events(let events):
@@ -137,10 +159,10 @@ extension TopicMessage {
         case .other(let reason):
             lines.append("  not the wire format: \(reason); \(value?.count ?? 0) bytes: \(raw.text)".printable())
         }
-        return lines.joined(separator: "\n")
+        return lines
     }
 
-    fileprivate var json: JSON {
+    fileprivate var json: JSON.Object {
         var object: JSON.Object = [
             "topic": .string(source.topic), "partition": .integer(Int64(source.partition)),
             "offset": .integer(offset), "timestamp": .string(timestamp.description),
@@ -160,7 +182,7 @@ extension TopicMessage {
             object["problem"] = .string(reason)
             object["raw"] = raw
         }
-        return .object(object)
+        return object
     }
 
     /// The value as text; if it isn't text, an object with its bytes in hexadecimal.

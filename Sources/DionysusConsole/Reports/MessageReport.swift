@@ -55,7 +55,7 @@ struct MessageReport: Sendable {
         var (first, last): (Timestamp?, Timestamp?)
         let deadline = ContinuousClock.now + patience
         let spans = try await reading.run { messages in
-            for message in messages {
+            for message in messages.map(\.message) {
                 looked += 1
                 first = first.map { min($0, message.timestamp) } ?? message.timestamp
                 last = last.map { max($0, message.timestamp) } ?? message.timestamp

@@ -78,7 +78,7 @@ struct ShapeBinding: Sendable {
         let names = Set(shape.names)
         for index in shape.attributeCount..<shape.names.count {
             let name = shape.names[index]
-            add(index, table.column(ofLink: name), &layout)
+            add(index, shape.isFlat ? table.column(ofMember: name) : table.column(ofLink: name), &layout)
             // An id that stands alone, or is missing, has no type that would go with it.
             if name.hasSuffix("_id"), !names.contains(name.dropLast(2) + "type") {
                 add(nil, table.column(ofLink: name.dropLast(2) + "type"), &layout)

@@ -1,10 +1,12 @@
 package import Dionysus
+import DionysusSchemas
 
 /// The declared topics under their full names.
 package struct ConsumedTopics: Sendable {
     private let declared: [(name: String, topic: ConsumerTopic)]
     private let topics: [String: ConsumerTopic]
     private let patternTopics: TopicPatterns
+    private let hasRegistry: Bool
 
     /// Reads a declaration.
     /// - Parameters:
@@ -29,6 +31,7 @@ package struct ConsumedTopics: Sendable {
         }
         declared = all.filter { !$0.topic.isPattern }.map { ("\($0.prefix)\($0.topic.name)", $0.topic) }
         patternTopics = TopicPatterns(all.filter(\.topic.isPattern))
+        hasRegistry = settings.schemaRegistry != nil
         topics = Dictionary(declared.map { ($0.name, $0.topic) }, uniquingKeysWith: { $1 })
     }
 
@@ -100,6 +103,17 @@ package struct ConsumedTopics: Sendable {
         let named = declared + zip(patternTopics.expressions, patternTopics.topics)
         for (name, topic) in named where !(1...256).contains(topic.lanes) {
             faults.append("topic \(name) has \(topic.lanes) lanes, which must be from 1 to 256")
+        }
+        for (name, topic) in named where topic.encoding.needsRegistry && !hasRegistry {
+            faults.append(
+                "topic \(name) is read with schemas of a registry, and there is none: set DIONYSUS_SCHEMA_REGISTRY_URL, or let "
+                    + "the encoding's framing be another"
+            )
+        }
+        for (name, topic) in named where topic.encoding.recordFormat != nil {
+            do { try topic.encoding.recordFormat?.schema.checked(topic.encoding) } catch {
+                faults.append("topic \(name): \(error)")
+            }
         }
         for (name, topic) in named {
             guard case .deadLetter(let other, let retries) = topic.failurePolicy else { continue }

@@ -1,4 +1,5 @@
 public import Dionysus
+public import DionysusSchemas
 
 /// What an application keeps a copy of.
 ///
@@ -105,6 +106,7 @@ public struct ConsumerNamespace: Sendable {
 /// A topic that is read.
 public struct ConsumerTopic: Sendable {
     let name: String
+    let encoding: TopicEncoding
     var failurePolicy = FailedMessagePolicy.record(laterMessages: .pass)
     var retryPolicy: RetryPolicy?
     var batchTransformation: BatchTransformation? = .latestUpdates
@@ -128,11 +130,18 @@ public struct ConsumerTopic: Sendable {
     /// Declares a topic.
     /// - Parameters:
     ///   - name: Its name without the namespace: `rentals`.
+    ///   - encoding: How its messages are written: the producer's encoding, or `.auto`.
     ///   - models: The models that it may write, by their names on the wire; by default all that no other topic claims.
     ///   - imports: Whether created and destroyed events are handed over to replicas that import them
     ///     (``Persist/importRecords(_:)``).
-    public init(_ name: String, accepting models: TopicModels = .unclaimed, imports: Bool = false) {
+    public init(
+        _ name: String,
+        encoding: TopicEncoding = .envelope,
+        accepting models: TopicModels = .unclaimed,
+        imports: Bool = false
+    ) {
         self.name = name
+        self.encoding = encoding
         self.models = models
         self.imports = imports
     }

@@ -1,4 +1,5 @@
 package import Dionysus
+import DionysusSchemas
 
 /// What a consumer's declaration says, for people to read.
 package struct ConsumerOutline: Sendable {
@@ -62,6 +63,7 @@ extension ConsumerOutline.Topic {
             case .stop: ("the consumer stops", nil)
             }
         var options: [String] = []
+        if topic.encoding.name != "envelope" { options.append("encoding: \(topic.encoding.name)") }
         if topic.imports { options.append("imports") }
         if topic.eventIdentity != nil { options.append("event log") }
         if topic.tombstonesDelete { options.append("tombstones delete") }

@@ -5,6 +5,10 @@ public import DionysusSchemas
 ///
 /// Every value has a default that suits most applications.
 public struct ConsumerSettings: Sendable {
+    /// The schema registry of topics whose encoding has one.
+    ///
+    /// `DionysusApplication` sets it. Default nil: there is none.
+    public var schemaRegistry: SchemaRegistryClient?
     /// Names this application to the broker, and in the name of its group.
     ///
     /// Default `dionysus`.

@@ -10,8 +10,9 @@ struct Deserializer {
     private static let maximumNewModels = 100
 
     private let naming: Naming
-    private let horizon: Horizon
+    let horizon: Horizon
     private var shapes: [String: [RecordShape]] = [:]
+    private var flatShapes: [String: [FlatShape]] = [:]
     private var nesting = 0
     /// The models that the current message is the first of the batch to name.
     private var newModels: Set<String> = []
@@ -31,11 +32,20 @@ struct Deserializer {
     ///   - number: The record's number among all of its message; nil for one that came along in another's payload.
     /// - Throws: ``DionysusError`` with code `malformed`, or `aheadOfClock` for a record of the far future.
     mutating func record(_ object: JSON.Object, model: String, number: Int? = nil) throws -> RecordPayload {
+        try nested { try $0.payload(object, model: model, number: number) }
+    }
+
+    /// Reads a record that may be inside others.
+    mutating func nested(_ read: (inout Deserializer) throws -> RecordPayload) throws -> RecordPayload {
         guard nesting <= Self.maximumNesting else {
             throw DionysusError(.malformed, "records are sideloaded in more than \(Self.maximumNesting) levels")
         }
         nesting += 1
         defer { nesting -= 1 }
+        return try read(&self)
+    }
+
+    private mutating func payload(_ object: JSON.Object, model: String, number: Int?) throws -> RecordPayload {
         try checkLinks(of: object, model)
         let shape = try shape(of: object, model)
         let values = shape.values(of: object)
@@ -55,14 +65,27 @@ struct Deserializer {
     private mutating func shape(of object: JSON.Object, _ model: String) throws -> RecordShape {
         if let shape = shapes[model]?.first(where: { $0.matches(object) }) { return shape }
         let shape = RecordShape(object, naming)
-        newModels.insert(model)
-        for sideload in shape.sideloads { newModels.insert(sideload.model) }
-        guard newModels.count <= Self.maximumNewModels else {
-            throw DionysusError(.malformed, "a message tells of more than \(Self.maximumNewModels) models")
-        }
+        try note([model] + shape.sideloads.map(\.model))
         // A producer that never repeats itself would make every payload search a longer list.
         if shapes[model, default: []].count < 64 { shapes[model, default: []].append(shape) }
         return shape
+    }
+
+    /// How a record's members are named here.
+    mutating func flatShape(of object: JSON.Object, _ model: String) throws -> FlatShape {
+        if let shape = flatShapes[model]?.first(where: { $0.matches(object) }) { return shape }
+        let shape = FlatShape(object, naming)
+        try note([model] + shape.sideloads.map(\.model))
+        if flatShapes[model, default: []].count < 64 { flatShapes[model, default: []].append(shape) }
+        return shape
+    }
+
+    /// Notes models that the message is the first of the batch to name.
+    private mutating func note(_ models: [String]) throws {
+        newModels.formUnion(models)
+        guard newModels.count <= Self.maximumNewModels else {
+            throw DionysusError(.malformed, "a message tells of more than \(Self.maximumNewModels) models")
+        }
     }
 
     private func checkLinks(of object: JSON.Object, _ model: String) throws {

@@ -9,6 +9,10 @@ struct MessageDecoder: Sendable {
     let tombstonesDelete: Bool
     /// How far ahead messages may be.
     let horizon: Horizon
+    /// How records are read; nil for a topic of envelopes.
+    var records: RecordDecoding?
+    /// Whether the payloads of events have links beside attributes: those that the log of events keeps of records.
+    var payloadsAreFlat = false
 
     func decode(_ messages: [ConsumedMessage]) -> (messages: [DecodedMessage], failures: [FailedMessage]) {
         var deserializer = Deserializer(naming: naming, horizon: horizon)
@@ -27,12 +31,22 @@ struct MessageDecoder: Sendable {
 
     private func decode(_ message: ConsumedMessage, _ deserializer: inout Deserializer) throws -> DecodedMessage {
         deserializer.start()
+        if let records { return try record(message, records, &deserializer) }
         guard let value = message.value, !message.isTombstone else {
             let events = tombstonesDelete ? try end(of: message, &deserializer) : []
             try checkTime(of: message, events)
             return DecodedMessage(message: message, version: try version(of: message), events: events)
         }
-        guard case .array(let events)? = try JSON(parsing: value)["message"] else {
+        return try envelope(JSON(parsing: value), message, &deserializer)
+    }
+
+    /// Reads a list of events.
+    func envelope(
+        _ value: JSON,
+        _ message: ConsumedMessage,
+        _ deserializer: inout Deserializer
+    ) throws -> DecodedMessage {
+        guard case .array(let events)? = value["message"] else {
             throw DionysusError(.malformed, "the value has no list of events under \"message\"")
         }
         let version = try version(of: message)
@@ -43,7 +57,7 @@ struct MessageDecoder: Sendable {
     }
 
     /// The message's own time says when a record was destroyed if the record doesn't.
-    private func checkTime(of message: ConsumedMessage, _ events: [DecodedEvent]) throws {
+    func checkTime(of message: ConsumedMessage, _ events: [DecodedEvent]) throws {
         let isUndated = events.contains { $0.name.change == .destroyed && $0.records.contains { $0.time == nil } }
         if isUndated { try horizon.check(message.timestamp, "the message's time") }
     }
@@ -66,7 +80,10 @@ struct MessageDecoder: Sendable {
                 guard case .object(let object) = payload else {
                     throw DionysusError(.malformed, "a payload of \(model.inMessage) is not an object")
                 }
-                return try deserializer.record(object, model: model, number: first + index)
+                let isFlat = payloadsAreFlat && object["links"] == nil
+                return isFlat
+                    ? try deserializer.flatRecord(object, model: model, number: first + index)
+                    : try deserializer.record(object, model: model, number: first + index)
             }
         return DecodedEvent(name: name, model: model, records: records)
     }
@@ -82,7 +99,7 @@ struct MessageDecoder: Sendable {
         return [DecodedEvent(name: name, model: key.model, records: [record])]
     }
 
-    private func version(of message: ConsumedMessage) throws -> Int64? {
+    func version(of message: ConsumedMessage) throws -> Int64? {
         guard let header = message.headers.last(where: { $0.name == HeaderName.version }) else { return nil }
         guard let version = Int64(String(decoding: header.value, as: UTF8.self)) else {
             throw DionysusError(.malformed, "the header \(HeaderName.version) is not a number")

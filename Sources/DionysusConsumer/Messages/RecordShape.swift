@@ -59,10 +59,13 @@ final class RecordShape: Sendable {
     /// The names that the values with a meaning of their own have here.
     let columns: ReplicaColumnNames
 
+    /// Whether links stand beside attributes on the wire, so that each of them may be one.
+    let isFlat: Bool
+
     /// The shape of a payload that was put together here: it has no names on the wire.
     init(_ names: [String], attributeCount: Int, like shape: RecordShape) {
         (members, links, sideloads, columns) = ([], shape.links, [], shape.columns)
-        (attributes, linksPlace) = ([], nil)
+        (attributes, linksPlace, isFlat) = ([], nil, shape.isFlat)
         self.names = names
         encodedNames = Self.encoded(names)
         self.attributeCount = attributeCount
@@ -73,8 +76,32 @@ final class RecordShape: Sendable {
         canceledAt = attributes.lastIndex(of: columns.canceledAt)
     }
 
+    /// The shape of a record whose links stand beside its attributes.
+    init(attributes: [String], links: [String], _ naming: Naming) {
+        let columns = naming.columns
+        (members, self.links, sideloads, self.columns) = ([], [], [], columns)
+        (self.attributes, linksPlace, isFlat) = ([], nil, true)
+        let reserved = Self.reserved(naming)
+        names = attributes.map { reserved[$0] ?? $0 } + links.map { columns.prefix + $0 }
+        encodedNames = Self.encoded(names)
+        attributeCount = attributes.count
+        id = attributes.lastIndex(of: "id")
+        createdAt = attributes.lastIndex(of: "created_at")
+        updatedAt = attributes.lastIndex(of: "updated_at")
+        canceledAt = attributes.lastIndex(of: naming.softDeleteAttribute)
+    }
+
+    private static func reserved(_ naming: Naming) -> [String: String] {
+        let columns = naming.columns
+        return [
+            "id": columns.id, "created_at": columns.createdAt, "updated_at": columns.updatedAt,
+            naming.softDeleteAttribute: columns.canceledAt,
+        ]
+    }
+
     init(_ object: JSON.Object, _ naming: Naming) {
         let columns = naming.columns
+        isFlat = false
         self.columns = columns
         let members = object.members.map(\.name)
         let linksPlace = members.lastIndex(of: "links")
@@ -92,10 +119,7 @@ final class RecordShape: Sendable {
         }
         self.attributes = members.indices.filter { members[$0] != "links" && !linkNames.contains(members[$0]) }
 
-        let reserved = [
-            "id": columns.id, "created_at": columns.createdAt, "updated_at": columns.updatedAt,
-            naming.softDeleteAttribute: columns.canceledAt,
-        ]
+        let reserved = Self.reserved(naming)
         let attributes = attributes.map { members[$0] }
         attributeCount = attributes.count
         id = attributes.lastIndex(of: "id")

@@ -31,6 +31,8 @@ package struct TopicReading: Sendable {
     private let follows: Bool
     private let broker: any MessageBroker
     private let settings: ConsumerSettings
+    /// Reads data of a registry's schemas, if there is a registry.
+    private let records: RegistryReading?
 
     /// Prepares reading.
     /// - Parameters:
@@ -59,13 +61,14 @@ package struct TopicReading: Sendable {
         self.settings = settings
         self.patience = patience
         self.firstPatience = firstPatience
+        records = settings.schemaRegistry.map { RegistryReading($0) }
     }
 
     /// Reads until the end or until the body wants no more.
     /// - Parameter body: Receives messages, and returns whether it wants more.
     /// - Returns: The ranges that were read, by partition.
     /// - Throws: ``DionysusError``: `unknownTopic` for a missing topic or partition, and the broker's errors.
-    package func run(_ body: ([TopicMessage]) -> Bool) async throws -> [Span] {
+    package func run(_ body: ([ReadMessage]) -> Bool) async throws -> [Span] {
         var spans = try await spans()
         guard follows || spans.values.contains(where: { $0.next < $0.end }) else { return spans.sorted }
         // A separate group for this read leaves the consumer's group unchanged.
@@ -92,7 +95,7 @@ package struct TopicReading: Sendable {
     private func read(
         from member: any MessageConsumer,
         _ spans: inout [TopicPartition: Span],
-        _ body: ([TopicMessage]) -> Bool
+        _ body: ([ReadMessage]) -> Bool
     ) async throws {
         var hasRead = false
         while follows || spans.values.contains(where: { $0.next < $0.end }) {
@@ -109,7 +112,7 @@ package struct TopicReading: Sendable {
                 try await member.start(starts)
             case .messages(let messages):
                 hasRead = true
-                guard take(messages, &spans, body) else { return }
+                guard await take(messages, &spans, body) else { return }
             case .reached(let ends):
                 for (partition, end) in ends { spans[partition]?.next = end }
             case .revoked(let partitions): try await member.release(partitions)
@@ -138,8 +141,8 @@ package struct TopicReading: Sendable {
     private func take(
         _ messages: [ConsumedMessage],
         _ spans: inout [TopicPartition: Span],
-        _ body: ([TopicMessage]) -> Bool
-    ) -> Bool {
+        _ body: ([ReadMessage]) -> Bool
+    ) async -> Bool {
         for message in messages {
             guard var span = spans[message.source], message.offset >= span.next,
                 follows || message.offset < span.end
@@ -147,7 +150,8 @@ package struct TopicReading: Sendable {
             span.next = message.offset + 1
             span.count += 1
             spans[message.source] = span
-            guard body([TopicMessage(message)]) else { return false }
+            let read = await records?.read(message) ?? ReadMessage(message: TopicMessage(message))
+            guard body([read]) else { return false }
         }
         return true
     }

@@ -5,6 +5,7 @@ struct ConsumerPipeline: Sendable {
     let topics: ConsumedTopics
     let naming: Naming
     let clock: ReplicaClock
+    let recordReaders: RecordReaders
     let catalogue: ReplicaCatalogue
     let skippedModels: SkippedModels
     let persister: Persister

@@ -9,7 +9,8 @@ extension DionysusError {
         switch error {
         case is CancellationError: return nil
         case let error as DionysusError:
-            guard error.code != .declaration, error.code != .replicaUnavailable else { return nil }
+            let codes: [DionysusError.Code] = [.declaration, .replicaUnavailable, .accessDenied]
+            guard !codes.contains(error.code) else { return nil }
             self = error
         default:
             self.init(

@@ -29,6 +29,7 @@ extension ConsumerPipeline {
             topics: topics,
             naming: settings.naming,
             clock: ReplicaClock(database: database, skew: settings.maxClockSkew),
+            recordReaders: RecordReaders(settings.schemaRegistry),
             catalogue: ReplicaCatalogue(
                 database: database,
                 factory: ModelFactory(consumer, settings),

@@ -24,11 +24,37 @@ extension ConsumerPipeline {
         number: Int?
     ) async throws -> (messages: [DecodedMessage], failures: [FailedMessage]) {
         let horizon = try await retry.run("ask for the time") { try await clock.horizon() }
-        var decoded = await telemetry.metrics.stage(.decode) {
-            MessageDecoder(naming: naming, tombstonesDelete: topic.tombstonesDelete, horizon: horizon).decode(messages)
+        var decoder = MessageDecoder(naming: naming, tombstonesDelete: topic.tombstonesDelete, horizon: horizon)
+        if let source = messages.first?.source,
+            let reader = try recordReaders.reader(of: topic, named: source.topic)
+        {
+            if number == nil {
+                decoder.records = try await recordDecoding(reader, of: topic, messages)
+            } else {
+                // The log of events keeps what was read of records, as events.
+                decoder.payloadsAreFlat = true
+            }
         }
+        var decoded = await telemetry.metrics.stage(.decode) { decoder.decode(messages) }
         if let number { decoded.messages = decoded.messages.map { $0.numbered(number) } }
         return decoded
+    }
+
+    /// How records are read, after the registry was asked for schemas that aren't known yet.
+    private func recordDecoding(
+        _ reader: RecordReader,
+        of topic: ConsumerTopic,
+        _ messages: [ConsumedMessage]
+    ) async throws -> RecordDecoding {
+        let failures = try await retry.run("ask the schema registry", for: messages.first?.source) {
+            try await reader.learn(messages)
+        }
+        return RecordDecoding(
+            reader: reader,
+            models: RecordModels(topic, naming.inflection),
+            takesEnvelopes: topic.encoding.recordFormat == nil,
+            failures: failures
+        )
     }
 
     /// Turns payloads into values of columns, once more with a fresh look at the tables if something does not fit, because

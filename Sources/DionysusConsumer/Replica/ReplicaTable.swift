@@ -109,6 +109,11 @@ final class ReplicaTable: Sendable {
         return column(ofAttribute: linkPrefixes.column + name.dropFirst(linkPrefixes.payload.count))
     }
 
+    /// The column of a part of what may be a link or an attribute: `synced_account_id`, or else `account_id`.
+    func column(ofMember name: String) -> ReplicaColumn? {
+        column(ofLink: name) ?? column(ofAttribute: String(name.dropFirst(linkPrefixes.payload.count)))
+    }
+
     /// The column of a name that a kept payload has: that of an attribute, else of a part of a link.
     func column(ofPayload name: String) -> ReplicaColumn? {
         column(ofAttribute: name) ?? (name.hasPrefix(linkPrefixes.payload) ? column(ofLink: name) : nil)

@@ -123,7 +123,7 @@ public final class OutboxRecorder: Sendable {
 
 extension SQLDialect {
     /// Text as a column of another type takes it.
-    fileprivate func storing(_ text: SQL, in column: ColumnDescription) -> SQL {
+    func storing(_ text: SQL, in column: ColumnDescription) -> SQL {
         column.type == .json ? "CAST(\(text) AS \(raw: column.declaredType))" : text
     }
 }

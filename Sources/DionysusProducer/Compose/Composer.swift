@@ -34,6 +34,8 @@ struct Composer: Sendable {
 
     /// Why nothing is sent for a record that isn't there.
     static let gone = "not published: the record no longer exists"
+    /// Why nothing is sent for a message that isn't there.
+    static let messageGone = "not published: the message no longer exists"
 
     /// Names the outbox, so that event ids are unique over all of them.
     let sourceID: String
@@ -51,6 +53,8 @@ struct Composer: Sendable {
         var unexpanded: [Int64: DionysusError] = [:]
         /// The trace of messages whose rows have none.
         var trace: TraceContext?
+        /// How the records of topics are written that hold records, or why they can't be.
+        var records: [RecordGroup: Result<PreparedRecords, DionysusError>] = [:]
     }
 
     /// Composes the messages of rows.

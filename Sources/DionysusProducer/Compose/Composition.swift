@@ -1,4 +1,5 @@
 import Dionysus
+import DionysusSchemas
 
 /// The messages of a batch while they are composed.
 struct Composition {
@@ -28,8 +29,26 @@ struct Composition {
         case .loaded(let source): return add(row, source)
         case .failed(let error): return .failed(loadingFailure(row, error))
         case .refused: return .refused
+        case .plain(let message): return add(row, message)
         case .undeclared: return .failed(undeclared(row))
         }
+    }
+
+    /// Adds a message that is no model's, with the bytes that were stored.
+    private mutating func add(_ row: OutboxRow, _ message: StoredMessage?) -> Composer.Verdict {
+        guard let message else { return .superfluous(Composer.messageGone) }
+        let key = row.partitionKey.map { Array($0.utf8) } ?? message.key ?? Array(message.id.utf8)
+        let trace = (row.traceContext ?? instructions.trace)?.headers ?? []
+        messages.append(
+            OutgoingMessage(
+                topic: row.topic,
+                destination: .partitioned(by: key),
+                key: message.key,
+                value: message.value,
+                headers: [MessageHeader(HeaderName.eventID, eventID(of: row))] + message.headers + trace
+            )
+        )
+        return .send(messages.count - 1..<messages.count, event: StoredMessage.event)
     }
 
     private mutating func add(_ row: OutboxRow, _ source: Source) -> Composer.Verdict {
@@ -54,6 +73,7 @@ struct Composition {
 
     /// Appends the row's message, and its copy for the genesis topic if there is one.
     private mutating func append(_ row: OutboxRow, _ source: Source, _ event: EventName) throws {
+        if source.isOfRecords { return try appendRecord(row, source, event) }
         let value = envelope(
             event: event,
             model: source.publication.model.name,
@@ -76,18 +96,63 @@ struct Composition {
         }
     }
 
+    /// Appends the row's message with one record, and the one for the genesis topic if there is one.
+    private mutating func appendRecord(_ row: OutboxRow, _ source: Source, _ event: EventName) throws {
+        let id = eventID(of: row)
+        let partitionKey = try partitionKey(of: row, source.publication, source.loaded)
+        let destination = partitionKey.map { Array($0.utf8) }
+        let copy = source.publication.genesisTopic.flatMap { $0 == row.topic ? nil : $0 }
+        let name = MessageHeader(HeaderName.event, Array(event.description.utf8))
+        let trace = (row.traceContext ?? instructions.trace)?.headers ?? []
+        // All of them, or none.
+        var composed: [OutgoingMessage] = []
+        for topic in [row.topic, copy].compactMap(\.self) {
+            let group = RecordGroup(topic: topic, modelName: row.resourceClass)
+            guard let records = try instructions.records[group]?.get() else { throw unprepared(group) }
+            let record = try source.loaded.encoded(
+                of: row.resourceID,
+                records,
+                isDestroyed: event.change == .destroyed,
+                RecordContext(eventID: String(decoding: id, as: UTF8.self), recordedAt: row.createdAt ?? .now),
+                kept: KeptValues(changeset: row.changeset)
+            )
+            // Without a key, the record decides.
+            let spread = destination ?? record.key ?? row.messageKey
+            composed.append(
+                OutgoingMessage(
+                    topic: topic,
+                    destination: .partitioned(by: spread),
+                    key: record.key,
+                    value: record.value,
+                    headers: [MessageHeader(HeaderName.eventID, id), versionHeader, name] + records.headers + trace
+                )
+            )
+        }
+        messages += composed
+    }
+
     // MARK: Records
 
     /// What a row's message is made from.
     private struct Source {
         let publication: Registry.Publication
         let loaded: LoadedRecords
+        /// Whether its messages hold records and not envelopes.
+        let isOfRecords: Bool
+
+        init(_ publication: Registry.Publication, _ loaded: LoadedRecords) {
+            self.publication = publication
+            self.loaded = loaded
+            isOfRecords = publication.encoding.recordFormat != nil
+        }
     }
 
     private enum LookUp {
         case loaded(Source)
         case failed(DionysusError)
         case refused
+        /// A message that is no model's, if it is still there.
+        case plain(StoredMessage?)
         case undeclared
     }
 
@@ -96,14 +161,17 @@ struct Composition {
         if let last, last.group == group { return .loaded(last.source) }
         let publication = registry.publication(topic: group.topic, modelName: group.modelName)
         if let publication, let loaded = records.records[group] {
-            let source = Source(publication: publication, loaded: loaded)
+            let source = Source(publication, loaded)
             last = (group, source)
             return .loaded(source)
+        }
+        if let stored = records.messages, group.isOfPlainMessages {
+            return .plain(row.plainMessageID.flatMap { stored[$0] })
         }
         if records.refused[group] != nil { return .refused }
         guard let publication, let part = records.apart[group]?[row.resourceID] else { return .undeclared }
         switch part {
-        case .loaded(let loaded): return .loaded(Source(publication: publication, loaded: loaded))
+        case .loaded(let loaded): return .loaded(Source(publication, loaded))
         case .failed(let error): return .failed(error)
         }
     }
@@ -169,6 +237,10 @@ struct Composition {
         )
     }
 
+    private func unprepared(_ group: RecordGroup) -> DionysusError {
+        DionysusError(.application, "how records of topic \(group.topic) are written has not been found out")
+    }
+
     private func loadingFailure(_ row: OutboxRow, _ error: any Error) -> DionysusError {
         DionysusError(
             .statement,
@@ -187,8 +259,10 @@ struct Composition {
     }
 
     private func serializationFailure(_ row: OutboxRow, _ error: any Error) -> DionysusError {
-        DionysusError(
-            .application,
+        // What the registry or the schema refuses keeps its name.
+        let kept = (error as? DionysusError)?.code == .schemaRejected ? DionysusError.Code.schemaRejected : .application
+        return DionysusError(
+            kept,
             "\(row.record.messageKey) can't be serialized for topic \(row.topic): \(error.summary)",
             underlying: error
         )

@@ -1,4 +1,5 @@
 public import Dionysus
+public import DionysusSchemas
 
 /// What an application publishes.
 ///
@@ -58,6 +59,7 @@ public struct ProducerNamespace: Sendable {
 /// A topic, and the models that are published to it.
 public struct ProducerTopic: Sendable {
     let name: String
+    let encoding: TopicEncoding
     let partitionKey: PartitionKey
     let genesisReplica: Bool
     let publications: [PublishedModel]
@@ -68,16 +70,19 @@ public struct ProducerTopic: Sendable {
     /// Declares a topic.
     /// - Parameters:
     ///   - name: Its name without the namespace: `rentals`.
+    ///   - encoding: How its messages are written, and those of its genesis topic.
     ///   - partitionKey: What messages are spread over partitions by: an attribute's name, or
     ///     ``PartitionKey/messageKey``. By default the attribute that is configured for all topics.
     ///   - genesisReplica: Whether every message also goes to the genesis topic.
     public init(
         _ name: String,
+        encoding: TopicEncoding = .envelope,
         partitionKey: PartitionKey = .default,
         genesisReplica: Bool = false,
         @ListBuilder<PublishedModel> publications: () -> [PublishedModel]
     ) {
         self.name = name
+        self.encoding = encoding
         self.partitionKey = partitionKey
         self.genesisReplica = genesisReplica
         self.publications = publications()
@@ -85,21 +90,34 @@ public struct ProducerTopic: Sendable {
 }
 
 extension ProducerTopic {
+    /// Declares a topic of messages that are no model's, for a ``MessagePublisher``.
+    ///
+    ///     Topic(messages: "announcements", encoding: .record(.avro(.named("feed.Announcement", in: "schemas"), key: .none)))
+    /// - Parameters:
+    ///   - name: Its name without the namespace: `announcements`.
+    ///   - encoding: How its messages are written: `.record(…)`, whose deletions don't matter here.
+    public init(messages name: String, encoding: TopicEncoding = .record(.json)) {
+        self.init(name, encoding: encoding, partitionKey: .messageKey) {}
+    }
+
     /// Declares a topic whose messages are spread over partitions by an attribute.
     ///
     ///     Topic("rentals", partitionKey: Rental.CodingKeys.accountID) { Publish(Rental.self) }
     /// - Parameters:
     ///   - name: Its name without the namespace: `rentals`.
+    ///   - encoding: How its messages are written, and those of its genesis topic.
     ///   - attribute: The attribute; models without one of its name are spread by their message keys.
     ///   - genesisReplica: Whether every message also goes to the genesis topic.
     public init(
         _ name: String,
+        encoding: TopicEncoding = .envelope,
         partitionKey attribute: some CodingKey,
         genesisReplica: Bool = false,
         @ListBuilder<PublishedModel> publications: () -> [PublishedModel]
     ) {
         self.init(
             name,
+            encoding: encoding,
             partitionKey: .attribute(attribute.stringValue),
             genesisReplica: genesisReplica,
             publications: publications

@@ -1,4 +1,5 @@
 public import Dionysus
+public import DionysusSchemas
 
 /// The settings of the producer's side.
 ///
@@ -146,6 +147,10 @@ public struct ProducerSettings: Sendable {
     ///
     /// Default ``Dionysus/MemoryBudget/standardSize``. The other side of the process may share it.
     public var memoryBudget = MemoryBudget()
+    /// The schema registry of topics whose encoding has one.
+    ///
+    /// `DionysusApplication` sets it. Default nil: there is none.
+    public var schemaRegistry: SchemaRegistryClient?
     /// Settings of the broker's client library, passed through as they are.
     public var brokerSettings: [String: String] = [:]
 

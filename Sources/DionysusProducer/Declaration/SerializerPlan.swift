@@ -45,6 +45,8 @@ struct SerializerPlan: Sendable {
     let attributes: [DeclaredAttribute]?
     /// Writes a record's attributes as JSON members, each followed by a comma.
     let writeAttributes: @Sendable (any Model, Targets, MemberEncoder, inout JSONWriter) throws -> Void
+    /// Collects a record's attributes as values: its members, and in their order those of ``attributes``.
+    let collectAttributes: @Sendable (any Model, Targets, MemberValues) throws -> Void
 
     /// Other plans, of which a record's column chooses one.
     private(set) var variants: Variants?
@@ -71,6 +73,7 @@ struct SerializerPlan: Sendable {
                 writer.literal(",")
             }
         }
+        collectAttributes = { record, _, values in try values.encode(record) }
     }
 
     fileprivate init<S: ModelSerializer>(_ serializer: S, _ declared: Fields<S.Record>) {
@@ -107,9 +110,14 @@ struct SerializerPlan: Sendable {
             case .relationship: nil
             }
         }
+        let attributeFields = members.map(\.field)
         writeAttributes = { record, targets, encoder, writer in
             guard let record = record as? S.Record else { return }
             try Self.write(members, of: record, Related(targets: targets), encoder, &writer)
+        }
+        collectAttributes = { record, targets, values in
+            guard let record = record as? S.Record else { return }
+            try Self.collect(attributeFields, of: record, Related(targets: targets), into: values)
         }
     }
 
@@ -147,6 +155,32 @@ struct SerializerPlan: Sendable {
             case .relationship: break
             }
             writer.literal(",")
+        }
+    }
+}
+
+extension SerializerPlan {
+    private static func collect<Record: Model>(
+        _ attributes: [Field<Record>],
+        of record: Record,
+        _ related: Related<Record>,
+        into values: MemberValues
+    ) throws {
+        try values.encode(record)
+        var next = 0
+        for field in attributes {
+            switch field.content {
+            case .property(let scale):
+                if let index = values.index(of: field.name, hint: next) {
+                    values.addAttribute(index, scaledTo: scale)
+                    next = index + 1
+                } else {
+                    values.addMissingAttribute()
+                }
+            case .computed(let scale, _, let value):
+                try values.addAttribute(value(record, related), named: field.name, scaledTo: scale)
+            case .relationship: break
+            }
         }
     }
 }

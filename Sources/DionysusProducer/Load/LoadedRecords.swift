@@ -4,15 +4,17 @@ import Dionysus
 ///
 /// It is made, used and dropped within one call, so that payloads can be kept without a lock.
 final class LoadedRecords {
-    private let plan: LoadPlan
-    private let rows: LoadedRows
-    private let encoder: JSONTreeEncoder
+    let plan: LoadPlan
+    let rows: LoadedRows
+    let encoder: JSONTreeEncoder
     private let rowByID: [String: Int]
     /// About how much memory the values that were loaded take.
     let byteCount: Int
     private var payloads: [[UInt8]?]
+    /// What was made of records for a topic that holds them.
+    lazy var encoded = [EncodedRecord?](repeating: nil, count: rows.count)
     /// The longest payload so far, in bytes.
-    private var typicalSize = 256
+    var typicalSize = 256
 
     /// Takes the results of ``LoadPlan/queries(ids:dialect:)``.
     init(plan: LoadPlan, results: ArraySlice<ResultSet>, encoder: JSONTreeEncoder) {
@@ -36,7 +38,7 @@ final class LoadedRecords {
     /// How the records are distinguished.
     var key: RecordKey { plan.key }
 
-    private func place(of id: String) -> Int? {
+    func place(of id: String) -> Int? {
         rowByID[id] ?? (plan.key.hasSpellings ? rowByID[plan.key.canonical(id)] : nil)
     }
 
@@ -81,7 +83,7 @@ final class LoadedRecords {
     }
 
     /// Its primary key, no links, and what is known of its declared attributes.
-    private func payloadOfGone(_ id: String, _ kept: KeptValues) -> JSON.Object {
+    func payloadOfGone(_ id: String, _ kept: KeptValues) -> JSON.Object {
         var members = [JSON.Object.Member(plan.model.primaryKey, plan.key.json(text: id))]
         let declared = plan.serializer.properties ?? plan.columns.map { .init(name: $0, scale: nil) }
         for property in declared where property.name != plan.model.primaryKey {

@@ -6,12 +6,14 @@ import Dionysus
 final class LoadedRows {
     let plan: LoadPlan
     private let rows: ResultSet
-    private let encoder: MemberEncoder
+    let encoder: MemberEncoder
+    /// The values of the last record that was looked at as values.
+    let values: MemberValues
     /// The rows by the key of the record they belong to; empty for the records themselves.
     private let bySource: [DatabaseValue: [Int]]
     private let targets: [(association: AssociationDescription, rows: LoadedRows)]
     /// Whether the records are there for others that they are linked to.
-    fileprivate let isLinked: Bool
+    let isLinked: Bool
     private var decoded: [(any Model)?]
 
     /// Takes the results of ``LoadPlan/queries(ids:dialect:)``.
@@ -29,6 +31,7 @@ final class LoadedRows {
         self.plan = plan
         isLinked = hasSource
         self.encoder = MemberEncoder(encoder)
+        values = MemberValues(encoder)
         rows = rest.popFirst() ?? ResultSet(columns: [], cells: [], affectedRows: 0)
         var bySource: [DatabaseValue: [Int]] = [:]
         if hasSource {
@@ -46,7 +49,7 @@ final class LoadedRows {
     /// How many rows there are.
     var count: Int { rows.count }
 
-    fileprivate func targets(of association: AssociationDescription) -> LoadedRows? {
+    func targets(of association: AssociationDescription) -> LoadedRows? {
         targets.first { $0.association == association }?.rows
     }
 
@@ -73,7 +76,7 @@ final class LoadedRows {
     }
 
     /// An error of a linked record, which names that.
-    fileprivate func failure(_ index: Int, _ error: any Error) -> DionysusError {
+    func failure(_ index: Int, _ error: any Error) -> DionysusError {
         let id = plan.key.canonical(row(index)[plan.model.primaryKey].primaryKeyText)
         return DionysusError(.application, "\(plan.model.name):\(id): \(error.summary)", underlying: error)
     }
@@ -90,13 +93,13 @@ final class LoadedRows {
             )
     }
 
-    fileprivate func linkedKey(_ association: AssociationDescription, _ value: DatabaseValue) -> JSON {
+    func linkedKey(_ association: AssociationDescription, _ value: DatabaseValue) -> JSON {
         plan.linkedKeys[association].map { $0.json(value) } ?? JSON(databaseValue: value)
     }
 
-    fileprivate func id(_ index: Int) -> JSON { plan.key.json(row(index)[plan.model.primaryKey]) }
+    func id(_ index: Int) -> JSON { plan.key.json(row(index)[plan.model.primaryKey]) }
 
-    fileprivate func targetRows(of row: Row, _ association: AssociationDescription) -> [Int] {
+    func targetRows(of row: Row, _ association: AssociationDescription) -> [Int] {
         guard let targets = targets(of: association) else { return [] }
         let hop = association.hops[0]
         guard association.isBelongsTo else {
@@ -115,7 +118,7 @@ final class LoadedRows {
 }
 
 /// One of the rows, with what leads from it to the records of its payload.
-private struct LoadedRow: PayloadSource {
+struct LoadedRow: PayloadSource {
     let rows: LoadedRows
     let row: Row
     let index: Int
@@ -151,14 +154,22 @@ private struct LoadedRow: PayloadSource {
     }
 
     func sideload(_ relationship: SerializerPlan.Relationship) throws -> [(id: JSON, payload: [UInt8])] {
+        try sideload(relationship) { targets, index in
+            var writer = JSONWriter(capacity: 256)
+            try targets.writePayload(index, into: &writer)
+            return writer.bytes
+        }
+    }
+
+    /// - Parameter payload: Makes the payload of a row.
+    func sideload(
+        _ relationship: SerializerPlan.Relationship,
+        _ payload: (LoadedRows, Int) throws -> [UInt8]
+    ) throws -> [(id: JSON, payload: [UInt8])] {
         try relationship.branches.flatMap { branch -> [(id: JSON, payload: [UInt8])] in
             guard let targets = rows.targets(of: branch) else { return [] }
             return try rows.targetRows(of: row, branch)
-                .map { index in
-                    var writer = JSONWriter(capacity: 256)
-                    try targets.writePayload(index, into: &writer)
-                    return (id: targets.id(index), payload: writer.bytes)
-                }
+                .map { index in (id: targets.id(index), payload: try payload(targets, index)) }
         }
     }
 

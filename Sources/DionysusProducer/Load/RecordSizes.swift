@@ -28,24 +28,38 @@ final class RecordSizes: Sendable {
     ///
     /// A larger size counts at once, a smaller one gradually.
     func note(_ loaded: [RecordGroup: LoadedRecords]) {
+        note(loaded.compactMapValues(\.averageSize))
+    }
+
+    /// Notes the sizes of messages that are no model's.
+    func note(_ messages: [String: StoredMessage]?, of rows: [OutboxRow]) {
+        guard let messages, !messages.isEmpty else { return }
+        let size = Self.overhead + Self.copies * messages.values.reduce(0) { $0 + $1.byteCount } / messages.count
+        let groups = Set(rows.filter(\.isOfPlainMessage).map(RecordGroup.init))
+        note(Dictionary(groups.map { ($0, size) }, uniquingKeysWith: { first, _ in first }))
+    }
+
+    private func note(_ found: [RecordGroup: Int]) {
         sizes.withLock { sizes in
-            for (group, records) in loaded {
-                guard let size = records.averageSize else { continue }
+            for (group, size) in found {
                 sizes[group] = max(size, ((sizes[group] ?? size) * 3 + size) / 4)
             }
         }
     }
 }
 
-extension LoadedRecords {
+extension RecordSizes {
     /// What a record takes beside its values: its row of the outbox, its message, and what becomes of both.
-    private static let overhead = 4 << 10
+    fileprivate static let overhead = 4 << 10
     /// How many times values are there at once: as the database gave them, as a payload, in a message, and with the broker's
     /// client.
-    private static let copies = 4
+    fileprivate static let copies = 4
+}
+
+extension LoadedRecords {
 
     /// About how much memory each of the records takes until its message has been sent; nil if there are none.
-    var averageSize: Int? { count > 0 ? Self.overhead + Self.copies * byteCount / count : nil }
+    var averageSize: Int? { count > 0 ? RecordSizes.overhead + RecordSizes.copies * byteCount / count : nil }
 }
 
 extension ResultSet {

@@ -36,7 +36,22 @@ struct SnapshotLoader: Sendable {
     /// Loads the records of rows so that what is wrong with some of them keeps no others from being loaded.
     /// - Throws: ``DionysusError`` when it is the database that fails, and not a statement.
     func loadWhatCanBe(_ rows: [OutboxRow]) async throws -> LoadedBatch {
-        try await loadWhatCanBe(Dictionary(grouping: rows, by: RecordGroup.init).mapValues { $0.map(\.resourceID) })
+        let groups = Dictionary(grouping: rows, by: RecordGroup.init)
+        var batch = try await loadWhatCanBe(groups.mapValues { $0.map(\.resourceID) })
+        let messages = groups.filter { $0.key.isOfPlainMessages }.flatMap(\.value)
+        if !messages.isEmpty { batch.messages = try await load(messages: messages.compactMap(\.plainMessageID)) }
+        return batch
+    }
+
+    /// Loads messages that are no model's.
+    private func load(messages ids: [String]) async throws -> [String: StoredMessage] {
+        let isWanted = database.dialect.isAnyKey("m.id", of: ids.map { .text($0) }, type: .text)
+        let query: SQL = """
+            SELECT \(StoredMessage.columns) FROM \(database.outbox.tables.messages) m WHERE \(isWanted)
+            """
+        let found = try await database.transaction(.snapshot) { try $0.run(query) }
+        let messages = try found.rows.map { try StoredMessage($0) }
+        return Dictionary(messages.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
     }
 
     /// Loads records so that what is wrong with some of them keeps no others from being loaded.
@@ -134,4 +149,12 @@ struct LoadedBatch {
     var refused: [RecordGroup: DionysusError] = [:]
     /// The records of groups that had to be loaded in parts, by their ids as the outbox has them.
     var apart: [RecordGroup: [String: Outcome]] = [:]
+    /// The messages that are no model's, by their ids; nil if no row is about one.
+    var messages: [String: StoredMessage]?
+
+    /// Takes away a group that was loaded, and can't be published for now.
+    mutating func refuse(_ group: RecordGroup, _ error: DionysusError) {
+        guard records.removeValue(forKey: group) != nil || apart.removeValue(forKey: group) != nil else { return }
+        refused[group] = error
+    }
 }

@@ -22,7 +22,7 @@ public struct MessagePreview: Sendable, Hashable {
     public let partitionKey: String?
     /// The headers, in their order.
     public let headers: [Header]
-    /// The value, as it would be sent.
+    /// The value, as it would be sent; of a record in a binary format, as JSON.
     public let value: [UInt8]
 
     /// Loads a record and composes its message: that of an update, or of its end if the record is soft-deleted.
@@ -70,23 +70,49 @@ public struct MessagePreview: Sendable, Hashable {
             partitionKey: try record.text(0) ?? publication.partitionKey.constant(forTopic: publication.topic)
         )
         let group = RecordGroup(row)
+        let plan = try LoadPlan(publication, catalogue)
+        let prepared = try await RecordEncodings(
+            registry,
+            plans: [group: plan],
+            registry: settings.schemaRegistry
+        )[group]?
+        .prepared()
         let records = try await SnapshotLoader(
             database: database,
-            plans: [group: LoadPlan(publication, catalogue)],
+            plans: [group: plan],
             styles: try await WireStyles.read(registry, settings, from: database)
         )
         .load([group: [row.resourceID]])
         var held = Composer.Held()
+        var instructions = Composer.Instructions(version: 0)
+        instructions.records = prepared.map { [group: .success($0)] } ?? [:]
         let (messages, verdicts) = Composer(sourceID: "", registry: registry, onFailure: settings.onFailure)
-            .compose([row], LoadedBatch(records: records), Composer.Instructions(version: 0), &held)
+            .compose([row], LoadedBatch(records: records), instructions, &held)
         if case .failed(let error)? = verdicts.first { throw error }
-        return messages.first.map { MessagePreview($0, topics: messages.map(\.topic)) }
+        let topics = [publication.topic, publication.genesisTopic].compactMap(\.self)
+        guard let prepared else { return messages.first.map { MessagePreview($0, topics: messages.map(\.topic)) } }
+        return try messages.first.map {
+            try MessagePreview($0, topics: topics.contains(topic) ? topics : [topic], prepared)
+        }
+    }
+
+    /// A message with a record: key and value as people read them.
+    private init(_ message: OutgoingMessage, topics: [String], _ records: PreparedRecords) throws {
+        var readable = message
+        readable.key = Array(try records.readable(key: message.key).utf8)
+        readable.value = try message.value.map(records.readable) ?? Array("null".utf8)
+        self.init(readable, topics: topics, key: message.key)
     }
 
     private init(_ message: OutgoingMessage, topics: [String]) {
+        self.init(message, topics: topics, key: message.key)
+    }
+
+    /// - Parameter sentKey: The key as it is sent.
+    private init(_ message: OutgoingMessage, topics: [String], key sentKey: [UInt8]?) {
         self.topics = topics
         key = String(decoding: message.key ?? [], as: UTF8.self)
-        partitionKey = message.destination.partitionKey(otherThan: message.key)
+        partitionKey = message.destination.partitionKey(otherThan: sentKey)
         headers = message.headers.map { header in
             let isDecidedLater = header.name == HeaderName.eventID || header.name == HeaderName.version
             return Header(

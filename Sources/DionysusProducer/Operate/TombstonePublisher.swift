@@ -91,8 +91,13 @@ public struct TombstonePublisher: Sendable {
         // Before the record is looked up, so that every later change has a higher version.
         let (outbox, sourceID, version) = try await drawVersion()
         if !force { try await refuseIfAlive(reference, id, key, publication, catalogue, outbox) }
-        let messageKey = customKey ?? reference.messageKey
-        return try await send(key: messageKey, sourceID, version, to: destinations(publication, partitionKey))
+        var keys: [String: [UInt8]] = [:]
+        if publication.encoding.recordFormat != nil, customKey == nil {
+            keys = try await recordKeys(publication, reference.id, catalogue)
+        }
+        let messageKey = Array((customKey ?? reference.messageKey).utf8)
+        let places = try await destinations(publication, partitionKey)
+        return try await send({ keys[$0] ?? messageKey }, sourceID, version, to: places)
     }
 
     /// Publishes tombstones under a key that is no record's, such as the one that a responder gave its messages.
@@ -126,7 +131,32 @@ public struct TombstonePublisher: Sendable {
             )
         }
         let (_, sourceID, version) = try await drawVersion()
-        return try await send(key: key, sourceID, version, to: destinations(publication, partitionKey))
+        let bytes = Array(key.utf8)
+        return try await send({ _ in bytes }, sourceID, version, to: destinations(publication, partitionKey))
+    }
+
+    /// The keys of a record's messages in topics that hold records, by topic.
+    private func recordKeys(
+        _ publication: Registry.Publication,
+        _ id: String,
+        _ catalogue: Catalogue
+    ) async throws -> [String: [UInt8]] {
+        let plan = try LoadPlan(publication, catalogue)
+        let groups = RecordGroup.all(of: publication)
+        let plans = Dictionary(groups.map { ($0, plan) }, uniquingKeysWith: { first, _ in first })
+        let encodings = try RecordEncodings(registry, plans: plans, registry: settings.schemaRegistry)
+        var keys: [String: [UInt8]] = [:]
+        for group in groups {
+            guard let records = try await encodings[group]?.prepared() else { continue }
+            guard let key = try plan.key(ofGone: id, records.key, KeptValues(), JSONTreeEncoder()) else {
+                throw DionysusError(
+                    .declaration,
+                    "the messages of topic \(group.topic) have no keys by which the log could forget a record"
+                )
+            }
+            keys[group.topic] = key
+        }
+        return keys
     }
 
     private func drawVersion() async throws -> (outbox: Outbox, sourceID: String, version: Int64) {
@@ -147,7 +177,7 @@ public struct TombstonePublisher: Sendable {
     }
 
     private func send(
-        key: String,
+        _ key: (_ topic: String) -> [UInt8],
         _ sourceID: String,
         _ version: Int64,
         to places: [Place]
@@ -161,7 +191,7 @@ public struct TombstonePublisher: Sendable {
                 OutgoingMessage(
                     topic: place.topic,
                     destination: place.destination,
-                    key: Array(key.utf8),
+                    key: key(place.topic),
                     value: nil,
                     headers: headers
                 )

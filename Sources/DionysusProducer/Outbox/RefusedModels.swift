@@ -1,4 +1,5 @@
 import Dionysus
+import DionysusSchemas
 import Synchronization
 
 /// Models of which nothing can be published for now, because a table, a column or a right of theirs is missing.
@@ -77,9 +78,13 @@ final class RefusedModels: Sendable {
 }
 
 extension DionysusError {
+    /// Whether it is the schema registry that is away.
+    var isOfRegistry: Bool { code == .registryUnavailable || code == .unknownSchema }
+
     /// What to do about an error that makes rows wait.
     var adviceForWaitingRows: String {
         let own = advice.map { "\($0); " } ?? ""
+        if isOfRegistry { return own + "its rows wait until the registry answers" }
         return own + "its rows wait; bring back what is missing, or correct the declaration and start the relay again"
     }
 }

@@ -52,7 +52,7 @@ struct Settlement: Sendable {
             notes[Self.duplicate, default: []].append(row)
         }
         for (row, error) in unsettled {
-            if let last = lastPublished[row.record], last > row.id {
+            if !row.isOfPlainMessage, let last = lastPublished[row.record], last > row.id {
                 notes["not published: a later message of the record has been", default: []].append(row)
             } else if error.isOfBroker {
                 brokerError = error
@@ -88,6 +88,9 @@ struct Settlement: Sendable {
     func statements(_ outbox: Outbox, deleting: Bool) -> [SQL] {
         var statements: [SQL] = []
         if !published.isEmpty { statements.append(outbox.settle(published.map(\.id), deleting: deleting)) }
+        // What has been sent needs its bytes no longer.
+        let sentMessages = published.filter(\.isOfPlainMessage).compactMap(\.plainMessageID)
+        if !sentMessages.isEmpty { statements.append(outbox.removal(ofMessages: sentMessages)) }
         for (note, rows) in notes {
             let ids = rows.map(\.id)
             statements.append(deleting ? outbox.settle(ids, deleting: true) : outbox.settle(ids, note: note))

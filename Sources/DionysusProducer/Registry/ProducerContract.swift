@@ -15,7 +15,7 @@ extension Registry {
                     return Contract.Topic(
                         name: name,
                         namespace: publications.first?.namespace,
-                        encoding: "envelope",
+                        encoding: publications.first?.encoding.name ?? TopicEncoding.envelope.name,
                         partitionKey: shared ?? .messageKey,
                         models: try publications.map { publication in
                             var model = try publication.contract(of: publication.model, parts: publication.aggregate)

@@ -6,6 +6,8 @@ package struct PublishedTopicOutline: Sendable {
     package let name: String
     /// The topic that gets every message too, if there is one.
     package let genesisTopic: String?
+    /// How its messages are written, as in a contract.
+    package let encoding: String
     /// The models that it publishes.
     package var models: [PublishedModelOutline]
 }
@@ -62,6 +64,7 @@ extension Registry {
                     PublishedTopicOutline(
                         name: publication.topic,
                         genesisTopic: publication.genesisTopic,
+                        encoding: publication.encoding.name,
                         models: [model]
                     )
                 )

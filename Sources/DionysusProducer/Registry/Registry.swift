@@ -1,4 +1,5 @@
 import Dionysus
+import DionysusSchemas
 
 /// What is published where: a producer's declaration, looked up.
 public struct Registry: Sendable {
@@ -17,6 +18,7 @@ public struct Registry: Sendable {
         let publishesAfterCommit: Bool
         /// How its payloads are written; nil as for all topics.
         let wire: WireStyle?
+        let encoding: TopicEncoding
 
         /// The ways from the model to everything that is published with it.
         var dependencies: [AssociationDescription] { aggregate.flatMap(\.paths).withoutRepetitions }
@@ -30,6 +32,8 @@ public struct Registry: Sendable {
     let publications: [Publication]
     /// The places of publications by topic, genesis topics among them, and by the model's name.
     private let places: [String: [String: Int]]
+    /// How the messages of each topic are written, of topics without models too.
+    let encodings: [String: TopicEncoding]
     /// What the topics that are written to are created with.
     let specifications: [TopicSpecification]
     let middleware: [any ProducerMiddleware]
@@ -43,6 +47,8 @@ public struct Registry: Sendable {
     let captureSuppressionRole: String?
     /// The application to which the outbox belongs, if it has a name.
     let application: String?
+    /// The schema registry, if there is one.
+    let schemaRegistry: SchemaRegistryClient?
 
     /// Reads a declaration.
     /// - Parameters:
@@ -58,6 +64,7 @@ public struct Registry: Sendable {
         self.softDeleteColumn = softDeleteColumn
         captureSuppressionRole = settings.captureSuppressionRole
         application = settings.application
+        schemaRegistry = settings.schemaRegistry
         let namespaces = producer.namespaces
         let prefix = settings.topicPrefix
         publications = namespaces.flatMap { namespace in
@@ -78,12 +85,19 @@ public struct Registry: Sendable {
                         observations: published.observations,
                         serializers: namespace.serializers,
                         publishesAfterCommit: published.publishesAfterCommit ?? settings.publishesAfterCommit,
-                        wire: topic.wire
+                        wire: topic.wire,
+                        encoding: topic.encoding
                     )
                 }
             }
         }
         places = Self.places(of: publications)
+        encodings = Dictionary(
+            namespaces.flatMap { namespace in
+                namespace.topics.map { ($0.fullName(in: namespace, prefix: prefix), $0.encoding) }
+            },
+            uniquingKeysWith: { first, _ in first }
+        )
         faults = TopicFaults.all(in: namespaces, prefix: prefix)
         specifications = namespaces.flatMap { namespace in
             namespace.topics.flatMap { topic in
@@ -149,6 +163,13 @@ public struct Registry: Sendable {
     /// A model in a topic, or in the genesis topic of one.
     func publication(topic: String, modelName: String) -> Publication? {
         places[topic]?[modelName].map { publications[$0] }
+    }
+
+    /// The groups whose messages can't be written without those of a group: its own, and if that is a genesis topic's, the
+    /// topic's whose messages go there too.
+    func groups(writtenWith group: RecordGroup) -> [RecordGroup] {
+        let topic = publications.first { $0.genesisTopic == group.topic && $0.model.name == group.modelName }?.topic
+        return [group] + (topic.map { [RecordGroup(topic: $0, modelName: group.modelName)] } ?? [])
     }
 
     /// Every model that is declared, as a record or as a part of an association.

@@ -1,4 +1,5 @@
 import Dionysus
+import DionysusSchemas
 
 /// What can be wrong with topics, independently of the database.
 enum TopicFaults {
@@ -22,6 +23,7 @@ enum TopicFaults {
                         owners[name] = place
                     }
                 }
+                faults += encodingFaults(of: topic, place)
                 let models = topic.publications.map(\.model)
                 for (index, model) in models.enumerated()
                 where models[..<index].contains(where: { $0.name == model.name }) {
@@ -30,6 +32,31 @@ enum TopicFaults {
             }
         }
         return faults.withoutRepetitions
+    }
+
+    /// What an encoding can't be, whatever the records are.
+    private static func encodingFaults(of topic: ProducerTopic, _ place: String) -> [String] {
+        var faults: [String] = []
+        if case .auto = topic.encoding.shape {
+            faults.append("\(place): a producer has to say which encoding it writes; .auto is for consumers")
+        }
+        guard let format = topic.encoding.recordFormat else { return faults }
+        if format.key == .none, !topic.encoding.marksDeletions, !topic.publications.isEmpty {
+            faults.append(
+                "\(place): without keys nothing tells which record a message without a value ends: mark deletions, or give keys"
+            )
+        }
+        let collides = topic.publications.count > 1 && format.key != .none && format.key != .message
+        if collides {
+            faults.append(
+                "\(place): keys of several models would be the same: let keys be .message, or publish one model"
+            )
+        }
+        let isAvro = if case .avro = format.language { true } else { false }
+        if !isAvro, [.singleObject, .container].contains(format.framing) {
+            faults.append("\(place): only Avro has single objects and containers")
+        }
+        return faults
     }
 
     private static func isValid(_ name: String) -> Bool {

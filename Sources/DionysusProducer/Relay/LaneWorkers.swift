@@ -72,6 +72,9 @@ struct LaneWorkers: Sendable {
                 }
                 failures.ofDatabase = 0
                 ending = await self.ending(of: outcome, lane, &failures)
+            } catch let refusal as RegistryRefusal {
+                claim = nil
+                ending = .refused(refusal.error)
             } catch {
                 claim = nil
                 failures.ofDatabase += 1

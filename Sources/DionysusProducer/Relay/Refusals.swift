@@ -1,4 +1,5 @@
 import Dionysus
+import DionysusSchemas
 
 /// Models whose rows wait, because nothing of them can be published or the broker lacks their topic.
 ///
@@ -31,8 +32,9 @@ struct Refusals: Sendable {
             try await refuse(
                 group,
                 DionysusError(
-                    .statement,
-                    "model \(group.modelName) can't be loaded for topic \(group.topic): \(error.message)",
+                    error.code == .registryUnavailable ? error.code : .statement,
+                    "model \(group.modelName) can't be \(error.isOfRegistry ? "written" : "loaded") for topic "
+                        + "\(group.topic): \(error.message)",
                     advice: error.adviceForWaitingRows,
                     underlying: error
                 )

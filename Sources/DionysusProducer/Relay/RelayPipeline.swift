@@ -21,6 +21,7 @@ struct RelayPipeline: Sendable {
     let expander: Expander
     let loader: SnapshotLoader
     let composer: Composer
+    let encodings: RecordEncodings
     let sender: MessageSender
     let refusals: Refusals
     let housekeeping = LaneHousekeeping()
@@ -90,8 +91,10 @@ struct RelayPipeline: Sendable {
             defer { memory.release() }
             var slice = MessageSlice(rows: Array(rest.prefix(count)))
             rest = rest.dropFirst(count)
-            let records = try await telemetry.stage(.load) { try await loader.loadWhatCanBe(slice.rows) }
+            var records = try await telemetry.stage(.load) { try await loader.loadWhatCanBe(slice.rows) }
             sizes.note(records.records)
+            sizes.note(records.messages, of: slice.rows)
+            if !encodings.isEmpty { instructions.records = try await prepareEncodings(of: slice.rows, &records) }
             try await refusals.note(records, slice.rows, except: batch.refusedGroups)
             let span = telemetry.sending(slice.rows)
             instructions.trace = span?.traceContext
@@ -110,6 +113,31 @@ struct RelayPipeline: Sendable {
             }
         }
         return sent
+    }
+
+    /// Finds out how records are written; those whose schema can't be asked for have to wait.
+    private func prepareEncodings(
+        of rows: [OutboxRow],
+        _ records: inout LoadedBatch
+    ) async throws -> [RecordGroup: Result<PreparedRecords, DionysusError>] {
+        let prepared = try await encodings.prepare(groups(of: rows))
+        for (group, error) in prepared.waiting {
+            let waiting = context.registry.groups(writtenWith: group)
+            for group in waiting { records.refuse(group, error) }
+        }
+        return prepared.records
+    }
+
+    /// The groups that rows' messages go to, genesis topics among them.
+    private func groups(of rows: [OutboxRow]) -> Set<RecordGroup> {
+        var groups: Set<RecordGroup> = []
+        for group in Set(rows.map(RecordGroup.init)) {
+            groups.insert(group)
+            let genesisTopic = context.registry.publication(topic: group.topic, modelName: group.modelName)?
+                .genesisTopic
+            if let genesisTopic { groups.insert(RecordGroup(topic: genesisTopic, modelName: group.modelName)) }
+        }
+        return groups
     }
 
     private static let slicesAtOnce = 4

@@ -28,9 +28,11 @@ extension RelayPipeline {
         ) { [chunkSize = settings.genesisChunkSize, tables = outbox.tables] rows, ways, transaction in
             try Genesis.observerRun(rows, by: ways, chunkSize: chunkSize, tables: tables, in: &transaction)
         }
+        let plans = try LoadPlan.all(of: registry, catalogue)
+        encodings = try RecordEncodings(registry, plans: plans, registry: settings.schemaRegistry)
         loader = SnapshotLoader(
             database: database,
-            plans: try LoadPlan.all(of: registry, catalogue),
+            plans: plans,
             styles: WireStyles(registry, settings, isRubyOutbox: outbox.isMadeByRuby)
         )
         composer = Composer(sourceID: sourceID, registry: registry, onFailure: settings.onFailure)

@@ -72,6 +72,8 @@ extension RelayPipeline {
     /// Another relay may have taken the lane while their messages were being sent, so that newer ones may stand before ours
     /// in the log.
     private func refresh(_ rows: [OutboxRow], because error: any Error) async {
+        // A message that is no model's has no state that could become current again.
+        let rows = rows.filter { !$0.isOfPlainMessage }
         guard !rows.isEmpty else { return }
         context.logger.warning(
             "the lane was lost after \(rows.count) messages had been sent; their records are published again",

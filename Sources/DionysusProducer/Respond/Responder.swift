@@ -1,4 +1,5 @@
 public import Dionysus
+import DionysusSchemas
 import Logging
 
 /// Publishes messages directly, without the outbox: for bulk events and events of the application's own.
@@ -129,6 +130,13 @@ public struct Responder: Sendable {
                 .declaration,
                 "topic \(topic) is not declared",
                 advice: "these are: \(Set(registry.publications.map(\.topic)).sorted().joined(separator: ", "))"
+            )
+        }
+        guard publication.encoding.recordFormat == nil else {
+            throw DionysusError(
+                .declaration,
+                "topic \(topic) holds records, and a responder's messages are events",
+                advice: "let the outbox publish its records, or respond in a topic of envelopes"
             )
         }
         if publication.genesisTopic == nil, messages.contains(where: \.genesisOnly) {

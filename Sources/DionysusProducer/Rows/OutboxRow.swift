@@ -122,7 +122,10 @@ extension [OutboxRow] {
         var last: [RecordReference: OutboxRow] = [:]
         var duplicates: Set<Int64> = []
         for row in self {
-            if let previous = last[row.record], previous.eventName == row.eventName { duplicates.insert(previous.id) }
+            // Each message tells something of its own.
+            if let previous = last[row.record], previous.eventName == row.eventName, !row.isOfPlainMessage {
+                duplicates.insert(previous.id)
+            }
             last[row.record] = row
         }
         return duplicates

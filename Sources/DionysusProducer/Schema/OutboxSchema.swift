@@ -6,7 +6,7 @@ public struct OutboxSchema: Sendable {
     /// How long a statement waits for a table that writers or readers hold, before it lets them pass and tries again.
     private static let lockTimeout = Duration.seconds(1)
     /// The number of what ``OutboxSupport/creation()`` makes: it is raised with every change of that.
-    private static let version = "3"
+    private static let version = "4"
     private static let versionNote = "schema_version"
 
     let database: any CapturingDatabase
@@ -115,7 +115,10 @@ public struct OutboxSchema: Sendable {
             if !discardsUnpublished, try transaction.describe(table: tables.path) != nil {
                 try Self.refuse(UnpublishedRows(transaction.run(Outbox.unpublishedCounts(tables)).first))
             }
-            try transaction.run(outbox.removal() + GenesisSchema.removal(tables) + transaction.dialect.lockRemoval)
+            try transaction.run(
+                outbox.removal() + GenesisSchema.removal(tables) + StoredMessageSchema.removal(tables)
+                    + transaction.dialect.lockRemoval
+            )
         }
     }
 
@@ -134,7 +137,10 @@ public struct OutboxSchema: Sendable {
     public func validate() async throws -> [String] {
         let catalogue = try await Catalogue.read(for: registry, from: database)
         let installed = CaptureInstallation(registry, catalogue, database)
-        return try await registry.faults(in: catalogue)
+        let faults = registry.faults(in: catalogue)
+        // An encoding can be looked at only where there is something to be written.
+        let ofEncodings = faults.isEmpty ? try RecordEncodings.faults(registry, catalogue) : []
+        return try await faults + ofEncodings
             + database.transaction(.snapshot) { [database, registry] transaction in
                 try installed.faults(in: &transaction) + hiddenRows(registry, database, in: &transaction)
                     + (try transaction.describe(table: database.outbox.tables.path) == nil
@@ -167,6 +173,7 @@ public struct OutboxSchema: Sendable {
             try transaction.run(outbox.creation(beside: isBeside))
             let isOfThisVersion = try Self.isOfThisVersion(tables, in: &transaction)
             try transaction.run(GenesisSchema.creation(tables, transaction.dialect))
+            try transaction.run(StoredMessageSchema.creation(tables, transaction.dialect))
             try transaction.run([
                 "DELETE FROM \(tables.meta) WHERE name = \(Self.versionNote)",
                 "INSERT INTO \(tables.meta) (name, value) VALUES (\(Self.versionNote), \(Self.version))",
@@ -262,7 +269,10 @@ public struct OutboxSchema: Sendable {
         lanes: Int,
         in transaction: inout Transaction
     ) throws -> Bool {
-        for table in [tables.name, "dionysus_lanes", "dionysus_meta", GenesisSchema.runs, GenesisSchema.chunks] {
+        for table in [
+            tables.name, "dionysus_lanes", "dionysus_meta", GenesisSchema.runs, GenesisSchema.chunks,
+            StoredMessage.table,
+        ] {
             if try transaction.describe(table: tables.path(table)) == nil { return false }
         }
         guard try OutboxPlace.noted(tables, in: &transaction) == tables.name else { return false }

@@ -1,4 +1,4 @@
-import Dionysus
+package import Dionysus
 
 /// What is wrong with data of a schema, and where.
 ///
@@ -45,7 +45,7 @@ import Dionysus
     }
 
     /// The fault for callers.
-    func error(_ what: String) -> DionysusError {
+    package func error(_ what: String) -> DionysusError {
         let place = steps.isEmpty ? "" : " at \(suffix.hasPrefix(".") ? String(suffix.dropFirst()) : suffix)"
         return DionysusError(.malformed, "\(what)\(place)\(offset.map { ", byte \($0)" } ?? ""): \(message)")
     }

@@ -15,6 +15,83 @@ extension Contract {
             }
         )
     }
+
+    /// The Avro schema of a topic's records of one model.
+    /// - Parameters:
+    ///   - model: The model's name.
+    ///   - topic: The topic's full name.
+    ///   - marksDeletions: Whether what is left of a destroyed record is a record too: then every attribute but the key may
+    ///     be missing.
+    /// - Returns: The schema, or nil if the topic doesn't publish the model.
+    /// - Throws: `DionysusError` with code `malformed` for names that Avro can't have.
+    package func recordSchema(of model: String, in topic: String, marksDeletions: Bool) throws -> AvroSchema? {
+        guard let topic = topics.first(where: { $0.name == topic }),
+            var model = topic.models.first(where: { $0.name == model })
+        else { return nil }
+        if marksDeletions {
+            for index in model.attributes.indices where model.attributes[index].name != model.key.name {
+                model.attributes[index].value.isNullable = true
+            }
+        }
+        var names: Set<String> = []
+        let namespace = (topic.namespace ?? topic.name).avroName
+        var document = model.avroSchema(in: namespace, keys: keyTypes, named: &names)
+        if marksDeletions, case .object(var object) = document, case .array(let fields)? = object["fields"] {
+            let mark: JSON = ["name": .string(RecordDeletion.field), "type": "boolean", "default": false]
+            object["fields"] = .array(fields.map(\.optionalList) + [mark])
+            document = .object(object)
+        }
+        return try AvroSchema(document)
+    }
+}
+
+extension JSON {
+    /// A field that is a list, with none as its default.
+    fileprivate var optionalList: JSON {
+        guard case .object(var field) = self, field["default"] == nil, field["type"]?["type"] == "array" else {
+            return self
+        }
+        field["default"] = []
+        return .object(field)
+    }
+}
+
+extension AvroSchema {
+    /// The schema of keys with one field: a record that is called as this one, with `_key` behind it.
+    /// - Parameter path: The field that they are taken from, with dots between the names of records in each other.
+    /// - Returns: The schema.
+    /// - Throws: `DionysusError` with code `declaration` if this schema has no such field.
+    package func keySchema(field path: String) throws -> AvroSchema {
+        var place = root
+        let names = path.split(separator: ".").map(String.init)
+        for name in names {
+            guard case .record(let record) = types[withoutNull(place)].kind, let index = record.places[name] else {
+                throw DionysusError(
+                    .declaration,
+                    "the Avro schema \(title) has no field \(path.printable()) that keys could be taken from",
+                    advice: "name a field of the record, with dots between the names of records in each other"
+                )
+            }
+            place = record.fields[index].type
+        }
+        guard let last = names.last, let whole = name else {
+            throw DionysusError(.declaration, "the Avro schema \(title) is no record that keys could be taken from")
+        }
+        let parts = whole.split(separator: ".").map(String.init)
+        var document: JSON.Object = ["type": "record", "name": .string((parts.last ?? whole) + "_key")]
+        if parts.count > 1 { document["namespace"] = .string(parts.dropLast().joined(separator: ".")) }
+        document["doc"] = .string("Key for \(whole)")
+        let type = schema(at: withoutNull(place)).document
+        document["fields"] = [["name": .string(last), "type": type]]
+        return try AvroSchema(.object(document), .lenient)
+    }
+
+    /// The type itself, or the other branch of a union with null.
+    private func withoutNull(_ place: Int) -> Int {
+        guard case .union(let branches) = types[place].kind else { return place }
+        let others = branches.filter { types[$0].kind.word != "null" }
+        return others.count == 1 ? others[0] : place
+    }
 }
 
 extension Contract.Model {

@@ -24,6 +24,7 @@ extension Contract.Topic {
     ///
     /// It refers to nothing outside itself, so that it may stand anywhere in a document.
     package var messageSchema: JSON.Object {
+        guard !encoding.hasPrefix("record.") else { return recordSchema }
         let events = models.flatMap { model in
             model.eventNames.map { event in
                 JSON.object([
@@ -52,7 +53,30 @@ extension Contract.Topic {
     }
 }
 
+extension Contract.Topic {
+    /// The schema of the value of a message with one record, or null for one that is gone.
+    private var recordSchema: JSON.Object {
+        let records = models.map { JSON.object($0.recordSchema()) }
+        return ["anyOf": .array(records + [.object(["type": "null"])])]
+    }
+}
+
 extension Contract.Model {
+    /// The schema of a record.
+    /// - Parameter marksDeletions: Whether what is left of a destroyed record is a record too.
+    package func recordSchema(marksDeletions: Bool = false) -> JSON.Object {
+        var members = attributes.map { JSON.Object.Member($0.name, .object($0.value.schema)) }
+        let names = Set(attributes.map(\.name))
+        members += links.flatMap(\.recordMembers).filter { !names.contains($0.name) }
+        members += partMembers { $0.recordSchema() }
+        if marksDeletions { members.append(JSON.Object.Member(RecordDeletion.field, .object(["type": "boolean"]))) }
+        let required = marksDeletions ? [key.name] : attributes.map(\.name)
+        return [
+            "type": "object", "properties": .object(JSON.Object(members)),
+            "required": .array(required.map(JSON.string)),
+        ]
+    }
+
     /// The names of its events: created, updated and destroyed.
     package var eventNames: [String] {
         let singular = Inflection.underscored(name)
@@ -74,7 +98,7 @@ extension Contract.Model {
 
     private func properties(isWhole: Bool) -> [JSON.Object.Member] {
         attributes.map { JSON.Object.Member($0.name, .object($0.value.schema)) } + [linksMember(isWhole: isWhole)]
-            + partMembers
+            + partMembers { $0.payloadSchema }
     }
 
     private func linksMember(isWhole: Bool) -> JSON.Object.Member {
@@ -87,11 +111,11 @@ extension Contract.Model {
     }
 
     /// A sideloaded relationship stands under its own name, too.
-    private var partMembers: [JSON.Object.Member] {
+    private func partMembers(_ schema: (Contract.Model) -> JSON.Object) -> [JSON.Object.Member] {
         links.compactMap { link in
             let models = parts.filter { link.models.contains($0.name) }
             guard !models.isEmpty else { return nil }
-            let payloads = models.map { JSON.object($0.payloadSchema) }
+            let payloads = models.map { JSON.object(schema($0)) }
             let record: JSON = payloads.count == 1 ? payloads[0] : .object(["anyOf": .array(payloads)])
             let schema: JSON =
                 link.isToMany
@@ -103,6 +127,17 @@ extension Contract.Model {
 }
 
 extension Contract.Link {
+    /// The members that a record has in its place.
+    fileprivate var recordMembers: [JSON.Object.Member] {
+        if isToMany {
+            let ids: JSON = .object(["type": "array", "items": .object(["type": ["integer", "string"]])])
+            return [.init(Inflection().singular(of: name) + "_ids", ids)]
+        }
+        let id = JSON.Object.Member(name + "_id", .object(["type": ["integer", "string", "null"]]))
+        guard models.count > 1 else { return [id] }
+        return [id, .init(name + "_type", .object(["type": ["string", "null"]]))]
+    }
+
     fileprivate var schema: JSON.Object {
         let id: JSON = ["integer", "string"]
         let polymorphic: JSON.Object = [

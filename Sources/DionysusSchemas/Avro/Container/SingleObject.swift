@@ -30,3 +30,12 @@ public enum AvroSingleObject {
         return (fingerprint, bytes[10...])
     }
 }
+
+extension AvroSingleObject {
+    /// What stands before the data of a schema: the marker and the fingerprint.
+    /// - Parameter schema: The schema.
+    /// - Returns: The bytes.
+    package static func prefix(of schema: AvroSchema) -> [UInt8] {
+        marker + withUnsafeBytes(of: schema.crc64.littleEndian) { Array($0) }
+    }
+}

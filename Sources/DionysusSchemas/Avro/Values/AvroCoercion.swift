@@ -17,7 +17,7 @@ import struct Foundation.UUID
 @_spi(AvroDirect) public struct AvroCoercion: Sendable {
     public let schema: AvroSchema
     /// What has been written.
-    public private(set) var writer = AvroWriter()
+    public var writer = AvroWriter()
     private var depth = 0
 
     public init(schema: AvroSchema) { self.schema = schema }

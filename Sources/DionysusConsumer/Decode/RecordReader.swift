@@ -1,0 +1,269 @@
+import Dionysus
+@_spi(AvroDirect) import DionysusSchemas
+import Synchronization
+
+/// Reads the records and keys of a topic that holds them: it asks the registry, and remembers what it made of the answers.
+final class RecordReader: Sendable {
+    private enum Values {
+        case json
+        case avro(SchemaSerde<AvroFormat<JSON>>)
+        /// Avro without a registry.
+        case local(AvroSchema?, SchemaFraming, AvroPlan?)
+        case other(any JSONRecordSerde)
+        case bare(@Sendable (ArraySlice<UInt8>) throws -> JSON)
+        case any(AnyRecordReader)
+    }
+
+    /// A schema that data names, of a key or of a value.
+    struct SchemaName: Hashable {
+        let part: MessagePart
+        let frame: SchemaFrame
+    }
+
+    private let values: Values
+    private let keys: AnyRecordReader
+    /// The name of the keys' field that identifies records; nil where keys tell it in another way.
+    private let keyField: String?
+    /// Whether keys may be `MODEL:ID`.
+    private let takesMessageKeys: Bool
+
+    /// - Throws: ``DionysusError`` with code `declaration` or `configuration` for an encoding that can't be read.
+    init(_ encoding: TopicEncoding, registry: SchemaRegistryClient?, topic: String) throws {
+        keys = AnyRecordReader(registry, .key)
+        guard let format = encoding.recordFormat else {
+            values = .any(AnyRecordReader(registry, .value))
+            keyField = nil
+            takesMessageKeys = true
+            return
+        }
+        takesMessageKeys = format.key == .message
+        if case .field(let path) = format.key {
+            keyField = path.split(separator: ".").last.map(String.init)
+        } else {
+            keyField = nil
+        }
+        guard format.framing == .registry else {
+            values =
+                switch format.language {
+                case .json, .jsonSchema: .json
+                case .avro: try Self.local(format, topic)
+                case .other(let other): .bare(try other.bareReader())
+                }
+            return
+        }
+        guard let registry else { throw Self.noRegistry(topic) }
+        values =
+            switch format.language {
+            case .json: .json
+            case .jsonSchema:
+                .other(SchemaSerde(try JSONSchemaFormat<JSON>.json(), registry: registry))
+            case .avro: .avro(SchemaSerde(AvroFormat.json(try format.schema.avro()), registry: registry))
+            case .other(let other): .other(other.serde(registry, .value))
+            }
+    }
+
+    static func noRegistry(_ topic: String) -> DionysusError {
+        DionysusError(
+            .configuration,
+            "topic \(topic) is read with schemas of a registry, and there is none",
+            advice: "set DIONYSUS_SCHEMA_REGISTRY_URL, or let the encoding's framing be another"
+        )
+    }
+
+    private static func local(_ format: RecordFormat, _ topic: String) throws -> Values {
+        let schema = try format.schema.avro()
+        guard schema != nil || format.framing == .container else {
+            throw DionysusError(
+                .declaration,
+                "topic \(topic) holds Avro data without its schema, and the encoding names none",
+                advice: "name the schema that the producer writes with"
+            )
+        }
+        return .local(schema, format.framing, try schema.map { try AvroPlan(from: $0) })
+    }
+
+    // MARK: Asking
+
+    /// Asks the registry for the schemas of messages that aren't known yet.
+    /// - Returns: Why data of schemas can't be read.
+    /// - Throws: ``DionysusError``, retriable, if the registry is away; with code `accessDenied` if it refuses the application.
+    func learn(_ messages: [ConsumedMessage]) async throws -> [SchemaName: DionysusError] {
+        var unknown: Set<SchemaName> = []
+        for message in messages {
+            if let value = message.value, let frame = unknownFrame(value, message.headers) {
+                unknown.insert(SchemaName(part: .value, frame: frame))
+            }
+            // Only what has no value is found by its key.
+            if message.value == nil, let key = message.key, let frame = keys.unknownFrame(key, message.headers) {
+                unknown.insert(SchemaName(part: .key, frame: frame))
+            }
+        }
+        var failures: [SchemaName: DionysusError] = [:]
+        for name in unknown {
+            do {
+                try await learn(name)
+            } catch let error as DionysusError where error.code == .accessDenied || error.code == .registryUnavailable {
+                throw error
+            } catch let error as DionysusError {
+                failures[name] = error.ofData
+            }
+        }
+        return failures
+    }
+
+    private func unknownFrame(_ value: [UInt8], _ headers: [MessageHeader]) -> SchemaFrame? {
+        switch values {
+        case .json, .local, .bare: return nil
+        case .any(let reader): return reader.unknownFrame(value, headers)
+        case .avro(let serde):
+            guard let frame = try? serde.parse(value, headers: headers).frame else { return nil }
+            return serde.knownReader(of: frame) == nil ? frame : nil
+        case .other(let serde):
+            guard let frame = try? serde.split(value, headers).frame else { return nil }
+            return serde.known(frame) == nil ? frame : nil
+        }
+    }
+
+    /// An id may not have got yet to the server that was asked.
+    private func learn(_ name: SchemaName) async throws {
+        var attempt = 1
+        while true {
+            do {
+                switch (name.part, values) {
+                case (.key, _): return try await keys.learn(name.frame)
+                case (.value, .avro(let serde)): _ = try await serde.reader(of: name.frame)
+                case (.value, .other(let serde)): try await serde.learn(name.frame)
+                case (.value, .any(let reader)): try await reader.learn(name.frame)
+                default: break
+                }
+                return
+            } catch let error as DionysusError where error.code == .unknownSchema && attempt < 3 {
+                attempt += 1
+                try await Task.sleep(for: .milliseconds(200))
+            }
+        }
+    }
+
+    // MARK: Reading
+
+    /// Reads a message's value.
+    /// - Parameters:
+    ///   - failures: Why data of schemas can't be read.
+    /// - Returns: The value, and the whole name of the record if its schema has one.
+    func value(
+        _ value: [UInt8],
+        _ headers: [MessageHeader],
+        _ failures: [SchemaName: DionysusError]
+    ) throws -> (json: JSON, name: String?) {
+        switch values {
+        case .json: return (try JSON(parsing: value), nil)
+        case .bare(let read): return (try read(value[...]), nil)
+        case .any(let reader): return try reader.read(value, headers, failures)
+        case .local(let schema, let framing, let plan): return try local(value, schema, framing, plan)
+        case .avro(let serde):
+            let (frame, data) = try serde.parse(value, headers: headers)
+            guard let plan = serde.knownReader(of: frame) else { throw unread(.value, frame, failures) }
+            return (try plan.plainJSON(from: data), plan.writer.name)
+        case .other(let serde):
+            let (frame, data) = try serde.split(value, headers)
+            guard let read = serde.known(frame) else { throw unread(.value, frame, failures) }
+            return (try read(data), nil)
+        }
+    }
+
+    private func local(
+        _ value: [UInt8],
+        _ schema: AvroSchema?,
+        _ framing: SchemaFraming,
+        _ plan: AvroPlan?
+    ) throws -> (json: JSON, name: String?) {
+        if framing == .container {
+            let container = try AvroContainer(parsing: value)
+            let documents = try container.documents(plain: true, as: schema)
+            guard documents.count == 1 else {
+                throw DionysusError(.malformed, "the value is a container of \(documents.count) records, not of one")
+            }
+            return (documents[0], container.schema.name)
+        }
+        guard let plan else { throw DionysusError(.malformed, "there is no schema to read the value with") }
+        guard framing == .singleObject else { return (try plan.plainJSON(from: value), plan.writer.name) }
+        let (fingerprint, datum) = try AvroSingleObject.parts(of: value)
+        guard fingerprint == plan.writer.crc64 else {
+            throw DionysusError(
+                .malformed,
+                "the value was written with another Avro schema, which its fingerprint tells",
+                advice: "use a registry, where readers find every version"
+            )
+        }
+        return (try plan.plainJSON(from: datum), plan.writer.name)
+    }
+
+    /// Reads the id of a record from its message's key.
+    /// - Returns: The id, the model if the key names it, and the whole name of the key's schema if it has one.
+    func id(
+        _ message: ConsumedMessage,
+        _ failures: [SchemaName: DionysusError]
+    ) throws -> (id: JSON, model: String?, schema: String?) {
+        guard let key = message.key else {
+            throw DionysusError(.malformed, "a message without a value has no key that would name its record")
+        }
+        if keys.hasFrame(key, message.headers) {
+            let (json, name) = try keys.read(key, message.headers, failures)
+            return (try identity(json), nil, name)
+        }
+        guard let text = String(validating: key, as: UTF8.self) else {
+            throw DionysusError(.malformed, "the key of a message without a value is no text and names no schema")
+        }
+        if text.utf8.first == UInt8(ascii: "{") { return (try identity(JSON(parsing: key)), nil, nil) }
+        if let key = messageKey(message) { return (.string(key.id), key.model, nil) }
+        return (.string(text), nil, nil)
+    }
+
+    /// The record that a key names as those of envelopes do.
+    func messageKey(_ message: ConsumedMessage) -> MessageKey? {
+        guard takesMessageKeys, let key = MessageKey(message.key), EventName.isModel(key.model) else { return nil }
+        return key
+    }
+
+    /// The id in a key that may have fields.
+    private func identity(_ key: JSON) throws -> JSON {
+        guard case .object(let object) = key else { return key }
+        if let keyField, let id = object[keyField] { return id }
+        if let id = object["id"] { return id }
+        guard object.members.count == 1 else {
+            throw DionysusError(
+                .malformed,
+                "the key of a message without a value has several fields, and none is the id"
+            )
+        }
+        return object.members[0].value
+    }
+
+    private func unread(
+        _ part: MessagePart,
+        _ frame: SchemaFrame,
+        _ failures: [SchemaName: DionysusError]
+    ) -> DionysusError {
+        failures[SchemaName(part: part, frame: frame)]
+            ?? DionysusError(.malformed, "the schema of a message's \(part.rawValue) is not known")
+    }
+}
+
+extension DionysusError {
+    /// An error about a schema as one of the data that was written with it.
+    fileprivate var ofData: DionysusError {
+        var error = self
+        // A declaration that doesn't fit would stop the consumer.
+        if error.code == .declaration { error.code = .malformed }
+        error.isRetriable = false
+        return error
+    }
+}
+
+extension EventName {
+    /// Whether a text looks like a model's name, and not like the beginning of an id with a colon.
+    fileprivate static func isModel(_ text: String) -> Bool {
+        guard let first = text.utf8.first, (65...90).contains(first) else { return false }
+        return true
+    }
+}

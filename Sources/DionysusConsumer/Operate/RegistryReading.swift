@@ -1,0 +1,55 @@
+package import Dionysus
+import DionysusSchemas
+import Synchronization
+
+/// A message as people read it.
+package struct ReadMessage: Sendable {
+    /// The message itself.
+    package let message: TopicMessage
+    /// The value, if it is data of a registry's schema.
+    package internal(set) var record: JSON?
+    /// The key, if it is data of a registry's schema.
+    package internal(set) var recordKey: JSON?
+
+    /// The key for people.
+    package var keyText: String? { recordKey?.text ?? message.keyText }
+}
+
+/// Reads messages whose schemas a registry has.
+final class RegistryReading: Sendable {
+    private let values: SchemaSerde<AvroFormat<JSON>>
+    private let keys: SchemaSerde<AvroFormat<JSON>>
+    /// Whether the registry has failed: it isn't asked for every message then.
+    private let hasFailed = Mutex(false)
+
+    init(_ registry: SchemaRegistryClient) {
+        values = SchemaSerde(AvroFormat.json(), registry: registry)
+        keys = SchemaSerde(AvroFormat.json(), registry: registry, part: .key)
+    }
+
+    func read(_ message: ConsumedMessage) async -> ReadMessage {
+        ReadMessage(
+            message: TopicMessage(message),
+            record: await json(message.value, message.headers, values),
+            recordKey: await json(message.key, message.headers, keys)
+        )
+    }
+
+    private func json(
+        _ bytes: [UInt8]?,
+        _ headers: [MessageHeader],
+        _ serde: SchemaSerde<AvroFormat<JSON>>
+    ) async -> JSON? {
+        guard let bytes, SchemaFrame.isPresent(in: bytes, headers: headers, part: serde.part) else { return nil }
+        if !hasFailed.withLock(\.self) {
+            do {
+                return try await serde.deserialize(bytes, headers: headers)
+            } catch let error as DionysusError where [.registryUnavailable, .accessDenied].contains(error.code) {
+                hasFailed.withLock { $0 = true }
+            } catch {
+                // It may be JSON with a schema.
+            }
+        }
+        return try? JSON(parsing: Array(bytes.dropFirst(5)))
+    }
+}

@@ -1,0 +1,112 @@
+import Dionysus
+import DionysusSchemas
+
+/// How the records of those topics are written that hold records and not envelopes.
+struct RecordEncodings: Sendable {
+    private let encoders: [RecordGroup: RecordEncoder]
+
+    /// What could be prepared of a batch.
+    struct Prepared: Sendable {
+        /// How the records of groups are written, or why they can't be.
+        var records: [RecordGroup: Result<PreparedRecords, DionysusError>] = [:]
+        /// Groups that have to wait, because the registry is away.
+        var waiting: [RecordGroup: DionysusError] = [:]
+    }
+
+    /// How long a batch waits for the registry, while it holds its lane.
+    private static let patience = Duration.seconds(5)
+
+    /// - Parameters:
+    ///   - plans: How the records are loaded.
+    ///   - registry: The schema registry, if there is one.
+    /// - Throws: ``DionysusError`` with code `declaration` or `configuration`, all faults in one.
+    init(_ declaration: Registry, plans: [RecordGroup: LoadPlan], registry: SchemaRegistryClient?) throws {
+        let (encoders, faults) = try Self.encoders(declaration, plans, registry)
+        try throwFaults(faults)
+        self.encoders = encoders
+    }
+
+    /// What is wrong with the encodings of topics, a line each.
+    static func faults(_ registry: Registry, _ catalogue: Catalogue) throws -> [String] {
+        try encoders(registry, LoadPlan.all(of: registry, catalogue), registry.schemaRegistry).faults
+    }
+
+    private static func encoders(
+        _ declaration: Registry,
+        _ plans: [RecordGroup: LoadPlan],
+        _ registry: SchemaRegistryClient?
+    ) throws -> (encoders: [RecordGroup: RecordEncoder], faults: [String]) {
+        let publications = declaration.publications.filter { $0.encoding.recordFormat != nil }
+        guard !publications.isEmpty else { return ([:], []) }
+        let contract = try declaration.contract
+        var encoders: [RecordGroup: RecordEncoder] = [:]
+        var faults: [String] = []
+        for publication in publications {
+            guard let format = publication.encoding.recordFormat else { continue }
+            for group in RecordGroup.all(of: publication) {
+                guard let plan = plans[group] else { continue }
+                do {
+                    encoders[group] = try RecordEncoder(
+                        group.topic,
+                        publication,
+                        plan,
+                        format,
+                        contract: contract,
+                        registry: registry
+                    )
+                } catch let error as DionysusError {
+                    faults.append("topic \(group.topic), model \(group.modelName): \(error)")
+                }
+            }
+        }
+        return (encoders, faults)
+    }
+
+    var isEmpty: Bool { encoders.isEmpty }
+
+    /// How a group's records are written; nil for one of envelopes.
+    subscript(group: RecordGroup) -> RecordEncoder? { encoders[group] }
+
+    /// Finds out how the records of groups are written.
+    /// - Parameter groups: The groups of a batch; those of envelopes are left out.
+    /// - Throws: ``RegistryRefusal`` when the registry refuses the application, which waiting doesn't change.
+    func prepare(_ groups: Set<RecordGroup>) async throws -> Prepared {
+        var prepared = Prepared()
+        for group in groups {
+            guard let encoder = encoders[group] else { continue }
+            do {
+                prepared.records[group] = .success(try await Self.patiently { try await encoder.prepared() })
+            } catch let error as DionysusError where error.code == .accessDenied {
+                throw RegistryRefusal(error: error)
+            } catch let error as DionysusError where error.isRetriable {
+                prepared.waiting[group] = error
+            } catch let error as DionysusError {
+                prepared.records[group] = .failure(error)
+            }
+        }
+        return prepared
+    }
+
+    private static func patiently<T: Sendable>(_ work: @escaping @Sendable () async throws -> T) async throws -> T {
+        try await withThrowingTaskGroup(of: T?.self) { group in
+            group.addTask { try await work() }
+            group.addTask {
+                try await Task.sleep(for: patience)
+                return nil
+            }
+            defer { group.cancelAll() }
+            if let first = try await group.next(), let value = first { return value }
+            throw DionysusError(
+                .registryUnavailable,
+                "the schema registry has not answered within \(patience.components.seconds) seconds",
+                advice: "check that it is up and can be reached",
+                isRetriable: true
+            )
+        }
+    }
+}
+
+/// The schema registry doesn't let the application in: that is a wrong setting, and ends the work.
+struct RegistryRefusal: Error {
+    let error: DionysusError
+}

@@ -1,0 +1,29 @@
+import Dionysus
+
+/// The statements on messages that are no model's.
+extension OutboxTables {
+    var messages: SQL { beside(StoredMessage.table) }
+}
+
+/// The table of messages that are no model's.
+enum StoredMessageSchema {
+    static func creation(_ tables: OutboxTables, _ dialect: any SQLDialect) -> [SQL] {
+        let type = { SQL(raw: dialect.columnType($0)) }
+        return [
+            """
+            CREATE TABLE IF NOT EXISTS \(tables.messages) (
+              id \(type(.text)) PRIMARY KEY, topic \(type(.text)) NOT NULL, message_key \(type(.bytes)),
+              message_value \(type(.bytes)), headers \(type(.text)) NOT NULL, created_at \(type(.timestamp)) NOT NULL)
+            """
+        ]
+    }
+
+    static func removal(_ tables: OutboxTables) -> [SQL] { ["DROP TABLE IF EXISTS \(tables.messages)"] }
+}
+
+extension Outbox {
+    /// Forgets messages that have been sent.
+    func removal(ofMessages ids: [String]) -> SQL {
+        "DELETE FROM \(tables.messages) WHERE \(dialect.isAnyKey("id", of: ids.map { .text($0) }, type: .text))"
+    }
+}

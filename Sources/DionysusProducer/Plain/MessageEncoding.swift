@@ -1,0 +1,207 @@
+import Dionysus
+@_spi(AvroDirect) import DionysusSchemas
+
+import struct Foundation.UUID
+
+/// How the plain messages of a topic are written, with all that had to be asked for.
+struct MessageEncoding: Sendable {
+    private enum Body: Sendable {
+        case json
+        case converted(@Sendable (JSON) throws -> [UInt8])
+        case avro(AvroSchema)
+    }
+
+    private enum Key: Sendable {
+        case none
+        case plain
+        /// A field of the message, in a key of its own.
+        case jsonField([String])
+        case avro(AvroSchema, path: [String]?)
+    }
+
+    private let topic: String
+    private let body: Body
+    private let key: Key
+    private let prefix: [UInt8]
+    private let keyPrefix: [UInt8]
+    private let container: AvroSchema?
+    private let headers: [MessageHeader]
+
+    /// Finds out how a topic's messages are written.
+    /// - Throws: ``DionysusError`` for an encoding that they can't have, and as the registry's client does.
+    init(_ encoding: TopicEncoding, topic: String, registry: SchemaRegistryClient?) async throws {
+        self.topic = topic
+        guard let format = encoding.recordFormat else {
+            (body, key, prefix, keyPrefix, container, headers) = (.json, .plain, [], [], nil, [])
+            return
+        }
+        let writers = try MessageWriters(format, topic: topic, registry: registry)
+        let value = try await writers.value?.prepare(for: topic)
+        let keys = try await writers.key?.prepare(for: topic)
+        switch format.language {
+        case .json: body = .json
+        case .jsonSchema, .other: body = .converted(try value?.encode ?? writers.bareWriter())
+        case .avro: body = .avro(try value?.avro ?? writers.requiredSchema())
+        }
+        switch format.key {
+        case .none: key = .none
+        case .plain, .message: key = .plain
+        case .field(let path):
+            let names = path.split(separator: ".").map(String.init)
+            key = try (keys?.avro ?? writers.keySchema).map { .avro($0, path: names) } ?? .jsonField(names)
+        case .schema:
+            guard let schema = try keys?.avro ?? writers.keySchema else { throw writers.noSchema }
+            key = .avro(schema, path: nil)
+        }
+        var framePrefix = value?.prefix ?? []
+        var frameHeaders = (value?.headers ?? []) + (keys?.idHeaders ?? [])
+        var container: AvroSchema?
+        if case .avro(let schema) = body, value == nil {
+            if format.framing == .singleObject { framePrefix = AvroSingleObject.prefix(of: schema) }
+            if format.framing == .container { container = schema }
+            frameHeaders.append(MessageHeader(HeaderName.schema, Array(schema.fingerprint(.crc64).hexadecimal.utf8)))
+        }
+        prefix = framePrefix
+        keyPrefix = keys?.prefix ?? []
+        self.container = container
+        headers = frameHeaders
+    }
+
+    /// A message as it is sent.
+    /// - Throws: ``DionysusError`` with code `malformed` for what doesn't fit, or for a key that is missing.
+    func encode(_ message: PlainMessage) throws -> (key: [UInt8]?, value: [UInt8]?, headers: [MessageHeader]) {
+        (try keyBytes(message), try message.value.map(valueBytes), headers)
+    }
+
+    private func valueBytes(_ value: JSON) throws -> [UInt8] {
+        switch body {
+        case .json: return value.bytes
+        case .converted(let convert): return prefix + (try convert(value))
+        case .avro(let schema):
+            let datum = try schema.encode(coercing: completed(value, schema))
+            guard let container else { return prefix + datum }
+            var writer = try AvroContainerWriter(schema: container)
+            try writer.append(encoded: datum)
+            return try writer.finish()
+        }
+    }
+
+    /// A value with an id and a time, where the schema has fields for them and the value doesn't.
+    private func completed(_ value: JSON, _ schema: AvroSchema) -> JSON {
+        guard case .object(var object) = value, case .record(let record) = schema.types[schema.root].kind else {
+            return value
+        }
+        if record.places["message_id"] != nil, (object["message_id"] ?? .null) == .null {
+            object["message_id"] = .string(UUID().uuidString.lowercased())
+        }
+        if record.places["timestamp"] != nil, (object["timestamp"] ?? .null) == .null {
+            object["timestamp"] = .string(Timestamp.now.description)
+        }
+        return .object(object)
+    }
+
+    private func keyBytes(_ message: PlainMessage) throws -> [UInt8]? {
+        switch key {
+        case .none: return nil
+        case .plain:
+            switch message.key {
+            case nil, .null?: return nil
+            case .string(let text)?: return Array(text.utf8)
+            case let key?: return key.bytes
+            }
+        case .jsonField(let path):
+            let value = try message.key ?? field(path, message)
+            return keyPrefix + JSON.object([path.last ?? "": value]).bytes
+        case .avro(let schema, let path):
+            let value: JSON
+            if let path, let name = path.last {
+                value = .object([name: try message.key ?? field(path, message)])
+            } else if let key = message.key ?? message.value {
+                value = key
+            } else {
+                throw missingKey
+            }
+            return keyPrefix + (try schema.encode(coercing: value))
+        }
+    }
+
+    private func field(_ path: [String], _ message: PlainMessage) throws -> JSON {
+        var found = message.value
+        for name in path { found = found?[name] }
+        guard let found, found != .null else { throw missingKey }
+        return found
+    }
+
+    private var missingKey: DionysusError {
+        DionysusError(
+            .malformed,
+            "a message to topic \(topic) has no key, and the topic's encoding needs one",
+            advice: "give the message a key or the field that keys are taken from, or let the encoding have none"
+        )
+    }
+}
+
+/// The schemas of plain messages, which nothing but the encoding can name.
+private struct MessageWriters {
+    private let topic: String
+    private let format: RecordFormat
+    private let schema: AvroSchema?
+    let keySchema: AvroSchema?
+    let value: ValueSerde?
+    let key: ValueSerde?
+
+    init(_ format: RecordFormat, topic: String, registry: SchemaRegistryClient?) throws {
+        self.topic = topic
+        self.format = format
+        let isAvro = if case .avro = format.language { true } else { false }
+        schema = isAvro ? try format.schema.avro() : nil
+        switch format.key {
+        case .field(let path): keySchema = try schema?.keySchema(field: path)
+        case .schema(let source): keySchema = try source.avro()
+        case .none, .plain, .message: keySchema = nil
+        }
+        guard format.framing == .registry else {
+            (value, key) = (nil, nil)
+            return
+        }
+        guard let registry else {
+            throw DionysusError(
+                .configuration,
+                "topic \(topic) is written with schemas of a registry, and there is none",
+                advice: "set DIONYSUS_SCHEMA_REGISTRY_URL, or let the encoding's framing be another"
+            )
+        }
+        key = keySchema.map { .avro(SchemaSerde(AvroFormat.values($0), registry: registry, part: .key)) }
+        switch format.language {
+        case .json: value = nil
+        case .avro:
+            guard schema != nil || registry.settings.registration == .latest else { throw Self.noSchema(topic) }
+            value = .avro(SchemaSerde(AvroFormat.values(schema), registry: registry))
+        case .jsonSchema:
+            guard case .text(let text) = format.schema.origin else { throw Self.noSchema(topic) }
+            value = .json(try JSONRecordFormats.serde(RegistrySchema(.json, text), registry, .value))
+        case .other(let other): value = .json(other.serde(registry, .value))
+        }
+    }
+
+    var noSchema: DionysusError { Self.noSchema(topic) }
+
+    private static func noSchema(_ topic: String) -> DionysusError {
+        DionysusError(
+            .declaration,
+            "the encoding of topic \(topic) names no schema, and for messages that are no model's none can be derived",
+            advice: "name one: .avro(.named(\"com.example.Event\", in: \"schemas\"))"
+        )
+    }
+
+    func requiredSchema() throws -> AvroSchema {
+        guard let schema else { throw noSchema }
+        return schema
+    }
+
+    func bareWriter() throws -> @Sendable (JSON) throws -> [UInt8] {
+        if case .other(let other) = format.language { return try other.bareWriter() }
+        guard case .text(let text) = format.schema.origin else { return { $0.bytes } }
+        return try JSONRecordFormats.writer(RegistrySchema(.json, text))
+    }
+}

@@ -1,0 +1,74 @@
+/// How the messages of a topic are written: what a message holds, and in which format.
+///
+///     Topic("rentals", encoding: .record(.avro(key: .field("id")))) { Publish(Rental.self) }
+///
+/// The consumer's topic names the same encoding, or ``auto``.
+public struct TopicEncoding: Sendable {
+    package enum Shape: Sendable {
+        /// A list of events in JSON, as dionysus-rb writes it.
+        case envelope
+        /// One record.
+        case record(RecordFormat, RecordDeletion)
+        /// Whatever a message turns out to hold.
+        case auto
+    }
+
+    package let shape: Shape
+
+    /// Events in JSON, for Dionysus and dionysus-rb.
+    public static let envelope = TopicEncoding(shape: .envelope)
+
+    /// Whatever a message turns out to hold, for consumers: an envelope, or a record in JSON or in a registry's format.
+    ///
+    /// Records of a registry are read as they were written.
+    public static let auto = TopicEncoding(shape: .auto)
+
+    /// One record in each message, for sinks, stream processors and other languages.
+    ///
+    /// Attributes stand at the top, links as `NAME_id`, `NAME_type` and `NAME_ids`, and what is sideloaded as nested records.
+    /// - Parameters:
+    ///   - format: How records and keys are written.
+    ///   - deletions: What a destroyed record becomes.
+    /// - Returns: The encoding.
+    public static func record(_ format: RecordFormat, deletions: RecordDeletion = .null) -> TopicEncoding {
+        TopicEncoding(shape: .record(format, deletions))
+    }
+
+    /// What a contract calls it.
+    package var name: String {
+        switch shape {
+        case .envelope: "envelope"
+        case .record(let format, _): "record.\(format.name)"
+        case .auto: "auto"
+        }
+    }
+
+    /// The format of its records; nil for envelopes.
+    package var recordFormat: RecordFormat? {
+        guard case .record(let format, _) = shape else { return nil }
+        return format
+    }
+
+    /// Whether destroyed records are marked and not left out.
+    package var marksDeletions: Bool {
+        guard case .record(_, .marked) = shape else { return false }
+        return true
+    }
+
+    /// Whether messages can't be written or read without a registry.
+    package var needsRegistry: Bool {
+        guard let format = recordFormat else { return false }
+        return format.framing == .registry
+    }
+}
+
+/// What a destroyed record becomes in a topic of records.
+public enum RecordDeletion: Sendable, Hashable {
+    /// A message without a value, after which a compacted topic forgets the record.
+    case null
+    /// What is left of the record, with `"__deleted": true`.
+    case marked
+
+    /// The name of the field that marks a destroyed record.
+    package static let field = "__deleted"
+}

@@ -1,0 +1,99 @@
+import Dionysus
+import DionysusProducer
+import DionysusSchemas
+import TestSupport
+import Testing
+
+/// What is published in an encoding arrives in the replica's tables.
+@Suite(.timeLimit(.minutes(5)))
+struct RoundTripTests {
+    /// An encoding with its name.
+    struct Encoding: Sendable, CustomTestStringConvertible {
+        let testDescription: String
+        let encoding: TopicEncoding
+        var reading: TopicEncoding?
+
+        init(_ name: String, _ encoding: TopicEncoding, reading: TopicEncoding? = nil) {
+            testDescription = name
+            self.encoding = encoding
+            self.reading = reading
+        }
+    }
+
+    static let encodings = [
+        Encoding("envelopes", .envelope),
+        Encoding("JSON", .record(.json)),
+        Encoding("JSON, marked", .record(.json, deletions: .marked)),
+        Encoding("JSON, keys with a field", .record(.json(key: .field("id")))),
+        Encoding("JSON Schema", .record(.jsonSchema(key: .field("id")))),
+        Encoding("JSON Schema without a registry", .record(.jsonSchema(framing: .bare))),
+        Encoding("Avro", .record(.avro(key: .field("id")))),
+        Encoding("Avro, plain keys", .record(.avro)),
+        Encoding("Avro, message keys", .record(.avro(key: .message))),
+        Encoding("Avro, no keys, marked", .record(.avro(key: .none), deletions: .marked)),
+        Encoding(
+            "Avro, single objects",
+            .record(.avro(framing: .singleObject)),
+            reading: .record(.avro(.text(schema), framing: .singleObject))
+        ),
+        Encoding("Avro, bare", .record(.avro(framing: .bare)), reading: .record(.avro(.text(schema), framing: .bare))),
+        Encoding("Avro, containers", .record(.avro(framing: .container))),
+        Encoding("Avro, found out", .record(.avro(key: .field("id"))), reading: .auto),
+        Encoding("JSON Schema, found out", .record(.jsonSchema(key: .field("id"))), reading: .auto),
+        Encoding("JSON, found out", .record(.json), reading: .auto),
+        Encoding("envelopes, found out", .envelope, reading: .auto),
+    ]
+
+    /// What is derived from the declaration, as another team would have it in a file.
+    static let schema = """
+        {"type": "record", "name": "Booking", "namespace": "feed", "fields": [
+          {"name": "id", "type": "long"},
+          {"name": "start_at", "type": {"type": "long", "logicalType": "timestamp-micros"}},
+          {"name": "final_price", "type": {"type": "bytes", "logicalType": "decimal", "precision": 38, "scale": 2}},
+          {"name": "canceled_at", "type": ["null", {"type": "long", "logicalType": "timestamp-micros"}], "default": null},
+          {"name": "created_at", "type": {"type": "long", "logicalType": "timestamp-micros"}},
+          {"name": "updated_at", "type": {"type": "long", "logicalType": "timestamp-micros"}},
+          {"name": "rental_id", "type": ["null", "long", "string"], "default": null},
+          {"name": "bookings_fee_ids", "type": {"type": "array", "items": "long"}},
+          {"name": "bookings_fees", "type": {"type": "array", "items":
+            {"type": "record", "name": "BookingsFee", "namespace": "feed.Booking", "fields": [
+              {"name": "id", "type": "long"}, {"name": "name", "type": "string"},
+              {"name": "amount", "type": {"type": "bytes", "logicalType": "decimal", "precision": 38, "scale": 2}},
+              {"name": "created_at", "type": {"type": "long", "logicalType": "timestamp-micros"}},
+              {"name": "updated_at", "type": {"type": "long", "logicalType": "timestamp-micros"}},
+              {"name": "booking_id", "type": ["null", "long"], "default": null}]}}}]}
+        """
+
+    @Test(
+        "a record with its parts arrives, changes, loses a part and ends",
+        arguments: encodings,
+        TestDatabaseKind.available
+    )
+    func arrives(_ encoding: Encoding, _ kind: TestDatabaseKind) async throws {
+        try await FeedTrial.run(kind, encoding.encoding, reading: encoding.reading) { trial in
+            try await trial.writeBooking()
+            try await trial.relay()
+            try await trial.expectPublished()
+            try await trial.consume()
+            try await trial.expectCopies([
+                "7 1 550.50 2026-12-24T15:00:00Z", "1 7 cleaning 40.50", "2 7 pets ☃ 10.00",
+            ])
+
+            try await trial.write(
+                "UPDATE bookings SET base_price = 600, start_at = '2027-01-01T12:00:00.000000Z' WHERE id = 7",
+                "DELETE FROM bookings_fees WHERE id = 1"
+            )
+            try await trial.relay()
+            try await trial.expectPublished()
+            try await trial.consume()
+            try await trial.expectCopies(["7 1 610.00 2027-01-01T12:00:00Z", "2 7 pets ☃ 10.00"])
+
+            try await trial.write("DELETE FROM bookings_fees", "DELETE FROM bookings")
+            try await trial.relay()
+            try await trial.expectPublished()
+            try await trial.consume()
+            try await trial.expectCopies([])
+            try await trial.expectFailures(0)
+        }
+    }
+}
