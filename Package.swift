@@ -216,7 +216,8 @@ let package = Package(
         .target(
             name: "DionysusApplication",
             dependencies: [
-                "Dionysus", "DionysusSchemas", "DionysusProducer", "DionysusConsumer", "DionysusHealth",
+                "Dionysus", "DionysusSchemas", "DionysusProducer", "DionysusConsumer", "DionysusHealth", "PrivateFiles",
+                .product(name: "Crypto", package: "swift-crypto"),
                 .target(name: "DionysusPostgres", condition: .when(traits: ["PostgreSQL"])),
                 .target(name: "DionysusSQLite", condition: .when(traits: ["SQLite"])),
                 .target(name: "DionysusEmbedded", condition: .when(traits: ["SQLite"])),
@@ -449,6 +450,7 @@ let package = Package(
                 "DionysusPostgres", "DionysusProducer", "DionysusRegistryTesting", "DionysusSQLite", "DionysusSchemas",
                 "OrderTool", "CounterTool", "PublisherTool", "KeeperTool",
                 "FakeKafka", "TestSupport", "Rentals",
+                .product(name: "Crypto", package: "swift-crypto"),
             ],
             swiftSettings: strict
         ),

@@ -14,7 +14,7 @@ public import ServiceLifecycle
 ///     }
 ///
 /// Its commands are `migrate`, `uninstall`, `validate`, `relay`, `consume`, `lag`, `reset`, `backfill`, `replica`,
-/// `describe`, `preview`, `compare-payloads`, `schemas`, `messages`, `topics`, `genesis`, `tombstone`, `outbox`, `failures`,
+/// `describe`, `preview`, `compare-payloads`, `schemas`, `messages`, `export`, `topics`, `genesis`, `tombstone`, `outbox`, `failures`,
 /// `events`, `console`, `health`, `config`, `version` and those that the application adds. Settings come from code; the
 /// environment overrides code, and flags override the environment.
 public protocol DionysusApplication: Sendable {
@@ -134,7 +134,7 @@ struct RootCommand<App: DionysusApplication>: AsyncParsableCommand {
             + (App.hasProducer ? producer : []) + (App.hasConsumer ? consumer : [])
             + [
                 TopicsCommand<App>.self, DescribeCommand<App>.self, ReplicaTablesCommand<App>.self,
-                SchemasCommand<App>.self, MessagesCommand<App>.self,
+                SchemasCommand<App>.self, MessagesCommand<App>.self, ExportCommand<App>.self,
                 ConsoleCommand<App>.self,
                 HealthCommand<App>.self, ConfigCommand<App>.self, VersionCommand<App>.self,
             ]

@@ -170,7 +170,7 @@ private func withGenesis<App: DionysusApplication>(
     await source.close()
 }
 
-@Sendable private func time(_ text: String) throws -> Timestamp {
+@Sendable func time(_ text: String) throws -> Timestamp {
     guard let time = Timestamp(text) else {
         throw ValidationError("'\(text)' is not an ISO 8601 time, such as 2026-01-31T12:00:00Z.")
     }

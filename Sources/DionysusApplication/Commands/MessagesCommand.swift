@@ -130,7 +130,8 @@ extension ReadMessage {
         return lines.joined(separator: "\n")
     }
 
-    fileprivate var json: JSON {
+    /// The message as JSON.
+    var json: JSON {
         var object = message.json
         object["key"] = keyText.map(JSON.string) ?? .null
         object["record"] = record ?? .null

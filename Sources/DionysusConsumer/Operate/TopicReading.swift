@@ -31,6 +31,8 @@ package struct TopicReading: Sendable {
     private let follows: Bool
     private let broker: any MessageBroker
     private let settings: ConsumerSettings
+    /// The first offset in partitions that start elsewhere, by their numbers.
+    private var offsets: [Int32: Int64] = [:]
     /// Reads data of a registry's schemas, if there is a registry.
     private let records: RegistryReading?
 
@@ -62,6 +64,13 @@ package struct TopicReading: Sendable {
         self.patience = patience
         self.firstPatience = firstPatience
         records = settings.schemaRegistry.map { RegistryReading($0) }
+    }
+
+    /// The same, with other starts in some partitions.
+    package func starting(at offsets: [Int32: Int64]) -> TopicReading {
+        var copy = self
+        copy.offsets = offsets
+        return copy
     }
 
     /// Reads until the end or until the body wants no more.
@@ -176,7 +185,8 @@ package struct TopicReading: Sendable {
         let starts = try await starts(ranges)
         return ranges.reduce(into: [:]) { spans, entry in
             let (partition, range) = entry
-            let first = min(max(starts[partition] ?? range.next, range.first), range.next)
+            let start = offsets[partition.partition] ?? starts[partition]
+            let first = min(max(start ?? range.next, range.first), range.next)
             spans[partition] = Span(partition: partition, first: first, next: first, end: range.next)
         }
     }
