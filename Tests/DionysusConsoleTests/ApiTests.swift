@@ -133,12 +133,15 @@ struct ApiTests {
                 application.addServices(console)
                 return application
             } _: { address in
-                let visitor = Visitor(address: address)
-                #expect(try await visitor.get("/own").text == "mine")
-                #expect(try await visitor.get("/ops/").status == 200)
-                #expect(try await visitor.get("/ops/api/v1/overview").json["verdict"] != nil)
+                try await askMounted(Visitor(address: address))
             }
         }
+    }
+
+    private func askMounted(_ visitor: Visitor) async throws {
+        #expect(try await visitor.get("/own").text == "mine")
+        #expect(try await visitor.get("/ops/").status == 200)
+        #expect(try await visitor.get("/ops/api/v1/overview").json["verdict"] != nil)
     }
 }
 

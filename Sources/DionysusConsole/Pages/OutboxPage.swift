@@ -114,7 +114,7 @@ extension Page {
                     "/outbox/actions",
                     [("retry", "Retry", "r"), ("discard", "Discard", "d")],
                     filter: filter,
-                    all: report.next == nil && lines.count < 2 ? nil : "all that match",
+                    all: allText(report, call),
                     table
                 )
         let more = report.next.map { next -> HTML in
@@ -125,6 +125,15 @@ extension Page {
             report.rows.value?.isBounded == true
             ? "<p class=\"note\">Looked at the first 10,000 rows that wait; others behind them aren't listed.</p>" : ""
         return Elements.section("Rows", "\(form)\(bulk)\(more)\(bounded)")
+    }
+
+    /// What an action on all means: only rows that have failed can be retried or discarded.
+    private static func allText(_ report: OutboxReport, _ call: Call) -> String? {
+        if [.failed, .parked, .retrying].contains(report.filter.scope) {
+            return report.entries.count > 1 ? "all that match" : nil
+        }
+        let survey = report.summary.value?.survey
+        return (survey?.retrying.value ?? 0) + (survey?.parked.value ?? 0) > 1 ? "all that failed" : nil
     }
 
     static func rowState(_ state: OutboxEntry.State) -> HTML {

@@ -44,7 +44,13 @@ struct SystemReport: Sendable {
                         let differing = topics.flatMap { topic in
                             topic.differences.map { "\(topic.name): \($0.setting) is \($0.actual), declared \($0.declared)" }
                         }
-                        return (topics.filter { $0.partitions == nil }.map { "there is no topic \($0.name)" }, differing)
+                        // The first dead letter makes its topic.
+                        let dead = Set(system.consumer?.outline.topics.compactMap(\.deadLetters) ?? [])
+                        let missing = topics.filter { $0.partitions == nil }.map(\.name)
+                        return (
+                            missing.filter { !dead.contains($0) }.map { "there is no topic \($0)" },
+                            differing + missing.filter(dead.contains).map { "there is no topic \($0) for dead letters yet" }
+                        )
                     }
                 )
             }

@@ -97,10 +97,14 @@ struct Verdict: Sendable, Hashable {
             facts.hasProducer ? published ?? "Everything is published" : nil,
             facts.hasConsumer
                 ? facts.lagMessages == 0
-                    ? "everything is applied" : "\(Format.plural(Int(facts.lagMessages ?? 0), "message")) are on their way" : nil,
+                    ? "everything is applied" : onTheWay(Int(facts.lagMessages ?? 0)) : nil,
         ]
         let text = parts.compactMap(\.self).joined(separator: ", and ")
         return text.isEmpty ? "There is nothing to look at." : text.prefix(1).uppercased() + text.dropFirst() + "."
+    }
+
+    private static func onTheWay(_ count: Int) -> String {
+        "\(Format.plural(count, "message")) \(count == 1 ? "is on its" : "are on their") way to the replica"
     }
 
     static func == (left: Verdict, right: Verdict) -> Bool { left.text == right.text && left.state == right.state }

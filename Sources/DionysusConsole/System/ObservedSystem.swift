@@ -123,6 +123,12 @@ extension ObservedSystem {
         return Set(published + (consumed ?? [])).sorted()
     }
 
+    /// The table that keeps a model which no replica is declared for.
+    func conventionalTable(of model: String) -> String? {
+        guard let inflection = consumer?.settings.inflection else { return nil }
+        return inflection.plural(of: inflection.underscored(model))
+    }
+
     /// Where its parts are, in a line.
     var location: String {
         [

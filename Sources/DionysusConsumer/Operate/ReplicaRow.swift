@@ -20,6 +20,8 @@ package struct ReplicaRow: Sendable {
     package let values: [Value]
     /// How recent the row is, if it says so.
     package let version: Int64?
+    /// When the row was last written, as the database writes times; nil if it doesn't say so.
+    package let writtenAt: String?
     /// Whether the row is kept for a record that was destroyed.
     package let isSoftDeleted: Bool
 }
@@ -71,6 +73,7 @@ extension ReplicaRecords {
                 namespace: target.namespace,
                 values: values,
                 version: try row.integer(0),
+                writtenAt: table.localUpdatedAt.flatMap { column in values.first { $0.column == column.name }?.text },
                 isSoftDeleted: canceledAt?.text != nil
             )
         }
