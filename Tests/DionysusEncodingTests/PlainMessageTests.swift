@@ -154,6 +154,22 @@ struct PlainMessageTests {
         }
     }
 
+    @Test("the bytes of a message that is discarded are deleted", arguments: TestDatabaseKind.available)
+    func discarded(_ kind: TestDatabaseKind) async throws {
+        try await Self.run(kind, .record(.json)) { trial in
+            let publisher = try await trial.publisher()
+            try await publisher.publish(contentsOf: [PlainMessage(["number": 1]), PlainMessage(["number": 2])])
+            let inspector = OutboxInspector(database: trial.trial.source)
+            let rows = try await inspector.entries(OutboxFilter())
+            #expect(rows.count == 2 && (try await trial.stored()) == ["2"])
+            try await inspector.discard([try #require(rows.map(\.id).min())], force: true)
+            #expect(try await trial.stored() == ["1"])
+            try await trial.relay()
+            #expect(try await trial.messages().map { $0.value } == [Array(#"{"number":2}"#.utf8)])
+            #expect(try await trial.stored() == ["0"])
+        }
+    }
+
     @Test("a topic without a schema for its messages says so", arguments: TestDatabaseKind.available)
     func noSchema(_ kind: TestDatabaseKind) async throws {
         try await Self.run(kind, .record(.avro)) { trial in

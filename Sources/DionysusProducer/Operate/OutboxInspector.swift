@@ -96,7 +96,8 @@ public struct OutboxInspector: Sendable {
     /// Discards rows: marks them as published with a note, so that the record's later rows go on without them.
     ///
     /// The row and its error stay to be looked at until retention removes them. What it would have said is said by the
-    /// record's next message; if there is none, consumers never learn of it.
+    /// record's next message; if there is none, consumers never learn of it. The bytes of a message that is no model's are
+    /// deleted.
     /// - Parameters:
     ///   - ids: The rows.
     ///   - force: Whether rows that have not failed are discarded too.
@@ -111,6 +112,8 @@ public struct OutboxInspector: Sendable {
     ) async throws -> [(id: Int64, outcome: Outcome)] {
         let note = "discarded" + (reason.map { " (\($0))" } ?? "")
         return try await change(ids, acceptsPending: force) { outbox, ids, transaction in
+            let messages = try outbox.messages(ofRows: ids, in: &transaction)
+            if !messages.isEmpty { try transaction.run(outbox.removal(ofMessages: messages)) }
             try transaction.run(outbox.discard(ids, note: note))
         }
     }

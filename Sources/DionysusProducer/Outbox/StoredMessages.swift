@@ -22,7 +22,23 @@ enum StoredMessageSchema {
 }
 
 extension Outbox {
-    /// Forgets messages that have been sent.
+    /// The messages that unpublished rows are about, if they are about any.
+    func messages(ofRows ids: [Int64], in transaction: inout Transaction) throws -> [String] {
+        guard hasChangeset else { return [] }
+        let found = try transaction.run(
+            """
+            SELECT changeset FROM \(tables.outbox) WHERE \(isAny(ids)) AND published_at IS NULL
+              AND resource_class = \(StoredMessage.className)
+            """
+        )
+        return try found.rows.compactMap { row in
+            let changeset = try JSON(parsing: Array((try row.text(0) ?? "null").utf8))
+            guard case .string(let id)? = changeset["message"] else { return nil }
+            return id
+        }
+    }
+
+    /// Forgets messages that have been sent, or that nobody wants to send any more.
     func removal(ofMessages ids: [String]) -> SQL {
         "DELETE FROM \(tables.messages) WHERE \(dialect.isAnyKey("id", of: ids.map { .text($0) }, type: .text))"
     }
