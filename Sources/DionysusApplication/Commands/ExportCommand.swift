@@ -1,5 +1,6 @@
 import ArgumentParser
 import Dionysus
+import DionysusConsumer
 import DionysusProducer
 import ServiceLifecycle
 

@@ -1,4 +1,5 @@
 import Dionysus
+import DionysusConsumer
 
 /// Exports the messages that a topic holds.
 struct TopicExport {
