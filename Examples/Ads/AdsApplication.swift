@@ -51,5 +51,5 @@ struct AdBoardKeeper: Consumer {
         Namespace("ads") { Topic("events", accepting: [StreamEvent.modelName]).onFailure(.stop) }
     }
 
-    var models: Models { Project(AdStreams.board) }
+    var models: Models { Follow(AdStreams.board) }
 }

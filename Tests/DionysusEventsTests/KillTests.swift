@@ -41,7 +41,7 @@ import Testing
                 for appender in appenders { await appender.killAndWait() }
             }
             try await harness.relay()
-            try await harness.consume(Project(board))
+            try await harness.consume(Follow(board))
             var expected: [String] = []
             for id in 0..<streams {
                 let positions = try await store.read(StreamName("account", "\(id)"), on: harness.database)

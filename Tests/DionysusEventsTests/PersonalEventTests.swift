@@ -82,7 +82,7 @@ import Testing
             try await harness.write { try names.create(in: &$0) }
             try await register(harness)
             try await harness.relay()
-            try await harness.consume(Project(names))
+            try await harness.consume(Follow(names))
             let all: SQL = "SELECT name FROM names ORDER BY person"
             #expect(try await harness.rows(all) == ["Ada Lovelace", "Bob Dylan"])
             _ = try await harness.write { try people.forget("p1", in: &$0) }

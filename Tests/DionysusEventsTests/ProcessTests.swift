@@ -13,7 +13,7 @@ import Testing
 
     private func consume(_ harness: EventsHarness, as client: String = "bank") async throws {
         try await harness.relay()
-        try await harness.consume(React(runner), as: client)
+        try await harness.consume(Follow(runner), as: client)
     }
 
     @Test(arguments: TestDatabaseKind.available)

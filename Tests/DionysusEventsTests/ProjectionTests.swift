@@ -21,15 +21,15 @@ import Testing
                 )
             }
             try await harness.relay()
-            try await harness.consume(Project(board))
+            try await harness.consume(Follow(board))
             let once = (1...5).map { "\($0) \($0) 2" }
             #expect(try await harness.balances() == once)
             // Another group reads everything from the beginning.
-            try await harness.consume(Project(board), as: "again")
+            try await harness.consume(Follow(board), as: "again")
             #expect(try await harness.balances() == once)
             try await harness.append(Deposited(amount: 10))
             try await harness.relay()
-            try await harness.consume(Project(board))
+            try await harness.consume(Follow(board))
             #expect(try await harness.balances().first == "1 11 3")
         }
     }
@@ -42,14 +42,14 @@ import Testing
             try await harness.append(Opened(owner: "Ada"), Deposited(amount: 1), Deposited(amount: 2))
             let events = try await store.read(account, on: harness.database)
             let error = await #expect(throws: DionysusError.self) {
-                try await harness.write { try board.apply([events[0], events[2]], in: &$0) }
+                try await harness.write { try board.handle([events[0], events[2]], in: &$0) }
             }
             #expect(
                 error?.message == "balances has handled stream account-1 up to position 1, and position 3 came next"
             )
             #expect(try await harness.balances().isEmpty)
-            try await harness.write { try board.apply([events[0], events[1]], in: &$0) }
-            try await harness.write { try board.apply([events[0], events[1], events[2]], in: &$0) }
+            try await harness.write { try board.handle([events[0], events[1]], in: &$0) }
+            try await harness.write { try board.handle([events[0], events[1], events[2]], in: &$0) }
             #expect(try await harness.balances() == ["1 3 3"])
         }
     }
@@ -59,7 +59,7 @@ import Testing
         try await EventsHarness.run(kind) { harness in
             let board = Projector(Balances(), store)
             try await harness.write { try board.create(in: &$0) }
-            let inline = store.handlingInline(board.inline)
+            let inline = store.handlingInline(board.handler)
             let events = [NewEvent(Opened(owner: "Ada")), NewEvent(Deposited(amount: 4))]
             _ = try? await harness.write { transaction in
                 try inline.append(events, to: account, in: &transaction)
@@ -79,7 +79,7 @@ import Testing
             try await harness.write { try board.create(in: &$0) }
             try await harness.append(Opened(owner: "Ada"), Deposited(amount: 4), Closed(), Deposited(amount: 1))
             try await harness.relay()
-            try await harness.consume(Project(board))
+            try await harness.consume(Follow(board))
             #expect(try await harness.balances() == ["1 5 2"])
         }
     }
@@ -100,7 +100,7 @@ import Testing
             async let waiting: Void = board.wait(for: appended, on: harness.database, timeout: .seconds(60))
             async let globally: Void = board.wait(forGlobalPosition: 2, on: harness.database, timeout: .seconds(60))
             try await harness.relay()
-            try await harness.consume(Project(board))
+            try await harness.consume(Follow(board))
             try await waiting
             try await globally
             #expect(try await harness.balances() == ["1 4 2"])
@@ -137,7 +137,7 @@ import Testing
             }
             try await harness.append(Deposited(amount: 4), Deposited(amount: 5))
             try await harness.relay()
-            try await harness.consume(Project(projectors[0], projectors[1]))
+            try await harness.consume(Follow(projectors[0], projectors[1]))
             #expect(try await harness.balances() == ["1 9 2"])
             #expect(try await harness.rows("SELECT id, n FROM doubled") == ["1 18"])
         }

@@ -23,14 +23,14 @@ import Testing
             try await harness.append(Opened(owner: "Ada"), Deposited(amount: 4))
             try await harness.append(Deposited(amount: 5), to: StreamName("card", "1"))
             try await harness.relay()
-            try await harness.consume(Project(board))
+            try await harness.consume(Follow(board))
             let new = Projector(Balances(version: 2, factor: 10), store)
             let report = try await ProjectionRebuild(of: new, on: harness.database, batchSize: 2).run()
             #expect(report.events == 3)
             #expect(try await harness.balances() == ["1 40 2"])
             try await harness.append(Deposited(amount: 1))
             try await harness.relay()
-            try await harness.consume(Project(new))
+            try await harness.consume(Follow(new))
             #expect(try await harness.balances() == ["1 50 3"])
             // The third generation meets nothing that the second has left.
             _ = try await ProjectionRebuild(of: board, on: harness.database).run()
@@ -47,7 +47,7 @@ import Testing
             let rebuilt = try await harness.balances()
             #expect(rebuilt == (0..<5).map { "\($0) 55 10" })
             try await harness.relay()
-            try await harness.consume(Project(board))
+            try await harness.consume(Follow(board))
             #expect(try await harness.balances() == rebuilt)
         }
     }
@@ -56,7 +56,7 @@ import Testing
     func `a rebuild beside appends and inline updates loses nothing`(_ kind: TestDatabaseKind) async throws {
         try await EventsHarness.run(kind) { harness in
             try await harness.write { try board.create(in: &$0) }
-            let inline = store.handlingInline(board.inline)
+            let inline = store.handlingInline(board.handler)
             for stream in 0..<5 {
                 let events = (1...40).map { NewEvent(Deposited(amount: $0)) }
                 try await inline.append(events, to: StreamName("account", "\(stream)"), on: harness.database)

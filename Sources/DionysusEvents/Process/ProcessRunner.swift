@@ -1,14 +1,13 @@
 public import Dionysus
-public import DionysusConsumer
 
 import struct Foundation.UUID
 
 /// Runs a process manager in a database.
 ///
 /// The streams that it appends to are in the same database.
-public struct ProcessRunner<Manager: ProcessManager>: Sendable {
+public struct ProcessRunner<Manager: ProcessManager>: EventFollower {
     let manager: Manager
-    let store: EventStore
+    public let store: EventStore
 
     /// Creates a runner.
     /// - Parameters:
@@ -27,9 +26,6 @@ public struct ProcessRunner<Manager: ProcessManager>: Sendable {
             try handle(event, in: &transaction)
         }
     }
-
-    /// The work of a reader or of the transaction that appends.
-    public var handler: EventStore.InlineHandler { { try handle($0, in: &$1) } }
 
     private func handle(_ event: RecordedEvent, in transaction: inout Transaction) throws {
         let (id, starts, stops): (String, Bool, Bool)
@@ -166,25 +162,5 @@ public struct ProcessRunner<Manager: ProcessManager>: Sendable {
         var statement: SQL = "DELETE FROM dionysus_timers WHERE process = \(manager.name) AND process_id = \(process)"
         if let name { statement += " AND name = \(name)" }
         try transaction.run(statement)
-    }
-}
-
-/// Declares that a consumer runs process managers, in the transaction that moves the partition's offset.
-///
-///     var models: Models { React(ProcessRunner(Expiry(), store)) }
-///
-/// A consumer declares only one of ``Project`` and ``React``: let a consumer of its own, with another client id, do the
-/// other.
-public struct React: ListElement, Sendable {
-    public var element: ReplicaModel
-
-    /// Declares it.
-    /// - Parameter runner: What runs the process manager.
-    public init(_ runner: ProcessRunner<some ProcessManager>) {
-        element =
-            Persist(StreamEvent.modelName) { events, transaction in
-                try runner.handle(try runner.store.received(events, in: &transaction), in: &transaction)
-            }
-            .element
     }
 }

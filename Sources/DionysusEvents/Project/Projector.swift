@@ -1,12 +1,11 @@
 public import Dionysus
-public import DionysusConsumer
 
 /// Keeps a projection up to date.
 ///
 /// A consumer's handler, the transaction that appends, or a reader of the table gives it the events.
-public struct Projector: Sendable {
+public struct Projector: EventFollower {
     let projection: any Projection
-    let store: EventStore
+    public let store: EventStore
 
     /// Creates a projector.
     /// - Parameters:
@@ -32,7 +31,7 @@ public struct Projector: Sendable {
     /// Applies events that have not been applied before.
     /// - Throws: What the projection throws; ``Dionysus/DionysusError`` with code `conflict` if an event of a stream is
     ///   missing before one of these.
-    public func apply(_ events: [RecordedEvent], in transaction: inout Transaction) throws {
+    public func handle(_ events: [RecordedEvent], in transaction: inout Transaction) throws {
         let followed = projection.followed(events)
         guard !followed.isEmpty else { return }
         // Many may work on the tables at once, but none while they are swapped.
@@ -43,9 +42,6 @@ public struct Projector: Sendable {
         let fresh = store.types.leavingOut(try positions.admit(followed, in: &transaction))
         if !fresh.isEmpty { try projection.apply(fresh, to: .live, in: &transaction) }
     }
-
-    /// The work of the transaction that appends: ``EventStore/handlingInline(_:)``.
-    public var inline: EventStore.InlineHandler { { try apply($0, in: &$1) } }
 
     /// The position up to which a stream's events have been applied; 0 if none has.
     public func position(of stream: StreamName, in transaction: inout Transaction) throws -> Int64 {
@@ -58,26 +54,5 @@ public struct Projector: Sendable {
 extension Projection {
     func followed(_ events: [RecordedEvent]) -> [RecordedEvent] {
         categories.isEmpty ? events : events.filter { categories.contains($0.stream.category) }
-    }
-}
-
-/// Declares that a consumer keeps projections.
-///
-///     var models: Models { Project(Projector(AdBoard(), store)) }
-///
-/// Their tables change in the transaction that moves the partition's offset.
-public struct Project: ListElement, Sendable {
-    public var element: ReplicaModel
-
-    /// Declares it.
-    /// - Parameter projectors: What is kept up to date.
-    public init(_ projectors: Projector...) {
-        element =
-            Persist(StreamEvent.modelName) { events, transaction in
-                for projector in projectors {
-                    try projector.apply(try projector.store.received(events, in: &transaction), in: &transaction)
-                }
-            }
-            .element
     }
 }

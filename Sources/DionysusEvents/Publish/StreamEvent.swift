@@ -9,13 +9,21 @@ public import struct Foundation.UUID
 public struct StreamEvent: Model {
     public static let tableName = EventSchema.table
 
+    /// The event's id.
     public var id: UUID
+    /// The name of its stream.
     public var stream: String
+    /// Its position in the stream, counted from one.
     public var position: Int64
+    /// The name under which it is stored.
     public var type: String
+    /// The version of its data's shape.
     public var version: Int
+    /// What has happened.
     public var data: JSON
+    /// What caused it, and who.
     public var metadata: JSON
+    /// When it was appended.
     public var createdAt: Timestamp
 
     public enum CodingKeys: String, CodingKey {

@@ -47,7 +47,11 @@ enum EventRows {
 
 extension Row {
     /// The JSON document in a column.
-    func document(_ column: Int) throws -> JSON { try JSON(parsing: (try text(column) ?? "null").utf8) }
+    func document(_ column: Int) throws -> JSON {
+        let text = try text(column) ?? "null"
+        // Most events have no metadata.
+        return text == "{}" ? .object(JSON.Object()) : try JSON(parsing: text.utf8)
+    }
 }
 
 extension DatabaseValue {

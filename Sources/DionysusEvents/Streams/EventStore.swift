@@ -1,6 +1,6 @@
 public import Dionysus
 
-public import struct Foundation.UUID
+import struct Foundation.UUID
 
 /// Streams of events in a database.
 ///

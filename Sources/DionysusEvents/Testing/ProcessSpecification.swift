@@ -1,6 +1,6 @@
 public import Dionysus
 
-public import struct Foundation.UUID
+import struct Foundation.UUID
 
 /// Checks the rules of a process manager, without any database.
 ///

@@ -1,5 +1,5 @@
 import Crypto
-public import Dionysus
+import Dionysus
 
 import struct Foundation.Data
 import struct Foundation.UUID
