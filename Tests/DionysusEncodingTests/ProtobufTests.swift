@@ -7,7 +7,7 @@ import TestSupport
 import Testing
 
 /// Records as compiled messages of Protobuf.
-@Suite(.timeLimit(.minutes(5)))
+@Suite
 struct ProtobufTests {
     private static func roundTrip(_ format: RecordFormat, _ kind: TestDatabaseKind, _ schemas: InMemorySchemaRegistry)
         async throws
