@@ -1,6 +1,7 @@
 import Dionysus
 import DionysusPostgres
 import DionysusProducer
+import DionysusSchemas
 import Foundation
 
 /// The benchmarks' models: a rental with eight attributes and one link.
@@ -52,9 +53,11 @@ struct RentalSerializer: ModelSerializer {
 }
 
 struct RentalSync: Producer {
+    var encoding = TopicEncoding.envelope
+
     var namespaces: [Namespace] {
         Namespace("v3", serializers: Serializers { RentalSerializer() }) {
-            Topic("rentals", partitionKey: "account_id") { Publish(Rental.self) }
+            Topic("rentals", encoding: encoding, partitionKey: "account_id") { Publish(Rental.self) }
         }
     }
 }
@@ -69,10 +72,11 @@ struct SourceFixture: Sendable {
         rentals: Int,
         settings: ProducerSettings = ProducerSettings(),
         capture: Bool = true,
+        encoding: TopicEncoding = .envelope,
         _ body: (SourceFixture) async throws -> T
     ) async throws -> T {
         try await withDatabase { database in
-            let registry = Registry(RentalSync(), settings: settings)
+            let registry = Registry(RentalSync(encoding: encoding), settings: settings)
             _ = try await database.transaction(.write) { transaction in
                 try transaction.run([
                     "CREATE TABLE accounts (id bigserial PRIMARY KEY, name text, default_check_in_time int)",

@@ -34,10 +34,9 @@ struct FeedTrial: Sendable {
         _ encoding: TopicEncoding,
         reading: TopicEncoding? = nil,
         genesisReplica: Bool = false,
-        access: InMemorySchemaRegistry.Access = .open,
+        schemas: InMemorySchemaRegistry = InMemorySchemaRegistry(),
         _ body: (FeedTrial) async throws -> Void
     ) async throws {
-        let schemas = InMemorySchemaRegistry(access: access)
         let declaration = Feed(encoding: encoding, genesisReplica: genesisReplica)
         let mirror = FeedMirror(encoding: reading ?? encoding)
         try await withTemporaryDatabase(kind) { source in

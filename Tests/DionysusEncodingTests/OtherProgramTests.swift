@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// Messages of other programs, which have no headers of ours.
-@Suite(.timeLimit(.minutes(5)))
+@Suite
 struct OtherProgramTests {
     private static let avro = TopicEncoding.record(.avro(key: .field("id")))
 

@@ -7,7 +7,7 @@ import TestSupport
 import Testing
 
 /// Messages that are no model's go through the outbox.
-@Suite(.timeLimit(.minutes(5)))
+@Suite
 struct PlainMessageTests {
     private struct Notices: Producer {
         var encoding: TopicEncoding

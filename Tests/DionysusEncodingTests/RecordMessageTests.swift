@@ -8,7 +8,7 @@ import Testing
 @testable import DionysusProducer
 
 /// What the messages of records are like, and what else is done with them.
-@Suite(.timeLimit(.minutes(5)))
+@Suite
 struct RecordMessageTests {
     private static let avro = TopicEncoding.record(.avro(key: .field("id")))
 

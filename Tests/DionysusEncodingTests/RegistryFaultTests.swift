@@ -7,7 +7,7 @@ import TestSupport
 import Testing
 
 /// What a registry does wrong, or refuses, with a relay that publishes.
-@Suite(.timeLimit(.minutes(5)))
+@Suite
 struct RegistryFaultTests {
     private static let avro = TopicEncoding.record(.avro(key: .field("id")))
 

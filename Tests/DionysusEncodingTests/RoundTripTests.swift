@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// What is published in an encoding arrives in the replica's tables.
-@Suite(.timeLimit(.minutes(5)))
+@Suite
 struct RoundTripTests {
     /// An encoding with its name.
     struct Encoding: Sendable, CustomTestStringConvertible {

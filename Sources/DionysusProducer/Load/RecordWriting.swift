@@ -86,7 +86,7 @@ struct RecordView {
     private func link(_ place: Int) throws -> JSON {
         let relationship = serializer.relationships[place]
         let computed = try relationship.link.map { try $0(record, related, rows.encoder.values) }
-        return try computed ?? loaded.link(relationship)
+        return computed ?? loaded.link(relationship)
     }
 
     /// Writes the records of a relationship.
@@ -180,7 +180,7 @@ extension SerializerPlan {
         var links: [JSON] = []
         for relationship in relationships {
             let computed = try relationship.link.map { try $0(record, related, rows.encoder.values) }
-            let link = try computed ?? source.link(relationship)
+            let link = computed ?? source.link(relationship)
             links.append(link)
             if relationship.isToMany {
                 member(relationship.idsName) { $0.write(link) }

@@ -48,9 +48,9 @@ struct MessageEncoding: Sendable {
         case .plain, .message: key = .plain
         case .field(let path):
             let names = path.split(separator: ".").map(String.init)
-            key = try (keys?.avro ?? writers.keySchema).map { .avro($0, path: names) } ?? .jsonField(names)
+            key = (keys?.avro ?? writers.keySchema).map { .avro($0, path: names) } ?? .jsonField(names)
         case .schema:
-            guard let schema = try keys?.avro ?? writers.keySchema else { throw writers.noSchema }
+            guard let schema = keys?.avro ?? writers.keySchema else { throw writers.noSchema }
             key = .avro(schema, path: nil)
         }
         var framePrefix = value?.prefix ?? []
