@@ -2,6 +2,7 @@ import Foundation
 import Hummingbird
 import Logging
 import Synchronization
+import TestSupport
 
 /// An OpenTelemetry collector that keeps what it receives and answers as the test says.
 final class Collector: Sendable {

@@ -68,9 +68,9 @@ extension ConsoleCommand {
             host: address,
             port: port ?? access.port,
             logger: environment.logger,
-            started: { port in
+            started: { [logger = environment.logger] port in
                 let shown = address.contains(":") ? "[\(address)]" : address
-                print("the console is at http://\(shown):\(port)\(access.basePath)/")
+                logger.notice("the console is at http://\(shown):\(port)\(access.basePath)/")
             }
         )
         try await environment.run(server)

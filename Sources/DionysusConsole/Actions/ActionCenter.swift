@@ -70,22 +70,22 @@ final class ActionCenter: Sendable {
             returnPath: plan.returnPath
         )
         logger.notice("\(identity.name): \(plan.name) on \(plan.target.printable())")
-        let task = Task { [self] in
-            await run(id, plan)
-            let outcome = action(id)?.summary ?? "unknown"
-            do { try await audit.finish(entry, outcome) } catch {
-                logger.error("the outcome of action \(entry) can't be written down: \(error)")
-            }
-            await finish()
-            state.withLock { state in
-                state.actions[id]?.finishedAt = .now
-                state.tasks[id] = nil
-            }
-        }
         state.withLock { state in
             state.actions[id] = progress
             state.order.append(id)
-            state.tasks[id] = task
+            // It can't end before it is known here.
+            state.tasks[id] = Task { [self] in
+                await run(id, plan)
+                let outcome = action(id)?.summary ?? "unknown"
+                do { try await audit.finish(entry, outcome) } catch {
+                    logger.error("the outcome of action \(entry) can't be written down: \(error)")
+                }
+                await finish()
+                self.state.withLock { state in
+                    state.actions[id]?.finishedAt = .now
+                    state.tasks[id] = nil
+                }
+            }
             while state.order.count > Self.capacity, let first = state.order.first(where: { state.tasks[$0] == nil }) {
                 state.order.removeAll { $0 == first }
                 state.actions[first] = nil

@@ -52,23 +52,6 @@ struct Chart: Sendable {
             """
     }
 
-    /// A small line without axes, for a table or a headline.
-    static func spark(_ values: [Double?], _ label: String) -> HTML {
-        let known = values.compactMap(\.self)
-        guard let highest = known.max(), values.count > 1 else { return "" }
-        let points = values.enumerated()
-            .compactMap { index, value -> HTML? in
-                guard let value else { return nil }
-                let x = Double(index) / Double(values.count - 1) * 118 + 1
-                let y = highest > 0 ? 19 - value / highest * 17 : 19
-                return "\(number(x)),\(number(y))"
-            }
-        return """
-            <svg class="spark" viewBox="0 0 120 20" role="img" aria-label="\(label)">\
-            <polyline points="\(points.joined(separator: " "))"/></svg>
-            """
-    }
-
     /// What the chart shows, in a sentence.
     private var summary: String {
         let parts = lines.map { line -> String in
@@ -89,15 +72,20 @@ struct Chart: Sendable {
                 "values": .array(line.values.map { $0.map { .string(shown($0)) } ?? .null }),
             ])
         }
-        return JSON.object([
-            "start": .integer(start.microseconds / 1000), "step": .integer(Int64(step * 1000)),
-            "lines": .array(list),
-        ])
-        .text
+        return
+            JSON.object([
+                "start": .integer(start.microseconds / 1000), "step": .integer(Int64(step * 1000)),
+                "lines": .array(list),
+            ])
+            .text
     }
 
     private func shown(_ value: Double) -> String {
         isLogarithmic ? Format.duration(value) : Format.decimal(value)
+    }
+
+    private func tickText(_ tick: Double) -> String {
+        !isLogarithmic && tick == tick.rounded() ? Format.number(Int64(tick)) : shown(tick)
     }
 
     private struct Axis {
@@ -131,7 +119,7 @@ struct Chart: Sendable {
             let y = Self.number(axis.place(tick))
             return """
                 <line class="grid" x1="58" x2="630" y1="\(y)" y2="\(y)"/>\
-                <text class="tick" x="52" y="\(y)" dy="4" text-anchor="end">\(shown(tick))</text>
+                <text class="tick" x="52" y="\(y)" dy="4" text-anchor="end">\(tickText(tick))</text>
                 """
         }
         let count = lines.map(\.values.count).max() ?? 0

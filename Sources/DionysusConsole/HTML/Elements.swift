@@ -103,7 +103,8 @@ enum Elements {
 
     /// A part of a page under a heading.
     static func section(_ title: String, _ body: HTML, aside: HTML = "") -> HTML {
-        "<section><h2>\(title)\(aside.isEmpty ? "" : " <span class=\"aside\">\(aside)</span>")</h2>\(body)</section>"
+        let beside: HTML = aside.isEmpty ? "" : " <span class=\"aside\">\(aside)</span>"
+        return "<section><h2>\(title)\(beside)</h2>\(body)</section>"
     }
 
     /// What can't be shown, and why.

@@ -52,6 +52,7 @@ enum Format {
     /// A duration in the unit that suits it: `9 ms`, `3.2 s`, `4 min`, `2 h`, `3 d`.
     static func duration(_ seconds: Double) -> String {
         switch seconds {
+        case ...0: "0 s"
         case ..<0.001: "\(max(0, Int(seconds * 1_000_000))) µs"
         case ..<1: "\(Int((seconds * 1000).rounded())) ms"
         case ..<10: "\(fixed(seconds, 1)) s"

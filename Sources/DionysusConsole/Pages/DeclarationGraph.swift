@@ -12,7 +12,7 @@ struct DeclarationGraph: Sendable {
     private var edges: [(from: Node, to: Node, label: String)] = []
 
     private static let (width, gap, height, rowHeight) = (200, 60, 24, 34)
-    private static let titles = ["observed", "models", "topics", "replicas"]
+    private static let titles = ["parts and observed", "models", "topics", "replicas and dead letters"]
 
     init(_ system: ObservedSystem) {
         for (topic, model) in system.publications {
@@ -32,15 +32,20 @@ struct DeclarationGraph: Sendable {
         for topic in outline.topics where !topic.isPattern {
             add(2, topic.name)
             let models = Set(system.publications.filter { $0.topic == topic.name }.map(\.model.model))
-            for replica in outline.replicas where models.contains(replica.model) {
-                guard let table = replica.table else { continue }
+            for model in models.sorted() {
+                let declared = outline.replicas.first { $0.model == model }
+                // What isn't declared is kept in the table of its plural.
+                guard let table = declared == nil ? system.conventionalTable(of: model) : declared?.table else {
+                    continue
+                }
                 add(3, table)
-                connect(2, topic.name, 3, table, replica.model)
+                connect(2, topic.name, 3, table, model)
             }
-            if let dead = topic.deadLetters {
-                add(3, dead)
-                connect(2, topic.name, 3, dead, "dead letters")
-            }
+        }
+        for topic in outline.topics where !topic.isPattern {
+            guard let dead = topic.deadLetters else { continue }
+            add(3, dead)
+            connect(2, topic.name, 3, dead, "dead letters")
         }
     }
 
@@ -56,9 +61,10 @@ struct DeclarationGraph: Sendable {
         guard columns.contains(where: { !$0.isEmpty }) else { return "<p class=\"empty\">Nothing is declared.</p>" }
         let rows = columns.map(\.count).max() ?? 1
         let (width, height) = (4 * Self.width + 3 * Self.gap, rows * Self.rowHeight + 24)
-        let heads = Self.titles.enumerated().map { column, title -> HTML in
-            "<text class=\"tick\" x=\"\(column * (Self.width + Self.gap))\" y=\"12\">\(title)</text>"
-        }
+        let heads = Self.titles.enumerated()
+            .map { column, title -> HTML in
+                "<text class=\"tick\" x=\"\(column * (Self.width + Self.gap))\" y=\"12\">\(title)</text>"
+            }
         let lines = edges.map { edge -> HTML in
             let (from, to) = (place(edge.from), place(edge.to))
             let (x, end, middle) = (from.x + Self.width, to.x, Self.height / 2)

@@ -46,7 +46,9 @@ extension Page {
             let age = cells.compactMap(\.oldest).min()
             return [frame.link(Link.to("/outbox", [("topic", topic)]), title)]
                 + lanes.map { lane -> HTML in
-                    guard let cell = cells.first(where: { $0.lane == lane }) else { return "<span class=\"none\">0</span>" }
+                    guard let cell = cells.first(where: { $0.lane == lane }) else {
+                        return "<span class=\"none\">0</span>"
+                    }
                     let late: HTML = cell.retrying > 0 ? " <b class=\"late\">+\(Format.number(cell.retrying))</b>" : ""
                     return "\(Format.number(cell.pending))\(late)"
                 } + [Elements.time(age, now: summary.survey.readAt)]
@@ -114,7 +116,7 @@ extension Page {
                     "/outbox/actions",
                     [("retry", "Retry", "r"), ("discard", "Discard", "d")],
                     filter: filter,
-                    all: report.next == nil && lines.count < 2 ? nil : "all that match",
+                    all: allText(report, call),
                     table
                 )
         let more = report.next.map { next -> HTML in
@@ -125,6 +127,15 @@ extension Page {
             report.rows.value?.isBounded == true
             ? "<p class=\"note\">Looked at the first 10,000 rows that wait; others behind them aren't listed.</p>" : ""
         return Elements.section("Rows", "\(form)\(bulk)\(more)\(bounded)")
+    }
+
+    /// What an action on all means: only rows that have failed can be retried or discarded.
+    private static func allText(_ report: OutboxReport, _ call: Call) -> String? {
+        if [.failed, .parked, .retrying].contains(report.filter.scope) {
+            return report.entries.count > 1 ? "all that match" : nil
+        }
+        let survey = report.summary.value?.survey
+        return (survey?.retrying.value ?? 0) + (survey?.parked.value ?? 0) > 1 ? "all that failed" : nil
     }
 
     static func rowState(_ state: OutboxEntry.State) -> HTML {
@@ -153,7 +164,10 @@ extension Page {
         }
         let facts = Elements.pairs([
             ("State", rowState(entry.state)),
-            ("Record", frame.link(Link.record(entry.modelName, entry.recordID), "\(entry.modelName) \(entry.recordID)")),
+            (
+                "Record",
+                frame.link(Link.record(entry.modelName, entry.recordID), "\(entry.modelName) \(entry.recordID)")
+            ),
             ("Event", HTML(escaping: entry.eventName)), ("Topic", HTML(escaping: entry.topic)),
             ("Partition key", Elements.code(entry.partitionKey)),
             ("Changed", Elements.text(entry.changedColumns.joined(separator: ", "))),
@@ -193,11 +207,13 @@ extension Page {
         case .published where entry.errorMessage != nil:
             Verdict(.idle, "Row \(entry.id) was settled without a message: \(entry.errorMessage ?? "").")
         case .published: Verdict(.well, "Row \(entry.id) has been published.")
-        case .pending where earlier != nil: Verdict(.late, "Row \(entry.id) waits behind row \(earlier?.id ?? 0) of the same record.")
+        case .pending where earlier != nil:
+            Verdict(.late, "Row \(entry.id) waits behind row \(earlier?.id ?? 0) of the same record.")
         case .pending: Verdict(.idle, "Row \(entry.id) waits to be published.")
         case .retrying:
             Verdict(.late, "Row \(entry.id) has failed \(Format.plural(entry.attempts, "time")) and is tried again.")
-        case .parked: Verdict(.stuck, "Row \(entry.id) has failed for the last time and is parked: \(entry.errorMessage ?? "").")
+        case .parked:
+            Verdict(.stuck, "Row \(entry.id) has failed for the last time and is parked: \(entry.errorMessage ?? "").")
         }
     }
 }

@@ -3,10 +3,10 @@ import DionysusProducer
 
 extension Page {
     static func overview(_ report: OverviewReport, _ frame: Frame) -> Page {
-        let (facts, series) = (report.core, report.series.value ?? nil)
+        let facts = report.core
         let blocks: HTML = """
-            <div class="figures">\(facts.hasProducer ? outboxFigures(facts, series, frame) : "")\
-            \(facts.hasConsumer ? replicaFigures(facts, series, frame) : "")</div>
+            <div class="figures">\(facts.hasProducer ? outboxFigures(facts, frame) : "")\
+            \(facts.hasConsumer ? replicaFigures(facts, frame) : "")</div>
             """
         return Page("Overview", tab: .overview, verdict: report.verdict, isLive: true, refresh: 10) {
             """
@@ -15,9 +15,10 @@ extension Page {
         }
     }
 
-    private static func outboxFigures(_ facts: OverviewReport.Facts, _ series: SampleSeries?, _ frame: Frame) -> HTML {
+    private static func outboxFigures(_ facts: OverviewReport.Facts, _ frame: Frame) -> HTML {
         guard let summary = facts.outbox?.value else {
-            return "<section class=\"block\"><h2>Outbox</h2>\(Elements.unreachable("unreachable", facts.outbox?.problem ?? ""))</section>"
+            return
+                "<section class=\"block\"><h2>Outbox</h2>\(Elements.unreachable("unreachable", facts.outbox?.problem ?? ""))</section>"
         }
         let survey = summary.survey
         let rate = facts.processes.value.map { $0.rate("relay") }
@@ -27,26 +28,23 @@ extension Page {
             \(figure("pending", Format.count(survey.pending)))\
             \(figure("retrying", Format.count(survey.retrying), survey.retrying.value > 0 ? .late : nil))\
             \(figure("parked", Format.count(survey.parked), survey.parked.value > 0 ? .stuck : nil))\
-            \(figure("published, rows/s", rate.map(Format.decimal) ?? "–"))</dl>\
-            \(Chart.spark(series?.rates["relay"] ?? [], "rows published per second"))</section>
+            \(figure("published, rows/s", rate.map(Format.decimal) ?? "–"))</dl></section>
             """
     }
 
-    private static func replicaFigures(_ facts: OverviewReport.Facts, _ series: SampleSeries?, _ frame: Frame) -> HTML {
+    private static func replicaFigures(_ facts: OverviewReport.Facts, _ frame: Frame) -> HTML {
         let rate = facts.processes.value.map { $0.rate("consumer") }
         let consumers = facts.processes.value?.alive("consumer").count ?? 0
         let failures = facts.failures?.value
         let failed = failures.map { Format.count(BoundedCount($0.failed, hasMore: $0.hasMore)) } ?? "–"
-        let partitions = facts.lag?.value.map { "\($0.count)" } ?? "–"
         return """
             <section class="block"><h2>\(frame.link("/consumers", "Replica"))</h2>\
             \(stale(facts.lag?.problem ?? facts.failures?.problem))<dl class="row">\
             \(figure("lag", facts.lagAge.map { Format.duration($0) } ?? "–"))\
             \(figure("messages behind", facts.lagMessages.map { Format.number($0) } ?? "–"))\
             \(figure("failures", failed, facts.failed > 0 ? .stuck : nil))\
-            \(figure("partitions", "\(partitions) on \(Format.plural(consumers, "consumer"))"))\
-            \(figure("applied, events/s", rate.map(Format.decimal) ?? "–"))</dl>\
-            \(Chart.spark(series?.rates["consumer"] ?? [], "events applied per second"))</section>
+            \(figure("consumers", "\(consumers)"))\
+            \(figure("applied, events/s", rate.map(Format.decimal) ?? "–"))</dl></section>
             """
     }
 
@@ -70,12 +68,12 @@ extension Page {
         var delays: [Chart.Line] = []
         if facts.hasProducer {
             rates.append(.init(name: "published", values: series.rates["relay"] ?? []))
-            delays.append(.init(name: "commit to broker, average", values: series.latencyAverages["relay"] ?? []))
-            delays.append(.init(name: "longest", values: series.latencyLongest["relay"] ?? []))
+            delays.append(.init(name: "to the broker, average", values: series.latencyAverages["relay"] ?? []))
+            delays.append(.init(name: "to the broker, longest", values: series.latencyLongest["relay"] ?? []))
         }
         if facts.hasConsumer {
             rates.append(.init(name: "applied", values: series.rates["consumer"] ?? []))
-            delays.append(.init(name: "age of the replica's lag", values: series.ages["consumer"] ?? []))
+            delays.append(.init(name: "replica's lag", values: series.ages["consumer"] ?? []))
         }
         let throughput = Chart(title: "Throughput", unit: "per second", start: series.start, step: step, lines: rates)
         let delay = Chart(
@@ -90,8 +88,7 @@ extension Page {
             facts.processes.value?.isInstalled == false
             ? "<p class=\"stale\">Processes can't write figures: run migrate.</p>" : ""
         return """
-            <section><h2>Last \(OverviewReport.spans.first { $0.seconds == report.span }?.name ?? "hour") \
-            <span class="aside" role="group" aria-label="Time">\(spans)</span></h2>\(missing)\
+            <section><h2>Over time <span class="aside" role="group" aria-label="Time">\(spans)</span></h2>\(missing)\
             <div class="charts">\(throughput.html)\(delay.html)</div></section>
             """
     }
@@ -105,11 +102,18 @@ extension Page {
                     : frame.link(Link.messages(topic.topic), HTML(escaping: topic.topic)),
                 Elements.text(topic.published.map(Format.decimal)), Elements.text(topic.applied.map(Format.decimal)),
                 topic.waiting > 0
-                    ? frame.link(Link.to("/outbox", [("topic", topic.topic)]), HTML(escaping: Format.number(topic.waiting))) : "0",
-                Elements.text(topic.oldest.map { Format.duration($0) }), Elements.text(topic.lag.map { Format.number($0) }),
+                    ? frame.link(
+                        Link.to("/outbox", [("topic", topic.topic)]),
+                        HTML(escaping: Format.number(topic.waiting))
+                    ) : "0",
+                Elements.text(topic.oldest.map { Format.duration($0) }),
+                Elements.text(topic.lag.map { Format.number($0) }),
                 Elements.text(topic.lagAge.map { Format.duration($0) }),
                 topic.failures > 0
-                    ? frame.link(Link.to("/failures", [("topic", topic.topic)]), "<b class=\"stuck\">\(Format.number(topic.failures))</b>")
+                    ? frame.link(
+                        Link.to("/failures", [("topic", topic.topic)]),
+                        "<b class=\"stuck\">\(Format.number(topic.failures))</b>"
+                    )
                     : "0",
             ]
         }
@@ -128,13 +132,15 @@ extension Page {
     }
 
     private static func beside(_ facts: OverviewReport.Facts, _ frame: Frame) -> HTML {
-        let processes = (facts.processes.value?.processes ?? []).map { processRow($0, facts.processes.value?.readAt ?? .now) }
-        let runs = (facts.runs?.value ?? []).filter(\.isOpen).map { run -> [HTML] in
-            [
-                frame.link("/runs/\(run.id)", "genesis \(run.id)"), "\(run.topic) \(run.model)", runState(run),
-                progress(run.percent), Elements.time(run.estimatedEnd),
-            ]
-        }
+        let processes = (facts.processes.value?.processes ?? [])
+            .map { processRow($0, facts.processes.value?.readAt ?? .now) }
+        let runs = (facts.runs?.value ?? []).filter(\.isOpen)
+            .map { run -> [HTML] in
+                [
+                    frame.link("/runs/\(run.id)", "genesis \(run.id)"), "\(run.topic) \(run.model)", runState(run),
+                    progress(run.percent), Elements.time(run.estimatedEnd),
+                ]
+            }
         let table = Elements.table(
             "Runs",
             [.init("Run"), .init("What"), .init("State"), .init("Progress"), .init("Ends")],
@@ -149,7 +155,8 @@ extension Page {
         Elements.table(
             "Processes",
             [
-                .init("Process"), .init("State"), .number("Per second"), .number("CPU"), .number("Memory"), .init("Since"),
+                .init("Process"), .init("State"), .number("Per second"), .number("CPU"), .number("Memory"),
+                .init("Since"),
                 .init("Version"),
             ],
             rows,

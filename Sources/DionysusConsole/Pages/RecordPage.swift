@@ -24,11 +24,13 @@ extension Page {
     }
 
     private static func sides(_ report: RecordReport) -> HTML {
-        let rows = report.comparisons.map { comparison -> [HTML] in
+        let shared = report.comparisons.filter { !$0.isReplicasOwn }
+        let rows = shared.map { comparison -> [HTML] in
             let differs = comparison.isSame == false
             let mark: HTML = differs ? "<b class=\"stuck\" title=\"differs\">▐ differs</b>" : ""
             return [
-                HTML(escaping: comparison.name), cell(comparison.source, differs), cell(comparison.replica, differs), mark,
+                HTML(escaping: comparison.name), cell(comparison.source, differs), cell(comparison.replica, differs),
+                mark,
             ]
         }
         var notes: [HTML] = []
@@ -38,12 +40,22 @@ extension Page {
         if report.replica == nil { notes.append("<p class=\"note\">This console doesn't see the replica.</p>") }
         let table = Elements.table(
             "Both sides",
-            [.init("Attribute"), .init("Source, as it is published"), .init("Replica"), .init("")],
+            [.init("Attribute"), .init("Source"), .init("Replica"), .init("")],
             rows,
             empty: "Neither side has this record."
         )
         let tables = report.replicaTables.isEmpty ? "" : " · replica: \(report.replicaTables.joined(separator: ", "))"
-        return Elements.section("Both sides", "\(notes)\(table)", aside: HTML(escaping: tables))
+        let own = Elements.pairs(
+            report.comparisons.filter(\.isReplicasOwn).map { ($0.name, cell($0.replica, false)) }
+        )
+        let others: HTML =
+            shared.count == report.comparisons.count
+            ? "" : "<details><summary>The replica's other columns</summary>\(own)</details>"
+        return Elements.section(
+            "Both sides",
+            "\(notes)\(table)\(others)",
+            aside: "the source as it would be published now\(tables)"
+        )
     }
 
     private static func cell(_ text: String?, _ differs: Bool) -> HTML {
@@ -68,7 +80,10 @@ extension Page {
             """ : "<ol class=\"way\">\(steps)</ol>"
         let links = report.topics.map { topic in
             frame.link(
-                Link.to("/messages", [("topic", topic), ("key", "\(report.model):\(report.id)"), ("from", "earliest")]),
+                Link.to(
+                    "/messages",
+                    [("topic", topic), ("key", "\(report.model):\(report.id)"), ("from", "earliest")]
+                ),
                 "Look for its messages in \(topic)"
             )
         }

@@ -40,7 +40,9 @@ struct MessageReport: Sendable {
             )
         }
         var settings = core.system.consumer?.settings ?? ConsumerSettings()
-        if core.system.consumer == nil, let producer = core.system.producer { settings.clientID = producer.settings.clientID }
+        if core.system.consumer == nil, let producer = core.system.producer {
+            settings.clientID = producer.settings.clientID
+        }
         let reading = TopicReading(
             topic: query.topic,
             partition: query.partition,
@@ -67,6 +69,12 @@ struct MessageReport: Sendable {
                 return false
             }
             return true
+        }
+        // Partitions come one after another; people read by time, and what is newest first where they asked for that.
+        let isNewestFirst = query.isNewestFirst
+        found.sort { left, right in
+            let places = [left, right].map { ($0.timestamp, $0.source.partition, $0.offset) }
+            return isNewestFirst ? places[0] > places[1] : places[0] < places[1]
         }
         return MessageReport(
             query: query,
@@ -103,6 +111,13 @@ struct MessageReport: Sendable {
 }
 
 extension MessageReport.Query {
+    fileprivate var isNewestFirst: Bool {
+        switch start {
+        case .last, .place(.latest): true
+        default: false
+        }
+    }
+
     fileprivate func accepts(_ message: TopicMessage) -> Bool {
         if let key, message.key.map({ String(decoding: $0, as: UTF8.self) }) != key { return false }
         if let header {

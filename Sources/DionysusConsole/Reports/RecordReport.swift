@@ -23,6 +23,8 @@ struct RecordReport: Sendable {
         let replica: String?
         /// Whether both are the same; nil where one side has none of it.
         let isSame: Bool?
+        /// Whether it is a column that no message has.
+        var isReplicasOwn = false
     }
 
     /// How both sides stand to each other.
@@ -84,6 +86,7 @@ struct RecordReport: Sendable {
         case nil: break
         }
         let rows = await replicaRows
+        steps += (rows?.value?.rows ?? []).map(step)
         let (found, composed) = (await source, await preview)
         let kept = rows.map { part -> Part<[ReplicaRow]> in
             switch part {
@@ -211,6 +214,17 @@ struct RecordReport: Sendable {
         )
     }
 
+    private static func step(_ row: ReplicaRow) -> Step {
+        Step(
+            time: row.writtenAt.flatMap(moment),
+            title: row.isSoftDeleted ? "kept in the replica as destroyed" : "in the replica",
+            detail: row.version.map { "as of version \($0)" } ?? "",
+            place: "table \(row.table)",
+            path: nil,
+            state: .well
+        )
+    }
+
     private static func step(_ failure: RecordedFailure) -> Step {
         Step(
             time: failure.retriedAt ?? failure.createdAt,
@@ -256,7 +270,8 @@ struct RecordReport: Sendable {
                     source: nil,
                     replica: mask.members.isEmpty || !value.column.hasSuffix("data")
                         ? mask.applied(to: value.text, of: value.column) : Mask.hidden,
-                    isSame: nil
+                    isSame: nil,
+                    isReplicasOwn: true
                 )
             )
         }

@@ -119,8 +119,15 @@ extension ObservedSystem {
     /// All topics that are declared, in alphabetical order.
     var topics: [String] {
         let published = producer?.registry.outline.flatMap { [$0.name] + ($0.genesisTopic.map { [$0] } ?? []) } ?? []
-        let consumed = consumer?.outline.topics.filter { !$0.isPattern }.flatMap { [$0.name] + ($0.deadLetters.map { [$0] } ?? []) }
+        let consumed = consumer?.outline.topics.filter { !$0.isPattern }
+            .flatMap { [$0.name] + ($0.deadLetters.map { [$0] } ?? []) }
         return Set(published + (consumed ?? [])).sorted()
+    }
+
+    /// The table that keeps a model which no replica is declared for.
+    func conventionalTable(of model: String) -> String? {
+        guard let inflection = consumer?.settings.inflection else { return nil }
+        return inflection.plural(of: inflection.underscored(model))
     }
 
     /// Where its parts are, in a line.

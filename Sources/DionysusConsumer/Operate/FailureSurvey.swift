@@ -17,8 +17,11 @@ package struct FailureGroup: Sendable, Hashable {
 
     /// What stays the same in errors with one cause: quoted parts, numbers and ids are replaced.
     package static func cause(of message: String) -> String {
+        // Each begins with the place of its message.
+        let place = message.prefixMatch(of: #/\S+\[[0-9]+\] offset [0-9]+: /#)?.range
+        let text = place.map { message[$0.upperBound...] } ?? message[...]
         var result = ""
-        var characters = message.makeIterator()
+        var characters = text.makeIterator()
         var quote: Character?
         var word = ""
         func flush() {

@@ -20,6 +20,8 @@ package struct ReplicaRow: Sendable {
     package let values: [Value]
     /// How recent the row is, if it says so.
     package let version: Int64?
+    /// When the row was last written, as the database writes times; nil if it doesn't say so.
+    package let writtenAt: String?
     /// Whether the row is kept for a record that was destroyed.
     package let isSoftDeleted: Bool
 }
@@ -42,7 +44,8 @@ extension ReplicaRecords {
         return (rows, tables)
     }
 
-    private func row(_ target: (namespace: String?, table: ReplicaTable, id: DatabaseValue)) async throws -> ReplicaRow? {
+    private func row(_ target: (namespace: String?, table: ReplicaTable, id: DatabaseValue)) async throws -> ReplicaRow?
+    {
         let table = target.table
         let columns = table.columns.values.map(\.name).sorted()
         return try await database.transaction(.snapshot) { transaction in
@@ -56,21 +59,24 @@ extension ReplicaRecords {
                 """
             )
             guard let row = found.first else { return nil }
-            let values = try columns.enumerated().map { index, name in
-                let isFilled = table.column(ofPayload: name) == nil && name != table.id.name
-                return ReplicaRow.Value(
-                    column: name,
-                    attributes: isFilled
-                        ? table.stampAttributes(of: name) : name == table.id.name ? ["id"] : table.payloadNames(of: name),
-                    text: try row.text(index + 1)
-                )
-            }
+            let values = try columns.enumerated()
+                .map { index, name in
+                    let isFilled = table.column(ofPayload: name) == nil && name != table.id.name
+                    return ReplicaRow.Value(
+                        column: name,
+                        attributes: isFilled
+                            ? table.stampAttributes(of: name)
+                            : name == table.id.name ? ["id"] : table.payloadNames(of: name),
+                        text: try row.text(index + 1)
+                    )
+                }
             let canceledAt = table.canceledAt.flatMap { column in values.first { $0.column == column.name } }
             return ReplicaRow(
                 table: table.name,
                 namespace: target.namespace,
                 values: values,
                 version: try row.integer(0),
+                writtenAt: table.localUpdatedAt.flatMap { column in values.first { $0.column == column.name }?.text },
                 isSoftDeleted: canceledAt?.text != nil
             )
         }
