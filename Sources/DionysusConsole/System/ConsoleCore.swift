@@ -42,7 +42,9 @@ final class ConsoleCore: Sendable {
             }
         }
         let failureList = Self.failures(of: system, logger)
-        failures = failureList.map { list in Shared(maxAge: .seconds(2)) { try await list.survey() } }
+        failures = failureList.map { list in
+            Shared(maxAge: .seconds(2), waitsOnlyOnce: true) { try await list.survey() }
+        }
         if let consumer = system.consumer, let broker = system.broker {
             lag = Shared(maxAge: .seconds(2)) {
                 try await ConsumerLag(

@@ -44,8 +44,8 @@ actor Shared<Value: Sendable> {
     /// - Parameters:
     ///   - maxAge: How old it may be before it is read again.
     ///   - patience: How long somebody waits for it.
-    ///   - waitsOnlyOnce: Whether somebody waits only until it was read for the first time, because reading takes long
-    ///     and what was read stays true for a while.
+    ///   - waitsOnlyOnce: Whether nobody waits while something not much older than `maxAge` is known, because reading
+    ///     takes long.
     init(
         maxAge: Duration,
         patience: Duration = .seconds(3),
@@ -65,7 +65,7 @@ actor Shared<Value: Sendable> {
             isReading = true
             Task { await refresh() }
         }
-        if waitsOnlyOnce, let last, failure == nil { return .current(last.value) }
+        if waitsOnlyOnce, let last, failure == nil, last.instant > .now - maxAge * 5 { return .current(last.value) }
         await wait()
         if let last, last.instant > .now - maxAge * 2, failure == nil { return .current(last.value) }
         if let last { return .stale(last.value, since: last.time, reason: failure?.reason ?? "no answer since") }

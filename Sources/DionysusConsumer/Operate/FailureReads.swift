@@ -65,8 +65,11 @@ extension Database {
             return
                 try transaction.run(
                     """
-                    SELECT \(StoredFailureRecord.columns) FROM dionysus_failures WHERE \(condition)
-                    ORDER BY event_time DESC NULLS LAST, created_at DESC NULLS LAST, id DESC LIMIT \(limit) OFFSET \(offset)
+                    SELECT \(StoredFailureRecord.columns) FROM dionysus_failures WHERE id IN (
+                      SELECT id FROM dionysus_failures WHERE \(condition)
+                      ORDER BY event_time DESC NULLS LAST, created_at DESC NULLS LAST, id DESC
+                      LIMIT \(limit) OFFSET \(offset))
+                    ORDER BY event_time DESC NULLS LAST, created_at DESC NULLS LAST, id DESC
                     """
                 )
                 .rows.map { try StoredFailureRecord($0) }
