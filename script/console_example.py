@@ -23,6 +23,8 @@ class Example:
             "REPLICA_DATABASE_URL": f"sqlite:{path}/replica.sqlite",
             "DIONYSUS_SEED_BROKER": f"embedded:{path}/log.sqlite",
             "DIONYSUS_HEARTBEAT_DIRECTORY": f"{path}/heartbeats",
+            # So that a run of few records has chunks that aren't due yet.
+            "DIONYSUS_GENESIS_CHUNK_SIZE": "10",
         }
 
     def run(self, *arguments):

@@ -85,7 +85,9 @@ public struct ConsoleAccess: Sendable {
         for part in text.split(separator: ";") {
             let sides = part.split(separator: "=", maxSplits: 1).map(String.init)
             let names = (sides.first ?? "").split(separator: ":", maxSplits: 1).map(String.init)
-            guard sides.count == 2, names.count == 2, let role = Role(rawValue: names[0]), !names[1].isEmpty else { return nil }
+            guard sides.count == 2, names.count == 2, let role = Role(rawValue: names[0]), !names[1].isEmpty else {
+                return nil
+            }
             tokens.append(Token(name: names[1], role: role, secret: sides[1]))
         }
         return tokens

@@ -97,7 +97,11 @@ struct Setting: Sendable {
         ),
         .text("DIONYSUS_CONSOLE_HOST", \.console.host, "the address that the console is served on"),
         .number("DIONYSUS_CONSOLE_PORT", \.console.port, "the port that the console is served on"),
-        .text("DIONYSUS_CONSOLE_BASE_PATH", \.console.basePath, "the path of the console's pages behind a proxy, such as /dionysus"),
+        .text(
+            "DIONYSUS_CONSOLE_BASE_PATH",
+            \.console.basePath,
+            "the path of the console's pages behind a proxy, such as /dionysus"
+        ),
         .tokens(
             "DIONYSUS_CONSOLE_TOKENS",
             \.console.tokens,

@@ -8,34 +8,45 @@ import Testing
 /// What is changed in the console, and what is written down of it.
 struct ActionTests {
     /// A message that fails, and a replica that takes it later.
-    private func failing(_ kind: TestDatabaseKind, _ body: @escaping @Sendable (Shop, Visitor) async throws -> Void) async throws {
+    private func failing(_ kind: TestDatabaseKind, _ body: @escaping @Sendable (Shop, Visitor) async throws -> Void)
+        async throws
+    {
         try await Shop.with(kind) { shop in
             try await shop.fill()
             try await shop.relay()
             try await shop.refuseAccounts()
             try await shop.consume()
-            try await shop.serving { visitor in try await body(shop, visitor) }
+            try await shop.serving { (visitor: Visitor) async throws in try await body(shop, visitor) }
         }
     }
 
     private func mend(_ shop: Shop) async throws {
-        try await shop.writeReplica("ALTER TABLE accounts DROP COLUMN name", "ALTER TABLE accounts RENAME COLUMN other_name TO name")
+        try await shop.writeReplica(
+            "ALTER TABLE accounts DROP COLUMN name",
+            "ALTER TABLE accounts RENAME COLUMN other_name TO name"
+        )
     }
 
     @Test(arguments: TestDatabaseKind.available)
-    func `all failures of a cause are retried after a question, and the result is told`(_ kind: TestDatabaseKind) async throws {
+    func `all failures of a cause are retried after a question, and the result is told`(_ kind: TestDatabaseKind)
+        async throws
+    {
         try await failing(kind) { shop, visitor in
             let page = try await visitor.get("/failures")
             #expect(page.text.contains("1 message could not be applied"), "\(page.text)")
             let report = try await visitor.get("/api/v1/failures").json
-            guard case .array(let groups)? = report["groups"], let group = groups.first, case .string(let cause)? = group["cause"],
+            guard case .array(let groups)? = report["groups"], let group = groups.first,
+                case .string(let cause)? = group["cause"],
                 case .string(let kindOfError)? = group["error_class"]
             else {
                 Issue.record("there is no group: \(report)")
                 return
             }
             try await mend(shop)
-            let fields = [("csrf", page.text.formToken), ("topic", "v3_accounts"), ("error", kindOfError), ("cause", cause), ("all", "retry")]
+            let fields = [
+                ("csrf", page.text.formToken), ("topic", "v3_accounts"), ("error", kindOfError), ("cause", cause),
+                ("all", "retry"),
+            ]
             let question = try await visitor.submit("/failures/actions", fields)
             #expect(question.status == 200)
             #expect(question.text.contains("Retry 1 message?"))
@@ -73,7 +84,10 @@ struct ActionTests {
             let question = try await visitor.submit("/failures/\(id)/edit", [("csrf", token), ("payload", edited)])
             #expect(question.text.contains("<del>"), "\(question.text)")
             #expect(question.text.contains("<ins>"))
-            let done = try await visitor.submit("/failures/\(id)/edit", [("csrf", token), ("payload", edited), ("confirm", "1")])
+            let done = try await visitor.submit(
+                "/failures/\(id)/edit",
+                [("csrf", token), ("payload", edited), ("confirm", "1")]
+            )
             let result = try await visitor.get(done.headers["location"] ?? "")
             #expect(result.text.contains("1 applied"), "\(result.text)")
             let kept = try await shop.replica.transaction(.snapshot) { transaction in
@@ -114,7 +128,7 @@ struct ActionTests {
             try await shop.write(
                 "UPDATE dionysus_outboxes SET failed_at = created_at, error_class = 'application', error_message = 'it broke'"
             )
-            try await shop.serving { visitor in
+            try await shop.serving { (visitor: Visitor) async throws in
                 let overview = try await visitor.get("/")
                 #expect(overview.text.contains("of the outbox are parked and not tried again"), "\(overview.text)")
                 let list = try await visitor.get("/api/v1/outbox?state=parked&model=Rental").json
@@ -126,7 +140,10 @@ struct ActionTests {
                 let row = try await visitor.get("/outbox/\(id)")
                 #expect(row.text.contains("What it would publish now"))
                 #expect(row.text.contains("it broke"))
-                let retried = try await visitor.submit("/outbox/actions", [("csrf", row.text.formToken), ("id", "\(id)"), ("action", "retry")])
+                let retried = try await visitor.submit(
+                    "/outbox/actions",
+                    [("csrf", row.text.formToken), ("id", "\(id)"), ("action", "retry")]
+                )
                 #expect(try await visitor.get(retried.headers["location"] ?? "").text.contains("1 due now"))
                 let rest = try await visitor.post("/api/v1/outbox/discard", ["state": "parked"])
                 #expect(rest.status == 202)
@@ -140,9 +157,12 @@ struct ActionTests {
     func `a run is started, paused, resumed and cancelled`(_ kind: TestDatabaseKind) async throws {
         try await Shop.with(kind) { shop in
             try await shop.fill()
-            try await shop.serving { visitor in
+            try await shop.serving { (visitor: Visitor) async throws in
                 let page = try await visitor.get("/runs")
-                let fields = [("csrf", page.text.formToken), ("what", "v3_rentals Rental"), ("where", "account_id=1"), ("hours", "1")]
+                let fields = [
+                    ("csrf", page.text.formToken), ("what", "v3_rentals Rental"), ("where", "account_id=1"),
+                    ("hours", "1"),
+                ]
                 let question = try await visitor.submit("/runs", fields)
                 #expect(question.text.contains("Publish Rental to v3_rentals?"))
                 #expect(question.text.contains("2 records"), "\(question.text)")
@@ -159,7 +179,10 @@ struct ActionTests {
                     return
                 }
                 #expect(problem.contains("can't be paused: it is cancelled"))
-                #expect(try await visitor.post("/api/v1/runs", ["topic": "v3_rentals", "model": "Rental", "from": "soon"]).status == 422)
+                #expect(
+                    try await visitor.post("/api/v1/runs", ["topic": "v3_rentals", "model": "Rental", "from": "soon"])
+                        .status == 422
+                )
             }
         }
     }
@@ -169,7 +192,7 @@ struct ActionTests {
         try await Shop.with(kind) { shop in
             try await shop.fill()
             try await shop.relay()
-            try await shop.serving { visitor in
+            try await shop.serving { (visitor: Visitor) async throws in
                 let again = try await visitor.post("/api/v1/record/Rental/42/publish", ["topic": "v3_rentals"])
                 #expect(again.json["outcomes"]?["started"] == 1)
                 let refused = try await visitor.post("/api/v1/record/Rental/42/tombstone", ["topic": "v3_rentals"])

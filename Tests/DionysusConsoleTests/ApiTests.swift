@@ -13,7 +13,7 @@ struct ApiTests {
             try await shop.fill()
             try await shop.relay()
             try await shop.consume()
-            try await shop.serving { visitor in
+            try await shop.serving { (visitor: Visitor) async throws in
                 let document = try await visitor.get("/api/v1/openapi.json").json
                 #expect(document["openapi"] == "3.1.0")
                 guard case .object(let paths)? = document["paths"] else {
@@ -29,11 +29,16 @@ struct ApiTests {
                         #expect(method.value["summary"] != nil)
                         guard method.name == "get" else { continue }
                         // Every route is there, whatever it says about an id that nothing has.
-                        let query = path.name == "/api/v1/messages" ? "?topic=v3_rentals" : path.name == "/api/v1/search" ? "?q=a" : ""
+                        let query =
+                            path.name == "/api/v1/messages"
+                            ? "?topic=v3_rentals" : path.name == "/api/v1/search" ? "?q=a" : ""
                         let concrete = path.name.replacing("{model}", with: "Rental").replacing("{id}", with: "42")
                         let answer = try await visitor.get(concrete + query)
                         #expect([200, 404].contains(answer.status), "\(concrete): \(answer.text)")
-                        #expect(answer.headers["content-type"]?.hasPrefix("application/json") == true || path.name == "/ping")
+                        #expect(
+                            answer.headers["content-type"]?.hasPrefix("application/json") == true
+                                || path.name == "/ping"
+                        )
                     }
                 }
                 #expect(paths["/api/v1/overview"] != nil)
@@ -43,11 +48,13 @@ struct ApiTests {
     }
 
     @Test(arguments: TestDatabaseKind.available)
-    func `messages are found by key, header and member, and it is told how far was looked`(_ kind: TestDatabaseKind) async throws {
+    func `messages are found by key, header and member, and it is told how far was looked`(_ kind: TestDatabaseKind)
+        async throws
+    {
         try await Shop.with(kind) { shop in
             try await shop.fill()
             try await shop.relay()
-            try await shop.serving { visitor in
+            try await shop.serving { (visitor: Visitor) async throws in
                 func found(_ query: String) async throws -> JSON {
                     try await visitor.get("/api/v1/messages?topic=v3_rentals&from=earliest&\(query)").json
                 }
@@ -72,7 +79,7 @@ struct ApiTests {
             try await shop.relay()
             try await shop.refuseAccounts()
             try await shop.consume()
-            try await shop.serving { visitor in
+            try await shop.serving { (visitor: Visitor) async throws in
                 #expect(try await visitor.get("/ping").text == "PONG")
                 #expect(try await visitor.get("/v1/failures/count").json == ["count": 1])
                 let list = try await visitor.get("/v1/failures?limit=20&offset=0&topic=v3_accounts")
@@ -82,7 +89,8 @@ struct ApiTests {
                 }
                 #expect(
                     failure.members.map(\.name) == [
-                        "id", "created_at", "topic", "group_id", "entity_id", "event_time", "event_type", "event_version",
+                        "id", "created_at", "topic", "group_id", "entity_id", "event_time", "event_type",
+                        "event_version",
                         "checksum", "payload", "metadata", "error_class", "error_message", "error_backtrace",
                     ]
                 )

@@ -13,7 +13,9 @@ struct CrawlTests {
     }
 
     @Test(arguments: TestDatabaseKind.available, State.allCases)
-    func `no link is dead, no page is broken, and no value is markup`(_ kind: TestDatabaseKind, _ state: State) async throws {
+    func `no link is dead, no page is broken, and no value is markup`(_ kind: TestDatabaseKind, _ state: State)
+        async throws
+    {
         var settings = ConsoleSettings()
         settings.isReadOnly = state == .readOnly
         try await Shop.with(kind, settings) { shop in
@@ -23,14 +25,16 @@ struct CrawlTests {
                 try await shop.relay()
                 try await shop.consume()
                 // Something waits, and something has failed.
-                try await shop.write("UPDATE rentals SET name = '<i>new</i>', updated_at = '2036-01-01 00:00:00' WHERE id = 42")
+                try await shop.write(
+                    "UPDATE rentals SET name = '<i>new</i>', updated_at = '2036-01-01 00:00:00' WHERE id = 42"
+                )
             }
             if state == .failing {
                 try await shop.write(
                     "UPDATE dionysus_outboxes SET failed_at = created_at, error_class = 'application', error_message = '<u>no</u>' WHERE published_at IS NULL"
                 )
             }
-            try await shop.serving { visitor in try await crawl(visitor, state) }
+            try await shop.serving { (visitor: Visitor) async throws in try await crawl(visitor, state) }
         }
     }
 

@@ -6,14 +6,16 @@ import Testing
 
 /// What the pages say, and that none of them breaks.
 struct PageTests {
-    private static let pages = ["/", "/outbox", "/failures", "/messages", "/consumers", "/runs", "/system", "/audit", "/actions", "/keys"]
+    private static let pages = [
+        "/", "/outbox", "/failures", "/messages", "/consumers", "/runs", "/system", "/audit", "/actions", "/keys",
+    ]
 
     @Test(arguments: TestDatabaseKind.available)
     func `an empty system is well, and every page says so in its first line`(_ kind: TestDatabaseKind) async throws {
         try await Shop.with(kind) { shop in
             try await shop.relay()
             try await shop.consume()
-            try await shop.serving { visitor in
+            try await shop.serving { (visitor: Visitor) async throws in
                 for path in Self.pages {
                     let page = try await visitor.get(path)
                     #expect(page.status == 200, "\(path): \(page.text)")
@@ -30,7 +32,7 @@ struct PageTests {
     @Test(arguments: TestDatabaseKind.available)
     func `before anything is installed, the console says what to run`(_ kind: TestDatabaseKind) async throws {
         try await Shop.with(kind, isMigrated: false) { shop in
-            try await shop.serving { visitor in
+            try await shop.serving { (visitor: Visitor) async throws in
                 for path in Self.pages where path != "/audit" {
                     #expect(try await visitor.get(path).status < 500, "\(path)")
                 }
@@ -44,7 +46,7 @@ struct PageTests {
         try await Shop.with(kind) { shop in
             try await shop.fill()
             await shop.broker.close()
-            try await shop.serving { visitor in
+            try await shop.serving { (visitor: Visitor) async throws in
                 let page = try await visitor.get("/")
                 #expect(page.status == 200)
                 #expect(page.text.contains("can&#39;t be reached"))
@@ -61,10 +63,12 @@ struct PageTests {
             try await shop.relay()
             try await shop.refuseAccounts()
             try await shop.consume()
-            try await shop.serving { visitor in
+            try await shop.serving { (visitor: Visitor) async throws in
                 let paths = [
-                    "/record/Account/1", "/record/Rental/42", "/messages?topic=v3_accounts&from=earliest", "/failures?list=1",
-                    "/record/%3Cscript%3E/%3Cscript%3E", "/search?q=%3Cscript%3E", "/outbox?topic=%3Cscript%3E", "/system",
+                    "/record/Account/1", "/record/Rental/42", "/messages?topic=v3_accounts&from=earliest",
+                    "/failures?list=1",
+                    "/record/%3Cscript%3E/%3Cscript%3E", "/search?q=%3Cscript%3E", "/outbox?topic=%3Cscript%3E",
+                    "/system",
                 ]
                 for path in paths {
                     let page = try await visitor.get(path)
@@ -82,7 +86,7 @@ struct PageTests {
             try await shop.fill()
             try await shop.relay()
             try await shop.consume()
-            try await shop.serving { visitor in
+            try await shop.serving { (visitor: Visitor) async throws in
                 let same = try await visitor.get("/api/v1/record/Rental/42").json
                 #expect(same["agreement"] == "same", "\(same)")
                 try await shop.writeReplica("UPDATE rentals SET name = 'Wrong' WHERE synced_id = 42")
@@ -102,12 +106,13 @@ struct PageTests {
 
     @Test(
         arguments: [
-            ("Rental 42", "/record/Rental/42"), ("rental:42", "/record/Rental/42"), ("v3_rentals/0/7", "/messages?topic=v3_rentals&partition=0&from=7"),
+            ("Rental 42", "/record/Rental/42"), ("rental:42", "/record/Rental/42"),
+            ("v3_rentals/0/7", "/messages?topic=v3_rentals&partition=0&from=7"),
         ]
     )
     func `the search leads to what a text names`(_ text: String, _ path: String) async throws {
         try await Shop.with(.sqlite) { shop in
-            try await shop.serving { visitor in
+            try await shop.serving { (visitor: Visitor) async throws in
                 let query = text.replacing(" ", with: "+")
                 let answer = try await visitor.get("/search?q=\(query)")
                 #expect(answer.status == 303)
@@ -118,10 +123,11 @@ struct PageTests {
 
     @Test func `a page whose address makes no sense says what is wrong`() async throws {
         try await Shop.with(.sqlite) { shop in
-            try await shop.serving { visitor in
+            try await shop.serving { (visitor: Visitor) async throws in
                 for (path, status) in [
                     ("/outbox?state=none", 422), ("/outbox?after=x", 422), ("/?span=1y", 422), ("/outbox/999", 404),
-                    ("/failures/999", 404), ("/runs/999", 404), ("/runs/x", 404), ("/nowhere", 404), ("/messages?topic=other", 404),
+                    ("/failures/999", 404), ("/runs/999", 404), ("/runs/x", 404), ("/nowhere", 404),
+                    ("/messages?topic=other", 404),
                     ("/api/v1/nowhere", 404), ("/record/Rental/%ff", 400), ("/outbox?topic=%ff", 400),
                 ] {
                     let answer = try await visitor.get(path)
@@ -138,12 +144,14 @@ struct PageTests {
         var settings = ConsoleSettings()
         settings.basePath = "/admin/dionysus"
         try await Shop.with(.sqlite, settings) { shop in
-            try await shop.serving { visitor in
+            try await shop.serving { (visitor: Visitor) async throws in
                 let page = try await visitor.get("/")
                 #expect(page.status == 200)
                 #expect(page.text.contains("href=\"/admin/dionysus/outbox\""))
                 #expect(!page.text.contains("href=\"/outbox"))
-                #expect(try await visitor.get("/search?q=Rental:1").headers["location"] == "/admin/dionysus/record/Rental/1")
+                #expect(
+                    try await visitor.get("/search?q=Rental:1").headers["location"] == "/admin/dionysus/record/Rental/1"
+                )
             }
         }
     }

@@ -38,7 +38,7 @@ struct SafetyTests {
 
     @Test func `without a token nothing is answered, and a wrong one is told apart from none`() async throws {
         try await Shop.with(.sqlite, Self.guarded) { shop in
-            try await shop.serving { visitor in
+            try await shop.serving { (visitor: Visitor) async throws in
                 #expect(try await visitor.get("/api/v1/overview").status == 401)
                 #expect(try await visitor.get("/v1/events").status == 401)
                 let page = try await visitor.get("/outbox?state=parked")
@@ -57,10 +57,15 @@ struct SafetyTests {
     @Test func `a role does what it may and no more`() async throws {
         try await Shop.with(.sqlite, Self.guarded) { shop in
             try await shop.fill()
-            try await shop.serving { visitor in
-                let (read, operate, admin) = (Self.bearer(Self.read), Self.bearer(Self.operate), Self.bearer(Self.admin))
+            try await shop.serving { (visitor: Visitor) async throws in
+                let (read, operate, admin) = (
+                    Self.bearer(Self.read), Self.bearer(Self.operate), Self.bearer(Self.admin)
+                )
                 #expect(try await visitor.post("/api/v1/outbox/retry", ["all": true], read).status == 403)
-                #expect(try await visitor.post("/api/v1/outbox/retry", ["all": true, "dry_run": true], operate).status == 200)
+                #expect(
+                    try await visitor.post("/api/v1/outbox/retry", ["all": true, "dry_run": true], operate).status
+                        == 200
+                )
                 #expect(try await visitor.get("/api/v1/audit", operate).status == 403)
                 #expect(try await visitor.get("/api/v1/audit", admin).status == 200)
                 let tombstone = "/api/v1/record/Rental/42/tombstone"
@@ -74,7 +79,7 @@ struct SafetyTests {
 
     @Test func `a session begins with a token and ends by logging out`() async throws {
         try await Shop.with(.sqlite, Self.guarded) { shop in
-            try await shop.serving { visitor in
+            try await shop.serving { (visitor: Visitor) async throws in
                 let wrong = try await visitor.submit("/login", [("token", "no"), ("next", "/runs")])
                 #expect(wrong.status == 401)
                 let answer = try await visitor.submit("/login", [("token", Self.operate), ("next", "/runs")])
@@ -99,7 +104,7 @@ struct SafetyTests {
     @Test func `another site can't make a browser change anything`() async throws {
         try await Shop.with(.sqlite) { shop in
             try await shop.fill()
-            try await shop.serving { visitor in
+            try await shop.serving { (visitor: Visitor) async throws in
                 let token = try await visitor.get("/runs").text.formToken
                 let fields = [("csrf", token), ("what", "v3_rentals Rental"), ("confirm", "1")]
                 for site in ["cross-site", "same-site"] {
@@ -110,7 +115,10 @@ struct SafetyTests {
                 let foreign = ["origin": "https://evil.example", "content-type": "application/json"]
                 #expect(try await visitor.send("POST", "/api/v1/runs", foreign, Array("{}".utf8)).status == 403)
                 // A body that a form of another site can send, and a name that leads here by another's DNS.
-                #expect(try await visitor.send("POST", "/api/v1/runs", ["content-type": "text/plain"], Array("{}".utf8)).status == 415)
+                #expect(
+                    try await visitor.send("POST", "/api/v1/runs", ["content-type": "text/plain"], Array("{}".utf8))
+                        .status == 415
+                )
                 #expect(try await visitor.get("/", ["host": "evil.example"]).status == 421)
                 #expect(try await visitor.get("/api/v1/runs").json["runs"] == [])
             }
@@ -123,12 +131,12 @@ struct SafetyTests {
         settings.trustedRole = .operate
         settings.trustedProxies = ["192.0.2.1"]
         try await Shop.with(.sqlite, settings) { shop in
-            try await shop.serving { visitor in
+            try await shop.serving { (visitor: Visitor) async throws in
                 #expect(try await visitor.get("/api/v1/overview", ["x-forwarded-user": "eve"]).status == 401)
             }
             var trusting = shop
             trusting.settings.trustedProxies = ["127.0.0.1"]
-            try await trusting.serving { visitor in
+            try await trusting.serving { (visitor: Visitor) async throws in
                 #expect(try await visitor.get("/api/v1/overview", ["x-forwarded-user": "mia"]).status == 200)
                 #expect(try await visitor.get("/api/v1/audit", ["x-forwarded-user": "mia"]).status == 403)
                 #expect(try await visitor.get("/api/v1/overview").status == 401)
@@ -141,10 +149,15 @@ struct SafetyTests {
         settings.isReadOnly = true
         try await Shop.with(.sqlite, settings) { shop in
             try await shop.fill()
-            try await shop.serving { visitor in
+            try await shop.serving { (visitor: Visitor) async throws in
                 let admin = Self.bearer(Self.admin)
-                for path in ["/api/v1/outbox/retry", "/api/v1/runs", "/api/v1/record/Rental/42/publish", "/v1/failures/1/retry"] {
-                    #expect(try await visitor.post(path, ["all": true, "topic": "v3_rentals", "model": "Rental"], admin).status == 403)
+                for path in [
+                    "/api/v1/outbox/retry", "/api/v1/runs", "/api/v1/record/Rental/42/publish", "/v1/failures/1/retry",
+                ] {
+                    #expect(
+                        try await visitor.post(path, ["all": true, "topic": "v3_rentals", "model": "Rental"], admin)
+                            .status == 403
+                    )
                 }
                 #expect(!(try await visitor.get("/runs", admin).text.contains("method=\"post\" action=\"/runs")))
             }
@@ -153,7 +166,7 @@ struct SafetyTests {
 
     @Test func `wrong tokens are answered only so often`() async throws {
         try await Shop.with(.sqlite, Self.guarded) { shop in
-            try await shop.serving { visitor in
+            try await shop.serving { (visitor: Visitor) async throws in
                 for _ in 0..<10 { #expect(try await visitor.submit("/login", [("token", "guess")]).status == 401) }
                 #expect(try await visitor.submit("/login", [("token", "guess")]).status == 429)
                 #expect(try await visitor.get("/api/v1/overview", Self.bearer("guess")).status == 429)
@@ -169,15 +182,19 @@ struct SafetyTests {
             try await shop.relay()
             try await shop.refuseAccounts()
             try await shop.consume()
-            try await shop.serving { visitor in
+            try await shop.serving { (visitor: Visitor) async throws in
                 for path in [
                     "/record/Rental/42", "/api/v1/record/Rental/42", "/messages?topic=v3_rentals&from=earliest",
-                    "/api/v1/messages?topic=v3_accounts&from=earliest", "/failures/1", "/api/v1/failures/1", "/v1/failures/1",
+                    "/api/v1/messages?topic=v3_accounts&from=earliest", "/failures/1", "/api/v1/failures/1",
+                    "/v1/failures/1",
                     "/v1/failures", "/outbox/2", "/api/v1/outbox/2",
                 ] {
                     let answer = try await visitor.get(path)
                     #expect(answer.status == 200, "\(path)")
-                    #expect(!answer.text.contains("Villa") && !answer.text.contains("alert(1)"), "\(path): \(answer.text)")
+                    #expect(
+                        !answer.text.contains("Villa") && !answer.text.contains("alert(1)"),
+                        "\(path): \(answer.text)"
+                    )
                 }
                 #expect(try await visitor.get("/record/Rental/42").text.contains("•••"))
             }
@@ -186,8 +203,11 @@ struct SafetyTests {
 
     @Test func `paths, bodies and heads beyond measure are refused`() async throws {
         try await Shop.with(.sqlite) { shop in
-            try await shop.serving { visitor in
-                for path in ["/assets/../../etc/passwd", "/assets/%2e%2e%2f%2e%2e%2fetc%2fpasswd", "/assets/console.css%00", "/record/..%2f../x"] {
+            try await shop.serving { (visitor: Visitor) async throws in
+                for path in [
+                    "/assets/../../etc/passwd", "/assets/%2e%2e%2f%2e%2e%2fetc%2fpasswd", "/assets/console.css%00",
+                    "/record/..%2f../x",
+                ] {
                     let answer = try await visitor.get(path)
                     #expect(answer.status == 404 || answer.text.contains("class=\"verdict"), "\(path)")
                     #expect(!answer.text.contains("root:"))
@@ -207,7 +227,7 @@ struct SafetyTests {
         var settings = ConsoleSettings()
         settings.maxStreams = 5
         try await Shop.with(.sqlite, settings) { shop in
-            try await shop.serving { visitor in
+            try await shop.serving { (visitor: Visitor) async throws in
                 let port = try #require(Int(visitor.address.split(separator: ":").last ?? ""))
                 var slow: [any Channel] = []
                 var statuses: [String] = []

@@ -117,7 +117,10 @@ struct Shop: Sendable {
 
     /// Makes messages of accounts fail: the replica refuses one that is named like that.
     func refuseAccounts() async throws {
-        try await writeReplica("ALTER TABLE accounts RENAME COLUMN name TO other_name", "ALTER TABLE accounts ADD COLUMN name integer")
+        try await writeReplica(
+            "ALTER TABLE accounts RENAME COLUMN name TO other_name",
+            "ALTER TABLE accounts ADD COLUMN name integer"
+        )
     }
 
     // MARK: The console
@@ -178,7 +181,12 @@ struct Visitor: Sendable {
         _ more: [String: String] = [:],
         _ body: [UInt8]? = nil
     ) async throws -> Answer {
-        let request = DionysusHTTP.HTTPRequest(method, address + path, headers: headers.merging(more) { $1 }, body: body)
+        let request = DionysusHTTP.HTTPRequest(
+            method,
+            address + path,
+            headers: headers.merging(more) { $1 },
+            body: body
+        )
         let response = try await NetworkTransport(nil).send(request)
         return Answer(
             status: response.status,
@@ -188,20 +196,24 @@ struct Visitor: Sendable {
     }
 
     private func encoded(_ text: String) -> String {
-        text.utf8.map { byte in
-            let scalar = Unicode.Scalar(byte)
-            if scalar.isASCII, scalar.properties.isAlphabetic || ("0"..."9").contains(scalar) { return String(scalar) }
-            let digits = Array("0123456789ABCDEF")
-            return "%\(digits[Int(byte >> 4)])\(digits[Int(byte & 15)])"
-        }
-        .joined()
+        text.utf8
+            .map { byte in
+                let scalar = Unicode.Scalar(byte)
+                if scalar.isASCII, scalar.properties.isAlphabetic || ("0"..."9").contains(scalar) {
+                    return String(scalar)
+                }
+                let digits = Array("0123456789ABCDEF")
+                return "%\(digits[Int(byte >> 4)])\(digits[Int(byte & 15)])"
+            }
+            .joined()
     }
 }
 
 extension String {
     /// What stands between two texts, the first time.
     func between(_ start: String, _ end: String) -> String? {
-        guard let from = firstRange(of: start)?.upperBound, let to = self[from...].firstRange(of: end)?.lowerBound else {
+        guard let from = firstRange(of: start)?.upperBound, let to = self[from...].firstRange(of: end)?.lowerBound
+        else {
             return nil
         }
         return String(self[from..<to])

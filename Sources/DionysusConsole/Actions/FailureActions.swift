@@ -24,7 +24,8 @@ enum FailureAction: String, Sendable, CaseIterable {
         }
     }
 
-    func plan(_ ids: [Int64], _ target: String, _ failures: ConsumerFailures, return path: String) -> ActionCenter.Plan {
+    func plan(_ ids: [Int64], _ target: String, _ failures: ConsumerFailures, return path: String) -> ActionCenter.Plan
+    {
         let batches = Batches(ids, of: 50)
         return ActionCenter.Plan(
             title: "\(verb) \(Format.plural(ids.count, "message"))",
@@ -40,7 +41,11 @@ enum FailureAction: String, Sendable, CaseIterable {
                 let deleted = try await failures.delete(ids)
                 return ids.map { id in
                     let isDone = deleted.contains(id)
-                    return .init(subject: "failure \(id)", outcome: isDone ? "deleted" : "no longer there", isDone: isDone)
+                    return .init(
+                        subject: "failure \(id)",
+                        outcome: isDone ? "deleted" : "no longer there",
+                        isDone: isDone
+                    )
                 }
             case .skip: return try await skip(ids, failures)
             }
@@ -51,7 +56,10 @@ enum FailureAction: String, Sendable, CaseIterable {
         var results: [ActionProgress.Result] = []
         for id in ids {
             let failure = try await failures.failure(id)
-            let next = if let failure { try await failures.waiting(behind: failure, limit: 1).first } else { nil as RecordedFailure? }
+            let next =
+                if let failure { try await failures.waiting(behind: failure, limit: 1).first } else {
+                    nil as RecordedFailure?
+                }
             let isDone = !(try await failures.delete([id])).isEmpty
             results.append(
                 .init(subject: "failure \(id)", outcome: isDone ? "skipped" : "no longer there", isDone: isDone)
@@ -65,7 +73,9 @@ enum FailureAction: String, Sendable, CaseIterable {
     }
 
     /// Applies a message with another value.
-    static func edit(_ id: Int64, _ value: [UInt8], original: [UInt8]?, _ failures: ConsumerFailures) -> ActionCenter.Plan {
+    static func edit(_ id: Int64, _ value: [UInt8], original: [UInt8]?, _ failures: ConsumerFailures)
+        -> ActionCenter.Plan
+    {
         let once = Once()
         return ActionCenter.Plan(
             title: "Apply failure \(id) with another value",

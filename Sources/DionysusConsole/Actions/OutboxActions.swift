@@ -16,8 +16,10 @@ enum OutboxAction: String, Sendable, CaseIterable {
     /// What will happen, in a sentence.
     var meaning: String {
         switch self {
-        case .retry: "They are due now, as if they had never been tried, and what is published is their records' present state."
-        case .discard: "They are never published. What they would have said is said by their records' next messages, if there are any."
+        case .retry:
+            "They are due now, as if they had never been tried, and what is published is their records' present state."
+        case .discard:
+            "They are never published. What they would have said is said by their records' next messages, if there are any."
         }
     }
 

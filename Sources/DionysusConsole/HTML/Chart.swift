@@ -72,11 +72,12 @@ struct Chart: Sendable {
                 "values": .array(line.values.map { $0.map { .string(shown($0)) } ?? .null }),
             ])
         }
-        return JSON.object([
-            "start": .integer(start.microseconds / 1000), "step": .integer(Int64(step * 1000)),
-            "lines": .array(list),
-        ])
-        .text
+        return
+            JSON.object([
+                "start": .integer(start.microseconds / 1000), "step": .integer(Int64(step * 1000)),
+                "lines": .array(list),
+            ])
+            .text
     }
 
     private func shown(_ value: Double) -> String {

@@ -13,14 +13,20 @@ extension Page {
             return Verdict(.stuck, "The group \(report.group) can't be looked at: \(report.lag.problem ?? "unknown").")
         }
         if let loss = lag.first(where: \.isOutOfRange) {
-            return Verdict(.stuck, "The group has lost its place in \(loss.partition): \(loss.loss ?? "its position isn't in the log").")
+            return Verdict(
+                .stuck,
+                "The group has lost its place in \(loss.partition): \(loss.loss ?? "its position isn't in the log")."
+            )
         }
         let behind = lag.compactMap(\.lag).reduce(0, +)
         let count = report.consumers.value?.count ?? 0
         if count == 0 {
             return behind == 0
                 ? Verdict(.idle, "No consumer of \(report.group) is running; everything is applied.")
-                : Verdict(.late, "No consumer of \(report.group) is running; \(Format.plural(Int(behind), "message")) wait.")
+                : Verdict(
+                    .late,
+                    "No consumer of \(report.group) is running; \(Format.plural(Int(behind), "message")) wait."
+                )
         }
         let age = lag.compactMap { $0.age?.inSeconds }.max() ?? 0
         let who = "\(Format.plural(count, "consumer")) of \(report.group)"
@@ -36,9 +42,10 @@ extension Page {
         if report.consumers.value == nil {
             return Elements.section("Consumers", Elements.unreachable("unreachable", report.consumers.problem ?? ""))
         }
-        let rows = (report.consumers.value ?? []).map { consumer -> [HTML] in
-            [HTML(escaping: consumer.process), Elements.time(consumer.startedAt), Elements.time(consumer.seenAt)]
-        }
+        let rows = (report.consumers.value ?? [])
+            .map { consumer -> [HTML] in
+                [HTML(escaping: consumer.process), Elements.time(consumer.startedAt), Elements.time(consumer.seenAt)]
+            }
         return Elements.section(
             "Consumers",
             stale(report.consumers.problem)
@@ -74,7 +81,8 @@ extension Page {
                     frame.link(path, "\(partition.partition.topic)/\(partition.partition.partition)"), state,
                     Elements.text(partition.lag.map { Format.number($0) }),
                     Elements.text(partition.age.map { Format.duration($0) }),
-                    HTML(escaping: Format.number(partition.position)), HTML(escaping: Format.number(partition.endOffset)),
+                    HTML(escaping: Format.number(partition.position)),
+                    HTML(escaping: Format.number(partition.endOffset)),
                 ]
             }
         return Elements.section(
@@ -101,10 +109,13 @@ extension Page {
             let found = actual[topic.name]
             let exists: HTML =
                 topic.isPattern
-                ? "pattern" : found?.partitions.map { "\(Format.plural(Int($0), "partition"))" } ?? Elements.state(.late, "missing")
+                ? "pattern"
+                : found?.partitions.map { "\(Format.plural(Int($0), "partition"))" } ?? Elements.state(.late, "missing")
             let drift = found?.differences.map { "\($0.setting): \($0.actual), declared \($0.declared)" } ?? []
             return [
-                topic.isPattern ? "<code>/\(topic.name)/</code>" : frame.link(Link.messages(topic.name), HTML(escaping: topic.name)),
+                topic.isPattern
+                    ? "<code>/\(topic.name)/</code>"
+                    : frame.link(Link.messages(topic.name), HTML(escaping: topic.name)),
                 exists, HTML(escaping: topic.onFailure), Elements.text(topic.options.joined(separator: ", ")),
                 drift.isEmpty ? "as declared" : "<b class=\"late\">\(drift.joined(separator: "; "))</b>",
             ]
@@ -114,7 +125,10 @@ extension Page {
             stale(report.topics.problem)
                 + Elements.table(
                     "Topics",
-                    [.init("Topic"), .init("Exists"), .init("Messages that fail"), .init("Options"), .init("Settings")],
+                    [
+                        .init("Topic"), .init("Exists"), .init("Messages that fail"), .init("Options"),
+                        .init("Settings"),
+                    ],
                     rows,
                     empty: "No topic is declared."
                 )

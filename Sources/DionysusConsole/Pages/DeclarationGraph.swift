@@ -35,7 +35,9 @@ struct DeclarationGraph: Sendable {
             for model in models.sorted() {
                 let declared = outline.replicas.first { $0.model == model }
                 // What isn't declared is kept in the table of its plural.
-                guard let table = declared == nil ? system.conventionalTable(of: model) : declared?.table else { continue }
+                guard let table = declared == nil ? system.conventionalTable(of: model) : declared?.table else {
+                    continue
+                }
                 add(3, table)
                 connect(2, topic.name, 3, table, model)
             }
@@ -59,9 +61,10 @@ struct DeclarationGraph: Sendable {
         guard columns.contains(where: { !$0.isEmpty }) else { return "<p class=\"empty\">Nothing is declared.</p>" }
         let rows = columns.map(\.count).max() ?? 1
         let (width, height) = (4 * Self.width + 3 * Self.gap, rows * Self.rowHeight + 24)
-        let heads = Self.titles.enumerated().map { column, title -> HTML in
-            "<text class=\"tick\" x=\"\(column * (Self.width + Self.gap))\" y=\"12\">\(title)</text>"
-        }
+        let heads = Self.titles.enumerated()
+            .map { column, title -> HTML in
+                "<text class=\"tick\" x=\"\(column * (Self.width + Self.gap))\" y=\"12\">\(title)</text>"
+            }
         let lines = edges.map { edge -> HTML in
             let (from, to) = (place(edge.from), place(edge.to))
             let (x, end, middle) = (from.x + Self.width, to.x, Self.height / 2)

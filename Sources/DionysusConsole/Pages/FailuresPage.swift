@@ -18,9 +18,14 @@ extension Page {
         guard survey.failed > 0 else {
             return survey.waiting == 0
                 ? Verdict(.well, "Every message could be applied.")
-                : Verdict(.late, "\(Format.plural(survey.waiting, "message")) still \(survey.waiting == 1 ? "waits" : "wait"), and nothing before them failed: retry them.")
+                : Verdict(
+                    .late,
+                    "\(Format.plural(survey.waiting, "message")) still \(survey.waiting == 1 ? "waits" : "wait"), and nothing before them failed: retry them."
+                )
         }
-        let count = survey.hasMore ? "More than \(Format.plural(survey.failed, "message"))" : Format.plural(survey.failed, "message")
+        let count =
+            survey.hasMore
+            ? "More than \(Format.plural(survey.failed, "message"))" : Format.plural(survey.failed, "message")
         let waiting = survey.waiting > 0 ? "; \(Format.number(survey.waiting)) wait behind them" : ""
         let since = survey.oldest.map { ", the oldest at \(Format.time($0)) UTC" } ?? ""
         return Verdict(.stuck, "\(count) could not be applied\(since)\(waiting).")
@@ -33,10 +38,15 @@ extension Page {
             let filter = [("topic", group.topic), ("error", group.errorClass), ("cause", group.cause)]
             let actions: HTML =
                 call.may(.operate)
-                ? forms.button("/failures/actions", "Retry \(Format.number(group.count))", filter + [("all", "retry")]) : ""
+                ? forms.button("/failures/actions", "Retry \(Format.number(group.count))", filter + [("all", "retry")])
+                : ""
             return [
-                frame.link(Link.to("/failures", filter.map { ($0.0, $0.1) }), "<span class=\"cause\">\(group.cause)</span>"),
-                "<code>\(group.errorClass)</code>", HTML(escaping: group.topic), HTML(escaping: Format.number(group.count)),
+                frame.link(
+                    Link.to("/failures", filter.map { ($0.0, $0.1) }),
+                    "<span class=\"cause\">\(group.cause)</span>"
+                ),
+                "<code>\(group.errorClass)</code>", HTML(escaping: group.topic),
+                HTML(escaping: Format.number(group.count)),
                 Elements.time(group.first), Elements.time(group.last), actions,
             ]
         }
@@ -60,7 +70,8 @@ extension Page {
         let form = Elements.filter(
             "\(frame.base)/failures",
             [
-                Elements.field("topic", "Topic", call.query["topic"]), Elements.field("error", "Kind", call.query["error"]),
+                Elements.field("topic", "Topic", call.query["topic"]),
+                Elements.field("error", "Kind", call.query["error"]),
                 Elements.field("key", "Key", call.query["key"], placeholder: "Rental:42"),
                 Elements.select(
                     "state",
@@ -85,7 +96,8 @@ extension Page {
                     Link.messages(failure.source.topic, partition: failure.source.partition, offset: failure.offset),
                     "\(failure.source.topic)/\(failure.source.partition) @ \(Format.number(failure.offset))"
                 ),
-                "\(failure.attempts)", Elements.time(failure.createdAt), "<span class=\"cause\">\(failure.errorMessage)</span>",
+                "\(failure.attempts)", Elements.time(failure.createdAt),
+                "<span class=\"cause\">\(failure.errorMessage)</span>",
             ]
         }
         let table = Elements.table(
@@ -125,7 +137,10 @@ extension Page {
                 call.may(.operate) ? forms.button("/failures/replay", "Apply what is in it", [("topic", topic)]) : "",
             ]
         }
-        return Elements.section("Dead letters", Elements.table("Dead-letter topics", [.init("Topic"), .init("")], rows, empty: ""))
+        return Elements.section(
+            "Dead letters",
+            Elements.table("Dead-letter topics", [.init("Topic"), .init("")], rows, empty: "")
+        )
     }
 
     static func failure(_ detail: FailureDetail, _ frame: Frame, _ call: Call) -> Page {
@@ -145,13 +160,21 @@ extension Page {
                 .joined(separator: " ")
         }
         let facts = Elements.pairs([
-            ("Key", failure.record.map { frame.link(Link.record($0.model, $0.id), HTML(escaping: failure.key ?? "")) } ?? Elements.text(failure.key)),
+            (
+                "Key",
+                failure.record.map { frame.link(Link.record($0.model, $0.id), HTML(escaping: failure.key ?? "")) }
+                    ?? Elements.text(failure.key)
+            ),
             ("Event", Elements.text(failure.eventType)),
-            ("Message", frame.link(
-                Link.messages(failure.source.topic, partition: failure.source.partition, offset: failure.offset),
-                "\(failure.source.topic)/\(failure.source.partition) @ \(Format.number(failure.offset))"
-            )),
-            ("Version", Elements.text(failure.eventVersion.map(String.init))), ("Event time", Elements.time(failure.eventTime)),
+            (
+                "Message",
+                frame.link(
+                    Link.messages(failure.source.topic, partition: failure.source.partition, offset: failure.offset),
+                    "\(failure.source.topic)/\(failure.source.partition) @ \(Format.number(failure.offset))"
+                )
+            ),
+            ("Version", Elements.text(failure.eventVersion.map(String.init))),
+            ("Event time", Elements.time(failure.eventTime)),
             ("Recorded", Elements.time(failure.createdAt)), ("Last retry", Elements.time(failure.retriedAt)),
             ("Attempts", "\(failure.attempts)"), ("Kind", "<code>\(failure.errorClass)</code>"),
             ("Error", HTML(escaping: failure.errorMessage)),
@@ -203,16 +226,22 @@ extension Page {
             Elements.section("Value", "<pre tabindex=\"0\">\(text)</pre>\(edit)"), Elements.section("Headers", headers),
             replica(detail.replica, mask),
         ]
-        return Page("Failure \(failure.id)", tab: .failures, verdict: verdict) { "<h1>Failure \(failure.id)</h1>\(parts)" }
+        return Page("Failure \(failure.id)", tab: .failures, verdict: verdict) {
+            "<h1>Failure \(failure.id)</h1>\(parts)"
+        }
     }
 
     private static func replica(_ part: Part<[ReplicaRow]>?, _ mask: Mask) -> HTML {
         switch part {
         case nil: return ""
-        case .failed(let reason)?: return Elements.section("The replica's row", Elements.unreachable("unreachable", reason))
+        case .failed(let reason)?:
+            return Elements.section("The replica's row", Elements.unreachable("unreachable", reason))
         case .read(let rows)?:
             guard let row = rows.first else {
-                return Elements.section("The replica's row", "<p class=\"empty\">The replica has no row of this record.</p>")
+                return Elements.section(
+                    "The replica's row",
+                    "<p class=\"empty\">The replica has no row of this record.</p>"
+                )
             }
             let isHidden = !mask.isEmpty
             return Elements.section(
@@ -235,13 +264,14 @@ extension Page {
     /// Shows what an edit changes before it is applied.
     static func difference(_ id: Int64, _ before: String, _ after: String, _ frame: Frame, _ call: Call) -> Page {
         let forms = Forms(call: call)
-        let lines = TextDifference(before, after).lines.map { line -> HTML in
-            switch line {
-            case .same(let text): "<span>  \(text)\n</span>"
-            case .removed(let text): "<del>- \(text)\n</del>"
-            case .added(let text): "<ins>+ \(text)\n</ins>"
+        let lines = TextDifference(before, after).lines
+            .map { line -> HTML in
+                switch line {
+                case .same(let text): "<span>  \(text)\n</span>"
+                case .removed(let text): "<del>- \(text)\n</del>"
+                case .added(let text): "<ins>+ \(text)\n</ins>"
+                }
             }
-        }
         return Page(
             "Edit failure \(id)",
             tab: .failures,

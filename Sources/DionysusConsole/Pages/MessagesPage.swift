@@ -14,7 +14,7 @@ extension Page {
                 Elements.field("from", "From", query["from"], placeholder: "latest-50, earliest, offset or time"),
                 Elements.field("key", "Key", query["key"], placeholder: "Rental:42"),
                 Elements.field("header", "Header", query["header"], placeholder: "name=text"),
-                Elements.field("value", "Member", query["value"], placeholder: "account.name=Villa"),
+                Elements.field("value", "Member", query["value"], placeholder: "account.name=Sea"),
             ]
         )
         switch report {
@@ -22,7 +22,10 @@ extension Page {
             return Page(
                 "Messages",
                 tab: .messages,
-                verdict: Verdict(.idle, topics.isEmpty ? "No topic is declared." : "Choose a topic, and where to look."),
+                verdict: Verdict(
+                    .idle,
+                    topics.isEmpty ? "No topic is declared." : "Choose a topic, and where to look."
+                ),
                 "\(form)<p class=\"empty\">A search looks at no more than 20,000 messages at a time and says how far it looked.</p>"
             )
         case .failed(let reason)?:
@@ -57,7 +60,8 @@ extension Page {
         let parts = key?.split(separator: ":", maxSplits: 1) ?? []
         let keyHTML =
             parts.count == 2
-            ? frame.link(Link.record(String(parts[0]), String(parts[1])), HTML(escaping: key ?? "")) : Elements.code(key)
+            ? frame.link(Link.record(String(parts[0]), String(parts[1])), HTML(escaping: key ?? ""))
+            : Elements.code(key)
         let what = message.content == .tombstone ? "tombstone" : message.event ?? "\(message.value?.count ?? 0) bytes"
         let headers = message.headers.map { header -> HTML in
             let value = mask.applied(to: String(decoding: header.value, as: UTF8.self), of: header.name)
@@ -84,7 +88,8 @@ extension Page {
         }
         let hint: HTML =
             report.isBounded && report.next == nil
-            ? "<p class=\"note\">Not everything was looked at. Choose a partition to go on from where it ended.</p>" : ""
+            ? "<p class=\"note\">Not everything was looked at. Choose a partition to go on from where it ended.</p>"
+            : ""
         return Elements.section(
             "How far it looked",
             Elements.table(

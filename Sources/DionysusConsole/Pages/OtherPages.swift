@@ -7,7 +7,12 @@ extension Page {
         let verdict: Verdict
         if progress.isFinished {
             let isClean = progress.problem == nil && progress.results.allSatisfy(\.isDone)
-            verdict = Verdict(isClean ? .well : .late, "\(progress.title): \(progress.summary).", progress.returnPath, "Go back")
+            verdict = Verdict(
+                isClean ? .well : .late,
+                "\(progress.title): \(progress.summary).",
+                progress.returnPath,
+                "Go back"
+            )
         } else {
             verdict = Verdict(
                 .idle,
@@ -27,7 +32,8 @@ extension Page {
         let bar: HTML = progress.isFinished ? "" : "<p>\(Page.progress(min(share, 100))) \(stop)</p>"
         let note: HTML =
             progress.handled > progress.results.count
-            ? "<p class=\"note\">\(Format.number(progress.results.count)) of \(Format.number(progress.handled)) results are kept.</p>" : ""
+            ? "<p class=\"note\">\(Format.number(progress.results.count)) of \(Format.number(progress.handled)) results are kept.</p>"
+            : ""
         return Page(
             "Action",
             verdict: verdict,
@@ -71,7 +77,10 @@ extension Page {
         let running = all.filter { !$0.isFinished }.count
         return Page(
             "Actions",
-            verdict: Verdict(.idle, running == 0 ? "No action is running." : "\(Format.plural(running, "action")) running."),
+            verdict: Verdict(
+                .idle,
+                running == 0 ? "No action is running." : "\(Format.plural(running, "action")) running."
+            ),
             Elements.section(
                 "Actions",
                 Elements.table(
@@ -89,7 +98,10 @@ extension Page {
         let items = links.map { "<li>\(frame.link($0.path, HTML(escaping: $0.title)))</li>" as HTML }
         return Page(
             "Search",
-            verdict: Verdict(.idle, links.isEmpty ? "Nothing is meant by “\(text)”." : "“\(text)” may mean one of these."),
+            verdict: Verdict(
+                .idle,
+                links.isEmpty ? "Nothing is meant by “\(text)”." : "“\(text)” may mean one of these."
+            ),
             links.isEmpty
                 ? """
                 <p class="empty">Write a record such as <code>Rental 42</code>, a key such as <code>Rental:42</code>, \
@@ -127,9 +139,12 @@ extension Page {
         verdict: Verdict(.idle, "Everything works with the keyboard alone."),
         Elements.pairs(
             [
-                ("/", "search"), ("g then v, o, f, m, c, r, s", "overview, outbox, failures, messages, consumers, runs, system"), ("j, k", "next and previous row"),
+                ("/", "search"),
+                ("g then v, o, f, m, c, r, s", "overview, outbox, failures, messages, consumers, runs, system"),
+                ("j, k", "next and previous row"),
                 ("enter", "open the row"), ("x", "select the row"), ("r", "retry what is selected"),
-                ("d", "discard or delete what is selected"), ("s", "skip what is selected"), ("t", "light, dark, automatic"), ("l", "live or paused"),
+                ("d", "discard or delete what is selected"), ("s", "skip what is selected"),
+                ("t", "light, dark, automatic"), ("l", "live or paused"),
                 ("?", "this list"),
             ]
             .map { ($0.0, HTML(escaping: $0.1)) }

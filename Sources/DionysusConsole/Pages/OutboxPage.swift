@@ -46,7 +46,9 @@ extension Page {
             let age = cells.compactMap(\.oldest).min()
             return [frame.link(Link.to("/outbox", [("topic", topic)]), title)]
                 + lanes.map { lane -> HTML in
-                    guard let cell = cells.first(where: { $0.lane == lane }) else { return "<span class=\"none\">0</span>" }
+                    guard let cell = cells.first(where: { $0.lane == lane }) else {
+                        return "<span class=\"none\">0</span>"
+                    }
                     let late: HTML = cell.retrying > 0 ? " <b class=\"late\">+\(Format.number(cell.retrying))</b>" : ""
                     return "\(Format.number(cell.pending))\(late)"
                 } + [Elements.time(age, now: summary.survey.readAt)]
@@ -162,7 +164,10 @@ extension Page {
         }
         let facts = Elements.pairs([
             ("State", rowState(entry.state)),
-            ("Record", frame.link(Link.record(entry.modelName, entry.recordID), "\(entry.modelName) \(entry.recordID)")),
+            (
+                "Record",
+                frame.link(Link.record(entry.modelName, entry.recordID), "\(entry.modelName) \(entry.recordID)")
+            ),
             ("Event", HTML(escaping: entry.eventName)), ("Topic", HTML(escaping: entry.topic)),
             ("Partition key", Elements.code(entry.partitionKey)),
             ("Changed", Elements.text(entry.changedColumns.joined(separator: ", "))),
@@ -202,11 +207,13 @@ extension Page {
         case .published where entry.errorMessage != nil:
             Verdict(.idle, "Row \(entry.id) was settled without a message: \(entry.errorMessage ?? "").")
         case .published: Verdict(.well, "Row \(entry.id) has been published.")
-        case .pending where earlier != nil: Verdict(.late, "Row \(entry.id) waits behind row \(earlier?.id ?? 0) of the same record.")
+        case .pending where earlier != nil:
+            Verdict(.late, "Row \(entry.id) waits behind row \(earlier?.id ?? 0) of the same record.")
         case .pending: Verdict(.idle, "Row \(entry.id) waits to be published.")
         case .retrying:
             Verdict(.late, "Row \(entry.id) has failed \(Format.plural(entry.attempts, "time")) and is tried again.")
-        case .parked: Verdict(.stuck, "Row \(entry.id) has failed for the last time and is parked: \(entry.errorMessage ?? "").")
+        case .parked:
+            Verdict(.stuck, "Row \(entry.id) has failed for the last time and is parked: \(entry.errorMessage ?? "").")
         }
     }
 }

@@ -17,7 +17,8 @@ extension Page {
 
     private static func outboxFigures(_ facts: OverviewReport.Facts, _ frame: Frame) -> HTML {
         guard let summary = facts.outbox?.value else {
-            return "<section class=\"block\"><h2>Outbox</h2>\(Elements.unreachable("unreachable", facts.outbox?.problem ?? ""))</section>"
+            return
+                "<section class=\"block\"><h2>Outbox</h2>\(Elements.unreachable("unreachable", facts.outbox?.problem ?? ""))</section>"
         }
         let survey = summary.survey
         let rate = facts.processes.value.map { $0.rate("relay") }
@@ -101,11 +102,18 @@ extension Page {
                     : frame.link(Link.messages(topic.topic), HTML(escaping: topic.topic)),
                 Elements.text(topic.published.map(Format.decimal)), Elements.text(topic.applied.map(Format.decimal)),
                 topic.waiting > 0
-                    ? frame.link(Link.to("/outbox", [("topic", topic.topic)]), HTML(escaping: Format.number(topic.waiting))) : "0",
-                Elements.text(topic.oldest.map { Format.duration($0) }), Elements.text(topic.lag.map { Format.number($0) }),
+                    ? frame.link(
+                        Link.to("/outbox", [("topic", topic.topic)]),
+                        HTML(escaping: Format.number(topic.waiting))
+                    ) : "0",
+                Elements.text(topic.oldest.map { Format.duration($0) }),
+                Elements.text(topic.lag.map { Format.number($0) }),
                 Elements.text(topic.lagAge.map { Format.duration($0) }),
                 topic.failures > 0
-                    ? frame.link(Link.to("/failures", [("topic", topic.topic)]), "<b class=\"stuck\">\(Format.number(topic.failures))</b>")
+                    ? frame.link(
+                        Link.to("/failures", [("topic", topic.topic)]),
+                        "<b class=\"stuck\">\(Format.number(topic.failures))</b>"
+                    )
                     : "0",
             ]
         }
@@ -124,13 +132,15 @@ extension Page {
     }
 
     private static func beside(_ facts: OverviewReport.Facts, _ frame: Frame) -> HTML {
-        let processes = (facts.processes.value?.processes ?? []).map { processRow($0, facts.processes.value?.readAt ?? .now) }
-        let runs = (facts.runs?.value ?? []).filter(\.isOpen).map { run -> [HTML] in
-            [
-                frame.link("/runs/\(run.id)", "genesis \(run.id)"), "\(run.topic) \(run.model)", runState(run),
-                progress(run.percent), Elements.time(run.estimatedEnd),
-            ]
-        }
+        let processes = (facts.processes.value?.processes ?? [])
+            .map { processRow($0, facts.processes.value?.readAt ?? .now) }
+        let runs = (facts.runs?.value ?? []).filter(\.isOpen)
+            .map { run -> [HTML] in
+                [
+                    frame.link("/runs/\(run.id)", "genesis \(run.id)"), "\(run.topic) \(run.model)", runState(run),
+                    progress(run.percent), Elements.time(run.estimatedEnd),
+                ]
+            }
         let table = Elements.table(
             "Runs",
             [.init("Run"), .init("What"), .init("State"), .init("Progress"), .init("Ends")],
@@ -145,7 +155,8 @@ extension Page {
         Elements.table(
             "Processes",
             [
-                .init("Process"), .init("State"), .number("Per second"), .number("CPU"), .number("Memory"), .init("Since"),
+                .init("Process"), .init("State"), .number("Per second"), .number("CPU"), .number("Memory"),
+                .init("Since"),
                 .init("Version"),
             ],
             rows,

@@ -87,8 +87,12 @@ struct Frame: Sendable {
                 <a href="\(base)\(tab.path)"\(current) data-key="\(String(tab.key))">\(tab.rawValue)\(badge)</a>
                 """
         }
-        let refresh = page.refresh.map { "<noscript><meta http-equiv=\"refresh\" content=\"\($0)\"></noscript>" as HTML }
-        let live: HTML = page.isLive ? " data-live=\"\(base)/live?page=\(Link.encoded(address))\" data-page=\"\(base)\(address)\"" : ""
+        let refresh = page.refresh.map {
+            "<noscript><meta http-equiv=\"refresh\" content=\"\($0)\"></noscript>" as HTML
+        }
+        let live: HTML =
+            page.isLive
+            ? " data-live=\"\(base)/live?page=\(Link.encoded(address))\" data-page=\"\(base)\(address)\"" : ""
         let readOnly = core.settings.isReadOnly ? " · read-only" : ""
         let who: HTML =
             switch identity?.proof {

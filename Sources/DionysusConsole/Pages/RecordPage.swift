@@ -29,7 +29,8 @@ extension Page {
             let differs = comparison.isSame == false
             let mark: HTML = differs ? "<b class=\"stuck\" title=\"differs\">▐ differs</b>" : ""
             return [
-                HTML(escaping: comparison.name), cell(comparison.source, differs), cell(comparison.replica, differs), mark,
+                HTML(escaping: comparison.name), cell(comparison.source, differs), cell(comparison.replica, differs),
+                mark,
             ]
         }
         var notes: [HTML] = []
@@ -79,7 +80,10 @@ extension Page {
             """ : "<ol class=\"way\">\(steps)</ol>"
         let links = report.topics.map { topic in
             frame.link(
-                Link.to("/messages", [("topic", topic), ("key", "\(report.model):\(report.id)"), ("from", "earliest")]),
+                Link.to(
+                    "/messages",
+                    [("topic", topic), ("key", "\(report.model):\(report.id)"), ("from", "earliest")]
+                ),
                 "Look for its messages in \(topic)"
             )
         }

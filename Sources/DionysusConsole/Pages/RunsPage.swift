@@ -4,14 +4,16 @@ import DionysusProducer
 extension Page {
     static func runs(_ runs: Reading<[GenesisRun]>, _ frame: Frame, _ call: Call) -> Page {
         let list = (runs.value ?? []).sorted { ($0.isOpen ? 1 : 0, $0.id) > ($1.isOpen ? 1 : 0, $1.id) }
-        let rows = list.prefix(200).map { run -> [HTML] in
-            [
-                frame.link("/runs/\(run.id)", "genesis \(run.id)"), HTML(escaping: run.topic), HTML(escaping: run.model),
-                runState(run), progress(run.percent), HTML(escaping: Format.number(run.recordsPublished)),
-                Elements.text(run.pace.map { "\(Format.decimal($0))/s" }), Elements.time(run.createdAt),
-                run.isOpen ? Elements.time(run.estimatedEnd) : Elements.time(run.finishedAt), runButtons(run, call),
-            ]
-        }
+        let rows = list.prefix(200)
+            .map { run -> [HTML] in
+                [
+                    frame.link("/runs/\(run.id)", "genesis \(run.id)"), HTML(escaping: run.topic),
+                    HTML(escaping: run.model),
+                    runState(run), progress(run.percent), HTML(escaping: Format.number(run.recordsPublished)),
+                    Elements.text(run.pace.map { "\(Format.decimal($0))/s" }), Elements.time(run.createdAt),
+                    run.isOpen ? Elements.time(run.estimatedEnd) : Elements.time(run.finishedAt), runButtons(run, call),
+                ]
+            }
         let table = Elements.table(
             "Runs",
             [
@@ -28,9 +30,16 @@ extension Page {
     }
 
     private static func verdict(_ runs: Reading<[GenesisRun]>) -> Verdict {
-        guard let list = runs.value else { return Verdict(.stuck, "The runs can't be read: \(runs.problem ?? "unknown").") }
+        guard let list = runs.value else {
+            return Verdict(.stuck, "The runs can't be read: \(runs.problem ?? "unknown").")
+        }
         if let failed = list.first(where: { $0.state == .failed }) {
-            return Verdict(.stuck, "Run \(failed.id) has failed: \(failed.error ?? "").", "/runs/\(failed.id)", "Look at it")
+            return Verdict(
+                .stuck,
+                "Run \(failed.id) has failed: \(failed.error ?? "").",
+                "/runs/\(failed.id)",
+                "Look at it"
+            )
         }
         let open = list.filter(\.isOpen)
         guard let first = open.first else { return Verdict(.well, "No run is open.") }
@@ -48,7 +57,11 @@ extension Page {
         let forms = Forms(call: call)
         return SourceActions.RunAction.allCases.filter { $0.states.contains(run.state) }
             .map { action in
-                forms.button("/runs/\(run.id)/\(action.rawValue)", action.verb, class: action == .cancel ? "plain" : nil)
+                forms.button(
+                    "/runs/\(run.id)/\(action.rawValue)",
+                    action.verb,
+                    class: action == .cancel ? "plain" : nil
+                )
             }
             .joined(separator: " ")
     }
@@ -78,8 +91,14 @@ extension Page {
         let conditions = run.selection.conditions.map { "\($0.column) = \($0.value ?? "null")" }
         let facts = Elements.pairs([
             ("State", runState(run)), ("Progress", progress(run.percent)),
-            ("Chunks", "\(Format.number(run.chunksDone)) done, \(Format.number(run.chunksQueued)) taken, of \(Format.number(run.chunks))"),
-            ("Records", "\(Format.number(run.recordsPublished)) published of \(Format.number(run.recordsQueued)) taken"),
+            (
+                "Chunks",
+                "\(Format.number(run.chunksDone)) done, \(Format.number(run.chunksQueued)) taken, of \(Format.number(run.chunks))"
+            ),
+            (
+                "Records",
+                "\(Format.number(run.recordsPublished)) published of \(Format.number(run.recordsQueued)) taken"
+            ),
             ("Pace", Elements.text(run.pace.map { "\(Format.decimal($0)) records/s" })),
             ("Spread over", Elements.text(run.spread.map { Format.duration($0) } ?? "as fast as possible")),
             ("Started", Elements.time(run.createdAt)), ("Ends", Elements.time(run.estimatedEnd)),
@@ -100,7 +119,10 @@ extension Page {
         return Page(
             "Run \(run.id)",
             tab: .runs,
-            verdict: Verdict(state, "Run \(run.id) of \(run.model) to \(run.topic) is \(run.state.rawValue)\(percent)."),
+            verdict: Verdict(
+                state,
+                "Run \(run.id) of \(run.model) to \(run.topic) is \(run.state.rawValue)\(percent)."
+            ),
             isLive: true
         ) {
             "<h1>Genesis \(run.id): \(run.model) to \(run.topic)</h1>\(facts)<p class=\"actions\">\(runButtons(run, call))</p>"

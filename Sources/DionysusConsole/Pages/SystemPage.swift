@@ -88,7 +88,8 @@ extension Page {
                 all,
                 empty: "No token is set: whoever works on this machine may do everything."
             ),
-            aside: "you are \(call.identity.name), \(call.identity.role.rawValue)\(settings.isReadOnly ? "; this console is read-only" : "")"
+            aside:
+                "you are \(call.identity.name), \(call.identity.role.rawValue)\(settings.isReadOnly ? "; this console is read-only" : "")"
         )
     }
 
@@ -110,7 +111,8 @@ extension Page {
             entries.map { entry in
                 [
                     Elements.time(entry.at), HTML(escaping: entry.actor), "<code>\(entry.action)</code>",
-                    HTML(escaping: entry.target), HTML(escaping: Format.number(entry.matched)), Elements.text(entry.outcome),
+                    HTML(escaping: entry.target), HTML(escaping: Format.number(entry.matched)),
+                    Elements.text(entry.outcome),
                 ]
             },
             empty: "Nobody has changed anything here yet."
@@ -122,7 +124,10 @@ extension Page {
         return Page(
             "Audit log",
             tab: .system,
-            verdict: Verdict(.idle, count == 0 ? "Nobody has changed anything here yet." : "These are the last actions, newest first."),
+            verdict: Verdict(
+                .idle,
+                count == 0 ? "Nobody has changed anything here yet." : "These are the last actions, newest first."
+            ),
             Elements.section("Actions", auditRows(entries))
         )
     }

@@ -40,7 +40,9 @@ struct MessageReport: Sendable {
             )
         }
         var settings = core.system.consumer?.settings ?? ConsumerSettings()
-        if core.system.consumer == nil, let producer = core.system.producer { settings.clientID = producer.settings.clientID }
+        if core.system.consumer == nil, let producer = core.system.producer {
+            settings.clientID = producer.settings.clientID
+        }
         let reading = TopicReading(
             topic: query.topic,
             partition: query.partition,

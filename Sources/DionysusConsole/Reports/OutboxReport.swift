@@ -51,7 +51,9 @@ struct OutboxReport: Sendable {
     /// How many rows a page has.
     static let pageSize = 100
 
-    static func read(_ core: ConsoleCore, _ side: ObservedSystem.ProducerSide, _ filter: OutboxFilter) async -> OutboxReport {
+    static func read(_ core: ConsoleCore, _ side: ObservedSystem.ProducerSide, _ filter: OutboxFilter) async
+        -> OutboxReport
+    {
         var wanted = filter
         wanted.limit = filter.limit + 1
         async let summary = core.outbox?.reading()

@@ -77,7 +77,9 @@ struct OverviewReport: Sendable {
         let failures = core.failures?.value?.groups ?? []
         let rates = core.processes.value?.topicRates ?? [:]
         let (published, applied) = (rates["relay"] ?? [:], rates["consumer"] ?? [:])
-        let names = Set(cells.map(\.topic) + lags.map(\.partition.topic) + failures.map(\.topic) + published.keys + applied.keys)
+        let names = Set(
+            cells.map(\.topic) + lags.map(\.partition.topic) + failures.map(\.topic) + published.keys + applied.keys
+        )
         let now = core.outbox?.value?.survey.readAt ?? .now
         return names.subtracting([""]).sorted()
             .map { topic in

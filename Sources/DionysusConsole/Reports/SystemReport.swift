@@ -19,7 +19,8 @@ struct SystemReport: Sendable {
             if let side = system.producer {
                 let schema = OutboxSchema(database: side.database, registry: side.registry)
                 checks.append(
-                    await check("the producer's declaration fits the source", "run migrate, or change the declaration") {
+                    await check("the producer's declaration fits the source", "run migrate, or change the declaration")
+                    {
                         (try await schema.validate(), try await schema.warnings())
                     }
                 )
@@ -39,17 +40,23 @@ struct SystemReport: Sendable {
             }
             if let broker = system.broker {
                 checks.append(
-                    await check("the broker has the topics as they are declared", "run topics --create; change what differs") {
+                    await check(
+                        "the broker has the topics as they are declared",
+                        "run topics --create; change what differs"
+                    ) {
                         let topics = try await TopicComparison.all(of: system, on: broker)
                         let differing = topics.flatMap { topic in
-                            topic.differences.map { "\(topic.name): \($0.setting) is \($0.actual), declared \($0.declared)" }
+                            topic.differences.map {
+                                "\(topic.name): \($0.setting) is \($0.actual), declared \($0.declared)"
+                            }
                         }
                         // The first dead letter makes its topic.
                         let dead = Set(system.consumer?.outline.topics.compactMap(\.deadLetters) ?? [])
                         let missing = topics.filter { $0.partitions == nil }.map(\.name)
                         return (
                             missing.filter { !dead.contains($0) }.map { "there is no topic \($0)" },
-                            differing + missing.filter(dead.contains).map { "there is no topic \($0) for dead letters yet" }
+                            differing
+                                + missing.filter(dead.contains).map { "there is no topic \($0) for dead letters yet" }
                         )
                     }
                 )

@@ -29,9 +29,10 @@ struct TopicComparison: Sendable {
             TopicComparison(
                 name: name,
                 partitions: existing[name]?.partitions,
-                differences: existing[name].flatMap { actual in
-                    declared[name].map { differences($0, actual, configurations[name]) }
-                } ?? []
+                differences: existing[name]
+                    .flatMap { actual in
+                        declared[name].map { differences($0, actual, configurations[name]) }
+                    } ?? []
             )
         }
     }

@@ -42,7 +42,8 @@ struct Verdict: Sendable, Hashable {
             )
         } else if facts.failed > 0 {
             let group = facts.failures?.value?.groups.first
-            let oldest = facts.failures?.value?.oldest.map { "; the oldest has waited since \(Format.time($0)) UTC" } ?? ""
+            let oldest =
+                facts.failures?.value?.oldest.map { "; the oldest has waited since \(Format.time($0)) UTC" } ?? ""
             let what = facts.failures?.value?.groups.count == 1 ? " of \(group?.topic ?? "")" : ""
             self.init(
                 .stuck,
@@ -67,7 +68,12 @@ struct Verdict: Sendable, Hashable {
     private static func firstStart(_ facts: OverviewReport.Facts) -> Verdict? {
         let problems = [facts.outbox?.problem, facts.failures?.problem].compactMap(\.self)
         guard problems.contains(where: { $0.contains("run migrate") }) else { return nil }
-        return Verdict(.idle, "Nothing is installed yet. Run migrate, then relay and consume.", "/system", "Look at all checks")
+        return Verdict(
+            .idle,
+            "Nothing is installed yet. Run migrate, then relay and consume.",
+            "/system",
+            "Look at all checks"
+        )
     }
 
     private static func late(_ facts: OverviewReport.Facts) -> Verdict? {
@@ -75,7 +81,12 @@ struct Verdict: Sendable, Hashable {
         if let age = facts.outbox?.value?.oldestAge, age > patience {
             let isRunning = processes.map { !$0.alive("relay").isEmpty } ?? false
             let why = processes?.isInstalled == true && !isRunning ? " No relay is running: start one." : ""
-            return Verdict(.late, "Changes have waited to be published for \(Format.duration(age)).\(why)", "/outbox", "Look at the outbox")
+            return Verdict(
+                .late,
+                "Changes have waited to be published for \(Format.duration(age)).\(why)",
+                "/outbox",
+                "Look at the outbox"
+            )
         }
         if let age = facts.lagAge, let lag = facts.lagMessages, lag > 0, age > patience {
             let isRunning = processes.map { !$0.alive("consumer").isEmpty } ?? false

@@ -3,7 +3,8 @@ import Dionysus
 extension Endpoint {
     static let actions: [Endpoint] = [
         page("/actions", "What is being done") { call in .page(.actions(call.core.actions.all, call.frame)) },
-        read("/actions", "What is being done, and was since the console started", answer: [("actions", "a list")]) { call in
+        read("/actions", "What is being done, and was since the console started", answer: [("actions", "a list")]) {
+            call in
             .json(.object(["actions": .array(call.core.actions.all.map(\.json))]))
         },
         page("/actions/{id}", "What an action did") { call in .page(.action(try find(call), call.frame, call)) },

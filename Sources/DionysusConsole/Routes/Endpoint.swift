@@ -103,7 +103,9 @@ struct Call: Sendable {
     /// A number in the path.
     /// - Throws: `notFound` for anything else: nothing has such an id.
     func id(_ name: String = "id") throws -> Int64 {
-        guard let id = path[name].flatMap({ Int64($0) }) else { throw DionysusError(.notFound, "there is no such \(name)") }
+        guard let id = path[name].flatMap({ Int64($0) }) else {
+            throw DionysusError(.notFound, "there is no such \(name)")
+        }
         return id
     }
 

@@ -9,12 +9,16 @@ extension Endpoint {
     typealias Handler = @Sendable (Call) async throws -> Answer
 
     /// A page for people.
-    static func page(_ path: String, _ summary: String, role: ConsoleRole = .read, _ handle: @escaping Handler) -> Endpoint {
+    static func page(_ path: String, _ summary: String, role: ConsoleRole = .read, _ handle: @escaping Handler)
+        -> Endpoint
+    {
         Endpoint(method: .get, path: path, surface: .page, role: role, summary: summary, handle: handle)
     }
 
     /// A form of a page.
-    static func form(_ path: String, _ summary: String, role: ConsoleRole = .operate, _ handle: @escaping Handler) -> Endpoint {
+    static func form(_ path: String, _ summary: String, role: ConsoleRole = .operate, _ handle: @escaping Handler)
+        -> Endpoint
+    {
         Endpoint(method: .post, path: path, surface: .page, role: role, summary: summary, handle: handle)
     }
 
@@ -45,7 +49,9 @@ extension Endpoint {
         _ summary: String,
         role: ConsoleRole = .operate,
         body: [Parameter] = [],
-        answer: [(name: String, meaning: String)] = [("id", "the action, at /api/v1/actions/{id}"), ("outcomes", "how many of what became of it")],
+        answer: [(name: String, meaning: String)] = [
+            ("id", "the action, at /api/v1/actions/{id}"), ("outcomes", "how many of what became of it"),
+        ],
         _ handle: @escaping Handler
     ) -> Endpoint {
         Endpoint(
@@ -66,8 +72,12 @@ extension Endpoint.Parameter {
         .init(name: name, kind: .text, meaning: meaning, isRequired: required)
     }
 
-    static func integer(_ name: String, _ meaning: String) -> Self { .init(name: name, kind: .integer, meaning: meaning) }
-    static func boolean(_ name: String, _ meaning: String) -> Self { .init(name: name, kind: .boolean, meaning: meaning) }
+    static func integer(_ name: String, _ meaning: String) -> Self {
+        .init(name: name, kind: .integer, meaning: meaning)
+    }
+    static func boolean(_ name: String, _ meaning: String) -> Self {
+        .init(name: name, kind: .boolean, meaning: meaning)
+    }
     static func time(_ name: String, _ meaning: String) -> Self { .init(name: name, kind: .time, meaning: meaning) }
     static func ids(_ meaning: String) -> Self { .init(name: "ids", kind: .ids, meaning: meaning) }
 
@@ -84,7 +94,9 @@ extension Call {
     var frame: Frame { Frame(core: core, identity: identity, formToken: formToken, address: address) }
 
     /// How many a page has.
-    func limit(_ standard: Int = 100) throws -> Int { try query.integer("limit", in: 1...1000).map { Int($0) } ?? standard }
+    func limit(_ standard: Int = 100) throws -> Int {
+        try query.integer("limit", in: 1...1000).map { Int($0) } ?? standard
+    }
 
     /// Begins an action, and leads to what it does.
     func start(_ plan: ActionCenter.Plan, in audit: AuditLog?) async throws -> ActionProgress {
@@ -99,7 +111,11 @@ extension Call {
     func ids() throws -> [Int64] {
         let texts = body.all("id") + body.all("ids")
         guard texts.count <= 1000 else {
-            throw DionysusError(.malformed, "there are \(texts.count) ids, and 1000 are allowed", advice: "use a filter")
+            throw DionysusError(
+                .malformed,
+                "there are \(texts.count) ids, and 1000 are allowed",
+                advice: "use a filter"
+            )
         }
         return try texts.map { text in
             guard let id = Int64(text) else { throw DionysusError(.malformed, "an id is not a whole number") }

@@ -2,7 +2,9 @@ import Dionysus
 import Hummingbird
 
 extension Endpoint {
-    /// What is for everybody. Logging in and out is answered by ``Dispatcher``, which knows the connection.
+    /// What is for everybody.
+    ///
+    /// Logging in and out is answered by ``Dispatcher``, which knows the connection.
     static let entrance: [Endpoint] = [
         asset("console.css", "text/css; charset=utf-8", PackageResources.console_css),
         asset("console.js", "text/javascript; charset=utf-8", PackageResources.console_js),

@@ -22,7 +22,8 @@ extension Endpoint {
             let found = try await side.database.recentEvents(of: side.settings.effectiveGroupID, filter, offset: offset)
             return .json(.array(found.map { $0.phobos(call.core.mask) }))
         },
-        route(.get, "/v1/events/{id}", "A handled event") { call in .json(try await event(call).phobos(call.core.mask)) },
+        route(.get, "/v1/events/{id}", "A handled event") { call in .json(try await event(call).phobos(call.core.mask))
+        },
         route(.post, "/v1/events/{id}/retry", "Handles an event once more", role: .operate) { call in
             let (side, event) = (try call.consumer(), try await event(call))
             return try await acknowledged(call, "events.retry", "event \(event.id)") {
@@ -81,7 +82,15 @@ extension Endpoint {
         role: ConsoleRole = .read,
         _ handle: @escaping Handler
     ) -> Endpoint {
-        Endpoint(method: method, path: path, surface: .events, role: role, summary: summary, query: query, handle: handle)
+        Endpoint(
+            method: method,
+            path: path,
+            surface: .events,
+            role: role,
+            summary: summary,
+            query: query,
+            handle: handle
+        )
     }
 
     /// The filter of a list; nil if it asks for another group, of which nothing is here.
@@ -162,7 +171,8 @@ extension LoggedEvent {
     fileprivate func phobos(_ mask: Mask) -> JSON {
         let document = (try? JSON(parsing: Array(payload.utf8))) ?? .string(payload)
         return .object([
-            "id": .integer(id), "topic": .string(source.topic), "group_id": .string(group), "entity_id": .init(entityID),
+            "id": .integer(id), "topic": .string(source.topic), "group_id": .string(group),
+            "entity_id": .init(entityID),
             "event_time": .init(milliseconds: time), "event_type": .string(type), "event_version": .init(version),
             "checksum": .string(Digest.md5(Array(payload.utf8))), "payload": mask.applied(to: document),
             "created_at": .init(milliseconds: createdAt),
@@ -176,7 +186,8 @@ extension StoredFailureRecord {
         .object([
             "id": .integer(id), "created_at": .init(milliseconds: createdAt), "topic": .string(source.topic),
             "group_id": .string(group), "entity_id": .init(entityID), "event_time": .init(milliseconds: eventTime),
-            "event_type": .init(eventType), "event_version": .init(eventVersion), "checksum": .string(Digest.md5(payload)),
+            "event_type": .init(eventType), "event_version": .init(eventVersion),
+            "checksum": .string(Digest.md5(payload)),
             "payload": Payload(payload, mask).json,
             "metadata": .object([
                 "key": .init(key), "partition": .integer(Int64(source.partition)), "offset": .integer(offset),

@@ -28,7 +28,10 @@ extension Endpoint {
     private static func query(_ call: Call) throws -> MessageReport.Query {
         let text = call.query["from"] ?? "latest-50"
         guard let start = ReadingStart(text) else {
-            throw DionysusError(.malformed, "from must be earliest, latest, an offset, a time such as 2026-01-31T12:00:00Z, or latest-N")
+            throw DionysusError(
+                .malformed,
+                "from must be earliest, latest, an offset, a time such as 2026-01-31T12:00:00Z, or latest-N"
+            )
         }
         func pair(_ name: String) throws -> (String, String)? {
             guard let text = call.query[name] else { return nil }
@@ -38,7 +41,9 @@ extension Endpoint {
         }
         let topic = try call.query.required("topic")
         // Others can be named too, but nobody should read what the application has nothing to do with.
-        guard call.system.topics.contains(topic) || call.system.consumer?.outline.topics.contains(where: \.isPattern) == true
+        guard
+            call.system.topics.contains(topic)
+                || call.system.consumer?.outline.topics.contains(where: \.isPattern) == true
         else {
             throw DionysusError(.unknownTopic, "the application declares no topic \(topic)")
         }

@@ -4,7 +4,8 @@ import Dionysus
 enum OpenAPI {
     static func document(_ system: ObservedSystem, basePath: String) -> JSON {
         var paths = JSON.Object()
-        for endpoint in Endpoint.all where endpoint.surface == .api || endpoint.surface == .events || endpoint.path == "/ping" {
+        for endpoint in Endpoint.all
+        where endpoint.surface == .api || endpoint.surface == .events || endpoint.path == "/ping" {
             var methods: JSON.Object = if case .object(let known)? = paths[endpoint.path] { known } else { [:] }
             methods[endpoint.method.rawValue.lowercased()] = operation(endpoint)
             paths[endpoint.path] = .object(methods)
@@ -12,7 +13,8 @@ enum OpenAPI {
         return .object([
             "openapi": "3.1.0",
             "info": .object([
-                "title": .string("\(system.name): Dionysus"), "version": .string(system.version.isEmpty ? "0" : system.version),
+                "title": .string("\(system.name): Dionysus"),
+                "version": .string(system.version.isEmpty ? "0" : system.version),
                 "description": "What the console shows and does, for programs.",
             ]),
             "servers": .array([.object(["url": .string(basePath.isEmpty ? "/" : basePath)])]),
@@ -36,7 +38,8 @@ enum OpenAPI {
     }
 
     private static func operation(_ endpoint: Endpoint) -> JSON {
-        let names = endpoint.path.split(separator: "/").filter { $0.hasPrefix("{") }.map { String($0.dropFirst().dropLast()) }
+        let names = endpoint.path.split(separator: "/").filter { $0.hasPrefix("{") }
+            .map { String($0.dropFirst().dropLast()) }
         let inPath = names.map { name in
             JSON.object([
                 "name": .string(name), "in": "path", "required": .bool(true), "schema": .object(["type": "string"]),
@@ -81,11 +84,15 @@ enum OpenAPI {
 
     private static func responses(_ endpoint: Endpoint) -> JSON.Object {
         let type = endpoint.surface == .open ? "text/plain" : "application/json"
-        let properties = endpoint.answer.map { JSON.Object.Member($0.name, .object(["description": .string($0.meaning)])) }
+        let properties = endpoint.answer.map {
+            JSON.Object.Member($0.name, .object(["description": .string($0.meaning)]))
+        }
         let schema: JSON =
-            endpoint.surface == .open ? .object(["const": "PONG"])
-            : properties.isEmpty ? .object([:])
-            : .object(["type": "object", "properties": .object(JSON.Object(properties))])
+            endpoint.surface == .open
+            ? .object(["const": "PONG"])
+            : properties.isEmpty
+                ? .object([:])
+                : .object(["type": "object", "properties": .object(JSON.Object(properties))])
         func problem(_ description: String) -> JSON {
             .object([
                 "description": .string(description),

@@ -9,8 +9,10 @@ extension Endpoint {
             "/overview",
             "How everything is: the verdict, the outbox, the replica, topics, processes and open runs",
             answer: [
-                ("verdict", "state (well, late, stuck, idle) and text"), ("outbox", "what waits; null without a producer"),
-                ("replica", "lag and failures"), ("topics", "a list, with rates per second"), ("processes", "who is at work"),
+                ("verdict", "state (well, late, stuck, idle) and text"),
+                ("outbox", "what waits; null without a producer"),
+                ("replica", "lag and failures"), ("topics", "a list, with rates per second"),
+                ("processes", "who is at work"),
                 ("runs", "those that are open"),
             ]
         ) { call in .json(await OverviewReport.read(call.core, span: try span(call)).json) },
@@ -21,7 +23,8 @@ extension Endpoint {
             answer: [
                 ("start", "when the first value begins"), ("step_seconds", "the time of one value"),
                 ("per_second", "lists by role; null where nothing was written"),
-                ("latency_average", "seconds from commit to broker, by role"), ("latency_longest", "the longest of them"),
+                ("latency_average", "seconds from commit to broker, by role"),
+                ("latency_longest", "the longest of them"),
                 ("age", "seconds of the oldest that waits"), ("failures_per_second", "by role"),
             ]
         ) { call in

@@ -2,69 +2,71 @@ import Dionysus
 import DionysusProducer
 
 extension Endpoint {
-    static let runs: [Endpoint] = [
-        page("/runs", "Genesis runs") { call in
-            _ = try call.producer()
-            let runs = await call.core.runs?.reading() ?? .current([])
-            return .page(.runs(runs, call.frame, call))
-        },
-        read("/runs", "Genesis runs, the oldest first", answer: [("runs", "a list")]) { call in
-            let runs = try await SourceActions.genesis(try call.producer()).runs()
-            return .json(.object(["runs": .array(runs.map(\.json))]))
-        },
-        page("/runs/{id}", "A genesis run") { call in
-            let run = try await SourceActions.genesis(try call.producer()).run(try call.id())
-            return .page(.run(run, call.frame, call))
-        },
-        read("/runs/{id}", "A genesis run") { call in
-            .json((try await SourceActions.genesis(try call.producer()).run(try call.id())).json)
-        },
-        form("/runs", "Starts a genesis run") { call in
-            let what = try call.body.required("what").split(separator: " ", maxSplits: 1).map(String.init)
-            guard what.count == 2 else { throw DionysusError(.malformed, "what must name a topic and a model") }
-            let (topic, model) = (what[0], what[1])
-            let (selection, spread) = (try selection(call.body), try spread(call.body))
-            guard call.body.isOn("confirm") else {
-                let count = await Part.reading { try await estimate(model, call) }
-                let fields = call.body.pairs.filter { $0.name != "csrf" }.map { ($0.name, $0.value) }
-                return .page(
-                    .confirm(
-                        "Publish \(model) to \(topic)?",
-                        meaning(selection, spread, count.value ?? nil),
-                        "/runs",
-                        "Start the run",
-                        fields,
-                        back: "/runs",
-                        tab: .runs,
-                        call.frame,
-                        call
+    static let runs: [Endpoint] =
+        [
+            page("/runs", "Genesis runs") { call in
+                _ = try call.producer()
+                let runs = await call.core.runs?.reading() ?? .current([])
+                return .page(.runs(runs, call.frame, call))
+            },
+            read("/runs", "Genesis runs, the oldest first", answer: [("runs", "a list")]) { call in
+                let runs = try await SourceActions.genesis(try call.producer()).runs()
+                return .json(.object(["runs": .array(runs.map(\.json))]))
+            },
+            page("/runs/{id}", "A genesis run") { call in
+                let run = try await SourceActions.genesis(try call.producer()).run(try call.id())
+                return .page(.run(run, call.frame, call))
+            },
+            read("/runs/{id}", "A genesis run") { call in
+                .json((try await SourceActions.genesis(try call.producer()).run(try call.id())).json)
+            },
+            form("/runs", "Starts a genesis run") { call in
+                let what = try call.body.required("what").split(separator: " ", maxSplits: 1).map(String.init)
+                guard what.count == 2 else { throw DionysusError(.malformed, "what must name a topic and a model") }
+                let (topic, model) = (what[0], what[1])
+                let (selection, spread) = (try selection(call.body), try spread(call.body))
+                guard call.body.isOn("confirm") else {
+                    let count = await Part.reading { try await estimate(model, call) }
+                    let fields = call.body.pairs.filter { $0.name != "csrf" }.map { ($0.name, $0.value) }
+                    return .page(
+                        .confirm(
+                            "Publish \(model) to \(topic)?",
+                            meaning(selection, spread, count.value ?? nil),
+                            "/runs",
+                            "Start the run",
+                            fields,
+                            back: "/runs",
+                            tab: .runs,
+                            call.frame,
+                            call
+                        )
                     )
+                }
+                let plan = SourceActions.start(topic: topic, model: model, selection, over: spread, try call.producer())
+                return call.page(of: try await call.start(plan, in: call.core.sourceAudit))
+            },
+            change(
+                "/runs",
+                "Starts a genesis run",
+                body: [
+                    .text("topic", "the topic's full name", required: true),
+                    .text("model", "the model's name", required: true),
+                    .time("from", "only records that changed since"), .time("to", "only records that changed before"),
+                    .text("where", "only records with a value in a column: account_id=7; may be a list"),
+                    .boolean("visible_only", "whether soft-deleted records are left out"),
+                    .integer("hours", "the time over which it is spread"),
+                ]
+            ) { call in
+                let plan = SourceActions.start(
+                    topic: try call.body.required("topic"),
+                    model: try call.body.required("model"),
+                    try selection(call.body),
+                    over: try spread(call.body),
+                    try call.producer()
                 )
-            }
-            let plan = SourceActions.start(topic: topic, model: model, selection, over: spread, try call.producer())
-            return call.page(of: try await call.start(plan, in: call.core.sourceAudit))
-        },
-        change(
-            "/runs",
-            "Starts a genesis run",
-            body: [
-                .text("topic", "the topic's full name", required: true), .text("model", "the model's name", required: true),
-                .time("from", "only records that changed since"), .time("to", "only records that changed before"),
-                .text("where", "only records with a value in a column: account_id=7; may be a list"),
-                .boolean("visible_only", "whether soft-deleted records are left out"),
-                .integer("hours", "the time over which it is spread"),
-            ]
-        ) { call in
-            let plan = SourceActions.start(
-                topic: try call.body.required("topic"),
-                model: try call.body.required("model"),
-                try selection(call.body),
-                over: try spread(call.body),
-                try call.producer()
-            )
-            return .json((try await call.start(plan, in: call.core.sourceAudit)).json, .accepted)
-        },
-    ]
+                return .json((try await call.start(plan, in: call.core.sourceAudit)).json, .accepted)
+            },
+        ]
         + SourceActions.RunAction.allCases.flatMap { action -> [Endpoint] in
             [
                 form("/runs/{id}/\(action.rawValue)", "\(action.verb)s a run") { call in
@@ -106,7 +108,9 @@ extension Endpoint {
     /// About how many records a model has, by the database's own estimate or a bounded count.
     private static func estimate(_ model: String, _ call: Call) async throws -> BoundedCount? {
         let side = try call.producer()
-        guard let table = call.system.publications.first(where: { $0.model.model == model })?.model.table else { return nil }
+        guard let table = call.system.publications.first(where: { $0.model.model == model })?.model.table else {
+            return nil
+        }
         let limit = 100_000
         return try await side.database.transaction(.snapshot) { transaction in
             let counted = try transaction.run(
@@ -117,7 +121,8 @@ extension Endpoint {
     }
 
     private static func meaning(_ selection: GenesisSelection, _ spread: Duration?, _ count: BoundedCount?) -> String {
-        let isSelected = selection.from != nil || selection.to != nil || !selection.conditions.isEmpty || selection.visibleOnly
+        let isSelected =
+            selection.from != nil || selection.to != nil || !selection.conditions.isEmpty || selection.visibleOnly
         let records = count.map { "\(isSelected ? "at most " : "")\(Format.count($0)) records" } ?? "the records"
         let pace =
             spread.map { spread -> String in
@@ -125,6 +130,7 @@ extension Endpoint {
                 let end = Timestamp.now + spread.inSeconds
                 return "spread until \(Format.time(end)) UTC\(rate.map { ", at about \(Format.decimal($0))/s" } ?? "")"
             } ?? "as fast as the relay can"
-        return "It writes \(records) to the outbox chunk by chunk, \(pace), and the relay publishes the state that they have then."
+        return
+            "It writes \(records) to the outbox chunk by chunk, \(pace), and the relay publishes the state that they have then."
     }
 }

@@ -16,7 +16,9 @@ extension Endpoint {
                 ("replicas", "as declared"),
             ]
         ) { call in .json(await SystemReport.read(call.core).json(call.core)) },
-        page("/audit", "What people have done", role: .admin) { call in .page(.audit(try await entries(call), call.frame)) },
+        page("/audit", "What people have done", role: .admin) { call in
+            .page(.audit(try await entries(call), call.frame))
+        },
         read(
             "/audit",
             "What people have done, the newest first",
@@ -28,7 +30,9 @@ extension Endpoint {
             }
             return .json(.object(["actions": .array(entries.map(\.json))]))
         },
-        read("/openapi.json", "This document") { call in .json(OpenAPI.document(call.system, basePath: call.core.settings.basePath)) },
+        read("/openapi.json", "This document") { call in
+            .json(OpenAPI.document(call.system, basePath: call.core.settings.basePath))
+        },
     ]
 
     /// The last actions on both sides.

@@ -33,7 +33,8 @@ struct AuditLog: Sendable {
     /// - Returns: The entry's id.
     /// - Throws: ``Dionysus/DionysusError`` with code `declaration` if the table is missing: what can't be written down
     ///   isn't done.
-    func begin(_ action: String, by actor: String, on target: String, matched: Int, original: [UInt8]? = nil) async throws
+    func begin(_ action: String, by actor: String, on target: String, matched: Int, original: [UInt8]? = nil)
+        async throws
         -> Int64
     {
         try await tables.database.transaction(.write) { [tables] transaction in
@@ -72,25 +73,26 @@ struct AuditLog: Sendable {
     func entries(before id: Int64? = nil, limit: Int = 100) async throws -> [AuditEntry]? {
         try await tables.database.transaction(.snapshot) { [tables] transaction in
             guard try tables.exist(in: &transaction) else { return nil }
-            return try transaction.run(
-                """
-                SELECT id, at, actor, action, target, matched, outcome, finished_at FROM \(tables.audit)
-                WHERE id < \(id ?? .max) ORDER BY id DESC LIMIT \(limit)
-                """
-            )
-            .rows
-            .map { row in
-                AuditEntry(
-                    id: try row.integer(0) ?? 0,
-                    at: try row.timestamp(1),
-                    actor: try row.text(2) ?? "",
-                    action: try row.text(3) ?? "",
-                    target: try row.text(4) ?? "",
-                    matched: try row.integer(5) ?? 0,
-                    outcome: try row.text(6),
-                    finishedAt: try row.timestamp(7)
+            return
+                try transaction.run(
+                    """
+                    SELECT id, at, actor, action, target, matched, outcome, finished_at FROM \(tables.audit)
+                    WHERE id < \(id ?? .max) ORDER BY id DESC LIMIT \(limit)
+                    """
                 )
-            }
+                .rows
+                .map { row in
+                    AuditEntry(
+                        id: try row.integer(0) ?? 0,
+                        at: try row.timestamp(1),
+                        actor: try row.text(2) ?? "",
+                        action: try row.text(3) ?? "",
+                        target: try row.text(4) ?? "",
+                        matched: try row.integer(5) ?? 0,
+                        outcome: try row.text(6),
+                        finishedAt: try row.timestamp(7)
+                    )
+                }
         }
     }
 }

@@ -49,9 +49,10 @@ struct Mask: Sendable {
             )
         case (.array(let elements), .array(let old)):
             return .array(
-                elements.enumerated().map { index, element in
-                    index < old.count ? restored(element, from: old[index]) : element
-                }
+                elements.enumerated()
+                    .map { index, element in
+                        index < old.count ? restored(element, from: old[index]) : element
+                    }
             )
         default: return edited
         }

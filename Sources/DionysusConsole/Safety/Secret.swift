@@ -9,10 +9,11 @@ enum Secret {
 
     /// A text that only somebody with the key can make of another.
     static func signature(of text: String, key: String) -> String {
-        let code = HMAC<SHA256>.authenticationCode(
-            for: Data(text.utf8),
-            using: SymmetricKey(data: Data(key.utf8))
-        )
+        let code = HMAC<SHA256>
+            .authenticationCode(
+                for: Data(text.utf8),
+                using: SymmetricKey(data: Data(key.utf8))
+            )
         return Self.text(Array(code))
     }
 

@@ -31,7 +31,9 @@ final class Sessions: Sendable {
         let id = Secret.random()
         state.withLock { state in
             state.sessions = state.sessions.filter { $0.value.end > .now }
-            if state.sessions.count >= Self.capacity, let oldest = state.sessions.min(by: { $0.value.end < $1.value.end }) {
+            if state.sessions.count >= Self.capacity,
+                let oldest = state.sessions.min(by: { $0.value.end < $1.value.end })
+            {
                 state.sessions[oldest.key] = nil
             }
             state.sessions[id] = Session(name: token.name, role: token.role, end: .now + Self.lifetime)

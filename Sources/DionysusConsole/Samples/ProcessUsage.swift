@@ -1,3 +1,6 @@
+import struct Foundation.Data
+import class Foundation.FileManager
+
 #if canImport(Glibc)
 import Glibc
 #elseif canImport(Musl)
@@ -5,9 +8,6 @@ import Musl
 #elseif canImport(Darwin)
 import Darwin
 #endif
-
-import struct Foundation.Data
-import class Foundation.FileManager
 
 /// What this process uses of the machine.
 struct ProcessUsage: Sendable {

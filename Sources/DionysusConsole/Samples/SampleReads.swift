@@ -131,7 +131,8 @@ extension ConsoleTables {
                 )
                 previous = (name, tick, processor)
                 // The last half minute.
-                guard tick > earliest + 90, case .object(let counts)? = try? JSON(parsing: Array((try row.text(10) ?? "").utf8))
+                guard tick > earliest + 90,
+                    case .object(let counts)? = try? JSON(parsing: Array((try row.text(10) ?? "").utf8))
                 else { continue }
                 for member in counts.members {
                     if case .integer(let count) = member.value { topics[member.name, default: 0] += Double(count) / 30 }

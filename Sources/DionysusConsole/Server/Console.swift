@@ -26,7 +26,8 @@ public struct Console: Service {
         settings: ConsoleSettings = ConsoleSettings(),
         logger: Logger = Logger(label: "dionysus.console")
     ) throws {
-        guard settings.basePath.isEmpty || (settings.basePath.hasPrefix("/") && !settings.basePath.hasSuffix("/")) else {
+        guard settings.basePath.isEmpty || (settings.basePath.hasPrefix("/") && !settings.basePath.hasSuffix("/"))
+        else {
             throw DionysusError(.configuration, "the console's base path must begin with a slash and not end with one")
         }
         for token in settings.tokens {
@@ -39,7 +40,11 @@ public struct Console: Service {
             }
         }
         guard Set(settings.tokens.map(\.secret)).count == settings.tokens.count else {
-            throw DionysusError(.configuration, "two of the console's tokens are the same", advice: "give each person another one")
+            throw DionysusError(
+                .configuration,
+                "two of the console's tokens are the same",
+                advice: "give each person another one"
+            )
         }
         core = ConsoleCore(system, settings: settings, logger: logger)
     }

@@ -70,7 +70,11 @@ public struct ConsoleServer: Service {
             server: .http1(
                 configuration: HTTP1Channel.Configuration(
                     idleTimeout: .seconds(30),
-                    httpDecoderConfiguration: .init(maxHeaderFieldSize: 16 * 1024, maxHeaderListSize: 32 * 1024, maxHeaderFieldCount: 100)
+                    httpDecoderConfiguration: .init(
+                        maxHeaderFieldSize: 16 * 1024,
+                        maxHeaderListSize: 32 * 1024,
+                        maxHeaderFieldCount: 100
+                    )
                 )
             ),
             configuration: ApplicationConfiguration(

@@ -18,7 +18,9 @@ struct Dispatcher: Sendable {
 
     // MARK: One request
 
-    func answer(_ endpoint: Endpoint, _ request: Request, _ parameters: [String: String], from address: String?) async -> Response {
+    func answer(_ endpoint: Endpoint, _ request: Request, _ parameters: [String: String], from address: String?) async
+        -> Response
+    {
         let shown = gateRequest(request, address)
         do {
             return try await respond(endpoint, request, shown, parameters)
@@ -43,14 +45,25 @@ struct Dispatcher: Sendable {
         else { throw Gate.Refusal(status: .badRequest, reason: "the address is not UTF-8") }
         let nobody = Identity(name: "nobody", role: .read, proof: .bearer)
         if endpoint.surface == .open {
-            let call = Call(core: core, identity: nobody, path: path, query: query, body: Values(), address: "/", formToken: "")
+            let call = Call(
+                core: core,
+                identity: nobody,
+                path: path,
+                query: query,
+                body: Values(),
+                address: "/",
+                formToken: ""
+            )
             return render(try await endpoint.handle(call), call, endpoint)
         }
         guard let identity = try gate.identity(of: shown) else {
             throw Gate.Refusal(status: .unauthorized, reason: "a token is needed")
         }
         guard identity.role >= endpoint.role else {
-            throw Gate.Refusal(status: .forbidden, reason: "this needs the role \(endpoint.role.rawValue), and you have \(identity.role.rawValue)")
+            throw Gate.Refusal(
+                status: .forbidden,
+                reason: "this needs the role \(endpoint.role.rawValue), and you have \(identity.role.rawValue)"
+            )
         }
         var body = Values()
         if endpoint.changes {
@@ -139,7 +152,8 @@ struct Dispatcher: Sendable {
         ]
     }
 
-    private func render(_ answer: Answer, _ call: Call, _ endpoint: Endpoint, badges: [Page.Tab: Int] = [:]) -> Response {
+    private func render(_ answer: Answer, _ call: Call, _ endpoint: Endpoint, badges: [Page.Tab: Int] = [:]) -> Response
+    {
         switch answer {
         case .page(let page):
             var frame = call.frame
@@ -189,12 +203,14 @@ struct Dispatcher: Sendable {
     private func headers(_ type: String) -> HTTPFields {
         var headers: HTTPFields = [
             .contentType: type, .cacheControl: "no-store",
-            .contentSecurityPolicy: "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; "
+            .contentSecurityPolicy:
+                "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; "
                 + "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
             .xContentTypeOptions: "nosniff",
         ]
         for (name, value) in [
-            ("Referrer-Policy", "same-origin"), ("X-Frame-Options", "DENY"), ("Cross-Origin-Opener-Policy", "same-origin"),
+            ("Referrer-Policy", "same-origin"), ("X-Frame-Options", "DENY"),
+            ("Cross-Origin-Opener-Policy", "same-origin"),
             ("Cross-Origin-Resource-Policy", "same-origin"),
         ] {
             if let name = HTTPField.Name(name) { headers[name] = value }
@@ -210,7 +226,8 @@ struct Dispatcher: Sendable {
             return redirect(Link.to("/login", [("next", address(of: request))]))
         }
         var response =
-            isPage ? html(bare(.problem(refusal.status, refusal.reason)), refusal.status)
+            isPage
+            ? html(bare(.problem(refusal.status, refusal.reason)), refusal.status)
             : json(problem(refusal.reason, nil), refusal.status)
         if refusal.status == .unauthorized { response.headers[.wwwAuthenticate] = "Bearer" }
         if refusal.status == .tooManyRequests { response.headers[.retryAfter] = "60" }
@@ -270,7 +287,8 @@ struct Dispatcher: Sendable {
 
     /// Whether a text is a path of this console, and not the address of another site.
     private static func isPath(_ text: String) -> Bool {
-        text.hasPrefix("/") && !text.hasPrefix("//") && !text.contains("\\") && text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7f }
+        text.hasPrefix("/") && !text.hasPrefix("//") && !text.contains("\\")
+            && text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7f }
     }
 
     func logIn(_ request: Request, from address: String?) async -> Response {
@@ -295,7 +313,15 @@ struct Dispatcher: Sendable {
             let session = gate.sessions.begin(token)
             return render(
                 .entrance(Self.isPath(next) ? next : "/", cookie: cookie(session, lifetime: 12 * 3600)),
-                Call(core: core, identity: Identity(name: token.name, role: token.role, proof: .session(session)), path: [:], query: Values(), body: Values(), address: "/", formToken: ""),
+                Call(
+                    core: core,
+                    identity: Identity(name: token.name, role: token.role, proof: .session(session)),
+                    path: [:],
+                    query: Values(),
+                    body: Values(),
+                    address: "/",
+                    formToken: ""
+                ),
                 Endpoint.all[0]
             )
         } catch let refusal as Gate.Refusal {
@@ -319,6 +345,7 @@ struct Dispatcher: Sendable {
 
     private func cookie(_ session: String, lifetime: Int) -> String {
         let secure = core.settings.usesSecureCookies ? "; Secure" : ""
-        return "\(Gate.cookie)=\(session); Path=\(base.isEmpty ? "/" : base); Max-Age=\(lifetime); HttpOnly; SameSite=Strict\(secure)"
+        return
+            "\(Gate.cookie)=\(session); Path=\(base.isEmpty ? "/" : base); Max-Age=\(lifetime); HttpOnly; SameSite=Strict\(secure)"
     }
 }

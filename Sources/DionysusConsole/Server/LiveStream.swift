@@ -33,7 +33,9 @@ extension Dispatcher {
             address: address,
             formToken: call.formToken
         )
-        var headers: HTTPFields = [.contentType: "text/event-stream", .cacheControl: "no-store", .xContentTypeOptions: "nosniff"]
+        var headers: HTTPFields = [
+            .contentType: "text/event-stream", .cacheControl: "no-store", .xContentTypeOptions: "nosniff",
+        ]
         // Some proxies would keep it until it ends.
         if let name = HTTPField.Name("X-Accel-Buffering") { headers[name] = "no" }
         return Response(
@@ -47,7 +49,8 @@ extension Dispatcher {
         )
     }
 
-    private static func write(_ endpoint: Endpoint, _ call: Call, to writer: inout any ResponseBodyWriter) async throws {
+    private static func write(_ endpoint: Endpoint, _ call: Call, to writer: inout any ResponseBodyWriter) async throws
+    {
         let end = ContinuousClock.now + lifetime
         // Forms of different people differ in what they send back.
         let key = "\(call.formToken) \(call.identity.role.rawValue) \(call.address)"
@@ -60,7 +63,8 @@ extension Dispatcher {
             }
             if case .current(let fragment) = reading, fragment.html != last {
                 last = fragment.html
-                let lines = fragment.html.split(separator: "\n", omittingEmptySubsequences: false).map { "data: \($0)\n" }
+                let lines = fragment.html.split(separator: "\n", omittingEmptySubsequences: false)
+                    .map { "data: \($0)\n" }
                 try await writer.write(ByteBuffer(string: "event: page\n\(lines.joined())\n"))
             } else {
                 // Shows that the connection is alive, and finds out when nobody reads any more.
@@ -73,7 +77,8 @@ extension Dispatcher {
     /// The page of a path.
     static func page(_ path: String) -> (endpoint: Endpoint, parameters: [String: String])? {
         let parts = path.split(separator: "/")
-        for endpoint in Endpoint.all where endpoint.surface == .page && endpoint.method == .get && endpoint.path != "/live" {
+        for endpoint in Endpoint.all
+        where endpoint.surface == .page && endpoint.method == .get && endpoint.path != "/live" {
             let names = endpoint.path.split(separator: "/")
             guard names.count == parts.count else { continue }
             var parameters: [String: String] = [:]

@@ -16,7 +16,11 @@ extension Dispatcher {
     }
 
     func probe(isWell: Bool) -> Response {
-        plain(isWell ? .ok : .serviceUnavailable, "application/json; charset=utf-8", "{\"status\":\"\(isWell ? "ok" : "unavailable")\"}\n")
+        plain(
+            isWell ? .ok : .serviceUnavailable,
+            "application/json; charset=utf-8",
+            "{\"status\":\"\(isWell ? "ok" : "unavailable")\"}\n"
+        )
     }
 
     /// The console's own metrics, for those who may use it.

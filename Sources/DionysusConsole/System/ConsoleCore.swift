@@ -42,7 +42,9 @@ final class ConsoleCore: Sendable {
             }
         }
         let failureList = Self.failures(of: system, logger)
-        failures = failureList.map { list in Shared(maxAge: .seconds(2)) { try await list.survey() } }
+        failures = failureList.map { list in
+            Shared(maxAge: .seconds(2), waitsOnlyOnce: true) { try await list.survey() }
+        }
         if let consumer = system.consumer, let broker = system.broker {
             lag = Shared(maxAge: .seconds(2)) {
                 try await ConsumerLag(
@@ -69,7 +71,9 @@ final class ConsoleCore: Sendable {
         topics = system.broker.map { broker in
             Shared(maxAge: .seconds(10)) { try await TopicComparison.all(of: system, on: broker) }
         }
-        checks = Shared(maxAge: .seconds(15)) { try await SystemReport.Check.all(of: system, tables) }
+        checks = Shared(maxAge: .seconds(15), patience: .seconds(5), waitsOnlyOnce: true) {
+            try await SystemReport.Check.all(of: system, tables)
+        }
     }
 
     /// The console's tables, the source's before the replica's.
@@ -122,7 +126,9 @@ final class ConsoleCore: Sendable {
     }
 
     /// A page's changing part, which all who look at it share.
-    func fragment(_ key: String, _ read: @escaping @Sendable () async throws -> LiveFragment) async -> Reading<LiveFragment> {
+    func fragment(_ key: String, _ read: @escaping @Sendable () async throws -> LiveFragment) async -> Reading<
+        LiveFragment
+    > {
         let shared = fragments.withLock { fragments in
             if let shared = fragments[key] { return shared }
             // Filters make endless ones.

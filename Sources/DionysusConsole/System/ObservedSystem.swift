@@ -119,7 +119,8 @@ extension ObservedSystem {
     /// All topics that are declared, in alphabetical order.
     var topics: [String] {
         let published = producer?.registry.outline.flatMap { [$0.name] + ($0.genesisTopic.map { [$0] } ?? []) } ?? []
-        let consumed = consumer?.outline.topics.filter { !$0.isPattern }.flatMap { [$0.name] + ($0.deadLetters.map { [$0] } ?? []) }
+        let consumed = consumer?.outline.topics.filter { !$0.isPattern }
+            .flatMap { [$0.name] + ($0.deadLetters.map { [$0] } ?? []) }
         return Set(published + (consumed ?? [])).sorted()
     }
 

@@ -33,6 +33,7 @@ enum Reading<Value: Sendable>: Sendable {
 actor Shared<Value: Sendable> {
     private let maxAge: Duration
     private let patience: Duration
+    private let waitsOnlyOnce: Bool
     private let read: @Sendable () async throws -> Value
     private var last: (value: Value, instant: ContinuousClock.Instant, time: Timestamp)?
     private var failure: (reason: String, since: Timestamp)?
@@ -43,9 +44,17 @@ actor Shared<Value: Sendable> {
     /// - Parameters:
     ///   - maxAge: How old it may be before it is read again.
     ///   - patience: How long somebody waits for it.
-    init(maxAge: Duration, patience: Duration = .seconds(3), _ read: @escaping @Sendable () async throws -> Value) {
+    ///   - waitsOnlyOnce: Whether nobody waits while something not much older than `maxAge` is known, because reading
+    ///     takes long.
+    init(
+        maxAge: Duration,
+        patience: Duration = .seconds(3),
+        waitsOnlyOnce: Bool = false,
+        _ read: @escaping @Sendable () async throws -> Value
+    ) {
         self.maxAge = maxAge
         self.patience = patience
+        self.waitsOnlyOnce = waitsOnlyOnce
         self.read = read
     }
 
@@ -56,6 +65,7 @@ actor Shared<Value: Sendable> {
             isReading = true
             Task { await refresh() }
         }
+        if waitsOnlyOnce, let last, failure == nil, last.instant > .now - maxAge * 5 { return .current(last.value) }
         await wait()
         if let last, last.instant > .now - maxAge * 2, failure == nil { return .current(last.value) }
         if let last { return .stale(last.value, since: last.time, reason: failure?.reason ?? "no answer since") }

@@ -62,13 +62,17 @@ extension Database {
         if let type { condition += " AND event_type = \(type)" }
         return try await transaction(.snapshot) { [condition] transaction in
             try FailureQueries(group: group).check(in: &transaction)
-            return try transaction.run(
-                """
-                SELECT \(StoredFailureRecord.columns) FROM dionysus_failures WHERE \(condition)
-                ORDER BY event_time DESC NULLS LAST, created_at DESC NULLS LAST, id DESC LIMIT \(limit) OFFSET \(offset)
-                """
-            )
-            .rows.map { try StoredFailureRecord($0) }
+            return
+                try transaction.run(
+                    """
+                    SELECT \(StoredFailureRecord.columns) FROM dionysus_failures WHERE id IN (
+                      SELECT id FROM dionysus_failures WHERE \(condition)
+                      ORDER BY event_time DESC NULLS LAST, created_at DESC NULLS LAST, id DESC
+                      LIMIT \(limit) OFFSET \(offset))
+                    ORDER BY event_time DESC NULLS LAST, created_at DESC NULLS LAST, id DESC
+                    """
+                )
+                .rows.map { try StoredFailureRecord($0) }
         }
     }
 

@@ -15,38 +15,41 @@ package struct FailureGroup: Sendable, Hashable {
     /// When the last was recorded.
     package internal(set) var last: Timestamp?
 
-    /// What stays the same in errors with one cause: quoted parts, numbers and ids are replaced.
+    /// What stays the same in errors with one cause: quoted parts, and words with digits, are replaced.
+    ///
+    /// It looks at bytes, because a list has thousands of errors.
     package static func cause(of message: String) -> String {
+        var rest = Array(message.utf8.prefix(600))[...]
         // Each begins with the place of its message.
-        let place = message.prefixMatch(of: #/\S+\[[0-9]+\] offset [0-9]+: /#)?.range
-        let text = place.map { message[$0.upperBound...] } ?? message[...]
-        var result = ""
-        var characters = text.makeIterator()
-        var quote: Character?
-        var word = ""
-        func flush() {
-            result += word.contains(where: \.isNumber) ? "…" : word
-            word = ""
+        if let place = message.firstRange(of: "] offset "), place.lowerBound.utf16Offset(in: message) < 300,
+            let colon = message[place.upperBound...].firstRange(of: ": ")
+        {
+            rest = Array(message[colon.upperBound...].utf8.prefix(600))[...]
         }
-        while let character = characters.next() {
-            if let open = quote {
-                if character == open {
-                    result += "…\(open)"
-                    quote = nil
-                }
-            } else if character == "'" && word.isEmpty || character == "\"" {
-                flush()
-                result.append(character)
-                quote = character
-            } else if character.isLetter || character.isNumber || character == "_" || character == "-" {
-                word.append(character)
+        var result: [UInt8] = []
+        let omission = Array("…".utf8)
+        while let byte = rest.first {
+            let isQuote = byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "'")
+            if isQuote, let end = rest.dropFirst().firstIndex(of: byte) {
+                result += [byte] + omission + [byte]
+                rest = rest[(end + 1)...]
+            } else if isWordByte(byte) {
+                let word = rest.prefix(while: isWordByte)
+                result += word.contains { (48...57).contains($0) } ? omission[...] : word
+                rest = rest[word.endIndex...]
             } else {
-                flush()
-                result.append(character)
+                result.append(byte)
+                rest.removeFirst()
             }
         }
-        flush()
-        return quote == nil ? result : result + "…"
+        return String(decoding: result, as: UTF8.self)
+    }
+
+    private static func isWordByte(_ byte: UInt8) -> Bool {
+        switch byte {
+        case 48...57, 65...90, 97...122, UInt8(ascii: "_"), UInt8(ascii: "-"), 0x80...: true
+        default: false
+        }
     }
 }
 
@@ -144,12 +147,26 @@ extension ConsumerFailures {
     /// - Throws: As ``list(_:)``.
     package func waiting(behind failure: RecordedFailure, limit: Int = 50) async throws -> [RecordedFailure] {
         guard let key = failure.key else { return [] }
-        let filter = FailureFilter(state: .waiting, topic: failure.source.topic, key: key, limit: limit)
-        return try await list(filter).filter { $0.source == failure.source && $0.offset > failure.offset }
+        return try await database.transaction(.snapshot) { [queries] transaction in
+            try queries.check(in: &transaction)
+            return try transaction.run(queries.waiting(behind: failure, key: Array(key.utf8), limit: limit)).rows
+                .map { try RecordedFailure($0) }
+        }
     }
 }
 
 extension FailureQueries {
+    /// Failures of a key and partition with later offsets.
+    fileprivate func waiting(behind failure: RecordedFailure, key: [UInt8], limit: Int) -> SQL {
+        """
+        SELECT \(RecordedFailure.columns) FROM dionysus_failures f
+        WHERE f."group" = \(group) AND f.topic = \(failure.source.topic)
+          AND f."partition" = \(Int64(failure.source.partition)) AND f.key_hash = \(FailureLog.hash(of: key))
+          AND f."key" = \(DatabaseValue.bytes(key)) AND f."offset" > \(failure.offset) AND f.attempts = 0
+        ORDER BY f."offset" LIMIT \(limit)
+        """
+    }
+
     /// Failures by topic, kind and text of their errors, up to a limit.
     fileprivate func survey(limit: Int) -> SQL {
         """

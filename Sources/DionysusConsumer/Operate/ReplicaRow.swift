@@ -44,7 +44,8 @@ extension ReplicaRecords {
         return (rows, tables)
     }
 
-    private func row(_ target: (namespace: String?, table: ReplicaTable, id: DatabaseValue)) async throws -> ReplicaRow? {
+    private func row(_ target: (namespace: String?, table: ReplicaTable, id: DatabaseValue)) async throws -> ReplicaRow?
+    {
         let table = target.table
         let columns = table.columns.values.map(\.name).sorted()
         return try await database.transaction(.snapshot) { transaction in
@@ -58,15 +59,17 @@ extension ReplicaRecords {
                 """
             )
             guard let row = found.first else { return nil }
-            let values = try columns.enumerated().map { index, name in
-                let isFilled = table.column(ofPayload: name) == nil && name != table.id.name
-                return ReplicaRow.Value(
-                    column: name,
-                    attributes: isFilled
-                        ? table.stampAttributes(of: name) : name == table.id.name ? ["id"] : table.payloadNames(of: name),
-                    text: try row.text(index + 1)
-                )
-            }
+            let values = try columns.enumerated()
+                .map { index, name in
+                    let isFilled = table.column(ofPayload: name) == nil && name != table.id.name
+                    return ReplicaRow.Value(
+                        column: name,
+                        attributes: isFilled
+                            ? table.stampAttributes(of: name)
+                            : name == table.id.name ? ["id"] : table.payloadNames(of: name),
+                        text: try row.text(index + 1)
+                    )
+                }
             let canceledAt = table.canceledAt.flatMap { column in values.first { $0.column == column.name } }
             return ReplicaRow(
                 table: table.name,

@@ -161,7 +161,8 @@ extension Outbox {
 
     /// The rows that a filter lets through, of those that are looked at.
     fileprivate func firstEntries(_ filter: OutboxFilter, lookingAt: Int) -> SQL {
-        let looked = parts(filter, columns: "o.*", lookingAt: lookingAt).queries.map { "SELECT * FROM (\($0)) part" as SQL }
+        let looked = parts(filter, columns: "o.*", lookingAt: lookingAt).queries
+            .map { "SELECT * FROM (\($0)) part" as SQL }
         return """
             SELECT \(entryColumns) FROM (\(looked.joined(separator: " UNION ALL "))) o
             WHERE \(filter.condition) ORDER BY o.id LIMIT \(filter.limit)

@@ -40,7 +40,9 @@ extension Registry {
                 type: key.type
             )
             try transaction.run(database.outbox.seeingAllRows())
-            let found = try transaction.run("SELECT \(texts) FROM \(identifier: model.table) t WHERE \(isRecord) LIMIT 1")
+            let found = try transaction.run(
+                "SELECT \(texts) FROM \(identifier: model.table) t WHERE \(isRecord) LIMIT 1"
+            )
             guard let row = found.first else { return nil }
             return SourceRow(
                 table: model.table,
