@@ -24,7 +24,15 @@ struct ExportCommandTests {
                 try expectManifest(lines, records: 2, files: ["Rental.jsonl"])
 
                 let table = directory + "/table"
-                try await installation.succeed("export", "Rental", "--to", table, "--format", "csv", "--with-soft-deleted")
+                try await installation.succeed(
+                    "export",
+                    "Rental",
+                    "--to",
+                    table,
+                    "--format",
+                    "csv",
+                    "--with-soft-deleted"
+                )
                 let csv = try text(table, "Rental.csv")
                 #expect(
                     csv.hasPrefix("id,name,price,bedrooms,check_in_time,canceled_at,created_at,updated_at,account_id\n")
@@ -35,7 +43,14 @@ struct ExportCommandTests {
 
                 let days = directory + "/days"
                 try await installation.succeed(
-                    "export", "Rental", "--to", days, "--by", "day", "--until", "2026-02-01T00:00:00Z"
+                    "export",
+                    "Rental",
+                    "--to",
+                    days,
+                    "--by",
+                    "day",
+                    "--until",
+                    "2026-02-01T00:00:00Z"
                 )
                 #expect(try text(days, "Rental-2026-01-31.jsonl").contains("\"id\":2"))
                 try expectManifest(days, records: 1, files: ["Rental-2026-01-31.jsonl"])
@@ -94,7 +109,8 @@ struct ExportCommandTests {
                 let other = try await installation.run("export", "Account", "--to", files, "--format", "csv")
                 #expect(other.status == 1 && other.errors.contains("a part of another export"))
                 try await installation.succeed("export", "Account", "--to", files)
-                let ids = try text(files, "Account.jsonl").split(separator: "\n").map { try JSON(parsing: $0.utf8)["id"] }
+                let ids = try text(files, "Account.jsonl").split(separator: "\n")
+                    .map { try JSON(parsing: $0.utf8)["id"] }
                 #expect(ids == (1...9_000).map { .integer($0) })
                 try expectManifest(files, records: 9_000, files: ["Account.jsonl"])
             }

@@ -31,7 +31,8 @@ struct ExportCommand<App: DionysusApplication>: AsyncParsableCommand {
         help: ArgumentHelp("The topic whose payloads are exported, if several publish the model.", valueName: "topic")
     )
     var topic: String?
-    @Option(help: "Only what was updated or sent at this time or later, ISO 8601.", transform: time) var from: Timestamp?
+    @Option(help: "Only what was updated or sent at this time or later, ISO 8601.", transform: time) var from:
+        Timestamp?
     @Option(help: "Only what was updated or sent before this time, ISO 8601.", transform: time) var until: Timestamp?
     @Flag(help: "Include soft-deleted records.") var withSoftDeleted = false
     @Flag(help: "Print the manifest as JSON.") var json = false
@@ -56,7 +57,9 @@ struct ExportCommand<App: DionysusApplication>: AsyncParsableCommand {
 
     // MARK: Models
 
-    private func exportModel(_ environment: ApplicationEnvironment<App>, publishedIn topics: [String]) async throws -> JSON {
+    private func exportModel(_ environment: ApplicationEnvironment<App>, publishedIn topics: [String]) async throws
+        -> JSON
+    {
         if topics.count > 1, topic == nil {
             throw DionysusError(
                 .configuration,
@@ -156,7 +159,9 @@ struct ExportCommand<App: DionysusApplication>: AsyncParsableCommand {
     }
 
     private static func text(_ manifest: JSON, _ directory: String) -> String {
-        guard case .array(let entries)? = manifest["files"], !entries.isEmpty else { return "nothing to export; wrote \(directory)/\(ExportDirectory.manifestName)" }
+        guard case .array(let entries)? = manifest["files"], !entries.isEmpty else {
+            return "nothing to export; wrote \(directory)/\(ExportDirectory.manifestName)"
+        }
         let files = entries.map { file in
             var name = ""
             if case .string(let text)? = file["name"] { name = text }

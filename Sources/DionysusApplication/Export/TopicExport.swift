@@ -13,33 +13,37 @@ struct TopicExport {
         var next: [Int32: Int64] = [:]
         if case .object(let noted) = start {
             for member in noted.members {
-                if let partition = Int32(member.name), case .integer(let offset) = member.value { next[partition] = offset }
+                if let partition = Int32(member.name), case .integer(let offset) = member.value {
+                    next[partition] = offset
+                }
             }
         }
         var failure: (any Error)?
         let resumed = next
-        _ = try await reading.starting(at: resumed).run { messages in
-            for message in messages {
-                let source = message.message.source.partition
-                next[source] = message.message.offset + 1
-                if let until, message.message.timestamp >= until { continue }
-                writer.add(message.json, at: message.message.timestamp)
+        _ = try await reading.starting(at: resumed)
+            .run { messages in
+                for message in messages {
+                    let source = message.message.source.partition
+                    next[source] = message.message.offset + 1
+                    if let until, message.message.timestamp >= until { continue }
+                    writer.add(message.json, at: message.message.timestamp)
+                }
+                do {
+                    try writer.reached(Self.position(next))
+                    return true
+                } catch {
+                    failure = error
+                    return false
+                }
             }
-            do {
-                try writer.reached(Self.position(next))
-                return true
-            } catch {
-                failure = error
-                return false
-            }
-        }
         if let failure { throw failure }
         try Task.checkCancellation()
         try writer.reached(Self.position(next), isEnd: true)
     }
 
     static let columns = [
-        "topic", "partition", "offset", "timestamp", "key", "headers", "tombstone", "events", "record", "raw", "problem",
+        "topic", "partition", "offset", "timestamp", "key", "headers", "tombstone", "events", "record", "raw",
+        "problem",
     ]
 
     private static func position(_ next: [Int32: Int64]) -> JSON {
