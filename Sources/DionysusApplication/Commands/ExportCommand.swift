@@ -119,7 +119,8 @@ struct ExportCommand<App: DionysusApplication>: AsyncParsableCommand {
                     start: .place(from.map { .time($0) } ?? .earliest),
                     follows: false,
                     broker: broker,
-                    settings: environment.settings.consumer
+                    settings: environment.settings.consumer,
+                    needsRegistry: true
                 ),
                 until: until
             )

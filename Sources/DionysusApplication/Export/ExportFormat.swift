@@ -35,8 +35,12 @@ enum ExportFormat: String, ExpressibleByArgument, CaseIterable {
         }
     }
 
+    /// It looks at bytes, because a mark that combines with a comma makes another character of it.
     private static func quoted(_ text: String) -> String {
-        guard text.contains(where: { $0 == "," || $0 == "\"" || $0.isNewline }) else { return text }
-        return "\"" + text.replacing("\"", with: "\"\"") + "\""
+        let bytes = text.utf8
+        guard bytes.contains(where: { [0x0a, 0x0d, 0x22, 0x2c].contains($0) }) else { return text }
+        let quote = UInt8(ascii: "\"")
+        let escaped = bytes.flatMap { $0 == quote ? [quote, quote] : [$0] }
+        return String(decoding: [quote] + escaped + [quote], as: UTF8.self)
     }
 }

@@ -23,9 +23,9 @@ struct ModelExport {
             for record in page.records {
                 writer.add(Self.flat(try JSON(parsing: record.payload)), at: record.updatedAt)
             }
-            guard let next = page.next else { break }
-            last = next
-            try writer.reached(.string(next))
+            last = page.last ?? last
+            if page.isEnd { break }
+            try writer.reached(last.map(JSON.string) ?? .null)
             let bytes = page.records.reduce(0) { $0 + $1.payload.count } / max(1, page.records.count)
             size = min(max(1, Self.pageBytes / max(1, bytes)), Self.pageSize)
         }

@@ -38,6 +38,15 @@ struct TopicExport {
             }
         if let failure { throw failure }
         try Task.checkCancellation()
+        // Gaps at the end of a partition are known as such: what is missing then couldn't be read.
+        if let unread = spans.first(where: { $0.next < $0.end }) {
+            throw DionysusError(
+                .brokerUnavailable,
+                "\(unread.partition) was read up to \(unread.next), and its end is \(unread.end)",
+                advice: "check the broker, and repeat the command: it goes on where it was",
+                isRetriable: true
+            )
+        }
         try writer.reached(Self.position(next), isEnd: true)
     }
 

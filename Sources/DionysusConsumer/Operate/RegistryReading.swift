@@ -19,19 +19,23 @@ package struct ReadMessage: Sendable {
 final class RegistryReading: Sendable {
     private let values: SchemaSerde<AvroFormat<JSON>>
     private let keys: SchemaSerde<AvroFormat<JSON>>
+    /// Whether nothing may be left undecoded because the registry can't be asked.
+    private let isStrict: Bool
     /// Whether the registry has failed: it isn't asked for every message then.
     private let hasFailed = Mutex(false)
 
-    init(_ registry: SchemaRegistryClient) {
+    init(_ registry: SchemaRegistryClient, isStrict: Bool) {
+        self.isStrict = isStrict
         values = SchemaSerde(AvroFormat.json(), registry: registry)
         keys = SchemaSerde(AvroFormat.json(), registry: registry, part: .key)
     }
 
-    func read(_ message: ConsumedMessage) async -> ReadMessage {
+    /// - Throws: ``DionysusError``, if nothing may be left undecoded and the registry can't be asked.
+    func read(_ message: ConsumedMessage) async throws -> ReadMessage {
         ReadMessage(
             message: TopicMessage(message),
-            record: await json(message.value, message.headers, values),
-            recordKey: await json(message.key, message.headers, keys)
+            record: try await json(message.value, message.headers, values),
+            recordKey: try await json(message.key, message.headers, keys)
         )
     }
 
@@ -39,12 +43,13 @@ final class RegistryReading: Sendable {
         _ bytes: [UInt8]?,
         _ headers: [MessageHeader],
         _ serde: SchemaSerde<AvroFormat<JSON>>
-    ) async -> JSON? {
+    ) async throws -> JSON? {
         guard let bytes, SchemaFrame.isPresent(in: bytes, headers: headers, part: serde.part) else { return nil }
         if !hasFailed.withLock(\.self) {
             do {
                 return try await serde.deserialize(bytes, headers: headers)
             } catch let error as DionysusError where [.registryUnavailable, .accessDenied].contains(error.code) {
+                if isStrict { throw error }
                 hasFailed.withLock { $0 = true }
             } catch {
                 // It may be JSON with a schema.

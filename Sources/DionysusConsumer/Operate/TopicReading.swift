@@ -45,6 +45,7 @@ package struct TopicReading: Sendable {
     ///   - settings: The consumer's settings, by which the broker is reached.
     ///   - patience: The wait without messages after which the remaining offsets count as gaps.
     ///   - firstPatience: The maximum wait for the first message.
+    ///   - needsRegistry: Whether it fails if the schema registry can't be asked; otherwise data stay undecoded.
     package init(
         topic: String,
         partition: Int32? = nil,
@@ -53,7 +54,8 @@ package struct TopicReading: Sendable {
         broker: any MessageBroker,
         settings: ConsumerSettings,
         patience: Duration = .seconds(15),
-        firstPatience: Duration = .seconds(60)
+        firstPatience: Duration = .seconds(60),
+        needsRegistry: Bool = false
     ) {
         self.topic = topic
         self.partition = partition
@@ -63,7 +65,7 @@ package struct TopicReading: Sendable {
         self.settings = settings
         self.patience = patience
         self.firstPatience = firstPatience
-        records = settings.schemaRegistry.map { RegistryReading($0) }
+        records = settings.schemaRegistry.map { RegistryReading($0, isStrict: needsRegistry) }
     }
 
     /// The same, with other starts in some partitions.
@@ -121,7 +123,7 @@ package struct TopicReading: Sendable {
                 try await member.start(starts)
             case .messages(let messages):
                 hasRead = true
-                guard await take(messages, &spans, body) else { return }
+                guard try await take(messages, &spans, body) else { return }
             case .reached(let ends):
                 for (partition, end) in ends { spans[partition]?.next = end }
             case .revoked(let partitions): try await member.release(partitions)
@@ -151,7 +153,7 @@ package struct TopicReading: Sendable {
         _ messages: [ConsumedMessage],
         _ spans: inout [TopicPartition: Span],
         _ body: ([ReadMessage]) -> Bool
-    ) async -> Bool {
+    ) async throws -> Bool {
         for message in messages {
             guard var span = spans[message.source], message.offset >= span.next,
                 follows || message.offset < span.end
@@ -159,7 +161,7 @@ package struct TopicReading: Sendable {
             span.next = message.offset + 1
             span.count += 1
             spans[message.source] = span
-            let read = await records?.read(message) ?? ReadMessage(message: TopicMessage(message))
+            let read = try await records?.read(message) ?? ReadMessage(message: TopicMessage(message))
             guard body([read]) else { return false }
         }
         return true

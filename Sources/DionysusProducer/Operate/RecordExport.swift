@@ -22,8 +22,10 @@ public struct RecordExport: Sendable {
     public struct Page: Sendable, Hashable {
         /// The records.
         public let records: [Record]
-        /// The key after which the next page begins; nil if there are no more records.
-        public let next: String?
+        /// The last key that was looked at, after which the next page begins; nil if there was none.
+        public let last: String?
+        /// Whether there are no more records.
+        public let isEnd: Bool
     }
 
     private let database: any CapturingDatabase
@@ -76,7 +78,7 @@ public struct RecordExport: Sendable {
             guard let loaded, loaded.state(of: key) != .gone else { return nil as Record? }
             return Record(key: key, updatedAt: time, payload: try payload(of: key, loaded))
         }
-        return Page(records: records, next: found.count < limit ? nil : found.last?.key)
+        return Page(records: records, last: found.last?.key, isEnd: found.count < limit)
     }
 
     private func payload(of key: String, _ loaded: LoadedRecords) throws -> [UInt8] {
