@@ -99,6 +99,19 @@ struct PlainMessageTests {
         }
     }
 
+    @Test("while their table can't be read, messages wait and don't end the relay", arguments: TestDatabaseKind.available)
+    func unreadable(_ kind: TestDatabaseKind) async throws {
+        try await Self.run(kind, .record(.json)) { trial in
+            try await trial.publisher().publish(PlainMessage(["text": "one"]))
+            try await trial.trial.write("ALTER TABLE dionysus_messages RENAME TO put_away")
+            try await trial.relay()
+            #expect(try await trial.trial.outbox().allSatisfy { $0.state == "pending" && $0.attempts == 0 })
+            try await trial.trial.write("ALTER TABLE put_away RENAME TO dionysus_messages")
+            try await trial.relay()
+            #expect(try await trial.messages().count == 1)
+        }
+    }
+
     @Test(
         "messages with one key keep their order, and their bytes, keys and headers",
         arguments: TestDatabaseKind.available
