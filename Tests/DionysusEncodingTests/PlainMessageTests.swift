@@ -99,6 +99,18 @@ struct PlainMessageTests {
         }
     }
 
+    @Test("while their table can't be read, messages wait and the relay goes on", arguments: TestDatabaseKind.available)
+    func unreadable(_ kind: TestDatabaseKind) async throws {
+        try await Self.run(kind, .record(.json)) { trial in
+            try await trial.publisher().publish(PlainMessage(["text": "one"]))
+            try await trial.trial.write("DROP TABLE dionysus_messages")
+            try await trial.relay()
+            #expect(try await trial.trial.outbox().allSatisfy { $0.state == "pending" && $0.attempts == 0 })
+            let refused = try await OutboxInspector(database: trial.trial.source).refusedModels()
+            #expect(refused.count == 1 && refused[0].reason.contains("dionysus_messages"))
+        }
+    }
+
     @Test(
         "messages with one key keep their order, and their bytes, keys and headers",
         arguments: TestDatabaseKind.available

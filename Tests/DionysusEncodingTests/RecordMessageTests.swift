@@ -85,6 +85,20 @@ struct RecordMessageTests {
         }
     }
 
+    @Test("records of a link to several fill no single record, and no key", arguments: TestDatabaseKind.available)
+    func misshapen(_ kind: TestDatabaseKind) async throws {
+        let schema = """
+            {"type":"record","name":"Stay","fields":[{"name":"id","type":"long"},{"name":"bookings_fees","type":["null",
+              {"type":"record","name":"BookingsFee","fields":[{"name":"id","type":"long"}]}],"default":null}]}
+            """
+        for encoding in [TopicEncoding.record(.avro(.text(schema))), .record(.json(key: .field("bookings_fees")))] {
+            try await FeedTrial.run(kind, encoding) { trial in
+                let faults = try await OutboxSchema(database: trial.source, registry: trial.registry).validate()
+                #expect(faults.count == 1 && faults[0].contains("bookings_fees"))
+            }
+        }
+    }
+
     @Test("an encoding without its registry, or keys that collide, is a fault")
     func faults() {
         let feed = Feed(encoding: Self.avro, genesisReplica: false)

@@ -59,6 +59,24 @@ struct RegistryFaultTests {
         }
     }
 
+    @Test("rows wait for a schema that is yet to be pushed", arguments: TestDatabaseKind.available)
+    func pushed(_ kind: TestDatabaseKind) async throws {
+        try await FeedTrial.run(kind, Self.avro) { trial in
+            try await trial.writeBooking()
+            var settings = trial.schemas.settings
+            settings.registration = .pushed
+            var waiting = trial
+            waiting.producer.schemaRegistry = try SchemaRegistryClient(settings, transport: trial.schemas)
+            try await waiting.relay()
+            let rows = try await trial.outbox()
+            #expect(rows.contains { $0.state == "pending" } && rows.allSatisfy { $0.attempts == 0 })
+            #expect(try await trial.messages().isEmpty)
+            // This relay registers it.
+            try await trial.relay()
+            try await trial.expectPublished()
+        }
+    }
+
     @Test("an incompatible schema fails the rows with the registry's words", arguments: TestDatabaseKind.available)
     func incompatible(_ kind: TestDatabaseKind) async throws {
         try await FeedTrial.run(kind, Self.avro) { trial in

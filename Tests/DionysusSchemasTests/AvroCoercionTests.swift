@@ -33,6 +33,10 @@ import Testing
         (#"["null", "long", "string"]"#, "5", .string("5")),
         (#"["int", "string"]"#, .integer(1 << 40), .string("1099511627776")),
         (#"["int", "long"]"#, .integer(1 << 40), .long(1 << 40)),
+        (#"["null", "string"]"#, ["a": .number("1.50")], .string(#"{"a":1.50}"#)),
+        (#"["null", "string"]"#, [1, "x"], .string(#"[1,"x"]"#)),
+        (#"{"type": "string", "logicalType": "json"}"#, "x", .string(#""x""#)),
+        (#"{"type": "string", "logicalType": "json"}"#, .null, .string("null")),
         (#"["null", "boolean", "double"]"#, .number("1.5"), .double(1.5)),
         (
             #"["null", {"type": "array", "items": "int"}, {"type": "map", "values": "int"}]"#, ["a": 1],
@@ -60,6 +64,24 @@ import Testing
         } else {
             #expect(coerced == value)
         }
+    }
+
+    static let documents: [JSON] = [
+        ["a": [1, .number("1.50"), "x", .null], "b": .bool(true)], [[1], ["a": "b"]], "text", .integer(5), .bool(false),
+        .number("0.10"), .null,
+    ]
+
+    @Test("A document in text that is marked as JSON comes back as it was", arguments: documents)
+    func keeps(document: JSON) throws {
+        let schema = try AvroSchema(parsing: #"["null", {"type": "string", "logicalType": "json"}]"#)
+        let bytes = try schema.encode(coercing: document)
+        #expect(try AvroPlan(from: schema).plainJSON(from: bytes) == document)
+    }
+
+    @Test("Text that is marked as JSON and is none stays text") func keepsText() throws {
+        let type = #"{"type": "string", "logicalType": "json"}"#
+        let bytes = try AvroSchema(parsing: #""string""#).encode(coercing: "{nothing")
+        #expect(try AvroPlan(from: AvroSchema(parsing: type)).plainJSON(from: bytes) == "{nothing")
     }
 
     static let refused: [(String, JSON, String)] = [

@@ -112,6 +112,7 @@ struct Composition {
             let record = try source.loaded.encoded(
                 of: row.resourceID,
                 records,
+                isCopy: topic != row.topic,
                 isDestroyed: event.change == .destroyed,
                 RecordContext(eventID: String(decoding: id, as: UTF8.self), recordedAt: row.createdAt ?? .now),
                 kept: KeptValues(changeset: row.changeset)

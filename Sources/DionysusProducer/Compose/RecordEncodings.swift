@@ -9,7 +9,7 @@ struct RecordEncodings: Sendable {
     struct Prepared: Sendable {
         /// How the records of groups are written, or why they can't be.
         var records: [RecordGroup: Result<PreparedRecords, DionysusError>] = [:]
-        /// Groups that have to wait, because the registry is away.
+        /// Groups that have to wait, because the registry is away or doesn't have their schema yet.
         var waiting: [RecordGroup: DionysusError] = [:]
     }
 
@@ -71,20 +71,36 @@ struct RecordEncodings: Sendable {
     /// - Parameter groups: The groups of a batch; those of envelopes are left out.
     /// - Throws: ``RegistryRefusal`` when the registry refuses the application, which waiting doesn't change.
     func prepare(_ groups: Set<RecordGroup>) async throws -> Prepared {
-        var prepared = Prepared()
-        for group in groups {
-            guard let encoder = encoders[group] else { continue }
-            do {
-                prepared.records[group] = .success(try await Self.patiently { try await encoder.prepared() })
-            } catch let error as DionysusError where error.code == .accessDenied {
-                throw RegistryRefusal(error: error)
-            } catch let error as DionysusError where error.isRetriable {
-                prepared.waiting[group] = error
-            } catch let error as DionysusError {
-                prepared.records[group] = .failure(error)
+        // All at once, so that the lane is held for the time of one of them.
+        try await withThrowingTaskGroup(of: (RecordGroup, Result<PreparedRecords, DionysusError>).self) { tasks in
+            for group in groups {
+                guard let encoder = encoders[group] else { continue }
+                tasks.addTask { (group, try await Self.attempt(encoder)) }
             }
+            var prepared = Prepared()
+            for try await (group, result) in tasks {
+                guard let error = result.failure else {
+                    prepared.records[group] = result
+                    continue
+                }
+                if error.code == .accessDenied { throw RegistryRefusal(error: error) }
+                // A schema that the registry doesn't have yet is one that somebody will push.
+                if error.isRetriable || error.code == .unknownSchema {
+                    prepared.waiting[group] = error
+                } else {
+                    prepared.records[group] = result
+                }
+            }
+            return prepared
         }
-        return prepared
+    }
+
+    private static func attempt(_ encoder: RecordEncoder) async throws -> Result<PreparedRecords, DionysusError> {
+        do {
+            return .success(try await patiently { try await encoder.prepared() })
+        } catch let error as DionysusError {
+            return .failure(error)
+        }
     }
 
     private static func patiently<T: Sendable>(_ work: @escaping @Sendable () async throws -> T) async throws -> T {

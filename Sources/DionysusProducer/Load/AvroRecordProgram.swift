@@ -76,10 +76,12 @@ struct AvroRecordProgram: Sendable {
         self.schema = schema
         standard = try variant(plan.serializer)
         variants = try plan.serializer.variants?.plans.mapValues(variant) ?? [:]
-        dependsOnMessage = standard.steps.contains { step in
-            switch step.source {
-            case .messageID, .timestamp: true
-            default: false
+        dependsOnMessage = ([standard] + variants.values).contains { variant in
+            variant.steps.contains { step in
+                switch step.source {
+                case .messageID, .timestamp: true
+                default: false
+                }
             }
         }
     }
@@ -130,8 +132,16 @@ struct AvroRecordProgram: Sendable {
         _ plan: LoadPlan,
         _ schema: AvroSchema
     ) throws -> Sideload {
-        var place = field.type
-        if relationship.isToMany, case .array(let items) = schema.types[place].kind { place = items }
+        let items: Int? = if case .array(let items) = schema.types[field.type].kind { items } else { nil }
+        guard (items != nil) == relationship.isToMany else {
+            throw DionysusError(
+                .declaration,
+                "the field \(field.name) of the Avro schema of \(plan.model.name) is \(items == nil ? "no list" : "a list"), "
+                    + "and its link leads to \(relationship.isToMany ? "several records" : "one record")",
+                advice: "let it be a list of records for a link to several, and a record or null for a link to one"
+            )
+        }
+        let place = items ?? field.type
         let union: [Int]? = if case .union(let branches) = schema.types[place].kind { branches } else { nil }
         var branches: [String: Sideload.Branch] = [:]
         for edge in plan.edges where relationship.branches.contains(edge.association) {

@@ -8,12 +8,14 @@ extension LoadedRecords {
     /// - Parameters:
     ///   - id: The record's primary key, as the outbox has it.
     ///   - records: How the topic's records are written.
+    ///   - isCopy: Whether it is for another topic than the rows', whose bytes aren't these: they may name another schema.
     ///   - isDestroyed: Whether the message tells that the record is gone.
     ///   - context: What of the message its record may tell.
     ///   - kept: What is known of the record if it is gone.
     func encoded(
         of id: String,
         _ records: PreparedRecords,
+        isCopy: Bool,
         isDestroyed: Bool,
         _ context: @autoclosure () -> RecordContext,
         kept: @autoclosure () -> KeptValues
@@ -27,12 +29,12 @@ extension LoadedRecords {
             let value = records.marksDeletions ? try value(index, records, context(), isGone: true) : nil
             return EncodedRecord(key: try key(index, records.key), value: value)
         }
-        if let known = encoded[index] { return known }
+        if !isCopy, let known = encoded[index] { return known }
         let record = EncodedRecord(
             key: try key(index, records.key),
             value: try value(index, records, context(), isGone: false)
         )
-        if records.isOfRecordAlone { encoded[index] = record }
+        if !isCopy, records.isOfRecordAlone { encoded[index] = record }
         return record
     }
 

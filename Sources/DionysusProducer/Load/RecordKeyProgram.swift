@@ -43,7 +43,7 @@ struct RecordKeyProgram: Sendable {
     static func field(_ path: String, _ plan: LoadPlan, type: Int = 0) throws -> Field {
         let names = path.split(separator: ".").map(String.init)
         guard let first = names.first, let last = names.last,
-            let source = try plan.keySource(first, plan.serializer)
+            let source = try plan.keySource(first, plan.serializer), !source.isSideload
         else {
             throw DionysusError(
                 .declaration,
@@ -65,4 +65,6 @@ struct RecordKeyProgram: Sendable {
 
 extension RecordSource {
     var readsRecord: Bool { if case .primaryKey = self { false } else { true } }
+    /// Whether it is other records, which no key can be taken from.
+    var isSideload: Bool { if case .sideload = self { true } else { false } }
 }

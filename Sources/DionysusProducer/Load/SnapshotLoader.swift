@@ -39,7 +39,12 @@ struct SnapshotLoader: Sendable {
         let groups = Dictionary(grouping: rows, by: RecordGroup.init)
         var batch = try await loadWhatCanBe(groups.mapValues { $0.map(\.resourceID) })
         let messages = groups.filter { $0.key.isOfPlainMessages }.flatMap(\.value)
-        if !messages.isEmpty { batch.messages = try await load(messages: messages.compactMap(\.plainMessageID)) }
+        guard !messages.isEmpty else { return batch }
+        do {
+            batch.messages = try await load(messages: messages.compactMap(\.plainMessageID))
+        } catch let error as DionysusError where error.isOfStatement {
+            for group in groups.keys where group.isOfPlainMessages { batch.refused[group] = error }
+        }
         return batch
     }
 

@@ -61,7 +61,14 @@ public final class CommitPublisher: Service {
                 await pipeline.sender.producer.close(deadline: context.settings.messageTimeout)
             } after: {
                 try await withTaskCancellationHandler {
-                    try await LaneWorkers(pipeline: pipeline, queue: queue, count: context.settings.workers).run()
+                    // What it can't publish is left to a relay: the services beside it go on.
+                    try await LaneWorkers(
+                        pipeline: pipeline,
+                        queue: queue,
+                        count: context.settings.workers,
+                        endsWhenRegistryRefuses: false
+                    )
+                    .run()
                 } onCancel: {
                     queue.close()
                 }

@@ -7,6 +7,8 @@ struct LaneWorkers: Sendable {
     let count: Int
     /// Whether work ends when the broker refuses the client, which waiting doesn't change.
     var endsWhenRefused = false
+    /// Whether work ends when the schema registry refuses the client; otherwise it is asked again, with pauses.
+    var endsWhenRegistryRefuses = true
 
     /// How long a worker keeps a lane that always has more: after that another relay may have it.
     private static let longestTurn = Duration.milliseconds(100)
@@ -72,13 +74,14 @@ struct LaneWorkers: Sendable {
                 }
                 failures.ofDatabase = 0
                 ending = await self.ending(of: outcome, lane, &failures)
-            } catch let refusal as RegistryRefusal {
+            } catch let refusal as RegistryRefusal where endsWhenRegistryRefuses {
                 claim = nil
                 ending = .refused(refusal.error)
             } catch {
                 claim = nil
                 failures.ofDatabase += 1
-                pipeline.telemetry.failed(error, lane: lane, attempt: failures.ofDatabase)
+                let cause: any Error = (error as? RegistryRefusal)?.error ?? error
+                pipeline.telemetry.failed(cause, lane: lane, attempt: failures.ofDatabase)
                 ending = .worked(pause: Backoff.relay.delay(afterFailures: failures.ofDatabase))
             }
             pipeline.telemetry.ended(lane)

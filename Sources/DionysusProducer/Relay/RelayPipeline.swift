@@ -85,6 +85,7 @@ struct RelayPipeline: Sendable {
         var held = Composer.Held(waiting: batch.waiting)
         var sent = SentRows()
         var rest = batch.rows[...]
+        var unwritable: [RecordGroup: DionysusError] = [:]
         while !rest.isEmpty {
             let (count, bytes) = sizes.slice(of: rest, upTo: settings.memoryBudget.size / Self.slicesAtOnce)
             let memory = try await settings.memoryBudget.reserve(bytes)
@@ -94,7 +95,15 @@ struct RelayPipeline: Sendable {
             var records = try await telemetry.stage(.load) { try await loader.loadWhatCanBe(slice.rows) }
             sizes.note(records.records)
             sizes.note(records.messages, of: slice.rows)
-            if !encodings.isEmpty { instructions.records = try await prepareEncodings(of: slice.rows, &records) }
+            if !encodings.isEmpty {
+                do {
+                    instructions.records = try await prepareEncodings(of: slice.rows, &records, &unwritable)
+                } catch is RegistryRefusal where !sent.verdicts.isEmpty {
+                    // What has been sent is settled first; the next batch is refused again.
+                    sent.verdicts += (slice.rows + rest).map { _ in Composer.Verdict.held }
+                    break
+                }
+            }
             try await refusals.note(records, slice.rows, except: batch.refusedGroups)
             let span = telemetry.sending(slice.rows)
             instructions.trace = span?.traceContext
@@ -116,12 +125,16 @@ struct RelayPipeline: Sendable {
     }
 
     /// Finds out how records are written; those whose schema can't be asked for have to wait.
+    /// - Parameter unwritable: Those of the batch that have to wait, and why: they aren't asked for again.
     private func prepareEncodings(
         of rows: [OutboxRow],
-        _ records: inout LoadedBatch
+        _ records: inout LoadedBatch,
+        _ unwritable: inout [RecordGroup: DionysusError]
     ) async throws -> [RecordGroup: Result<PreparedRecords, DionysusError>] {
-        let prepared = try await encodings.prepare(groups(of: rows))
-        for (group, error) in prepared.waiting {
+        let wanted = groups(of: rows)
+        let prepared = try await encodings.prepare(wanted.subtracting(unwritable.keys))
+        unwritable.merge(prepared.waiting) { $1 }
+        for (group, error) in unwritable where wanted.contains(group) {
             let waiting = context.registry.groups(writtenWith: group)
             for group in waiting { records.refuse(group, error) }
         }

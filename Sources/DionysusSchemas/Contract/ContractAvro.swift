@@ -157,7 +157,8 @@ extension ContractValue {
         case .integer: "long"
         case .double: "double"
         case .boolean: "boolean"
-        case .string, .json: "string"
+        case .string: "string"
+        case .json: .object(["type": "string", "logicalType": "json"])
         case .bytes: "bytes"
         case .uuid: .object(["type": "string", "logicalType": "uuid"])
         case .date: .object(["type": "int", "logicalType": "date"])

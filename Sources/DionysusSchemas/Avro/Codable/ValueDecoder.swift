@@ -110,6 +110,9 @@ struct ValueDecoder: Decoder {
 
     func string() throws -> String {
         switch value {
+        case .string(let text) where logical == .json:
+            if case .string(let content) = try document() { return content }
+            return text
         case .string(let text), .enumeration(_, let text): return text
         default: break
         }

@@ -9,6 +9,8 @@ import Dionysus
     case decimal(precision: Int, scale: Int)
     case uuid
     case duration
+    /// Text that is a JSON document.
+    case json
 
     /// What a document says of a type.
     ///
@@ -29,6 +31,7 @@ import Dionysus
             case "local-timestamp-nanos": .localTimestampNanos
             case "uuid": .uuid
             case "duration": .duration
+            case "json": .json
             case "decimal": try .decimal(attributes, kind)
             default: nil
             }
@@ -71,7 +74,7 @@ import Dionysus
         case (.timeMicros, .long), (.timestampMillis, .long), (.timestampMicros, .long), (.timestampNanos, .long): true
         case (.localTimestampMillis, .long), (.localTimestampMicros, .long), (.localTimestampNanos, .long): true
         case (.decimal, .bytes), (.decimal, .fixed): true
-        case (.uuid, .string): true
+        case (.uuid, .string), (.json, .string): true
         case (.uuid, .fixed(let fixed)): fixed.size == 16
         case (.duration, .fixed(let fixed)): fixed.size == 12
         default: false
@@ -93,6 +96,7 @@ import Dionysus
         case .decimal(let precision, let scale): "decimal(\(precision), \(scale))"
         case .uuid: "uuid"
         case .duration: "duration"
+        case .json: "json"
         }
     }
 }

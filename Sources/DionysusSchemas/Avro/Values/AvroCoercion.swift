@@ -67,7 +67,7 @@ import struct Foundation.UUID
             writer.blockCount(0)
         case (.record(let record), .object(let members)): try write(members, record)
         case (.fixed, .object(let members)) where type.logical == .duration: try write(duration: members)
-        case (.string, _) where type.logical == nil: writer.string(input.json.text)
+        case (.string, _) where type.holdsJSON: writer.string(input.json.text)
         default: throw misfit(input.kind, type)
         }
     }
@@ -264,6 +264,7 @@ import struct Foundation.UUID
             }
             throw misfit(value, type)
         }
+        if type.logical == .json { return writer.string(AvroInput.scalar(value).json.text) }
         switch value {
         case .text(let text), .json(let text): writer.string(text)
         case .bool(let value): writer.string(value ? "true" : "false")

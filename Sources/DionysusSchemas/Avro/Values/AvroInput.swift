@@ -41,6 +41,8 @@ indirect enum AvroInput: Sendable {
 
     var json: JSON {
         switch self {
+        // A number of a document stays a number.
+        case .scalar(.decimal(let value)) where value.isNumber: .number(value.description)
         case .scalar(let value): JSON(databaseValue: value)
         case .list(let elements): .array(elements.map(\.json))
         case .object(let members): .object(JSON.Object(members.map { JSON.Object.Member($0.name, $0.value.json) }))
@@ -73,12 +75,16 @@ indirect enum AvroInput: Sendable {
     func suits(_ type: AvroType, exactly: Bool) -> Bool {
         switch self {
         case .list:
-            if case .array = type.kind { return exactly }
-            return false
+            switch type.kind {
+            case .array: return exactly
+            case .string: return !exactly && type.holdsJSON
+            default: return false
+            }
         case .object(let members):
             switch type.kind {
             case .record(let record): return exactly && members.allSatisfy { record.places[$0.name] != nil }
             case .map: return !exactly
+            case .string: return !exactly && type.holdsJSON
             case .fixed: return !exactly && type.logical == .duration
             default: return false
             }
@@ -107,6 +113,11 @@ indirect enum AvroInput: Sendable {
         default: return false
         }
     }
+}
+
+extension AvroType {
+    /// Whether a text of this type can hold any document.
+    var holdsJSON: Bool { logical == nil || logical == .json }
 }
 
 /// Numbers in text, as they are taken from forms and other programs.

@@ -100,7 +100,10 @@ struct JSONSink: AvroSink, Sendable {
     }
 
     mutating func string(_ utf8: UnsafeRawBufferPointer, _ type: Int) throws(AvroFault) {
-        add(.string(try AvroText.string(utf8)))
+        let text = try AvroText.string(utf8)
+        // What another program has written may be no document: it stays text.
+        if logical(type) == .json, let document = try? JSON(parsing: Array(utf8)) { return add(document) }
+        add(.string(text))
     }
 
     mutating func fixed(_ value: UnsafeRawBufferPointer, _ type: Int) throws(AvroFault) {
