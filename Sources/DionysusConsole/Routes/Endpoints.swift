@@ -9,10 +9,22 @@ extension Endpoint {
     typealias Handler = @Sendable (Call) async throws -> Answer
 
     /// A page for people.
-    static func page(_ path: String, _ summary: String, role: ConsoleRole = .read, _ handle: @escaping Handler)
-        -> Endpoint
-    {
-        Endpoint(method: .get, path: path, surface: .page, role: role, summary: summary, handle: handle)
+    static func page(
+        _ path: String,
+        _ summary: String,
+        role: ConsoleRole = .read,
+        isLive: Bool = false,
+        _ handle: @escaping Handler
+    ) -> Endpoint {
+        Endpoint(
+            method: .get,
+            path: path,
+            surface: .page,
+            role: role,
+            summary: summary,
+            isLive: isLive,
+            handle: handle
+        )
     }
 
     /// A form of a page.

@@ -10,7 +10,7 @@ extension Endpoint {
 
     static let failures: [Endpoint] =
         [
-            page("/failures", "Messages that could not be applied") { call in
+            page("/failures", "Messages that could not be applied", isLive: true) { call in
                 let list = try call.failures()
                 let isListing = ["topic", "error", "key", "cause", "state", "list", "after"]
                     .contains { call.query[$0] != nil }

@@ -14,7 +14,7 @@ extension Endpoint {
 
     static let outbox: [Endpoint] =
         [
-            page("/outbox", "What waits to be published") { call in
+            page("/outbox", "What waits to be published", isLive: true) { call in
                 let side = try call.producer()
                 let report = await OutboxReport.read(
                     call.core,
