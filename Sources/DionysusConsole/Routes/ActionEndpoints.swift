@@ -13,12 +13,12 @@ extension Endpoint {
         read("/actions/{id}", "What an action did, and how far it is") { call in .json(try find(call).json) },
         form("/actions/{id}/stop", "Stops an action") { call in
             let action = try find(call)
-            call.core.actions.stop(action.id)
+            try await call.core.actions.stop(action.id, by: call.identity)
             return call.page(of: action)
         },
         change("/actions/{id}/stop", "Stops an action after its present step") { call in
             let action = try find(call)
-            call.core.actions.stop(action.id)
+            try await call.core.actions.stop(action.id, by: call.identity)
             return .json(action.json)
         },
     ]
