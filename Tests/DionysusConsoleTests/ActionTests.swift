@@ -50,7 +50,17 @@ struct ActionTests {
             let question = try await visitor.submit("/failures/actions", fields)
             #expect(question.status == 200)
             #expect(question.text.contains("Retry 1 message?"))
-            let done = try await visitor.submit("/failures/actions", fields + [("confirm", "1")])
+            let seen: [(String, String)] = [
+                ("upto", question.text.between("name=\"upto\" value=\"", "\"") ?? ""),
+                ("expected", question.text.between("name=\"expected\" value=\"", "\"") ?? ""), ("confirm", "1"),
+            ]
+            // More than what was to be seen is asked about again.
+            let fewer = try await visitor.submit(
+                "/failures/actions",
+                fields + [("upto", "1000"), ("expected", "0"), ("confirm", "1")]
+            )
+            #expect(fewer.text.contains("Retry 1 message?"))
+            let done = try await visitor.submit("/failures/actions", fields + seen)
             #expect(done.status == 303)
             let result = try await visitor.get(done.headers["location"] ?? "")
             #expect(result.text.contains("Retry 1 message: 1 applied"), "\(result.text)")

@@ -93,6 +93,13 @@ struct SafetyTests {
                 #expect(page.text.contains("otto"))
                 _ = try await visitor.submit("/logout", [("csrf", page.text.formToken)], session)
                 #expect(try await visitor.get("/runs", session).status == 303)
+                let foreign = [
+                    "origin": "https://evil.example", "content-type": "application/x-www-form-urlencoded",
+                ]
+                let form = Array("token=\(Self.operate)".utf8)
+                #expect(try await visitor.send("POST", "/login", foreign, form).status == 403)
+                let long = String(repeating: "x", count: 40_000)
+                #expect(try await visitor.submit("/login", [("token", long)]).status == 413)
                 for next in ["//evil.example", "https://evil.example", "/\\evil.example", "javascript:alert(1)"] {
                     let elsewhere = try await visitor.submit("/login", [("token", Self.operate), ("next", next)])
                     #expect(elsewhere.headers["location"] == "/")
@@ -170,6 +177,9 @@ struct SafetyTests {
                 for _ in 0..<10 { #expect(try await visitor.submit("/login", [("token", "guess")]).status == 401) }
                 #expect(try await visitor.submit("/login", [("token", "guess")]).status == 429)
                 #expect(try await visitor.get("/api/v1/overview", Self.bearer("guess")).status == 429)
+                // Others behind the same address go on.
+                #expect(try await visitor.get("/api/v1/overview", Self.bearer(Self.read)).status == 200)
+                #expect(try await visitor.submit("/login", [("token", Self.read)]).status == 303)
             }
         }
     }
@@ -201,6 +211,46 @@ struct SafetyTests {
         }
     }
 
+    @Test func `masked members are found by no search, and told by no checksum`() async throws {
+        var settings = ConsoleSettings()
+        settings.maskedMembers = ["name"]
+        try await Shop.with(.sqlite, settings) { shop in
+            try await shop.fill()
+            try await shop.relay()
+            try await shop.refuseAccounts()
+            try await shop.consume()
+            try await shop.serving { (visitor: Visitor) async throws in
+                let messages = "/api/v1/messages?topic=v3_rentals&from=earliest"
+                #expect(try await visitor.get("\(messages)&value=name=Hut").status == 422)
+                #expect(try await visitor.get("\(messages)&value=data.name=Hut").status == 422)
+                #expect(try await visitor.get("\(messages)&header=name=x").status == 422)
+                #expect(try await visitor.get("\(messages)&value=data.id=43").text.contains("\"Rental:43\""))
+                #expect(try await visitor.get("/v1/failures/1").json["checksum"] == JSON.null)
+            }
+        }
+    }
+
+    @Test func `masked members are hidden inside a replica's JSON columns`() async throws {
+        var settings = ConsoleSettings()
+        settings.maskedMembers = ["name"]
+        try await Shop.with(.sqlite, settings) { shop in
+            try await shop.fill()
+            try await shop.relay()
+            try await shop.consume()
+            try await shop.writeReplica(
+                "ALTER TABLE rentals ADD COLUMN notes text",
+                """
+                UPDATE rentals SET notes = '{"city": "Porto", "guests": [{"name": "Ines"}]}'
+                """
+            )
+            try await shop.serving { (visitor: Visitor) async throws in
+                let page = try await visitor.get("/record/Rental/42").text
+                #expect(page.contains("Porto"))
+                #expect(!page.contains("Ines"))
+            }
+        }
+    }
+
     @Test func `paths, bodies and heads beyond measure are refused`() async throws {
         try await Shop.with(.sqlite) { shop in
             try await shop.serving { (visitor: Visitor) async throws in
@@ -219,6 +269,33 @@ struct SafetyTests {
                 let deep = Array((String(repeating: "[", count: 100_000)).utf8)
                 #expect(try await visitor.send("POST", "/api/v1/runs", type, deep).status == 422)
                 #expect(try await visitor.get("/").status == 200)
+            }
+        }
+    }
+
+    @Test func `only live pages are streamed`() async throws {
+        try await Shop.with(.sqlite) { shop in
+            try await shop.serving { (visitor: Visitor) async throws in
+                for page in ["/audit", "/keys", "/messages", "/live", "/search", "/nothing"] {
+                    #expect(try await visitor.get("/live?page=\(page)").status == 404, "\(page)")
+                }
+            }
+        }
+    }
+
+    @Test func `a value that is nested deep is shown at a bounded cost`() async throws {
+        try await Shop.with(.sqlite) { shop in
+            let elements = Array(repeating: "1", count: 20_000).joined(separator: ",")
+            let deep = String(repeating: "[", count: 500) + elements + String(repeating: "]", count: 500)
+            try await shop.fill()
+            try await shop.relay()
+            try await shop.refuseAccounts()
+            try await shop.consume()
+            try await shop.serving { (visitor: Visitor) async throws in
+                let token = try await visitor.get("/failures/1").text.formToken
+                let page = try await visitor.submit("/failures/1/edit", [("csrf", token), ("payload", deep)])
+                #expect(page.status == 200)
+                #expect(page.text.utf8.count < 1 << 20, "\(page.text.utf8.count)")
             }
         }
     }

@@ -26,6 +26,8 @@ final class ActionCenter: Sendable {
         var actions: [String: ActionProgress] = [:]
         var order: [String] = []
         var tasks: [String: Task<Void, Never>] = [:]
+        /// Where those that run are written down.
+        var audits: [String: AuditLog] = [:]
     }
 
     /// How many actions are remembered, and how many run at once.
@@ -73,6 +75,7 @@ final class ActionCenter: Sendable {
         state.withLock { state in
             state.actions[id] = progress
             state.order.append(id)
+            state.audits[id] = audit
             // It can't end before it is known here.
             state.tasks[id] = Task { [self] in
                 await run(id, plan)
@@ -84,6 +87,7 @@ final class ActionCenter: Sendable {
                 self.state.withLock { state in
                     state.actions[id]?.finishedAt = .now
                     state.tasks[id] = nil
+                    state.audits[id] = nil
                 }
             }
             while state.order.count > Self.capacity, let first = state.order.first(where: { state.tasks[$0] == nil }) {
@@ -96,8 +100,14 @@ final class ActionCenter: Sendable {
         return action(id) ?? progress
     }
 
-    /// Ends an action after the step that it is at.
-    func stop(_ id: String) { state.withLock { $0.actions[id]?.isStopping = true } }
+    /// Ends an action after the step that it is at; one that has ended is left as it is.
+    /// - Throws: What keeps it from being written down.
+    func stop(_ id: String, by identity: Identity) async throws {
+        guard let audit = state.withLock({ $0.audits[id] }), let title = action(id)?.title else { return }
+        let entry = try await audit.begin("actions.stop", by: identity.name, on: title, matched: 1)
+        state.withLock { $0.actions[id]?.isStopping = true }
+        try await audit.finish(entry, "it ends after its present step")
+    }
 
     /// Ends all actions, because the console ends.
     func stopAll() async {

@@ -251,7 +251,8 @@ extension Page {
                     [.init("Column"), .init("Value")],
                     row.values.map { value in
                         let isWhole = isHidden && value.column.hasSuffix("data")
-                        let text = isWhole ? Mask.hidden : mask.applied(to: value.text, of: value.column)
+                        let names: [String] = [value.column] + value.attributes
+                        let text = isWhole ? Mask.hidden : mask.applied(to: value.text, of: names)
                         return [HTML(escaping: value.column), Elements.code(text)]
                     },
                     empty: ""

@@ -56,12 +56,13 @@ struct MessageReport: Sendable {
         var (looked, isBounded) = (0, false)
         var (first, last): (Timestamp?, Timestamp?)
         let deadline = ContinuousClock.now + patience
+        let mask = core.mask
         let spans = try await reading.run { messages in
             for message in messages.map(\.message) {
                 looked += 1
                 first = first.map { min($0, message.timestamp) } ?? message.timestamp
                 last = last.map { max($0, message.timestamp) } ?? message.timestamp
-                if query.accepts(message) { found.append(message) }
+                if query.accepts(message, mask) { found.append(message) }
             }
             if found.count >= query.limit { return false }
             guard looked < maxLooked, .now < deadline else {
@@ -118,17 +119,20 @@ extension MessageReport.Query {
         }
     }
 
-    fileprivate func accepts(_ message: TopicMessage) -> Bool {
+    /// Whether a message matches as it is shown: a search must not tell what is masked.
+    fileprivate func accepts(_ message: TopicMessage, _ mask: Mask) -> Bool {
         if let key, message.key.map({ String(decoding: $0, as: UTF8.self) }) != key { return false }
         if let header {
-            let isThere = message.headers.contains {
-                $0.name == header.name && String(decoding: $0.value, as: UTF8.self).contains(header.value)
+            let isThere = message.headers.contains { candidate in
+                guard candidate.name == header.name else { return false }
+                let text = String(decoding: candidate.value, as: UTF8.self)
+                return mask.applied(to: text, of: header.name)?.contains(header.value) ?? false
             }
             guard isThere else { return false }
         }
         guard let member else { return true }
         guard let value = message.value, let document = try? JSON(parsing: value) else { return false }
-        return Self.contains(document, member.path[...], member.value)
+        return Self.contains(mask.applied(to: document), member.path[...], member.value)
     }
 
     /// Whether a document has a value under a path, at whatever depth the path begins.

@@ -9,6 +9,10 @@ struct Payload: Sendable {
 
     /// The most bytes that are shown.
     static let limit = 256 * 1024
+    /// The most bytes that a value may have with indented lines.
+    private static let maxIndented = 1024 * 1024
+    /// The most levels that are indented.
+    private static let maxLevels = 32
 
     init(_ bytes: [UInt8]?, _ mask: Mask) {
         guard let bytes else {
@@ -39,18 +43,38 @@ struct Payload: Sendable {
 
     var json: JSON { document ?? text.map(JSON.string) ?? .null }
 
-    /// The value with indented lines.
-    var pretty: String { document.map { Self.indented($0, "") } ?? text ?? "no value: a tombstone" }
+    /// The value with indented lines; on one line if those would take too much.
+    var pretty: String {
+        guard let document else { return text ?? "no value: a tombstone" }
+        var lines = ""
+        return Self.append(document, 0, to: &lines) ? lines : document.text
+    }
 
-    private static func indented(_ json: JSON, _ indent: String) -> String {
-        let deeper = indent + "  "
+    /// Writes a value with indented lines.
+    /// - Returns: Whether there was room for it.
+    private static func append(_ json: JSON, _ level: Int, to lines: inout String) -> Bool {
+        guard lines.utf8.count <= maxIndented else { return false }
         switch json {
         case .object(let object) where !object.members.isEmpty:
-            let lines = object.members.map { "\(deeper)\(JSON.string($0.name).text): \(indented($0.value, deeper))" }
-            return "{\n\(lines.joined(separator: ",\n"))\n\(indent)}"
+            var start = "{\n"
+            for member in object.members {
+                lines += "\(start)\(indent(level + 1))\(JSON.string(member.name).text): "
+                guard append(member.value, level + 1, to: &lines) else { return false }
+                start = ",\n"
+            }
+            lines += "\n\(indent(level))}"
         case .array(let elements) where !elements.isEmpty:
-            return "[\n\(elements.map { deeper + indented($0, deeper) }.joined(separator: ",\n"))\n\(indent)]"
-        default: return json.text
+            var start = "[\n"
+            for element in elements {
+                lines += "\(start)\(indent(level + 1))"
+                guard append(element, level + 1, to: &lines) else { return false }
+                start = ",\n"
+            }
+            lines += "\n\(indent(level))]"
+        default: lines += json.text
         }
+        return true
     }
+
+    private static func indent(_ level: Int) -> String { String(repeating: "  ", count: min(level, maxLevels)) }
 }

@@ -254,22 +254,24 @@ struct RecordReport: Sendable {
             let text = value.map(Self.text) ?? source?.values.first { $0.column == name }?.text
             let column = replica?.values.first { $0.attributes.contains(name) }
             if let column { used.insert(column.column) }
+            let aliases: [String] = column.map { [name, $0.column] + $0.attributes } ?? [name]
             result.append(
                 Comparison(
                     name: name,
-                    source: mask.applied(to: text, of: name),
-                    replica: mask.applied(to: column?.text, of: name),
+                    source: mask.applied(to: text, of: aliases),
+                    replica: mask.applied(to: column?.text, of: aliases),
                     isSame: column.map { Self.isSame(text, $0.text) }
                 )
             )
         }
         for value in replica?.values ?? [] where !used.contains(value.column) {
+            let aliases: [String] = [value.column] + value.attributes
             result.append(
                 Comparison(
                     name: value.column,
                     source: nil,
                     replica: mask.members.isEmpty || !value.column.hasSuffix("data")
-                        ? mask.applied(to: value.text, of: value.column) : Mask.hidden,
+                        ? mask.applied(to: value.text, of: aliases) : Mask.hidden,
                     isSame: nil,
                     isReplicasOwn: true
                 )

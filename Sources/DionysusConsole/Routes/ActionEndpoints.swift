@@ -7,16 +7,18 @@ extension Endpoint {
             call in
             .json(.object(["actions": .array(call.core.actions.all.map(\.json))]))
         },
-        page("/actions/{id}", "What an action did") { call in .page(.action(try find(call), call.frame, call)) },
+        page("/actions/{id}", "What an action did", isLive: true) { call in
+            .page(.action(try find(call), call.frame, call))
+        },
         read("/actions/{id}", "What an action did, and how far it is") { call in .json(try find(call).json) },
         form("/actions/{id}/stop", "Stops an action") { call in
             let action = try find(call)
-            call.core.actions.stop(action.id)
+            try await call.core.actions.stop(action.id, by: call.identity)
             return call.page(of: action)
         },
         change("/actions/{id}/stop", "Stops an action after its present step") { call in
             let action = try find(call)
-            call.core.actions.stop(action.id)
+            try await call.core.actions.stop(action.id, by: call.identity)
             return .json(action.json)
         },
     ]

@@ -2,7 +2,7 @@ import Dionysus
 
 extension Endpoint {
     static let consumers: [Endpoint] = [
-        page("/consumers", "The group, its consumers and partitions") { call in
+        page("/consumers", "The group, its consumers and partitions", isLive: true) { call in
             .page(.consumers(await ConsumerReport.read(call.core, try call.consumer()), call.frame, call))
         },
         read(

@@ -46,6 +46,8 @@ struct Endpoint: Sendable {
     var body: [Parameter] = []
     /// The members of the answer and what they are, for the document.
     var answer: [(name: String, meaning: String)] = []
+    /// Whether it is a page that changes by itself, and can be streamed.
+    var isLive = false
     let handle: @Sendable (Call) async throws -> Answer
 
     /// Whether it changes something.

@@ -9,10 +9,22 @@ extension Endpoint {
     typealias Handler = @Sendable (Call) async throws -> Answer
 
     /// A page for people.
-    static func page(_ path: String, _ summary: String, role: ConsoleRole = .read, _ handle: @escaping Handler)
-        -> Endpoint
-    {
-        Endpoint(method: .get, path: path, surface: .page, role: role, summary: summary, handle: handle)
+    static func page(
+        _ path: String,
+        _ summary: String,
+        role: ConsoleRole = .read,
+        isLive: Bool = false,
+        _ handle: @escaping Handler
+    ) -> Endpoint {
+        Endpoint(
+            method: .get,
+            path: path,
+            surface: .page,
+            role: role,
+            summary: summary,
+            isLive: isLive,
+            handle: handle
+        )
     }
 
     /// A form of a page.
@@ -102,6 +114,24 @@ extension Call {
     func start(_ plan: ActionCenter.Plan, in audit: AuditLog?) async throws -> ActionProgress {
         guard let audit else { throw DionysusError(.notFound, "this console shows no database for that") }
         return try await core.actions.start(plan, by: identity, in: audit) { [core] in await core.invalidate() }
+    }
+
+    /// Those of some ids that somebody has confirmed.
+    /// - Parameters:
+    ///   - ids: Those that are named, or all that match now.
+    ///   - isAll: Whether they are all that match.
+    /// - Returns: Nil if it wasn't confirmed, or more match now than were to be seen.
+    func confirmed(_ ids: [Int64], isAll: Bool) throws -> [Int64]? {
+        guard body.isOn("confirm") else { return nil }
+        guard isAll else { return ids }
+        guard let last = try body.integer("upto"), let count = try body.integer("expected") else { return nil }
+        let seen = ids.filter { $0 <= last }
+        return seen.isEmpty || seen.count > count ? nil : seen
+    }
+
+    /// The fields of a question about all that match, by which ``confirmed(_:isAll:)`` knows what was to be seen.
+    func question(_ ids: [Int64]) -> [(String, String)] {
+        [("upto", "\(ids.max() ?? 0)"), ("expected", "\(ids.count)")]
     }
 
     /// The page of an action.

@@ -169,12 +169,14 @@ extension Endpoint {
 extension LoggedEvent {
     /// The event in phobos_db_checkpoint's shape.
     fileprivate func phobos(_ mask: Mask) -> JSON {
-        let document = (try? JSON(parsing: Array(payload.utf8))) ?? .string(payload)
+        // What can't be read can't be masked, and a checksum tells whether a guess is right.
+        let document = (try? JSON(parsing: Array(payload.utf8))) ?? .string(mask.isEmpty ? payload : Mask.hidden)
+        let checksum: JSON = mask.isEmpty ? .string(Digest.md5(Array(payload.utf8))) : .null
         return .object([
             "id": .integer(id), "topic": .string(source.topic), "group_id": .string(group),
             "entity_id": .init(entityID),
             "event_time": .init(milliseconds: time), "event_type": .string(type), "event_version": .init(version),
-            "checksum": .string(Digest.md5(Array(payload.utf8))), "payload": mask.applied(to: document),
+            "checksum": checksum, "payload": mask.applied(to: document),
             "created_at": .init(milliseconds: createdAt),
         ])
     }
@@ -183,11 +185,12 @@ extension LoggedEvent {
 extension StoredFailureRecord {
     /// The failure in phobos_db_checkpoint's shape.
     fileprivate func phobos(group: String, _ mask: Mask) -> JSON {
-        .object([
+        let checksum: JSON = mask.isEmpty ? .string(Digest.md5(payload)) : .null
+        return .object([
             "id": .integer(id), "created_at": .init(milliseconds: createdAt), "topic": .string(source.topic),
             "group_id": .string(group), "entity_id": .init(entityID), "event_time": .init(milliseconds: eventTime),
             "event_type": .init(eventType), "event_version": .init(eventVersion),
-            "checksum": .string(Digest.md5(payload)),
+            "checksum": checksum,
             "payload": Payload(payload, mask).json,
             "metadata": .object([
                 "key": .init(key), "partition": .integer(Int64(source.partition)), "offset": .integer(offset),

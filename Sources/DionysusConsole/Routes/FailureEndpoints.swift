@@ -10,7 +10,7 @@ extension Endpoint {
 
     static let failures: [Endpoint] =
         [
-            page("/failures", "Messages that could not be applied") { call in
+            page("/failures", "Messages that could not be applied", isLive: true) { call in
                 let list = try call.failures()
                 let isListing = ["topic", "error", "key", "cause", "state", "list", "after"]
                     .contains { call.query[$0] != nil }
@@ -54,28 +54,29 @@ extension Endpoint {
                 guard let action = try call.body.choice(isAll ? "all" : "action", of: FailureAction.self) else {
                     throw DionysusError(.malformed, "action is missing")
                 }
-                let fields = call.body.pairs.filter { !["csrf", "confirm", "action", "id"].contains($0.name) }
+                let own = ["csrf", "confirm", "action", "id", "upto", "expected"]
+                let fields = call.body.pairs.filter { !own.contains($0.name) }
                 let back = Link.to("/failures", fields.filter { $0.name != "all" }.map { ($0.name, $0.value) })
                 let (ids, isBounded) = isAll ? try await matching(call.body, list) : (try call.ids(), false)
                 guard !ids.isEmpty else {
                     throw DionysusError(.malformed, "no message is selected, or none matches any more")
                 }
-                if isAll || ids.count > 1 || action != .retry, !call.body.isOn("confirm") {
+                let isAsked = isAll || ids.count > 1 || action != .retry
+                guard let chosen = try isAsked ? call.confirmed(ids, isAll: isAll) : ids else {
                     let count =
                         isBounded
                         ? "the first \(Format.plural(ids.count, "message")) that match"
                         : Format.plural(ids.count, "message")
                     let kept: [(String, String)] =
-                        isAll
-                        ? fields.map { ($0.name, $0.value) }
-                        : ids.map { ("id", "\($0)") } + [("action", action.rawValue)]
+                        isAll ? fields.map { ($0.name, $0.value) } : ids.map { ("id", "\($0)") }
+                    let more: [(String, String)] = isAll ? call.question(ids) : [("action", action.rawValue)]
                     return .page(
                         .confirm(
                             "\(action.verb) \(count)?",
                             action.meaning,
                             "/failures/actions",
                             "\(action.verb) \(Format.plural(ids.count, "message"))",
-                            kept,
+                            kept + more,
                             back: back,
                             tab: .failures,
                             call.frame,
@@ -83,7 +84,7 @@ extension Endpoint {
                         )
                     )
                 }
-                let plan = action.plan(ids, target(call.body, ids, isAll), list, return: back)
+                let plan = action.plan(chosen, target(call.body, chosen, isAll), list, return: back)
                 return call.page(of: try await call.start(plan, in: call.core.replicaAudit))
             },
             form("/failures/{id}/edit", "Applies a message with another value") { call in

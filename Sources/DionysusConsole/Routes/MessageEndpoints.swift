@@ -47,13 +47,20 @@ extension Endpoint {
         else {
             throw DionysusError(.unknownTopic, "the application declares no topic \(topic)")
         }
+        let header: (name: String, value: String)? = try pair("header")
+        let member: (path: [String], value: String)? = try pair("value")
+            .map { ($0.0.split(separator: ".").map(String.init), $0.1) }
+        let names: [String] = (member?.path ?? []) + (header.map { [$0.name] } ?? [])
+        if let name = names.first(where: { call.core.mask.members.contains($0) }) {
+            throw DionysusError(.malformed, "\(name) is masked, and nothing is looked for in it")
+        }
         return MessageReport.Query(
             topic: topic,
             partition: try call.query.integer("partition", in: 0...Int64(Int32.max)).map { Int32($0) },
             start: start,
             key: call.query["key"],
-            header: try pair("header"),
-            member: try pair("value").map { ($0.0.split(separator: ".").map(String.init), $0.1) },
+            header: header,
+            member: member,
             limit: try call.limit()
         )
     }

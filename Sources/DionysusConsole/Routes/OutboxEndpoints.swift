@@ -14,7 +14,7 @@ extension Endpoint {
 
     static let outbox: [Endpoint] =
         [
-            page("/outbox", "What waits to be published") { call in
+            page("/outbox", "What waits to be published", isLive: true) { call in
                 let side = try call.producer()
                 let report = await OutboxReport.read(
                     call.core,
@@ -69,27 +69,26 @@ extension Endpoint {
                 guard let action = try call.body.choice(isAll ? "all" : "action", of: OutboxAction.self) else {
                     throw DionysusError(.malformed, "action is missing")
                 }
-                let fields = call.body.pairs.filter {
-                    $0.name != "csrf" && $0.name != "confirm" && $0.name != "action" && $0.name != "id"
-                }
+                let own = ["csrf", "confirm", "action", "id", "upto", "expected"]
+                let fields = call.body.pairs.filter { !own.contains($0.name) }
                 let back = Link.to("/outbox", fields.filter { $0.name != "all" }.map { ($0.name, $0.value) })
                 let (ids, isBounded) = isAll ? try await matching(call.body, side) : (try call.ids(), false)
                 guard !ids.isEmpty else { throw DionysusError(.malformed, "no row is selected") }
-                if isAll || ids.count > 1 || action == .discard, !call.body.isOn("confirm") {
+                let isAsked = isAll || ids.count > 1 || action == .discard
+                guard let chosen = try isAsked ? call.confirmed(ids, isAll: isAll) : ids else {
                     let count =
                         isBounded
                         ? "the first \(Format.plural(ids.count, "row")) that match" : Format.plural(ids.count, "row")
                     let kept: [(String, String)] =
-                        isAll
-                        ? fields.map { ($0.name, $0.value) }
-                        : ids.map { ("id", "\($0)") } + [("action", action.rawValue)]
+                        isAll ? fields.map { ($0.name, $0.value) } : ids.map { ("id", "\($0)") }
+                    let more: [(String, String)] = isAll ? call.question(ids) : [("action", action.rawValue)]
                     return .page(
                         .confirm(
                             "\(action.verb) \(count)?",
                             action.meaning,
                             "/outbox/actions",
                             "\(action.verb) \(Format.plural(ids.count, "row"))",
-                            kept,
+                            kept + more,
                             back: back,
                             tab: .outbox,
                             call.frame,
@@ -98,8 +97,8 @@ extension Endpoint {
                     )
                 }
                 let plan = action.plan(
-                    ids,
-                    target(call.body, ids, isAll),
+                    chosen,
+                    target(call.body, chosen, isAll),
                     side,
                     actor: call.identity.name,
                     return: back

@@ -2,7 +2,7 @@ import Dionysus
 
 extension Endpoint {
     static let overview: [Endpoint] = [
-        page("/", "How everything is") { call in
+        page("/", "How everything is", isLive: true) { call in
             .page(.overview(await OverviewReport.read(call.core, span: try span(call)), call.frame))
         },
         read(

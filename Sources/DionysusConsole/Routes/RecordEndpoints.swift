@@ -2,7 +2,7 @@ import Dionysus
 
 extension Endpoint {
     static let records: [Endpoint] = [
-        page("/record/{model}/{id}", "A record's whole way") { call in
+        page("/record/{model}/{id}", "A record's whole way", isLive: true) { call in
             let report = await RecordReport.read(try call.part("model"), try call.part("id"), call.core)
             return .page(.record(report, call.frame, call))
         },

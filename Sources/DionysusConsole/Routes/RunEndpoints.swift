@@ -4,7 +4,7 @@ import DionysusProducer
 extension Endpoint {
     static let runs: [Endpoint] =
         [
-            page("/runs", "Genesis runs") { call in
+            page("/runs", "Genesis runs", isLive: true) { call in
                 _ = try call.producer()
                 let runs = await call.core.runs?.reading() ?? .current([])
                 return .page(.runs(runs, call.frame, call))
@@ -13,7 +13,7 @@ extension Endpoint {
                 let runs = try await SourceActions.genesis(try call.producer()).runs()
                 return .json(.object(["runs": .array(runs.map(\.json))]))
             },
-            page("/runs/{id}", "A genesis run") { call in
+            page("/runs/{id}", "A genesis run", isLive: true) { call in
                 let run = try await SourceActions.genesis(try call.producer()).run(try call.id())
                 return .page(.run(run, call.frame, call))
             },

@@ -2,7 +2,7 @@ import Dionysus
 
 extension Endpoint {
     static let system: [Endpoint] = [
-        page("/system", "Processes, checks, settings and the declaration") { call in
+        page("/system", "Processes, checks, settings and the declaration", isLive: true) { call in
             async let report = SystemReport.read(call.core)
             let audit = call.identity.role == .admin ? await Part.reading { try await entries(call) } : nil
             return .page(.system(await report, audit?.value ?? [], call.frame, call))

@@ -47,15 +47,16 @@ struct Gate: Sendable {
             return Identity(name: "local", role: .admin, proof: .machine)
         }
         if let shown = request.headers[.authorization] {
+            if shown.hasPrefix("Bearer "), let token = token(String(shown.dropFirst(7))) {
+                return Identity(name: token.name, role: token.role, proof: .bearer)
+            }
+            // Whoever shares an address with somebody who guesses isn't kept out.
             let address = request.address ?? "unknown"
             guard !sessions.isBlocked(address) else {
                 throw Refusal(status: .tooManyRequests, reason: "too many wrong tokens; wait a minute")
             }
-            guard shown.hasPrefix("Bearer "), let token = token(String(shown.dropFirst(7))) else {
-                sessions.noteFailure(of: address)
-                throw Refusal(status: .unauthorized, reason: "the token is wrong")
-            }
-            return Identity(name: token.name, role: token.role, proof: .bearer)
+            sessions.noteFailure(of: address)
+            throw Refusal(status: .unauthorized, reason: "the token is wrong")
         }
         if let header = settings.trustedHeader, let user = request.headers.value(of: header), !user.isEmpty,
             let address = request.address, settings.trustedProxies.contains(address)
@@ -112,10 +113,8 @@ struct Gate: Sendable {
     func requireIntent(_ request: Request, by identity: Identity, formToken: String?) throws {
         // No browser sends such a header by itself.
         if identity.proof == .bearer { return }
+        try requireOwnSite(request)
         let (site, origin) = (request.headers.value(of: "Sec-Fetch-Site"), request.headers[.origin])
-        let comesFromHere =
-            site.map { $0 == "same-origin" || $0 == "none" } ?? origin.map { isOwn($0, request) } ?? true
-        guard comesFromHere else { throw Refusal(status: .forbidden, reason: "the request comes from another site") }
         let isBrowser = origin != nil || site != nil || request.headers[.cookie] != nil
         // Programs of this machine need nothing else, where nothing else is asked for.
         if identity.proof == .machine, !isBrowser, formToken == nil { return }
@@ -125,6 +124,14 @@ struct Gate: Sendable {
                 reason: "the form is too old or was not made by this console; load the page again"
             )
         }
+    }
+
+    /// Checks that no page of another site has caused a request.
+    /// - Throws: ``Refusal`` with 403.
+    func requireOwnSite(_ request: Request) throws {
+        let (site, origin) = (request.headers.value(of: "Sec-Fetch-Site"), request.headers[.origin])
+        let isOwnSite = site.map { $0 == "same-origin" || $0 == "none" } ?? origin.map { isOwn($0, request) } ?? true
+        guard isOwnSite else { throw Refusal(status: .forbidden, reason: "the request comes from another site") }
     }
 
     private func isOwn(_ origin: String, _ request: Request) -> Bool {

@@ -29,8 +29,17 @@ struct Mask: Sendable {
     }
 
     /// The value of a column or a header.
-    func applied(to text: String?, of name: String) -> String? {
-        text != nil && members.contains(name) ? Self.hidden : text
+    func applied(to text: String?, of name: String) -> String? { applied(to: text, of: [name]) }
+
+    /// The value of a column that messages may know by other names, and that may hold a document.
+    func applied(to text: String?, of names: [String]) -> String? {
+        guard let text, !members.isEmpty else { return text }
+        if names.contains(where: { members.contains($0) }) { return Self.hidden }
+        guard let first = text.first(where: { !$0.isWhitespace }), first == "{" || first == "[" else { return text }
+        // What can't be read can't be masked.
+        guard let document = try? JSON(parsing: Array(text.utf8)) else { return Self.hidden }
+        let masked = applied(to: document)
+        return masked == document ? text : masked.text
     }
 
     /// Puts hidden values of an original back into an edited document, so that nobody writes the dots.

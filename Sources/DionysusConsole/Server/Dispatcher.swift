@@ -10,6 +10,10 @@ struct Dispatcher: Sendable {
 
     /// The most bytes of a request's body.
     static let maxBody = 2 * 1024 * 1024
+    /// The most bytes of a body for logging in and out, where nobody has shown yet who they are.
+    static let maxEntrance = 32 * 1024
+    /// How long a body may take.
+    static let bodyPatience = Duration.seconds(15)
     /// The longest path with its query.
     static let maxAddress = 8 * 1024
 
@@ -70,7 +74,7 @@ struct Dispatcher: Sendable {
             guard !core.settings.isReadOnly else {
                 throw Gate.Refusal(status: .forbidden, reason: "this console is read-only")
             }
-            body = try await readBody(request)
+            body = try await readBody(request, atMost: Self.maxBody)
             let formToken = body["csrf"] ?? request.headers.value(of: "X-CSRF-Token")
             try gate.requireIntent(shown, by: identity, formToken: formToken)
         }
@@ -111,11 +115,17 @@ struct Dispatcher: Sendable {
         return path.hasPrefix("/") ? path : "/" + path
     }
 
-    private func readBody(_ request: Request) async throws -> Values {
-        if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > Self.maxBody { throw tooLarge }
+    private func readBody(_ request: Request, atMost limit: Int) async throws -> Values {
+        let tooLarge = Gate.Refusal(status: .contentTooLarge, reason: "the body has more than \(limit) bytes")
+        if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > limit { throw tooLarge }
+        // Who sends nothing at all is disconnected for that.
+        let deadline = ContinuousClock.now + Self.bodyPatience
         var bytes: [UInt8] = []
         for try await chunk in request.body {
-            guard bytes.count + chunk.readableBytes <= Self.maxBody else { throw tooLarge }
+            guard ContinuousClock.now < deadline else {
+                throw Gate.Refusal(status: .requestTimeout, reason: "the body takes too long")
+            }
+            guard bytes.count + chunk.readableBytes <= limit else { throw tooLarge }
             bytes += chunk.readableBytesView
         }
         guard !bytes.isEmpty else { return Values() }
@@ -133,10 +143,6 @@ struct Dispatcher: Sendable {
             throw DionysusError(.malformed, "the body is not a form")
         }
         return values
-    }
-
-    private var tooLarge: Gate.Refusal {
-        Gate.Refusal(status: .contentTooLarge, reason: "the body has more than \(Self.maxBody) bytes")
     }
 
     // MARK: Answers
@@ -294,18 +300,15 @@ struct Dispatcher: Sendable {
     func logIn(_ request: Request, from address: String?) async -> Response {
         let (shown, place) = (gateRequest(request, address), address ?? "unknown")
         do {
-            let body = try await readBody(request)
+            let body = try await readBody(request, atMost: Self.maxEntrance)
             let next = body["next"] ?? "/"
-            let site = shown.headers.value(of: "Sec-Fetch-Site")
-            guard site == nil || site == "same-origin" || site == "none" else {
-                throw Gate.Refusal(status: .forbidden, reason: "the request comes from another site")
-            }
-            guard !gate.sessions.isBlocked(place) else {
-                var response = html(login(next, "Too many wrong tokens; wait a minute."), .tooManyRequests)
-                response.headers[.retryAfter] = "60"
-                return response
-            }
+            try gate.requireOwnSite(shown)
             guard let token = gate.token(body["token"] ?? "") else {
+                guard !gate.sessions.isBlocked(place) else {
+                    var response = html(login(next, "Too many wrong tokens; wait a minute."), .tooManyRequests)
+                    response.headers[.retryAfter] = "60"
+                    return response
+                }
                 gate.sessions.noteFailure(of: place)
                 core.logger.notice("somebody at \(place) has shown a wrong token")
                 return html(login(next, "The token is wrong."), .unauthorized)
@@ -334,7 +337,7 @@ struct Dispatcher: Sendable {
     func logOut(_ request: Request, from address: String?) async -> Response {
         let shown = gateRequest(request, address)
         guard let session = gate.session(in: shown), let identity = gate.sessions.identity(session),
-            let body = try? await readBody(request),
+            let body = try? await readBody(request, atMost: Self.maxEntrance),
             (try? gate.requireIntent(shown, by: identity, formToken: body["csrf"])) != nil
         else { return redirect("/login") }
         gate.sessions.end(session)

@@ -19,7 +19,7 @@ extension Dispatcher {
         guard let (endpoint, path) = Self.page(String(parts.first ?? "/")), call.identity.role >= endpoint.role else {
             return missingPage
         }
-        guard core.streams.enter(core.settings.maxStreams) else {
+        guard let place = core.streams.enter(core.settings.maxStreams) else {
             var response = Response(status: .serviceUnavailable)
             response.headers[.retryAfter] = "30"
             return response
@@ -41,8 +41,9 @@ extension Dispatcher {
         return Response(
             status: .ok,
             headers: headers,
-            body: ResponseBody { [core] writer in
-                defer { core.streams.leave() }
+            body: ResponseBody { writer in
+                // The place is held for as long as this closure is, also if it is never called.
+                defer { withExtendedLifetime(place) {} }
                 try await Self.write(endpoint, shown, to: &writer)
                 try await writer.finish(nil)
             }
@@ -54,13 +55,14 @@ extension Dispatcher {
         let end = ContinuousClock.now + lifetime
         // Forms of different people differ in what they send back.
         let key = "\(call.formToken) \(call.identity.role.rawValue) \(call.address)"
+        let shared = call.core.fragment(key) {
+            guard case .page(let page) = try await endpoint.handle(call) else { return LiveFragment(html: "") }
+            return LiveFragment(html: call.frame.main(page).text)
+        }
         var last: String?
         try await writer.write(ByteBuffer(string: "retry: 5000\n\n"))
         while ContinuousClock.now < end, !Task.isShuttingDownGracefully {
-            let reading = await call.core.fragment(key) {
-                guard case .page(let page) = try await endpoint.handle(call) else { return LiveFragment(html: "") }
-                return LiveFragment(html: call.frame.main(page).text)
-            }
+            let reading = await shared.reading()
             if case .current(let fragment) = reading, fragment.html != last {
                 last = fragment.html
                 let lines = fragment.html.split(separator: "\n", omittingEmptySubsequences: false)
@@ -74,11 +76,10 @@ extension Dispatcher {
         }
     }
 
-    /// The page of a path.
+    /// The live page of a path.
     static func page(_ path: String) -> (endpoint: Endpoint, parameters: [String: String])? {
         let parts = path.split(separator: "/")
-        for endpoint in Endpoint.all
-        where endpoint.surface == .page && endpoint.method == .get && endpoint.path != "/live" {
+        for endpoint in Endpoint.all where endpoint.isLive {
             let names = endpoint.path.split(separator: "/")
             guard names.count == parts.count else { continue }
             var parameters: [String: String] = [:]

@@ -23,7 +23,7 @@ final class ConsoleCore: Sendable {
     let topics: Shared<[TopicComparison]>?
     let checks: Shared<[SystemReport.Check]>
     private let charts = Mutex<[Int64: Shared<SampleSeries?>]>([:])
-    private let fragments = Mutex<[String: Shared<LiveFragment>]>([:])
+    private let fragments = Mutex<[String: ShownFragment]>([:])
 
     init(_ system: ObservedSystem, settings: ConsoleSettings, logger: Logger) {
         self.system = system
@@ -125,19 +125,15 @@ final class ConsoleCore: Sendable {
         return await shared.reading()
     }
 
-    /// A page's changing part, which all who look at it share.
-    func fragment(_ key: String, _ read: @escaping @Sendable () async throws -> LiveFragment) async -> Reading<
-        LiveFragment
-    > {
-        let shared = fragments.withLock { fragments in
-            if let shared = fragments[key] { return shared }
-            // Filters make endless ones.
-            if fragments.count > 500 { fragments.removeAll() }
-            let shared = Shared(maxAge: .milliseconds(1500), patience: .seconds(10), read)
-            fragments[key] = shared
-            return shared
+    /// A page's changing part, which all who look at it share; it is forgotten when nobody holds it any more.
+    func fragment(_ key: String, _ read: @escaping @Sendable () async throws -> LiveFragment) -> Shared<LiveFragment> {
+        let new = Shared(maxAge: .milliseconds(1500), patience: .seconds(10), read)
+        return fragments.withLock { fragments in
+            if let shared = fragments[key]?.shared { return shared }
+            fragments = fragments.filter { $0.value.shared != nil }
+            fragments[key] = ShownFragment(shared: new)
+            return new
         }
-        return await shared.reading()
     }
 
     /// Forgets what was read, because something has been changed.
@@ -145,24 +141,39 @@ final class ConsoleCore: Sendable {
         await outbox?.invalidate()
         await failures?.invalidate()
         await runs?.invalidate()
-        let shown = fragments.withLock { Array($0.values) }
+        let shown = fragments.withLock { fragments in fragments.values.compactMap { $0.shared } }
         for fragment in shown { await fragment.invalidate() }
     }
+}
+
+/// A page's changing part for as long as a stream shows it.
+private struct ShownFragment: Sendable {
+    weak var shared: Shared<LiveFragment>?
 }
 
 /// How many pages are live now.
 final class StreamLimit: Sendable {
     private let count = Mutex(0)
 
-    /// Takes a place.
-    /// - Returns: Whether there was one.
-    func enter(_ limit: Int) -> Bool {
-        count.withLock { count in
+    /// Takes a place, which is free again when nobody holds it any more.
+    /// - Returns: Nil if there was none.
+    func enter(_ limit: Int) -> StreamPlace? {
+        let hasRoom: Bool = count.withLock { count in
             guard count < limit else { return false }
             count += 1
             return true
         }
+        return hasRoom ? StreamPlace(self) : nil
     }
 
-    func leave() { count.withLock { $0 -= 1 } }
+    fileprivate func leave() { count.withLock { $0 -= 1 } }
+}
+
+/// The place of a live page, also of one whose reader is gone before it begins.
+final class StreamPlace: Sendable {
+    private let limit: StreamLimit
+
+    fileprivate init(_ limit: StreamLimit) { self.limit = limit }
+
+    deinit { limit.leave() }
 }
