@@ -109,7 +109,7 @@ extension Endpoint {
         + OutboxAction.allCases.map { action in
             change(
                 "/outbox/\(action.rawValue)",
-                "\(action.verb)s rows: those named, or all that match a filter",
+                "\(action.verb) rows: those named, or all that match a filter",
                 body: [.ids("the rows; without them, all that match")] + filters + [.dryRun]
             ) { call in
                 let side = try call.producer()
