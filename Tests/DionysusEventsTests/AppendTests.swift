@@ -147,6 +147,26 @@ import Testing
             #expect((read.event as? Opened)?.owner == "Ada")
         }
     }
+
+    @Test(arguments: TestDatabaseKind.available)
+    func `metadata with a reserved name is refused`(_ kind: TestDatabaseKind) async throws {
+        try await EventsHarness.run(kind) { harness in
+            let event = NewEvent(Closed(), metadata: EventMetadata(others: ["dionysus.subject": "p1"]))
+            let error = await #expect(throws: DionysusError.self) {
+                try await store.append([event], to: account, on: harness.database)
+            }
+            #expect(error?.code == .malformed)
+        }
+    }
+
+    @Test func `names of streams are told apart, and divided, by their bytes`() {
+        let names: Set<StreamName> = [StreamName("caf\u{e9}", "1"), StreamName("cafe\u{301}", "1")]
+        #expect(names.count == 2)
+        // To Swift a dash and a combining mark are one character, to the database they are two.
+        let marked = StreamName("ad-\u{301}1-2")
+        #expect(marked.category == "ad")
+        #expect(Array(marked.id.utf8) == Array("\u{301}1-2".utf8))
+    }
 }
 
 extension EventsHarness {

@@ -109,4 +109,51 @@ import Testing
             #expect(error?.code == .malformed)
         }
     }
+
+    @Test(arguments: TestDatabaseKind.available)
+    func `who comes back is read again, and what was forgotten stays so`(_ kind: TestDatabaseKind) async throws {
+        try await EventsHarness.run(kind) { harness in
+            try await register(harness)
+            _ = try await harness.write { try people.forget("p1", in: &$0) }
+            let event = Registered(person: "p1", name: "Ada King", address: nil, city: "Paris")
+            try await people.append([NewEvent(event)], to: StreamName("person", "p1"), on: harness.database)
+            let events = try await people.read(StreamName("person", "p1"), on: harness.database)
+            let names = events.map { ($0.event as? Registered)?.name ?? "forgotten" }
+            #expect(names == ["forgotten", "Ada King"])
+        }
+    }
+
+    @Test(arguments: TestDatabaseKind.available)
+    func `a member that only looks encrypted is read as it is`(_ kind: TestDatabaseKind) async throws {
+        struct Noted: PersonalEvent {
+            static let eventName = "Noted"
+            static let personalMembers = ["name"]
+            var person: String
+            var name: String?
+            var note: JSON
+            var subject: String { person }
+        }
+        try await EventsHarness.run(kind) { harness in
+            let notes = EventStore(EventTypes(Noted.self))
+            let note: JSON = ["dionysus.encrypted": "x"]
+            let event = NewEvent(Noted(person: "p1", name: "Ada", note: note))
+            try await notes.append([event], to: account, on: harness.database)
+            let read = try await notes.read(account, on: harness.database).first?.event as? Noted
+            #expect(read?.name == "Ada")
+            #expect(read?.note == note)
+        }
+    }
+
+    @Test(arguments: TestDatabaseKind.available)
+    func `people whose ids look alike but differ in bytes have their own keys`(_ kind: TestDatabaseKind) async throws {
+        try await EventsHarness.run(kind) { harness in
+            let events = [("\u{e9}", "Ada"), ("e\u{301}", "Bob")]
+                .map { NewEvent(Registered(person: $0.0, name: $0.1, address: nil, city: "London")) }
+            try await people.append(events, to: account, on: harness.database)
+            _ = try await harness.write { try people.forget("\u{e9}", in: &$0) }
+            let read = try await people.read(account, on: harness.database)
+            let names = read.map { ($0.event as? Registered)?.name ?? "forgotten" }
+            #expect(names == ["forgotten", "Bob"])
+        }
+    }
 }

@@ -88,4 +88,51 @@ import Testing
             #expect(try await harness.rows("SELECT stream FROM dionysus_stream_positions").isEmpty)
         }
     }
+
+    @Test(arguments: TestDatabaseKind.available)
+    func `events that start one process at the same moment all count`(_ kind: TestDatabaseKind) async throws {
+        struct Counting: ProcessManager {
+            let name = "counting"
+            let initialState = Welcome.State()
+            func route(_ event: RecordedEvent) -> ProcessRoute { .start("all") }
+            func handle(_ event: RecordedEvent, _ state: inout Welcome.State, _ effects: inout ProcessEffects) {
+                state.deposits += 1
+            }
+        }
+        try await EventsHarness.run(kind) { harness in
+            let counting = ProcessRunner(Counting(), store)
+            var batches: [[RecordedEvent]] = []
+            for id in ["1", "2", "3", "4"] {
+                let stream = StreamName("account", id)
+                try await harness.append(Opened(owner: "Ada"), to: stream)
+                batches.append(try await store.read(stream, on: harness.database))
+            }
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for events in batches {
+                    group.addTask { try await harness.write { try counting.handle(events, in: &$0) } }
+                }
+                try await group.waitForAll()
+            }
+            let states = try await harness.rows("SELECT state FROM dionysus_processes")
+            #expect(states.map { $0.replacing(" ", with: "") } == ["{\"deposits\":4}"])
+        }
+    }
+
+    @Test(arguments: TestDatabaseKind.available)
+    func `streams whose names look alike but differ in bytes are followed apart`(
+        _ kind: TestDatabaseKind
+    ) async throws {
+        try await EventsHarness.run(kind) { harness in
+            var events: [RecordedEvent] = []
+            for id in ["\u{e9}", "e\u{301}"] {
+                let stream = StreamName("account", id)
+                try await harness.append(Opened(owner: "Ada"), to: stream)
+                events += try await store.read(stream, on: harness.database)
+            }
+            let both = events
+            try await harness.write { try runner.handle(both, in: &$0) }
+            let processes = try await harness.rows("SELECT id FROM dionysus_processes")
+            #expect(processes.count == 2)
+        }
+    }
 }

@@ -93,23 +93,45 @@ import Testing
         try await EventsHarness.run(kind) { harness in
             try await harness.write { try board.create(in: &$0) }
             try await fill(harness, streams: 5)
-            func stopped() async {
-                await #expect(throws: Stop.self) {
+            func stopped() async throws {
+                do {
                     _ = try await ProjectionRebuild(of: board, on: harness.database, batchSize: 20)
                         .run { if $0 >= 20 { throw Stop() } }
-                }
+                    Issue.record("the rebuild has not stopped")
+                } catch is Stop {}
             }
-            await stopped()
+            try await stopped()
             #expect(try await harness.balances().isEmpty)
             let report = try await ProjectionRebuild(of: board, on: harness.database, batchSize: 20).run()
             #expect(report.wasResumed)
             #expect(report.events == 30)
             #expect(try await harness.balances() == (0..<5).map { "\($0) 55 10" })
-            await stopped()
+            try await stopped()
             let new = Projector(Balances(version: 2, factor: 2), store)
             let other = try await ProjectionRebuild(of: new, on: harness.database, batchSize: 20).run()
             #expect(!other.wasResumed)
             #expect(try await harness.balances() == (0..<5).map { "\($0) 110 10" })
+        }
+    }
+
+    @Test(arguments: TestDatabaseKind.available)
+    func `a rebuild that one of another version has replaced ends with a conflict`(
+        _ kind: TestDatabaseKind
+    ) async throws {
+        struct Stop: Error {}
+        try await EventsHarness.run(kind) { harness in
+            try await harness.write { try board.create(in: &$0) }
+            try await fill(harness, streams: 5)
+            let new = Projector(Balances(version: 2, factor: 2), store)
+            let other = ProjectionRebuild(of: new, on: harness.database, batchSize: 20)
+            var found: DionysusError?
+            do {
+                _ = try await ProjectionRebuild(of: board, on: harness.database, batchSize: 20)
+                    .run { _ in
+                        do { _ = try await other.run { _ in throw Stop() } } catch is Stop {}
+                    }
+            } catch let error as DionysusError { found = error }
+            #expect(found?.code == .conflict)
         }
     }
 }

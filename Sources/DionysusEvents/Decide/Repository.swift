@@ -69,6 +69,9 @@ public struct Repository<Rules: Decider>: Sendable {
     }
 
     /// Executes a command in the caller's transaction.
+    ///
+    /// If another writer has appended to the stream since its state was loaded, the state is loaded again and the command
+    /// decided anew, unless a position is expected.
     /// - Parameters:
     ///   - id: The id of the stream in its category.
     ///   - position: Where the stream must be; nil for anywhere.
@@ -85,6 +88,26 @@ public struct Repository<Rules: Decider>: Sendable {
         expecting position: Int64? = nil,
         commandID: UUID? = nil,
         metadata: EventMetadata = EventMetadata(),
+        in transaction: inout Transaction
+    ) throws -> Decision {
+        try execute(
+            command,
+            on: id,
+            expecting: position,
+            commandID: commandID,
+            metadata: metadata,
+            retries: 10,
+            in: &transaction
+        )
+    }
+
+    private func execute(
+        _ command: Rules.Command,
+        on id: String,
+        expecting position: Int64?,
+        commandID: UUID?,
+        metadata: EventMetadata,
+        retries: Int,
         in transaction: inout Transaction
     ) throws -> Decision {
         let stream = stream(id)
@@ -108,7 +131,25 @@ public struct Repository<Rules: Decider>: Sendable {
                 let id = commandID.map { UUID.derived(from: $0, "\(index)") } ?? .newEventID()
                 return NewEvent(event, id: id, metadata: metadata)
             }
-        let appended = try store.append(events, to: stream, expecting: .position(loaded.position), in: &transaction)
+        let expected = ExpectedPosition.position(loaded.position)
+        let appended: Appended
+        do {
+            appended = try store.append(events, to: stream, expecting: expected, in: &transaction)
+        } catch let error as StreamConflict {
+            // Only if nothing was appended: the conflict is not one of an inline handler.
+            guard case .position = error.found, error.stream == stream, error.expected == expected, position == nil,
+                retries > 0
+            else { throw error }
+            return try execute(
+                command,
+                on: id,
+                expecting: nil,
+                commandID: commandID,
+                metadata: metadata,
+                retries: retries - 1,
+                in: &transaction
+            )
+        }
         for event in decided { rules.evolve(&loaded.state, event) }
         if let snapshots, appended.last - loaded.snapshotPosition >= snapshots.interval {
             try snapshots.store(loaded.state, of: stream, at: appended.last, in: &transaction)
@@ -133,23 +174,16 @@ public struct Repository<Rules: Decider>: Sendable {
         retries: Int = 10,
         _ database: any Database
     ) async throws -> Decision {
-        var failures = 0
-        while true {
-            do {
-                return try await database.retryingConcurrentWrites { transaction in
-                    try execute(
-                        command,
-                        on: id,
-                        expecting: position,
-                        commandID: commandID,
-                        metadata: metadata,
-                        in: &transaction
-                    )
-                }
-            } catch let error as StreamConflict {
-                guard case .position = error.found, position == nil, failures < retries else { throw error }
-                failures += 1
-            }
+        try await database.retryingConcurrentWrites { transaction in
+            try execute(
+                command,
+                on: id,
+                expecting: position,
+                commandID: commandID,
+                metadata: metadata,
+                retries: retries,
+                in: &transaction
+            )
         }
     }
 }

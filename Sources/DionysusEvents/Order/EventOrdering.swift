@@ -55,11 +55,20 @@ func repeating(
                 try await Task.sleep(for: interval)
             } catch is CancellationError {
                 return
-            } catch let error as DionysusError where error.isRetriable {
+            } catch where mayPass(error) {
                 failures += 1
                 if failures == 1 { logger.warning("\(problem): \(error)") }
                 do { try await Task.sleep(for: backoff.delay(afterFailures: failures)) } catch { return }
             }
         }
+    }
+}
+
+/// Whether the same work may succeed later.
+private func mayPass(_ error: any Error) -> Bool {
+    switch error {
+    case let error as DionysusError: error.isRetriable
+    case let error as StreamConflict: error.found == .concurrentWriter
+    default: false
     }
 }

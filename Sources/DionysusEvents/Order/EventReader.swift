@@ -72,7 +72,7 @@ public struct EventReader: Service {
     /// - Returns: Whether there may be more.
     private func readBatch() async throws -> Bool {
         try await EventOrder().extend(on: database)
-        return try await database.transaction(.write) { transaction in
+        return try await database.retryingConcurrentWrites { transaction in
             let dialect = transaction.dialect
             let results = try transaction.run([
                 """

@@ -82,6 +82,7 @@ public struct ProcessRunner<Manager: ProcessManager>: EventFollower {
 
     /// - Returns: Nil if the process has not begun, or has ended.
     private func state(_ id: String, starts: Bool, in transaction: inout Transaction) throws -> Manager.State? {
+        if starts { try begin(id, in: &transaction) }
         let row =
             try transaction.run(
                 """
@@ -90,9 +91,23 @@ public struct ProcessRunner<Manager: ProcessManager>: EventFollower {
                 """
             )
             .first
-        guard let row else { return starts ? manager.initialState : nil }
-        guard row[1].isNull else { return nil }
+        guard let row, row[1].isNull else { return nil }
         return try Manager.State(from: JSONTreeDecoder(value: row.document(0), path: "the state of \(manager.name)"))
+    }
+
+    /// Creates the process, unless it has begun or ended before.
+    ///
+    /// Only a row can be locked: two events that start it would both find none, and one would undo what the other did.
+    private func begin(_ id: String, in transaction: inout Transaction) throws {
+        let dialect = transaction.dialect
+        let columns = [BulkColumn("state", .json, [.json(try JSONTreeEncoder().encode(manager.initialState).text)])]
+        try transaction.run(
+            """
+            INSERT INTO dionysus_processes (name, id, state, updated_at)
+            SELECT \(manager.name), \(id), v.state, \(dialect.now) FROM \(dialect.rows(columns, alias: "v"))
+            WHERE true ON CONFLICT (name, id) DO NOTHING
+            """
+        )
     }
 
     private func finish(

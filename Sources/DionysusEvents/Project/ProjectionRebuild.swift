@@ -17,6 +17,9 @@ public struct ProjectionRebuild: Sendable {
     private let database: any Database
     private let batchSize: Int
 
+    /// Leaves readers of the tables time between attempts.
+    private static let swapBackoff = Backoff(initial: .milliseconds(50), maximum: .seconds(1))
+
     private var projection: any Projection { projector.projection }
     private var name: String { projector.projection.name }
 
@@ -42,7 +45,7 @@ public struct ProjectionRebuild: Sendable {
             report.events += applied
             try await onProgress(report.events)
             guard applied < batchSize else { continue }
-            if let last = try await database.retryingConcurrentWrites({ try swap(in: &$0) }) {
+            if let last = try await database.retryingConcurrentWrites(Self.swapBackoff, { try swap(in: &$0) }) {
                 report.events += last
                 return report
             }
@@ -76,6 +79,14 @@ public struct ProjectionRebuild: Sendable {
     {
         guard let rebuild = state.rebuild else {
             throw DionysusError(.conflict, "another process has ended the rebuild of projection \(name)")
+        }
+        guard rebuild.version == projection.version else {
+            throw DionysusError(
+                .conflict,
+                "another process has begun to rebuild projection \(name) in version \(rebuild.version) instead of "
+                    + "version \(projection.version)",
+                advice: "let one version of the application rebuild the projection"
+            )
         }
         let first = rebuild.position
         let end: SQL = "SELECT coalesce(max(sequence), 0) FROM dionysus_stream_events"
@@ -123,6 +134,11 @@ public struct ProjectionRebuild: Sendable {
             applied += count
             guard applied <= batchSize else { return nil }
             if ordered == 0, count == 0 { break }
+        }
+        // New readers queue behind the wait for those that are reading: a short one.
+        if let database = database as? any CapturingDatabase {
+            let timeout = database.outbox.lockTimeout(.milliseconds(200))
+            if !timeout.isEmpty { try transaction.run(timeout) }
         }
         let next = state.generation + 1
         for table in projection.tables {

@@ -53,6 +53,6 @@ public struct Projector: EventFollower {
 
 extension Projection {
     func followed(_ events: [RecordedEvent]) -> [RecordedEvent] {
-        categories.isEmpty ? events : events.filter { categories.contains($0.stream.category) }
+        categories.isEmpty ? events : events.filter { $0.stream.isIn(categories) }
     }
 }

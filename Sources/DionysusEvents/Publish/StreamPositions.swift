@@ -11,10 +11,11 @@ struct StreamPositions {
     /// - Returns: Those that have not been handled before.
     /// - Throws: ``DionysusError`` with code `conflict` if an event of a stream is missing before one of them.
     func admit(_ events: [RecordedEvent], in transaction: inout Transaction) throws -> [RecordedEvent] {
+        guard !events.isEmpty else { return [] }
         var positions = try handled(events, in: &transaction)
         var fresh: [RecordedEvent] = []
         for event in events {
-            let last = positions[event.stream.description] ?? 0
+            let last = positions[event.stream] ?? 0
             guard event.position > last else { continue }
             guard event.position == last + 1 else {
                 throw DionysusError(
@@ -24,13 +25,13 @@ struct StreamPositions {
                     advice: "find out what became of the events between, or rebuild it from the table"
                 )
             }
-            positions[event.stream.description] = event.position
+            positions[event.stream] = event.position
             fresh.append(event)
         }
-        let changed = Set(fresh.map(\.stream.description)).sorted()
+        let changed = Array(Set(fresh.map(\.stream)))
         guard !changed.isEmpty else { return [] }
         let columns = [
-            BulkColumn("stream", .text, changed.map(DatabaseValue.text)),
+            BulkColumn("stream", .text, changed.map { .text($0.description) }),
             BulkColumn("position", .integer, changed.map { .integer(positions[$0] ?? 0) }),
         ]
         try transaction.run(
@@ -43,18 +44,25 @@ struct StreamPositions {
         return fresh
     }
 
-    private func handled(_ events: [RecordedEvent], in transaction: inout Transaction) throws -> [String: Int64] {
+    private func handled(_ events: [RecordedEvent], in transaction: inout Transaction) throws -> [StreamName: Int64] {
         let dialect = transaction.dialect
-        let streams = Set(events.map(\.stream.description)).sorted()
-        let isOne = dialect.isAny("stream", of: streams.map(DatabaseValue.text), type: .text)
-        let result = try transaction.run(
+        let streams = Set(events.map(\.stream)).map { DatabaseValue.text($0.description) }
+        let isOne = dialect.isAny("stream", of: streams, type: .text)
+        let results = try transaction.run([
+            // Only a row can be locked: two readers would both find that nothing of a stream has been handled.
+            """
+            INSERT INTO dionysus_stream_positions (reader, generation, stream, position)
+            SELECT \(reader), \(generation), v.stream, 0
+            FROM \(dialect.rows([BulkColumn("stream", .text, streams)], alias: "v"))
+            WHERE true ORDER BY v.stream ON CONFLICT (reader, generation, stream) DO NOTHING
+            """,
             """
             SELECT stream, position FROM dionysus_stream_positions
             WHERE reader = \(reader) AND generation = \(generation) AND \(isOne) ORDER BY stream \(raw: dialect.forUpdate)
-            """
-        )
-        return try result.rows.reduce(into: [:]) { positions, row in
-            if let stream = try row.text(0) { positions[stream] = try row.integer(1) }
+            """,
+        ])
+        return try results[1].rows.reduce(into: [:]) { positions, row in
+            if let stream = try row.text(0) { positions[StreamName(stream)] = try row.integer(1) }
         }
     }
 

@@ -11,13 +11,14 @@ struct AppendStatement {
     ///
     /// Two writers can both find the condition true: then the second one breaks the unique key of stream and position.
     func sql(_ dialect: any SQLDialect) throws -> SQL {
-        let columns = try [
+        let stored = try events.map { try row(of: $0) }
+        let columns = [
             BulkColumn("n", .integer, events.indices.map { .integer(Int64($0 + 1)) }),
             BulkColumn("id", .uuid, events.map { .uuid($0.id) }),
             BulkColumn("type", .text, events.map { .text(type(of: $0.event).eventName) }),
             BulkColumn("version", .integer, events.map { .integer(Int64(type(of: $0.event).eventVersion)) }),
-            BulkColumn("data", .json, events.map { .json(try data(of: $0).text) }),
-            BulkColumn("metadata", .json, events.map { .json(metadata(of: $0).json.text) }),
+            BulkColumn("data", .json, stored.map { .json($0.data.text) }),
+            BulkColumn("metadata", .json, stored.map { .json($0.metadata.json.text) }),
         ]
         let isRepeated = dialect.isAny("e.id", of: events.map { .uuid($0.id) }, type: .uuid)
         return """
@@ -33,16 +34,22 @@ struct AppendStatement {
             """
     }
 
-    private func data(of new: NewEvent) throws -> JSON {
+    private func row(of new: NewEvent) throws -> (data: JSON, metadata: EventMetadata) {
         let data = try JSONTreeEncoder().encode(new.event)
-        guard let event = new.event as? any PersonalEvent, let key = keys[event.subject] else { return data }
-        return try MemberCipher.encrypt(data, type(of: event).personalMembers, of: new.id, with: key)
-    }
-
-    private func metadata(of new: NewEvent) -> EventMetadata {
+        guard let event = new.event as? any PersonalEvent else { return (data, new.metadata) }
+        guard let key = keys[event.subject] else {
+            throw DionysusError(
+                .transactionConflict,
+                "whom event \(new.id) identifies was forgotten in the same moment",
+                advice: "roll the transaction back and try again",
+                isRetriable: true
+            )
+        }
+        let encrypted = try MemberCipher.encrypt(data, type(of: event).personalMembers, of: new.id, with: key)
         var metadata = new.metadata
-        if let event = new.event as? any PersonalEvent { metadata.others[MemberCipher.subjectName] = event.subject }
-        return metadata
+        metadata.others[MemberCipher.subjectName] = event.subject
+        metadata.others[MemberCipher.membersName] = JSON.array(encrypted.members.map(JSON.string)).text
+        return (encrypted.data, metadata)
     }
 
     private var condition: SQL {

@@ -21,7 +21,7 @@ enum EventRows {
         _ types: EventTypes,
         in transaction: inout Transaction
     ) throws -> [RecordedEvent] {
-        let keys = try SubjectKeys.load(Set(events.compactMap(\.subject)), in: &transaction)
+        let keys = try SubjectKeys.load(events.compactMap(\.subject), in: &transaction)
         return try events.compactMap { try RecordedEvent($0, key: keys[$0.subject], types) }
     }
 

@@ -44,7 +44,8 @@ public struct EventStore: Sendable {
     ///   - expected: Where the stream is.
     ///   - transaction: The caller's transaction.
     /// - Returns: Where the events are.
-    /// - Throws: ``StreamConflict`` if the stream is elsewhere. After ``StreamConflict/Found/concurrentWriter`` the
+    /// - Throws: ``Dionysus/DionysusError`` with code `malformed` for an invalid name of the stream or reserved names in the
+    ///   metadata. ``StreamConflict`` if the stream is elsewhere. After ``StreamConflict/Found/concurrentWriter`` the
     ///   transaction can only be rolled back. Otherwise as ``Dionysus/Transaction/run(_:)``.
     @discardableResult
     public func append(
@@ -57,7 +58,8 @@ public struct EventStore: Sendable {
         guard !events.isEmpty else {
             throw DionysusError(.malformed, "nothing is to be appended to \(stream.description.shown)")
         }
-        let subjects = Set(events.compactMap { ($0.event as? any PersonalEvent)?.subject })
+        for event in events { try event.metadata.check() }
+        let subjects = events.compactMap { ($0.event as? any PersonalEvent)?.subject }
         let statement = AppendStatement(
             events: events,
             stream: stream,
@@ -94,9 +96,9 @@ public struct EventStore: Sendable {
         func conflict(_ found: StreamConflict.Found) -> StreamConflict {
             StreamConflict(stream: statement.stream, expected: statement.expected, found: found)
         }
-        let places = try results[1].rows.map { (try $0.text(0), try $0.integer(1) ?? 0) }
+        let places = try results[1].rows.map { (StreamName(try $0.text(0) ?? ""), try $0.integer(1) ?? 0) }
         if let first = places.first, let last = places.last {
-            let areAllHere = places.count == ids.count && places.allSatisfy { $0.0 == statement.stream.description }
+            let areAllHere = places.count == ids.count && places.allSatisfy { $0.0 == statement.stream }
             guard areAllHere, last.1 - first.1 + 1 == Int64(ids.count) else { throw conflict(.otherEvents) }
             return Appended(stream: statement.stream, first: first.1, last: last.1, isRepeated: true)
         }

@@ -41,10 +41,11 @@ extension EventStore {
 
 extension Database {
     /// Runs a transaction again if another writer has appended to one of its streams in the same moment.
+    /// - Parameter backoff: How long it waits before it tries again.
     func retryingConcurrentWrites<T: Sendable>(
+        _ backoff: Backoff = Backoff(initial: .milliseconds(1), maximum: .milliseconds(50)),
         _ body: @escaping @Sendable (inout Transaction) throws -> T
     ) async throws -> T {
-        let backoff = Backoff(initial: .milliseconds(1), maximum: .milliseconds(50))
         var failures = 0
         while true {
             do {

@@ -3,27 +3,28 @@ public import Dionysus
 
 /// The keys of the people whom events identify.
 struct SubjectKeys: Sendable {
-    private var keys: [String: SymmetricKey] = [:]
+    /// By the bytes of the subjects, which are what the database tells them apart by.
+    private var keys: [[UInt8]: SubjectKey] = [:]
 
-    subscript(subject: String?) -> SymmetricKey? { subject.flatMap { keys[$0] } }
+    subscript(subject: String?) -> SubjectKey? { subject.flatMap { keys[Array($0.utf8)] } }
 
     /// Looks up keys, by one statement.
-    static func load(_ subjects: Set<String>, in transaction: inout Transaction) throws -> SubjectKeys {
+    static func load(_ subjects: [String], in transaction: inout Transaction) throws -> SubjectKeys {
         var found = SubjectKeys()
         guard !subjects.isEmpty else { return found }
-        let list = subjects.sorted().map(DatabaseValue.text)
+        let list = distinct(subjects).map(DatabaseValue.text)
         let isOne = transaction.dialect.isAny("subject", of: list, type: .text)
         for row in try transaction.run("SELECT subject, key FROM dionysus_subject_keys WHERE \(isOne)").rows {
             guard let subject = try row.text(0), case .bytes(let bytes) = row[1] else { continue }
-            found.keys[subject] = SymmetricKey(data: bytes)
+            found.keys[Array(subject.utf8)] = SubjectKey(bytes)
         }
         return found
     }
 
     /// Looks up keys, and makes those that are missing.
-    static func make(_ subjects: Set<String>, in transaction: inout Transaction) throws -> SubjectKeys {
+    static func make(_ subjects: [String], in transaction: inout Transaction) throws -> SubjectKeys {
         guard !subjects.isEmpty else { return SubjectKeys() }
-        let new = subjects.sorted().map { ($0, SymmetricKey(size: .bits256).withUnsafeBytes { Array($0) }) }
+        let new = distinct(subjects).map { ($0, SymmetricKey(size: .bits256).withUnsafeBytes { Array($0) }) }
         let columns = [
             BulkColumn("subject", .text, new.map { .text($0.0) }), BulkColumn("key", .bytes, new.map { .bytes($0.1) }),
         ]
@@ -37,10 +38,34 @@ struct SubjectKeys: Sendable {
         )
         return try load(subjects, in: &transaction)
     }
+
+    /// Each subject once, in one order for all writers.
+    private static func distinct(_ subjects: [String]) -> [String] {
+        let different: Set<[UInt8]> = Set(subjects.map { Array($0.utf8) })
+        let sorted = different.sorted { $0.lexicographicallyPrecedes($1) }
+        return sorted.map { String(decoding: $0, as: UTF8.self) }
+    }
+}
+
+/// The key of one person.
+struct SubjectKey: Sendable {
+    let key: SymmetricKey
+    /// Tells it from those that the person has had before, or gets after being forgotten; it doesn't reveal the key.
+    let id: String
+
+    init(_ bytes: [UInt8]) {
+        key = SymmetricKey(data: bytes)
+        var named = Array("dionysus.subject_key/".utf8)
+        named += bytes
+        let digest = SHA256.hash(data: named)
+        id = Array(digest.prefix(16)).base64Encoded
+    }
 }
 
 extension EventStore {
     /// Deletes the key of a person: nobody can read what identified them in events any more.
+    ///
+    /// A later event about the same person makes a new key; what was stored before stays unreadable.
     ///
     /// Read models and snapshots that hold it are made anew, or change by an event that says so. Backups of the database hold
     /// the key as long as they exist.

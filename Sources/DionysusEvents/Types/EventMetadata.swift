@@ -12,7 +12,7 @@ public struct EventMetadata: Sendable, Hashable {
     public var traceparent: String?
     /// Who did it.
     public var actor: String?
-    /// Anything else; names that begin with `dionysus.` are reserved.
+    /// Anything else; names that begin with `dionysus.` are reserved, and refused.
     public var others: [String: String]
 
     /// Creates metadata.
@@ -34,6 +34,26 @@ public struct EventMetadata: Sendable, Hashable {
         self.traceparent = traceparent
         self.actor = actor
         self.others = others
+    }
+
+    private static let reservedPrefix = "dionysus."
+
+    /// Without what the store itself has added.
+    var ofCaller: EventMetadata {
+        var copy = self
+        copy.others = others.filter { !$0.key.hasPrefix(Self.reservedPrefix) }
+        return copy
+    }
+
+    /// Checks that a caller can give it.
+    /// - Throws: ``Dionysus/DionysusError`` with code `malformed`.
+    func check() throws {
+        guard let name = others.keys.first(where: { $0.hasPrefix(Self.reservedPrefix) }) else { return }
+        throw DionysusError(
+            .malformed,
+            "the metadata of an event has the reserved name \(name.shown)",
+            advice: "names that begin with \(Self.reservedPrefix) are the store's own; choose another"
+        )
     }
 
     private static let correlation = "correlation_id"

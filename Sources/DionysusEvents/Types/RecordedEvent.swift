@@ -1,4 +1,3 @@
-import Crypto
 public import Dionysus
 
 public import struct Foundation.UUID
@@ -29,9 +28,9 @@ public struct RecordedEvent: Sendable {
 
     /// - Parameter key: The key of the person whom it identifies, if there is one.
     /// - Returns: Nil for an unknown event that is left out.
-    init?(_ stored: StoredEvent, key: SymmetricKey?, _ types: EventTypes) throws {
-        let data =
-            stored.subject == nil ? stored.data : try MemberCipher.decrypt(stored.data, of: stored.id, with: key)
+    init?(_ stored: StoredEvent, key: SubjectKey?, _ types: EventTypes) throws {
+        let encrypted = try MemberCipher.encryptedMembers(stored.metadata)
+        let data = try MemberCipher.decrypt(stored.data, encrypted, of: stored.id, with: key)
         let place = { "position \(stored.position) of stream \(stored.stream.shown)" }
         let decoded = try types.decode(type: stored.type, version: stored.version, data: data, at: place())
         guard let event = decoded else { return nil }
@@ -43,7 +42,7 @@ public struct RecordedEvent: Sendable {
         version = stored.version
         self.event = event
         self.data = stored.data
-        metadata = stored.metadata
+        metadata = stored.metadata.ofCaller
         createdAt = stored.createdAt
     }
 

@@ -23,11 +23,31 @@ public struct StreamName: Sendable, Hashable, CustomStringConvertible {
     /// - Parameter text: The name: `ad-8c5d…`.
     public init(_ text: String) { description = text }
 
+    /// Names are equal when their bytes are, as in the database.
+    public static func == (lhs: StreamName, rhs: StreamName) -> Bool {
+        lhs.description.utf8.elementsEqual(rhs.description.utf8)
+    }
+
     /// What precedes the first dash; all of it if there is none.
-    public var category: String { String(description.prefix { $0 != "-" }) }
+    public var category: String {
+        guard let dash else { return description }
+        return String(description[..<dash])
+    }
 
     /// What follows the first dash; empty if there is none.
-    public var id: String { String(description.drop { $0 != "-" }.dropFirst()) }
+    public var id: String {
+        guard let dash else { return "" }
+        return String(description[description.utf8.index(after: dash)...])
+    }
+
+    /// The first dash, even if a combining mark follows it, as SQL finds it.
+    private var dash: String.Index? { description.utf8.firstIndex(of: UInt8(ascii: "-")) }
+
+    /// Whether it is in one of the categories, which are told apart by their bytes.
+    func isIn(_ categories: Set<String>) -> Bool {
+        let own = category
+        return categories.contains { $0.utf8.elementsEqual(own.utf8) }
+    }
 
     /// Checks that a stream can have the name.
     /// - Throws: ``Dionysus/DionysusError`` with code `malformed`.
