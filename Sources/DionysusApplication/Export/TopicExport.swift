@@ -20,7 +20,7 @@ struct TopicExport {
         }
         var failure: (any Error)?
         let resumed = next
-        _ = try await reading.starting(at: resumed)
+        let spans = try await reading.starting(at: resumed)
             .run { messages in
                 for message in messages {
                     let source = message.message.source.partition
