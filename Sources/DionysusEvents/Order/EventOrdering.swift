@@ -55,7 +55,7 @@ func repeating(
                 try await Task.sleep(for: interval)
             } catch is CancellationError {
                 return
-            } catch where mayPass(error) {
+            } catch  where mayPass(error) {
                 failures += 1
                 if failures == 1 { logger.warning("\(problem): \(error)") }
                 do { try await Task.sleep(for: backoff.delay(afterFailures: failures)) } catch { return }

@@ -61,9 +61,10 @@ struct StreamPositions {
             WHERE reader = \(reader) AND generation = \(generation) AND \(isOne) ORDER BY stream \(raw: dialect.forUpdate)
             """,
         ])
-        return try results[1].rows.reduce(into: [:]) { positions, row in
-            if let stream = try row.text(0) { positions[StreamName(stream)] = try row.integer(1) }
-        }
+        return try results[1].rows
+            .reduce(into: [:]) { positions, row in
+                if let stream = try row.text(0) { positions[StreamName(stream)] = try row.integer(1) }
+            }
     }
 
     /// The last position of a stream that has been handled; 0 if none has.

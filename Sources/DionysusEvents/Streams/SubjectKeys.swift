@@ -47,21 +47,6 @@ struct SubjectKeys: Sendable {
     }
 }
 
-/// The key of one person.
-struct SubjectKey: Sendable {
-    let key: SymmetricKey
-    /// Tells it from those that the person has had before, or gets after being forgotten; it doesn't reveal the key.
-    let id: String
-
-    init(_ bytes: [UInt8]) {
-        key = SymmetricKey(data: bytes)
-        var named = Array("dionysus.subject_key/".utf8)
-        named += bytes
-        let digest = SHA256.hash(data: named)
-        id = Array(digest.prefix(16)).base64Encoded
-    }
-}
-
 extension EventStore {
     /// Deletes the key of a person: nobody can read what identified them in events any more.
     ///

@@ -76,14 +76,15 @@ struct AvroRecordProgram: Sendable {
         self.schema = schema
         standard = try variant(plan.serializer)
         variants = try plan.serializer.variants?.plans.mapValues(variant) ?? [:]
-        dependsOnMessage = ([standard] + variants.values).contains { variant in
-            variant.steps.contains { step in
-                switch step.source {
-                case .messageID, .timestamp: true
-                default: false
+        dependsOnMessage = ([standard] + variants.values)
+            .contains { variant in
+                variant.steps.contains { step in
+                    switch step.source {
+                    case .messageID, .timestamp: true
+                    default: false
+                    }
                 }
             }
-        }
     }
 
     /// The fields of a row's record.
