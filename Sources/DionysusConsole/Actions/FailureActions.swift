@@ -2,7 +2,7 @@ import Dionysus
 import DionysusConsumer
 
 /// What can be done with messages that failed.
-enum FailureAction: String, Sendable, CaseIterable {
+enum FailureAction: String, BulkAction {
     case retry
     case skip
     case delete
@@ -23,6 +23,8 @@ enum FailureAction: String, Sendable, CaseIterable {
         case .delete: "They are never applied. What waits behind them goes on waiting until it is retried."
         }
     }
+
+    var isAskedForOne: Bool { self != .retry }
 
     func plan(_ ids: [Int64], _ target: String, _ failures: ConsumerFailures, return path: String) -> ActionCenter.Plan
     {

@@ -2,7 +2,7 @@ import Dionysus
 import DionysusProducer
 
 /// What can be done with rows of the outbox.
-enum OutboxAction: String, Sendable, CaseIterable {
+enum OutboxAction: String, BulkAction {
     case retry
     case discard
 
@@ -22,6 +22,8 @@ enum OutboxAction: String, Sendable, CaseIterable {
             "They are never published. What they would have said is said by their records' next messages, if there are any."
         }
     }
+
+    var isAskedForOne: Bool { self == .discard }
 
     func plan(_ ids: [Int64], _ target: String, _ side: ObservedSystem.ProducerSide, actor: String, return path: String)
         -> ActionCenter.Plan

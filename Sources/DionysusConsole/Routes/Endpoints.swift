@@ -99,7 +99,7 @@ extension Endpoint.Parameter {
 
     static let limit = integer("limit", "how many at most, from 1 to 1000; 100 by default")
     static let after = integer("after", "only those with a higher id, for the next page")
-    static let dryRun = boolean("dry_run", "whether only the number of those that match is told")
+    static let dryRun = boolean("dry_run", "only count those that match")
 }
 
 extension Call {

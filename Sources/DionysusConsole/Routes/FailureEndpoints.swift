@@ -48,45 +48,6 @@ extension Endpoint {
             read("/failures/{id}", "A message that could not be applied, with its value and headers") { call in
                 .json(try await detail(call).json(call.core.mask))
             },
-            form("/failures/actions", "Retries, skips or deletes failures") { call in
-                let list = try call.failures()
-                let isAll = call.body["all"] != nil
-                guard let action = try call.body.choice(isAll ? "all" : "action", of: FailureAction.self) else {
-                    throw DionysusError(.malformed, "action is missing")
-                }
-                let own = ["csrf", "confirm", "action", "id", "upto", "expected"]
-                let fields = call.body.pairs.filter { !own.contains($0.name) }
-                let back = Link.to("/failures", fields.filter { $0.name != "all" }.map { ($0.name, $0.value) })
-                let (ids, isBounded) = isAll ? try await matching(call.body, list) : (try call.ids(), false)
-                guard !ids.isEmpty else {
-                    throw DionysusError(.malformed, "no message is selected, or none matches any more")
-                }
-                let isAsked = isAll || ids.count > 1 || action != .retry
-                guard let chosen = try isAsked ? call.confirmed(ids, isAll: isAll) : ids else {
-                    let count =
-                        isBounded
-                        ? "the first \(Format.plural(ids.count, "message")) that match"
-                        : Format.plural(ids.count, "message")
-                    let kept: [(String, String)] =
-                        isAll ? fields.map { ($0.name, $0.value) } : ids.map { ("id", "\($0)") }
-                    let more: [(String, String)] = isAll ? call.question(ids) : [("action", action.rawValue)]
-                    return .page(
-                        .confirm(
-                            "\(action.verb) \(count)?",
-                            action.meaning,
-                            "/failures/actions",
-                            "\(action.verb) \(Format.plural(ids.count, "message"))",
-                            kept + more,
-                            back: back,
-                            tab: .failures,
-                            call.frame,
-                            call
-                        )
-                    )
-                }
-                let plan = action.plan(chosen, target(call.body, chosen, isAll), list, return: back)
-                return call.page(of: try await call.start(plan, in: call.core.replicaAudit))
-            },
             form("/failures/{id}/edit", "Applies a message with another value") { call in
                 let (list, id) = (try call.failures(), try call.id())
                 let (value, original) = try await edited(call, id, list)
@@ -122,34 +83,19 @@ extension Endpoint {
                 return .json((try await call.start(plan, in: call.core.replicaAudit)).json, .accepted)
             },
         ]
-        + FailureAction.allCases.map { action in
-            change(
-                "/failures/\(action.rawValue)",
-                "\(action.verb)s failures: those named, or all that match a filter",
-                body: [.ids("the failures; without them, all that match")] + filters + [.dryRun]
-            ) { call in
-                let list = try call.failures()
-                let named = try call.ids()
-                guard
-                    !named.isEmpty
-                        || call.body.pairs.contains(where: {
-                            ["state", "topic", "error", "key", "cause", "all"].contains($0.name)
-                        })
-                else {
-                    throw DionysusError(
-                        .malformed,
-                        "neither ids nor a filter is given",
-                        advice: "give all=true to mean all"
-                    )
-                }
-                let (ids, isBounded) = named.isEmpty ? try await matching(call.body, list) : (named, false)
-                guard !call.body.isOn("dry_run") else {
-                    return .json(.object(["matched": .integer(Int64(ids.count)), "more": .bool(isBounded)]))
-                }
-                let plan = action.plan(ids, target(call.body, ids, named.isEmpty), list, return: "/failures")
-                return .json((try await call.start(plan, in: call.core.replicaAudit)).json, .accepted)
-            }
-        }
+        + targets.endpoints("Retries, skips or deletes failures")
+
+    private static let targets = BulkTargets<FailureAction, ConsumerFailures>(
+        tab: .failures,
+        noun: "message",
+        nouns: "failures",
+        everything: "all",
+        filters: filters,
+        side: { try $0.failures() },
+        matching: { try await matching($0, $1) },
+        plan: { action, ids, target, failures, _, path in action.plan(ids, target, failures, return: path) },
+        audit: \.replicaAudit
+    )
 
     private static func filter(_ values: Values, limit: Int) throws -> FailureFilter {
         FailureFilter(
@@ -168,15 +114,6 @@ extension Endpoint {
         filter.after = nil
         let found = try await list.list(filter, cause: values["cause"])
         return (found.failures.map(\.id), found.isBounded)
-    }
-
-    private static func target(_ values: Values, _ ids: [Int64], _ isAll: Bool) -> String {
-        guard isAll else {
-            return "failures \(ids.prefix(20).map(String.init).joined(separator: ", "))\(ids.count > 20 ? ", …" : "")"
-        }
-        let parts = ["state", "topic", "error", "key", "cause"]
-            .compactMap { name in values[name].map { "\(name)=\($0)" } }
-        return parts.isEmpty ? "all" : "all with \(parts.joined(separator: " "))"
     }
 
     private static func detail(_ call: Call) async throws -> FailureDetail {

@@ -63,83 +63,21 @@ extension Endpoint {
                 }
                 return .json(.object(object))
             },
-            form("/outbox/actions", "Retries or discards rows") { call in
-                let side = try call.producer()
-                let isAll = call.body["all"] != nil
-                guard let action = try call.body.choice(isAll ? "all" : "action", of: OutboxAction.self) else {
-                    throw DionysusError(.malformed, "action is missing")
-                }
-                let own = ["csrf", "confirm", "action", "id", "upto", "expected"]
-                let fields = call.body.pairs.filter { !own.contains($0.name) }
-                let back = Link.to("/outbox", fields.filter { $0.name != "all" }.map { ($0.name, $0.value) })
-                let (ids, isBounded) = isAll ? try await matching(call.body, side) : (try call.ids(), false)
-                guard !ids.isEmpty else { throw DionysusError(.malformed, "no row is selected") }
-                let isAsked = isAll || ids.count > 1 || action == .discard
-                guard let chosen = try isAsked ? call.confirmed(ids, isAll: isAll) : ids else {
-                    let count =
-                        isBounded
-                        ? "the first \(Format.plural(ids.count, "row")) that match" : Format.plural(ids.count, "row")
-                    let kept: [(String, String)] =
-                        isAll ? fields.map { ($0.name, $0.value) } : ids.map { ("id", "\($0)") }
-                    let more: [(String, String)] = isAll ? call.question(ids) : [("action", action.rawValue)]
-                    return .page(
-                        .confirm(
-                            "\(action.verb) \(count)?",
-                            action.meaning,
-                            "/outbox/actions",
-                            "\(action.verb) \(Format.plural(ids.count, "row"))",
-                            kept + more,
-                            back: back,
-                            tab: .outbox,
-                            call.frame,
-                            call
-                        )
-                    )
-                }
-                let plan = action.plan(
-                    chosen,
-                    target(call.body, chosen, isAll),
-                    side,
-                    actor: call.identity.name,
-                    return: back
-                )
-                return call.page(of: try await call.start(plan, in: call.core.sourceAudit))
-            },
-        ]
-        + OutboxAction.allCases.map { action in
-            change(
-                "/outbox/\(action.rawValue)",
-                "\(action.verb) rows: those named, or all that match a filter",
-                body: [.ids("the rows; without them, all that match")] + filters + [.dryRun]
-            ) { call in
-                let side = try call.producer()
-                let named = try call.ids()
-                guard
-                    !named.isEmpty
-                        || call.body.pairs.contains(where: {
-                            ["state", "topic", "model", "record", "error", "all"].contains($0.name)
-                        })
-                else {
-                    throw DionysusError(
-                        .malformed,
-                        "neither ids nor a filter is given",
-                        advice: "give all=true to mean all"
-                    )
-                }
-                let (ids, isBounded) = named.isEmpty ? try await matching(call.body, side) : (named, false)
-                guard !call.body.isOn("dry_run") else {
-                    return .json(.object(["matched": .integer(Int64(ids.count)), "more": .bool(isBounded)]))
-                }
-                let plan = action.plan(
-                    ids,
-                    target(call.body, ids, named.isEmpty),
-                    side,
-                    actor: call.identity.name,
-                    return: "/outbox"
-                )
-                return .json((try await call.start(plan, in: call.core.sourceAudit)).json, .accepted)
-            }
-        }
+        ] + targets.endpoints("Retries or discards rows")
+
+    private static let targets = BulkTargets<OutboxAction, ObservedSystem.ProducerSide>(
+        tab: .outbox,
+        noun: "row",
+        nouns: "rows",
+        everything: "all that failed",
+        filters: filters,
+        side: { try $0.producer() },
+        matching: { try await matching($0, $1) },
+        plan: { action, ids, target, side, call, path in
+            action.plan(ids, target, side, actor: call.identity.name, return: path)
+        },
+        audit: \.sourceAudit
+    )
 
     private static func filter(_ values: Values, limit: Int) throws -> OutboxFilter {
         var filter = OutboxFilter(topic: values["topic"], modelName: values["model"], limit: limit)
@@ -165,15 +103,6 @@ extension Endpoint {
         filter.after = nil
         let found = try await OutboxInspector(database: side.database).first(filter)
         return (found.entries.map(\.id), found.isBounded)
-    }
-
-    private static func target(_ values: Values, _ ids: [Int64], _ isAll: Bool) -> String {
-        guard isAll else {
-            return "rows \(ids.prefix(20).map(String.init).joined(separator: ", "))\(ids.count > 20 ? ", …" : "")"
-        }
-        let parts = ["state", "topic", "model", "record", "error"]
-            .compactMap { name in values[name].map { "\(name)=\($0)" } }
-        return parts.isEmpty ? "all that failed" : "all with \(parts.joined(separator: " "))"
     }
 
     private static func preview(of entry: OutboxEntry, _ side: ObservedSystem.ProducerSide) async -> Part<
