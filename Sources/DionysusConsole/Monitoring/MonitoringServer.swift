@@ -12,8 +12,7 @@ public import ServiceLifecycle
 /// By default it accepts connections from this machine only. Other addresses require a token.
 public struct MonitoringServer: Service {
     private let routes: MonitoringRoutes
-    private let host: String
-    private let port: Int
+    private let address: ListeningAddress
     private let started: @Sendable (Int) -> Void
     private let logger: Logger
 
@@ -36,10 +35,8 @@ public struct MonitoringServer: Service {
         logger: Logger = Logger(label: "dionysus.http"),
         started: @escaping @Sendable (Int) -> Void = { _ in }
     ) throws {
-        guard (0...65_535).contains(port) else {
-            throw DionysusError(.configuration, "\(port) is no port: it has to be 0 to 65535")
-        }
-        guard Self.isLoopback(host) || token != nil else {
+        address = try ListeningAddress(host, port)
+        guard address.isLoopback || token != nil else {
             throw DionysusError(
                 .configuration,
                 "others can reach \(host), and no token is set",
@@ -47,8 +44,6 @@ public struct MonitoringServer: Service {
             )
         }
         routes = MonitoringRoutes(health: health, metrics: metrics, token: token)
-        self.host = host
-        self.port = port
         self.started = started
         self.logger = logger
     }
@@ -60,35 +55,12 @@ public struct MonitoringServer: Service {
             router: router,
             // Whoever opens connections and says nothing, or says it slowly, takes none for good.
             server: .http1(configuration: HTTP1Channel.Configuration(idleTimeout: .seconds(30))),
-            configuration: ApplicationConfiguration(
-                address: .hostname(host, port: port),
-                availableConnectionsDelegate: MaximumAvailableConnections(256)
-            ),
+            configuration: address.configuration(connections: 256),
             onServerRunning: { [started] channel in
                 if let port = channel.localAddress?.port { started(port) }
             },
             logger: logger
         )
-        do {
-            try await application.run()
-        } catch let error as IOError {
-            throw DionysusError(
-                .configuration,
-                "\(host):\(port) can't be listened on: \(error.description)",
-                advice: "choose another port, or end what listens there",
-                underlying: error
-            )
-        }
-    }
-
-    static func isLoopback(_ host: String) -> Bool {
-        // Names are resolved elsewhere; of those only this one is sure to stay here.
-        if host == "localhost" { return true }
-        guard let address = try? SocketAddress(ipAddress: host, port: 0) else { return false }
-        switch address {
-        case .v4: return host.hasPrefix("127.")
-        case .v6: return address.ipAddress == "::1"
-        case .unixDomainSocket: return false
-        }
+        try await address.serving { try await application.run() }
     }
 }

@@ -11,8 +11,7 @@ public import ServiceLifecycle
 /// By default it accepts connections from this machine only. Other addresses require a token, or a proxy's header.
 public struct ConsoleServer: Service {
     private let console: Console
-    private let host: String
-    private let port: Int
+    private let address: ListeningAddress
     private let metrics: MetricCollector?
     private let started: @Sendable (Int) -> Void
     private let logger: Logger
@@ -34,10 +33,8 @@ public struct ConsoleServer: Service {
         logger: Logger = Logger(label: "dionysus.console"),
         started: @escaping @Sendable (Int) -> Void = { _ in }
     ) throws {
-        guard (0...65_535).contains(port) else {
-            throw DionysusError(.configuration, "\(port) is no port: it has to be 0 to 65535")
-        }
-        guard MonitoringServer.isLoopback(host) || !console.core.settings.isOpen else {
+        address = try ListeningAddress(host, port)
+        guard address.isLoopback || !console.core.settings.isOpen else {
             throw DionysusError(
                 .configuration,
                 "others can reach \(host), and the console asks for no token",
@@ -45,8 +42,6 @@ public struct ConsoleServer: Service {
             )
         }
         self.console = console
-        self.host = host
-        self.port = port
         self.started = started
         self.logger = logger
         self.metrics = metrics
@@ -77,26 +72,14 @@ public struct ConsoleServer: Service {
                     )
                 )
             ),
-            configuration: ApplicationConfiguration(
-                address: .hostname(host, port: port),
-                availableConnectionsDelegate: MaximumAvailableConnections(512)
-            ),
+            configuration: address.configuration(connections: 512),
             onServerRunning: { [started] channel in
                 if let port = channel.localAddress?.port { started(port) }
             },
             logger: logger
         )
         application.addServices(console)
-        do {
-            try await application.run()
-        } catch let error as IOError {
-            throw DionysusError(
-                .configuration,
-                "\(host):\(port) can't be listened on: \(error.description)",
-                advice: "choose another port, or end what listens there",
-                underlying: error
-            )
-        }
+        try await address.serving { try await application.run() }
     }
 }
 
