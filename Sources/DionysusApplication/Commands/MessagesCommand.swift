@@ -190,8 +190,7 @@ extension TopicMessage {
     private var raw: JSON {
         let bytes = value ?? []
         if let text = String(validating: bytes, as: UTF8.self) { return .string(text) }
-        let digits = Array("0123456789abcdef")
-        return .object(["hex": .string(String(bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }))])
+        return .object(["hex": .string(bytes.hexadecimal)])
     }
 }
 

@@ -171,7 +171,7 @@ struct ExportDirectory {
         defer { try? file.close() }
         var hash = SHA256()
         while let part = try file.read(upToCount: 1 << 20), !part.isEmpty { hash.update(data: part) }
-        return hash.finalize().map { byte in (byte < 16 ? "0" : "") + String(byte, radix: 16) }.joined()
+        return hash.finalize().hexadecimal
     }
 
     private static func reporting<Result>(_ action: String, _ body: () throws -> Result) throws -> Result {
@@ -190,6 +190,12 @@ struct ExportDirectory {
 
 /// Lines that are added to one file.
 struct ExportLines: Sendable {
-    var bytes: [UInt8] = []
-    var records: Int64 = 0
+    private(set) var bytes: [UInt8] = []
+    private(set) var records: Int64 = 0
+
+    /// Adds a record's line.
+    mutating func add(_ line: [UInt8]) {
+        bytes += line
+        records += 1
+    }
 }

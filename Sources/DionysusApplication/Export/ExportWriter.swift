@@ -29,8 +29,7 @@ struct ExportWriter {
     mutating func add(_ record: JSON, at time: Timestamp?) {
         let day = isByDay ? "-" + (time.map { String($0.iso8601(fractionDigits: 0).prefix(10)) } ?? "undated") : ""
         let line = format.line(record, columns)
-        waiting["\(name)\(day).\(format.rawValue)", default: ExportLines()].bytes += line
-        waiting["\(name)\(day).\(format.rawValue)"]?.records += 1
+        waiting["\(name)\(day).\(format.rawValue)", default: ExportLines()].add(line)
         waitingBytes += line.count
     }
 

@@ -32,11 +32,9 @@ struct Payload: Sendable {
         let shown = bytes.prefix(limit)
         let rest = bytes.count > limit ? "\n… and \(bytes.count - limit) bytes more" : ""
         if let text = String(validating: shown, as: UTF8.self) { return text + rest }
-        let digits = Array("0123456789abcdef")
         let lines = stride(from: 0, to: min(shown.count, 4096), by: 16)
             .map { start in
-                shown[start..<min(start + 16, shown.count)]
-                    .map { "\(digits[Int($0 >> 4)])\(digits[Int($0 & 15)])" }.joined(separator: " ")
+                shown[start..<min(start + 16, shown.count)].map { [$0].hexadecimal }.joined(separator: " ")
             }
         return lines.joined(separator: "\n") + (shown.count > 4096 ? "\n…" : rest)
     }

@@ -1,4 +1,5 @@
 import Crypto
+import Dionysus
 
 import struct Foundation.Data
 
@@ -6,9 +7,6 @@ import struct Foundation.Data
 enum Digest {
     /// The MD5 of bytes, in hexadecimal digits; it identifies a payload and protects nothing.
     static func md5(_ bytes: [UInt8]?) -> String {
-        let digits = Array("0123456789abcdef")
-        return String(
-            Insecure.MD5.hash(data: Data(bytes ?? [])).flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }
-        )
+        Insecure.MD5.hash(data: Data(bytes ?? [])).hexadecimal
     }
 }

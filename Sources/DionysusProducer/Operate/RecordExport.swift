@@ -33,6 +33,8 @@ public struct RecordExport: Sendable {
     private let selection: GenesisSelection
     private let plan: LoadPlan
     private let styles: WireStyles
+    /// Whether the table says when its records were updated.
+    private let hasTimes: Bool
 
     private var group: RecordGroup { RecordGroup(publication) }
 
@@ -57,6 +59,7 @@ public struct RecordExport: Sendable {
         try throwFaults(publication.unserialized.map { "topic \(publication.topic), model \(modelName)\($0)" })
         let catalogue = try await Catalogue.read(for: registry, from: database)
         plan = try LoadPlan(publication, catalogue)
+        hasTimes = catalogue[publication.model.table]?.column(GenesisSelection.timeColumn) != nil
         styles = try await WireStyles.read(registry, settings, from: database)
         _ = try await database.transaction(.snapshot) { try GenesisRecords(publication, selection, in: &$0) }
         self.database = database
@@ -94,10 +97,9 @@ public struct RecordExport: Sendable {
     }
 
     private func keys(after key: String?, limit: Int) async throws -> [(key: String, updatedAt: Timestamp?)] {
-        try await database.transaction(.snapshot) { [database, publication, selection] transaction in
+        try await database.transaction(.snapshot) { [database, publication, selection, hasTimes] transaction in
             try transaction.run(database.outbox.seeingAllRows())
             let records = try GenesisRecords(publication, selection, in: &transaction)
-            let hasTimes = try transaction.describe(table: records.table)?.column(GenesisSelection.timeColumn) != nil
             let lower: SQL =
                 key.map { "\(records.key) > \(DatabaseValue(primaryKey: $0, type: records.keyType))" }
                 ?? "\(records.key) IS NOT NULL"
