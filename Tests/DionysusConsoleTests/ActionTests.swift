@@ -28,7 +28,7 @@ struct ActionTests {
     }
 
     @Test(arguments: TestDatabaseKind.available)
-    func `all failures of a cause are retried after a question, and the result is told`(_ kind: TestDatabaseKind)
+    func `all failures of a cause are retried after a question, and the page shows the result`(_ kind: TestDatabaseKind)
         async throws
     {
         try await failing(kind) { shop, visitor in

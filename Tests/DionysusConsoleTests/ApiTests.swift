@@ -48,7 +48,9 @@ struct ApiTests {
     }
 
     @Test(arguments: TestDatabaseKind.available)
-    func `messages are found by key, header and member, and it is told how far was looked`(_ kind: TestDatabaseKind)
+    func `messages are found by key, header and member, and the answer says how far the search went`(
+        _ kind: TestDatabaseKind
+    )
         async throws
     {
         try await Shop.with(kind) { shop in

@@ -36,7 +36,7 @@ struct SafetyTests {
         }
     }
 
-    @Test func `without a token nothing is answered, and a wrong one is told apart from none`() async throws {
+    @Test func `a request without a token, or with a wrong one, gets no answer`() async throws {
         try await Shop.with(.sqlite, Self.guarded) { shop in
             try await shop.serving { (visitor: Visitor) async throws in
                 #expect(try await visitor.get("/api/v1/overview").status == 401)
@@ -211,7 +211,7 @@ struct SafetyTests {
         }
     }
 
-    @Test func `masked members are found by no search, and told by no checksum`() async throws {
+    @Test func `no search finds masked members, and no checksum reveals them`() async throws {
         var settings = ConsoleSettings()
         settings.maskedMembers = ["name"]
         try await Shop.with(.sqlite, settings) { shop in

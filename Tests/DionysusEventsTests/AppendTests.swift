@@ -159,7 +159,7 @@ import Testing
         }
     }
 
-    @Test func `names of streams are told apart, and divided, by their bytes`() {
+    @Test func `stream names are compared and split by their bytes`() {
         let names: Set<StreamName> = [StreamName("caf\u{e9}", "1"), StreamName("cafe\u{301}", "1")]
         #expect(names.count == 2)
         // To Swift a dash and a combining mark are one character, to the database they are two.

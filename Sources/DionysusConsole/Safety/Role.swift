@@ -35,7 +35,7 @@ public struct ConsoleToken: Sendable {
     }
 }
 
-/// Who asks.
+/// The sender of a request.
 struct Identity: Sendable, Hashable {
     /// How somebody has shown who they are.
     enum Proof: Sendable, Hashable {

@@ -54,7 +54,7 @@ extension EventStore {
     ///
     /// Read models and snapshots that hold it are made anew, or change by an event that says so. Backups of the database hold
     /// the key as long as they exist.
-    /// - Parameter subject: Whom the events identify.
+    /// - Parameter subject: The id of the person.
     /// - Returns: Whether there was a key.
     /// - Throws: As ``Dionysus/Transaction/run(_:)``.
     @discardableResult

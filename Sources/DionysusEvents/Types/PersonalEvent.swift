@@ -20,7 +20,7 @@ import struct Foundation.UUID
 public protocol PersonalEvent: Event {
     /// The names of the members that are encrypted, as they are encoded.
     static var personalMembers: [String] { get }
-    /// Whom they identify: an id, not a name, because it stays readable.
+    /// The person that they identify: an id, not a name, because it stays readable.
     var subject: String { get }
 }
 

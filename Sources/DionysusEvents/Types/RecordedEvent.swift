@@ -26,7 +26,7 @@ public struct RecordedEvent: Sendable {
     /// When it was appended.
     public let createdAt: Timestamp
 
-    /// - Parameter key: The key of the person whom it identifies, if there is one.
+    /// - Parameter key: The key of the person that the event identifies, if there is one.
     /// - Returns: Nil for an unknown event that is left out.
     init?(_ stored: StoredEvent, key: SubjectKey?, _ types: EventTypes) throws {
         let encrypted = try MemberCipher.encryptedMembers(stored.metadata)
@@ -73,6 +73,6 @@ struct StoredEvent: Sendable {
     var metadata: EventMetadata
     var createdAt: Timestamp
 
-    /// Whom it identifies.
+    /// The id of the person that the event identifies.
     var subject: String? { metadata.others[MemberCipher.subjectName] }
 }

@@ -43,7 +43,7 @@ public struct StreamName: Sendable, Hashable, CustomStringConvertible {
     /// The first dash, even if a combining mark follows it, as SQL finds it.
     private var dash: String.Index? { description.utf8.firstIndex(of: UInt8(ascii: "-")) }
 
-    /// Whether it is in one of the categories, which are told apart by their bytes.
+    /// Whether it is in one of the categories, compared byte by byte.
     func isIn(_ categories: Set<String>) -> Bool {
         let own = category
         return categories.contains { $0.utf8.elementsEqual(own.utf8) }

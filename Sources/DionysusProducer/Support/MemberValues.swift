@@ -141,7 +141,7 @@ extension DatabaseValue {
         self = Int64(exactly: value).map(DatabaseValue.integer) ?? .decimal(ExactDecimal(value))
     }
 
-    /// A number with the digits by which it is told from others, and no more.
+    /// A number with as many digits as it takes to read the same number back.
     fileprivate init(_ value: Float) { self = .double(Double(value.description) ?? Double(value)) }
 }
 
