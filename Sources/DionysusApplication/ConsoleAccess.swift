@@ -47,7 +47,7 @@ public struct ConsoleAccess: Sendable {
     ///
     /// Default nil.
     public var trustedHeader: String?
-    /// What those may do whom the proxy names.
+    /// The role of users that the proxy names.
     ///
     /// Default `read`.
     public var trustedRole = Role.read

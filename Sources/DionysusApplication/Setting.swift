@@ -112,7 +112,7 @@ struct Setting: Sendable {
             \.console.trustedHeader,
             "the header in which a proxy says who asks: X-Forwarded-User"
         ),
-        .choice("DIONYSUS_CONSOLE_TRUSTED_ROLE", \.console.trustedRole, "what those may do whom the proxy names"),
+        .choice("DIONYSUS_CONSOLE_TRUSTED_ROLE", \.console.trustedRole, "the role of users that the proxy names"),
         .list(
             "DIONYSUS_CONSOLE_TRUSTED_PROXIES",
             \.console.trustedProxies,

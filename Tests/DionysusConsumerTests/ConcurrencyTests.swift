@@ -121,7 +121,7 @@ import Testing
             let mirror = Mirror(
                 rentals: ConsumerTopic("rentals").lanes(lanes),
                 onConsume: { _ in
-                    // Only one may wait: lanes react at the same time, and each note is told once.
+                    // Only one may wait: lanes react at the same time, and each note is reported once.
                     guard
                         isFirst.withLock({ isFirst in
                             defer { isFirst = false }; return isFirst

@@ -3,7 +3,7 @@ import DionysusConsumer
 import TestSupport
 import Testing
 
-/// What the event bus is told of events that have been committed.
+/// What the event bus receives about events that have been committed.
 @Suite struct ConsumerBusTests {
     private static func instrumentation(
         _ bus: InProcessEventBus,
@@ -16,7 +16,7 @@ import Testing
     }
 
     @Test(arguments: TestDatabaseKind.available)
-    func `after the commit the batch is told, then each of its events, with data and local changes`(
+    func `after the commit the bus receives the batch, then each of its events, with data and local changes`(
         _ kind: TestDatabaseKind
     ) async throws {
         try await ReplicaHarness.run(kind) { replica in
@@ -87,7 +87,7 @@ import Testing
     }
 
     @Test(arguments: TestDatabaseKind.available)
-    func `nothing is told of events that had no say, and of messages that failed`(
+    func `the bus receives nothing about events without an effect, and about messages that failed`(
         _ kind: TestDatabaseKind
     ) async throws {
         try await ReplicaHarness.run(kind) { replica in
@@ -117,7 +117,7 @@ import Testing
     }
 
     @Test(arguments: TestDatabaseKind.available)
-    func `nothing is told of a transaction that was rolled back`(_ kind: TestDatabaseKind) async throws {
+    func `the bus receives nothing about a transaction that was rolled back`(_ kind: TestDatabaseKind) async throws {
         try await ReplicaHarness.run(kind) { replica in
             let (batches, events) = (Collected<[Int64]>(), Collected<Int64>())
             let bus = InProcessEventBus()

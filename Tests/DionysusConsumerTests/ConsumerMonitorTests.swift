@@ -3,7 +3,7 @@ import DionysusConsumer
 import TestSupport
 import Testing
 
-/// Monitor events of a consumer, each in its situation, and what the error handler is told.
+/// Monitor events of a consumer, each in its situation, and what the error handler receives.
 @Suite(.timeLimit(.minutes(10))) struct ConsumerMonitorTests {
     private static let names = [
         "assigned", "error", "heartbeat", "lost", "message_failed", "processed_batch", "processing_batch", "revoked",
@@ -104,7 +104,7 @@ import Testing
             ("skip", .skip), ("stop", .stop),
         ]
     )
-    func `a message that fails is told once, with its place and what is done with it`(
+    func `a message that fails is reported once, with its place and what is done with it`(
         _ kind: TestDatabaseKind,
         _ choice: (name: String, policy: FailedMessagePolicy)
     ) async throws {
@@ -136,7 +136,7 @@ import Testing
     }
 
     @Test(arguments: TestDatabaseKind.available)
-    func `each try of a message that fails is told to the error handler with its number`(
+    func `the error handler receives each attempt at a message that fails, with its number`(
         _ kind: TestDatabaseKind
     ) async throws {
         try await ReplicaHarness.run(kind) { replica in
@@ -165,7 +165,7 @@ import Testing
             try await replica.publish(.rental(.created, 1, name: "hut", partition: 2))
             try await replica.service(instrumentation, database: database).run()
 
-            // Where it takes long, the consumer's own look at the database fails meanwhile, too, and is told once.
+            // Where it takes long, the consumer's own look at the database fails meanwhile, too, and is reported once.
             let look = ErrorContext("reach the replica's database")
             let looks = errors.all.filter { $0 == look }
             #expect(looks.count <= 1)

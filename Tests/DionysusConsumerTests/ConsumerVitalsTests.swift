@@ -115,7 +115,7 @@ import Testing
     }
 
     @Test(arguments: TestDatabaseKind.available)
-    func `a batch that is under way for too long is no progress, and named`(_ kind: TestDatabaseKind) async throws {
+    func `a batch that runs for too long is no progress, and named`(_ kind: TestDatabaseKind) async throws {
         try await ReplicaHarness.run(kind) { replica in
             let (stuck, continuation) = AsyncStream.makeStream(of: String.self)
             let problems = Collected<String>()
@@ -136,7 +136,7 @@ import Testing
             try await replica.publish(.rental(.created, 1, name: "hut", partition: 2))
             try await replica.service(instrumentation, mirror, settings: settings).run()
             let problem = try #require(problems.all.first)
-            #expect(problem.hasPrefix("a batch of v3_rentals[2] has been under way for"))
+            #expect(problem.hasPrefix("a batch of v3_rentals[2] has been running for"))
         }
     }
 

@@ -16,7 +16,7 @@ struct Listener: Consumer {
     func didConsume(_ event: ConsumedEvent) async throws { try await onConsume(event) }
 }
 
-/// A table in which handlers write down what they are told.
+/// A table in which handlers write down what they receive.
 enum Journal {
     static func create(in database: any Database) async throws {
         try await database.transaction(.write) { transaction in

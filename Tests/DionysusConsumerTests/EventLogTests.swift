@@ -89,7 +89,7 @@ import Testing
     }
 
     @Test(arguments: TestDatabaseKind.available)
-    func `the events of one message are told apart`(_ kind: TestDatabaseKind) async throws {
+    func `the events of one message are kept apart`(_ kind: TestDatabaseKind) async throws {
         try await ReplicaHarness.runWithJournal(kind) { replica in
             let listener = Listener(topics: [Self.topic])
             let value = """

@@ -8,7 +8,7 @@ import Testing
     private struct Broken: Error {}
 
     @Test(arguments: TestDatabaseKind.available)
-    func `a filter sees topic, message and transformed data; what it leaves out has no effect and is told`(
+    func `a filter sees topic, message and transformed data; what it leaves out has no effect and is reported`(
         _ kind: TestDatabaseKind
     ) async throws {
         try await ReplicaHarness.runWithJournal(kind) { replica in
@@ -95,7 +95,7 @@ import Testing
             #expect(try await replica.rows("SELECT synced_id FROM rentals ORDER BY 1") == ["1", "4"])
             let failures = try await replica.rows("SELECT \"offset\", error_message FROM dionysus_failures")
             #expect(failures == ["1 v3_rentals[0] offset 1: a filter failed on rental_created with Broken"])
-            // However often the batch was halved, what was left out is told once.
+            // However often the batch was halved, what was left out is reported once.
             let filtered = errors.all.filter { ($0.error as? DionysusError)?.code == .filtered }
             #expect(filtered.map(\.context.offset) == [2])
         }

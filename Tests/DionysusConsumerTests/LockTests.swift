@@ -52,8 +52,7 @@ import Testing
         }
     }
 
-    @Test func `a lock that somebody holds is told, ends with the consumer, and delays the messages only`() async throws
-    {
+    @Test func `a held lock is reported, ends with the consumer, and only delays the messages`() async throws {
         try await ReplicaHarness.run(.postgres) { replica in
             try await replica.publish(.rental(.created, 1, name: "Villa"))
             try await replica.consume()
@@ -82,7 +81,7 @@ import Testing
         }
     }
 
-    @Test func `an installation without the table of locks is told to migrate, and has it then`() async throws {
+    @Test func `an installation without the table of locks is asked to migrate, and has it then`() async throws {
         try await ReplicaHarness.run(.postgres) { replica in
             try await replica.run("DROP TABLE dionysus_locks")
             #expect(try await replica.faults(of: Mirror()) == ["there is no table dionysus_locks: run migrate"])

@@ -32,7 +32,7 @@ import Testing
     }
 
     @Test(arguments: TestDatabaseKind.available, [5, 6, 40])
-    func `a topic that was created anew is told from the old one, however long it has grown`(
+    func `a topic that was created anew is distinguished from the old one, however long it has grown`(
         _ kind: TestDatabaseKind,
         _ count: Int
     ) async throws {

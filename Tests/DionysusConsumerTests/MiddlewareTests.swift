@@ -152,7 +152,7 @@ import Testing
     }
 
     @Test(arguments: TestDatabaseKind.available)
-    func `an error before the batch is committed fails it, and an error after it is told and changes nothing`(
+    func `an error before the batch is committed fails it, and an error after it is reported and changes nothing`(
         _ kind: TestDatabaseKind
     ) async throws {
         try await ReplicaHarness.run(kind) { replica in

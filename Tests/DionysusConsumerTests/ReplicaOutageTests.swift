@@ -113,7 +113,7 @@ import Testing
     }
 
     @Test(arguments: TestDatabaseKind.available)
-    func `a table that is made later is found while the consumer runs, and what was left out is told`(
+    func `a table that is made later is found while the consumer runs, and what was left out is reported`(
         _ kind: TestDatabaseKind
     ) async throws {
         try await ReplicaHarness.run(kind) { replica in

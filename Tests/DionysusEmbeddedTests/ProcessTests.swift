@@ -87,7 +87,7 @@ struct ProcessTests {
     }
 
     @Test
-    func `A process that slept through its lease is told what it has lost`() async throws {
+    func `A process that slept through its lease learns what it has lost`() async throws {
         try await withLogPath { path in
             let broker = try EmbeddedBroker(path: path)
             try await broker.createTopics([TopicSpecification(name: "rentals", partitions: 2)])

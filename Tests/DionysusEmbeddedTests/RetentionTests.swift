@@ -42,7 +42,7 @@ struct RetentionTests {
     }
 
     @Test
-    func `A reader whose position was deleted is told where the log begins`() async throws {
+    func `A reader whose position was deleted learns where the log begins`() async throws {
         try await withLogPath { path in
             let broker = try EmbeddedBroker(path: path, options: EmbeddedLogOptions(retentionBytes: 20))
             try await broker.createTopics([TopicSpecification(name: "rentals", partitions: 1)])

@@ -7,7 +7,7 @@ import Testing
 @testable import DionysusKafka
 
 /// Problems that prevent a member from reading although the broker is reachable.
-@Suite("What a member of a group is told", .timeLimit(.minutes(10)))
+@Suite("What a member of a group learns", .timeLimit(.minutes(10)))
 struct StandingTests {
     private func wait(_ consumer: any MessageConsumer, until isSo: (DionysusError?) -> Bool) async throws {
         while !isSo(consumer.outage) { _ = try await consumer.next(maxMessages: 10, timeout: .milliseconds(100)) }

@@ -83,7 +83,7 @@ struct ProbeTests {
     }
 
     @Test func aServiceThatIsStuckIsNotLive() {
-        heartbeat.record(VitalSign(.ready, problem: "a batch has been under way", madeProgress: false))
+        heartbeat.record(VitalSign(.ready, problem: "a batch has been running", madeProgress: false))
         #expect(!heartbeat.report(.live, maxAge: .zero).isHealthy)
         heartbeat.record(VitalSign(.ready))
         #expect(heartbeat.report(.live, maxAge: .seconds(60)).isHealthy)

@@ -46,7 +46,7 @@ struct LostConnectionTests {
         await database.close()
     }
 
-    @Test func `A server that is away is told as such, without secrets`() async throws {
+    @Test func `A server that is away is reported as such, without secrets`() async throws {
         let database = try PostgresDatabase(url: "postgres://somebody:secret-4711@127.0.0.1:1/rentals")
         #expect(database.location == "127.0.0.1:1/rentals")
         for _ in 0..<2 {

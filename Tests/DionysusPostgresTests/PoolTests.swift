@@ -55,7 +55,7 @@ struct PoolTests {
         await database.close()
     }
 
-    @Test func `Closing waits for the transactions under way`() async throws {
+    @Test func `Closing waits for running transactions`() async throws {
         let database = try SharedDatabase.open()
         let place = Rendezvous()
         async let holder = database.transaction(.write) { transaction in

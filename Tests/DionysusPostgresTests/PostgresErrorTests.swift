@@ -18,7 +18,7 @@ struct PostgresErrorTests {
         await database.close()
     }
 
-    @Test func `A constraint that is checked at the commit is told as a constraint`() async throws {
+    @Test func `A constraint that is checked at the commit is reported as a constraint`() async throws {
         let database = try SharedDatabase.open(PostgresOptions(maxConnections: 1))
         let error = await #expect(throws: DionysusError.self) {
             try await database.transaction(.write) { transaction in

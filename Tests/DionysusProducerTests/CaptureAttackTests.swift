@@ -259,7 +259,7 @@ struct CaptureAttackTests {
         }
     }
 
-    @Test("a migrating role that can't have a role made for the functions is told what that means")
+    @Test("a migrating role that can't create a role for the functions gets an explanation")
     func warning() async throws {
         try await Siege.run(.ordinary, .closed) { siege in
             let report = try await siege.migrate()
@@ -267,7 +267,10 @@ struct CaptureAttackTests {
         }
     }
 
-    @Test("a schema of the search path in which everybody may create objects is told", arguments: PublicSchema.allCases)
+    @Test(
+        "a schema of the search path in which anybody may create objects is reported",
+        arguments: PublicSchema.allCases
+    )
     func openSchema(_ schema: PublicSchema) async throws {
         try await Siege.run(.superuser, schema) { siege in
             let warnings = try await siege.migrate().warnings

@@ -423,7 +423,7 @@ struct CapturedWriteTests {
                 "UPDATE t SET p = 3000000000; UPDATE t SET p = 2 WHERE id = 1; UPDATE q SET w = 'abcdef'; DELETE FROM q; DELETE FROM t;"
             ),
             CapturedWrite(
-                "a reference that has become something else, whose records can't be found any more, is told",
+                "a reference that has become something else, whose records can't be found any more, is reported",
                 on: [Captured(reference: (column: "p", table: "p"))],
                 setup:
                     "CREATE TABLE p (id int PRIMARY KEY); INSERT INTO p VALUES (1); ALTER TABLE t ADD p int; UPDATE t SET p = 1;",

@@ -3,7 +3,7 @@ import DionysusProducer
 import TestSupport
 import Testing
 
-/// What is wrong with a declaration is told at once, each fault with the declaration it comes from.
+/// All faults of a declaration are reported together, each with the declaration it comes from.
 @Suite struct DeclarationFaultTests {
     /// Validates a declaration against the publisher's tables.
     private func faults(_ kind: TestDatabaseKind, _ producer: some Producer) async throws -> [String] {

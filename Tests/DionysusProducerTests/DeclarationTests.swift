@@ -22,7 +22,7 @@ import Testing
         #expect(!registry.publishes("Post", in: "v5_posts"))
     }
 
-    @Test("the parents of a dependency are told for one topic and for all, also of dependencies of dependencies")
+    @Test("the parents of a dependency are listed for one topic and for all, also of dependencies of dependencies")
     func parents() {
         #expect(registry.parents(ofDependency: "Reaction") == ["Post", "Comment"])
         #expect(registry.parents(ofDependency: "Reaction", in: "v3_posts") == ["Post"])

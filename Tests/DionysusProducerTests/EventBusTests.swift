@@ -5,7 +5,7 @@ import Testing
 
 @testable import Rentals
 
-/// What the event bus is told of published messages.
+/// What the event bus receives about published messages.
 @Suite struct EventBusTests {
     @Test("dionysus.respond comes after the acknowledgement, for each message", arguments: TestDatabaseKind.available)
     func respond(_ kind: TestDatabaseKind) async throws {
@@ -78,7 +78,7 @@ import Testing
     }
 
     @Test(
-        "messages that are published without the outbox are told too, and those that failed are not",
+        "messages that are published without the outbox reach the bus too, and those that failed don't",
         arguments: TestDatabaseKind.available
     )
     func responder(_ kind: TestDatabaseKind) async throws {

@@ -3,7 +3,7 @@ import DionysusProducer
 import TestSupport
 import Testing
 
-/// A relay that has lost its lane while its messages were under way.
+/// A relay that has lost its lane while its messages were in flight.
 @Suite(.timeLimit(.minutes(10))) struct LateMessageTests {
     @Test(
         "what is sent late, acknowledged or not, is followed by a message that tells how the record is",

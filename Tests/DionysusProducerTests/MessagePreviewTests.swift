@@ -84,7 +84,7 @@ import Testing
     }
 
     @Test(
-        "a serializer that fails is told with the record, and without its values",
+        "a serializer that fails is reported with the record, and without its values",
         arguments: TestDatabaseKind.available
     )
     func failing(_ kind: TestDatabaseKind) async throws {

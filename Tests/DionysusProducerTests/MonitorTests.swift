@@ -139,7 +139,7 @@ import Testing
     }
 
     @Test(
-        "a row that fails is told with its record and attempts, and whether it is parked",
+        "a row that fails is reported with its record and attempts, and whether it is parked",
         arguments: TestDatabaseKind.available
     )
     func publishingFailed(_ kind: TestDatabaseKind) async throws {
@@ -197,7 +197,7 @@ import Testing
     }
 
     @Test(
-        "a lane that somebody else holds is told with its topics, and taken when it is free",
+        "a lane that another relay holds is reported with its topics, and taken when it is free",
         arguments: TestDatabaseKind.available
     )
     func heldLane(_ kind: TestDatabaseKind) async throws {

@@ -136,7 +136,7 @@ import Testing
     }
 
     @Test(
-        "only failed rows are retried and discarded, and each row's outcome is told",
+        "only failed rows are retried and discarded, and each row's outcome is reported",
         arguments: TestDatabaseKind.available
     )
     func outcomes(_ kind: TestDatabaseKind) async throws {

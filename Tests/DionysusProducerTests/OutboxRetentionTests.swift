@@ -122,7 +122,7 @@ import Testing
         }
     }
 
-    @Test("rows are kept for ever unless an age is set, and the age has to be longer than nothing")
+    @Test("rows are kept forever unless an age is set, and the age has to be longer than nothing")
     func settings() async throws {
         var settings = ProducerSettings()
         #expect(settings.retention == nil && settings.faults.isEmpty)

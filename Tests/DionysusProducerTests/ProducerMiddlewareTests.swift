@@ -96,7 +96,7 @@ import Testing
     }
 
     @Test(
-        "an error before the work has the batch tried again; one after it is told and changes nothing",
+        "an error before the work has the batch tried again; one after it is reported and changes nothing",
         arguments: TestDatabaseKind.available
     )
     func errors(_ kind: TestDatabaseKind) async throws {
@@ -120,7 +120,7 @@ import Testing
         }
     }
 
-    @Test("one that never calls for the work publishes nothing, and is told", arguments: TestDatabaseKind.available)
+    @Test("one that never calls for the work publishes nothing, and is reported", arguments: TestDatabaseKind.available)
     func forgotten(_ kind: TestDatabaseKind) async throws {
         let forgets = Countdown(1)
         let forgetful = Layer { _, next in if !forgets.next() { _ = try await next() } }

@@ -282,7 +282,7 @@ import Testing
             try await harness.write("DELETE FROM dionysus_outboxes", "DELETE FROM codes WHERE id = \(raw: wrong)")
             try await harness.relay()
             failed = try await inspector.entries(OutboxFilter(scope: .failed))
-            // Where the text says nothing of it, the end of the record is told under its text.
+            // Where the text says nothing of it, the end of the record is published under its text.
             let events = try await harness.events(in: "v1_codes")
             #expect(failed.count == 1 || events.last?.hasPrefix("code_destroyed Code:") == true, "\(events)")
             #expect(try await harness.messages(in: "v1_codes").allSatisfy { $0.payload["id"] != .null })

@@ -83,7 +83,7 @@ import Testing
         }
 
     @Test(
-        "a renamed column holds up its model's rows only, is told with model and column, and nothing has to be restarted",
+        "a renamed column holds up its model's rows only, is reported with model and column, and nothing has to be restarted",
         arguments: TestDatabaseKind.available
     )
     func renamed(_ kind: TestDatabaseKind) async throws {

@@ -9,7 +9,7 @@ import Testing
 /// A relay that can't go on leaves nothing behind.
 @Suite(.timeLimit(.minutes(10))) struct RelayEndTests {
     @Test(
-        "a relay that ends because it can't look for rows closes the connection on which it is told of changes",
+        "a relay that ends because it can't look for rows closes the connection on which it listens for changes",
         arguments: TestDatabaseKind.available
     )
     func signal(_ kind: TestDatabaseKind) async throws {

@@ -57,7 +57,7 @@ import Testing
             own.broker = RefusingBroker.rejecting("Rental:7", harness.broker)
             try await own.relay()
             let events = try await harness.events(in: "v3_rentals")
-            // Those of its slice were under way with it.
+            // Those of its slice were in flight with it.
             #expect(!events.contains("rental_created Rental:7") && events.count < 20)
             #expect(Array(events.prefix(6)) == (1...6).map { "rental_created Rental:\($0)" })
             #expect(try await harness.pending().count == 40 - events.count)

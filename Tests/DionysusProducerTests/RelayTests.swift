@@ -96,7 +96,7 @@ import Testing
     }
 
     @Test(
-        "an update that finds its record soft-deleted is told as its destruction",
+        "an update that finds its record soft-deleted is published as its destruction",
         arguments: TestDatabaseKind.available
     )
     func lateUpdate(_ kind: TestDatabaseKind) async throws {

@@ -232,7 +232,7 @@ import Testing
         #expect(alone.text == #"{"id":4,"grandeur":"EAST","links":{"pools":[]}}"#)
     }
 
-    @Test("a fault of a serializer that may be chosen is told", arguments: TestDatabaseKind.available)
+    @Test("a fault of a serializer that may be chosen is reported", arguments: TestDatabaseKind.available)
     func chosenFaults(_ kind: TestDatabaseKind) async throws {
         try await Self.run(kind, ProducerSettings(), VillaSync()) { harness in
             let registry = Registry(WrongChoiceSync())

@@ -240,7 +240,7 @@ struct RubyShape: Sendable, CustomTestStringConvertible {
     }
 
     @Test(
-        "columns of an outbox that can't hold every text are told",
+        "columns of an outbox that can't hold every text are reported",
         .enabled(if: TestDatabaseKind.available.contains(.postgres))
     )
     func types() async throws {

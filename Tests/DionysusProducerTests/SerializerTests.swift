@@ -36,7 +36,7 @@ import Testing
         #expect(error?.description.contains("is not loaded") == true)
     }
 
-    @Test("a serializer that is tried alone sideloads what it is told to")
+    @Test("a serializer that is tried alone sideloads what it is asked for")
     func aloneWithSideloads() throws {
         let booking = Booking(
             id: 1,

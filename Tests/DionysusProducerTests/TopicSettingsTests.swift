@@ -37,7 +37,7 @@ import Testing
         )
     }
 
-    @Test("a genesis topic is like its topic, but compacted and kept for ever unless it is declared otherwise")
+    @Test("a genesis topic is like its topic, but compacted and kept forever unless it is declared otherwise")
     func genesis() throws {
         let topic = Declared.plainWithReplica.partitions(6).retention(.seconds(60)).setting("segment.ms", "1000")
         let topics = try Declared(topic).publishedTopics(ProducerSettings())
@@ -61,7 +61,7 @@ import Testing
         #expect(specification.settings["retention.ms"] == "7200000")
     }
 
-    @Test("settings that no broker takes are told together")
+    @Test("settings that no broker takes are reported together")
     func faults() {
         let topic = Declared.plainWithReplica.partitions(0).replicationFactor(0)
             .genesisSettings { $0.retention = .seconds(-1) }

@@ -80,7 +80,7 @@ import Testing
         }
     }
 
-    @Test("many records that are not there are told once", arguments: TestDatabaseKind.available)
+    @Test("many records that are not there are reported once", arguments: TestDatabaseKind.available)
     func missing(_ kind: TestDatabaseKind) async throws {
         let missing = MissingRecords()
         #expect(missing.note("Rental", seen: 10, missing: 10) == nil)
@@ -156,7 +156,7 @@ import Testing
         }
     }
 
-    @Test("a SQLite file that is replaced or removed under its user is told, and not written to")
+    @Test("a SQLite file that is replaced or removed while in use is reported, and not written to")
     func replaced() async throws {
         try await withTemporaryDirectory { directory in
             let path = "\(directory)/source.sqlite"

@@ -30,7 +30,7 @@ import Testing
         }
     }
 
-    @Test("a batch that is under way for too long is no progress, and named")
+    @Test("a batch that runs for too long is no progress, and named")
     func stuck() async throws {
         var settings = ProducerSettings()
         settings.messageTimeout = .milliseconds(50)
@@ -57,7 +57,7 @@ import Testing
             )
             try await harness.relayService(instrumentation, broker: broker).run()
             let problem = try #require(problems.all.first)
-            #expect(problem.hasPrefix("a batch of lane ") && problem.contains("has been under way for"))
+            #expect(problem.hasPrefix("a batch of lane ") && problem.contains("has been running for"))
             #expect(try await harness.events(in: "v3_accounts").contains("account_created Account:1"))
         }
     }

@@ -56,7 +56,7 @@ import Testing
         #expect(registry.requests.count == 4)
     }
 
-    @Test("an outage that lasts is told as one")
+    @Test("an outage that lasts is reported as one")
     func longOutage() async throws {
         registry.inject(.away)
         let client = try client()

@@ -25,7 +25,7 @@ import struct Foundation.Data
         """
 
     @Test(
-        "levels say who has to read whom",
+        "levels say which version has to read which",
         arguments: [
             ("NONE", true, true), ("BACKWARD", true, true), ("FORWARD", false, true), ("FULL", false, true),
             ("BACKWARD_TRANSITIVE", true, true), ("FORWARD_TRANSITIVE", false, true), ("FULL_TRANSITIVE", false, true),

@@ -94,7 +94,7 @@ import Testing
         #expect(throws: DionysusError.self) { try SchemaFrame.parse([1], headers: headers, type: .avro) }
     }
 
-    @Test("JSON is told from data with a schema")
+    @Test("JSON is distinguished from data with a schema")
     func detection() {
         #expect(!SchemaFrame.isPresent(in: Array("{\"id\": 1}".utf8)))
         #expect(SchemaFrame.isPresent(in: [0, 0, 0, 0, 1, 2]))

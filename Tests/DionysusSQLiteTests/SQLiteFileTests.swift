@@ -36,7 +36,7 @@ struct SQLiteFileTests {
         }
     }
 
-    @Test func `A directory that can't be made is told`() async throws {
+    @Test func `A directory that can't be made is an error that names it`() async throws {
         try await withTemporaryDirectory { directory in
             try Data().write(to: URL(filePath: "\(directory)/file"))
             let error = #expect(throws: DionysusError.self) {

@@ -16,7 +16,7 @@ struct HeldModelTests {
     }
 
     @Test(
-        "84 rows of which one model's column is renamed: the others are published, it is told, and all are once it is back",
+        "84 rows of which one model's column is renamed: the others are published, an error names it, and all are published once it is back",
         arguments: InstallationKind.available
     )
     func renamed(_ kind: InstallationKind) async throws {

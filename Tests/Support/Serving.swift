@@ -5,7 +5,7 @@ public import ServiceLifecycle
 ///
 /// A server that is cancelled leaves connections that it has accepted and not looked at, which NIO takes for a fault.
 /// - Parameters:
-///   - server: Makes the server; it is given whom to tell its port.
+///   - server: Makes the server, and calls back with its port.
 ///   - body: Is given the server's address.
 public func whileServing<T: Sendable>(
     _ server: (@escaping @Sendable (Int) -> Void) throws -> any Service,

@@ -13,7 +13,7 @@ public struct ConsoleSettings: Sendable {
     ///
     /// It counts only in connections from ``trustedProxies``. Default nil.
     public var trustedHeader: String?
-    /// What those may do whom the proxy names.
+    /// The role of users that the proxy names.
     ///
     /// Default `read`.
     public var trustedRole = ConsoleRole.read

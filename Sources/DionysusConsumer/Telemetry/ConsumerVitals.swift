@@ -146,7 +146,7 @@ extension ConsumerVitals.State {
         if let oldest = underWay.values.min(by: { $0.start < $1.start }) {
             let age = now - oldest.start
             if age > limit {
-                return "a batch of \(oldest.partition) has been under way for \(age.components.seconds) s"
+                return "a batch of \(oldest.partition) has been running for \(age.components.seconds) s"
             }
             return nil
         }

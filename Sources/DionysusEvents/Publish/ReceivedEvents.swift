@@ -4,7 +4,7 @@ import DionysusConsumer
 extension EventStore {
     /// The events of a batch of messages; with unknown ones, because their positions count.
     ///
-    /// The keys of those whom they identify are looked up in the same database.
+    /// The keys of the people they identify are looked up in the same database.
     func received(_ events: [IncomingEvent], in transaction: inout Transaction) throws -> [RecordedEvent] {
         // An event never changes: only its creation says something.
         let stored = try events.filter { $0.name.change == .created }

@@ -40,7 +40,7 @@ struct AppendStatement {
         guard let key = keys[event.subject] else {
             throw DionysusError(
                 .transactionConflict,
-                "whom event \(new.id) identifies was forgotten in the same moment",
+                "that event \(new.id) identifies was forgotten at the same moment",
                 advice: "roll the transaction back and try again",
                 isRetriable: true
             )

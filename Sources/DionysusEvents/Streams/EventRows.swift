@@ -15,7 +15,7 @@ enum EventRows {
         try decrypt(transaction.run(statement).rows.map { try event($0) }, types, in: &transaction)
     }
 
-    /// Decodes events with the keys of those whom they identify; unknown ones that are left out are not among them.
+    /// Decodes events with the keys of the people they identify, without the unknown events that are left out.
     static func decrypt(
         _ events: [StoredEvent],
         _ types: EventTypes,

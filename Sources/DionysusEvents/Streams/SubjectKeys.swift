@@ -1,7 +1,7 @@
 import Crypto
 public import Dionysus
 
-/// The keys of the people whom events identify.
+/// The keys of the people that events identify.
 struct SubjectKeys: Sendable {
     /// By the bytes of the subjects, which are what the database tells them apart by.
     private var keys: [[UInt8]: SubjectKey] = [:]

@@ -27,7 +27,7 @@ final class RelayVitals: Sendable {
             let oldest = state.active.min { $0.value < $1.value }
             if let oldest, now - oldest.value > limit {
                 let age = (now - oldest.value).components.seconds
-                let stuck = "a batch of lane \(oldest.key) has been under way for \(age) s"
+                let stuck = "a batch of lane \(oldest.key) has been running for \(age) s"
                 return VitalSign(state.state, problem: stuck, madeProgress: false)
             }
             return VitalSign(

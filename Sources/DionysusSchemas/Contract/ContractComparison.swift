@@ -1,6 +1,6 @@
 import Dionysus
 
-/// Who has to get along with whom when a contract changes.
+/// Which side has to understand the other when a contract changes.
 package enum ContractCompatibility: String, Sendable, CaseIterable {
     /// Consumers of the new contract read messages of the old one.
     case backward
