@@ -81,7 +81,7 @@ struct CellReader {
         case .bool: return .bool(text.first == UInt8(ascii: "t"))
         case .timestamp: return Timestamp(iso8601: text).map(DatabaseValue.timestamp) ?? string(text)
         case .uuid:
-            return UUID(uuidString: String(decoding: text, as: UTF8.self)).map(DatabaseValue.uuid) ?? string(text)
+            return UUID(utf8: text).map(DatabaseValue.uuid) ?? string(text)
         case .bytes: return bytes(text)
         case .array(let type, let reader): return array(text, type, reader)
         }

@@ -16,8 +16,16 @@ package struct JSONTreeDecoder: Decoder {
         case text
     }
 
+    /// What a value is of the one that it was taken from.
+    private enum Place {
+        case whole
+        case member(String)
+        case element(Int)
+    }
+
     let value: JSON
-    let path: String
+    private let outerPath: String
+    private let place: Place
     /// The text from which `value` was parsed, for types that decode text.
     let text: String?
     let origin: Origin
@@ -27,10 +35,32 @@ package struct JSONTreeDecoder: Decoder {
     package init(value: JSON, path: String) { self.init(value: value, path: path, text: nil) }
 
     init(value: JSON, path: String, text: String? = nil, origin: Origin = .document) {
+        self.init(value, path, .whole, text: text, origin)
+    }
+
+    private init(_ value: JSON, _ outerPath: String, _ place: Place, text: String? = nil, _ origin: Origin) {
         self.value = value
-        self.path = path
+        self.outerPath = outerPath
+        self.place = place
         self.text = text
         self.origin = origin
+    }
+
+    fileprivate init(_ value: JSON, member name: String, of path: String) {
+        self.init(value, path, .member(name), .document)
+    }
+
+    fileprivate init(_ value: JSON, element index: Int, of path: String, _ origin: Origin) {
+        self.init(value, path, .element(index), origin)
+    }
+
+    /// Where the value is, put together only when somebody asks.
+    var path: String {
+        switch place {
+        case .whole: outerPath
+        case .member(let name): "\(outerPath).\(name)"
+        case .element(let index): "\(outerPath)[\(index)]"
+        }
     }
 
     package func container<Key: CodingKey>(keyedBy type: Key.Type) throws -> KeyedDecodingContainer<Key> {
@@ -201,6 +231,11 @@ private struct TreeObject<Key: CodingKey>: KeyedDecodingContainerProtocol {
 
     func contains(_ key: Key) -> Bool { object[key.stringValue] != nil }
     func decodeNil(forKey key: Key) throws -> Bool { try member(key).value == .null }
+    func decode(_ type: Bool.Type, forKey key: Key) throws -> Bool { try single(key).decode(type) }
+    func decode(_ type: String.Type, forKey key: Key) throws -> String { try single(key).decode(type) }
+    func decode(_ type: Double.Type, forKey key: Key) throws -> Double { try member(key).double() }
+    func decode(_ type: Int.Type, forKey key: Key) throws -> Int { try member(key).integer(type) }
+    func decode(_ type: Int64.Type, forKey key: Key) throws -> Int64 { try member(key).integer(type) }
     func decode<T: Decodable>(_ type: T.Type, forKey key: Key) throws -> T { try member(key).decode(type) }
 
     func nestedContainer<NestedKey: CodingKey>(
@@ -215,10 +250,12 @@ private struct TreeObject<Key: CodingKey>: KeyedDecodingContainerProtocol {
     func superDecoder() -> any Decoder { JSONTreeDecoder(value: .object(object), path: path) }
     func superDecoder(forKey key: Key) throws -> any Decoder { try member(key) }
 
+    private func single(_ key: Key) throws -> TreeValue { TreeValue(decoder: try member(key)) }
+
     private func member(_ key: Key) throws -> JSONTreeDecoder {
-        let path = "\(path).\(key.stringValue)"
-        guard let value = object[key.stringValue] else { throw DionysusError(.typeMismatch, "\(path) is missing") }
-        return JSONTreeDecoder(value: value, path: path)
+        let name = key.stringValue
+        guard let value = object[name] else { throw DionysusError(.typeMismatch, "\(path).\(name) is missing") }
+        return JSONTreeDecoder(value, member: name, of: path)
     }
 }
 
@@ -255,6 +292,6 @@ private struct TreeList: UnkeyedDecodingContainer {
     private mutating func next() throws -> JSONTreeDecoder {
         guard !isAtEnd else { throw DionysusError(.typeMismatch, "\(path) has only \(elements.count) elements") }
         defer { currentIndex += 1 }
-        return JSONTreeDecoder(value: elements[currentIndex], path: "\(path)[\(currentIndex)]", origin: origin)
+        return JSONTreeDecoder(elements[currentIndex], element: currentIndex, of: path, origin)
     }
 }
