@@ -96,6 +96,10 @@ package struct PostgresDialect: SQLDialect {
     }
 
     package var forUpdate: String { "FOR UPDATE" }
+    package var transactionNumber: SQL { "pg_catalog.pg_current_xact_id()::pg_catalog.text::bigint" }
+    package var oldestTransaction: SQL {
+        "pg_catalog.pg_snapshot_xmin(pg_catalog.pg_current_snapshot())::pg_catalog.text::bigint"
+    }
     package var encodingQuery: SQL? { "SELECT pg_catalog.current_setting('server_encoding')" }
 
     static func arrayElement(_ type: DatabaseType) -> String {

@@ -17,6 +17,21 @@ import Testing
         }
     }
 
+    /// Appends and numbers events until nothing can appear below a number of insertion; transactions of other databases of
+    /// the server may delay that.
+    /// - Returns: How many it has appended.
+    private func appendUntilClosed(_ number: Int64, _ harness: EventsHarness) async throws -> Int {
+        var count = 0
+        while true {
+            try await harness.append(Deposited(amount: 1))
+            count += 1
+            try await EventOrder().extend(on: harness.database)
+            let closed = try await harness.rows("SELECT closed_number FROM dionysus_event_marks").first
+            if Int64(closed ?? "") ?? 0 >= number { return count }
+            try #require(count < 10_000)
+        }
+    }
+
     @Test(arguments: TestDatabaseKind.available)
     func `events of all streams are numbered from one without gaps`(_ kind: TestDatabaseKind) async throws {
         try await EventsHarness.run(kind) { harness in
@@ -44,6 +59,116 @@ import Testing
             }
             #expect(read.map(\.stream.description) == ["account-1", "account-2", "account"])
             #expect(read.map(\.globalPosition) == [1, 4, 5])
+        }
+    }
+
+    @Test(arguments: TestDatabaseKind.available)
+    func `everything, or a category, is read backwards and up to a position`(_ kind: TestDatabaseKind) async throws {
+        try await EventsHarness.run(kind) { harness in
+            for number in 1...9 {
+                try await harness.append(Closed(), to: StreamName(number % 3 == 0 ? "card" : "account", "\(number)"))
+            }
+            try await EventOrder().extend(on: harness.database)
+            func positions(
+                after first: Int64 = 0,
+                through last: Int64? = nil,
+                _ categories: Set<String> = [],
+                reversed: Bool = false,
+                limit: Int = 100
+            ) async throws -> [Int64] {
+                try await harness.database.transaction(.snapshot) { transaction in
+                    try store.readAll(
+                        after: first,
+                        through: last,
+                        categories: categories,
+                        reversed: reversed,
+                        limit: limit,
+                        in: &transaction
+                    )
+                    .compactMap(\.globalPosition)
+                }
+            }
+            #expect(try await positions(after: 2, through: 5) == [3, 4, 5])
+            #expect(try await positions(reversed: true, limit: 3) == [9, 8, 7])
+            #expect(try await positions(after: 2, through: 5, reversed: true) == [5, 4, 3])
+            #expect(try await positions(["card"]) == [3, 6, 9])
+            #expect(try await positions(["card"], reversed: true, limit: 2) == [9, 6])
+            #expect(try await positions(through: 8, ["card"], reversed: true, limit: 2) == [6, 3])
+            #expect(try await positions(after: 3, ["card"], limit: 1) == [6])
+            #expect(try await positions(after: 9).isEmpty)
+            #expect(try await positions(through: 100, limit: 0).isEmpty)
+        }
+    }
+
+    @Test(arguments: TestDatabaseKind.available)
+    func `a stream is read with its global positions on request`(_ kind: TestDatabaseKind) async throws {
+        try await EventsHarness.run(kind) { harness in
+            for number in 1...4 { try await harness.append(Closed(), to: StreamName("account", "\(number % 2)")) }
+            try await EventOrder().extend(on: harness.database)
+            let stream = StreamName("account", "1")
+            try await harness.append(Closed(), to: stream)
+            let plain = try await store.read(stream, on: harness.database)
+            #expect(plain.map(\.globalPosition) == [nil, nil, nil])
+            let numbered = try await store.read(stream, withGlobalPositions: true, on: harness.database)
+            #expect(numbered.map(\.globalPosition) == [1, 3, nil])
+        }
+    }
+
+    @Test(arguments: TestDatabaseKind.available.filter { $0 == .postgres })
+    func `transactions that commit in any order are numbered once, and the marks follow`(
+        _ kind: TestDatabaseKind
+    ) async throws {
+        try await EventsHarness.run(kind) { harness in
+            // Each transaction stays open until others that began later have been committed and numbered.
+            let gates = (0..<8).map { _ in DispatchSemaphore(value: 0) }
+            let hasAppended = AsyncStream.makeStream(of: Void.self)
+            var appended = hasAppended.stream.makeAsyncIterator()
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for index in gates.indices {
+                    group.addTask {
+                        try await harness.write { transaction in
+                            for _ in 0..<3 {
+                                let stream = StreamName("account", "\(index)")
+                                try store.append([NewEvent(Closed())], to: stream, in: &transaction)
+                            }
+                            hasAppended.continuation.yield()
+                            gates[index].wait()
+                            if index % 4 == 3 { throw CancellationError() }
+                        }
+                    }
+                    await appended.next()
+                }
+                for gate in [7, 5, 2, 6, 0, 3, 4, 1] {
+                    gates[gate].signal()
+                    do { try await group.next() } catch is CancellationError {}
+                    try await EventOrder().extend(on: harness.database)
+                }
+            }
+            let order = try await seen(harness)
+            let streams = [5, 2, 6, 0, 4, 1]
+            let expected = streams.flatMap { stream in (1...3).map { "account-\(stream) \($0)" } }
+            #expect(order == expected.enumerated().map { "\($0 + 1) \($1)" })
+            // Later appends close what is below.
+            let later = try await appendUntilClosed(24, harness)
+            #expect(try await seen(harness).count == 18 + later)
+        }
+    }
+
+    @Test(arguments: TestDatabaseKind.available)
+    func `a database that was restored from another server goes on with its order`(
+        _ kind: TestDatabaseKind
+    ) async throws {
+        try await EventsHarness.run(kind) { harness in
+            try await harness.append(Opened(owner: "Ada"))
+            try await EventOrder().extend(on: harness.database)
+            // What the other server's transaction numbers would have left.
+            _ = try await harness.write { transaction in
+                try transaction.run(
+                    "UPDATE dionysus_event_marks SET marked_number = 1, marked_transaction = \(Int64.max)"
+                )
+            }
+            let later = try await appendUntilClosed(2, harness)
+            #expect(try await seen(harness) == (1...(1 + later)).map { "\($0) account-1 \($0)" })
         }
     }
 

@@ -20,7 +20,8 @@ struct HistoryCommand: AsyncParsableCommand {
 
     func run() async throws {
         try await withDatabase { database in
-            let events = try await AdStreams.store.read(AdStreams.ads.stream(id.text), on: database)
+            let stream = AdStreams.ads.stream(id.text)
+            let events = try await AdStreams.store.read(stream, withGlobalPositions: true, on: database)
             guard !events.isEmpty else { throw Forbidden("there is no such ad") }
             print(json ? Self.json(events).text : Self.text(events))
         }

@@ -68,6 +68,15 @@ public protocol SQLDialect: Sendable {
     /// A lock clause for rows that the transaction will change; empty if writers exclude each other anyway.
     var forUpdate: String { get }
 
+    /// The number of the running transaction, which it has from then on; a transaction that gets one later has a higher one.
+    ///
+    /// With ``oldestTransaction`` it shows when all transactions that ran at a moment have ended. Both are 0, the default,
+    /// if writers exclude each other anyway.
+    var transactionNumber: SQL { get }
+
+    /// The lowest number of a transaction that has not ended; if there is none, the next number.
+    var oldestTransaction: SQL { get }
+
     /// Statements that take the exclusive lock `name` until the transaction ends.
     ///
     /// Empty if writers exclude each other anyway. Otherwise the locks are rows of the table that ``lockCreation``
@@ -127,6 +136,8 @@ extension SQLDialect {
     public func assignable(_ expression: SQL, to column: ColumnDescription) -> SQL { expression }
     public func comparableTime(_ expression: SQL) -> SQL { expression }
     public func storedType(of expression: SQL) -> SQL? { nil }
+    public var transactionNumber: SQL { "0" }
+    public var oldestTransaction: SQL { "0" }
     public var lockCreation: SQL? { nil }
     public var lockRemoval: [SQL] { [] }
     public var encodingQuery: SQL? { nil }

@@ -47,7 +47,7 @@ public struct Repository<Rules: Decider>: Sendable {
     public func stream(_ id: String) -> StreamName { StreamName(category, id) }
 
     /// Loads the state of a stream.
-    /// - Throws: As ``EventStore/read(_:from:through:reversed:limit:in:)``.
+    /// - Throws: As ``EventStore/read(_:from:through:reversed:limit:withGlobalPositions:in:)``.
     public func load(_ id: String, in transaction: inout Transaction) throws -> Loaded {
         let snapshot = try snapshots?.load(stream(id), in: &transaction)
         var loaded = Loaded(

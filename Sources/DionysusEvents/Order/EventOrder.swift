@@ -9,6 +9,13 @@ public struct EventOrder: Sendable {
     /// Its first two parts are those of all locks here, so that the names of locks sort before those of projections.
     static let lock = "dionysus:events:order"
 
+    /// The number of the last event that has one; 0 if none has.
+    static let last: SQL = """
+        coalesce((
+          SELECT first_sequence + last_number - first_number FROM dionysus_event_order ORDER BY first_sequence DESC LIMIT 1
+        ), 0)
+        """
+
     /// Creates it.
     public init() {}
 
@@ -21,92 +28,70 @@ public struct EventOrder: Sendable {
     /// - Returns: How many events got their numbers.
     /// - Throws: As ``Dionysus/Transaction/run(_:)``.
     @discardableResult
-    public func extend(upTo limit: Int = 10_000, in transaction: inout Transaction) throws -> Int {
+    public func extend(upTo limit: Int = 50_000, in transaction: inout Transaction) throws -> Int {
+        try extend(upTo: limit, seen: nil, in: &transaction)
+    }
+
+    private func extend(upTo limit: Int, seen mark: Int64?, in transaction: inout Transaction) throws -> Int {
         let lock = transaction.dialect.transactionLock(Self.lock)
         if !lock.isEmpty { try transaction.run(lock) }
-        return
-            try transaction.run(
-                """
-                UPDATE dionysus_stream_events SET sequence = o.sequence
+        var marks = try OrderMarks.load(in: &transaction)
+        let gaps = try EventGaps.load(in: &transaction)
+        let late = try numbers(gaps.late, upTo: limit, in: &transaction)
+        let column = BulkColumn("number", .integer, late.map(DatabaseValue.integer))
+        // Events whose numbers of insertion have no gap share a row.
+        let added = try transaction.run(
+            """
+            INSERT INTO dionysus_event_order (first_sequence, first_number, last_number)
+            SELECT \(Self.last) + 1 + sum(size) OVER (ORDER BY first) - size, first, last
+            FROM (
+              SELECT min(number) AS first, max(number) AS last, count(*) AS size
+              FROM (
+                SELECT number, number - row_number() OVER (ORDER BY number) AS island
                 FROM (
-                  SELECT u.number, (SELECT coalesce(max(sequence), 0) FROM dionysus_stream_events)
-                    + row_number() OVER (ORDER BY u.number) AS sequence
-                  FROM (
-                    SELECT number FROM dionysus_stream_events WHERE sequence IS NULL ORDER BY number LIMIT \(limit)
-                  ) AS u
-                ) AS o
-                WHERE dionysus_stream_events.number = o.number
-                """
-            )
-            .affectedRows
+                  SELECT number FROM (
+                    SELECT v.number FROM \(transaction.dialect.rows([column], alias: "v"))
+                    UNION ALL SELECT number FROM (
+                      SELECT e.number FROM dionysus_stream_events AS e WHERE \(gaps.new) ORDER BY e.number LIMIT \(limit)
+                    ) AS n
+                  ) AS a
+                  ORDER BY number LIMIT \(limit)
+                ) AS u
+              ) AS i
+              GROUP BY island
+            ) AS s
+            WHERE true ORDER BY first
+            RETURNING last_number - first_number + 1
+            """
+        )
+        let count = try added.rows.reduce(0) { try $0 + Int($1.integer(0) ?? 0) }
+        if count > 0, count < limit { try marks.advance(seen: mark, in: &transaction) }
+        return count
     }
 
     /// Numbers all committed events that have no number yet, in transactions of its own.
     /// - Parameters:
     ///   - batchSize: How many events a transaction numbers at most.
     /// - Throws: As ``Dionysus/Database/transaction(_:_:)``.
-    public func extend(on database: any Database, batchSize: Int = 10_000) async throws {
+    public func extend(on database: any Database, batchSize: Int = 50_000) async throws {
         // Looked up first, so that those who find a complete order wait for nobody.
         while try await database.transaction(.snapshot, { try isIncomplete(in: &$0) }) {
-            _ = try await database.retryingConcurrentWrites { try extend(upTo: batchSize, in: &$0) }
+            _ = try await database.retryingConcurrentWrites { transaction in
+                let mark = try OrderMarks.mark(in: &transaction)
+                return try extend(upTo: batchSize, seen: mark, in: &transaction)
+            }
         }
     }
 
     private func isIncomplete(in transaction: inout Transaction) throws -> Bool {
-        try !transaction.run("SELECT 1 FROM dionysus_stream_events WHERE sequence IS NULL LIMIT 1").isEmpty
-    }
-}
-
-extension EventStore {
-    /// Reads events of all streams in their global order.
-    ///
-    /// Only events that have their numbers: extend the order (``EventOrder``) for those that have been appended since.
-    /// - Parameters:
-    ///   - position: The global position after which to begin; 0 for the beginning.
-    ///   - categories: The categories of the streams; empty for all.
-    ///   - limit: How many events at most.
-    ///   - transaction: The caller's transaction.
-    /// - Throws: As ``read(_:from:through:reversed:limit:in:)``.
-    public func readAll(
-        after position: Int64,
-        categories: Set<String> = [],
-        limit: Int,
-        in transaction: inout Transaction
-    ) throws -> [RecordedEvent] {
-        try EventRows.read(allStatement(after: position, through: nil, categories, limit), types, in: &transaction)
+        let gaps = try EventGaps.load(in: &transaction)
+        return try !numbers([gaps.new] + gaps.late, upTo: 1, in: &transaction).isEmpty
     }
 
-    /// Reads events of all streams up to a position.
-    func readAll(
-        after position: Int64,
-        through last: Int64,
-        categories: Set<String>,
-        in transaction: inout Transaction
-    ) throws -> [RecordedEvent] {
-        try EventRows.read(allStatement(after: position, through: last, categories, nil), types, in: &transaction)
-    }
-
-    private func allStatement(after position: Int64, through last: Int64?, _ categories: Set<String>, _ limit: Int?)
-        -> SQL
-    {
-        var statement: SQL = """
-            SELECT \(EventRows.columns) FROM dionysus_stream_events AS e WHERE e.sequence > \(position)
-            """
-        if let last { statement += " AND e.sequence <= \(last)" }
-        if !categories.isEmpty { statement += " AND \(Self.isIn(categories, "e.stream"))" }
-        statement += " ORDER BY e.sequence"
-        if let limit { statement += " LIMIT \(limit)" }
-        return statement
-    }
-
-    /// A condition that a stream is in one of the categories.
-    static func isIn(_ categories: Set<String>, _ stream: SQL) -> SQL {
-        let conditions = categories.sorted()
-            .map { category -> SQL in
-                let prefix = category + "-"
-                return
-                    "substr(\(stream), 1, \(raw: "\(prefix.unicodeScalars.count)")) = \(prefix) OR \(stream) = \(category)"
-            }
-        return "(\(conditions.joined(separator: " OR ")))"
+    private func numbers(_ conditions: [SQL], upTo limit: Int, in transaction: inout Transaction) throws -> [Int64] {
+        let statements = conditions.map { condition -> SQL in
+            "SELECT e.number FROM dionysus_stream_events AS e WHERE \(condition) ORDER BY e.number LIMIT \(limit)"
+        }
+        return try transaction.run(statements).flatMap { try $0.rows.compactMap { try $0.integer(0) } }
     }
 }

@@ -82,19 +82,15 @@ public struct EventReader: Service {
                 "SELECT sequence FROM dionysus_event_readers WHERE name = \(name) \(raw: dialect.forUpdate)",
             ])
             let position = try results[1].first?.integer(0) ?? 0
-            // The highest of the numbers is that of the last event, because there are no gaps.
-            let last: SQL = """
-                SELECT max(sequence) FROM (
-                  SELECT sequence FROM dionysus_stream_events WHERE sequence > \(position) ORDER BY sequence LIMIT \(batchSize)
-                ) AS batch
-                """
-            guard let last = try transaction.run(last).first?.integer(0) else { return false }
-            let events = try store.readAll(after: position, through: last, categories: categories, in: &transaction)
+            let end = try transaction.run("SELECT \(EventOrder.last)").first?.integer(0) ?? 0
+            let last = min(end, position + Int64(batchSize))
+            guard last > position else { return false }
+            let events = try store.readPart(after: position, through: last, categories: categories, in: &transaction)
             if !events.isEmpty { try handler(events, &transaction) }
             try transaction.run(
                 "UPDATE dionysus_event_readers SET sequence = \(last), updated_at = \(dialect.now) WHERE name = \(name)"
             )
-            return last - position == Int64(batchSize)
+            return last < end
         }
     }
 }

@@ -30,28 +30,28 @@ extension Projector {
     ) async throws {
         try await wait(timeout, "global position \(position)") {
             try await EventOrder().extend(on: database)
-            return try await database.transaction(.snapshot) { try hasApplied(through: position, in: &$0) }
+            let (mark, found) = try await database.transaction(.snapshot) { try look(through: position, in: &$0) }
+            try await mark.move(to: found, on: database)
+            return found >= position
         }
     }
 
-    /// Whether all streams have been applied up to where they were at a global position.
-    private func hasApplied(through position: Int64, in transaction: inout Transaction) throws -> Bool {
+    /// Looks how far the projection is.
+    /// - Returns: Where it began to look, and the global position up to which every event is applied.
+    private func look(
+        through position: Int64,
+        in transaction: inout Transaction
+    ) throws -> (mark: ProjectionMark, position: Int64) {
         let state = try ProjectionState.load(projection.name, in: &transaction)
-        let isFollowed: SQL =
-            projection.categories.isEmpty ? "true" : EventStore.isIn(projection.categories, "e.stream")
-        let row =
-            try transaction.run(
-                """
-                SELECT (SELECT coalesce(max(sequence), 0) FROM dionysus_stream_events), EXISTS (
-                  SELECT 1 FROM dionysus_stream_events AS e LEFT JOIN dionysus_stream_positions AS p
-                    ON p.reader = \(projection.name) AND p.generation = \(state.generation) AND p.stream = e.stream
-                  WHERE e.sequence <= \(position) AND e.position > coalesce(p.position, 0) AND \(isFollowed)
-                )
-                """
-            )
-            .first
-        guard let row, try row.integer(0) ?? 0 >= position else { return false }
-        return try row.integer(1) == 0
+        let mark = try ProjectionMark.load(projection.name, generation: state.generation, in: &transaction)
+        let last = try transaction.run("SELECT \(EventOrder.last)").first?.integer(0) ?? 0
+        let progress = try ProjectionProgress.find(
+            after: mark,
+            projection.categories,
+            through: min(position, last),
+            in: &transaction
+        )
+        return (mark, progress.position)
     }
 
     private func wait(_ timeout: Duration, _ place: String, until isReached: () async throws -> Bool) async throws {

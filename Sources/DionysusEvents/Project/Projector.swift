@@ -18,11 +18,13 @@ public struct Projector: EventFollower {
     /// Creates the projection's tables if they are missing; safe to repeat.
     /// - Throws: What the projection throws, and as ``Dionysus/Transaction/run(_:)``.
     public func create(in transaction: inout Transaction) throws {
-        let now = transaction.dialect.now
+        let dialect = transaction.dialect
+        let columns = [BulkColumn("categories", .json, [.json(projection.storedCategories)])]
         let added = try transaction.run(
             """
-            INSERT INTO dionysus_projections (name, generation, updated_at) VALUES (\(projection.name), 1, \(now))
-            ON CONFLICT (name) DO NOTHING
+            INSERT INTO dionysus_projections (name, version, categories, generation, updated_at)
+            SELECT \(projection.name), \(projection.version), v.categories, 1, \(dialect.now)
+            FROM \(dialect.rows(columns, alias: "v")) WHERE true ON CONFLICT (name) DO NOTHING
             """
         )
         if added.affectedRows > 0 { try projection.create(.live, in: &transaction) }

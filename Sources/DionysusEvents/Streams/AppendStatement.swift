@@ -10,6 +10,8 @@ struct AppendStatement {
     /// Returns no rows if the condition doesn't hold, and otherwise one for each event.
     ///
     /// Two writers can both find the condition true: then the second one breaks the unique key of stream and position.
+    ///
+    /// The transaction gets its number before it draws numbers of insertion (``OrderMarks``).
     func sql(_ dialect: any SQLDialect) throws -> SQL {
         let stored = try events.map { try row(of: $0) }
         let columns = [
@@ -27,7 +29,7 @@ struct AppendStatement {
             SELECT v.id, \(stream.description), coalesce((SELECT position FROM head), 0) + v.n, v.type, v.version, v.data,
               v.metadata, \(dialect.now)
             FROM \(dialect.rows(columns, alias: "v"))
-            WHERE \(condition) AND NOT EXISTS (SELECT 1 FROM head WHERE type = \(raw: Self.endType))
+            WHERE \(dialect.transactionNumber) IS NOT NULL AND \(condition) AND NOT EXISTS (SELECT 1 FROM head WHERE type = \(raw: Self.endType))
               AND NOT EXISTS (SELECT 1 FROM dionysus_stream_events AS e WHERE \(isRepeated))
             ORDER BY v.n
             RETURNING position

@@ -12,19 +12,29 @@ public enum EventSchema {
         func type(_ column: ColumnType) -> SQL { SQL(raw: dialect.columnType(column)) }
         if let locks = dialect.lockCreation { try transaction.run(locks) }
         try transaction.run([
-            // "number" is the order in which rows were inserted, "sequence" the one that readers see.
+            // Rows are only ever added: "number" is the order in which they were.
             """
             CREATE TABLE IF NOT EXISTS dionysus_stream_events (
               number \(type(.identity)), id \(type(.uuid)) NOT NULL UNIQUE, stream text NOT NULL,
               position \(type(.bigint)) NOT NULL, type text NOT NULL, version \(type(.integer)) NOT NULL,
               data \(type(.json)) NOT NULL, metadata \(type(.json)) NOT NULL, created_at \(type(.timestamp)) NOT NULL,
-              sequence \(type(.bigint)) UNIQUE, UNIQUE (stream, position)
+              UNIQUE (stream, position)
+            )
+            """,
+            // The global order: events whose numbers have no gap got their places in it together.
+            """
+            CREATE TABLE IF NOT EXISTS dionysus_event_order (
+              first_sequence \(type(.bigint)) PRIMARY KEY, first_number \(type(.bigint)) NOT NULL,
+              last_number \(type(.bigint)) NOT NULL UNIQUE
             )
             """,
             """
-            CREATE INDEX IF NOT EXISTS dionysus_stream_events_unordered ON dionysus_stream_events (number)
-              WHERE sequence IS NULL
+            CREATE TABLE IF NOT EXISTS dionysus_event_marks (
+              id \(type(.integer)) PRIMARY KEY, closed_number \(type(.bigint)) NOT NULL,
+              marked_number \(type(.bigint)), marked_transaction \(type(.bigint))
+            )
             """,
+            "INSERT INTO dionysus_event_marks (id, closed_number) VALUES (1, 0) ON CONFLICT (id) DO NOTHING",
             """
             CREATE TABLE IF NOT EXISTS dionysus_subject_keys (
               subject text PRIMARY KEY, key \(type(.bytes)) NOT NULL, created_at \(type(.timestamp)) NOT NULL
@@ -44,8 +54,14 @@ public enum EventSchema {
             """,
             """
             CREATE TABLE IF NOT EXISTS dionysus_projections (
-              name text PRIMARY KEY, generation \(type(.bigint)) NOT NULL, rebuilt_version \(type(.integer)),
-              rebuilt_sequence \(type(.bigint)), updated_at \(type(.timestamp)) NOT NULL
+              name text PRIMARY KEY, version \(type(.integer)) NOT NULL, categories \(type(.json)) NOT NULL,
+              generation \(type(.bigint)) NOT NULL, rebuilt_version \(type(.integer)), rebuilt_sequence \(type(.bigint)),
+              noted_sequence \(type(.bigint)), updated_at \(type(.timestamp)) NOT NULL
+            )
+            """,
+            """
+            CREATE TABLE IF NOT EXISTS dionysus_projection_marks (
+              name text PRIMARY KEY, generation \(type(.bigint)) NOT NULL, sequence \(type(.bigint)) NOT NULL
             )
             """,
             """

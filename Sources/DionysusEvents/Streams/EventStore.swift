@@ -131,6 +131,7 @@ public struct EventStore: Sendable {
     ///   - last: The highest position; nil for the stream's last.
     ///   - isReversed: Whether the highest position comes first.
     ///   - limit: How many events at most; nil for all.
+    ///   - isNumbered: Whether the events' global positions are looked up as well.
     ///   - transaction: The caller's transaction.
     /// - Throws: ``Dionysus/DionysusError`` with code `malformed` for an event that no declared type fits, and as
     ///   ``Dionysus/Transaction/run(_:)``.
@@ -140,6 +141,7 @@ public struct EventStore: Sendable {
         through last: Int64? = nil,
         reversed isReversed: Bool = false,
         limit: Int? = nil,
+        withGlobalPositions isNumbered: Bool = false,
         in transaction: inout Transaction
     ) throws -> [RecordedEvent] {
         var statement: SQL = """
@@ -149,7 +151,8 @@ public struct EventStore: Sendable {
         if let last { statement += " AND e.position <= \(last)" }
         statement += " ORDER BY e.position \(raw: isReversed ? "DESC" : "ASC")"
         if let limit { statement += " LIMIT \(limit)" }
-        return try EventRows.read(statement, types, in: &transaction)
+        guard isNumbered else { return try EventRows.read(statement, types, in: &transaction) }
+        return try EventRows.readNumbered(statement, types, in: &transaction)
     }
 
     /// The position of a stream's last event.

@@ -24,17 +24,26 @@ extension EventStore {
 
     /// Reads events of a stream in a transaction of its own.
     ///
-    /// The parameters are those of ``read(_:from:through:reversed:limit:in:)``.
+    /// The parameters are those of ``read(_:from:through:reversed:limit:withGlobalPositions:in:)``.
     public func read(
         _ stream: StreamName,
         from first: Int64 = 1,
         through last: Int64? = nil,
         reversed isReversed: Bool = false,
         limit: Int? = nil,
+        withGlobalPositions isNumbered: Bool = false,
         on database: any Database
     ) async throws -> [RecordedEvent] {
         try await database.transaction(.snapshot) { transaction in
-            try read(stream, from: first, through: last, reversed: isReversed, limit: limit, in: &transaction)
+            try read(
+                stream,
+                from: first,
+                through: last,
+                reversed: isReversed,
+                limit: limit,
+                withGlobalPositions: isNumbered,
+                in: &transaction
+            )
         }
     }
 }

@@ -7,7 +7,9 @@ extension UUID {
     /// A new id of version 7, which begins with the time: the index of ids grows at its end.
     public static func newEventID() -> UUID {
         let milliseconds = UInt64(max(Timestamp.now.microseconds / 1_000, 0))
-        var bytes = (0..<16).map { _ in UInt8.random(in: 0...255) }
+        var generator = SystemRandomNumberGenerator()
+        let random: (UInt64, UInt64) = (generator.next(), generator.next())
+        var bytes = withUnsafeBytes(of: random) { Array($0) }
         for index in 0..<6 { bytes[index] = UInt8(truncatingIfNeeded: milliseconds >> (40 - 8 * UInt64(index))) }
         return UUID(bytes, version: 7)
     }

@@ -15,13 +15,19 @@ public enum UnknownEvents: String, Sendable, Hashable, CaseIterable {
 ///     let types = EventTypes(AdCreated.self, AdPriceChanged.self)
 ///         .upcasting("AdCreated", from: 1) { data in data["currency"] = "EUR" }
 public struct EventTypes: Sendable {
-    private var types: [String: any Event.Type] = [:]
+    private var types: [String: Declared] = [:]
     private var upcasts: [Stage: Upcast] = [:]
     private var unknown = UnknownEvents.fail
 
     private struct Stage: Hashable {
         var type: String
         var version: Int
+    }
+
+    private struct Declared: Sendable {
+        var type: any Event.Type
+        /// What messages call its data.
+        var place: String
     }
 
     private struct Upcast: Sendable {
@@ -32,7 +38,9 @@ public struct EventTypes: Sendable {
     /// Declares event types; of several with one name the last counts.
     /// - Parameter types: The types.
     public init(_ types: any Event.Type...) {
-        for type in types + [StreamEnded.self] { self.types[type.eventName] = type }
+        for type in types + [StreamEnded.self] {
+            self.types[type.eventName] = Declared(type: type, place: "the data of \(type.eventName)")
+        }
     }
 
     /// Adds the step that turns data of one version into those of the next.
@@ -61,6 +69,9 @@ public struct EventTypes: Sendable {
         return copy
     }
 
+    /// The declared types, by name.
+    var declared: [any Event.Type] { types.sorted { $0.key < $1.key }.map(\.value.type) }
+
     /// The same types for a reader that has to see every event, if only to count it.
     var seeingAll: EventTypes { unknown == .skip ? unknown(.raw) : self }
 
@@ -75,14 +86,14 @@ public struct EventTypes: Sendable {
     ///   and what an upcast throws.
     func decode(type: String, version: Int, data: JSON, at place: @autoclosure () -> String) throws -> (any Event)? {
         var (type, version, data) = (type, version, data)
-        while let step = upcasts[Stage(type: type, version: version)] {
+        while !upcasts.isEmpty, let step = upcasts[Stage(type: type, version: version)] {
             guard case .object(var object) = data else {
                 throw DionysusError(.malformed, "the data of \(type) at \(place()) are no object")
             }
             try step.change(&object)
             (type, version, data) = (step.name, version + 1, .object(object))
         }
-        guard let declared = types[type], declared.eventVersion == version else {
+        guard let declared = types[type], declared.type.eventVersion == version else {
             switch unknown {
             case .skip: return nil
             case .raw: return UnknownEvent(type: type, version: version)
@@ -94,7 +105,7 @@ public struct EventTypes: Sendable {
                 )
             }
         }
-        return try declared.init(from: JSONTreeDecoder(value: data, path: "the data of \(type)"))
+        return try declared.type.init(from: JSONTreeDecoder(value: data, path: declared.place))
     }
 }
 

@@ -10,8 +10,8 @@ public struct RecordedEvent: Sendable {
     public let stream: StreamName
     /// Its position in the stream, counted from one.
     public let position: Int64
-    /// Its number among the events of all streams, counted from one without gaps; nil if it hasn't got one yet, or if
-    /// it came by the broker.
+    /// Its number among the events of all streams, counted from one without gaps; nil if it hasn't got one yet, if it
+    /// came by the broker, or if a stream was read without global positions.
     public let globalPosition: Int64?
     /// The name under which it is stored.
     public let type: String
