@@ -33,14 +33,18 @@ struct AdsApplication: DionysusApplication {
     func migrateSource(_ transaction: inout Transaction) throws { try EventSchema.create(in: &transaction) }
     func migrateReplica(_ transaction: inout Transaction) throws { try AdStreams.board.create(in: &transaction) }
 
-    /// The global order of events grows as they are published.
-    func relayServices(_ source: any CapturingDatabase) -> [any Service] { [EventOrdering(source)] }
+    /// The global order of events grows as they are published, and metrics say how far the board is.
+    func relayServices(_ source: any CapturingDatabase) -> [any Service] {
+        [EventOrdering(source), ProjectionMonitor(source)]
+    }
 }
 
 /// What is published: the events of all ads, in one topic.
 struct AdEvents: Producer {
     var namespaces: [Namespace] {
-        Namespace("ads", serializers: .streamEvents) { Topic.streamEvents("events") }
+        Namespace("ads", serializers: .streamEvents) {
+            Topic.streamEvents("events", of: AdStreams.store.types)
+        }
     }
 }
 

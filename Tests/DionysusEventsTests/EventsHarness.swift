@@ -3,6 +3,8 @@ import DionysusConsumer
 import DionysusEmbedded
 import DionysusEvents
 import DionysusProducer
+import DionysusRegistryTesting
+import DionysusSchemas
 import Foundation
 import Logging
 import ServiceLifecycle
@@ -12,18 +14,28 @@ import Testing
 @testable import StreamTool
 
 struct AccountEvents: Producer {
+    var encoding = TopicEncoding.envelope
+
     var namespaces: [Namespace] {
-        Namespace("bank", serializers: .streamEvents) { Topic.streamEvents("events") }
+        Namespace("bank", serializers: .streamEvents) {
+            Topic.streamEvents("events", of: store.types, encoding: encoding)
+        }
     }
 }
 
 struct AccountKeeper: Consumer {
     let model: ReplicaModel
+    let encoding: TopicEncoding
 
-    init(_ element: some ListElement<ReplicaModel>) { model = element.element }
+    init(_ element: some ListElement<ReplicaModel>, _ encoding: TopicEncoding) {
+        model = element.element
+        self.encoding = encoding
+    }
 
     var namespaces: [Namespace] {
-        Namespace("bank") { Topic("events", accepting: [StreamEvent.modelName]).onFailure(.stop) }
+        Namespace("bank") {
+            Topic("events", encoding: encoding, accepting: [StreamEvent.modelName]).onFailure(.stop)
+        }
     }
 
     var models: Models { model }
@@ -33,21 +45,36 @@ struct AccountKeeper: Consumer {
 struct EventsHarness: Sendable {
     let database: any CapturingDatabase
     let broker: any MessageBroker
-    let registry = Registry(AccountEvents(), settings: Self.settings)
+    var encoding = TopicEncoding.envelope
+    let schemas = InMemorySchemaRegistry()
     let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
-    private static var settings: ProducerSettings {
-        var settings = ProducerSettings()
-        settings.onFailure = .holdPartitionKey
-        return settings
+    private var settings: ProducerSettings {
+        get throws {
+            var settings = ProducerSettings()
+            settings.onFailure = .holdPartitionKey
+            settings.schemaRegistry = try schemaRegistry
+            return settings
+        }
     }
 
-    static func run(_ kind: TestDatabaseKind, _ body: (EventsHarness) async throws -> Void) async throws {
+    var registry: Registry { get throws { try Registry(AccountEvents(encoding: encoding), settings: settings) } }
+
+    private var schemaRegistry: SchemaRegistryClient {
+        get throws { try SchemaRegistryClient(schemas.settings, transport: schemas) }
+    }
+
+    static func run(
+        _ kind: TestDatabaseKind,
+        encoding: TopicEncoding = .envelope,
+        _ body: (EventsHarness) async throws -> Void
+    ) async throws {
         try await withTemporaryDatabase(kind) { database in
             try await withTemporaryDirectory { directory in
                 let harness = EventsHarness(
                     database: database,
-                    broker: try EmbeddedBroker(path: "\(directory)/log.sqlite")
+                    broker: try EmbeddedBroker(path: "\(directory)/log.sqlite"),
+                    encoding: encoding
                 )
                 try await harness.migrate()
                 try await body(harness)
@@ -97,10 +124,10 @@ struct EventsHarness: Sendable {
 
     func relay() async throws {
         try await RelayService(
-            registry,
+            try registry,
             database: database,
             broker: broker,
-            settings: Self.settings,
+            settings: try settings,
             mode: .untilEmpty,
             logger: logger
         )
@@ -111,8 +138,9 @@ struct EventsHarness: Sendable {
         var settings = ConsumerSettings()
         settings.clientID = clientID
         settings.pollTimeout = .milliseconds(20)
+        settings.schemaRegistry = try schemaRegistry
         try await ConsumerService(
-            AccountKeeper(element),
+            AccountKeeper(element, encoding),
             database: database,
             broker: broker,
             settings: settings,

@@ -34,6 +34,14 @@ package struct ModelColumn: Sendable {
         }
         return recorder.columns
     }
+
+    /// The members that any type decodes.
+    /// - Returns: Nil if they can't be determined.
+    package static func members(of type: any Decodable.Type) -> [ModelColumn]? {
+        let recorder = ColumnRecorder()
+        guard (try? type.init(from: RecordingDecoder(recorder: recorder))) != nil else { return nil }
+        return recorder.columns
+    }
 }
 
 /// It is used only within one call on one thread, so it needs no lock.

@@ -6,8 +6,8 @@ extension EventStore {
     ///
     /// The keys of the people they identify are looked up in the same database.
     func received(_ events: [IncomingEvent], in transaction: inout Transaction) throws -> [RecordedEvent] {
-        // An event never changes: only its creation says something.
-        let stored = try events.filter { $0.name.change == .created }
+        // Events are never destroyed, and a record says nothing about how it came to be.
+        let stored = try events.filter { $0.name.change != .destroyed }
             .map { incoming in
                 let decoder = JSONTreeDecoder(value: .object(incoming.payload), path: "the payload of an event")
                 return StoredEvent(try StreamEvent(from: decoder))

@@ -1,5 +1,6 @@
 public import Dionysus
 public import DionysusProducer
+public import DionysusSchemas
 
 public import struct Foundation.UUID
 
@@ -37,9 +38,30 @@ extension ProducerTopic {
     ///
     /// Let ``DionysusProducer/ProducerSettings/onFailure`` be `holdPartitionKey`, so that an event that can't be published
     /// holds the later ones of its stream.
-    /// - Parameter name: Its name without the namespace.
-    public static func streamEvents(_ name: String) -> ProducerTopic {
-        ProducerTopic(name, partitionKey: StreamEvent.CodingKeys.stream) { Publish(StreamEvent.self) }
+    /// - Parameters:
+    ///   - name: Its name without the namespace.
+    ///   - types: The event types, which the contract then lists with their versions and members.
+    ///   - encoding: How its messages are written.
+    public static func streamEvents(
+        _ name: String,
+        of types: EventTypes? = nil,
+        encoding: TopicEncoding = .envelope
+    ) -> ProducerTopic {
+        var publication = Publish(StreamEvent.self).element
+        publication.events = types?.published ?? []
+        let publications = [publication]
+        return ProducerTopic(
+            name,
+            encoding: encoding,
+            partitionKey: StreamEvent.CodingKeys.stream,
+            publications: { publications }
+        )
+    }
+}
+
+extension EventTypes {
+    fileprivate var published: [PublishedEvent] {
+        declared.map { PublishedEvent(name: $0.eventName, version: $0.eventVersion, type: $0) }
     }
 }
 

@@ -143,6 +143,22 @@ public struct PublishedModel: Sendable {
     /// Nil where the topic's applies.
     var partitionKey: PartitionKey?
     var publishesAfterCommit: Bool?
+    /// If it is the model of events, the types that they have, for the contract.
+    package var events: [PublishedEvent] = []
+}
+
+/// A type of events, as the contract names it.
+package struct PublishedEvent: Sendable {
+    let name: String
+    let version: Int
+    /// What its data are decoded as.
+    let type: any Decodable.Type
+
+    package init(name: String, version: Int, type: any Decodable.Type) {
+        self.name = name
+        self.version = version
+        self.type = type
+    }
 }
 
 /// A change elsewhere that publishes a model.

@@ -20,12 +20,21 @@ extension Registry {
                         models: try publications.map { publication in
                             var model = try publication.contract(of: publication.model, parts: publication.aggregate)
                             if shared == nil { model.partitionKey = publication.partitionKey.contract }
+                            model.events = publication.events.map(\.contract)
                             return model
                         }
                     )
                 }
             )
         }
+    }
+}
+
+extension PublishedEvent {
+    fileprivate var contract: Contract.Event {
+        let members = ModelColumn.members(of: type)
+        let attributes = members?.map { Contract.Attribute(name: $0.name, value: ContractValue(of: $0, scale: nil)) }
+        return Contract.Event(name: name, version: version, attributes: attributes)
     }
 }
 

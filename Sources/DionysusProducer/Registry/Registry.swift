@@ -19,6 +19,7 @@ public struct Registry: Sendable {
         /// How its payloads are written; nil as for all topics.
         let wire: WireStyle?
         let encoding: TopicEncoding
+        let events: [PublishedEvent]
 
         /// The ways from the model to everything that is published with it.
         var dependencies: [AssociationDescription] { aggregate.flatMap(\.paths).withoutRepetitions }
@@ -86,7 +87,8 @@ public struct Registry: Sendable {
                         serializers: namespace.serializers,
                         publishesAfterCommit: published.publishesAfterCommit ?? settings.publishesAfterCommit,
                         wire: topic.wire,
-                        encoding: topic.encoding
+                        encoding: topic.encoding,
+                        events: published.events
                     )
                 }
             }

@@ -61,6 +61,8 @@ public struct Contract: Sendable, Hashable {
         package var links: [Link]
         /// The models that are sideloaded into its payloads.
         package var parts: [Model]
+        /// If it is the model of events, the types that they have, by name and version.
+        package var events: [Event]
 
         package init(
             name: String,
@@ -68,7 +70,8 @@ public struct Contract: Sendable, Hashable {
             partitionKey: PartitioningKey? = nil,
             attributes: [Attribute],
             links: [Link],
-            parts: [Model]
+            parts: [Model],
+            events: [Event] = []
         ) {
             self.name = name
             self.key = key
@@ -76,6 +79,23 @@ public struct Contract: Sendable, Hashable {
             self.attributes = attributes
             self.links = links
             self.parts = parts.sorted { $0.name < $1.name }
+            self.events = events.sorted { ($0.name, $0.version) < ($1.name, $1.version) }
+        }
+    }
+
+    /// A type of events: what `data` holds where `type` and `version` are these.
+    package struct Event: Sendable, Hashable {
+        /// The name under which it is stored.
+        package var name: String
+        /// The version of its data.
+        package var version: Int
+        /// The members of its data; nil if they can't be found out.
+        package var attributes: [Attribute]?
+
+        package init(name: String, version: Int, attributes: [Attribute]?) {
+            self.name = name
+            self.version = version
+            self.attributes = attributes
         }
     }
 

@@ -100,23 +100,52 @@ private struct ContractComparison {
         if old.key.type != new.key.type {
             add(place, "key's type changed from \(old.key.type) to \(new.key.type)")
         }
-        compareAttributes(old, new, place)
+        compareAttributes(old.attributes, new.attributes, place)
         compareLinks(old, new, place)
         compareModels(old.parts, new.parts) { "\(place), with \($0)" }
+        compareEvents(old.events, new.events, place)
     }
 
-    private mutating func compareAttributes(_ old: Contract.Model, _ new: Contract.Model, _ place: String) {
-        for attribute in old.attributes {
+    /// A reader reads old versions by its upcasts, which are not published: only what nobody can read breaks.
+    private mutating func compareEvents(_ old: [Contract.Event], _ new: [Contract.Event], _ place: String) {
+        for event in old {
+            let place = "\(place), event \(event.name)"
+            guard let later = new.first(where: { $0.name == event.name }) else {
+                if compatibility.isBackward { add(place, "removed, and old messages have it") }
+                continue
+            }
+            if later.version > event.version {
+                if compatibility.isForward {
+                    add(place, "raised from version \(event.version) to \(later.version), which is unknown there")
+                }
+            } else if later.version < event.version {
+                if compatibility.isBackward { add(place, "lowered from version \(event.version) to \(later.version)") }
+            } else if let old = event.attributes, let new = later.attributes {
+                compareAttributes(old, new, place)
+            }
+        }
+        guard compatibility.isForward, !old.isEmpty else { return }
+        for event in new where !old.contains(where: { $0.name == event.name }) {
+            add("\(place), event \(event.name)", "added, and is unknown there")
+        }
+    }
+
+    private mutating func compareAttributes(
+        _ old: [Contract.Attribute],
+        _ new: [Contract.Attribute],
+        _ place: String
+    ) {
+        for attribute in old {
             let place = "\(place), attribute \(attribute.name)"
-            guard let later = new.attributes.first(where: { $0.name == attribute.name }) else {
+            guard let later = new.first(where: { $0.name == attribute.name }) else {
                 if compatibility.isForward { add(place, "removed") }
                 continue
             }
             compareValues(attribute.value, later.value, place)
         }
         guard compatibility.isBackward else { return }
-        for attribute in new.attributes
-        where !attribute.value.isNullable && !old.attributes.contains(where: { $0.name == attribute.name }) {
+        for attribute in new
+        where !attribute.value.isNullable && !old.contains(where: { $0.name == attribute.name }) {
             add(
                 "\(place), attribute \(attribute.name)",
                 "added, and old messages don't have it though it isn't nullable"

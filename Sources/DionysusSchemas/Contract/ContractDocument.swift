@@ -75,6 +75,7 @@ extension Contract.Model {
         object["attributes"] = .array(attributes.map(\.document))
         object["links"] = .array(links.map(\.document))
         object["with"] = .array(parts.map(\.document))
+        if !events.isEmpty { object["events"] = .array(events.map(\.document)) }
         return .object(object)
     }
 
@@ -85,17 +86,38 @@ extension Contract.Model {
         let attributes = try node.list("attributes").map(Contract.Attribute.init)
         let links = try node.optionalList("links").map(Contract.Link.init)
         let parts = try node.optionalList("with").map(Contract.Model.init)
+        let events = try node.optionalList("events").map(Contract.Event.init)
         try node.requireUnique(attributes.map(\.name), "attributes")
         try node.requireUnique(links.map(\.name), "links")
         try node.requireUnique(parts.map(\.name), "with")
+        try node.requireUnique(events.map(\.name), "events")
         self.init(
             name: name,
             key: key,
             partitionKey: try node["partition_key"].map(Contract.PartitioningKey.init),
             attributes: attributes,
             links: links,
-            parts: parts
+            parts: parts,
+            events: events
         )
+    }
+}
+
+extension Contract.Event {
+    fileprivate var document: JSON {
+        var object: JSON.Object = ["name": .string(name), "version": .integer(Int64(version))]
+        object["attributes"] = attributes.map { .array($0.map(\.document)) }
+        return .object(object)
+    }
+
+    fileprivate init(_ node: ContractNode) throws {
+        let attributes = try node["attributes"]?.list().map(Contract.Attribute.init)
+        try node.requireUnique((attributes ?? []).map(\.name), "attributes")
+        let version = try node.member("version")
+        guard let number = Int(exactly: try version.integer()), number > 0 else {
+            throw version.fault("a version is a number above 0")
+        }
+        self.init(name: try node.text("name"), version: number, attributes: attributes)
     }
 }
 

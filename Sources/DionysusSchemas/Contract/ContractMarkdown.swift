@@ -20,6 +20,9 @@ extension Contract.Model {
             text += "\n| link | leads to |\n|---|---|\n"
             text += links.map { "| `\($0.name)` | \($0.target) |\n" }.joined()
         }
+        if !events.isEmpty {
+            text += "\n| event | version | data |\n|---|---|---|\n" + events.map(\.row).joined()
+        }
         for part in parts { text += "\n" + part.markdown(level: level + "#", in: topic) }
         return text
     }
@@ -31,6 +34,16 @@ extension Contract.Model {
                 return "| `\(attribute.name)` | `\(attribute.value.typeName)` | \(notes) |\n"
             }
             .joined()
+    }
+}
+
+extension Contract.Event {
+    fileprivate var row: String {
+        let members = attributes.map { list in
+            list.map { "`\($0.name)`: \($0.value.typeName)\($0.value.isNullable ? ", nullable" : "")" }
+                .joined(separator: "; ")
+        }
+        return "| `\(name)` | \(version) | \(members ?? "any object") |\n"
     }
 }
 
