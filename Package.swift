@@ -105,7 +105,7 @@ let package = Package(
         .target(
             name: "DionysusEvents",
             dependencies: [
-                "Dionysus", "DionysusConsumer", "DionysusProducer",
+                "Dionysus", "DionysusConsumer", "DionysusProducer", "DionysusSchemas",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -198,7 +198,8 @@ let package = Package(
         .target(
             name: "DionysusConsole",
             dependencies: [
-                "Dionysus", "DionysusConsumer", "DionysusHealth", "DionysusMetrics", "DionysusProducer",
+                "Dionysus", "DionysusConsumer", "DionysusEvents", "DionysusHealth", "DionysusMetrics",
+                "DionysusProducer",
                 .product(name: "CoreMetrics", package: "swift-metrics"),
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
@@ -330,7 +331,7 @@ let package = Package(
         .testTarget(
             name: "DionysusConsoleTests",
             dependencies: [
-                "Dionysus", "DionysusConsole", "DionysusConsumer", "DionysusEmbedded", "DionysusHTTP",
+                "Dionysus", "DionysusConsole", "DionysusConsumer", "DionysusEmbedded", "DionysusEvents", "DionysusHTTP",
                 "DionysusHTTPClient", "DionysusProducer", "Rentals", "TestSupport",
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "Logging", package: "swift-log"),
@@ -571,8 +572,10 @@ let package = Package(
             name: "DionysusEventsTests",
             dependencies: [
                 "Ads", "Dionysus", "DionysusConsumer", "DionysusEmbedded", "DionysusEvents", "DionysusKafkaTesting",
-                "DionysusPostgres", "DionysusProducer", "StreamTool", "TestSupport",
+                "DionysusPostgres", "DionysusProducer", "DionysusRegistryTesting", "DionysusSchemas", "StreamTool",
+                "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
+                .product(name: "MetricsTestKit", package: "swift-metrics"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
             swiftSettings: strict

@@ -36,5 +36,8 @@ extension TelemetryName {
         consumerStageDuration: ("How long a stage of a batch took", "s"),
         lagMessages: ("Messages of an owned partition that are still to be applied", "{message}"),
         lagAge: ("Age of the oldest message of an owned partition that is still to be applied, at most", "s"),
+        projectionLagEvents: ("Events that a projection has not applied; beyond 10,000 an upper bound", "{event}"),
+        projectionLagAge: ("Age of the oldest event that a projection has not applied", "s"),
+        rebuildRemaining: ("Events that the rebuild of a projection has still to apply", "{event}"),
     ]
 }

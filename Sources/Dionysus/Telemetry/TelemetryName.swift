@@ -38,6 +38,12 @@
 /// | `dionysus.consumer.lag.messages` | gauge | destination, partition | unapplied messages of an owned partition |
 /// | `dionysus.consumer.lag.age` | gauge | destination, partition | upper bound for the age of the oldest of them, in seconds |
 ///
+/// | metric of projections | kind | dimensions | meaning |
+/// |---|---|---|---|
+/// | `dionysus.projection.lag.events` | gauge | projection | events that the projection has not applied; beyond 10,000 an upper bound |
+/// | `dionysus.projection.lag.age` | gauge | projection | age of the oldest of them, in seconds |
+/// | `dionysus.projection.rebuild.remaining` | gauge | projection | events that a rebuild has still to apply; missing if there is none |
+///
 /// | attribute of spans | meaning |
 /// |---|---|
 /// | `messaging.system` | `kafka`, or `dionysus` for the embedded log |
@@ -82,8 +88,13 @@ package enum TelemetryName {
     package static let lagMessages = "dionysus.consumer.lag.messages"
     package static let lagAge = "dionysus.consumer.lag.age"
 
+    package static let projectionLagEvents = "dionysus.projection.lag.events"
+    package static let projectionLagAge = "dionysus.projection.lag.age"
+    package static let rebuildRemaining = "dionysus.projection.rebuild.remaining"
+
     package static let change = "change"
     package static let policy = "policy"
+    package static let projection = "projection"
     package static let reason = "reason"
     package static let stage = "stage"
     package static let statistic = "statistic"

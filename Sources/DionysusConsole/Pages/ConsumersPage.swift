@@ -4,7 +4,7 @@ import DionysusConsumer
 extension Page {
     static func consumers(_ report: ConsumerReport, _ frame: Frame, _ call: Call) -> Page {
         Page("Consumers", tab: .consumers, verdict: verdict(report), isLive: true) {
-            "\(members(report))\(partitions(report, frame))\(topicTable(report, frame))"
+            "\(members(report))\(partitions(report, frame))\(topicTable(report, frame))\(projectionsLink(frame, call))"
         }
     }
 
