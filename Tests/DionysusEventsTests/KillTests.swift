@@ -26,7 +26,7 @@ import Testing
     func `appenders that are killed leave streams without gaps, and every event takes effect once`(
         _ kind: TestDatabaseKind
     ) async throws {
-        let streams = 10
+        let streams = 200
         try await run(kind) { harness, location in
             let board = Projector(Balances(), store)
             try await harness.write { try board.create(in: &$0) }
@@ -35,7 +35,7 @@ import Testing
             }
             for round in 1...3 {
                 let appenders = try (0..<4).map { _ in try tool(["append", location, "\(streams)"]) }
-                while try await count() < round * 100 {
+                while try await count() < round * 200 {
                     for appender in appenders { try #require(appender.isRunning, "\(appender.errors)") }
                 }
                 for appender in appenders { await appender.killAndWait() }
@@ -43,11 +43,10 @@ import Testing
             try await harness.relay()
             try await harness.consume(Follow(board))
             var expected: [String] = []
-            for id in 0..<streams {
-                let positions = try await store.read(StreamName("account", "\(id)"), on: harness.database)
-                    .map(\.position)
-                #expect(positions == Array(1...Int64(max(positions.count, 1))))
-                expected.append("\(id) \(positions.count) \(positions.count)")
+            for id in (0..<streams).map(String.init).sorted() {
+                let positions = try await store.read(StreamName("account", id), on: harness.database).map(\.position)
+                #expect(positions == Array(1..<Int64(positions.count + 1)))
+                if !positions.isEmpty { expected.append("\(id) \(positions.count) \(positions.count)") }
             }
             #expect(try await harness.balances() == expected)
             // Each event once in the log, in the order of its stream.
@@ -100,6 +99,55 @@ import Testing
             #expect(point > 10)
             let timers = try await harness.rows("SELECT count(*), count(DISTINCT process_id) FROM dionysus_timers")
             #expect(timers == ["\(point) \(point)"])
+        }
+    }
+
+    @Test(arguments: TestDatabaseKind.available)
+    func `a process that is killed while it goes on and stops does everything once`(
+        _ kind: TestDatabaseKind
+    ) async throws {
+        try await run(kind) { harness, location in
+            var point = 0
+            while true {
+                point += 1
+                let stream = StreamName("account", "\(point)")
+                try await harness.append(Opened(owner: "Ada"), Deposited(amount: 1), Closed(), to: stream)
+                let killed = try await tool(["process", location], killAt: point).result()
+                if killed.status == 0 { break }
+                try #require(killed.status == 128 + SIGKILL, "\(killed.errors)")
+                let finished = try await tool(["process", location]).result()
+                try #require(finished.status == 0, "\(finished.errors)")
+                #expect(try await harness.names(StreamName("gift", "\(point)")) == ["1 Deposited"])
+            }
+            #expect(point > 20)
+            let states = try await harness.rows(
+                "SELECT DISTINCT state FROM dionysus_processes WHERE ended_at IS NOT NULL"
+            )
+            #expect(states.map { $0.replacing(" ", with: "") } == ["{\"deposits\":1}"])
+            #expect(try await harness.rows("SELECT id FROM dionysus_processes WHERE ended_at IS NULL").isEmpty)
+            #expect(try await harness.rows("SELECT id FROM dionysus_timers").isEmpty)
+        }
+    }
+
+    @Test(arguments: TestDatabaseKind.available)
+    func `a process manager that is killed while timers fire does everything once`(
+        _ kind: TestDatabaseKind
+    ) async throws {
+        try await run(kind) { harness, location in
+            var point = 0
+            while true {
+                point += 1
+                try await harness.append(Opened(owner: "Ada"), to: StreamName("account", "\(point)"))
+                try #require(try await tool(["process", location]).result().status == 0)
+                let killed = try await tool(["timers", location], killAt: point).result()
+                if killed.status == 0 { break }
+                try #require(killed.status == 128 + SIGKILL, "\(killed.errors)")
+                let finished = try await tool(["timers", location]).result()
+                try #require(finished.status == 0, "\(finished.errors)")
+                #expect(try await harness.names(StreamName("account", "\(point)")) == ["1 Opened", "2 Closed"])
+            }
+            #expect(point > 5)
+            #expect(try await harness.rows("SELECT id FROM dionysus_timers").isEmpty)
         }
     }
 }

@@ -7,10 +7,10 @@ import Testing
 
 /// Several writers on one stream.
 @Suite struct WriterTests {
-    private static let rounds = 200
+    private static let rounds = 1_000
 
     @Test(arguments: TestDatabaseKind.available)
-    func `of two writers who expect one position, one wins`(_ kind: TestDatabaseKind) async throws {
+    func `of two writers who expect one position, one wins, a thousand times`(_ kind: TestDatabaseKind) async throws {
         try await EventsHarness.run(kind) { harness in
             for round in 0..<Self.rounds {
                 let expected = ExpectedPosition.position(Int64(round))

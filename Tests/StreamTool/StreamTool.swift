@@ -11,6 +11,7 @@ import TestSupport
 ///     StreamTool append DATABASE STREAMS     appends to random streams until it is killed
 ///     StreamTool rebuild DATABASE BATCH      rebuilds the balances
 ///     StreamTool process DATABASE            runs the welcome process until it is done
+///     StreamTool timers DATABASE             fires the timers of the welcome process
 ///
 /// `STREAM_KILL_AT=N`: it kills itself before its n-th statement.
 @main
@@ -27,12 +28,16 @@ struct StreamTool {
         case "process":
             let runner = ProcessRunner(Welcome(), store)
             try await EventReader("welcome", store, database, handler: runner.handler).catchUp()
+        case "timers": try await ProcessTimers(ProcessRunner(Welcome(), store), database).fire(at: Welcome.due)
         default: throw usage
         }
     }
 
     private static var usage: DionysusError {
-        DionysusError(.configuration, "usage: append DATABASE STREAMS | rebuild DATABASE BATCH | process DATABASE")
+        DionysusError(
+            .configuration,
+            "usage: append DATABASE STREAMS | rebuild DATABASE BATCH | process|timers DATABASE"
+        )
     }
 
     private static func open(_ location: String) throws -> any CapturingDatabase {
