@@ -1,11 +1,9 @@
 import Dionysus
 import DionysusEvents
-import DionysusPostgres
-import DionysusProducer
 
 extension Benchmark {
     /// Streams of events: appending, loading, and rebuilding a read model.
-    static let events = [eventsAppend, eventsSingle, eventsLoad, eventsRebuild]
+    static let events = [eventsAppend, eventsSingle, eventsLoad, eventsRebuild, eventsRebuildLive]
 
     private static let eventsAppend = Benchmark(
         name: "events-append",
@@ -93,7 +91,7 @@ extension Benchmark {
                         .measure {
                             try await fixture.run(
                                 """
-                                SELECT id, stream, position, sequence, type, version, data, metadata, created_at
+                                SELECT id, stream, position, number, type, version, data, metadata, created_at
                                 FROM dionysus_stream_events WHERE stream = \(stream.description) ORDER BY position
                                 """
                             )
@@ -105,133 +103,4 @@ extension Benchmark {
             }
         }
     )
-
-    private static let eventsRebuild = Benchmark(
-        name: "events-rebuild",
-        figures: [
-            Figure(
-                name: "rebuild of a read model from 1,000,000 events of 10,000 streams",
-                unit: "events/s",
-                targets: [.atLeast(100_000)]
-            ),
-            Figure(name: "floor: reading and decoding them", unit: "events/s"),
-            Figure(name: "numbering them for the global order", unit: "events/s"),
-        ],
-        isLong: true,
-        run: {
-            try await EventsFixture.with { fixture in
-                let count = 1_000_000
-                try await fixture.fill(count, streams: 10_000)
-                let numbering = try await fixture.rate(of: count) {
-                    try await EventOrder().extend(on: fixture.database)
-                }
-                try await fixture.database.outsideTransaction("VACUUM ANALYZE dionysus_stream_events")
-                let projector = Projector(BalanceSheet(), EventsFixture.store)
-                try await fixture.database.transaction(.write) { try projector.create(in: &$0) }
-                let rebuild = try await fixture.rate(of: count) {
-                    _ = try await ProjectionRebuild(of: projector, on: fixture.database).run()
-                }
-                let reader = EventReader("floor", EventsFixture.store, fixture.database, batchSize: 5_000) { _, _ in }
-                let reading = try await fixture.rate(of: count) { try await reader.catchUp() }
-                return [rebuild, reading, numbering]
-            }
-        }
-    )
-}
-
-private struct BalanceChanged: Event {
-    static let eventName = "BalanceChanged"
-    var amount: Int
-}
-
-private struct BalanceSheet: Projection {
-    let name = "balance_sheet"
-    let tables = ["balance_sheet"]
-
-    func create(_ tables: ProjectionTables, in transaction: inout Transaction) throws {
-        try transaction.run(
-            "CREATE TABLE \(identifier: tables["balance_sheet"]) (id text PRIMARY KEY, balance bigint NOT NULL)"
-        )
-    }
-
-    func apply(_ events: [RecordedEvent], to tables: ProjectionTables, in transaction: inout Transaction) throws {
-        var changes: [String: Int] = [:]
-        for event in events { changes[event.stream.id, default: 0] += (event.event as? BalanceChanged)?.amount ?? 0 }
-        let columns = [
-            BulkColumn("id", .text, changes.map { .text($0.key) }),
-            BulkColumn("amount", .integer, changes.map { .integer(Int64($0.value)) }),
-        ]
-        try transaction.run(
-            """
-            INSERT INTO \(identifier: tables["balance_sheet"]) AS b (id, balance)
-            SELECT v.id, v.amount FROM \(transaction.dialect.rows(columns, alias: "v"))
-            ON CONFLICT (id) DO UPDATE SET balance = b.balance + excluded.balance
-            """
-        )
-    }
-}
-
-private struct BalanceEvents: Producer {
-    var namespaces: [Namespace] {
-        Namespace("bank", serializers: .streamEvents) { Topic.streamEvents("events") }
-    }
-}
-
-/// A new database with captured streams.
-private struct EventsFixture: Sendable {
-    static let store = EventStore(EventTypes(BalanceChanged.self))
-
-    let database: PostgresDatabase
-
-    static func with<T: Sendable>(_ body: (EventsFixture) async throws -> T) async throws -> T {
-        try await withDatabase { database in
-            try await database.transaction(.write) { try EventSchema.create(in: &$0) }
-            try await OutboxSchema(database: database, registry: Registry(BalanceEvents())).migrate(lanes: 4)
-            let fixture = EventsFixture(database: database)
-            try await fixture.run("CREATE TABLE bare (LIKE dionysus_stream_events INCLUDING ALL)")
-            return try await body(fixture)
-        }
-    }
-
-    func run(_ statement: SQL) async throws {
-        _ = try await database.transaction(.write) { try $0.run(statement) }
-    }
-
-    /// Inserts rows of a stream of their own.
-    func insertBare(_ count: Int, _ number: Int) async throws {
-        let columns = [
-            BulkColumn("n", .integer, (1...count).map { .integer(Int64($0)) }),
-            BulkColumn("id", .uuid, (1...count).map { _ in .uuid(.newEventID()) }),
-            BulkColumn("data", .json, (1...count).map { .json("{\"amount\":\($0)}") }),
-        ]
-        let now = database.dialect.now
-        try await run(
-            """
-            INSERT INTO bare (id, stream, position, type, version, data, metadata, created_at)
-            SELECT v.id, \("account-\(number)"), v.n, 'BalanceChanged', 1, v.data, '{}', \(now)
-            FROM \(database.dialect.rows(columns, alias: "v"))
-            """
-        )
-    }
-
-    /// Fills the table without capture.
-    func fill(_ count: Int, streams: Int) async throws {
-        _ = try await database.transaction(.write) { transaction in
-            try transaction.suppressCapture()
-            try transaction.run(
-                """
-                INSERT INTO dionysus_stream_events (id, stream, position, type, version, data, metadata, created_at)
-                SELECT gen_random_uuid(), 'account-' || (i % \(streams)), 1 + i / \(streams), 'BalanceChanged', 1,
-                  jsonb_build_object('amount', i % 100), '{}', clock_timestamp()
-                FROM generate_series(0::bigint, \(count - 1)) AS i
-                """
-            )
-        }
-        try await database.outsideTransaction("VACUUM ANALYZE dionysus_stream_events")
-    }
-
-    func rate(of count: Int, _ body: () async throws -> Void) async throws -> Double {
-        try await database.outsideTransaction("CHECKPOINT")
-        return Double(count) / seconds(try await ContinuousClock().measure { try await body() })
-    }
 }
