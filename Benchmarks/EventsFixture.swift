@@ -94,20 +94,32 @@ struct EventsFixture: Sendable {
         try await database.outsideTransaction("VACUUM ANALYZE dionysus_stream_events")
     }
 
-    /// Appends events one by one, each with its read model, until the task is cancelled.
+    /// Appends single events, each with its read model, from several writers until the task is cancelled.
     /// - Returns: How many milliseconds each append took.
-    func appendInline(with projector: Projector, perSecond rate: Int) async throws -> [Double] {
+    func appendInline(with projector: Projector, perSecond rate: Int, writers: Int = 8) async throws -> [Double] {
+        try await withThrowingTaskGroup(of: [Double].self) { group in
+            for _ in 0..<writers {
+                group.addTask { try await appendInline(with: projector, every: .seconds(1) * writers / rate) }
+            }
+            return try await group.reduce(into: []) { $0 += $1 }
+        }
+    }
+
+    private func appendInline(with projector: Projector, every interval: Duration) async throws -> [Double] {
         let store = Self.store.handlingInline(projector.handler)
         let (clock, start) = (ContinuousClock(), ContinuousClock.now)
         var latencies: [Double] = []
         while !Task.isCancelled {
-            let due = start + .seconds(1) / rate * latencies.count
+            let due = start + interval * latencies.count
             if due > clock.now { try? await Task.sleep(until: due, clock: clock) }
             let stream = StreamName("account", "\(Int.random(in: 0..<10_000))")
-            let time = try await clock.measure {
+            let begin = clock.now
+            // A task of its own isn't cancelled, so that every append is measured to its end.
+            let append = Task {
                 try await store.append([NewEvent(BalanceChanged(amount: 1))], to: stream, on: database)
             }
-            latencies.append(seconds(time) * 1_000)
+            _ = try await append.value
+            latencies.append(seconds(begin.duration(to: clock.now)) * 1_000)
         }
         return latencies
     }

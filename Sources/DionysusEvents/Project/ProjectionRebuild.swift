@@ -59,6 +59,7 @@ public struct ProjectionRebuild: Sendable {
             try await database.retryingConcurrentWrites { try notePositions(in: &$0) }
             if let last = try await database.retryingConcurrentWrites(Self.swapBackoff, { try swap(in: &$0) }) {
                 report.events += last
+                try await database.retryingConcurrentWrites { try clearOld(in: &$0) }
                 return report
             }
         }
@@ -73,7 +74,10 @@ public struct ProjectionRebuild: Sendable {
         for table in projection.tables {
             try transaction.run("DROP TABLE IF EXISTS \(identifier: ProjectionTables.aside(next)[table])")
         }
-        try clear(next, in: &transaction)
+        // Those of a rebuild that was killed are among them.
+        try transaction.run(
+            "DELETE FROM dionysus_stream_positions WHERE reader = \(name) AND generation <> \(state.generation)"
+        )
         try projection.create(.aside(next), in: &transaction)
         state.rebuild = ProjectionState.Rebuild(version: projection.version)
         try state.store(projection, in: &transaction)
@@ -216,7 +220,6 @@ public struct ProjectionRebuild: Sendable {
                 "DROP TABLE \(identifier: old)",
             ])
         }
-        try clear(state.generation, in: &transaction)
         try ProjectionMark(name: name, generation: next, sequence: rebuild(state).position).store(in: &transaction)
         state.version = projection.version
         state.generation = next
@@ -225,9 +228,11 @@ public struct ProjectionRebuild: Sendable {
         return applied
     }
 
-    private func clear(_ generation: Int64, in transaction: inout Transaction) throws {
+    /// Deletes the positions of earlier generations, for which nobody has to wait.
+    private func clearOld(in transaction: inout Transaction) throws {
+        let state = try ProjectionState.load(name, in: &transaction)
         try transaction.run(
-            "DELETE FROM dionysus_stream_positions WHERE reader = \(name) AND generation = \(generation)"
+            "DELETE FROM dionysus_stream_positions WHERE reader = \(name) AND generation < \(state.generation)"
         )
     }
 }

@@ -47,18 +47,20 @@ struct StreamPositions {
     private func handled(_ events: [RecordedEvent], in transaction: inout Transaction) throws -> [StreamName: Int64] {
         let dialect = transaction.dialect
         let streams = Set(events.map(\.stream)).map { DatabaseValue.text($0.description) }
-        let isOne = dialect.isAny("stream", of: streams, type: .text)
+        let column = BulkColumn("stream", .text, streams)
         let results = try transaction.run([
             // Only a row can be locked: two readers would both find that nothing of a stream has been handled.
             """
             INSERT INTO dionysus_stream_positions (reader, generation, stream, position)
             SELECT \(reader), \(generation), v.stream, 0
-            FROM \(dialect.rows([BulkColumn("stream", .text, streams)], alias: "v"))
+            FROM \(dialect.rows([column], alias: "v"))
             WHERE true ORDER BY v.stream ON CONFLICT (reader, generation, stream) DO NOTHING
             """,
             """
-            SELECT stream, position FROM dionysus_stream_positions
-            WHERE reader = \(reader) AND generation = \(generation) AND \(isOne) ORDER BY stream \(raw: dialect.forUpdate)
+            SELECT p.stream, p.position FROM \(dialect.lookupRows([column], alias: "v"))
+            JOIN dionysus_stream_positions AS p
+              ON p.reader = \(reader) AND p.generation = \(generation) AND p.stream = v.stream
+            ORDER BY p.stream \(raw: dialect.forUpdate)
             """,
         ])
         return try results[1].rows

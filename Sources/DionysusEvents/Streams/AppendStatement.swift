@@ -22,7 +22,7 @@ struct AppendStatement {
             BulkColumn("data", .json, stored.map { .json($0.data.text) }),
             BulkColumn("metadata", .json, stored.map { .json($0.metadata.json.text) }),
         ]
-        let isRepeated = dialect.isAny("e.id", of: events.map { .uuid($0.id) }, type: .uuid)
+        let isRepeated = dialect.isAnyKey("e.id", of: events.map { .uuid($0.id) }, type: .uuid)
         return """
             WITH head AS (\(Self.head(of: stream)))
             INSERT INTO dionysus_stream_events (id, stream, position, type, version, data, metadata, created_at)

@@ -64,10 +64,11 @@ public enum EventSchema {
               name text PRIMARY KEY, generation \(type(.bigint)) NOT NULL, sequence \(type(.bigint)) NOT NULL
             )
             """,
+            // The stream is first: of a new generation the server would expect one row, and read all of them.
             """
             CREATE TABLE IF NOT EXISTS dionysus_stream_positions (
               reader text NOT NULL, generation \(type(.bigint)) NOT NULL, stream text NOT NULL,
-              position \(type(.bigint)) NOT NULL, PRIMARY KEY (reader, generation, stream)
+              position \(type(.bigint)) NOT NULL, PRIMARY KEY (stream, reader, generation)
             )
             """,
             """
