@@ -4,7 +4,8 @@ import DionysusEvents
 extension Endpoint {
     static let projections: [Endpoint] = [
         page("/projections", "Read models that follow from events, and how far they are", isLive: true) { call in
-            let list = await Part.reading { try await ProjectionStatus.all(on: try call.consumer().database) }
+            let database = try call.projectionDatabase()
+            let list = await Part.reading { try await ProjectionStatus.all(on: database) }
             return .page(.projections(list))
         },
         read(
@@ -17,8 +18,16 @@ extension Endpoint {
                 )
             ]
         ) { call in
-            let list = try await ProjectionStatus.all(on: try call.consumer().database)
+            let list = try await ProjectionStatus.all(on: try call.projectionDatabase())
             return .json(.object(["projections": .array(list.map(\.json))]))
         },
     ]
+}
+
+extension Call {
+    /// The database that a consumer of events keeps its read models in; without a consumer, the one with the streams.
+    fileprivate func projectionDatabase() throws -> any Database {
+        if system.consumer == nil, let side = system.producer { return side.database }
+        return try consumer().database
+    }
 }
