@@ -19,6 +19,8 @@ public struct Registry: Sendable {
         /// How its payloads are written; nil as for all topics.
         let wire: WireStyle?
         let encoding: TopicEncoding
+        /// How its messages are CloudEvents; nil if they aren't.
+        let cloudEvents: CloudEventStyle?
 
         /// The ways from the model to everything that is published with it.
         var dependencies: [AssociationDescription] { aggregate.flatMap(\.paths).withoutRepetitions }
@@ -34,6 +36,8 @@ public struct Registry: Sendable {
     private let places: [String: [String: Int]]
     /// How the messages of each topic are written, of topics without models too.
     let encodings: [String: TopicEncoding]
+    /// How the messages of topics are CloudEvents, of those where they are.
+    let cloudEvents: [String: CloudEventStyle]
     /// What the topics that are written to are created with.
     let specifications: [TopicSpecification]
     let middleware: [any ProducerMiddleware]
@@ -67,9 +71,11 @@ public struct Registry: Sendable {
         schemaRegistry = settings.schemaRegistry
         let namespaces = producer.namespaces
         let prefix = settings.topicPrefix
+        let service = settings.application ?? settings.publisherServiceName ?? settings.clientID
         publications = namespaces.flatMap { namespace in
             namespace.topics.flatMap { topic in
                 let name = topic.fullName(in: namespace, prefix: prefix)
+                let style = topic.cloudEvents(in: namespace, of: service)
                 return topic.publications.map { published in
                     Publication(
                         topic: name,
@@ -86,7 +92,8 @@ public struct Registry: Sendable {
                         serializers: namespace.serializers,
                         publishesAfterCommit: published.publishesAfterCommit ?? settings.publishesAfterCommit,
                         wire: topic.wire,
-                        encoding: topic.encoding
+                        encoding: topic.encoding,
+                        cloudEvents: style
                     )
                 }
             }
@@ -98,6 +105,11 @@ public struct Registry: Sendable {
             },
             uniquingKeysWith: { first, _ in first }
         )
+        cloudEvents = namespaces.reduce(into: [:]) { styles, namespace in
+            for topic in namespace.topics {
+                styles[topic.fullName(in: namespace, prefix: prefix)] = topic.cloudEvents(in: namespace, of: service)
+            }
+        }
         faults = TopicFaults.all(in: namespaces, prefix: prefix)
         specifications = namespaces.flatMap { namespace in
             namespace.topics.flatMap { topic in
@@ -231,6 +243,13 @@ enum PublicationPartitionKey: Sendable {
     var keptColumns: [String] {
         guard case .computed(let computed) = self else { return [] }
         return computed.columns
+    }
+}
+
+extension ProducerTopic {
+    /// How the topic's messages are CloudEvents; nil if they aren't.
+    fileprivate func cloudEvents(in namespace: ProducerNamespace, of service: String) -> CloudEventStyle? {
+        CloudEventStyle(encoding, service: service, namespace: namespace.name, topic: name)
     }
 }
 
