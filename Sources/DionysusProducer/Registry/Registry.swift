@@ -42,6 +42,8 @@ public struct Registry: Sendable {
     let specifications: [TopicSpecification]
     let middleware: [any ProducerMiddleware]
     let genesisStreamers: [String: any GenesisStreamer]
+    /// The tables whose rows are messages.
+    let messageTables: [MessageTableCapture]
     /// What is wrong with the declaration itself, a line each.
     let faults: [String]
     let capture: CaptureMode
@@ -61,6 +63,10 @@ public struct Registry: Sendable {
     public init(_ producer: some Producer, settings: ProducerSettings = ProducerSettings()) {
         middleware = producer.middleware
         genesisStreamers = producer.genesisStreamers
+        let outboxes = producer.debeziumOutboxes
+        messageTables = outboxes.map {
+            $0.capture(resourceClass: StoredMessage.className, eventName: StoredMessage.event.description)
+        }
         capture = settings.capture
         recordsChanges = settings.recordsChanges
         changesetKeys = settings.changesetKeys
@@ -110,7 +116,7 @@ public struct Registry: Sendable {
                 styles[topic.fullName(in: namespace, prefix: prefix)] = topic.cloudEvents(in: namespace, of: service)
             }
         }
-        faults = TopicFaults.all(in: namespaces, prefix: prefix)
+        faults = TopicFaults.all(in: namespaces, prefix: prefix) + DebeziumOutbox.faults(outboxes)
         specifications = namespaces.flatMap { namespace in
             namespace.topics.flatMap { topic in
                 topic.published(as: topic.fullName(in: namespace, prefix: prefix), defaults: settings.topics)
