@@ -7,62 +7,6 @@ import Testing
 /// Rows that Debezium publishes arrive in replicas.
 @Suite
 struct DebeziumTests {
-    private static let topic = "dbserver1.public.customers"
-
-    /// A replica of customers, and the messages that it reads.
-    private struct Trial: Sendable {
-        let trial: FeedTrial
-        var rows = DebeziumRows()
-        var models: TopicModels = ["Customer"]
-
-        struct Mirror: Consumer {
-            let rows: DebeziumRows
-            let accepted: TopicModels
-
-            var namespaces: [Namespace] {
-                Namespace("shop") {
-                    Topic(named: DebeziumTests.topic, encoding: .debezium(rows), accepting: accepted)
-                }
-            }
-        }
-
-        func read(_ messages: (key: String?, value: String?)...) async throws {
-            try await trial.send(
-                messages.map { ($0.key.map { Array($0.utf8) }, $0.value.map { Array($0.utf8) }) },
-                to: DebeziumTests.topic
-            )
-            try await trial.consume(Mirror(rows: rows, accepted: models))
-        }
-
-        /// The customers, a line each.
-        func customers() async throws -> [String] {
-            try await trial.lines(
-                trial.replica,
-                "SELECT synced_id, first_name, email, synced_version FROM customers ORDER BY synced_id"
-            )
-        }
-
-        func failures() async throws -> [String] {
-            try await trial.lines(trial.replica, "SELECT error_message FROM dionysus_failures ORDER BY \"offset\"")
-        }
-    }
-
-    private static func run(_ kind: TestDatabaseKind, _ body: (Trial) async throws -> Void) async throws {
-        try await FeedTrial.run(kind, .envelope) { trial in
-            let key = kind == .postgres ? "bigserial PRIMARY KEY" : "integer PRIMARY KEY AUTOINCREMENT"
-            _ = try await trial.replica.transaction(.write) { transaction in
-                try transaction.run(
-                    """
-                    CREATE TABLE customers (id \(raw: key), synced_id bigint NOT NULL UNIQUE, synced_version bigint,
-                      first_name text, email text, credit numeric(12,2), born date, joined_at timestamp, opens time,
-                      profile \(raw: kind == .postgres ? "jsonb" : "json"))
-                    """
-                )
-            }
-            try await body(Trial(trial: trial))
-        }
-    }
-
     private static let fields = """
         [{"type":"int32","optional":false,"field":"id"},{"type":"string","optional":false,"field":"first_name"},
          {"type":"string","optional":false,"field":"email"},
@@ -121,7 +65,7 @@ struct DebeziumTests {
 
     @Test("rows are read, created, changed and end", arguments: TestDatabaseKind.available, [true, false])
     func operations(_ kind: TestDatabaseKind, hasSchema: Bool) async throws {
-        try await Self.run(kind) { trial in
+        try await DebeziumTrial.run(kind) { trial in
             let key = Self.key(1, hasSchema: hasSchema)
             try await trial.read(
                 (key, Self.change("r", after: Self.row(1, "Anne"), lsn: 100, hasSchema: hasSchema)),
@@ -158,7 +102,7 @@ struct DebeziumTests {
 
     @Test("the place in the source's log decides what is newer", arguments: TestDatabaseKind.available)
     func order(_ kind: TestDatabaseKind) async throws {
-        try await Self.run(kind) { trial in
+        try await DebeziumTrial.run(kind) { trial in
             let key = Self.key(1)
             try await trial.read(
                 (key, Self.change("c", after: Self.row(1, "first"), lsn: 200)),
@@ -180,7 +124,7 @@ struct DebeziumTests {
 
     @Test("values have the types that the schema names", arguments: TestDatabaseKind.available)
     func types(_ kind: TestDatabaseKind) async throws {
-        try await Self.run(kind) { trial in
+        try await DebeziumTrial.run(kind) { trial in
             let values = """
                 ,"credit":"AQ3p","born":18000,"joined_at":1559033904863123,"opens":34200000000,"profile":"{\\"a\\":[1]}"
                 """
@@ -213,7 +157,7 @@ struct DebeziumTests {
 
     @Test("a value that Debezium doesn't know leaves its column as it is", arguments: TestDatabaseKind.available)
     func unavailable(_ kind: TestDatabaseKind) async throws {
-        try await Self.run(kind) { trial in
+        try await DebeziumTrial.run(kind) { trial in
             try await trial.read((Self.key(1), Self.change("c", after: Self.row(1, "Anne"), lsn: 100)))
             let after = #"{"id":1,"first_name":"Anna","email":"__debezium_unavailable_value"}"#
             try await trial.read((Self.key(1), Self.change("u", after: after, lsn: 110)))
@@ -223,7 +167,7 @@ struct DebeziumTests {
 
     @Test("flattened rows are read, and marked ones end", arguments: TestDatabaseKind.available, [true, false])
     func flattened(_ kind: TestDatabaseKind, hasSchema: Bool) async throws {
-        try await Self.run(kind) { trial in
+        try await DebeziumTrial.run(kind) { trial in
             func flat(_ row: String) -> String {
                 hasSchema
                     ? #"{"schema":{"type":"struct","fields":\#(Self.fields),"optional":false},"payload":\#(row)}"# : row
@@ -244,7 +188,7 @@ struct DebeziumTests {
 
     @Test("a key of another name identifies rows, in the row or beside it", arguments: TestDatabaseKind.available)
     func keys(_ kind: TestDatabaseKind) async throws {
-        try await Self.run(kind) { trial in
+        try await DebeziumTrial.run(kind) { trial in
             let after = #"{"first_name":"Anne","email":"a@example.org"}"#
             try await trial.read((#"{"customer_no":4}"#, Self.change("c", after: after, lsn: 100, hasSchema: false)))
             #expect(try await trial.customers() == ["4 Anne a@example.org 100"])
@@ -261,7 +205,7 @@ struct DebeziumTests {
 
     @Test("the table decides in a topic of several models", arguments: TestDatabaseKind.available)
     func tables(_ kind: TestDatabaseKind) async throws {
-        try await Self.run(kind) { trial in
+        try await DebeziumTrial.run(kind) { trial in
             var several = trial
             several.models = ["Customer", "Booking"]
             let source = #"{"table":"bookings","lsn":5,"ts_ms":1}"#
@@ -277,13 +221,14 @@ struct DebeziumTests {
 
     @Test("what is no change of a row fails, and what is around it arrives", arguments: TestDatabaseKind.available)
     func hostile(_ kind: TestDatabaseKind) async throws {
-        try await Self.run(kind) { trial in
+        try await DebeziumTrial.run(kind) { trial in
             let wide = String(repeating: "e", count: 100)
             let broken: [(String?, String?)] = [
                 (Self.key(1), ""), (Self.key(1), "[]"), (Self.key(1), "7"), (Self.key(1), #""text""#),
                 (Self.key(1), "{"),
                 (Self.key(1), Self.change("x", after: Self.row(1, "a"), lsn: 1)),
-                (Self.key(1), Self.change("c", lsn: 1)), (Self.key(1), Self.change("u", after: "[1]", lsn: 1)),
+                (Self.key(1), #"{"before":null,"after":{"id":1}}"#), (Self.key(1), Self.change("c", lsn: 1)),
+                (Self.key(1), Self.change("u", after: "[1]", lsn: 1)),
                 (nil, Self.change("t", lsn: 1)),
                 (nil, Self.change("c", after: #"{"first_name":"a"}"#, lsn: 1)),
                 (#"{"a":1,"b":2}"#, Self.change("c", after: #"{"first_name":"a"}"#, lsn: 1)),

@@ -71,6 +71,12 @@ struct RowChangeMessage {
             throw DionysusError(.malformed, "the value is neither the change of a row nor a row")
         }
         guard case .string(let operation)? = payload["op"], case .object(let source)? = payload["source"] else {
+            guard payload["before"] == nil || payload["after"] == nil else {
+                throw DionysusError(
+                    .malformed,
+                    "the change of a row says neither what was done nor where it comes from"
+                )
+            }
             return try RowChangeMessage(flat: document, rows)
         }
         return try RowChangeMessage(operation, source, document, rows)
