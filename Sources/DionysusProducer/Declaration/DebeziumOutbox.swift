@@ -5,7 +5,7 @@ public import struct Foundation.UUID
 /// A table in the shape of Debezium's outbox: `id`, `aggregatetype`, `aggregateid`, `type`, `payload`.
 ///
 /// A producer that declares it (``Producer/debeziumOutboxes``) publishes its rows, in place of Debezium's event router. With
-/// or without that, ``publish(contentsOf:in:)`` writes rows of that shape.
+/// or without that, ``publish(contentsOf:removing:in:)`` writes rows of that shape.
 public struct DebeziumOutbox: Sendable {
     /// What has happened.
     public struct Event: Sendable {
