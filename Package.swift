@@ -418,12 +418,24 @@ let package = Package(
         .testTarget(
             name: "DionysusEncodingTests",
             dependencies: [
-                "Dionysus", "DionysusConsumer", "DionysusEmbedded", "DionysusProducer", "DionysusProtobuf",
-                "DionysusRegistry", "DionysusRegistryTesting", "DionysusSchemas", "ProtobufExamples", "Rentals",
-                "TestSupport",
+                "Dionysus", "DionysusConsumer", "DionysusEmbedded", "DionysusKafka", "DionysusKafkaTesting",
+                "DionysusProducer", "DionysusProtobuf", "DionysusRegistry", "DionysusRegistryTesting",
+                "DionysusSchemas",
+                "ProtobufExamples", "Rentals", "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
+            swiftSettings: strict
+        ),
+        .executableTarget(
+            name: "CloudEventTool",
+            dependencies: [
+                "Dionysus", "DionysusConsumer", "DionysusEmbedded", "DionysusProducer", "DionysusSQLite",
+                "DionysusSchemas", "TestSupport",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            path: "Tests/CloudEventTool",
             swiftSettings: strict
         ),
         .target(

@@ -1,6 +1,8 @@
 import Dionysus
 import DionysusConsumer
 import DionysusEmbedded
+import DionysusKafka
+import DionysusKafkaTesting
 import DionysusProducer
 import DionysusRegistryTesting
 import DionysusSchemas
@@ -35,6 +37,7 @@ struct FeedTrial: Sendable {
         reading: TopicEncoding? = nil,
         genesisReplica: Bool = false,
         schemas: InMemorySchemaRegistry = InMemorySchemaRegistry(),
+        onKafka: Bool = false,
         _ body: (FeedTrial) async throws -> Void
     ) async throws {
         let declaration = Feed(encoding: encoding, genesisReplica: genesisReplica)
@@ -42,7 +45,12 @@ struct FeedTrial: Sendable {
         try await withTemporaryDatabase(kind) { source in
             try await withTemporaryDatabase(kind) { replica in
                 try await withTemporaryDirectory { directory in
-                    let broker = try EmbeddedBroker(path: "\(directory)/log.sqlite")
+                    let cluster = onKafka ? try MockCluster(brokers: 1) : nil
+                    let broker: any MessageBroker =
+                        if let cluster { try KafkaBroker(bootstrapServers: cluster.bootstrapServers) } else {
+                            try EmbeddedBroker(path: "\(directory)/log.sqlite")
+                        }
+                    try cluster?.createTopic(Self.topic, partitions: 2)
                     var producer = ProducerSettings()
                     producer.schemaRegistry = try SchemaRegistryClient(schemas.settings, transport: schemas)
                     producer.maxAttempts = 2
@@ -50,6 +58,7 @@ struct FeedTrial: Sendable {
                     consumer.schemaRegistry = try SchemaRegistryClient(schemas.settings, transport: schemas)
                     consumer.pollTimeout = .milliseconds(50)
                     consumer.maxRetries = 0
+                    if onKafka { consumer.brokerSettings = .quickOnMockCluster }
                     let trial = FeedTrial(
                         source: source,
                         replica: replica,
@@ -66,6 +75,7 @@ struct FeedTrial: Sendable {
                         throw error
                     }
                     await broker.close()
+                    cluster?.close()
                 }
             }
         }
@@ -113,9 +123,12 @@ struct FeedTrial: Sendable {
     func relay() async throws { try await relayService(.untilEmpty).run() }
 
     /// Applies everything that is in the log.
-    func consume(_ settings: ConsumerSettings? = nil) async throws {
+    func consume(_ settings: ConsumerSettings? = nil) async throws { try await consume(mirror, settings) }
+
+    /// Applies everything that is in the log, by another declaration.
+    func consume(_ declaration: some Consumer, _ settings: ConsumerSettings? = nil) async throws {
         try await ConsumerService(
-            mirror,
+            declaration,
             database: replica,
             broker: broker,
             settings: settings ?? consumer,
@@ -184,11 +197,15 @@ struct FeedTrial: Sendable {
     }
 
     /// Appends messages of another program, all in one partition.
-    func send(_ messages: [(key: [UInt8]?, value: [UInt8]?)], headers: [MessageHeader] = []) async throws {
+    func send(
+        _ messages: [(key: [UInt8]?, value: [UInt8]?)],
+        headers: [MessageHeader] = [],
+        to topic: String = FeedTrial.topic
+    ) async throws {
         let producer = try await broker.makeProducer(ProducerOptions(clientID: "other"))
         let outgoing = messages.map { message in
             OutgoingMessage(
-                topic: Self.topic,
+                topic: topic,
                 destination: .partition(0),
                 key: message.key,
                 value: message.value,

@@ -42,6 +42,28 @@ struct RoundTripTests {
         Encoding("JSON Schema, found out", .record(.jsonSchema(key: .field("id"))), reading: .auto),
         Encoding("JSON, found out", .record(.json), reading: .auto),
         Encoding("envelopes, found out", .envelope, reading: .auto),
+        Encoding("envelopes in CloudEvents", .envelope.cloudEvents()),
+        Encoding("envelopes in structured CloudEvents", .envelope.cloudEvents(.structured)),
+        Encoding("JSON in CloudEvents", .record(.json).cloudEvents()),
+        Encoding("JSON in structured CloudEvents", .record(.json).cloudEvents(.structured)),
+        Encoding(
+            "JSON, marked, in structured CloudEvents",
+            .record(.json, deletions: .marked).cloudEvents(.structured)
+        ),
+        Encoding(
+            "JSON Schema in structured CloudEvents",
+            .record(.jsonSchema(key: .field("id"))).cloudEvents(.structured)
+        ),
+        Encoding("Avro in CloudEvents", .record(.avro(key: .field("id"))).cloudEvents()),
+        Encoding("Avro in structured CloudEvents", .record(.avro(key: .field("id"))).cloudEvents(.structured)),
+        Encoding("CloudEvents, found out", .envelope.cloudEvents(.structured), reading: .auto),
+        Encoding("Avro in CloudEvents, found out", .record(.avro(key: .field("id"))).cloudEvents(), reading: .auto),
+        Encoding(
+            "CloudEvents, read in the other mode",
+            .record(.json).cloudEvents(.structured),
+            reading: .record(.json).cloudEvents()
+        ),
+        Encoding("no CloudEvents where they are expected", .envelope, reading: .envelope.cloudEvents()),
     ]
 
     /// What is derived from the declaration, as another team would have it in a file.

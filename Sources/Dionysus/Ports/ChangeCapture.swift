@@ -110,6 +110,17 @@ public protocol OutboxSupport: Sendable {
     ///   - request: What has to be captured.
     ///   - transaction: A transaction that reads.
     func captureReport(_ request: CaptureRequest, in transaction: inout Transaction) throws -> CaptureReport
+
+    /// How the triggers that make messages of tables' rows differ from the requested ones.
+    ///
+    /// By default a fault for each requested table.
+    /// - Parameters:
+    ///   - tables: The tables whose rows are to be messages.
+    ///   - transaction: A transaction that reads.
+    func messageTablesReport(
+        _ tables: [MessageTableCapture],
+        in transaction: inout Transaction
+    ) throws -> CaptureReport
 }
 
 extension OutboxSupport {
@@ -127,6 +138,13 @@ extension OutboxSupport {
     public func holdsUnicode(in transaction: inout Transaction) throws -> Bool { true }
 
     public func outboxFaults(in transaction: inout Transaction) throws -> [String] { [] }
+
+    public func messageTablesReport(
+        _ tables: [MessageTableCapture],
+        in transaction: inout Transaction
+    ) throws -> CaptureReport {
+        CaptureReport(faults: tables.map { "this database can't make messages of rows of \($0.table)" })
+    }
 
     public func claimOrder(lane: SQL, id: SQL) -> SQL { "\(lane), \(id)" }
 }

@@ -34,8 +34,10 @@ public struct TopicMessage: Sendable, Hashable {
     public let value: [UInt8]?
     /// The headers, in their order.
     public let headers: [MessageHeader]
-    /// The parsed content.
+    /// The parsed content; of a CloudEvent, that of its data.
     public let content: Content
+    /// The version of its snapshot, if it has one.
+    public let version: Int64?
 
     /// Parses a message.
     public init(_ message: ConsumedMessage) {
@@ -45,7 +47,11 @@ public struct TopicMessage: Sendable, Hashable {
         key = message.key
         value = message.value
         headers = message.headers
-        content = Self.content(of: message.value)
+        let event = try? CloudEvent(message)
+        content = Self.content(of: event.map(\.data) ?? message.value)
+        let header = message.headers.last { $0.name == HeaderName.version }
+        version = (event?[CloudEvent.version] ?? header.map { String(decoding: $0.value, as: UTF8.self) })
+            .flatMap { Int64($0) }
     }
 
     /// The events; empty if it has none.
@@ -65,9 +71,6 @@ public struct TopicMessage: Sendable, Hashable {
 
     /// The message key as text; bytes that aren't UTF-8 are replaced.
     public var keyText: String? { key.map { String(decoding: $0, as: UTF8.self) } }
-
-    /// The version of its snapshot, if it has one.
-    public var version: Int64? { self[header: HeaderName.version].flatMap { Int64($0) } }
 
     /// The value of a header as text; if several have the name, the last one.
     public subscript(header name: String) -> String? {

@@ -18,7 +18,8 @@ package struct ConsumedTopics: Sendable {
                 topic.namespace = namespace.name
                 topic.filters = consumer.filters + topic.filters
                 topic.middleware = consumer.middleware + topic.middleware
-                return (prefix: "\(settings.topicPrefix)\(namespace.name)_", topic: topic)
+                let prefix = topic.isNamedInFull ? "" : "\(settings.topicPrefix)\(namespace.name)_"
+                return (prefix: prefix, topic: topic)
             }
         }
         let claims = ModelClaims(

@@ -120,6 +120,8 @@ public struct ConsumerTopic: Sendable {
     var lanes = 1
     /// Whether the name is a regular expression.
     var isPattern = false
+    /// Whether the name is the whole name.
+    var isNamedInFull = false
     var imports = false
     var models = TopicModels.unclaimed
     /// The namespace that it was declared in.
@@ -144,6 +146,18 @@ public struct ConsumerTopic: Sendable {
         self.encoding = encoding
         self.models = models
         self.imports = imports
+    }
+
+    /// Declares a topic of another program by its whole name, before which neither prefix nor namespace stands.
+    ///
+    ///     Topic(named: "inventory.public.bookings", encoding: .debezium, accepting: ["Booking"])
+    /// - Parameters:
+    ///   - name: The whole name.
+    ///   - encoding: How its messages are written.
+    ///   - models: The models that it may write.
+    public init(named name: String, encoding: TopicEncoding, accepting models: TopicModels) {
+        self.init(name, encoding: encoding, accepting: models)
+        isNamedInFull = true
     }
 
     /// The topic with another choice.

@@ -7,6 +7,8 @@ struct RecordDecoding: Sendable {
     let models: RecordModels
     /// Whether messages may hold envelopes, too.
     let takesEnvelopes: Bool
+    /// How rows of Debezium become records; nil if messages aren't Debezium's.
+    let rows: DebeziumRows?
     /// Why data of schemas can't be read.
     let failures: [RecordReader.SchemaName: DionysusError]
 }
@@ -21,6 +23,7 @@ extension MessageDecoder {
         _ decoding: RecordDecoding,
         _ deserializer: inout Deserializer
     ) throws -> DecodedMessage {
+        if let rows = decoding.rows { return try row(message, decoding, rows, &deserializer) }
         let version = try version(of: message)
         let header = message.headers.last { $0.name == HeaderName.event }
         let name = header.flatMap { EventName(String(decoding: $0.value, as: UTF8.self)) }

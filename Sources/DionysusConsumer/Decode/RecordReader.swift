@@ -26,14 +26,17 @@ final class RecordReader: Sendable {
     private let keyField: String?
     /// Whether keys may be `MODEL:ID`.
     private let takesMessageKeys: Bool
+    /// Whether messages hold rows, whose id may stand only in their key.
+    private let identifiesRows: Bool
 
     /// - Throws: ``DionysusError`` with code `declaration` or `configuration` for an encoding that can't be read.
     init(_ encoding: TopicEncoding, registry: SchemaRegistryClient?, topic: String) throws {
         keys = AnyRecordReader(registry, .key)
+        identifiesRows = encoding.debeziumRows != nil
         guard let format = encoding.recordFormat else {
             values = .any(AnyRecordReader(registry, .value))
             keyField = nil
-            takesMessageKeys = true
+            takesMessageKeys = encoding.debeziumRows == nil
             return
         }
         takesMessageKeys = format.key == .message
@@ -93,8 +96,10 @@ final class RecordReader: Sendable {
             if let value = message.value, let frame = unknownFrame(value, message.headers) {
                 unknown.insert(SchemaName(part: .value, frame: frame))
             }
-            // Only what has no value is found by its key.
-            if message.value == nil, let key = message.key, let frame = keys.unknownFrame(key, message.headers) {
+            // Only what has no value is found by its key, and rows of a table.
+            if message.value == nil || identifiesRows, let key = message.key,
+                let frame = keys.unknownFrame(key, message.headers)
+            {
                 unknown.insert(SchemaName(part: .key, frame: frame))
             }
         }
@@ -217,6 +222,14 @@ final class RecordReader: Sendable {
         if text.utf8.first == UInt8(ascii: "{") { return (try identity(JSON(parsing: key)), nil, nil) }
         if let key = messageKey(message) { return (.string(key.id), key.model, nil) }
         return (.string(text), nil, nil)
+    }
+
+    /// Reads a key that may have fields; one that is no object is text.
+    func keyDocument(_ message: ConsumedMessage, _ failures: [SchemaName: DionysusError]) throws -> JSON? {
+        guard let key = message.key else { return nil }
+        if keys.hasFrame(key, message.headers) { return try keys.read(key, message.headers, failures).json }
+        if key.first == UInt8(ascii: "{") { return try JSON(parsing: key) }
+        return String(validating: key, as: UTF8.self).map(JSON.string)
     }
 
     /// The record that a key names as those of envelopes do.

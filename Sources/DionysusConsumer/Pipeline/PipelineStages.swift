@@ -24,6 +24,13 @@ extension ConsumerPipeline {
         number: Int?
     ) async throws -> (messages: [DecodedMessage], failures: [FailedMessage]) {
         let horizon = try await retry.run("ask for the time") { try await clock.horizon() }
+        var (messages, closed) = (messages, [FailedMessage]())
+        // The log of events keeps what was in them.
+        if number == nil, topic.encoding.takesCloudEvents {
+            let takesRecords = if case .envelope = topic.encoding.shape { false } else { true }
+            (messages, closed) = CloudEventOpening(namespace: topic.namespace, takesRecords: takesRecords)
+                .open(messages)
+        }
         var decoder = MessageDecoder(naming: naming, tombstonesDelete: topic.tombstonesDelete, horizon: horizon)
         if let source = messages.first?.source,
             let reader = try recordReaders.reader(of: topic, named: source.topic)
@@ -37,6 +44,7 @@ extension ConsumerPipeline {
         }
         var decoded = await telemetry.metrics.stage(.decode) { decoder.decode(messages) }
         if let number { decoded.messages = decoded.messages.map { $0.numbered(number) } }
+        decoded.failures += closed
         return decoded
     }
 
@@ -53,6 +61,7 @@ extension ConsumerPipeline {
             reader: reader,
             models: RecordModels(topic, naming.inflection),
             takesEnvelopes: topic.encoding.recordFormat == nil,
+            rows: topic.encoding.debeziumRows,
             failures: failures
         )
     }

@@ -53,8 +53,11 @@ struct ProcessSpan: Sendable {
 extension ConsumedMessage {
     /// The trace context that its headers carry, if they carry one.
     var traceContext: TraceContext? {
-        guard let parent = text(ofHeader: HeaderName.traceParent) else { return nil }
-        return TraceContext(traceparent: parent, tracestate: text(ofHeader: HeaderName.traceState))
+        for prefix in ["", CloudEvent.headerPrefix] {
+            guard let parent = text(ofHeader: prefix + HeaderName.traceParent) else { continue }
+            return TraceContext(traceparent: parent, tracestate: text(ofHeader: prefix + HeaderName.traceState))
+        }
+        return nil
     }
 
     private func text(ofHeader name: String) -> String? {

@@ -48,6 +48,7 @@ struct CaptureOutbox {
     var name: String { qualified(quotedName(baseName)) }
     var notes: String { qualified("dionysus_meta") }
     var wakeUps: String { qualified("dionysus_wake_ups") }
+    var messages: String { qualified("dionysus_messages") }
     var suppressions: String { qualified("dionysus_suppressions") }
 
     func qualified(_ table: String) -> String { "\(quotedName(schema)).\(table)" }
@@ -59,6 +60,9 @@ struct CaptureOutbox {
     var timeType: String { hasZones ? "timestamp with time zone" : "timestamp without time zone" }
 
     var hasContext: Bool { column("traceparent") != nil && column("tracestate") != nil }
+
+    /// The type of changesets; nil if the outbox has none.
+    var changesetType: String? { column("changeset")?.declaredType }
 
     /// Whether the outbox has changesets: dionysus-rb's has, where its application observes anything.
     var hasChangeset: Bool { column("changeset") != nil }

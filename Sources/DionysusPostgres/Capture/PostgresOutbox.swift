@@ -169,11 +169,25 @@ struct PostgresOutbox: OutboxSupport {
         )
     }
 
-    func captureReport(_ request: CaptureRequest, in transaction: inout Transaction) throws -> CaptureReport {
+    func messageTablesReport(
+        _ tables: [MessageTableCapture],
+        in transaction: inout Transaction
+    ) throws -> CaptureReport {
+        guard let (_, outbox) = try capturing(CaptureRequest(tables: []), in: &transaction) else {
+            return CaptureReport()
+        }
+        return try MessageTables(outbox: outbox).report(tables, in: &transaction)
+    }
+
+    /// What the catalogue says of capture, and the outbox as triggers write to it; nil if there is no outbox.
+    private func capturing(
+        _ request: CaptureRequest,
+        in transaction: inout Transaction
+    ) throws -> (CaptureCatalogue, CaptureOutbox)? {
         let names = Set(request.tables.flatMap(\.tablesRead)).sorted()
         guard let catalogue = try CaptureCatalogue.read(names, outbox: tables, in: &transaction),
             let description = try transaction.describe(table: tables.path)
-        else { return CaptureReport() }
+        else { return nil }
         let outbox = CaptureOutbox(
             schema: catalogue.outboxSchema,
             baseName: tables.name,
@@ -182,6 +196,11 @@ struct PostgresOutbox: OutboxSupport {
             wakeUpLock: try wakeUpLock(in: &transaction),
             suppressionRole: request.suppressionRole
         )
+        return (catalogue, outbox)
+    }
+
+    func captureReport(_ request: CaptureRequest, in transaction: inout Transaction) throws -> CaptureReport {
+        guard let (catalogue, outbox) = try capturing(request, in: &transaction) else { return CaptureReport() }
         return try transaction.withServerSearchPath { transaction in
             CaptureReport(
                 differences: try CaptureDifferences(catalogue: catalogue, outbox: outbox, request: request)

@@ -55,6 +55,8 @@ struct Composer: Sendable {
         var trace: TraceContext?
         /// How the records of topics are written that hold records, or why they can't be.
         var records: [RecordGroup: Result<PreparedRecords, DionysusError>] = [:]
+        /// Whether attributes of CloudEvents are headers in every topic, so that values can be read as they are.
+        var keepsAttributesApart = false
     }
 
     /// Composes the messages of rows.

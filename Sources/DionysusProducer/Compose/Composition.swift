@@ -39,15 +39,17 @@ struct Composition {
         guard let message else { return .superfluous(Composer.messageGone) }
         let key = row.partitionKey.map { Array($0.utf8) } ?? message.key ?? Array(message.id.utf8)
         let trace = (row.traceContext ?? instructions.trace)?.headers ?? []
-        messages.append(
-            OutgoingMessage(
-                topic: row.topic,
-                destination: .partitioned(by: key),
-                key: message.key,
-                value: message.value,
-                headers: [MessageHeader(HeaderName.eventID, eventID(of: row))] + message.headers + trace
-            )
+        var outgoing = OutgoingMessage(
+            topic: row.topic,
+            destination: .partitioned(by: key),
+            key: message.key,
+            value: message.value,
+            headers: [MessageHeader(HeaderName.eventID, eventID(of: row))] + message.headers + trace
         )
+        if let style = registry.cloudEvents[row.topic] {
+            style.apply(to: &outgoing, CloudEventStyle.Facts(type: style.defaultType, time: row.createdAt ?? .now))
+        }
+        messages.append(outgoing)
         return .send(messages.count - 1..<messages.count, event: StoredMessage.event)
     }
 
@@ -89,6 +91,9 @@ struct Composition {
             headers: [MessageHeader(HeaderName.eventID, eventID(of: row)), versionHeader]
         )
         if let context = row.traceContext ?? instructions.trace { message.headers += context.headers }
+        if let style = source.publication.cloudEvents {
+            apply(style, to: &message, row, event, dataType: TopicEncoding.contentType(nil, isFramed: false))
+        }
         messages.append(message)
         if let genesisTopic = source.publication.genesisTopic, row.topic != genesisTopic {
             message.topic = genesisTopic
@@ -119,17 +124,38 @@ struct Composition {
             )
             // Without a key, the record decides.
             let spread = destination ?? record.key ?? row.messageKey
-            composed.append(
-                OutgoingMessage(
-                    topic: topic,
-                    destination: .partitioned(by: spread),
-                    key: record.key,
-                    value: record.value,
-                    headers: [MessageHeader(HeaderName.eventID, id), versionHeader, name] + records.headers + trace
-                )
+            var message = OutgoingMessage(
+                topic: topic,
+                destination: .partitioned(by: spread),
+                key: record.key,
+                value: record.value,
+                headers: [MessageHeader(HeaderName.eventID, id), versionHeader, name] + records.headers + trace
             )
+            if let style = source.publication.cloudEvents {
+                apply(style, to: &message, row, event, dataType: records.contentType, schema: records.schemaAddress)
+            }
+            composed.append(message)
         }
         messages += composed
+    }
+
+    /// Makes the message of a record a CloudEvent.
+    private func apply(
+        _ style: CloudEventStyle,
+        to message: inout OutgoingMessage,
+        _ row: OutboxRow,
+        _ event: EventName,
+        dataType: String,
+        schema: String? = nil
+    ) {
+        let facts = CloudEventStyle.Facts(
+            type: style.type(event.description),
+            subject: "\(row.resourceClass)/\(row.resourceID)",
+            time: row.createdAt ?? .now,
+            dataType: dataType,
+            schema: schema
+        )
+        style.apply(to: &message, facts, binary: instructions.keepsAttributesApart)
     }
 
     // MARK: Records

@@ -36,6 +36,8 @@ final class RecordEncoder: Sendable {
     private let keys: Keys
     private let valueSerde: ValueSerde?
     private let keySerde: ValueSerde?
+    private let language: SchemaType?
+    private let registrySettings: SchemaRegistrySettings?
     private let last = Mutex<Prepared?>(nil)
 
     /// - Parameters:
@@ -60,6 +62,8 @@ final class RecordEncoder: Sendable {
         let keys = try Self.keys(format, values, plan, publication, contract)
         self.values = values
         self.keys = keys
+        language = format.language.schemaType
+        registrySettings = registry?.settings
         guard framing == .registry else {
             (valueSerde, keySerde) = (nil, nil)
             // What doesn't fit is found at the start, and not by the first record.
@@ -127,7 +131,9 @@ final class RecordEncoder: Sendable {
         if let value {
             records.prefix = value.prefix
             records.headers = value.headers
+            records.schemaAddress = registrySettings?.address(ofSchema: value.schema.id)
         }
+        records.contentType = TopicEncoding.contentType(language, isFramed: !records.prefix.isEmpty)
         records.headers += keyProgram.headers
         records.marksDeletions = marksDeletions
         return records

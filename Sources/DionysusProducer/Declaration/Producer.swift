@@ -27,11 +27,17 @@ public protocol Producer: Sendable {
 
     /// What genesis runs can ask for by name in place of writing their records to the outbox. None by default.
     var genesisStreamers: [String: any GenesisStreamer] { get }
+
+    /// Tables in the shape of Debezium's outbox whose rows are published as messages. None by default.
+    ///
+    /// Migrating installs a trigger on each, which hands its inserted rows to the relay.
+    var debeziumOutboxes: [DebeziumOutbox] { get }
 }
 
 extension Producer {
     public var middleware: [any ProducerMiddleware] { [] }
     public var genesisStreamers: [String: any GenesisStreamer] { [:] }
+    public var debeziumOutboxes: [DebeziumOutbox] { [] }
 }
 
 /// Topics that share serializers; the name of each begins with the namespace's.

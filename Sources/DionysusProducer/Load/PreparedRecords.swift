@@ -19,6 +19,10 @@ struct PreparedRecords: Sendable {
     var key: RecordKeyProgram
     /// Whether destroyed records are marked and not left out.
     var marksDeletions = false
+    /// The type of values, as CloudEvents name it.
+    var contentType = "application/json"
+    /// Where the schema of values is, if a registry has it.
+    var schemaAddress: String?
 
     /// Whether the same record is the same data in every message.
     var isOfRecordAlone: Bool { if case .avro(let program) = body { !program.dependsOnMessage } else { true } }

@@ -20,7 +20,7 @@ public struct MessagePreview: Sendable, Hashable {
     public let key: String
     /// What the message is spread over partitions by; nil where the message key does that.
     public let partitionKey: String?
-    /// The headers, in their order.
+    /// The headers, in their order; the attributes of a CloudEvent are among them, in either mode.
     public let headers: [Header]
     /// The value, as it would be sent; of a record in a binary format, as JSON.
     public let value: [UInt8]
@@ -85,6 +85,7 @@ public struct MessagePreview: Sendable, Hashable {
         .load([group: [row.resourceID]])
         var held = Composer.Held()
         var instructions = Composer.Instructions(version: 0)
+        instructions.keepsAttributesApart = true
         instructions.records = prepared.map { [group: .success($0)] } ?? [:]
         let (messages, verdicts) = Composer(sourceID: "", registry: registry, onFailure: settings.onFailure)
             .compose([row], LoadedBatch(records: records), instructions, &held)
@@ -95,6 +96,11 @@ public struct MessagePreview: Sendable, Hashable {
             try MessagePreview($0, topics: topics.contains(topic) ? topics : [topic], prepared)
         }
     }
+
+    private static let decidedLater: Set<String> = [
+        HeaderName.eventID, HeaderName.version, CloudEvent.headerPrefix + "id", CloudEvent.headerPrefix + "time",
+        CloudEvent.headerPrefix + CloudEvent.version,
+    ]
 
     /// A message with a record: key and value as people read them.
     private init(_ message: OutgoingMessage, topics: [String], _ records: PreparedRecords) throws {
@@ -114,7 +120,7 @@ public struct MessagePreview: Sendable, Hashable {
         key = String(decoding: message.key ?? [], as: UTF8.self)
         partitionKey = message.destination.partitionKey(otherThan: sentKey)
         headers = message.headers.map { header in
-            let isDecidedLater = header.name == HeaderName.eventID || header.name == HeaderName.version
+            let isDecidedLater = Self.decidedLater.contains(header.name)
             return Header(
                 name: header.name,
                 value: isDecidedLater ? nil : String(decoding: header.value, as: UTF8.self)

@@ -31,8 +31,10 @@ struct MessageEncoding: Sendable {
     /// - Throws: ``DionysusError`` for an encoding that they can't have, and as the registry's client does.
     init(_ encoding: TopicEncoding, topic: String, registry: SchemaRegistryClient?) async throws {
         self.topic = topic
+        let isEvent = encoding.cloudEvents != nil
         guard let format = encoding.recordFormat else {
-            (body, key, prefix, keyPrefix, container, headers) = (.json, .plain, [], [], nil, [])
+            (body, key, prefix, keyPrefix, container) = (.json, .plain, [], [], nil)
+            headers = isEvent ? Self.facts(nil, isFramed: false, address: nil) : []
             return
         }
         let writers = try MessageWriters(format, topic: topic, registry: registry)
@@ -61,10 +63,21 @@ struct MessageEncoding: Sendable {
             if format.framing == .container { container = schema }
             frameHeaders.append(MessageHeader(HeaderName.schema, Array(schema.fingerprint(.crc64).hexadecimal.utf8)))
         }
+        if isEvent {
+            let address = value.flatMap { registry?.settings.address(ofSchema: $0.schema.id) }
+            frameHeaders += Self.facts(format.language.schemaType, isFramed: !framePrefix.isEmpty, address: address)
+        }
         prefix = framePrefix
         keyPrefix = keys?.prefix ?? []
         self.container = container
         headers = frameHeaders
+    }
+
+    /// What a CloudEvent says of its data, as headers.
+    private static func facts(_ type: SchemaType?, isFramed: Bool, address: String?) -> [MessageHeader] {
+        let contentType = TopicEncoding.contentType(type, isFramed: isFramed)
+        return [MessageHeader(CloudEvent.contentType, Array(contentType.utf8))]
+            + (address.map { [MessageHeader(CloudEventStyle.schemaHeader, Array($0.utf8))] } ?? [])
     }
 
     /// A message as it is sent.

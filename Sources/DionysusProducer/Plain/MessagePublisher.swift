@@ -16,6 +16,10 @@ public struct PlainMessage: Sendable {
     public var partitionKey: String?
     /// Headers of the application's.
     public var headers: [MessageHeader]
+    /// What happened, in which the type of a CloudEvent ends: `announcement_made`.
+    ///
+    /// Default nil: the type ends in the topic's name.
+    public var event: String?
 
     /// Creates a message.
     /// - Parameters:
@@ -77,6 +81,7 @@ public final class MessagePublisher: Sendable {
     private let database: any CapturingDatabase
     private let encoding: MessageEncoding
     private let isRecording: Bool
+    private let style: CloudEventStyle?
     private let outbox = Mutex<(table: TableDescription, wakeUp: SQL?)?>(nil)
 
     /// Creates a publisher, and asks the schema registry for what its messages are written with.
@@ -103,6 +108,7 @@ public final class MessagePublisher: Sendable {
         self.topic = topic
         self.database = database
         isRecording = settings.recordsChanges
+        style = registry.cloudEvents[topic]
         self.encoding = try await MessageEncoding(
             encoding,
             topic: topic,
@@ -166,8 +172,18 @@ public final class MessagePublisher: Sendable {
             partitionKey: message.partitionKey,
             key: encoded.key,
             value: encoded.value,
-            headers: encoded.headers + message.headers
+            headers: encoded.headers + attributes(of: message) + message.headers
         )
+    }
+
+    /// The attributes of a CloudEvent that only the message knows, as headers.
+    private func attributes(of message: PlainMessage) -> [MessageHeader] {
+        guard let style else { return [] }
+        let values = [
+            (CloudEventStyle.typeHeader, message.event.map(style.type)),
+            (CloudEventStyle.subjectHeader, message.key?.keyText),
+        ]
+        return values.compactMap { name, value in value.map { MessageHeader(name, Array($0.utf8)) } }
     }
 
     /// A key as the outbox names it, which takes texts only.

@@ -62,6 +62,7 @@ struct MessageSender: Sendable {
 
 extension OutgoingMessage {
     private static let traceHeaders = [HeaderName.traceParent, HeaderName.traceState]
+        .flatMap { [$0, CloudEvent.headerPrefix + $0] }
 
     fileprivate var hasTrace: Bool { headers.contains { Self.traceHeaders.contains($0.name) } }
 

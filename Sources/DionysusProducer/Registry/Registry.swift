@@ -20,6 +20,8 @@ public struct Registry: Sendable {
         let wire: WireStyle?
         let encoding: TopicEncoding
         let events: [PublishedEvent]
+        /// How its messages are CloudEvents; nil if they aren't.
+        let cloudEvents: CloudEventStyle?
 
         /// The ways from the model to everything that is published with it.
         var dependencies: [AssociationDescription] { aggregate.flatMap(\.paths).withoutRepetitions }
@@ -35,10 +37,14 @@ public struct Registry: Sendable {
     private let places: [String: [String: Int]]
     /// How the messages of each topic are written, of topics without models too.
     let encodings: [String: TopicEncoding]
+    /// How the messages of topics are CloudEvents, of those where they are.
+    let cloudEvents: [String: CloudEventStyle]
     /// What the topics that are written to are created with.
     let specifications: [TopicSpecification]
     let middleware: [any ProducerMiddleware]
     let genesisStreamers: [String: any GenesisStreamer]
+    /// The tables whose rows are messages.
+    let messageTables: [MessageTableCapture]
     /// What is wrong with the declaration itself, a line each.
     let faults: [String]
     let capture: CaptureMode
@@ -58,6 +64,10 @@ public struct Registry: Sendable {
     public init(_ producer: some Producer, settings: ProducerSettings = ProducerSettings()) {
         middleware = producer.middleware
         genesisStreamers = producer.genesisStreamers
+        let outboxes = producer.debeziumOutboxes
+        messageTables = outboxes.map {
+            $0.capture(resourceClass: StoredMessage.className, eventName: StoredMessage.event.description)
+        }
         capture = settings.capture
         recordsChanges = settings.recordsChanges
         changesetKeys = settings.changesetKeys
@@ -68,9 +78,11 @@ public struct Registry: Sendable {
         schemaRegistry = settings.schemaRegistry
         let namespaces = producer.namespaces
         let prefix = settings.topicPrefix
+        let service = settings.application ?? settings.publisherServiceName ?? settings.clientID
         publications = namespaces.flatMap { namespace in
             namespace.topics.flatMap { topic in
                 let name = topic.fullName(in: namespace, prefix: prefix)
+                let style = topic.cloudEvents(in: namespace, of: service)
                 return topic.publications.map { published in
                     Publication(
                         topic: name,
@@ -88,7 +100,8 @@ public struct Registry: Sendable {
                         publishesAfterCommit: published.publishesAfterCommit ?? settings.publishesAfterCommit,
                         wire: topic.wire,
                         encoding: topic.encoding,
-                        events: published.events
+                        events: published.events,
+                        cloudEvents: style
                     )
                 }
             }
@@ -100,7 +113,12 @@ public struct Registry: Sendable {
             },
             uniquingKeysWith: { first, _ in first }
         )
-        faults = TopicFaults.all(in: namespaces, prefix: prefix)
+        cloudEvents = namespaces.reduce(into: [:]) { styles, namespace in
+            for topic in namespace.topics {
+                styles[topic.fullName(in: namespace, prefix: prefix)] = topic.cloudEvents(in: namespace, of: service)
+            }
+        }
+        faults = TopicFaults.all(in: namespaces, prefix: prefix) + DebeziumOutbox.faults(outboxes)
         specifications = namespaces.flatMap { namespace in
             namespace.topics.flatMap { topic in
                 topic.published(as: topic.fullName(in: namespace, prefix: prefix), defaults: settings.topics)
@@ -233,6 +251,13 @@ enum PublicationPartitionKey: Sendable {
     var keptColumns: [String] {
         guard case .computed(let computed) = self else { return [] }
         return computed.columns
+    }
+}
+
+extension ProducerTopic {
+    /// How the topic's messages are CloudEvents; nil if they aren't.
+    fileprivate func cloudEvents(in namespace: ProducerNamespace, of service: String) -> CloudEventStyle? {
+        CloudEventStyle(encoding, service: service, namespace: namespace.name, topic: name)
     }
 }
 

@@ -40,6 +40,9 @@ enum TopicFaults {
         if case .auto = topic.encoding.shape {
             faults.append("\(place): a producer has to say which encoding it writes; .auto is for consumers")
         }
+        if topic.encoding.debeziumRows != nil {
+            faults.append("\(place): .debezium is for consumers, which read what Debezium writes")
+        }
         guard let format = topic.encoding.recordFormat else { return faults }
         if format.key == .none, !topic.encoding.marksDeletions, !topic.publications.isEmpty {
             faults.append(

@@ -1,4 +1,5 @@
 import Dionysus
+import DionysusSchemas
 
 import struct Foundation.UUID
 
@@ -30,7 +31,7 @@ struct ResponseComposition {
     func addressed(_ registry: Registry, version: Int64) throws -> AddressedMessage {
         let key = Array(try self.key().utf8)
         let partitionKey = try message.partitionKey ?? defaultPartitionKey(registry)
-        let outgoing = OutgoingMessage(
+        var outgoing = OutgoingMessage(
             topic: topic,
             destination: .partitioned(by: partitionKey.map { Array($0.utf8) } ?? key),
             key: key,
@@ -40,6 +41,17 @@ struct ResponseComposition {
                 MessageHeader(HeaderName.version, Array(String(version).utf8)),
             ] + (TraceContext.current()?.headers ?? [])
         )
+        if let style = registry.cloudEvents[topic] {
+            style.apply(
+                to: &outgoing,
+                CloudEventStyle.Facts(
+                    type: style.type(message.events.first?.name ?? ""),
+                    subject: subject,
+                    time: .now,
+                    dataType: TopicEncoding.contentType(nil, isFramed: false)
+                )
+            )
+        }
         return AddressedMessage(message: outgoing, partitionKey: partitionKey, events: announcements())
     }
 
@@ -93,6 +105,12 @@ struct ResponseComposition {
             return nil
         }
         return (event.model, values)
+    }
+
+    /// The first record, as CloudEvents name it.
+    private var subject: String? {
+        guard let first, let id = first.values[first.model.primaryKey], id != .null else { return nil }
+        return "\(first.model.name)/\(id.anyKeyText)"
     }
 
     private func key() throws -> String {

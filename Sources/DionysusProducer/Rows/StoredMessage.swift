@@ -29,9 +29,10 @@ extension StoredMessage {
     private static func headers(_ text: String) -> [MessageHeader] {
         guard case .array(let list)? = try? JSON(parsing: Array(text.utf8)) else { return [] }
         return list.compactMap { header in
-            guard case .string(let name)? = header["name"], case .string(let value)? = header["value"],
-                let bytes = [UInt8](base64: value)
-            else { return nil }
+            guard case .string(let name)? = header["name"] else { return nil }
+            // What a trigger writes is text.
+            if case .string(let text)? = header["text"] { return MessageHeader(name, Array(text.utf8)) }
+            guard case .string(let value)? = header["value"], let bytes = [UInt8](base64: value) else { return nil }
             return MessageHeader(name, bytes)
         }
     }

@@ -17,7 +17,11 @@ struct CaptureInstallation: Sendable {
 
     /// What has to be done, and what can't be.
     func report(in transaction: inout Transaction) throws -> CaptureReport {
-        try support.captureReport(request, in: &transaction)
+        var report = try support.captureReport(request, in: &transaction)
+        let messages = try support.messageTablesReport(registry.messageTables, in: &transaction)
+        report.differences += messages.differences
+        report.faults += messages.faults
+        return report
     }
 
     /// In what the installed triggers differ from what the declaration asks for, a line each.

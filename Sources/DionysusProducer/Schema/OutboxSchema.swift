@@ -109,8 +109,9 @@ public struct OutboxSchema: Sendable {
             }
             guard try transaction.describe(table: tables.path("dionysus_meta")) != nil else { return }
             if !timeout.isEmpty { try transaction.run(timeout) }
-            let installed = try outbox.captureReport(CaptureRequest(tables: []), in: &transaction)
-            for difference in installed.differences { try transaction.run(difference.statements) }
+            let installed = try outbox.captureReport(CaptureRequest(tables: []), in: &transaction).differences
+            let ofMessages = try outbox.messageTablesReport([], in: &transaction).differences
+            for difference in installed + ofMessages { try transaction.run(difference.statements) }
             // Without triggers, so that no row can come any more.
             if !discardsUnpublished, try transaction.describe(table: tables.path) != nil {
                 try Self.refuse(UnpublishedRows(transaction.run(Outbox.unpublishedCounts(tables)).first))

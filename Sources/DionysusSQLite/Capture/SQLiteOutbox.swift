@@ -148,6 +148,16 @@ struct SQLiteOutbox: OutboxSupport {
         return CaptureReport(differences: differences)
     }
 
+    func messageTablesReport(
+        _ tables: [MessageTableCapture],
+        in transaction: inout Transaction
+    ) throws -> CaptureReport {
+        let name = self.tables.name
+        guard let outbox = try transaction.describe(table: self.tables.path) else { return CaptureReport() }
+        return try SQLiteMessageTables(outbox: outbox, outboxName: name, dialect: dialect)
+            .report(tables, in: &transaction)
+    }
+
     /// The text of each trigger, by table and name.
     ///
     /// A name's case says nothing in SQLite.

@@ -8,6 +8,16 @@ public struct RecordFormat: Sendable {
         case avro
         /// A format of the application's, such as compiled messages of Protobuf.
         case other(any JSONRecordFormat)
+
+        /// The language of its schemas; nil for JSON without one.
+        package var schemaType: SchemaType? {
+            switch self {
+            case .json: nil
+            case .jsonSchema: .json
+            case .avro: .avro
+            case .other(let format): format.type
+            }
+        }
     }
 
     package let language: Language

@@ -1,3 +1,5 @@
+public import Dionysus
+
 /// How the messages of a topic are written: what a message holds, and in which format.
 ///
 ///     Topic("rentals", encoding: .record(.avro(key: .field("id")))) { Publish(Rental.self) }
@@ -5,6 +7,8 @@
 /// The consumer's topic names the same encoding, or ``auto``.
 public struct TopicEncoding: Sendable {
     package enum Shape: Sendable {
+        /// Changes of rows as Debezium writes them.
+        case debezium(DebeziumRows)
         /// A list of events in JSON, as dionysus-rb writes it.
         case envelope
         /// One record.
@@ -14,11 +18,17 @@ public struct TopicEncoding: Sendable {
     }
 
     package let shape: Shape
+    /// How messages are CloudEvents; nil if they aren't.
+    package private(set) var cloudEvents: CloudEventMode?
+
+    private init(shape: Shape) { self.shape = shape }
 
     /// Events in JSON, for Dionysus and dionysus-rb.
     public static let envelope = TopicEncoding(shape: .envelope)
 
     /// Whatever a message turns out to hold, for consumers: an envelope, or a record in JSON or in a registry's format.
+    ///
+    /// Each may be the data of a CloudEvent.
     ///
     /// Records of a registry are read as they were written.
     public static let auto = TopicEncoding(shape: .auto)
@@ -34,13 +44,51 @@ public struct TopicEncoding: Sendable {
         TopicEncoding(shape: .record(format, deletions))
     }
 
+    /// Changes of rows as Debezium writes them, for consumers, with the defaults of ``DebeziumRows``.
+    public static let debezium = TopicEncoding(shape: .debezium(DebeziumRows()))
+
+    /// Changes of rows as Debezium writes them, for consumers: `{"before":…,"after":…,"source":…,"op":…}`, with or without
+    /// schema, or flattened to the row.
+    ///
+    ///     Topic("bookings", encoding: .debezium(rows), accepting: ["Booking"])
+    /// - Parameter rows: How rows become records.
+    /// - Returns: The encoding.
+    public static func debezium(_ rows: DebeziumRows) -> TopicEncoding { TopicEncoding(shape: .debezium(rows)) }
+
+    /// Makes each message a CloudEvent, whose data are what the message would hold without it.
+    ///
+    ///     Topic("rentals", encoding: .envelope.cloudEvents(.structured)) { Publish(Rental.self) }
+    ///
+    /// A consumer's topic takes both modes, and messages that are no CloudEvents.
+    /// - Parameter mode: How messages hold the events.
+    /// - Returns: The encoding.
+    public func cloudEvents(_ mode: CloudEventMode = .binary) -> TopicEncoding {
+        var copy = self
+        copy.cloudEvents = mode
+        return copy
+    }
+
     /// What a contract calls it.
     package var name: String {
-        switch shape {
-        case .envelope: "envelope"
-        case .record(let format, _): "record.\(format.name)"
-        case .auto: "auto"
-        }
+        let base =
+            switch shape {
+            case .envelope: "envelope"
+            case .record(let format, _): "record.\(format.name)"
+            case .debezium: "debezium"
+            case .auto: "auto"
+            }
+        return cloudEvents.map { "\(base).cloudevents-\($0.rawValue)" } ?? base
+    }
+
+    /// Whether a consumer takes CloudEvents.
+    package var takesCloudEvents: Bool {
+        if case .auto = shape { true } else { cloudEvents != nil }
+    }
+
+    /// How rows become records; nil if messages aren't Debezium's.
+    package var debeziumRows: DebeziumRows? {
+        guard case .debezium(let rows) = shape else { return nil }
+        return rows
     }
 
     /// The format of its records; nil for envelopes.

@@ -78,7 +78,9 @@ struct FailureSubject {
     var time: Timestamp?
     var version: Int64?
 
-    init(_ message: ConsumedMessage) {
+    init(_ received: ConsumedMessage) {
+        let opening = CloudEventOpening(namespace: nil, takesRecords: true)
+        let message = (try? opening.open(received)) ?? received
         entityID = MessageKey(message.key)?.id.storable(upTo: 500)
         let header = message.headers.last { $0.name == HeaderName.version }
         version = header.flatMap { Int64(String(decoding: $0.value, as: UTF8.self)) }
