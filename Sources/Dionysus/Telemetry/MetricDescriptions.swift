@@ -36,5 +36,6 @@ extension TelemetryName {
         consumerStageDuration: ("How long a stage of a batch took", "s"),
         lagMessages: ("Messages of an owned partition that are still to be applied", "{message}"),
         lagAge: ("Age of the oldest message of an owned partition that is still to be applied, at most", "s"),
+        differences: ("Differences that the last verification of a model in a topic has found", "{difference}"),
     ]
 }
