@@ -7,7 +7,8 @@ import Testing
 @Suite(.serialized, .timeLimit(.minutes(10)))
 struct VerificationTests {
     /// The number of rentals that are compared; more of them by hand.
-    static let rentals = ProcessInfo.processInfo.environment["DIONYSUS_TEST_VERIFIED_RENTALS"].flatMap(Int.init) ?? 3_000
+    static let rentals =
+        ProcessInfo.processInfo.environment["DIONYSUS_TEST_VERIFIED_RENTALS"].flatMap(Int.init) ?? 3_000
     /// How many rows are changed, deleted and invented, each.
     static let each = 10
 
@@ -71,7 +72,16 @@ struct VerificationTests {
             try await installation.replicateAndVerify()
             try await installation.writeReplica("UPDATE rentals SET name = 'changed' WHERE synced_id = 3;")
             try await installation.writeReplica("INSERT INTO rentals (synced_id, name) VALUES (777, 'invented');")
-            try await installation.succeed("verification", "start", "v3_rentals", "Rental", "--from", "1", "--to", "800")
+            try await installation.succeed(
+                "verification",
+                "start",
+                "v3_rentals",
+                "Rental",
+                "--from",
+                "1",
+                "--to",
+                "800"
+            )
             let second = try await installation.run("verification", "start", "v3_rentals", "Rental")
             #expect(second.status == 1)
             #expect(second.errors.contains("verification run 1 of Rental in topic v3_rentals is running"))
@@ -95,7 +105,9 @@ struct VerificationTests {
             #expect(try await installation.succeed("verification", "repair", "1").contains("nothing to repair"))
             try await installation.succeed("verification", "start", "v3_rentals", "Rental")
             try await installation.succeed("verification", "cancel", "2")
-            for arguments in [["show", "9"], ["repair", "9"], ["start", "v3_none", "Rental"], ["start", "v3_rentals", "None"]] {
+            for arguments in [
+                ["show", "9"], ["repair", "9"], ["start", "v3_none", "Rental"], ["start", "v3_rentals", "None"],
+            ] {
                 let result = try await installation.run(["verification"] + arguments)
                 #expect(result.status == 1, "\(arguments)")
                 #expect(result.errors.split(separator: "\n").count == 1, "\(result.errors)")

@@ -219,7 +219,8 @@ extension GenesisRun {
     /// The run as text.
     var text: String {
         var lines = [
-            "\(isVerification ? "verification" : "genesis") run \(id): \(model) to \(topic), \(state.rawValue)".printable(),
+            "\(isVerification ? "verification" : "genesis") run \(id): \(model) to \(topic), \(state.rawValue)"
+                .printable(),
             "started    \(createdAt.iso8601(fractionDigits: 0))",
         ]
         if let spread { lines.append("over       \(spread.inSeconds / 86_400) days") }

@@ -15,7 +15,8 @@ struct VerificationCommand<App: DionysusApplication>: AsyncParsableCommand {
                 """,
             subcommands: [
                 VerificationStartCommand<App>.self, VerificationListCommand<App>.self,
-                VerificationShowCommand<App>.self, VerificationRepairCommand<App>.self, VerificationPublishCommand<App>.self,
+                VerificationShowCommand<App>.self, VerificationRepairCommand<App>.self,
+                VerificationPublishCommand<App>.self,
                 VerificationPauseCommand<App>.self, VerificationResumeCommand<App>.self,
                 VerificationCancelCommand<App>.self,
             ]
@@ -49,7 +50,9 @@ struct VerificationStartCommand<App: DionysusApplication>: AsyncParsableCommand 
                 try await sides.source().start(topic: topic, model: model, from: from, to: to, over: over, on: broker)
             }
         }
-        print(json ? run.report.text : "started verification run \(run.id); the relay publishes it, consumers compare it")
+        print(
+            json ? run.report.text : "started verification run \(run.id); the relay publishes it, consumers compare it"
+        )
     }
 }
 
@@ -92,14 +95,15 @@ struct VerificationShowCommand<App: DionysusApplication>: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let (found, differences) = try await ApplicationEnvironment<App>().withSides { sides in
-            let found = try await sides.runs(id)
-            var differences: [ComparedRun: [Difference]] = [:]
-            for run in found.compared ?? [] {
-                differences[run] = try await sides.replica().differences(of: run, limit: limit)
+        let (found, differences) = try await ApplicationEnvironment<App>()
+            .withSides { sides in
+                let found = try await sides.runs(id)
+                var differences: [ComparedRun: [Difference]] = [:]
+                for run in found.compared ?? [] {
+                    differences[run] = try await sides.replica().differences(of: run, limit: limit)
+                }
+                return (found, differences)
             }
-            return (found, differences)
-        }
         print(json ? found.json(differences).text : found.text(differences))
     }
 }

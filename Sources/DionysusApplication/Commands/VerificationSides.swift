@@ -96,12 +96,17 @@ struct VerificationRuns: Sendable {
     }
 
     var table: String {
-        let published = (runs ?? []).map { run in
-            ["\(run.id)", "source", run.topic, run.model, run.state.rawValue, run.percentText, ""]
-        }
-        let found = (compared ?? []).map { run in
-            ["\(run.number)", "replica", run.topic, run.model ?? "", run.state.rawValue, run.progress, run.findings]
-        }
+        let published = (runs ?? [])
+            .map { run in
+                ["\(run.id)", "source", run.topic, run.model, run.state.rawValue, run.percentText, ""]
+            }
+        let found = (compared ?? [])
+            .map { run in
+                [
+                    "\(run.number)", "replica", run.topic, run.model ?? "", run.state.rawValue, run.progress,
+                    run.findings,
+                ]
+            }
         return tableText(["ID", "SIDE", "TOPIC", "MODEL", "STATE", "DONE", "DIFFERENCES"], published + found)
     }
 

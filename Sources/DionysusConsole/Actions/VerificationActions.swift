@@ -49,7 +49,9 @@ enum VerificationActions {
             if let published = repair.published {
                 outcomes.append("publishes \(published) of \(Format.plural(repair.recordCount, "record")) again")
             } else if repair.recordCount > 0 {
-                outcomes.append("\(Format.plural(repair.recordCount, "record")) must be published again beside the source")
+                outcomes.append(
+                    "\(Format.plural(repair.recordCount, "record")) must be published again beside the source"
+                )
             }
             return .init(subject: name, outcome: outcomes.joined(separator: ", "), isDone: true, path: path)
         }

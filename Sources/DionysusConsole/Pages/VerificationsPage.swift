@@ -6,7 +6,10 @@ extension Page {
         let rows = runs.reversed().prefix(200)
             .map { run -> [HTML] in
                 [
-                    frame.link("/verifications/\(run.number)?topic=\(Link.encoded(run.topic))", "verification \(run.number)"),
+                    frame.link(
+                        "/verifications/\(run.number)?topic=\(Link.encoded(run.topic))",
+                        "verification \(run.number)"
+                    ),
                     HTML(escaping: run.topic), Elements.text(run.model), state(of: run),
                     HTML(escaping: Format.number(run.records)), HTML(escaping: run.findings),
                     Elements.time(run.startedAt), Elements.time(run.finishedAt),

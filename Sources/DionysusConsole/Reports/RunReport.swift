@@ -16,7 +16,8 @@ extension GenesisRun {
 
     var json: JSON {
         .object([
-            "id": .integer(id), "kind": .string(kind), "topic": .string(topic), "model": .string(model), "state": .string(state.rawValue),
+            "id": .integer(id), "kind": .string(kind), "topic": .string(topic), "model": .string(model),
+            "state": .string(state.rawValue),
             "percent": .init(percent), "chunks": .integer(chunks), "chunks_queued": .integer(chunksQueued),
             "chunks_done": .integer(chunksDone), "records_queued": .integer(recordsQueued),
             "records_published": .integer(recordsPublished), "per_second": .init(pace),

@@ -48,7 +48,9 @@ package struct ConsumedTopics: Sendable {
     /// The regular expressions that the full names of more topics match.
     ///
     /// A verification topic is made by its first run, so that it is looked for instead of being missed.
-    var patterns: [String] { patternTopics.expressions + comparing.keys.sorted().map { "^\(TopicPatterns.escaped($0))$" } }
+    var patterns: [String] {
+        patternTopics.expressions + comparing.keys.sorted().map { "^\(TopicPatterns.escaped($0))$" }
+    }
 
     /// Whether replicas are compared with their source.
     var verifiesAny: Bool { !comparing.isEmpty }

@@ -54,7 +54,8 @@ public struct ComparedRun: Sendable, Hashable {
 
     init(_ row: Row) throws {
         let full = try row.text(0) ?? ""
-        topic = full.hasSuffix(VerificationMarker.topicSuffix)
+        topic =
+            full.hasSuffix(VerificationMarker.topicSuffix)
             ? String(full.dropLast(VerificationMarker.topicSuffix.count)) : full
         name = try row.text(1) ?? ""
         number = try row.integer(2) ?? 0

@@ -38,13 +38,14 @@ public struct ConsumerVerifications: Sendable {
         try await database.transaction(.snapshot) { [group] transaction in
             try Self.requireTables(in: &transaction)
             let condition: SQL = number.map { " AND number = \($0)" } ?? ""
-            return try transaction.run(
-                """
-                SELECT \(raw: ComparedRun.columns) FROM dionysus_verifications t
-                WHERE "group" = \(group)\(condition) ORDER BY started_at, topic, run
-                """
-            )
-            .rows.map { try ComparedRun($0) }
+            return
+                try transaction.run(
+                    """
+                    SELECT \(raw: ComparedRun.columns) FROM dionysus_verifications t
+                    WHERE "group" = \(group)\(condition) ORDER BY started_at, topic, run
+                    """
+                )
+                .rows.map { try ComparedRun($0) }
         }
     }
 

@@ -11,7 +11,8 @@ extension ConsumerPipeline {
     ) async throws -> Verdict<Applied> {
         // What has no run was written by somebody else, and means nothing here.
         let known = messages.filter { $0.verificationRun != nil }
-        let markers = known.filter(\.isVerificationMarker).compactMap { $0.value.flatMap(VerificationMarker.init(value:)) }
+        let markers = known.filter(\.isVerificationMarker)
+            .compactMap { $0.value.flatMap(VerificationMarker.init(value:)) }
         let records = known.filter { !$0.isVerificationMarker }
         let prepared = try await prepare(records, of: topic)
         var tables: [(VerificationMarker, ReplicaTable?)] = []

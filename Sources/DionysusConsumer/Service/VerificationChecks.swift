@@ -97,7 +97,9 @@ struct VerificationChecks {
             try transaction.run(store.complete(run.topic, run.run, transaction.dialect)).first
                 .map { try VerificationCounts($0) }
         }
-        if let completed { pipeline.telemetry.verified(completed, topic: topic.comparedTopic ?? run.topic, run: run.run) }
+        if let completed {
+            pipeline.telemetry.verified(completed, topic: topic.comparedTopic ?? run.topic, run: run.run)
+        }
         return true
     }
 }

@@ -133,6 +133,27 @@ struct GenesisStatements: Sendable {
         """
     }
 
+    /// The runs of a verification topic that have not ended: id and state.
+    func openRuns(of model: String, in topic: String) -> SQL {
+        """
+        SELECT id, state FROM \(runTable) WHERE topic = \(topic) AND model = \(model)
+          AND state IN ('running', 'paused', 'failed') ORDER BY id LIMIT 1
+        """
+    }
+
+    /// Whether a verification was started within a time.
+    func wasStarted(
+        _ publication: Registry.Publication,
+        within pause: Duration,
+        in transaction: inout Transaction
+    ) throws -> Bool {
+        let statement: SQL = """
+            SELECT 1 FROM \(runTable) WHERE topic = \(publication.verificationTopic)
+              AND model = \(publication.model.name) AND created_at > \(dialect.now(minus: pause.inSeconds)) LIMIT 1
+            """
+        return try !transaction.run(statement).isEmpty
+    }
+
     /// A row, if something that was captured before a time is still to be published to a topic.
     ///
     /// Rows that replace others have their time.

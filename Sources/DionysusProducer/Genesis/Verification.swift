@@ -53,6 +53,21 @@ public struct Verification: Sendable {
         over spread: Duration? = nil,
         on broker: any MessageBroker
     ) async throws -> GenesisRun {
+        let run = try await start(topic, model, from: from, to: to, over: spread, unlessWithin: nil, on: broker)
+        guard let run else { throw DionysusError(.conflict, "another process has started the run") }
+        return run
+    }
+
+    /// Starts a run, unless one was started within a time.
+    func start(
+        _ topic: String,
+        _ model: String,
+        from: String? = nil,
+        to: String? = nil,
+        over spread: Duration? = nil,
+        unlessWithin pause: Duration?,
+        on broker: any MessageBroker
+    ) async throws -> GenesisRun? {
         let publication = try genesis.publication(topic, model)
         guard publication.topic == topic else {
             throw DionysusError(
@@ -71,7 +86,10 @@ public struct Verification: Sendable {
             let outbox = try Outbox.open(of: database, in: &transaction)
             try Self.require(outbox)
             try throwFaults(hiddenRows(registry, database, in: &transaction))
+            let locks = transaction.dialect.transactionLock("dionysus:verification")
+            if !locks.isEmpty { try transaction.run(locks) }
             try Self.refuseSecond(publication, statements, in: &transaction)
+            if let pause, try statements.wasStarted(publication, within: pause, in: &transaction) { return nil }
             let version = try transaction.run(outbox.support.drawVersion()).first?.integer(0) ?? 0
             var selection = GenesisSelection()
             selection.verification = VerificationScope(version: version, from: from, to: to)
@@ -162,21 +180,19 @@ public struct Verification: Sendable {
         }
     }
 
+    /// One run at a time compares a model in a topic; several processes may be about to start one.
     private static func refuseSecond(
         _ publication: Registry.Publication,
         _ statements: GenesisStatements,
         in transaction: inout Transaction
     ) throws {
-        let runs = try transaction.run(statements.read()).rows.map { try GenesisRun($0) }
-        let open: [GenesisRun.State] = [.running, .paused, .failed]
-        let same = runs.first {
-            $0.isVerification && open.contains($0.state) && $0.topic == publication.verificationTopic
-                && $0.model == publication.model.name
-        }
-        guard let same else { return }
+        let same = try transaction.run(
+            statements.openRuns(of: publication.model.name, in: publication.verificationTopic)
+        )
+        guard let row = same.first, let id = try row.integer(0) else { return }
         throw DionysusError(
             .conflict,
-            "verification run \(same.id) of \(same.model) in topic \(publication.topic) is \(same.state.rawValue)",
+            "verification run \(id) of \(publication.model.name) in topic \(publication.topic) is \(try row.text(1) ?? "")",
             advice: "wait for it, or cancel it"
         )
     }
@@ -189,7 +205,9 @@ public struct Verification: Sendable {
             registry.specifications.first { $0.name == publication.topic }
             ?? TopicSpecification(name: publication.topic)
         specification.name = publication.verificationTopic
-        if let main = found.first(where: { $0.name == publication.topic }) { specification.partitions = main.partitions }
+        if let main = found.first(where: { $0.name == publication.topic }) {
+            specification.partitions = main.partitions
+        }
         // Every message of a run counts, and none after its run.
         specification.settings["cleanup.policy"] = "delete"
         specification.settings["retention.ms"] = "604800000"

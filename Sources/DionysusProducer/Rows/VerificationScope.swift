@@ -31,7 +31,11 @@ struct VerificationScope: Sendable, Hashable {
     private static func bound(_ text: String, _ type: DatabaseType) throws -> DatabaseValue {
         let value = DatabaseValue(primaryKey: text, type: type)
         guard value != .null else {
-            throw DionysusError(.configuration, "a bound of the verification is no primary key of the model", advice: "give ids")
+            throw DionysusError(
+                .configuration,
+                "a bound of the verification is no primary key of the model",
+                advice: "give ids"
+            )
         }
         return value
     }

@@ -217,7 +217,8 @@ struct VerificationFence: Sendable, Hashable {
 extension ConsumedMessage {
     /// The verification run that it belongs to.
     var verificationRun: String? {
-        headers.last { $0.name == HeaderName.verification }.map { String(decoding: $0.value.prefix(200), as: UTF8.self) }
+        headers.last { $0.name == HeaderName.verification }
+            .map { String(decoding: $0.value.prefix(200), as: UTF8.self) }
     }
 
     /// Whether it is about a verification run and not about a record.
