@@ -37,7 +37,7 @@ struct ReplicaComparison {
         for event in batch.events {
             for change in set.apply([event]).flatMap(\.changes) {
                 guard let table = set.tables.firstIndex(where: { $0.layout.table.model == change.model }),
-                    let slots = slots(of: change, set.tables[table], event)
+                    let slots = slots(of: change, set.tables[table], event, isOwn: isOwn(change, table, event, batch))
                 else { continue }
                 doubts.add(change, table, slots)
                 suspicions.append((event, change, table, slots))
@@ -63,19 +63,24 @@ struct ReplicaComparison {
         }
     }
 
+    /// Whether a changed row is that of the event's own record, and not that of a part.
+    private static func isOwn(_ change: RowChange, _ table: Int, _ event: BoundEvent, _ batch: BoundBatch) -> Bool {
+        event.record.table == table && batch.ids[table][event.record.number] == change.id
+    }
+
     /// The places in a row that seem to differ.
     /// - Returns: nil if nothing does; an empty list for a row that is missing or too many.
-    private static func slots(of change: RowChange, _ table: WorkingSet.Table, _ event: BoundEvent) -> [Int]? {
+    private static func slots(
+        of change: RowChange,
+        _ table: WorkingSet.Table,
+        _ event: BoundEvent,
+        isOwn: Bool
+    ) -> [Int]? {
         let replica = table.layout.table
         // Without a version, a row that is newer looks like one that differs.
         guard let versionSlot = table.slots.version else { return nil }
-        let isDestroyed = event.record.event.change == .destroyed
-        guard let new = change.new else {
-            // Rows that outlive their records, soft-deleted, need not be there.
-            return isDestroyed && replica.declaration.cancelling != nil ? nil : []
-        }
-        guard let old = change.old else { return isDestroyed ? nil : [] }
-        guard !(isDestroyed && replica.declaration.cancelling != nil) else { return nil }
+        if event.record.event.change == .destroyed { return slotsOfDestroyed(change, table, isOwn: isOwn) }
+        guard let new = change.new, let old = change.old else { return [] }
         let slots = table.layout.columns.indices.filter { slot in
             let column = table.layout.columns[slot]
             guard slot != versionSlot, slot != table.slots.id, column != replica.data, old[slot] != new[slot] else {
@@ -87,6 +92,22 @@ struct ReplicaComparison {
             return !isSameDocument(old[slot], new[slot])
         }
         return slots.isEmpty ? nil : slots
+    }
+
+    /// The same of a record that is deleted, or soft-deleted.
+    ///
+    /// Changes of a soft-deleted record are not published, nor those of its parts: of its row, only that it is soft-deleted
+    /// can be compared. It need not have one.
+    private static func slotsOfDestroyed(
+        _ change: RowChange,
+        _ table: WorkingSet.Table,
+        isOwn: Bool
+    ) -> [Int]? {
+        let replica = table.layout.table
+        guard isOwn, let old = change.old, replica.declaration.cancelling == nil else { return nil }
+        guard let new = change.new else { return [] }
+        guard let slot = table.slots.canceledAt, old[slot].isNull != new[slot].isNull else { return nil }
+        return [slot]
     }
 
     /// Whether two JSON values say the same, however they are written.
