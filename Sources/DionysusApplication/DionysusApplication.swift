@@ -133,7 +133,8 @@ struct RootCommand<App: DionysusApplication>: AsyncParsableCommand {
         return [MigrateCommand<App>.self, UninstallCommand<App>.self, ValidateCommand<App>.self]
             + (App.hasProducer ? producer : []) + (App.hasConsumer ? consumer : [])
             + [
-                TopicsCommand<App>.self, DescribeCommand<App>.self, ReplicaTablesCommand<App>.self,
+                VerificationCommand<App>.self, TopicsCommand<App>.self, DescribeCommand<App>.self,
+                ReplicaTablesCommand<App>.self,
                 SchemasCommand<App>.self, MessagesCommand<App>.self, ExportCommand<App>.self,
                 ConsoleCommand<App>.self,
                 HealthCommand<App>.self, ConfigCommand<App>.self, VersionCommand<App>.self,

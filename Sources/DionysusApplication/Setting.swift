@@ -289,6 +289,11 @@ struct Setting: Sendable {
             \.producer.genesisMaxPendingRows,
             "maximum number of a genesis run's rows that wait in the outbox"
         ),
+        .age(
+            "DIONYSUS_VERIFICATION_INTERVAL",
+            \.producer.verificationInterval,
+            "how often a relay starts a verification of every published model; empty: never"
+        ),
         .milliseconds(
             "DIONYSUS_GENESIS_SAFETY_DELAY_MS",
             \.producer.genesisSafetyDelay,

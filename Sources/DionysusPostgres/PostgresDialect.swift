@@ -89,6 +89,18 @@ package struct PostgresDialect: SQLDialect {
         }
     }
 
+    /// The cast makes of a number, a time or a text what the column's digits or length leave of it.
+    ///
+    /// Types without a type here may have no equality, and neither has `json`.
+    package func differs(_ name: SQL, from expression: SQL, in column: ColumnDescription) -> SQL {
+        let value: SQL = "CAST(\(assignable(expression, to: column)) AS \(raw: column.declaredType))"
+        return switch column.type {
+        case .json: "(\(name))::jsonb IS DISTINCT FROM (\(value))::jsonb"
+        case nil: "(\(name))::text IS DISTINCT FROM (\(value))::text"
+        default: "\(name) IS DISTINCT FROM \(value)"
+        }
+    }
+
     package func asText(_ expression: SQL) -> SQL { "(\(expression))::text" }
 
     package func laneExpression(_ text: String, lanes: Int) -> String {

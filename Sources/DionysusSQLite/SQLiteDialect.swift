@@ -56,6 +56,10 @@ package struct SQLiteDialect: SQLDialect {
     }
 
     /// With or without a `T`, a fraction and a `Z`: zeros at the end change neither what is equal nor the order.
+    package func differs(_ name: SQL, from expression: SQL, in column: ColumnDescription) -> SQL {
+        "\(name) IS NOT \(expression)"
+    }
+
     package func comparableTime(_ expression: SQL) -> SQL { "rtrim(replace(\(expression), ' ', 'T'), 'Z0.')" }
 
     /// What stands around an expression to make it text, at each of the places where it stands.

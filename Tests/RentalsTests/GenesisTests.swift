@@ -137,7 +137,7 @@ struct GenesisTests {
 
 extension Installation {
     /// Queries the source with another program: psql or sqlite3.
-    fileprivate func query(_ query: String) async throws -> String {
+    func query(_ query: String) async throws -> String {
         let url = environment["SOURCE_DATABASE_URL"] ?? ""
         let (program, arguments) =
             kind == .embedded

@@ -12,10 +12,10 @@ struct RentalMirror: Consumer {
 
     var namespaces: [Namespace] {
         Namespace("v3") {
-            Topic("accounts", accepting: ["Account"]).eventLog()
-            Topic("rentals", accepting: ["Rental"]).deadLetterQueue("dead_messages", maxRetries: 2)
+            Topic("accounts", accepting: ["Account"]).eventLog().verified()
+            Topic("rentals", accepting: ["Rental"]).deadLetterQueue("dead_messages", maxRetries: 2).verified()
             Topic("bookings", accepting: ["Booking", "BookingsFee"])
-                .deadLetterQueue("dead_messages", maxRetries: 2)
+                .deadLetterQueue("dead_messages", maxRetries: 2).verified()
         }
         if hasFeed { Feed.consumed }
     }

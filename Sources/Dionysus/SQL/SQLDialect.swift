@@ -47,6 +47,13 @@ public protocol SQLDialect: Sendable {
     /// text are cast if the database doesn't do so itself.
     func assignable(_ expression: SQL, to column: ColumnDescription) -> SQL
 
+    /// A condition that a column holds something else than an expression would become if it were assigned to it.
+    /// - Parameters:
+    ///   - name: The column as the statement names it.
+    ///   - expression: A column of ``rows(_:alias:)``.
+    ///   - column: The column's description.
+    func differs(_ name: SQL, from expression: SQL, in column: ColumnDescription) -> SQL
+
     /// A time in a form that can be compared with other times in this form.
     ///
     /// In a database that stores times as text, programs use several formats.
@@ -134,6 +141,9 @@ extension SQLDialect {
 
     public func lookupRows(_ columns: [BulkColumn], alias: String) -> SQL { rows(columns, alias: alias) }
     public func assignable(_ expression: SQL, to column: ColumnDescription) -> SQL { expression }
+    public func differs(_ name: SQL, from expression: SQL, in column: ColumnDescription) -> SQL {
+        "\(name) IS DISTINCT FROM \(assignable(expression, to: column))"
+    }
     public func comparableTime(_ expression: SQL) -> SQL { expression }
     public func storedType(of expression: SQL) -> SQL? { nil }
     public var transactionNumber: SQL { "0" }

@@ -39,5 +39,6 @@ extension TelemetryName {
         projectionLagEvents: ("Events that a projection has not applied; beyond 10,000 an upper bound", "{event}"),
         projectionLagAge: ("Age of the oldest event that a projection has not applied", "s"),
         rebuildRemaining: ("Events that the rebuild of a projection has still to apply", "{event}"),
+        differences: ("Differences that the last verification of a model in a topic has found", "{difference}"),
     ]
 }

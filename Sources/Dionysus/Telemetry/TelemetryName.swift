@@ -37,6 +37,7 @@
 /// | `dionysus.consumer.stage.duration` | timer | stage: `decode`, `bind`, `park`, `persist`, `react` | how long a stage of a batch took |
 /// | `dionysus.consumer.lag.messages` | gauge | destination, partition | unapplied messages of an owned partition |
 /// | `dionysus.consumer.lag.age` | gauge | destination, partition | upper bound for the age of the oldest of them, in seconds |
+/// | `dionysus.verification.differences` | gauge | destination, model, kind: `missing`, `stale`, `extra`, `unreadable` | what the last verification of a model in a topic has found |
 ///
 /// | metric of projections | kind | dimensions | meaning |
 /// |---|---|---|---|
@@ -91,8 +92,11 @@ package enum TelemetryName {
     package static let projectionLagEvents = "dionysus.projection.lag.events"
     package static let projectionLagAge = "dionysus.projection.lag.age"
     package static let rebuildRemaining = "dionysus.projection.rebuild.remaining"
+    package static let differences = "dionysus.verification.differences"
 
     package static let change = "change"
+    package static let kind = "kind"
+    package static let model = "model"
     package static let policy = "policy"
     package static let projection = "projection"
     package static let reason = "reason"

@@ -8,6 +8,10 @@ public enum HeaderName {
     public static let event = "dionysus-event"
     /// The schema that encodes the value, if it isn't plain JSON.
     public static let schema = "dionysus-schema"
+    /// The verification run that the message belongs to.
+    public static let verification = "dionysus-verification"
+    /// What a message of a verification run tells that is about the run and not about a record.
+    public static let verificationMarker = "dionysus-verification-marker"
     /// W3C Trace Context.
     public static let traceParent = "traceparent"
     /// W3C Trace Context, the vendor-specific part.

@@ -68,7 +68,7 @@ struct GenesisListCommand<App: DionysusApplication>: AsyncParsableCommand {
 
     func run() async throws {
         try await withGenesis(App.self) { genesis in
-            let runs = try await genesis.runs()
+            let runs = try await genesis.runs().filter { !$0.isVerification }
             guard !json else { return print(JSON.array(runs.map(\.report)).text) }
             let rows = runs.map { run in
                 [
@@ -177,7 +177,7 @@ private func withGenesis<App: DionysusApplication>(
     return time
 }
 
-@Sendable private func days(_ text: String) throws -> Duration {
+@Sendable func days(_ text: String) throws -> Duration {
     guard let days = Double(text), days > 0, days <= 3_650 else {
         throw ValidationError("'\(text)' is not a positive number of days, such as 2 or 0.5.")
     }
@@ -192,7 +192,7 @@ private func withGenesis<App: DionysusApplication>(
 }
 
 extension GenesisRun {
-    fileprivate var percentText: String {
+    var percentText: String {
         percent.map { "\(Int($0))%" } ?? "\(chunksDone) of \(chunks) chunks, splitting"
     }
 
@@ -217,9 +217,10 @@ extension GenesisRun {
     }
 
     /// The run as text.
-    fileprivate var text: String {
+    var text: String {
         var lines = [
-            "genesis run \(id): \(model) to \(topic), \(state.rawValue)".printable(),
+            "\(isVerification ? "verification" : "genesis") run \(id): \(model) to \(topic), \(state.rawValue)"
+                .printable(),
             "started    \(createdAt.iso8601(fractionDigits: 0))",
         ]
         if let spread { lines.append("over       \(spread.inSeconds / 86_400) days") }

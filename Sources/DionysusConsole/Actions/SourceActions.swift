@@ -92,7 +92,7 @@ enum SourceActions {
         }
     }
 
-    private static func once(
+    static func once(
         _ title: String,
         _ name: String,
         _ target: String,

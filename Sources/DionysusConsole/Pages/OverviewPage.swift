@@ -137,7 +137,7 @@ extension Page {
         let runs = (facts.runs?.value ?? []).filter(\.isOpen)
             .map { run -> [HTML] in
                 [
-                    frame.link("/runs/\(run.id)", "genesis \(run.id)"), "\(run.topic) \(run.model)", runState(run),
+                    frame.link("/runs/\(run.id)", "\(run.kind) \(run.id)"), "\(run.topic) \(run.model)", runState(run),
                     progress(run.percent), Elements.time(run.estimatedEnd),
                 ]
             }

@@ -7,7 +7,7 @@ extension Page {
         let rows = list.prefix(200)
             .map { run -> [HTML] in
                 [
-                    frame.link("/runs/\(run.id)", "genesis \(run.id)"), HTML(escaping: run.topic),
+                    frame.link("/runs/\(run.id)", "\(run.kind) \(run.id)"), HTML(escaping: run.topic),
                     HTML(escaping: run.model),
                     runState(run), progress(run.percent), HTML(escaping: Format.number(run.recordsPublished)),
                     Elements.text(run.pace.map { "\(Format.decimal($0))/s" }), Elements.time(run.createdAt),
@@ -25,7 +25,7 @@ extension Page {
         )
         let problem = runs.value == nil ? Elements.unreachable("unreachable", runs.problem ?? "") : stale(runs.problem)
         return Page("Runs", tab: .runs, verdict: verdict(runs), isLive: true) {
-            "\(Elements.section("Runs", problem + table))\(startForm(frame, call))"
+            "\(Elements.section("Runs", problem + table))\(startForm(frame, call))\(verifyForm(frame, call))\(verificationsLink(frame, call))"
         }
     }
 
@@ -64,6 +64,37 @@ extension Page {
                 )
             }
             .joined(separator: " ")
+    }
+
+    /// The way to what consumers have found, where their replica can be reached.
+    private static func foundLink(_ run: GenesisRun, _ frame: Frame, _ call: Call) -> HTML {
+        guard run.isVerification, call.system.consumer != nil else { return "" }
+        return frame.link("/verifications", "What consumers have found")
+    }
+
+    private static func verificationsLink(_ frame: Frame, _ call: Call) -> HTML {
+        guard call.system.consumer != nil else { return "" }
+        return "<p>\(frame.link("/verifications", "What verifications have found"))</p>"
+    }
+
+    private static func verifyForm(_ frame: Frame, _ call: Call) -> HTML {
+        guard call.may(.operate), call.system.broker != nil else { return "" }
+        let choices = call.system.publications.map { topic, model in
+            (value: "\(topic) \(model.model)", title: "\(model.model) in \(topic)")
+        }
+        guard !choices.isEmpty else { return "" }
+        return Elements.section(
+            "Start a verification",
+            """
+            <p>It publishes what the records look like now, and consumers that declare the topic as verified compare their \
+            rows with that. Nothing is changed.</p>\
+            <form class="stack" method="post" action="\(frame.base)/verifications">\(Forms(call: call).token)\
+            \(Elements.select("what", "Compare", choices, call.query["verify"] ?? ""))\
+            \(Elements.field("from", "From id", nil))\(Elements.field("to", "To id", nil))\
+            \(Elements.field("hours", "Spread over, hours", nil, placeholder: "as fast as possible"))\
+            <button>Compare</button></form>
+            """
+        )
     }
 
     private static func startForm(_ frame: Frame, _ call: Call) -> HTML {
@@ -125,7 +156,10 @@ extension Page {
             ),
             isLive: true
         ) {
-            "<h1>Genesis \(run.id): \(run.model) to \(run.topic)</h1>\(facts)<p class=\"actions\">\(runButtons(run, call))</p>"
+            """
+            <h1>\(run.kind.capitalized) \(run.id): \(run.model) to \(run.topic)</h1>\(facts)<p class="actions">\
+            \(runButtons(run, call)) \(foundLink(run, frame, call))</p>
+            """
         }
     }
 }

@@ -2,6 +2,9 @@ import Dionysus
 import DionysusProducer
 
 extension GenesisRun {
+    /// What kind of run it is.
+    var kind: String { isVerification ? "verification" : "genesis" }
+
     /// Whether it hasn't ended.
     var isOpen: Bool { state == .running || state == .paused || state == .failed }
 
@@ -13,7 +16,8 @@ extension GenesisRun {
 
     var json: JSON {
         .object([
-            "id": .integer(id), "topic": .string(topic), "model": .string(model), "state": .string(state.rawValue),
+            "id": .integer(id), "kind": .string(kind), "topic": .string(topic), "model": .string(model),
+            "state": .string(state.rawValue),
             "percent": .init(percent), "chunks": .integer(chunks), "chunks_queued": .integer(chunksQueued),
             "chunks_done": .integer(chunksDone), "records_queued": .integer(recordsQueued),
             "records_published": .integer(recordsPublished), "per_second": .init(pace),

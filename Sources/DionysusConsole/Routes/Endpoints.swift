@@ -4,8 +4,8 @@ import Hummingbird
 extension Endpoint {
     /// Everything that the console answers to.
     static let all: [Endpoint] =
-        overview + outbox + failures + records + messages + consumers + projections + runs + system + actions + entrance
-        + events
+        overview + outbox + failures + records + messages + consumers + projections + runs + verifications + system
+        + actions + entrance + events
 
     typealias Handler = @Sendable (Call) async throws -> Answer
 

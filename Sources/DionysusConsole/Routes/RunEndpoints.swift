@@ -97,7 +97,7 @@ extension Endpoint {
         )
     }
 
-    private static func spread(_ values: Values) throws -> Duration? {
+    static func spread(_ values: Values) throws -> Duration? {
         guard let text = values["hours"] else { return nil }
         guard let hours = Double(text), hours > 0, hours < 100_000 else {
             throw DionysusError(.malformed, "hours must be a number above 0")

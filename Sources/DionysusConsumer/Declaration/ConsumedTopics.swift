@@ -6,6 +6,8 @@ package struct ConsumedTopics: Sendable {
     private let declared: [(name: String, topic: ConsumerTopic)]
     private let topics: [String: ConsumerTopic]
     private let patternTopics: TopicPatterns
+    /// What reads verification topics, by their full names.
+    private let comparing: [String: ConsumerTopic]
     private let hasRegistry: Bool
 
     /// Reads a declaration.
@@ -34,30 +36,44 @@ package struct ConsumedTopics: Sendable {
         patternTopics = TopicPatterns(all.filter(\.topic.isPattern))
         hasRegistry = settings.schemaRegistry != nil
         topics = Dictionary(declared.map { ($0.name, $0.topic) }, uniquingKeysWith: { $1 })
+        comparing = Dictionary(
+            declared.filter(\.topic.isVerified)
+                .map { (VerificationMarker.topic(of: $0.name), $0.topic.comparing($0.name)) },
+            uniquingKeysWith: { $1 }
+        )
     }
 
     /// The full names, in the order of the declaration, without those that only a pattern matches.
     package var names: [String] { declared.map(\.name) }
 
     /// The regular expressions that the full names of more topics match.
-    var patterns: [String] { patternTopics.expressions }
+    ///
+    /// A verification topic is made by its first run, so that it is looked for instead of being missed.
+    var patterns: [String] {
+        patternTopics.expressions + comparing.keys.sorted().map { "^\(TopicPatterns.escaped($0))$" }
+    }
+
+    /// Whether replicas are compared with their source.
+    var verifiesAny: Bool { !comparing.isEmpty }
 
     /// Every declaration, in their order, those by name first.
     var all: [ConsumerTopic] { declared.map(\.topic) + patternTopics.topics }
 
     /// What each topic may write, a line each.
     var acceptances: [String] {
-        (declared + zip(patterns, patternTopics.topics))
+        (declared + zip(patternTopics.expressions, patternTopics.topics))
             .map { name, topic in "\(name) may write \(topic.acceptance?.description ?? "any model")" }
     }
 
     /// The declaration of a topic: that of its name, else of the first pattern that it matches.
     subscript(name: String) -> ConsumerTopic {
-        topics[name] ?? patternTopics.topic(matching: name) ?? ConsumerTopic(name)
+        topics[name] ?? comparing[name] ?? patternTopics.topic(matching: name) ?? ConsumerTopic(name)
     }
 
     /// Whether a topic is to be read.
-    func contains(_ name: String) -> Bool { topics[name] != nil || patternTopics.topic(matching: name) != nil }
+    func contains(_ name: String) -> Bool {
+        topics[name] != nil || comparing[name] != nil || patternTopics.topic(matching: name) != nil
+    }
 
     /// The full names, with those of existing topics that only a pattern matches.
     /// - Returns: The declared names, whether they exist or not, then those that exist and match a pattern.
@@ -102,6 +118,9 @@ package struct ConsumedTopics: Sendable {
             faults.append("topic \(name) is declared \(count) times")
         }
         let named = declared + zip(patternTopics.expressions, patternTopics.topics)
+        for topic in patternTopics.topics where topic.isVerified {
+            faults.append("the topic pattern '\(topic.name)' can't be verified: declare the topics by their names")
+        }
         for (name, topic) in named where !(1...256).contains(topic.lanes) {
             faults.append("topic \(name) has \(topic.lanes) lanes, which must be from 1 to 256")
         }

@@ -124,6 +124,10 @@ public struct ConsumerTopic: Sendable {
     var isNamedInFull = false
     var imports = false
     var models = TopicModels.unclaimed
+    /// Whether its replicas are compared with their source.
+    var isVerified = false
+    /// The topic whose replicas are compared by the messages of this one; nil for one whose messages are applied.
+    var comparedTopic: String?
     /// The namespace that it was declared in.
     var namespace: String?
     /// What it may write; nil for one that isn't declared.

@@ -65,7 +65,7 @@ final class TopicPatterns: Sendable {
     }
 
     /// A text as an expression that matches nothing else.
-    private static func escaped(_ text: String) -> String {
+    static func escaped(_ text: String) -> String {
         text.map { character in
             character.isLetter || character.isNumber || character == "_" || character == "-"
                 ? String(character) : "[\(character)]"

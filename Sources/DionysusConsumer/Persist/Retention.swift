@@ -16,7 +16,36 @@ struct Retention {
 
     /// Every retention of a consumer.
     static func all(_ settings: ConsumerSettings) -> [Retention] {
-        [destructions(settings.tombstoneRetention), events(of: settings.effectiveGroupID, settings.eventRetention)]
+        let group = settings.effectiveGroupID
+        return [destructions(settings.tombstoneRetention), events(of: group, settings.eventRetention)]
+            + verifications(of: group)
+    }
+
+    /// How long it stays known what verification runs have found, in seconds.
+    private static let verificationAge = Duration.seconds(90 * 86_400)
+
+    /// What runs have found goes before the runs.
+    private static func verifications(of group: String) -> [Retention] {
+        let limit = 1_000
+        return ["dionysus_suspects", "dionysus_differences"]
+            .map { table in
+                Retention(activity: "remove old differences", age: verificationAge, limit: limit) { end in
+                    """
+                    DELETE FROM \(identifier: table) WHERE id IN (
+                      SELECT f.id FROM \(identifier: table) f JOIN dionysus_verifications t
+                        ON t."group" = f."group" AND t.topic = f.topic AND t.run = f.run
+                      WHERE t."group" = \(group) AND t.started_at < \(end) LIMIT \(limit))
+                    """
+                }
+            } + [
+                Retention(activity: "remove old verifications", age: verificationAge, limit: limit) { end in
+                    """
+                    DELETE FROM dionysus_verifications WHERE "group" = \(group) AND started_at < \(end)
+                      AND NOT EXISTS (SELECT 1 FROM dionysus_differences f WHERE f."group" = \(group)
+                        AND f.topic = dionysus_verifications.topic AND f.run = dionysus_verifications.run)
+                    """
+                }
+            ]
     }
 
     private static func destructions(_ age: Duration) -> Retention {

@@ -70,7 +70,7 @@ extension ConsumerPipeline {
     /// Reads messages ahead of their turn, where nothing of the application wraps that.
     func prepareAhead(_ batch: MessageBatch) async -> PreparedMessages? {
         let topic = topics[batch.partition.topic]
-        guard topic.middleware.isEmpty else { return nil }
+        guard topic.middleware.isEmpty, topic.comparedTopic == nil else { return nil }
         // What fails is tried again, and reported, when it is the batch's turn.
         return try? await prepare(batch.messages, of: topic)
     }

@@ -25,6 +25,7 @@ struct ConsumerPipeline: Sendable {
         return try await middleware(of: topic)
             .around(delivery.batch) { middleware in
                 let received = try await receive(delivery, through: middleware, without: progress.waiting)
+                if topic.comparedTopic != nil { return try await compare(received, of: topic, delivery, &progress) }
                 let prepared =
                     if let ahead = progress.take(received) { ahead } else {
                         try await prepare(received, of: topic, number: delivery.number)

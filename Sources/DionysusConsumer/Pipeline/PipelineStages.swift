@@ -33,7 +33,7 @@ extension ConsumerPipeline {
         }
         var decoder = MessageDecoder(naming: naming, tombstonesDelete: topic.tombstonesDelete, horizon: horizon)
         if let source = messages.first?.source,
-            let reader = try recordReaders.reader(of: topic, named: source.topic)
+            let reader = try recordReaders.reader(of: topic, named: topic.comparedTopic ?? source.topic)
         {
             if number == nil {
                 decoder.records = try await recordDecoding(reader, of: topic, messages)

@@ -131,6 +131,7 @@ public struct ConsumerService: Service {
         let member = session.member
         let start = ContinuousClock.now
         var retentions = Retention.all(settings)
+        var verifications = VerificationChecks(session.pipeline, broker)
         while !Task.isShuttingDownGracefully {
             let allowance = session.allowance
             let event = try await cancelWhenGracefulShutdown {
@@ -150,9 +151,12 @@ public struct ConsumerService: Service {
             for index in retentions.indices {
                 try await retry.run(retentions[index].activity) { try await retentions[index].run(in: database) }
             }
+            try await retry.run("finish verifications") { try await verifications.run() }
             guard mode == .untilCaughtUp, session.isIdle else { continue }
             let isInGroup = session.isAssigned || ContinuousClock.now - start > Self.joiningTime
-            if try await hasCaughtUp(after: event, isInGroup: isInGroup, lag, retry) { return }
+            guard try await hasCaughtUp(after: event, isInGroup: isInGroup, lag, retry) else { continue }
+            try await retry.run("finish verifications") { try await verifications.run(isLast: true) }
+            return
         }
     }
 

@@ -29,7 +29,9 @@ extension GroupSession {
         _ error: DionysusError,
         first: () async throws -> Int64
     ) async throws {
-        guard settings.onOutOfRange == .earliest else {
+        // What was to be compared may expire; nothing of the replica is missed with it.
+        let isCompared = pipeline.topics[partition.topic].comparedTopic != nil
+        guard settings.onOutOfRange == .earliest || isCompared else {
             try await pipeline.retry.run("remember what was lost", for: partition) { [database, losses] in
                 try await database.transaction(.write) { try losses.record(error, of: partition, in: &$0) }
             }

@@ -82,6 +82,19 @@ struct ConsumerMetrics: Sendable {
         table.set(Double(owned), TelemetryName.ownedPartitions)
     }
 
+    func verified(_ counts: VerificationCounts, _ topic: String) {
+        for (kind, count) in counts.counts {
+            table.set(
+                Double(count),
+                TelemetryName.differences,
+                [
+                    (TelemetryName.destination, topic), (TelemetryName.model, counts.model),
+                    (TelemetryName.kind, kind.rawValue),
+                ]
+            )
+        }
+    }
+
     /// - Parameter age: The age of the oldest message that is still to be applied; nil if it isn't known.
     func lags(_ partition: TopicPartition, by messages: Int64, age: Duration?) {
         table.set(Double(messages), TelemetryName.lagMessages, dimensions(of: partition))

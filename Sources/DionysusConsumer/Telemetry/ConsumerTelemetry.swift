@@ -104,6 +104,19 @@ struct ConsumerTelemetry: RetryObserver {
         }
     }
 
+    /// A verification run has been compared.
+    func verified(_ counts: VerificationCounts, topic: String, run: String) {
+        metrics.verified(counts, topic)
+        let found = counts.counts.filter { $0.count > 0 }.map { "\($0.count) \($0.kind.rawValue)" }
+            .joined(separator: ", ")
+        let what = "the replica of \(counts.model.inMessage) and \(topic), verification run \(run.inMessage)"
+        if counts.total == 0 {
+            logger.info("\(what): no difference")
+        } else {
+            logger.warning("\(what): \(found); show and repair them with the verification command")
+        }
+    }
+
     // MARK: Polling
 
     /// Messages have been asked for.

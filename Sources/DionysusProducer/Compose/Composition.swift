@@ -88,15 +88,15 @@ struct Composition {
             destination: .partitioned(by: partitionKey.map { Array($0.utf8) } ?? key),
             key: key,
             value: value,
-            headers: [MessageHeader(HeaderName.eventID, eventID(of: row)), versionHeader]
+            headers: [MessageHeader(HeaderName.eventID, eventID(of: row)), versionHeader] + verificationHeaders(of: row)
         )
         if let context = row.traceContext ?? instructions.trace { message.headers += context.headers }
         if let style = source.publication.cloudEvents {
             apply(style, to: &message, row, event, dataType: TopicEncoding.contentType(nil, isFramed: false))
         }
         messages.append(message)
-        if let genesisTopic = source.publication.genesisTopic, row.topic != genesisTopic {
-            message.topic = genesisTopic
+        if let copyTopic = source.publication.copyTopic(of: row.topic) {
+            message.topic = copyTopic
             messages.append(message)
         }
     }
@@ -106,7 +106,7 @@ struct Composition {
         let id = eventID(of: row)
         let partitionKey = try partitionKey(of: row, source.publication, source.loaded)
         let destination = partitionKey.map { Array($0.utf8) }
-        let copy = source.publication.genesisTopic.flatMap { $0 == row.topic ? nil : $0 }
+        let copy = source.publication.copyTopic(of: row.topic)
         let name = MessageHeader(HeaderName.event, Array(event.description.utf8))
         let trace = (row.traceContext ?? instructions.trace)?.headers ?? []
         // All of them, or none.
@@ -129,7 +129,8 @@ struct Composition {
                 destination: .partitioned(by: spread),
                 key: record.key,
                 value: record.value,
-                headers: [MessageHeader(HeaderName.eventID, id), versionHeader, name] + records.headers + trace
+                headers: [MessageHeader(HeaderName.eventID, id), versionHeader, name] + records.headers
+                    + verificationHeaders(of: row) + trace
             )
             if let style = source.publication.cloudEvents {
                 apply(style, to: &message, row, event, dataType: records.contentType, schema: records.schemaAddress)
@@ -233,6 +234,12 @@ struct Composition {
     }
 
     // MARK: Bytes
+
+    /// The run that a row was written by, if it is one of a verification.
+    private func verificationHeaders(of row: OutboxRow) -> [MessageHeader] {
+        guard let origin = row.origin, let run = VerificationScope.run(ofOrigin: origin) else { return [] }
+        return [MessageHeader(HeaderName.verification, eventIDPrefix + Array(run.utf8))]
+    }
 
     /// The same in every attempt to publish the row.
     private func eventID(of row: OutboxRow) -> [UInt8] {

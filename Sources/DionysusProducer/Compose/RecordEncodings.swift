@@ -58,6 +58,10 @@ struct RecordEncodings: Sendable {
                     faults.append("topic \(group.topic), model \(group.modelName): \(error)")
                 }
             }
+            let name = publication.model.name
+            // What replicas are compared with is written as the topic itself is, with its schema.
+            encoders[RecordGroup(topic: publication.verificationTopic, modelName: name)] =
+                encoders[RecordGroup(topic: publication.topic, modelName: name)]
         }
         return (encoders, faults)
     }

@@ -139,6 +139,10 @@ public struct ProducerSettings: Sendable {
     ///
     /// Default 20,000.
     public var genesisMaxPendingRows = 20_000
+    /// How often a relay starts a verification of every published model.
+    ///
+    /// Default nil: runs are started by hand alone.
+    public var verificationInterval: Duration?
     /// How long after its last record a genesis run is reported to have ended, for consumers whose clocks differ.
     ///
     /// Default 60 s.
@@ -188,6 +192,9 @@ public struct ProducerSettings: Sendable {
         if !(1...100_000).contains(genesisChunkSize) { faults.append("genesisChunkSize must be from 1 to 100000") }
         if observersInlineMaximumSize < 0 { faults.append("observersInlineMaximumSize must not be negative") }
         if genesisMaxPendingRows < 1 { faults.append("genesisMaxPendingRows must be at least 1") }
+        if let verificationInterval, verificationInterval <= .zero {
+            faults.append("verificationInterval must be longer than zero")
+        }
         if let fault = memoryBudget.fault { faults.append(fault) }
         if genesisSafetyDelay < .zero { faults.append("genesisSafetyDelay must not be negative") }
         return faults + ChangesetKey.faults(in: changesetKeys)

@@ -14,6 +14,10 @@ struct ActiveRun: Sendable {
     let createdAt: Timestamp
     /// The database's time.
     let now: Timestamp
+    /// When its end was last announced; of a verification, when all of its records had been published.
+    let announcedAt: Timestamp?
+    /// The last key that was there when it began to be split.
+    let splitUntil: String?
 
     init(_ row: Row) throws {
         id = try row.integer(0) ?? 0
@@ -27,6 +31,14 @@ struct ActiveRun: Sendable {
         startsAt = try row.timestamp(8) ?? .now
         createdAt = try row.timestamp(9) ?? .now
         now = try row.timestamp(10) ?? .now
+        announcedAt = try row.timestamp(11)
+        splitUntil = try row.text(12)
+    }
+
+    /// Of a verification, the topic whose replicas are compared.
+    var verifiedTopic: String {
+        topic.hasSuffix(VerificationMarker.topicSuffix)
+            ? String(topic.dropLast(VerificationMarker.topicSuffix.count)) : topic
     }
 
     /// How many of its chunks are due.

@@ -127,9 +127,15 @@ public struct Genesis: Sendable {
     /// - Throws: ``DionysusError``: `notFound`, or `conflict` if the run has ended.
     public func cancel(_ id: Int64) async throws -> GenesisRun {
         let states: [GenesisRun.State] = [.running, .paused, .failed]
-        return try await change(id, from: states, "cancelled") { statements, transaction in
+        return try await change(id, from: states, "cancelled") { [database] statements, transaction in
+            let run = try transaction.run(statements.open(id)).first.map { try ActiveRun($0) }
             let finish = statements.finish(id, from: states, as: .cancelled)
-            return try transaction.run(finish)[0]
+            let finished = try transaction.run(finish)[0]
+            if let run, let scope = run.selection.verification, finished.affectedRows == 1 {
+                let outbox = try Outbox.open(of: database, in: &transaction)
+                try VerificationMarking(outbox: outbox).mark(.cancelled, run, scope, in: &transaction)
+            }
+            return finished
         }
     }
 
@@ -145,7 +151,7 @@ public struct Genesis: Sendable {
             guard states.contains(run.state), try body(statements, &transaction).affectedRows == 1 else {
                 throw DionysusError(
                     .conflict,
-                    "genesis run \(id) can't be \(participle): it is \(run.state.rawValue)",
+                    "run \(id) can't be \(participle): it is \(run.state.rawValue)",
                     advice: "it would have to be \(states.map(\.rawValue).joined(separator: " or "))"
                 )
             }
@@ -153,7 +159,7 @@ public struct Genesis: Sendable {
         }
     }
 
-    private static func read(
+    static func read(
         _ id: Int64,
         _ statements: GenesisStatements,
         in transaction: inout Transaction
@@ -164,7 +170,16 @@ public struct Genesis: Sendable {
         return try GenesisRun(row)
     }
 
-    private func publication(_ topic: String, _ model: String) throws -> Registry.Publication {
+    func publication(_ topic: String, _ model: String) throws -> Registry.Publication {
+        if topic.hasSuffix(VerificationMarker.topicSuffix),
+            let verified = registry.publications.first(where: { $0.verificationTopic == topic })
+        {
+            throw DionysusError(
+                .notFound,
+                "topic \(topic) is written by verification runs alone",
+                advice: "name the topic \(verified.topic)"
+            )
+        }
         if let publication = registry.publication(topic: topic, modelName: model) { return publication }
         let inTopic = registry.publications.filter { $0.topic == topic || $0.genesisTopic == topic }
         guard let some = inTopic.first else {

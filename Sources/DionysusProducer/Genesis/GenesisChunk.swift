@@ -7,13 +7,16 @@ struct TableChunk: ChunkRecords {
     let publication: Registry.Publication
     let records: GenesisRecords
     let keysAfter: DatabaseValue?
-    let keysUntil: DatabaseValue
+    let keysUntil: DatabaseValue?
     let outbox: Outbox
     let context: OutboxContext
+    /// Whether replicas are compared with the records.
+    let isVerification: Bool
 
     private var isWanted: SQL {
         let lower: SQL = keysAfter.map { "\(records.key) > \($0) AND " } ?? ""
-        return "\(lower)\(records.key) <= \(keysUntil)\(records.condition)"
+        let upper: SQL = keysUntil.map { "\(records.key) <= \($0)" } ?? "\(records.key) IS NOT NULL"
+        return "\(lower)\(upper)\(records.condition)"
     }
 
     func ids(in transaction: inout Transaction) throws -> [String] {
@@ -44,7 +47,7 @@ struct TableChunk: ChunkRecords {
         let now = outbox.support.time(shiftedBy: 0)
         let createdAt = context.createdAt.map { outbox.support.storedTime("\($0)") } ?? now
         let contextColumns = SQL(raw: outbox.hasContext ? ", traceparent, tracestate, origin" : "")
-        let origin = context.origin ?? "genesis:\(runID)"
+        let origin = context.origin ?? (isVerification ? VerificationScope.origin(ofRun: runID) : "genesis:\(runID)")
         let contextValues: SQL =
             outbox.hasContext
             ? ", \(context.traceparent.databaseValue), \(context.tracestate.databaseValue), \(origin)" : ""
@@ -101,7 +104,10 @@ struct GenesisRecords: Sendable {
             publication.partitionKey.column(in: description).map { dialect.asText("t.\(identifier: $0)") }
             ?? publication.partitionKey.constant(forTopic: publication.topic).map { dialect.asText("\($0)") } ?? "NULL"
         softDeleteColumn = description.column(model.softDeleteColumn)?.name
-        condition = try selection.sql(description, softDeleteColumn: softDeleteColumn, dialect: dialect)
-        splitCondition = selection.reach.map { " AND \($0.sql(dialect: dialect))" } ?? ""
+        let scope = try selection.verification?.sql(key: key, type: keyType) ?? ""
+        let selected = try selection.sql(description, softDeleteColumn: softDeleteColumn, dialect: dialect)
+        condition = "\(selected)\(scope)"
+        let reached: SQL = selection.reach.map { " AND \($0.sql(dialect: dialect))" } ?? ""
+        splitCondition = "\(reached)\(scope)"
     }
 }

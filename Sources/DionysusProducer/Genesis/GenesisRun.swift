@@ -28,6 +28,8 @@ public struct GenesisRun: Sendable {
     public let selection: GenesisSelection
     /// The name of what streams its records; nil if it asked for none.
     public var streamer: String? { selection.streamer }
+    /// Whether replicas are compared with its records, instead of getting them.
+    public var isVerification: Bool { selection.verification != nil }
     /// The time over which it is spread, or nil for none.
     public let spread: Duration?
     /// When it was started.

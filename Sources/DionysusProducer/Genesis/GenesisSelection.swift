@@ -31,6 +31,8 @@ public struct GenesisSelection: Sendable, Hashable {
     var reach: ObserverReach?
     /// The name of what streams them; nil for what streams all others.
     var streamer: String?
+    /// What replicas are compared with, if the run is a verification.
+    var verification: VerificationScope?
 
     /// Creates a selection.
     /// - Parameters:
@@ -136,6 +138,7 @@ extension GenesisSelection {
         object["visible_only"] = .bool(visibleOnly)
         object["reach"] = reach?.json
         object["streamer"] = streamer.map(JSON.string)
+        object["verification"] = verification?.json
         return .object(object)
     }
 
@@ -152,5 +155,6 @@ extension GenesisSelection {
         visibleOnly = json["visible_only"] == .bool(true)
         reach = json["reach"].map(ObserverReach.init(json:))
         streamer = json["streamer"]?.text(or: nil)
+        verification = json["verification"].map(VerificationScope.init(json:))
     }
 }

@@ -57,11 +57,16 @@ struct GenesisStatements: Sendable {
     }
 
     /// The runs that ``ActiveRun/init(_:)`` reads, with the database's time.
-    func active() -> SQL {
+    func active() -> SQL { "\(runs) WHERE r.state = 'running' ORDER BY r.id" }
+
+    /// A run as ``ActiveRun/init(_:)`` reads it, whatever its state.
+    func open(_ id: Int64) -> SQL { "\(runs) WHERE r.id = \(id)" }
+
+    private var runs: SQL {
         """
         SELECT r.id, r.topic, r.model, r.selection, r.context, r.spread_seconds, r.chunks, r.is_split, r.starts_at,
-          r.created_at, \(now)
-        FROM \(runTable) r WHERE r.state = 'running' ORDER BY r.id
+          r.created_at, \(now), r.announced_at, r.split_until
+        FROM \(runTable) r
         """
     }
 
@@ -115,6 +120,48 @@ struct GenesisStatements: Sendable {
               AND EXISTS (SELECT 1 FROM \(runTable) WHERE id = \(id) AND state = \(state.rawValue))
             """,
         ]
+    }
+
+    // MARK: Verifying
+
+    /// Notes when all records of a verification had been published.
+    func fence(_ id: Int64) -> SQL {
+        """
+        UPDATE \(runTable) SET announced_at = \(now)
+        WHERE id = \(id) AND state = 'running' AND is_split = 1 AND announced_at IS NULL
+          AND NOT EXISTS (SELECT 1 FROM \(chunkTable) c WHERE c.run_id = \(id) AND c.state < 3)
+        """
+    }
+
+    /// The runs of a verification topic that have not ended: id and state.
+    func openRuns(of model: String, in topic: String) -> SQL {
+        """
+        SELECT id, state FROM \(runTable) WHERE topic = \(topic) AND model = \(model)
+          AND state IN ('running', 'paused', 'failed') ORDER BY id LIMIT 1
+        """
+    }
+
+    /// Whether a verification was started within a time.
+    func wasStarted(
+        _ publication: Registry.Publication,
+        within pause: Duration,
+        in transaction: inout Transaction
+    ) throws -> Bool {
+        let statement: SQL = """
+            SELECT 1 FROM \(runTable) WHERE topic = \(publication.verificationTopic)
+              AND model = \(publication.model.name) AND created_at > \(dialect.now(minus: pause.inSeconds)) LIMIT 1
+            """
+        return try !transaction.run(statement).isEmpty
+    }
+
+    /// A row, if something that was captured before a time is still to be published to a topic.
+    ///
+    /// Rows that replace others have their time.
+    func unpublished(to topic: String, before time: SQL) -> SQL {
+        """
+        SELECT 1 FROM \(tables.outbox) o WHERE o.published_at IS NULL AND \(Outbox.isNotParked)
+          AND o.topic IN (\(topic), \(OutboxRow.observerTopic)) AND \(dialect.comparableTime("o.created_at")) <= \(dialect.comparableTime(time)) LIMIT 1
+        """
     }
 
     // MARK: Splitting

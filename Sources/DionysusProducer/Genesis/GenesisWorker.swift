@@ -27,7 +27,7 @@ struct GenesisWorker: Sendable {
     let telemetry: RelayTelemetry
     let announcer: EventAnnouncer
 
-    private var statements: GenesisStatements { GenesisStatements(tables: outbox.tables, dialect: outbox.dialect) }
+    var statements: GenesisStatements { GenesisStatements(tables: outbox.tables, dialect: outbox.dialect) }
 
     /// How far a run is, and what can be done for it now.
     private struct Standing: Sendable {
@@ -40,9 +40,11 @@ struct GenesisWorker: Sendable {
         var pressure: Int64 = 0
         var hasDueChunk = false
         var isComplete = false
+        /// Whether only other rows of the topic are still to be published before a verification ends.
+        var waitsForTopic = false
 
         /// Whether rows of the run are about to be published.
-        var waitsForRelay: Bool { pressure > 0 }
+        var waitsForRelay: Bool { pressure > 0 || waitsForTopic }
 
         func canQueue(_ settings: ProducerSettings) -> Bool {
             hasDueChunk && pressure < Int64(settings.genesisMaxPendingRows)
@@ -127,6 +129,12 @@ struct GenesisWorker: Sendable {
             standing.isComplete = try run.isSplit && outstanding?.integer(1) == nil
             standings.append(standing)
         }
+        let observerRuns = standings.map(\.run).filter { $0.selection.reach != nil }
+        for index in standings.indices where standings[index].isComplete {
+            guard try mustWait(standings[index].run, for: observerRuns, in: &transaction) else { continue }
+            standings[index].isComplete = false
+            standings[index].waitsForTopic = true
+        }
         return standings
     }
 
@@ -171,7 +179,7 @@ struct GenesisWorker: Sendable {
     /// Announces a run before it is split.
     /// - Returns: Whether it may be split: false while another worker is about to announce it.
     private func announceStart(of run: ActiveRun) async throws -> Bool {
-        guard run.chunks == 0, run.selection.reach == nil else { return true }
+        guard run.chunks == 0, run.selection.reach == nil, run.selection.verification == nil else { return true }
         let isOurs = try await database.transaction(.write) { [statements, identity] in
             try $0.run(statements.announceStart(run.id, by: identity)).affectedRows == 1
         }
@@ -219,17 +227,26 @@ struct GenesisWorker: Sendable {
                     keysAfter: try row.text(1).map(key),
                     keysUntil: key(try row.text(2) ?? ""),
                     outbox: outbox,
-                    context: run.context
+                    context: run.context,
+                    isVerification: run.selection.verification != nil
                 )
             )
-            let streamer = try run.selection.streamer.map(registry.genesisStreamer(named:)) ?? hooks.streamer
-            let rows = try streamer.stream(chunk, in: &transaction)
+            let rows: GenesisRows
+            if let scope = run.selection.verification {
+                rows = try chunk.queue(in: &transaction)
+                try VerificationMarking(outbox: outbox)
+                    .mark(chunk, of: run, scope, after: row.text(1), until: row.text(2), in: &transaction)
+            } else {
+                let streamer = try run.selection.streamer.map(registry.genesisStreamer(named:)) ?? hooks.streamer
+                rows = try streamer.stream(chunk, in: &transaction)
+            }
             try transaction.run(statements.queued(run.id, chunk.number, rows))
             return rows.count
         }
     }
 
     private func complete(_ run: ActiveRun) async throws -> Bool {
+        if let scope = run.selection.verification { return try await complete(run, scope) }
         let isOurs = try await database.transaction(.write) { [statements, identity] in
             try $0.run(statements.announceEnd(run.id, by: identity)).affectedRows == 1
         }

@@ -26,11 +26,11 @@ struct LoadPlan: Sendable {
     /// The associations whose records are published as payloads, too.
     let sideloads: Set<AssociationDescription>
 
-    /// The plans of all publications, also for their genesis topics.
+    /// The plans of all publications, also for their genesis and verification topics.
     static func all(of registry: Registry, _ catalogue: Catalogue) throws -> [RecordGroup: LoadPlan] {
         let plans = try registry.publications.flatMap { publication in
             let plan = try LoadPlan(publication, catalogue)
-            return RecordGroup.all(of: publication).map { ($0, plan) }
+            return publication.allTopics.map { (RecordGroup(topic: $0, modelName: publication.model.name), plan) }
         }
         return Dictionary(plans, uniquingKeysWith: { first, _ in first })
     }

@@ -14,7 +14,7 @@ struct WireStyles: Sendable {
         var topics: [String: WireStyle] = [:]
         for publication in registry.publications {
             guard let style = publication.wire else { continue }
-            for topic in [publication.topic, publication.genesisTopic].compactMap(\.self) { topics[topic] = style }
+            for topic in publication.allTopics { topics[topic] = style }
         }
         self.topics = topics
         otherwise = settings.wire ?? (isRubyOutbox ? .dionysusRb : .dionysus)

@@ -136,7 +136,9 @@ public final class MessagePublisher: Sendable {
         let rows = try messages.map(row)
         guard !rows.isEmpty else { return }
         let (table, wakeUp) = try outbox(in: &transaction)
-        try transaction.run([storing(rows), recording(rows, table)] + (wakeUp.map { [$0] } ?? []))
+        let statements = MessageRows(rows, topic: topic, support: database.outbox, dialect: database.dialect)
+            .insertion(into: table)
+        try transaction.run(statements + (wakeUp.map { [$0] } ?? []))
     }
 
     /// Publishes a message in a transaction of its own.
@@ -153,20 +155,10 @@ public final class MessagePublisher: Sendable {
         try await database.transaction(.write) { try self.publish(contentsOf: messages, in: &$0) }
     }
 
-    private struct Row {
-        let id: String
-        /// What has the same goes out in order.
-        let orderKey: String
-        let partitionKey: String?
-        let key: [UInt8]?
-        let value: [UInt8]?
-        let headers: [MessageHeader]
-    }
-
-    private func row(_ message: PlainMessage) throws -> Row {
+    private func row(_ message: PlainMessage) throws -> MessageRows.Row {
         let encoded = try encoding.encode(message)
         let id = UUID().uuidString.lowercased()
-        return Row(
+        return MessageRows.Row(
             id: id,
             orderKey: encoded.key.map(Self.text) ?? id,
             partitionKey: message.partitionKey,
@@ -215,40 +207,5 @@ public final class MessagePublisher: Sendable {
         let found = (table: table, wakeUp: try database.outbox.wakeUp(in: &transaction))
         outbox.withLock { $0 = found }
         return found
-    }
-
-    private func storing(_ rows: [Row]) -> SQL {
-        let columns = [
-            BulkColumn("id", .text, rows.map { .text($0.id) }),
-            BulkColumn("message_key", .bytes, rows.map { $0.key.map(DatabaseValue.bytes).databaseValue }),
-            BulkColumn("message_value", .bytes, rows.map { $0.value.map(DatabaseValue.bytes).databaseValue }),
-            BulkColumn("headers", .text, rows.map { .text(StoredMessage.text(of: $0.headers)) }),
-        ]
-        return """
-            INSERT INTO \(database.outbox.tables.messages) (id, topic, message_key, message_value, headers, created_at)
-            SELECT r.id, \(topic), r.message_key, r.message_value, r.headers, \(database.outbox.time(shiftedBy: 0))
-            FROM \(database.dialect.rows(columns, alias: "r"))
-            """
-    }
-
-    private func recording(_ rows: [Row], _ outbox: TableDescription) -> SQL {
-        let (support, dialect) = (database.outbox, database.dialect)
-        let columns = [
-            BulkColumn("resource_id", .text, rows.map { .text($0.orderKey) }),
-            BulkColumn("partition_key", .text, rows.map { $0.partitionKey.databaseValue }),
-            BulkColumn("changeset", .text, rows.map { .text(JSON.object(["message": .string($0.id)]).text) }),
-        ]
-        let hasContext = OutboxRow.contextColumns.allSatisfy { outbox.column($0) != nil }
-        let (context, now) = (support.traceContext, support.time(shiftedBy: 0))
-        let changeset = outbox.column("changeset").map { dialect.storing("r.changeset", in: $0) } ?? "NULL"
-        return """
-            INSERT INTO \(support.tables.outbox)
-              (resource_class, resource_id, event_name, topic, partition_key, created_at, updated_at, changeset\(
-                raw: hasContext ? ", traceparent, tracestate" : ""))
-            SELECT \(StoredMessage.className), r.resource_id, \(StoredMessage.event.description), \(topic), r.partition_key,
-              \(now), \(now), \(changeset)\(
-                hasContext ? ", \(context.traceparent), \(context.tracestate)" : "" as SQL)
-            FROM \(dialect.rows(columns, alias: "r"))
-            """
     }
 }

@@ -23,6 +23,12 @@ public struct Registry: Sendable {
         /// How its messages are CloudEvents; nil if they aren't.
         let cloudEvents: CloudEventStyle?
 
+        /// The topic of what replicas are compared with.
+        var verificationTopic: String { VerificationMarker.topic(of: topic) }
+
+        /// Where a message goes besides a topic: what is published to the topic itself goes to its genesis topic, too.
+        func copyTopic(of topic: String) -> String? { topic == self.topic ? genesisTopic : nil }
+
         /// The ways from the model to everything that is published with it.
         var dependencies: [AssociationDescription] { aggregate.flatMap(\.paths).withoutRepetitions }
 
@@ -131,7 +137,7 @@ public struct Registry: Sendable {
     private static func places(of publications: [Publication]) -> [String: [String: Int]] {
         var places: [String: [String: Int]] = [:]
         for (place, publication) in publications.enumerated() {
-            for topic in [publication.topic, publication.genesisTopic].compactMap(\.self)
+            for topic in publication.allTopics
             where places[topic]?[publication.model.name] == nil {
                 places[topic, default: [:]][publication.model.name] = place
             }
@@ -209,6 +215,11 @@ public struct Registry: Sendable {
 extension Registry.Publication {
     /// The models whose payloads are written: the published one, and those of its parts.
     var serialized: [ModelDescription] { ([model] + dependencies.map(\.target)).withoutRepetitions }
+}
+
+extension Registry.Publication {
+    /// The topics that its messages are written to, that of verification runs among them.
+    var allTopics: [String] { [topic, genesisTopic, verificationTopic].compactMap(\.self) }
 }
 
 /// What the messages of one publication are spread over partitions by.

@@ -146,9 +146,9 @@ struct RelayPipeline: Sendable {
         var groups: Set<RecordGroup> = []
         for group in Set(rows.map(RecordGroup.init)) {
             groups.insert(group)
-            let genesisTopic = context.registry.publication(topic: group.topic, modelName: group.modelName)?
-                .genesisTopic
-            if let genesisTopic { groups.insert(RecordGroup(topic: genesisTopic, modelName: group.modelName)) }
+            let copyTopic = context.registry.publication(topic: group.topic, modelName: group.modelName)?
+                .copyTopic(of: group.topic)
+            if let copyTopic { groups.insert(RecordGroup(topic: copyTopic, modelName: group.modelName)) }
         }
         return groups
     }

@@ -129,6 +129,7 @@ public struct RelayService: Service {
             add { try await genesis.run(queue, onQueued: doorbell.announce) }
             if mode == .continuous {
                 if !settings.createsTopics { add { await topics.reportMissing() } }
+                if let schedule = VerificationSchedule(context) { add { await schedule.run(until: queue) } }
                 if let retention = OutboxRetention(pipeline.outbox, context.database, settings, context.logger) {
                     add { await retention.run(until: queue) }
                 }

@@ -4,6 +4,8 @@ import Dionysus
 struct LoadStatements {
     let batch: BoundBatch
     let dialect: any SQLDialect
+    /// Whether the rows are locked, because they are about to be written.
+    var isLocking = true
 
     /// Locks that keep two transactions from deciding differently about a record that neither can see.
     /// - Parameter exclusive: The tables that this transaction locks for itself alone.
@@ -34,7 +36,7 @@ struct LoadStatements {
                 }
                 return """
                     SELECT \(columns.joined(separator: ", ")) FROM \(identifier: layout.table.name)
-                    WHERE \(conditions.joined(separator: " OR ")) ORDER BY \(id) \(raw: dialect.forUpdate)
+                    WHERE \(conditions.joined(separator: " OR ")) ORDER BY \(id) \(raw: isLocking ? dialect.forUpdate : "")
                     """
             }
     }

@@ -71,19 +71,11 @@ struct Persister: Sendable {
     }
 
     private func attempt(_ write: BatchWrite, exclusive: Set<String>) async throws -> Attempt<[AppliedEvent]> {
-        try await database.write { [offsets, failureLog] transaction in
+        try await database.write { [self] transaction in
             let dialect = transaction.dialect
             var preamble = Preamble()
-            switch write.checkpoint {
-            case .advance(let cursor, let next, let mark):
-                offsets.advance(cursor, to: next, mark: mark, dialect, in: &preamble)
-            case .resolve(let resolution):
-                if let refusal = try resolution.resolve(in: &transaction) {
-                    return .rollBack(.decided(.refused(refusal)))
-                }
-            case .replay(let place, let next, let places):
-                places.advance(place, to: next, mark: nil, dialect, in: &preamble)
-            case .nothing: break
+            if let refusal = try begin(write.checkpoint, dialect, &preamble, in: &transaction) {
+                return .rollBack(.decided(.refused(refusal)))
             }
             write.earlier?.settle(dialect, in: &preamble)
             do {
@@ -110,6 +102,24 @@ struct Persister: Sendable {
             try write.handlers.run(except: repeated, in: &transaction)
             return .commit(.decided(.done(applied)))
         }
+    }
+
+    /// Begins what keeps the same messages from taking effect again.
+    func begin(
+        _ checkpoint: Checkpoint,
+        _ dialect: any SQLDialect,
+        _ preamble: inout Preamble,
+        in transaction: inout Transaction
+    ) throws -> Refusal? {
+        switch checkpoint {
+        case .advance(let cursor, let next, let mark):
+            offsets.advance(cursor, to: next, mark: mark, dialect, in: &preamble)
+        case .resolve(let resolution): return try resolution.resolve(in: &transaction)
+        case .replay(let place, let next, let places):
+            places.advance(place, to: next, mark: nil, dialect, in: &preamble)
+        case .nothing: break
+        }
+        return nil
     }
 
     private static func writeRecords(

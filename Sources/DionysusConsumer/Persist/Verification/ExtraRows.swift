@@ -1,0 +1,62 @@
+import Dionysus
+
+/// Finds rows of a replica that a range of the source has no records for.
+struct ExtraRows {
+    /// How many are noted of one range: a replica that is another's would fill the database.
+    static let limit = 10_000
+
+    let table: ReplicaTable
+    let dialect: any SQLDialect
+
+    /// The rows within a range that the source has not named, and that are no newer than it was then.
+    /// - Returns: nil if the replica can't tell: its ids aren't numbers, or it has no versions.
+    func statement(_ marker: VerificationMarker) -> SQL? {
+        guard table.id.type == .integer, let condition = condition(version: marker.version) else { return nil }
+        let id: SQL = "r.\(identifier: table.id.name)"
+        var conditions = [condition]
+        for (text, sign) in [(marker.keys.after, ">"), (marker.keys.from, ">="), (marker.keys.until, "<=")] {
+            guard let text else { continue }
+            guard let bound = Int64(text) else { return nil }
+            conditions.append("\(id) \(raw: sign) \(bound)")
+        }
+        let ids = marker.ids.compactMap { Int64($0) }
+        guard ids.count == marker.ids.count else { return nil }
+        if !ids.isEmpty {
+            conditions.append("NOT \(dialect.isAny(id, of: ids.map(DatabaseValue.integer), type: .integer))")
+        }
+        return """
+            SELECT \(dialect.asText(id)) FROM \(identifier: table.name) r
+            WHERE \(conditions.joined(separator: " AND ")) ORDER BY \(id) LIMIT \(Self.limit)
+            """
+    }
+
+    /// Those of some rows that are still there, and no newer.
+    func remaining(_ ids: [String], version: Int64?) -> SQL? {
+        guard let condition = condition(version: version) else { return nil }
+        let id: SQL = "r.\(identifier: table.id.name)"
+        return """
+            SELECT \(dialect.asText(id)) FROM \(identifier: table.name) r
+            WHERE \(isAny(ids)) AND \(condition)
+            """
+    }
+
+    /// Removes rows that are still there, and no newer.
+    func removal(_ ids: [String], version: Int64?) -> SQL? {
+        guard let condition = condition(version: version) else { return nil }
+        return "DELETE FROM \(identifier: table.name) AS r WHERE \(isAny(ids)) AND \(condition)"
+    }
+
+    private func isAny(_ ids: [String]) -> SQL {
+        let values = ids.compactMap { id in try? table.id.value(for: .string(id)) }
+        return dialect.isAny("r.\(identifier: table.id.name)", of: values, type: table.id.type)
+    }
+
+    /// Soft-deleted rows may outlive their records.
+    private func condition(version limit: Int64?) -> SQL? {
+        guard let version = table.version else { return nil }
+        let name: SQL = "r.\(identifier: version.name)"
+        let isOld: SQL = limit.map { "(\(name) IS NULL OR \(name) <= \($0))" } ?? "\(name) IS NULL"
+        guard let canceledAt = table.canceledAt else { return isOld }
+        return "\(isOld) AND r.\(identifier: canceledAt.name) IS NULL"
+    }
+}
