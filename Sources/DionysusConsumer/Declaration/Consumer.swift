@@ -122,6 +122,11 @@ public struct ConsumerTopic: Sendable {
     var isPattern = false
     var imports = false
     var models = TopicModels.unclaimed
+    /// Whether its messages are no model's.
+    var holdsMessages = false
+    var messageHandlers: [MessageHandler] = []
+    var isFatal: FatalErrorRule?
+    var identifier: RecordIdentifier?
     /// The namespace that it was declared in.
     var namespace: String?
     /// What it may write; nil for one that isn't declared.
