@@ -26,6 +26,7 @@ let package = Package(
         .library(name: "DionysusHealth", targets: ["DionysusHealth"]),
         .library(name: "DionysusMetrics", targets: ["DionysusMetrics"]),
         .library(name: "DionysusConsole", targets: ["DionysusConsole"]),
+        .library(name: "DionysusHummingbird", targets: ["DionysusHummingbird"]),
         .library(name: "DionysusApplication", targets: ["DionysusApplication"]),
         .library(name: "DionysusTesting", targets: ["DionysusTesting"]),
         .library(name: "DionysusKafkaTesting", targets: ["DionysusKafkaTesting"]),
@@ -215,6 +216,16 @@ let package = Package(
             swiftSettings: strict
         ),
         .target(
+            name: "DionysusHummingbird",
+            dependencies: [
+                "Dionysus", "DionysusSchemas",
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "NIOCore", package: "swift-nio"),
+            ],
+            swiftSettings: strict
+        ),
+        .target(
             name: "DionysusApplication",
             dependencies: [
                 "Dionysus", "DionysusSchemas", "DionysusProducer", "DionysusConsumer", "DionysusHealth", "PrivateFiles",
@@ -238,7 +249,7 @@ let package = Package(
         .target(
             name: "DionysusTesting",
             dependencies: [
-                "Dionysus", "DionysusProducer", "DionysusConsumer",
+                "Dionysus", "DionysusProducer", "DionysusConsumer", "DionysusSchemas",
                 .target(name: "DionysusPostgres", condition: .when(traits: ["PostgreSQL"])),
                 .target(name: "DionysusSQLite", condition: .when(traits: ["SQLite"])),
                 .product(name: "Logging", package: "swift-log"),
@@ -337,6 +348,15 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "DionysusHummingbirdTests",
+            dependencies: [
+                "Dionysus", "DionysusHTTP", "DionysusHTTPClient", "DionysusHummingbird", "DionysusSchemas", "TestSupport",
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict
         ),
@@ -595,7 +615,8 @@ let package = Package(
         .testTarget(
             name: "DionysusTestingTests",
             dependencies: [
-                "Dionysus", "DionysusConformance", "DionysusConsumer", "DionysusProducer", "DionysusTesting", "Rentals",
+                "Dionysus", "DionysusConformance", "DionysusConsumer", "DionysusProducer", "DionysusRegistryTesting",
+                "DionysusSchemas", "DionysusTesting", "Rentals",
             ],
             resources: [.copy("Golden")],
             swiftSettings: strict

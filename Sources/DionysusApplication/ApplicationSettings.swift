@@ -56,6 +56,10 @@ public struct ApplicationSettings: Sendable {
     public var memoryBudget = MemoryBudget()
     /// The schema registry, and how it is used.
     public var schemaRegistry = SchemaRegistrySettings()
+    /// A file with the password for the schema registry, optionally followed by a line break, where no password is set.
+    ///
+    /// Default nil.
+    public var schemaRegistryPasswordFile: String?
     /// Both sides' access to a Kafka cluster.
     public var brokerAccess = BrokerAccess()
 

@@ -49,15 +49,12 @@ public struct BrokerAccess: Sendable {
     }
 
     private func passwordInFile(_ faults: inout [String]) -> String? {
-        guard let passwordFile else { return nil }
-        guard let text = Self.text(of: passwordFile, "DIONYSUS_BROKER_PASSWORD_FILE", &faults) else { return nil }
-        // A line break of two characters is one `Character`.
-        return text.last?.isNewline == true ? String(text.dropLast()) : text
+        passwordFile.flatMap { SecretFile.secret(in: $0, "DIONYSUS_BROKER_PASSWORD_FILE", &faults) }
     }
 
     private func fileSettings(_ faults: inout [String]) -> [String: String] {
         let name = "DIONYSUS_BROKER_SETTINGS_FILE"
-        guard let settingsFile, let text = Self.text(of: settingsFile, name, &faults) else { return [:] }
+        guard let settingsFile, let text = SecretFile.text(of: settingsFile, name, &faults) else { return [:] }
         var settings: [String: String] = [:]
         for (index, line) in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).enumerated() {
             let line = line.drop(while: \.isBlank)
@@ -73,15 +70,6 @@ public struct BrokerAccess: Sendable {
             settings[setting] = String(parts[1].drop(while: \.isBlank))
         }
         return settings
-    }
-
-    private static func text(of path: String, _ name: String, _ faults: inout [String]) -> String? {
-        guard let data = FileManager.default.contents(atPath: path), let text = String(data: data, encoding: .utf8)
-        else {
-            faults.append("\(name): \(path) can't be read")
-            return nil
-        }
-        return text
     }
 }
 

@@ -364,6 +364,11 @@ struct Setting: Sendable {
             "schema registry user name, if its address has none"
         ),
         .secret("DIONYSUS_SCHEMA_REGISTRY_PASSWORD", \.schemaRegistry.password, "the user's password"),
+        .optional(
+            "DIONYSUS_SCHEMA_REGISTRY_PASSWORD_FILE",
+            \.schemaRegistryPasswordFile,
+            "file with the user's password"
+        ),
         .secret(
             "DIONYSUS_SCHEMA_REGISTRY_TOKEN",
             \.schemaRegistry.token,

@@ -48,6 +48,10 @@ struct ResolvedSettings: Sendable {
         values.producer.memoryBudget = values.memoryBudget
         values.consumer.memoryBudget = values.memoryBudget
         values.brokerSettings = values.brokerAccess.merged(with: values.brokerSettings, &faults)
+        if values.schemaRegistry.password == nil, let file = values.schemaRegistryPasswordFile {
+            let name = "DIONYSUS_SCHEMA_REGISTRY_PASSWORD_FILE"
+            values.schemaRegistry.password = SecretFile.secret(in: file, name, &faults)
+        }
         let usesFiles = values.useFilesIfNothingIsSet(Address.all(of: App.self), application: App.name)
         if values.databaseConnections < 1 { faults.append("DIONYSUS_DATABASE_CONNECTIONS must be at least 1") }
         do { _ = try OutboxTables(values.outboxTable) } catch { faults.append("DIONYSUS_OUTBOX_TABLE: \(error)") }

@@ -68,10 +68,12 @@ extension ReplicationTest {
 
     /// Sends messages, as another application would, and applies them together with the topics' other messages.
     /// - Throws: As ``deliver(_:)-(TestMessage...)``.
-    public func deliver(_ messages: [TestMessage]) async throws {
+    public func deliver(_ messages: [TestMessage]) async throws { try await deliver(messages.map(\.outgoing)) }
+
+    func deliver(_ messages: [OutgoingMessage]) async throws {
         let client = broker.client()
         let producer = try await client.makeProducer(ProducerOptions(clientID: "test"))
-        for result in await producer.send(messages.map(\.outgoing)) { _ = try result.get() }
+        for result in await producer.send(messages) { _ = try result.get() }
         await client.close()
         try await consume()
     }

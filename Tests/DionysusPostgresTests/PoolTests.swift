@@ -1,5 +1,6 @@
 import Dionysus
 import DionysusPostgres
+import TestSupport
 import Testing
 
 @Suite(.needsPostgres, .sharedDatabase)

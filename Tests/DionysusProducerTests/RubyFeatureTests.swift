@@ -119,7 +119,7 @@ import Testing
     func updatesAfterSoftDelete(_ kind: TestDatabaseKind, _ method: CaptureMethod) async throws {
         switch method {
         case .triggers: try await Self.conditions(kind, Archive<ByTriggers>.self)
-        case .application: try await Self.conditions(kind, Archive<ByApplication>.self)
+        case .application, .polling: try await Self.conditions(kind, Archive<ByApplication>.self)
         }
     }
 

@@ -88,6 +88,30 @@ struct ContractCommandTests {
         }
     }
 
+    @Test("the replica is compared with a contract", arguments: InstallationKind.available)
+    func validate(_ kind: InstallationKind) async throws {
+        try await withTemporaryDirectory { directory in
+            try await Installation.with(kind) { installation in
+                let file = "\(directory)/contract.json"
+                try await installation.succeed("migrate")
+                let text = try await installation.succeed("contract")
+                try text.write(toFile: file, atomically: true, encoding: .utf8)
+                var contracted = installation
+                contracted.environment["DIONYSUS_CONTRACT"] = file
+                try await contracted.succeed("validate")
+                let other = text.replacing(
+                    #""name": "bedrooms", "type": "integer""#,
+                    with: #""name": "bedrooms", "type": "timestamp""#
+                )
+                #expect(other != text)
+                try other.write(toFile: file, atomically: true, encoding: .utf8)
+                let result = try await contracted.run("validate")
+                #expect(result.status == 1)
+                #expect(result.errors.contains("bedrooms") && result.errors.contains("v3_rentals"), "\(result.errors)")
+            }
+        }
+    }
+
     @Test("managed tables get the columns that a contract adds", arguments: InstallationKind.available)
     func managed(_ kind: InstallationKind) async throws {
         try await withTemporaryDirectory { directory in

@@ -78,6 +78,31 @@ struct SchemasCommandTests {
         }
     }
 
+    @Test("types and tables are generated for the schemas of a folder")
+    func generate() async throws {
+        try await withTemporaryDirectory { directory in
+            try await Installation.with(.embedded) { installation in
+                let folder = "\(directory)/feed"
+                try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+                try Self.schema.write(toFile: "\(folder)/Rental.avsc", atomically: true, encoding: .utf8)
+                let key = #"{"type":"record","name":"Rental_key","namespace":"feed","fields":[{"name":"id","type":"long"}]}"#
+                try key.write(toFile: "\(folder)/Rental_key.avsc", atomically: true, encoding: .utf8)
+                let types = try await installation.succeed("schemas", "generate", directory)
+                #expect(types.contains("struct Rental: Codable") && types.contains("struct RentalKey: Codable"))
+                #expect(types.contains("        name: String? = nil\n"))
+                let tables = try await installation.succeed("schemas", "generate", "--sql", "--database", "sqlite", directory)
+                #expect(tables.contains("CREATE TABLE") && tables.contains("rentals") && tables.contains("name"))
+                #expect(!tables.contains("key"))
+                let models = "\(directory)/Models.swift"
+                try await installation.succeed("schemas", "generate", "--models", directory, "--write", models)
+                #expect(try String(contentsOfFile: models, encoding: .utf8).contains("struct Rental: Model"))
+                let none = try await installation.run("schemas", "generate", "\(directory)/none")
+                #expect(none.status == 1)
+                #expect(none.errors.contains("none"))
+            }
+        }
+    }
+
     @Test("schemas are pushed, checked, listed and shown")
     func registry() async throws {
         let server = try await SchemaRegistryServer.start(
@@ -123,6 +148,16 @@ struct SchemasCommandTests {
                 #expect(settings.contains(server.url))
                 #expect(!settings.contains("s3same"))
                 installation.environment["DIONYSUS_SCHEMA_REGISTRY_URL"] = server.url
+                let password = "\(directory)/password"
+                try "s3same\n".write(toFile: password, atomically: true, encoding: .utf8)
+                installation.environment["DIONYSUS_SCHEMA_REGISTRY_USER"] = "user"
+                installation.environment["DIONYSUS_SCHEMA_REGISTRY_PASSWORD_FILE"] = password
+                #expect(try await installation.succeed("schemas", "list").contains("feed_rentals-value"))
+                installation.environment["DIONYSUS_SCHEMA_REGISTRY_PASSWORD_FILE"] = "\(directory)/none"
+                let unreadable = try await installation.run("schemas", "list")
+                #expect(unreadable.errors.contains("DIONYSUS_SCHEMA_REGISTRY_PASSWORD_FILE"))
+                installation.environment["DIONYSUS_SCHEMA_REGISTRY_PASSWORD_FILE"] = nil
+                installation.environment["DIONYSUS_SCHEMA_REGISTRY_USER"] = nil
                 let denied = try await installation.run("schemas", "list")
                 #expect(denied.status == 1)
                 #expect(denied.errors.contains("401"))

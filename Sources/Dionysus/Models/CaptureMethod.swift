@@ -6,4 +6,8 @@ public enum CaptureMethod: String, Sendable, Hashable, CaseIterable {
     ///
     /// Changes that other programs make are not captured.
     case application
+    /// By a poll that the producer declares, because the table can have no triggers.
+    ///
+    /// What a poll can't see, such as most deletions, is not captured.
+    case polling
 }

@@ -97,6 +97,23 @@ public protocol OutboxSupport: Sendable {
     /// - Parameter transaction: A transaction of the inserting role.
     func wakeUp(in transaction: inout Transaction) throws -> SQL?
 
+    /// What identifies the version of a table's row, as text; nil, the default, if the database has no such thing.
+    ///
+    /// Every change of a row by another transaction gives it another.
+    /// - Parameters:
+    ///   - table: The table, as a model names it.
+    ///   - alias: The table's alias in the statement.
+    func rowVersion(ofTable table: String, alias: String, in transaction: inout Transaction) throws -> SQL?
+
+    /// What marks the transaction, as text, for ``haveEnded(upTo:)``.
+    var transactionMark: SQL { get }
+
+    /// Whether all transactions that had begun to write when one marked itself have ended.
+    ///
+    /// True by default, for databases whose writers exclude each other.
+    /// - Parameter mark: A value of ``transactionMark``.
+    func haveEnded(upTo mark: SQL) -> SQL
+
     /// The condition that the transaction's changes are captured.
     var isCaptured: SQL { get }
 
@@ -147,6 +164,14 @@ extension OutboxSupport {
     }
 
     public func claimOrder(lane: SQL, id: SQL) -> SQL { "\(lane), \(id)" }
+
+    public func rowVersion(ofTable table: String, alias: String, in transaction: inout Transaction) throws -> SQL? {
+        nil
+    }
+
+    public var transactionMark: SQL { "''" }
+
+    public func haveEnded(upTo mark: SQL) -> SQL { "(1 = 1)" }
 }
 
 /// The requested capture.

@@ -48,7 +48,7 @@ public struct OutboxTables: Sendable, Hashable {
         "dionysus_lanes", "dionysus_meta", "dionysus_version", "dionysus_wake_ups", "dionysus_suppressions",
         "dionysus_genesis_runs", "dionysus_genesis_chunks", "dionysus_locks", "dionysus_transaction",
         "dionysus_transaction_end", "dionysus_offsets", "dionysus_failures", "dionysus_events", "dionysus_tombstones",
-        "dionysus_messages",
+        "dionysus_messages", "dionysus_polls", "dionysus_poll_records",
     ]
 
     /// The outbox's name with its schema, for ``Transaction/describe(table:)``.

@@ -218,10 +218,16 @@ extension ApplicationEnvironment {
         return findings
     }
 
-    /// The contract of the application's own producer, for comparison with its own replica.
+    /// What is published, for comparison with the replica: as the contract says that the settings name, and else as the
+    /// application's own producer declares.
     private var published: [PublishedAttributes] {
-        guard App.hasProducer else { return [] }
-        return registry.outline.flatMap { topic in
+        let contract = settings.consumer.contract?.topics ?? []
+        let contracted = contract.flatMap { topic in
+            topic.models.map { PublishedAttributes(topic: topic.name, model: $0) }
+        }
+        guard App.hasProducer else { return contracted }
+        let others = registry.outline.filter { topic in !contract.contains { $0.name == topic.name } }
+        return contracted + others.flatMap { topic in
             topic.models.map { model in
                 PublishedAttributes(
                     topic: topic.name,

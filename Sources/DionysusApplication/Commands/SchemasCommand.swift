@@ -8,13 +8,13 @@ struct SchemasCommand<App: DionysusApplication>: AsyncParsableCommand {
             commandName: "schemas",
             abstract: "Looks at schemas of Avro and their data, and at a schema registry.",
             discussion: """
-                canonical, fingerprint, decode and encode work on files and need nothing else. list, show, check and push \
+                canonical, fingerprint, decode, encode and generate work on files and need nothing else. list, show, check and push \
                 ask the registry that DIONYSUS_SCHEMA_REGISTRY_URL names.
                 """,
             subcommands: [
                 SchemasListCommand<App>.self, SchemasShowCommand<App>.self, SchemasCheckCommand<App>.self,
                 SchemasPushCommand<App>.self, SchemasCanonicalCommand.self, SchemasFingerprintCommand.self,
-                SchemasDecodeCommand.self, SchemasEncodeCommand.self,
+                SchemasDecodeCommand.self, SchemasEncodeCommand.self, SchemasGenerateCommand<App>.self,
             ]
         )
     }

@@ -4,6 +4,7 @@ import Dionysus
 public struct BatchTransformation: Sendable {
     enum Kind: Sendable {
         case latestUpdates
+        case latestOfKey
         case custom(@Sendable ([IncomingMessage]) throws -> [IncomingMessage])
     }
 
@@ -32,4 +33,10 @@ public struct BatchTransformation: Sendable {
     /// don't carry the same attributes are all kept, since none of them stands for the others, and so are those that can't be
     /// compared: with and without a version, or with times of different numbers of digits.
     public static let latestUpdates = BatchTransformation(.latestUpdates)
+
+    /// Of the messages with one key, keeps only the last.
+    ///
+    /// For messages that are whole, whichever fields they have: what an earlier one had and the last one lacks is not seen.
+    /// Messages without a key are all kept.
+    public static let latestOfKey = BatchTransformation(.latestOfKey)
 }

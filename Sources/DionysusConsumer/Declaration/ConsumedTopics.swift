@@ -1,5 +1,5 @@
 package import Dionysus
-import DionysusSchemas
+package import DionysusSchemas
 
 /// The declared topics under their full names.
 package struct ConsumedTopics: Sendable {
@@ -70,6 +70,9 @@ package struct ConsumedTopics: Sendable {
         topics[name] ?? comparing[name] ?? patternTopics.topic(matching: name) ?? ConsumerTopic(name)
     }
 
+    /// How the messages of a topic are read; nil for one that isn't declared.
+    package func encoding(ofTopic name: String) -> TopicEncoding? { contains(name) ? self[name].encoding : nil }
+
     /// Whether a topic is to be read.
     func contains(_ name: String) -> Bool {
         topics[name] != nil || comparing[name] != nil || patternTopics.topic(matching: name) != nil
@@ -129,6 +132,22 @@ package struct ConsumedTopics: Sendable {
                 "topic \(name) is read with schemas of a registry, and there is none: set DIONYSUS_SCHEMA_REGISTRY_URL, or let "
                     + "the encoding's framing be another"
             )
+        }
+        for (name, topic) in named where topic.holdsMessages {
+            if topic.encoding.recordFormat == nil {
+                faults.append("topic \(name) holds messages that are no model's: its encoding has to be .record(…)")
+            }
+            if !topic.handlers.isEmpty || topic.eventIdentity != nil {
+                faults.append("topic \(name) holds messages that are no model's: handle messages or batches, not events")
+            }
+        }
+        for (name, topic) in named where topic.identifier != nil {
+            if case .envelope = topic.encoding.shape {
+                faults.append("topic \(name) holds envelopes, whose records have an id: leave identifying(by:) out")
+            }
+        }
+        for (name, topic) in named where !topic.holdsMessages && !topic.messageHandlers.isEmpty {
+            faults.append("topic \(name) holds records: declare it as Topic(messages:) to handle its messages")
         }
         for (name, topic) in named where topic.encoding.recordFormat != nil {
             do { try topic.encoding.recordFormat?.schema.checked(topic.encoding) } catch {

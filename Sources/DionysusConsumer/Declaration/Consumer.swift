@@ -128,6 +128,11 @@ public struct ConsumerTopic: Sendable {
     var isVerified = false
     /// The topic whose replicas are compared by the messages of this one; nil for one whose messages are applied.
     var comparedTopic: String?
+    /// Whether its messages are no model's.
+    var holdsMessages = false
+    var messageHandlers: [MessageHandler] = []
+    var isFatal: FatalErrorRule?
+    var identifier: RecordIdentifier?
     /// The namespace that it was declared in.
     var namespace: String?
     /// What it may write; nil for one that isn't declared.

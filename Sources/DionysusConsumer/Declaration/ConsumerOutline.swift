@@ -68,6 +68,7 @@ extension ConsumerOutline.Topic {
         if topic.eventIdentity != nil { options.append("event log") }
         if topic.tombstonesDelete { options.append("tombstones delete") }
         if topic.lanes > 1 { options.append("\(topic.lanes) lanes a partition") }
+        if !topic.messageHandlers.isEmpty { options.append("message handlers: \(topic.messageHandlers.count)") }
         if !topic.handlers.isEmpty { options.append("handlers: \(topic.handlers.count)") }
         if !topic.filters.isEmpty { options.append("filters: \(topic.filters.count)") }
         self.options = options

@@ -11,6 +11,8 @@ struct MessageDecoder: Sendable {
     let horizon: Horizon
     /// How records are read; nil for a topic of envelopes.
     var records: RecordDecoding?
+    /// Whether the records are messages that are no model's.
+    var holdsMessages = false
     /// Whether the payloads of events have links beside attributes: those that the log of events keeps of records.
     var payloadsAreFlat = false
 
@@ -31,6 +33,7 @@ struct MessageDecoder: Sendable {
 
     private func decode(_ message: ConsumedMessage, _ deserializer: inout Deserializer) throws -> DecodedMessage {
         deserializer.start()
+        if let records, holdsMessages { return try plain(message, records) }
         if let records { return try record(message, records, &deserializer) }
         guard let value = message.value, !message.isTombstone else {
             let events = tombstonesDelete ? try end(of: message, &deserializer) : []

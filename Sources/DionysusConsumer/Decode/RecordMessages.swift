@@ -9,6 +9,8 @@ struct RecordDecoding: Sendable {
     let takesEnvelopes: Bool
     /// How rows of Debezium become records; nil if messages aren't Debezium's.
     let rows: DebeziumRows?
+    /// Finds the ids of records, where the topic does it in its own way.
+    let identifier: RecordIdentifier?
     /// Why data of schemas can't be read.
     let failures: [RecordReader.SchemaName: DionysusError]
 }
@@ -37,7 +39,8 @@ extension MessageDecoder {
             // Of envelopes it never is an end by itself.
             let isOfEnvelopes = decoding.takesEnvelopes && decoding.reader.messageKey(message) != nil
             guard name != nil || (version == nil && !isOfEnvelopes) || tombstonesDelete else { return try decoded([]) }
-            let (id, keyModel, keyName) = try decoding.reader.id(message, decoding.failures)
+            let own = try identity(of: JSON.Object(), message, decoding)
+            let (id, keyModel, keyName) = try own.map { ($0, nil, nil) } ?? decoding.reader.id(message, decoding.failures)
             let model = try keyModel ?? decoding.models.model(name, keyName)
             let record = try deserializer.flatRecord(["id": id], model: model, number: 0)
             return try decoded([event(model, name, .destroyed, record)])
@@ -54,8 +57,24 @@ extension MessageDecoder {
                 object.members.removeAll { $0.value == .null }
             }
         }
+        if let id = try identity(of: object, message, decoding) { object["id"] = id }
         let model = try decoding.models.model(name, recordName)
         return try decoded([event(model, name, change, deserializer.flatRecord(object, model: model, number: 0))])
+    }
+
+    /// The id that the topic finds in its own way.
+    private func identity(
+        of object: JSON.Object,
+        _ message: ConsumedMessage,
+        _ decoding: RecordDecoding
+    ) throws -> JSON? {
+        guard let identifier = decoding.identifier else { return nil }
+        let key = try decoding.reader.key(message, decoding.failures)
+        do {
+            return try identifier(object, key)
+        } catch {
+            throw DionysusError.ofApplication(error, "finding the id of a record failed")
+        }
     }
 
     private func event(

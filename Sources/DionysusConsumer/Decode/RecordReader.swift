@@ -88,32 +88,68 @@ final class RecordReader: Sendable {
     // MARK: Asking
 
     /// Asks the registry for the schemas of messages that aren't known yet.
+    /// - Parameter withKeys: Whether the keys of all messages are read.
     /// - Returns: Why data of schemas can't be read.
     /// - Throws: ``DionysusError``, retriable, if the registry is away; with code `accessDenied` if it refuses the application.
-    func learn(_ messages: [ConsumedMessage]) async throws -> [SchemaName: DionysusError] {
+    func learn(_ messages: [ConsumedMessage], withKeys: Bool = false) async throws -> [SchemaName: DionysusError] {
         var unknown: Set<SchemaName> = []
         for message in messages {
             if let value = message.value, let frame = unknownFrame(value, message.headers) {
                 unknown.insert(SchemaName(part: .value, frame: frame))
             }
             // Only what has no value is found by its key, and rows of a table.
-            if message.value == nil || identifiesRows, let key = message.key,
+            if withKeys || message.value == nil || identifiesRows, let key = message.key,
                 let frame = keys.unknownFrame(key, message.headers)
             {
                 unknown.insert(SchemaName(part: .key, frame: frame))
             }
         }
-        var failures: [SchemaName: DionysusError] = [:]
-        for name in unknown {
-            do {
-                try await learn(name)
-            } catch let error as DionysusError where error.code == .accessDenied || error.code == .registryUnavailable {
-                throw error
-            } catch let error as DionysusError {
-                failures[name] = error.ofData
-            }
+        // An id may not have got yet to the server that was asked.
+        var failures = try await ask(unknown)
+        for _ in 1..<Self.attempts {
+            let missing = failures.filter { $0.value.code == .unknownSchema }.map(\.key)
+            guard !missing.isEmpty else { break }
+            try await Task.sleep(for: Self.pause)
+            for name in missing { failures[name] = nil }
+            failures.merge(try await ask(Set(missing))) { $1 }
         }
-        return failures
+        return failures.mapValues(\.ofData)
+    }
+
+    /// How often an unknown schema is asked for, with what pauses, and how many are asked for at once.
+    private static let attempts = 3
+    private static let pause = Duration.milliseconds(200)
+    private static let questionsAtOnce = 16
+
+    /// Asks for schemas: a producer that makes ids up must not make a batch wait for as many answers one by one.
+    /// - Returns: Why some could not be learnt.
+    private func ask(_ names: Set<SchemaName>) async throws -> [SchemaName: DionysusError] {
+        try await withThrowingTaskGroup(of: (SchemaName, DionysusError?).self) { group in
+            var failures: [SchemaName: DionysusError] = [:]
+            var rest = names.makeIterator()
+            for _ in 0..<Self.questionsAtOnce {
+                guard let name = rest.next() else { break }
+                group.addTask { (name, try await self.failure(toLearn: name)) }
+            }
+            while let (name, failure) = try await group.next() {
+                failures[name] = failure
+                guard let name = rest.next() else { continue }
+                group.addTask { (name, try await self.failure(toLearn: name)) }
+            }
+            return failures
+        }
+    }
+
+    /// - Returns: Why a schema can't be learnt; nil if it is.
+    private func failure(toLearn name: SchemaName) async throws -> DionysusError? {
+        do {
+            try await learn(name)
+            return nil
+        } catch let error as DionysusError where error.code == .accessDenied || error.code == .registryUnavailable {
+            throw error
+        } catch let error as DionysusError {
+            return error
+        }
     }
 
     private func unknownFrame(_ value: [UInt8], _ headers: [MessageHeader]) -> SchemaFrame? {
@@ -129,23 +165,13 @@ final class RecordReader: Sendable {
         }
     }
 
-    /// An id may not have got yet to the server that was asked.
     private func learn(_ name: SchemaName) async throws {
-        var attempt = 1
-        while true {
-            do {
-                switch (name.part, values) {
-                case (.key, _): return try await keys.learn(name.frame)
-                case (.value, .avro(let serde)): _ = try await serde.reader(of: name.frame)
-                case (.value, .other(let serde)): try await serde.learn(name.frame)
-                case (.value, .any(let reader)): try await reader.learn(name.frame)
-                default: break
-                }
-                return
-            } catch let error as DionysusError where error.code == .unknownSchema && attempt < 3 {
-                attempt += 1
-                try await Task.sleep(for: .milliseconds(200))
-            }
+        switch (name.part, values) {
+        case (.key, _): try await keys.learn(name.frame)
+        case (.value, .avro(let serde)): _ = try await serde.reader(of: name.frame)
+        case (.value, .other(let serde)): try await serde.learn(name.frame)
+        case (.value, .any(let reader)): try await reader.learn(name.frame)
+        default: break
         }
     }
 
@@ -224,11 +250,12 @@ final class RecordReader: Sendable {
         return (.string(text), nil, nil)
     }
 
-    /// Reads a key that may have fields; one that is no object is text.
-    func keyDocument(_ message: ConsumedMessage, _ failures: [SchemaName: DionysusError]) throws -> JSON? {
+    /// Reads the key of a message that is no model's: by its schema if it names one, else as JSON if it is an object, else as text.
+    /// - Returns: The key; nil if there is none, or if it is neither.
+    func key(_ message: ConsumedMessage, _ failures: [SchemaName: DionysusError]) throws -> JSON? {
         guard let key = message.key else { return nil }
         if keys.hasFrame(key, message.headers) { return try keys.read(key, message.headers, failures).json }
-        if key.first == UInt8(ascii: "{") { return try JSON(parsing: key) }
+        if key.first == UInt8(ascii: "{"), let object = try? JSON(parsing: key) { return object }
         return String(validating: key, as: UTF8.self).map(JSON.string)
     }
 
@@ -270,13 +297,5 @@ extension DionysusError {
         if error.code == .declaration { error.code = .malformed }
         error.isRetriable = false
         return error
-    }
-}
-
-extension EventName {
-    /// Whether a text looks like a model's name, and not like the beginning of an id with a colon.
-    fileprivate static func isModel(_ text: String) -> Bool {
-        guard let first = text.utf8.first, (65...90).contains(first) else { return false }
-        return true
     }
 }

@@ -9,6 +9,7 @@ extension ConsumerTopic {
                 switch batchTransformation.kind
             {
             case .latestUpdates: LatestUpdates.apply(messages)
+            case .latestOfKey: LatestOfKey.apply(messages)
             case .custom(let transform): try transform(messages.map(IncomingMessage.init)).map(\.decoded)
             }
         } catch {

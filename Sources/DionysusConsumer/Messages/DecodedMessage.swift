@@ -6,6 +6,8 @@ struct DecodedMessage: Sendable {
     /// How recent its snapshot is, if it says so.
     let version: Int64?
     var events: [DecodedEvent]
+    /// What it holds, if it is no model's.
+    var plain: PlainContent?
 }
 
 /// One event of a message.

@@ -1,3 +1,5 @@
+import Dionysus
+
 /// A record as the key of its messages names it: `Rental:1`.
 struct MessageKey {
     let model: String
@@ -29,5 +31,13 @@ extension String {
         if isPlain { return self }
         let scalars = unicodeScalars.prefix(64).map { $0.properties.generalCategory == .control ? "?" : $0 }
         return String(String.UnicodeScalarView(scalars)) + (unicodeScalars.count > 64 ? "…" : "")
+    }
+}
+
+extension EventName {
+    /// Whether a text looks like a model's name, and not like the beginning of an id with a colon.
+    static func isModel(_ text: String) -> Bool {
+        guard let first = text.utf8.first, (65...90).contains(first) else { return false }
+        return true
     }
 }

@@ -84,6 +84,7 @@ extension ConsumerPipeline {
             verdict = try await apply(Delivery(reading: batch, from: progress.cursor), &progress)
         } catch {
             guard let error = DionysusError(ofMessages: error) else { throw error }
+            try stop(at: error, batch)
             // The tables may have changed since they were looked up.
             catalogue.forget()
             if wasPrepared, [.statement, .typeMismatch].contains(error.code) {
@@ -113,6 +114,18 @@ extension ConsumerPipeline {
         }
     }
 
+    /// Throws an error at which the topic stops the consumer.
+    private func stop(at error: DionysusError, _ batch: MessageBatch) throws {
+        guard let isFatal = topics[batch.partition.topic].isFatal else { return }
+        guard isFatal(error.underlying ?? error, batch.messages) else { return }
+        throw DionysusError(
+            .application,
+            "\(batch.partition), before offset \(batch.next): the declaration calls an error fatal: \(error.message)",
+            advice: error.advice,
+            underlying: error.underlying
+        )
+    }
+
     private func retryThenPark(
         _ batch: MessageBatch,
         _ error: DionysusError,
@@ -130,6 +143,7 @@ extension ConsumerPipeline {
                 verdict = try await apply(Delivery(reading: batch, from: progress.cursor), &progress)
             } catch let newError {
                 guard let newError = DionysusError(ofMessages: newError) else { throw newError }
+                try stop(at: newError, batch)
                 error = newError
                 attempts += 1
                 continue

@@ -37,6 +37,7 @@ extension ConsumerPipeline {
         {
             if number == nil {
                 decoder.records = try await recordDecoding(reader, of: topic, messages)
+                decoder.holdsMessages = topic.holdsMessages
             } else {
                 // The log of events keeps what was read of records, as events.
                 decoder.payloadsAreFlat = true
@@ -55,13 +56,14 @@ extension ConsumerPipeline {
         _ messages: [ConsumedMessage]
     ) async throws -> RecordDecoding {
         let failures = try await retry.run("ask the schema registry", for: messages.first?.source) {
-            try await reader.learn(messages)
+            try await reader.learn(messages, withKeys: topic.holdsMessages || topic.identifier != nil)
         }
         return RecordDecoding(
             reader: reader,
             models: RecordModels(topic, naming.inflection),
             takesEnvelopes: topic.encoding.recordFormat == nil,
             rows: topic.encoding.debeziumRows,
+            identifier: topic.identifier,
             failures: failures
         )
     }
@@ -164,6 +166,7 @@ extension ConsumerPipeline {
             }
         let handlers = HandlerWork(
             prepared.accepted,
+            plain: prepared.transformed,
             without: failures.filter { !$0.isPartial },
             bound: prepared.bound,
             of: delivery.batch,

@@ -22,7 +22,7 @@ extension PreparedMessages {
 
     /// How many events were applied and skipped, by reason.
     func tally(applied: Int) -> EventTally {
-        let silent = decoded.filter(\.events.isEmpty)
+        let silent = decoded.filter { $0.events.isEmpty && $0.plain == nil }
         let tombstones = silent.count(where: \.message.isTombstone)
         let counts = (decoded.eventCount, accepted.eventCount, transformed.eventCount)
         return EventTally(

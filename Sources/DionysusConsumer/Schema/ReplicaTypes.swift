@@ -1,4 +1,5 @@
 import Dionysus
+import DionysusSchemas
 
 extension ReplicaTables {
     /// Swift source with a model type for each table, for declarations such as `Persist("Rental", as: Rental.self)`.
@@ -9,7 +10,7 @@ extension ReplicaTables {
 
 extension ReplicaTables.Table {
     fileprivate var swiftSource: String {
-        let properties = columns.map { (property: $0.propertyName, column: $0) }
+        let properties = columns.map { (property: $0.name.swiftPropertyName, column: $0) }
         var text = "/// A record of the model \(model), as the table \(name) keeps it.\n"
         text += "struct \(model.swiftIdentifier): Model {\n"
         text += "    var id: Int\n"
@@ -26,22 +27,6 @@ extension ReplicaTables.Table {
 }
 
 extension ReplicaTables.Column {
-    /// `synced_account_id` as `syncedAccountID`.
-    fileprivate var propertyName: String {
-        let words = name.split(separator: "_").map(String.init)
-        let first = words.first ?? name
-        return first
-            + words.dropFirst()
-            .map { word in
-                switch word {
-                case "id", "url", "uuid": word.uppercased()
-                case "ids": "IDs"
-                default: word.prefix(1).uppercased() + word.dropFirst()
-                }
-            }
-            .joined()
-    }
-
     fileprivate var swiftType: String {
         switch type {
         case .identity, .bigint, .integer, .smallint: "Int"
@@ -56,24 +41,4 @@ extension ReplicaTables.Column {
         case .bytes: "Data"
         }
     }
-}
-
-extension String {
-    /// The name as an identifier; words that Swift keeps for itself stand in backticks.
-    fileprivate var swiftIdentifier: String {
-        var name = String(map { $0.isLetter || $0.isNumber || $0 == "_" ? $0 : "_" })
-        if name.first?.isNumber ?? true { name = "_" + name }
-        return Self.keywords.contains(name) ? "`\(name)`" : name
-    }
-
-    private static let keywords: Set<String> = [
-        "Any", "Self", "Type", "as", "associatedtype", "break", "case", "catch", "class", "continue", "default",
-        "defer",
-        "deinit", "do", "else", "enum", "extension", "fallthrough", "false", "fileprivate", "for", "func", "guard",
-        "if",
-        "import", "in", "init", "inout", "internal", "is", "let", "nil", "operator", "precedencegroup", "private",
-        "protocol", "public", "repeat", "rethrows", "return", "self", "static", "struct", "subscript", "super",
-        "switch",
-        "throw", "throws", "true", "try", "typealias", "var", "where", "while",
-    ]
 }

@@ -33,7 +33,8 @@ extension ReplicaCheck {
                     "topic \(name), model \(model): table \(description.name)"
                 )
             }
-            guard !isKept, !isMeant, topic.handlers.isEmpty, topic.eventIdentity == nil,
+            guard !isKept, !isMeant, topic.handlers.isEmpty, topic.messageHandlers.isEmpty,
+                topic.eventIdentity == nil,
                 try !keepsOthers(topic, scope, in: &transaction)
             else { continue }
             faults.append(

@@ -160,6 +160,19 @@ struct PostgresOutbox: OutboxSupport {
             """
     }
 
+    /// Only tables of the server's own have row versions: views and foreign tables don't.
+    func rowVersion(ofTable table: String, alias: String, in transaction: inout Transaction) throws -> SQL? {
+        let isTable: SQL = """
+            SELECT 1 FROM pg_catalog.pg_class c
+            WHERE c.oid = pg_catalog.to_regclass(\(dialect.quoted(table)))::pg_catalog.oid AND c.relkind IN ('r', 'p')
+            """
+        return try transaction.run(isTable).isEmpty ? nil : "\(raw: alias).xmin::pg_catalog.text"
+    }
+
+    var transactionMark: SQL { "pg_current_xact_id()::text" }
+
+    func haveEnded(upTo mark: SQL) -> SQL { "(\(mark))::xid8 <= pg_snapshot_xmin(pg_current_snapshot())" }
+
     var isCaptured: SQL { "current_setting('dionysus.capture', true) IS DISTINCT FROM 'off'" }
 
     var traceContext: (traceparent: SQL, tracestate: SQL) {

@@ -21,8 +21,8 @@ struct CapturePlan: Sendable {
                 add(middleOf: observation.association, affecting: own)
             }
         }
-        let recordedByApplication = Set(registry.models.filter { $0.captureMethod == .application }.map(\.table))
-        tables.removeAll { recordedByApplication.contains($0.table) }
+        let withoutTriggers = Set(registry.models.filter { $0.captureMethod != .triggers }.map(\.table))
+        tables.removeAll { withoutTriggers.contains($0.table) }
     }
 
     /// A model as these publications need it captured.

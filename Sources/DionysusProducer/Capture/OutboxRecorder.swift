@@ -77,7 +77,8 @@ public final class OutboxRecorder: Sendable {
         }
         guard !rows.isEmpty else { return }
         let (table, wakeUp) = try outbox(in: &transaction)
-        try transaction.run([insertion(of: rows, table)] + (wakeUp.map { [$0] } ?? []))
+        let insertion = OutboxInsertion(support: support, dialect: dialect, outbox: table)
+        try transaction.run([insertion.statement(rows)] + (wakeUp.map { [$0] } ?? []))
     }
 
     private func outbox(in transaction: inout Transaction) throws -> (table: TableDescription, wakeUp: SQL?) {
@@ -88,42 +89,5 @@ public final class OutboxRecorder: Sendable {
         let found = (table: table, wakeUp: try support.wakeUp(in: &transaction))
         outbox.withLock { $0 = found }
         return found
-    }
-
-    private func insertion(of rows: [RecordingPlan.Row], _ outbox: TableDescription) -> SQL {
-        let isChangesetRequired = outbox.column("changeset")?.isNullable == false
-        let columns = [
-            BulkColumn("resource_class", .text, rows.map { .text($0.modelName) }),
-            BulkColumn("resource_id", .text, rows.map { .text($0.id) }),
-            BulkColumn("event_name", .text, rows.map { .text($0.event.description) }),
-            BulkColumn("topic", .text, rows.map { .text($0.topic) }),
-            BulkColumn("partition_key", .text, rows.map { $0.partitionKey.databaseValue }),
-            // As text, for some tables have a column of text.
-            BulkColumn(
-                "changeset",
-                .text,
-                rows.map { $0.changeset.map { .text($0.text) } ?? (isChangesetRequired ? .text("{}") : .null) }
-            ),
-        ]
-        let hasContext = OutboxRow.contextColumns.allSatisfy { outbox.column($0) != nil }
-        let context = support.traceContext
-        let now = support.time(shiftedBy: 0)
-        let changeset: SQL? = outbox.column("changeset").map { dialect.storing("r.changeset", in: $0) }
-        return """
-            INSERT INTO \(support.tables.outbox)
-              (resource_class, resource_id, event_name, topic, partition_key, created_at, updated_at\(
-                raw: (changeset == nil ? "" : ", changeset") + (hasContext ? ", traceparent, tracestate" : "")))
-            SELECT r.resource_class, r.resource_id, r.event_name, r.topic, r.partition_key, \(now), \(now)\(
-                changeset.map { ", \($0)" } ?? "" as SQL)\(
-                hasContext ? ", \(context.traceparent), \(context.tracestate)" : "" as SQL)
-            FROM \(dialect.rows(columns, alias: "r")) WHERE \(support.isCaptured)
-            """
-    }
-}
-
-extension SQLDialect {
-    /// Text as a column of another type takes it.
-    func storing(_ text: SQL, in column: ColumnDescription) -> SQL {
-        column.type == .json ? "CAST(\(text) AS \(raw: column.declaredType))" : text
     }
 }

@@ -101,6 +101,61 @@ struct RecordingPlan {
         )
     }
 
+    // MARK: Polled records
+
+    /// The columns that partition keys are taken from.
+    var partitionKeyColumns: [String] { roles.compactMap(\.partitionKey).withoutRepetitions }
+
+    /// The topics in which the model itself is published, with the partition key that a record has in each.
+    func partitionKeys(of record: PolledRecord) -> [(topic: String, partitionKey: String?)] {
+        roles.filter(\.isPublished).map { ($0.topic, partitionKey(of: record, $0)) }
+    }
+
+    /// The rows of a record that has been found changed, though not in what.
+    func rows(for record: PolledRecord) -> [Row] {
+        let updated = EventName(model.singular, .updated)
+        var rows = roles.map { role in
+            Row(
+                modelName: model.name,
+                id: record.id,
+                event: record.isVisible || !role.isPublished ? updated : EventName(model.singular, .destroyed),
+                topic: role.topic,
+                partitionKey: partitionKey(of: record, role),
+                changeset: nil
+            )
+        }
+        if !observed.isEmpty {
+            let changeset = JSON.object(JSON.Object(observed.sorted().map { .init($0, .null) }))
+            rows.append(
+                Row(
+                    modelName: model.name,
+                    id: record.id,
+                    event: updated,
+                    topic: OutboxRow.observerTopic,
+                    partitionKey: nil,
+                    changeset: changeset
+                )
+            )
+        }
+        return rows
+    }
+
+    /// The row of a record that is gone from its table.
+    func deletion(of id: String, topic: String, partitionKey: String?) -> Row {
+        Row(
+            modelName: model.name,
+            id: id,
+            event: EventName(model.singular, .destroyed),
+            topic: topic,
+            partitionKey: partitionKey,
+            changeset: nil
+        )
+    }
+
+    private func partitionKey(of record: PolledRecord, _ role: TopicRole) -> String? {
+        role.partitionKey.flatMap { record.columns[$0] } ?? role.partitionKeyConstant
+    }
+
     // MARK: Changesets
 
     private typealias Member = (column: String, value: JSON)
@@ -150,4 +205,13 @@ struct RecordingPlan {
     private func kept(_ change: CapturedChange, _ role: TopicRole) -> [Member] {
         change.new == nil ? role.keptColumns.map { ($0, change.values(of: $0)) } : []
     }
+}
+
+/// A record that a poll has found.
+struct PolledRecord: Sendable {
+    let id: String
+    /// Whether it isn't soft-deleted.
+    let isVisible: Bool
+    /// The values of columns that partition keys are taken from, as text.
+    let columns: [String: String]
 }

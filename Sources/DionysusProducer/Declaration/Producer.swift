@@ -32,12 +32,15 @@ public protocol Producer: Sendable {
     ///
     /// Migrating installs a trigger on each, which hands its inserted rows to the relay.
     var debeziumOutboxes: [DebeziumOutbox] { get }
+    /// How the changes of tables that can have no triggers are found. None by default.
+    @ListBuilder<PolledModel> var polls: [PolledModel] { get }
 }
 
 extension Producer {
     public var middleware: [any ProducerMiddleware] { [] }
     public var genesisStreamers: [String: any GenesisStreamer] { [:] }
     public var debeziumOutboxes: [DebeziumOutbox] { [] }
+    public var polls: [PolledModel] { [] }
 }
 
 /// Topics that share serializers; the name of each begins with the namespace's.
@@ -72,6 +75,7 @@ public struct ProducerTopic: Sendable {
     var settings = TopicSettings()
     var genesisSettings = ProducerTopic.genesisDefaults
     var wire: WireStyle?
+    var isCompactedWhileWaiting = false
 
     /// Declares a topic.
     /// - Parameters:
@@ -104,6 +108,18 @@ extension ProducerTopic {
     ///   - encoding: How its messages are written: `.record(…)`, whose deletions don't matter here.
     public init(messages name: String, encoding: TopicEncoding = .record(.json)) {
         self.init(name, encoding: encoding, partitionKey: .messageKey) {}
+    }
+
+    /// Sends only the last of those messages with one key that wait in the outbox and are read together.
+    ///
+    ///     Topic(messages: "prices").compactedWhileWaiting()
+    ///
+    /// Messages without a key are all sent. While a relay is up to date, every message is a batch of its own and is sent: this
+    /// shortens what has piled up.
+    public func compactedWhileWaiting() -> ProducerTopic {
+        var copy = self
+        copy.isCompactedWhileWaiting = true
+        return copy
     }
 
     /// Declares a topic whose messages are spread over partitions by an attribute.

@@ -143,8 +143,8 @@ struct Expansions: Sendable {
             RecordGroup(topic: all[place].topic, modelName: all[place].changed.name)
         }
         self.registry = registry
-        // Triggers write the rows of the parents; the application and dionysus-rb leave that to the relay.
-        isWrittenAlone = { model in model.captureMethod == .application || !outbox.hasContext }
+        // Triggers write the rows of the parents; the application, polls and dionysus-rb leave that to the relay.
+        isWrittenAlone = { model in model.captureMethod != .triggers || !outbox.hasContext }
     }
 
     func kind(of row: OutboxRow) -> Kind {

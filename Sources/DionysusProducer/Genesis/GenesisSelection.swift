@@ -74,7 +74,7 @@ extension GenesisSelection {
                 faults.append("table \(table.name) has no column \(condition.column)")
                 continue
             }
-            if condition.value != nil, Self.value(of: condition, as: column) == nil {
+            if let text = condition.value, column.value(of: text) == nil {
                 faults.append("the value for column \(column.name) is not of its type, \(column.declaredType)")
             }
         }
@@ -96,7 +96,7 @@ extension GenesisSelection {
         for condition in conditions {
             guard let column = table.column(condition.column) else { continue }
             let name: SQL = "t.\(identifier: column.name)"
-            guard let value = Self.value(of: condition, as: column) else {
+            guard let value = condition.value.flatMap(column.value) else {
                 parts.append("\(name) IS NULL")
                 continue
             }
@@ -109,18 +109,6 @@ extension GenesisSelection {
         if visibleOnly, let softDeleteColumn { parts.append("t.\(identifier: softDeleteColumn) IS NULL") }
         if let reach { parts.append(reach.sql(dialect: dialect)) }
         return parts.map { " AND \($0)" as SQL }.joined(separator: "")
-    }
-
-    private static func value(of condition: Condition, as column: ColumnDescription) -> DatabaseValue? {
-        guard let text = condition.value else { return nil }
-        switch column.type {
-        case .bool:
-            let values = ["true": true, "t": true, "1": true, "false": false, "f": false, "0": false]
-            return values[text.lowercased()].map(DatabaseValue.bool)
-        case .bytes, .json: return nil
-        case let type?: return try? DatabaseValue.text(text).converted(to: type)
-        case nil: return .text(text)
-        }
     }
 }
 

@@ -1,10 +1,9 @@
-import Dionysus
-@_spi(AvroDirect) import DionysusSchemas
+package import Dionysus
+@_spi(AvroDirect) package import DionysusSchemas
 
-import struct Foundation.UUID
 
 /// How the plain messages of a topic are written, with all that had to be asked for.
-struct MessageEncoding: Sendable {
+package struct MessageEncoding: Sendable {
     private enum Body: Sendable {
         case json
         case converted(@Sendable (JSON) throws -> [UInt8])
@@ -26,11 +25,23 @@ struct MessageEncoding: Sendable {
     private let keyPrefix: [UInt8]
     private let container: AvroSchema?
     private let headers: [MessageHeader]
+    /// How the messages are CloudEvents; nil if they aren't.
+    private let style: CloudEventStyle?
 
     /// Finds out how a topic's messages are written.
     /// - Throws: ``DionysusError`` for an encoding that they can't have, and as the registry's client does.
-    init(_ encoding: TopicEncoding, topic: String, registry: SchemaRegistryClient?) async throws {
+    package init(_ encoding: TopicEncoding, topic: String, registry: SchemaRegistryClient?) async throws {
+        try await self.init(encoding, topic: topic, registry: registry, style: nil)
+    }
+
+    private init(
+        _ encoding: TopicEncoding,
+        topic: String,
+        registry: SchemaRegistryClient?,
+        style: CloudEventStyle?
+    ) async throws {
         self.topic = topic
+        self.style = style
         let isEvent = encoding.cloudEvents != nil
         guard let format = encoding.recordFormat else {
             (body, key, prefix, keyPrefix, container) = (.json, .plain, [], [], nil)
@@ -80,10 +91,44 @@ struct MessageEncoding: Sendable {
             + (address.map { [MessageHeader(CloudEventStyle.schemaHeader, Array($0.utf8))] } ?? [])
     }
 
+    /// Finds out how the messages of a declared topic are written.
+    /// - Throws: ``DionysusError`` with code `declaration` for a topic that isn't declared; as the other initializer.
+    init(ofTopic topic: String, _ registry: Registry, _ settings: ProducerSettings) async throws {
+        guard let encoding = registry.encodings[topic] else {
+            throw DionysusError(
+                .declaration,
+                "topic \(topic) is not declared",
+                advice: "these are: \(registry.encodings.keys.sorted().joined(separator: ", "))"
+            )
+        }
+        try await self.init(
+            encoding,
+            topic: topic,
+            registry: settings.schemaRegistry ?? registry.schemaRegistry,
+            style: registry.cloudEvents[topic]
+        )
+    }
+
     /// A message as it is sent.
     /// - Throws: ``DionysusError`` with code `malformed` for what doesn't fit, or for a key that is missing.
-    func encode(_ message: PlainMessage) throws -> (key: [UInt8]?, value: [UInt8]?, headers: [MessageHeader]) {
-        (try keyBytes(message), try message.value.map(valueBytes), headers)
+    package func encode(_ message: PlainMessage) throws -> (key: [UInt8]?, value: [UInt8]?, headers: [MessageHeader]) {
+        (try keyBytes(message), try message.value.map(valueBytes), headers + attributes(of: message))
+    }
+
+    /// Makes a message that isn't from the outbox a CloudEvent, if the topic holds those.
+    func complete(_ message: inout OutgoingMessage) {
+        guard let style else { return }
+        style.apply(to: &message, CloudEventStyle.Facts(type: style.defaultType, time: .now))
+    }
+
+    /// The attributes of a CloudEvent that only the message knows, as headers.
+    private func attributes(of message: PlainMessage) -> [MessageHeader] {
+        guard let style else { return [] }
+        let values = [
+            (CloudEventStyle.typeHeader, message.event.map(style.type)),
+            (CloudEventStyle.subjectHeader, message.key?.keyText),
+        ]
+        return values.compactMap { name, value in value.map { MessageHeader(name, Array($0.utf8)) } }
     }
 
     private func valueBytes(_ value: JSON) throws -> [UInt8] {
@@ -91,26 +136,12 @@ struct MessageEncoding: Sendable {
         case .json: return value.bytes
         case .converted(let convert): return prefix + (try convert(value))
         case .avro(let schema):
-            let datum = try schema.encode(coercing: completed(value, schema))
+            let datum = try schema.encode(coercing: schema.completing(value))
             guard let container else { return prefix + datum }
             var writer = try AvroContainerWriter(schema: container)
             try writer.append(encoded: datum)
             return try writer.finish()
         }
-    }
-
-    /// A value with an id and a time, where the schema has fields for them and the value doesn't.
-    private func completed(_ value: JSON, _ schema: AvroSchema) -> JSON {
-        guard case .object(var object) = value, case .record(let record) = schema.types[schema.root].kind else {
-            return value
-        }
-        if record.places["message_id"] != nil, (object["message_id"] ?? .null) == .null {
-            object["message_id"] = .string(UUID().uuidString.lowercased())
-        }
-        if record.places["timestamp"] != nil, (object["timestamp"] ?? .null) == .null {
-            object["timestamp"] = .string(Timestamp.now.description)
-        }
-        return .object(object)
     }
 
     private func keyBytes(_ message: PlainMessage) throws -> [UInt8]? {

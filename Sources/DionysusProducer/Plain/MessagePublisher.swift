@@ -4,68 +4,6 @@ import Synchronization
 
 import struct Foundation.UUID
 
-/// A message that is no model's.
-public struct PlainMessage: Sendable {
-    /// What it holds; nil for a message without a value.
-    public var value: JSON?
-    /// The key; nil where the encoding has none, or takes it from the value.
-    public var key: JSON?
-    /// What the message is spread over partitions by; nil where the key does that.
-    ///
-    /// Messages with one partition key, or else with one key, are sent in their order.
-    public var partitionKey: String?
-    /// Headers of the application's.
-    public var headers: [MessageHeader]
-    /// What happened, in which the type of a CloudEvent ends: `announcement_made`.
-    ///
-    /// Default nil: the type ends in the topic's name.
-    public var event: String?
-
-    /// Creates a message.
-    /// - Parameters:
-    ///   - value: What it holds, as JSON.
-    ///   - key: The key.
-    ///   - partitionKey: What it is spread over partitions by.
-    ///   - headers: Headers of the application's.
-    public init(
-        _ value: JSON?,
-        key: JSON? = nil,
-        partitionKey: String? = nil,
-        headers: [MessageHeader] = []
-    ) {
-        self.value = value
-        self.key = key
-        self.partitionKey = partitionKey
-        self.headers = headers
-    }
-
-    /// Creates a message.
-    /// - Parameters:
-    ///   - value: What it holds.
-    ///   - key: The key.
-    ///   - partitionKey: What it is spread over partitions by.
-    ///   - headers: Headers of the application's.
-    /// - Throws: ``Dionysus/DionysusError`` with code `malformed` for a value that can't be encoded.
-    public init(
-        encoding value: some Encodable,
-        key: JSON? = nil,
-        partitionKey: String? = nil,
-        headers: [MessageHeader] = []
-    ) throws {
-        do {
-            self.init(
-                try JSONTreeEncoder().encode(record: value),
-                key: key,
-                partitionKey: partitionKey,
-                headers: headers
-            )
-        } catch is EncodingError {
-            // The error may quote the value.
-            throw DionysusError(.malformed, "a message of type \(type(of: value)) can't be encoded")
-        }
-    }
-}
-
 /// Publishes messages that are no model's, through the outbox: in the transaction that they belong to.
 ///
 ///     let announcements = try await MessagePublisher(registry, topic: "feed_announcements", database: database)
@@ -81,7 +19,6 @@ public final class MessagePublisher: Sendable {
     private let database: any CapturingDatabase
     private let encoding: MessageEncoding
     private let isRecording: Bool
-    private let style: CloudEventStyle?
     private let outbox = Mutex<(table: TableDescription, wakeUp: SQL?)?>(nil)
 
     /// Creates a publisher, and asks the schema registry for what its messages are written with.
@@ -98,22 +35,10 @@ public final class MessagePublisher: Sendable {
         database: any CapturingDatabase,
         settings: ProducerSettings = ProducerSettings()
     ) async throws {
-        guard let encoding = registry.encodings[topic] else {
-            throw DionysusError(
-                .declaration,
-                "topic \(topic) is not declared",
-                advice: "these are: \(registry.encodings.keys.sorted().joined(separator: ", "))"
-            )
-        }
         self.topic = topic
         self.database = database
         isRecording = settings.recordsChanges
-        style = registry.cloudEvents[topic]
-        self.encoding = try await MessageEncoding(
-            encoding,
-            topic: topic,
-            registry: settings.schemaRegistry ?? registry.schemaRegistry
-        )
+        encoding = try await MessageEncoding(ofTopic: topic, registry, settings)
     }
 
     /// Publishes a message once the transaction is committed.
@@ -132,7 +57,7 @@ public final class MessagePublisher: Sendable {
     ///   - transaction: The transaction that they belong to.
     /// - Throws: As ``publish(_:in:)``; then none of them is published.
     public func publish(contentsOf messages: some Sequence<PlainMessage>, in transaction: inout Transaction) throws {
-        guard isRecording else { return }
+        guard isRecording, !DisabledTopics.contains(topic) else { return }
         let rows = try messages.map(row)
         guard !rows.isEmpty else { return }
         let (table, wakeUp) = try outbox(in: &transaction)
@@ -164,18 +89,8 @@ public final class MessagePublisher: Sendable {
             partitionKey: message.partitionKey,
             key: encoded.key,
             value: encoded.value,
-            headers: encoded.headers + attributes(of: message) + message.headers
+            headers: encoded.headers + message.headers
         )
-    }
-
-    /// The attributes of a CloudEvent that only the message knows, as headers.
-    private func attributes(of message: PlainMessage) -> [MessageHeader] {
-        guard let style else { return [] }
-        let values = [
-            (CloudEventStyle.typeHeader, message.event.map(style.type)),
-            (CloudEventStyle.subjectHeader, message.key?.keyText),
-        ]
-        return values.compactMap { name, value in value.map { MessageHeader(name, Array($0.utf8)) } }
     }
 
     /// A key as the outbox names it, which takes texts only.

@@ -88,9 +88,9 @@ struct Settlement: Sendable {
     func statements(_ outbox: Outbox, deleting: Bool) -> [SQL] {
         var statements: [SQL] = []
         if !published.isEmpty { statements.append(outbox.settle(published.map(\.id), deleting: deleting)) }
-        // What has been sent needs its bytes no longer.
-        let sentMessages = published.filter(\.isOfPlainMessage).compactMap(\.plainMessageID)
-        if !sentMessages.isEmpty { statements.append(outbox.removal(ofMessages: sentMessages)) }
+        // What is finished needs its bytes no longer.
+        let messages = settled.filter(\.isOfPlainMessage).compactMap(\.plainMessageID)
+        if !messages.isEmpty { statements.append(outbox.removal(ofMessages: messages)) }
         for (note, rows) in notes {
             let ids = rows.map(\.id)
             statements.append(deleting ? outbox.settle(ids, deleting: true) : outbox.settle(ids, note: note))

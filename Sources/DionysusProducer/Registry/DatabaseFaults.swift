@@ -12,7 +12,8 @@ extension Registry {
             publication.faults(in: catalogue).map { "topic \(publication.topic), model \(publication.model)\($0)" }
         }
         let ofModels = models.flatMap { $0.faults(in: catalogue) }
-        return (faults + ofPublications + ofModels + captureFaults).withoutRepetitions
+        return (faults + ofPublications + ofModels + captureFaults + pollFaults + pollFaults(in: catalogue))
+            .withoutRepetitions
     }
 }
 

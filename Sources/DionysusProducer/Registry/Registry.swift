@@ -1,5 +1,5 @@
 import Dionysus
-import DionysusSchemas
+package import DionysusSchemas
 
 /// What is published where: a producer's declaration, looked up.
 public struct Registry: Sendable {
@@ -45,12 +45,16 @@ public struct Registry: Sendable {
     let encodings: [String: TopicEncoding]
     /// How the messages of topics are CloudEvents, of those where they are.
     let cloudEvents: [String: CloudEventStyle]
+    /// The topics of plain messages of which only the last of a key is sent, of those that wait together.
+    let compactedTopics: Set<String>
     /// What the topics that are written to are created with.
     let specifications: [TopicSpecification]
     let middleware: [any ProducerMiddleware]
     let genesisStreamers: [String: any GenesisStreamer]
     /// The tables whose rows are messages.
     let messageTables: [MessageTableCapture]
+    /// How the changes of tables without triggers are found.
+    let polls: [PolledModel]
     /// What is wrong with the declaration itself, a line each.
     let faults: [String]
     let capture: CaptureMode
@@ -79,6 +83,11 @@ public struct Registry: Sendable {
         changesetKeys = settings.changesetKeys
         let softDeleteColumn = settings.softDeleteColumn
         self.softDeleteColumn = softDeleteColumn
+        polls = producer.polls.map { poll in
+            var poll = poll
+            poll.model = poll.model.softDeleted(by: softDeleteColumn)
+            return poll
+        }
         captureSuppressionRole = settings.captureSuppressionRole
         application = settings.application
         schemaRegistry = settings.schemaRegistry
@@ -125,6 +134,11 @@ public struct Registry: Sendable {
             }
         }
         faults = TopicFaults.all(in: namespaces, prefix: prefix) + DebeziumOutbox.faults(outboxes)
+        compactedTopics = Set(
+            namespaces.flatMap { namespace in
+                namespace.topics.filter(\.isCompactedWhileWaiting).map { $0.fullName(in: namespace, prefix: prefix) }
+            }
+        )
         specifications = namespaces.flatMap { namespace in
             namespace.topics.flatMap { topic in
                 topic.published(as: topic.fullName(in: namespace, prefix: prefix), defaults: settings.topics)
@@ -184,6 +198,11 @@ public struct Registry: Sendable {
     public var topics: [String] {
         publications.flatMap { [$0.topic] + ($0.genesisTopic.map { [$0] } ?? []) }
             .reduce(into: []) { unique, topic in if !unique.contains(topic) { unique.append(topic) } }
+    }
+
+    /// How the messages of a topic are written; nil for one that isn't declared.
+    package func encoding(ofTopic name: String) -> TopicEncoding? {
+        encodings[name] ?? publications.first { $0.genesisTopic == name }?.encoding
     }
 
     /// A model in a topic, or in the genesis topic of one.

@@ -13,6 +13,8 @@ struct LanePoller: Sendable {
     let mode: RelayService.Mode
     /// Works on genesis runs, which may have more to publish when the outbox is empty.
     let genesis: GenesisWorker
+    /// Polls tables, each of which may have more to publish, too.
+    let polls: PollWorker
 
     private var context: RelayContext { pipeline.context }
     private var outbox: Outbox { pipeline.outbox }
@@ -90,6 +92,8 @@ struct LanePoller: Sendable {
     ///
     /// Rows that wait for their next attempt can't, nor those behind them.
     private func isEmpty() async throws -> Bool {
+        // Asked first: the rows of a poll that ends meanwhile are then found below.
+        if polls.hasWork { return false }
         let counts = try await queue.retrying("look for publishable rows", context.telemetry) {
             [settings = context.settings] in
             try await context.database.transaction(.snapshot) { transaction -> (waiting: Int64, parked: Int64)? in

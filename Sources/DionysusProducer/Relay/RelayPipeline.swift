@@ -76,7 +76,8 @@ struct RelayPipeline: Sendable {
     /// A slice has been acknowledged before the next one is loaded, so that messages keep the order of the rows. When the
     /// broker is away, the rows that are left stay as they are.
     private func publishSlices(of batch: RelayBatch) async throws -> SentRows {
-        let superseded = settings.removesConsecutiveDuplicates ? batch.rows.consecutiveDuplicates : []
+        let duplicates = settings.removesConsecutiveDuplicates ? batch.rows.consecutiveDuplicates : []
+        let superseded = duplicates.union(batch.rows.outdatedMessages(in: context.registry.compactedTopics))
         var instructions = Composer.Instructions(
             version: batch.version,
             superseded: superseded,

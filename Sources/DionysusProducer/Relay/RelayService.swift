@@ -101,6 +101,7 @@ public struct RelayService: Service {
     ) async throws {
         let settings = context.settings
         let genesis = GenesisWorker(pipeline, hooks: genesis)
+        let polls = PollWorker(pipeline, runsOnce: mode == .untilEmpty)
         try await withThrowingTaskGroup(of: Void.self) { group in
             // A part that fails ends the others, which would wait for it otherwise.
             func add(_ part: @escaping @Sendable () async throws -> Void) {
@@ -119,7 +120,14 @@ public struct RelayService: Service {
                 count: settings.workers,
                 endsWhenRefused: mode == .untilEmpty
             )
-            let poller = LanePoller(pipeline: pipeline, queue: queue, doorbell: doorbell, mode: mode, genesis: genesis)
+            let poller = LanePoller(
+                pipeline: pipeline,
+                queue: queue,
+                doorbell: doorbell,
+                mode: mode,
+                genesis: genesis,
+                polls: polls
+            )
             add { try await workers.run() }
             add {
                 // Workers would wait for lanes forever if polling ended alone.
@@ -127,6 +135,7 @@ public struct RelayService: Service {
                 try await poller.run()
             }
             add { try await genesis.run(queue, onQueued: doorbell.announce) }
+            add { try await polls.run(queue, onQueued: doorbell.announce) }
             if mode == .continuous {
                 if !settings.createsTopics { add { await topics.reportMissing() } }
                 if let schedule = VerificationSchedule(context) { add { await schedule.run(until: queue) } }

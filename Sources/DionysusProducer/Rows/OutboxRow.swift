@@ -132,6 +132,19 @@ extension [OutboxRow] {
     }
 }
 
+extension [OutboxRow] {
+    /// The ids of those rows of plain messages, in some topics, whose key has a later message.
+    func outdatedMessages(in topics: Set<String>) -> Set<Int64> {
+        guard !topics.isEmpty else { return [] }
+        var last: [RecordReference: Int64] = [:]
+        var outdated: Set<Int64> = []
+        for row in self where row.isOfPlainMessage && topics.contains(row.topic) {
+            if let previous = last.updateValue(row.id, forKey: row.record) { outdated.insert(previous) }
+        }
+        return outdated
+    }
+}
+
 extension OutboxRow {
     /// The trace context of the transaction that made the change, if it had one.
     var traceContext: TraceContext? {

@@ -118,7 +118,7 @@ public struct OutboxSchema: Sendable {
             }
             try transaction.run(
                 outbox.removal() + GenesisSchema.removal(tables) + StoredMessageSchema.removal(tables)
-                    + transaction.dialect.lockRemoval
+                    + PollSchema.removal(tables) + transaction.dialect.lockRemoval
             )
         }
     }
@@ -175,6 +175,7 @@ public struct OutboxSchema: Sendable {
             let isOfThisVersion = try Self.isOfThisVersion(tables, in: &transaction)
             try transaction.run(GenesisSchema.creation(tables, transaction.dialect))
             try transaction.run(StoredMessageSchema.creation(tables, transaction.dialect))
+            try transaction.run(PollSchema.creation(tables, transaction.dialect))
             try transaction.run([
                 "DELETE FROM \(tables.meta) WHERE name = \(Self.versionNote)",
                 "INSERT INTO \(tables.meta) (name, value) VALUES (\(Self.versionNote), \(Self.version))",
@@ -272,7 +273,7 @@ public struct OutboxSchema: Sendable {
     ) throws -> Bool {
         for table in [
             tables.name, "dionysus_lanes", "dionysus_meta", GenesisSchema.runs, GenesisSchema.chunks,
-            StoredMessage.table,
+            StoredMessage.table, PollSchema.polls, PollSchema.records,
         ] {
             if try transaction.describe(table: tables.path(table)) == nil { return false }
         }

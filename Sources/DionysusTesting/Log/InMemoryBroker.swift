@@ -72,8 +72,11 @@ public final class InMemoryBroker: MessageBroker {
     /// Everything in a topic, in the order in which it was appended, whatever the partition.
     /// - Parameter topic: The topic's full name.
     /// - Returns: The messages; none if there is no such topic.
-    public func messages(in topic: String) -> [TopicMessage] {
-        log.look { $0.messages.filter { $0.source.topic == topic } }.map(TopicMessage.init)
+    public func messages(in topic: String) -> [TopicMessage] { consumedMessages(in: topic).map(TopicMessage.init) }
+
+    /// The same, as consumers get them.
+    func consumedMessages(in topic: String) -> [ConsumedMessage] {
+        log.look { $0.messages.filter { $0.source.topic == topic } }
     }
 
     // MARK: The port

@@ -5,6 +5,9 @@ struct HandlerWork: Sendable {
     /// The events that no filter has left out and that have not failed.
     private let events: [IncomingEvent]
     private let handlers: [EventHandler]
+    /// The messages that are no model's.
+    private let messages: [ReceivedMessage<JSON>]
+    private let messageHandlers: [MessageHandler]
     private let log: EventLog?
     private let batch: MessageBatch?
     private let middleware: [any ConsumerMiddleware]
@@ -14,6 +17,8 @@ struct HandlerWork: Sendable {
     init() {
         events = []
         handlers = []
+        messages = []
+        messageHandlers = []
         log = nil
         batch = nil
         middleware = []
@@ -22,12 +27,14 @@ struct HandlerWork: Sendable {
 
     /// - Parameters:
     ///   - messages: The messages that the topic's filters accept.
+    ///   - plain: What the batch transformation has left of them.
     ///   - failures: Those of them that have failed.
     ///   - bound: What of them is replicated.
     ///   - batch: The messages as they came from the broker.
     ///   - log: The log of events, if the topic has one.
     init(
         _ messages: [DecodedMessage],
+        plain: [DecodedMessage],
         without failures: [FailedMessage],
         bound: BoundBatch,
         of batch: MessageBatch,
@@ -38,6 +45,12 @@ struct HandlerWork: Sendable {
         let sound = messages.without(failures)
         events = topic.handlers.isEmpty && log == nil ? [] : sound.flatMap(\.incomingEvents)
         handlers = topic.handlers
+        messageHandlers = topic.messageHandlers
+        self.messages =
+            topic.messageHandlers.isEmpty
+            ? [] : plain.without(failures).compactMap { message in
+                message.plain.map { ReceivedMessage(message: message.message, payload: $0.value, key: $0.key) }
+            }
         self.log = log?.keeping(replicated: bound.models)
         self.batch = batch
         middleware = topic.middleware
@@ -76,12 +89,22 @@ struct HandlerWork: Sendable {
     /// Calls the handlers with each event, in the order of the partition.
     /// - Parameter repeated: The events that have been handled before.
     func run(except repeated: Set<EventPlace>, in transaction: inout Transaction) throws {
+        try handleMessages(in: &transaction)
         guard !handlers.isEmpty else { return }
         var handled: [HandledEvent] = []
         for event in events where !repeated.contains(event.place) {
             handled.append(HandledEvent(event: event, answers: try answers(to: event, in: &transaction)))
         }
         try log?.settle(handled, in: &transaction)
+    }
+
+    private func handleMessages(in transaction: inout Transaction) throws {
+        guard let topic = messages.first?.topic else { return }
+        do {
+            for handler in messageHandlers { try handler(messages, &transaction) }
+        } catch {
+            throw DionysusError.ofApplication(error, "a handler of messages of topic \(topic) failed")
+        }
     }
 
     private func answers(to event: IncomingEvent, in transaction: inout Transaction) throws -> [HandlerResult] {

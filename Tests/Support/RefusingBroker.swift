@@ -1,15 +1,24 @@
-import Dionysus
-import TestSupport
+public import Dionysus
 
 /// A broker whose producers refuse the messages that a test chooses, and give the others to a real one.
-struct RefusingBroker: BrokerWrapper {
-    let base: any MessageBroker
+public struct RefusingBroker: BrokerWrapper {
+    public let base: any MessageBroker
     /// The error with which a message is refused; nil to send it.
     let refusal: @Sendable (OutgoingMessage) -> DionysusError?
     /// What a batch waits for before it is sent.
-    var gate: @Sendable () async -> Void = {}
+    let gate: @Sendable () async -> Void
 
-    func makeProducer(_ options: ProducerOptions) async throws -> any MessageProducer {
+    public init(
+        base: any MessageBroker,
+        refusal: @escaping @Sendable (OutgoingMessage) -> DionysusError?,
+        gate: @escaping @Sendable () async -> Void = {}
+    ) {
+        self.base = base
+        self.refusal = refusal
+        self.gate = gate
+    }
+
+    public func makeProducer(_ options: ProducerOptions) async throws -> any MessageProducer {
         RefusingProducer(producer: try await base.makeProducer(options), refusal: refusal, gate: gate)
     }
 }
@@ -34,7 +43,7 @@ private struct RefusingProducer: MessageProducer {
 
 extension RefusingBroker {
     /// Refuses the messages of a record for good.
-    static func rejecting(_ key: String, _ broker: any MessageBroker) -> RefusingBroker {
+    public static func rejecting(_ key: String, _ broker: any MessageBroker) -> RefusingBroker {
         RefusingBroker(base: broker) { message in
             guard message.key == Array(key.utf8) else { return nil }
             return DionysusError(.messageRejected, "the broker refused the message of \(key)")
@@ -42,7 +51,7 @@ extension RefusingBroker {
     }
 
     /// Is away for a number of messages, then takes all.
-    static func away(forMessages count: Int, _ broker: any MessageBroker) -> RefusingBroker {
+    public static func away(forMessages count: Int, _ broker: any MessageBroker) -> RefusingBroker {
         let rest = Countdown(count)
         return RefusingBroker(base: broker) { _ in
             rest.next() ? DionysusError(.brokerUnavailable, "the broker is away", isRetriable: true) : nil
