@@ -134,13 +134,15 @@ public struct Attribute<Record: Model>: FieldGroup {
     ///   - scale: For a decimal number: how many digits are behind the point on the wire.
     ///   - nullable: Whether there may be no value. If not, a record without one isn't published, and is tried again.
     ///   - associations: The ways to tables that the expression reads, where foreign keys and associations don't show them.
+    ///   - columns: The columns that functions of the expression read, by table, where the database can't know it.
     public init<Value: AttributeValue & Decodable>(
         _ name: String,
         sql expression: String,
         _ type: Value.Type,
         scale: Int? = nil,
         nullable: Bool = true,
-        via associations: any AssociationFrom<Record>...
+        via associations: any AssociationFrom<Record>...,
+        reading columns: [String: [String]] = [:]
     ) {
         let attribute = SQLAttribute(
             name: name,
@@ -148,7 +150,8 @@ public struct Attribute<Record: Model>: FieldGroup {
             type: type,
             scale: scale,
             isNullable: nullable,
-            via: associations.flatMap(\.descriptions)
+            via: associations.flatMap(\.descriptions),
+            reads: columns.sorted { $0.key < $1.key }.map { SQLAttribute.Read(table: $0.key, columns: $0.value) }
         )
         fields = Fields(list: [Field(name: name, content: .sql(attribute), loads: [])])
     }

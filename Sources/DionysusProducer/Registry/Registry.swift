@@ -19,6 +19,8 @@ public struct Registry: Sendable {
         /// How its payloads are written; nil as for all topics.
         let wire: WireStyle?
         let encoding: TopicEncoding
+        /// What its SQL attributes read; nothing until the database has been asked.
+        fileprivate(set) var sqlReads = SQLReads()
 
         /// The ways from the model to everything that is published with it.
         var dependencies: [AssociationDescription] { aggregate.flatMap(\.paths).withoutRepetitions }
@@ -29,7 +31,7 @@ public struct Registry: Sendable {
         }
     }
 
-    let publications: [Publication]
+    private(set) var publications: [Publication]
     /// The places of publications by topic, genesis topics among them, and by the model's name.
     private let places: [String: [String: Int]]
     /// How the messages of each topic are written, of topics without models too.
@@ -39,7 +41,7 @@ public struct Registry: Sendable {
     let middleware: [any ProducerMiddleware]
     let genesisStreamers: [String: any GenesisStreamer]
     /// What is wrong with the declaration itself, a line each.
-    let faults: [String]
+    private(set) var faults: [String]
     let capture: CaptureMode
     let recordsChanges: Bool
     let changesetKeys: [ChangesetKey]
@@ -117,6 +119,14 @@ public struct Registry: Sendable {
             }
         }
         return places
+    }
+
+    /// The declaration with what its SQL attributes read.
+    func deriving(_ reads: [SQLReads], faults found: [String]) -> Registry {
+        var copy = self
+        for (index, reads) in zip(copy.publications.indices, reads) { copy.publications[index].sqlReads = reads }
+        copy.faults += found
+        return copy
     }
 
     /// A model as it is published: with the soft-delete column that is set for all.
