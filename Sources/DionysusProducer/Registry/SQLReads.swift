@@ -13,6 +13,18 @@ struct DerivedObserver: Sendable, Hashable {
     let ways: [[AssociationHop]]
 }
 
+extension DerivedObserver: CustomStringConvertible {
+    var description: String {
+        let columns = columns.isEmpty ? "its rows" : columns.joined(separator: ", ")
+        let ways = ways.map { way in
+            zip([table] + way.map(\.otherTable), way)
+                .map { "\($0).\($1.column) = \($1.otherTable).\($1.otherColumn)" }
+                .joined(separator: ", ")
+        }
+        return "model \(model), attribute \(attribute): observes \(table) (\(columns)) by \(ways.joined(separator: " and by "))"
+    }
+}
+
 /// What SQL attributes of one publication read.
 struct SQLReads: Sendable {
     var observers: [DerivedObserver] = []

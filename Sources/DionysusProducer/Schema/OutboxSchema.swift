@@ -151,6 +151,12 @@ public struct OutboxSchema: Sendable {
             }
     }
 
+    /// What SQL attributes observe, as it is derived from the database, a line for each table of each.
+    package func derivedObservers() async throws -> [String] {
+        let registry = try await registry.withDerivedObservers(from: database)
+        return registry.publications.flatMap(\.sqlReads.observers).map(\.description).withoutRepetitions
+    }
+
     /// What of the declaration may fail for some rows, a line each: a column that takes null for a property that isn't optional,
     /// or that holds more than the property does.
     public func warnings() async throws -> [String] {
