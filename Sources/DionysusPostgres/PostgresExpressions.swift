@@ -159,7 +159,8 @@ extension Session: ExpressionDescribing {
             WHERE c.oid = pg_catalog.to_regclass(\(name))::pg_catalog.oid
             """
         ])[0]
-        .first?.text(0)
+        .first?
+        .text(0)
     }
 }
 

@@ -7,7 +7,9 @@ import GRDBSQLite
 /// The record's row comes from a table of its own, so that reads of it differ from those of other rows of its table.
 extension SQLiteConnection: ExpressionDescribing {
     func describe(expression: String, of table: String, as row: String) throws -> ExpressionDescription {
-        let schema = try run(["SELECT type, name, sql FROM sqlite_master WHERE type IN ('table', 'view') AND sql IS NOT NULL"])[0]
+        let schema = try run([
+            "SELECT type, name, sql FROM sqlite_master WHERE type IN ('table', 'view') AND sql IS NOT NULL"
+        ])[0]
         let scratch = try SQLiteScratch()
         var tables: Set<String> = []
         var views: [String: String] = [:]
@@ -61,7 +63,8 @@ extension SQLiteConnection: ExpressionDescribing {
     }
 
     func describedName(ofTable table: String) throws -> String? {
-        try run(["SELECT name FROM sqlite_master WHERE type = 'table' AND name = \(table) COLLATE NOCASE"])[0].first?.text(0)
+        try run(["SELECT name FROM sqlite_master WHERE type = 'table' AND name = \(table) COLLATE NOCASE"])[0].first?
+            .text(0)
     }
 }
 
@@ -132,7 +135,12 @@ private final class SQLiteScratch {
 
     init() throws {
         var opened: OpaquePointer?
-        let code = sqlite3_open_v2(":memory:", &opened, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nil)
+        let code = sqlite3_open_v2(
+            ":memory:",
+            &opened,
+            SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
+            nil
+        )
         guard code == SQLITE_OK, let opened else {
             sqlite3_close_v2(opened)
             throw DionysusError(.databaseUnavailable, "SQLite can't open a database in memory (code \(code))")

@@ -8,17 +8,23 @@ import Testing
     /// A row of each table that lodge 1 has to do with, by its columns and what they are changed to.
     private static let changes: [String: [(column: String, value: SQL)]] = [
         "owners": [("name", "'Zoe'"), ("fee", "fee + 1"), ("region", "'west'")],
-        "lodges": [("name", "'Zet'"), ("owner_id", "2"), ("price", "price + 1"), ("rooms", "rooms + 1"), ("settings", "NULL")],
+        "lodges": [
+            ("name", "'Zet'"), ("owner_id", "2"), ("price", "price + 1"), ("rooms", "rooms + 1"), ("settings", "NULL"),
+        ],
         "guests": [("name", "'Zac'"), ("country", "'DK'")],
         "stays": [
-            ("lodge_id", "3"), ("former_lodge_id", "1"), ("guest_id", "2"), ("price", "price + 1"), ("nights", "nights + 1"),
+            ("lodge_id", "3"), ("former_lodge_id", "1"), ("guest_id", "2"), ("price", "price + 1"),
+            ("nights", "nights + 1"),
             ("note", "'new'"), ("gone_at", "'2026-01-01 00:00:00'"),
         ],
         "tags": [("label", "'zoo'"), ("weight", "weight + 1")],
         "lodge_tags": [("lodge_id", "3"), ("tag_id", "2"), ("place", "place + 1")],
     ]
 
-    @Test("a record is published exactly when a column that its SQL reads has changed", arguments: TestDatabaseKind.available)
+    @Test(
+        "a record is published exactly when a column that its SQL reads has changed",
+        arguments: TestDatabaseKind.available
+    )
     func columns(_ kind: TestDatabaseKind) async throws {
         let expressions = SQLExpression.all(kind)
         #expect(expressions.count >= 60)
@@ -31,21 +37,27 @@ import Testing
                             by: "UPDATE \(identifier: table) SET \(identifier: column) = \(value) WHERE id = 1"
                         )
                         // The model itself has the name.
-                        let isOwn = table == "lodges" && (column == "name" || expression.reads["lodge"]?.contains(column) == true)
+                        let isOwn =
+                            table == "lodges"
+                            && (column == "name" || expression.reads["lodge"]?.contains(column) == true)
                         let isRead = isOwn || expression.reads[table]?.contains(column) == true
                         #expect(published.contains("1") == isRead, "\(expression): \(table).\(column)")
                     }
                 }
                 let inserted = try await observed.published(by: "INSERT INTO stays (id, lodge_id) VALUES (9, 1)")
                 let deleted = try await observed.published(by: "DELETE FROM stays WHERE id = 2")
-                let readsStays = expression.reads["stays"] != nil && expression.reads["stays"]?.contains("lodge_id") == true
+                let readsStays =
+                    expression.reads["stays"] != nil && expression.reads["stays"]?.contains("lodge_id") == true
                 #expect(inserted.contains("1") == readsStays, "\(expression): an insert")
                 #expect(deleted.contains("1") == readsStays, "\(expression): a deletion")
             }
         }
     }
 
-    @Test("a change of another row of the same table publishes the records that are related to it", arguments: TestDatabaseKind.available)
+    @Test(
+        "a change of another row of the same table publishes the records that are related to it",
+        arguments: TestDatabaseKind.available
+    )
     func siblings(_ kind: TestDatabaseKind) async throws {
         try await ProducerHarness.withLodges(kind, LodgeSync()) { harness in
             let observed = try await harness.observing(
@@ -55,7 +67,9 @@ import Testing
             #expect(try await observed.published(by: "UPDATE lodges SET owner_id = 2 WHERE id = 2") == ["1", "2", "3"])
             #expect(try await observed.published(by: "UPDATE lodges SET rooms = 9 WHERE id = 2") == [])
             #expect(
-                try await observed.published(by: "INSERT INTO lodges (id, name, owner_id) VALUES (4, 'New', 2)") == ["3", "4"]
+                try await observed.published(by: "INSERT INTO lodges (id, name, owner_id) VALUES (4, 'New', 2)") == [
+                    "3", "4",
+                ]
             )
         }
     }
@@ -83,11 +97,18 @@ import Testing
                 ("select name from holidays h where h.name = lodge.name", "holidays"),
             ] {
                 let faults = try await harness.faults(of: sql)
-                #expect(faults.contains { $0.contains("it reads \(table), and nothing tells which Lodge records") }, "\(sql): \(faults)")
+                #expect(
+                    faults.contains { $0.contains("it reads \(table), and nothing tells which Lodge records") },
+                    "\(sql): \(faults)"
+                )
             }
-            let faults = try await harness.faults(of: "select count(*) from stays s where s.lodge_id + 0 = lodge.id + 0")
+            let faults = try await harness.faults(
+                of: "select count(*) from stays s where s.lodge_id + 0 = lodge.id + 0"
+            )
             #expect(faults.contains { $0.contains("stays.lodge_id") && $0.contains("via:") }, "\(faults)")
-            await #expect(throws: DionysusError.self) { _ = try await harness.observing("select count(*) from holidays") }
+            await #expect(throws: DionysusError.self) {
+                _ = try await harness.observing("select count(*) from holidays")
+            }
         }
     }
 
@@ -110,7 +131,10 @@ import Testing
         }
     }
 
-    @Test("a relay doesn't begin while triggers capture other columns than the expressions read", arguments: TestDatabaseKind.available)
+    @Test(
+        "a relay doesn't begin while triggers capture other columns than the expressions read",
+        arguments: TestDatabaseKind.available
+    )
     func stale(_ kind: TestDatabaseKind) async throws {
         try await ProducerHarness.withLodges(kind, LodgeSync()) { harness in
             let registry = Registry(LodgeSync.text("lodge.rooms"), settings: harness.settings)
@@ -174,7 +198,10 @@ import Testing
                 for _ in 0..<20 {
                     let change = RandomExpression.change(using: &generator)
                     let outcome = try await observed.outcome(of: change, evaluating: sql)
-                    #expect(outcome.published.isSuperset(of: outcome.changed), "\(sql): \(change.rendered(for: harness.database.dialect))")
+                    #expect(
+                        outcome.published.isSuperset(of: outcome.changed),
+                        "\(sql): \(change.rendered(for: harness.database.dialect))"
+                    )
                     changed += outcome.changed.count
                 }
             }
@@ -198,7 +225,9 @@ private struct ObservedLodges: Sendable {
     }
 
     /// The lodges that a statement publishes, and those whose values it changes; it is undone.
-    func outcome(of statement: SQL, evaluating sql: String) async throws -> (published: Set<String>, changed: Set<String>) {
+    func outcome(of statement: SQL, evaluating sql: String) async throws -> (
+        published: Set<String>, changed: Set<String>
+    ) {
         let outbox = harness.outbox
         do {
             try await harness.database.transaction(.write) { transaction in
@@ -225,7 +254,9 @@ private struct ObservedLodges: Sendable {
 
 extension ProducerHarness {
     /// Installs what an attribute of lodges needs.
-    fileprivate func observing(_ sql: String) async throws -> ObservedLodges { try await observing(LodgeSync.text(sql)) }
+    fileprivate func observing(_ sql: String) async throws -> ObservedLodges {
+        try await observing(LodgeSync.text(sql))
+    }
 
     fileprivate func observing(_ producer: LodgeSync) async throws -> ObservedLodges {
         let registry = Registry(producer, settings: settings)
@@ -251,22 +282,33 @@ private enum RandomExpression {
         let alias = source.split(separator: " ")[1]
         let numbers = ["s": ["s.price", "s.nights"], "o": ["o.fee"], "t": ["t.weight"], "l": ["l.rooms", "l.price"]]
         let number = numbers[String(alias)]?.randomElement(using: &generator) ?? "1"
-        let aggregates = ["sum(\(number))", "max(\(number))", "count(*)", "count(distinct \(number))", "min(\(number))"]
+        let aggregates = [
+            "sum(\(number))", "max(\(number))", "count(*)", "count(distinct \(number))", "min(\(number))",
+        ]
         return "select \(aggregates.randomElement(using: &generator) ?? "count(*)") from \(source)"
     }
 
     /// Tables with how they belong to the lodge, and conditions.
     private static func source(using generator: inout SeededGenerator) -> String {
         let sources: [(String, [String])] = [
-            ("stays s where s.lodge_id = lodge.id", ["s.price > 60", "s.gone_at is null", "s.note is not null", "s.nights < 3"]),
+            (
+                "stays s where s.lodge_id = lodge.id",
+                ["s.price > 60", "s.gone_at is null", "s.note is not null", "s.nights < 3"]
+            ),
             ("stays s where s.former_lodge_id = lodge.id", ["s.price > 60", "s.lodge_id <> lodge.id"]),
             (
                 "stays s join guests g on g.id = s.guest_id where s.lodge_id = lodge.id",
                 ["g.country = 'NO'", "g.name < 'H'", "s.price > 60"]
             ),
             ("owners o where o.id = lodge.owner_id", ["o.fee > 15", "o.region = 'north'"]),
-            ("tags t join lodge_tags lt on lt.tag_id = t.id where lt.lodge_id = lodge.id", ["t.weight > 1", "lt.place = 0"]),
-            ("lodges l where l.owner_id = lodge.owner_id", ["l.rooms > 1", "l.id <> lodge.id", "l.price < lodge.price"]),
+            (
+                "tags t join lodge_tags lt on lt.tag_id = t.id where lt.lodge_id = lodge.id",
+                ["t.weight > 1", "lt.place = 0"]
+            ),
+            (
+                "lodges l where l.owner_id = lodge.owner_id",
+                ["l.rooms > 1", "l.id <> lodge.id", "l.price < lodge.price"]
+            ),
             (
                 "stays s join lodges l on l.id = s.lodge_id where l.owner_id = lodge.owner_id",
                 ["l.id <> lodge.id", "s.price > 60"]
@@ -278,7 +320,8 @@ private enum RandomExpression {
         let isOpen = source.hasPrefix("open_stays")
         let chosen = conditions.filter { _ in Bool.random(using: &generator) }
         let text = ([source] + chosen).joined(separator: " and ")
-        return isOpen ? text.replacing("open_stays s", with: "(select id, lodge_id, price, 1 as nights from open_stays) s") : text
+        return isOpen
+            ? text.replacing("open_stays s", with: "(select id, lodge_id, price, 1 as nights from open_stays) s") : text
     }
 
     static func change(using generator: inout SeededGenerator) -> SQL {

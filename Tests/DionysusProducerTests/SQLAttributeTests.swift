@@ -25,7 +25,11 @@ import Testing
             Attribute("nothing", sql: "nullif(lodge.rooms, lodge.rooms)", Int.self),
             Attribute("document", sql: "lodge.settings", JSON.self),
             Attribute("day", sql: isPostgres ? "date '2026-01-02'" : "'2026-01-02'", CalendarDate.self),
-            Attribute("time", sql: isPostgres ? "timestamp '2026-01-02 03:04:05'" : "'2026-01-02 03:04:05'", Timestamp.self)
+            Attribute(
+                "time",
+                sql: isPostgres ? "timestamp '2026-01-02 03:04:05'" : "'2026-01-02 03:04:05'",
+                Timestamp.self
+            )
         )
         try await ProducerHarness.withLodges(kind, producer) { harness in
             try await harness.write("UPDATE lodges SET name = 'Alp' WHERE id = 1")
@@ -44,7 +48,10 @@ import Testing
         }
     }
 
-    @Test("a value can be a query with common table expressions, or end in a comment", arguments: TestDatabaseKind.available)
+    @Test(
+        "a value can be a query with common table expressions, or end in a comment",
+        arguments: TestDatabaseKind.available
+    )
     func forms(_ kind: TestDatabaseKind) async throws {
         let producer = LodgeSync(
             Attribute(
@@ -62,11 +69,18 @@ import Testing
         }
     }
 
-    @Test("parts have SQL attributes too, and changes of what they read publish the whole", arguments: TestDatabaseKind.available)
+    @Test(
+        "parts have SQL attributes too, and changes of what they read publish the whole",
+        arguments: TestDatabaseKind.available
+    )
     func parts(_ kind: TestDatabaseKind) async throws {
         try await ProducerHarness.withLodges(kind, StaySync()) { harness in
             try await harness.write("UPDATE guests SET name = 'Gus' WHERE id = 1")
-            #expect(try await harness.pending().sorted() == ["lodge_updated Lodge:1 v1_lodges -", "lodge_updated Lodge:2 v1_lodges -"])
+            #expect(
+                try await harness.pending().sorted() == [
+                    "lodge_updated Lodge:1 v1_lodges -", "lodge_updated Lodge:2 v1_lodges -",
+                ]
+            )
             try await harness.relay()
             guard case .array(let stays)? = try await harness.lodge(1)["stays"] else {
                 Issue.record("the lodge has no stays")
@@ -93,10 +107,15 @@ import Testing
         }
     }
 
-    @Test("a null value fails a record whose attribute is declared not to be null", arguments: TestDatabaseKind.available)
+    @Test(
+        "a null value fails a record whose attribute is declared not to be null",
+        arguments: TestDatabaseKind.available
+    )
     func notNull(_ kind: TestDatabaseKind) async throws {
         let producer = LodgeSync(Attribute("value", sql: "lodge.settings ->> 'size'", Int.self, nullable: false))
-        let cast = LodgeSync(Attribute("value", sql: "cast(lodge.settings ->> 'size' as integer)", Int.self, nullable: false))
+        let cast = LodgeSync(
+            Attribute("value", sql: "cast(lodge.settings ->> 'size' as integer)", Int.self, nullable: false)
+        )
         try await ProducerHarness.withLodges(kind, kind == .postgres ? cast : producer) { harness in
             try await harness.write("UPDATE lodges SET name = name || '!'")
             try await harness.relay()
@@ -105,13 +124,18 @@ import Testing
         }
     }
 
-    @Test("publishing N records costs a number of statements that doesn't grow with N", arguments: TestDatabaseKind.available)
+    @Test(
+        "publishing N records costs a number of statements that doesn't grow with N",
+        arguments: TestDatabaseKind.available
+    )
     func statements(_ kind: TestDatabaseKind) async throws {
         var counts: [Int] = []
         for records in [10, 500] {
             var settings = ProducerSettings()
             settings.lanes = 1
             settings.batchSize = 10_000
+            // All of them at once, although nobody knows yet how large they are.
+            settings.memoryBudget = MemoryBudget(megabytes: 16_384)
             try await ProducerHarness.withLodges(kind, LodgeSync(Self.bookings), settings: settings) { harness in
                 let rows = (1...records).map { "(\($0 + 100), 'L', 1)" }.joined(separator: ", ")
                 try await harness.write("INSERT INTO lodges (id, name, owner_id) VALUES \(raw: rows)")
@@ -149,25 +173,39 @@ import Testing
             _ = try await genesis.start(topic: "v1_lodges", model: "Lodge")
             try await harness.relay()
             let values = try await harness.messages(in: "v1_lodges").map { ($0.key, $0.payload["open_stays"]) }
-            #expect(Dictionary(values, uniquingKeysWith: { $1 }) == ["Lodge:1": .integer(2), "Lodge:2": .integer(1), "Lodge:3": .integer(0)])
+            #expect(
+                Dictionary(values, uniquingKeysWith: { $1 }) == [
+                    "Lodge:1": .integer(2), "Lodge:2": .integer(1), "Lodge:3": .integer(0),
+                ]
+            )
         }
     }
 
     @Test("expressions whose values change by themselves are refused", arguments: TestDatabaseKind.available)
     func volatile(_ kind: TestDatabaseKind) async throws {
-        let common = ["random()", "current_timestamp", "current_date", "select random() from stays s where s.lodge_id = lodge.id"]
+        let common = [
+            "random()", "current_timestamp", "current_date", "select random() from stays s where s.lodge_id = lodge.id",
+        ]
         let sqlite = [
             "randomblob(3)", "last_insert_rowid()", "changes()", "datetime('now')", "date()", "strftime('%s')",
             "julianday('now', '+1 day')", "datetime( 'NOW' )",
         ]
         let postgres = [
-            "now()", "clock_timestamp()", "timeofday()", "nextval('numbers')", "current_user", "current_setting('TimeZone')",
+            "now()", "clock_timestamp()", "timeofday()", "nextval('numbers')", "current_user",
+            "current_setting('TimeZone')",
             "gen_random_uuid()", "age(timestamp '2020-01-01')", "'today'::date", "timestamp 'now'", "txid_current()",
         ]
-        try await ProducerHarness.withLodges(kind, LodgeSync(), preparing: kind == .postgres ? ["CREATE SEQUENCE numbers"] : []) { harness in
+        try await ProducerHarness.withLodges(
+            kind,
+            LodgeSync(),
+            preparing: kind == .postgres ? ["CREATE SEQUENCE numbers"] : []
+        ) { harness in
             for sql in common + (kind == .postgres ? postgres : sqlite) {
                 let faults = try await harness.faults(of: sql)
-                #expect(faults.contains { $0.contains("whose value changes although no row does") }, "\(sql): \(faults)")
+                #expect(
+                    faults.contains { $0.contains("whose value changes although no row does") },
+                    "\(sql): \(faults)"
+                )
             }
             let fine = ["date('2026-01-01')", "upper(lodge.name)", "coalesce(lodge.name, 'now')"]
             for sql in fine { #expect(try await harness.faults(of: sql) == [], "\(sql)") }
@@ -178,11 +216,15 @@ import Testing
     func malformed(_ kind: TestDatabaseKind) async throws {
         try await ProducerHarness.withLodges(kind, LodgeSync()) { harness in
             for sql in [
-                "lodge.missing", "lodge.id), (lodge.id", "select id, name from stays", "lodge.id +", "", "$1", "missing(lodge.id)",
+                "lodge.missing", "lodge.id), (lodge.id", "select id, name from stays", "lodge.id +", "", "$1",
+                "missing(lodge.id)",
                 "other.id",
             ] {
                 let faults = try await harness.faults(of: sql)
-                #expect(faults.contains { $0.contains("attribute value: its SQL can't be evaluated") }, "\(sql): \(faults)")
+                #expect(
+                    faults.contains { $0.contains("attribute value: its SQL can't be evaluated") },
+                    "\(sql): \(faults)"
+                )
             }
         }
     }
@@ -219,7 +261,12 @@ struct StaySync: Producer {
     }
 
     var namespaces: [Namespace] {
-        Namespace("v1", serializers: Serializers { LodgeSerializer(); StaySerializer() }) {
+        Namespace(
+            "v1",
+            serializers: Serializers {
+                LodgeSerializer(); StaySerializer()
+            }
+        ) {
             Topic("lodges") { Publish(Lodge.self, with: Lodge.stays) }
         }
     }

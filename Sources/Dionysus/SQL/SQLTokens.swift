@@ -73,7 +73,9 @@ package struct SQLTokens: Sendable {
             // `NOT IN` compares as `IN` does.
             let isNegated = left == "not" && index > 1
             guard !isNegated else {
-                guard case .name(let column) = tokens[index - 2], let right = reference(after: index) else { return nil }
+                guard case .name(let column) = tokens[index - 2], let right = reference(after: index) else {
+                    return nil
+                }
                 return (column.lowercased(), right)
             }
             return reference(after: index).map { (left.lowercased(), $0) }
@@ -99,7 +101,8 @@ package struct SQLTokens: Sendable {
     }
 
     private func usedColumn(after index: Int) -> String? {
-        guard index + 2 < tokens.count, tokens[index + 1] == .symbol("("), case .name(let name) = tokens[index + 2] else {
+        guard index + 2 < tokens.count, tokens[index + 1] == .symbol("("), case .name(let name) = tokens[index + 2]
+        else {
             return nil
         }
         return name.lowercased()

@@ -18,8 +18,9 @@ package struct SQLAttribute: Sendable, Hashable {
 
     /// The name on the wire.
     package var name: String
-    /// An expression, or a `SELECT` of one value. The model's name in snake case stands for the record's row:
-    /// `rental.name`.
+    /// An expression, or a query of one value.
+    ///
+    /// The model's name in snake case stands for the record's row: `rental.name`.
     package var expression: String
     /// The type of the value; nil for the type that the database gives it.
     package var type: (any (AttributeValue & Decodable).Type)?
@@ -60,10 +61,22 @@ package struct SQLAttribute: Sendable, Hashable {
         hasher.combine(expression)
     }
 
-    /// The expression as a part of a query. A comment at its end takes nothing that follows along.
+    /// The expression as a part of a query.
+    ///
+    /// A comment at its end takes nothing that follows along.
     var sql: SQL { "(\(raw: expression)\n)" }
 
     private var typeID: ObjectIdentifier? { type.map { ObjectIdentifier($0) } }
+}
+
+extension SerializerPlan {
+    /// What the database computes for any of the variants, by the columns that hold it.
+    var allSQLAttributes: [(column: String, attribute: SQLAttribute)] {
+        all.flatMap { plan in zip(plan.sqlColumns, plan.sqlAttributes).map { ($0, $1) } }
+    }
+
+    /// The values of a row's record that the database has computed.
+    func sqlValues(_ row: Row) -> SQLValues { SQLValues(row: row, columns: sqlColumns) }
 }
 
 /// The values of a serializer's SQL attributes for one record.

@@ -192,18 +192,12 @@ extension SerializerPlan {
         sqlColumns = names(self)
         variants = variants.map { variants in
             var plans = variants.plans
-            for (value, plan) in variants.plans.sorted(by: { $0.key < $1.key }) { plans[value]?.sqlColumns = names(plan) }
+            for (value, plan) in variants.plans.sorted(by: { $0.key < $1.key }) {
+                plans[value]?.sqlColumns = names(plan)
+            }
             return Variants(column: variants.column, plans: plans)
         }
     }
-
-    /// What the database computes for any of the variants, by the columns that hold it.
-    var allSQLAttributes: [(column: String, attribute: SQLAttribute)] {
-        all.flatMap { plan in zip(plan.sqlColumns, plan.sqlAttributes).map { ($0, $1) } }
-    }
-
-    /// The values of a row's record that the database has computed.
-    func sqlValues(_ row: Row) -> SQLValues { SQLValues(row: row, columns: sqlColumns) }
 
     private static func collect<Record: Model>(
         _ attributes: [Field<Record>],

@@ -97,7 +97,9 @@ struct ObserverDerivation {
         }
         guard attribute.reads.isEmpty else { return unpredictable }
         return unpredictable
-            + description.opaque.map { "its SQL uses \($0), and what that reads isn't known: declare it with `reading:`" }
+            + description.opaque.map {
+                "its SQL uses \($0), and what that reads isn't known: declare it with `reading:`"
+            }
     }
 
     private func ways(

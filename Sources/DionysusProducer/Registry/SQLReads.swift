@@ -21,7 +21,8 @@ extension DerivedObserver: CustomStringConvertible {
                 .map { "\($0).\($1.column) = \($1.otherTable).\($1.otherColumn)" }
                 .joined(separator: ", ")
         }
-        return "model \(model), attribute \(attribute): observes \(table) (\(columns)) by \(ways.joined(separator: " and by "))"
+        return
+            "model \(model), attribute \(attribute): observes \(table) (\(columns)) by \(ways.joined(separator: " and by "))"
     }
 }
 

@@ -23,12 +23,17 @@ struct TableMap {
             steps[table, default: []].append(hop)
             steps[hop.otherTable, default: []].append(hop.reversed(to: table))
             guard hop.condition == nil else { return }
-            let (source, target) = (Column(table: table, name: hop.column), Column(table: hop.otherTable, name: hop.otherColumn))
+            let (source, target) = (
+                Column(table: table, name: hop.column), Column(table: hop.otherTable, name: hop.otherColumn)
+            )
             references[source, default: []].insert(target)
             references[target, default: []].insert(source)
         }
         for key in keys {
-            add(AssociationHop(column: key.column, otherTable: key.otherTable, otherColumn: key.otherColumn), from: key.table)
+            add(
+                AssociationHop(column: key.column, otherTable: key.otherTable, otherColumn: key.otherColumn),
+                from: key.table
+            )
         }
         for association in associations {
             var table = association.source.table
@@ -79,7 +84,8 @@ struct TableMap {
         for column in columns.sorted() {
             guard let own = references[Column(table: table, name: column)] else { continue }
             for (other, names) in others.sorted(by: { $0.key < $1.key }) {
-                for name in names.sorted() where !(references[Column(table: other, name: name)] ?? []).isDisjoint(with: own) {
+                for name in names.sorted()
+                where !(references[Column(table: other, name: name)] ?? []).isDisjoint(with: own) {
                     steps.append(AssociationHop(column: column, otherTable: other, otherColumn: name))
                 }
             }
