@@ -49,9 +49,15 @@ extension Session: ExpressionDescribing {
                 description.opaque.append("the function \(name)")
             }
         }
-        let definitions = try results[3].rows.map { (try $0.text(0) ?? "", $0[1] == .bool(true)) }
-        description.definitions = definitions.filter { !$0.1 }.map(\.0)
-        let normalized = definitions.filter(\.1).map { $0.0.lowercased() }.joined()
+        var normalized = ""
+        for view in results[3].rows {
+            let definition = try view.text(0) ?? ""
+            if view[1] == .bool(true) {
+                normalized = definition.lowercased()
+            } else {
+                description.definitions[try view.text(2) ?? ""] = definition
+            }
+        }
         // PostgreSQL replaces these when it reads the expression, and not when it evaluates it.
         description.unpredictable += ["now", "today", "tomorrow", "yesterday"].map { "'\($0)'" }
             .filter { expression.lowercased().contains($0) && !normalized.contains($0) }
@@ -120,7 +126,7 @@ extension Session: ExpressionDescribing {
 
     private static let viewDefinitions: SQL = """
         \(raw: views)SELECT pg_catalog.pg_get_viewdef(viewed.relation),
-          viewed.relation = 'pg_temp.dionysus_expression'::pg_catalog.regclass
+          viewed.relation = 'pg_temp.dionysus_expression'::pg_catalog.regclass, c.relname::pg_catalog.text
         FROM viewed JOIN pg_catalog.pg_class c ON c.oid = viewed.relation
         WHERE c.relkind = 'v' AND c.oid <> 'pg_temp.dionysus_row'::pg_catalog.regclass
         """

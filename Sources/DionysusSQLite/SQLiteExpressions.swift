@@ -21,7 +21,7 @@ extension SQLiteConnection: ExpressionDescribing {
         }
         try scratch.run("CREATE TEMP TABLE dionysus_row AS SELECT * FROM \(dialect.quoted(table)) LIMIT 0")
         let reads = try scratch.reads(of: "SELECT (\(expression)\n) FROM temp.dionysus_row AS \(quotedName(row))")
-        let definitions = reads.views.compactMap { views[$0] }
+        let definitions = views.filter { reads.views.contains($0.key) }
         var description = ExpressionDescription(definitions: definitions)
         for (name, columns) in reads.tables.sorted(by: { $0.key < $1.key }) where !name.hasPrefix("sqlite_") {
             if name == "dionysus_row" {
@@ -34,7 +34,7 @@ extension SQLiteConnection: ExpressionDescribing {
         }
         description.unpredictable = SQLiteFunctions.unpredictable(
             reads.functions,
-            in: ([expression] + definitions).map { SQLTokens($0) }
+            in: ([expression] + definitions.values).map { SQLTokens($0) }
         )
         return description
     }

@@ -22,8 +22,8 @@ public struct ExpressionDescription: Sendable, Hashable {
     public var unpredictable: [String]
     /// What is used whose reads the database doesn't know: functions, tables without triggers.
     public var opaque: [String]
-    /// The definitions of the views that are read.
-    public var definitions: [String]
+    /// The definitions of the views that are read, by name.
+    public var definitions: [String: String]
     /// The type of the value; nil where the database doesn't know it.
     public var type: DatabaseType?
 
@@ -33,7 +33,7 @@ public struct ExpressionDescription: Sendable, Hashable {
         reads: [Read] = [],
         unpredictable: [String] = [],
         opaque: [String] = [],
-        definitions: [String] = [],
+        definitions: [String: String] = [:],
         type: DatabaseType? = nil
     ) {
         self.ownColumns = ownColumns

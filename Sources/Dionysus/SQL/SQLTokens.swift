@@ -56,12 +56,20 @@ package struct SQLTokens: Sendable {
         return String(decoding: text, as: UTF8.self)
     }
 
-    /// Whether two columns are compared by `=`, `IN (SELECT …)` or `USING`.
-    package func equates(_ column: String, _ other: String) -> Bool {
+    /// How often two columns are compared by `=`, `IN (SELECT …)` or `USING`.
+    package func comparisons(of column: String, with other: String) -> Int {
         let (column, other) = (column.lowercased(), other.lowercased())
-        return tokens.indices.contains { index in
+        return tokens.indices.count { index in
             guard let (left, right) = comparison(index) else { return false }
             return (left, right) == (column, other) || (left, right) == (other, column)
+        }
+    }
+
+    /// How often a table is named, and not as a part of a column's name.
+    package func references(to table: String) -> Int {
+        let name = Token.name(table.lowercased())
+        return tokens.indices.count { index in
+            tokens[index] == name && (index + 1 == tokens.count || tokens[index + 1] != .symbol("."))
         }
     }
 

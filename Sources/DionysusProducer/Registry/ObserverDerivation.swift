@@ -109,7 +109,8 @@ struct ObserverDerivation {
     ) -> [[AssociationHop]] {
         let written = expression.attribute.via.filter { $0.hops.last?.otherTable == table }
         guard written.isEmpty else { return written.map(\.reversedHops) }
-        let ways = map.ways(from: table, expression)
+        let found = map.ways(from: table, expression)
+        let ways = expression.begin(found, atAllOf: table) ? found : []
         let place = "\(table), and \(ways.isEmpty ? "nothing tells" : "too many ways tell")"
         guard ways.isEmpty || ways.count > TableMap.maximum else { return ways }
         let possible = map.connections(from: table, to: expression.model.table).map { "\($0)" }
@@ -139,6 +140,8 @@ struct ReadExpression {
     let reads: [String: Set<String>]
     /// The texts in which columns are compared.
     private let texts: [SQLTokens]
+    /// The names of views that are read.
+    private let views: [String]
 
     init(
         _ model: ModelDescription,
@@ -157,7 +160,8 @@ struct ReadExpression {
             reads[table, default: []].formUnion(columns)
         }
         self.reads = reads
-        texts = ([attribute.expression] + description.definitions).map { SQLTokens($0) }
+        texts = ([attribute.expression] + description.definitions.map(\.value)).map { SQLTokens($0) }
+        views = description.definitions.map(\.key)
     }
 
     /// Whether rows of a table are joined to others by a step: the columns of both are read, and compared.
@@ -165,6 +169,18 @@ struct ReadExpression {
         guard let source = reads[table], source.isSuperset(of: hop.sourceColumns),
             target.isSuperset(of: hop.targetColumns)
         else { return false }
-        return texts.contains { $0.equates(hop.column, hop.otherColumn) }
+        return texts.contains { $0.comparisons(of: hop.column, with: hop.otherColumn) > 0 }
+    }
+
+    /// Whether each place that names a table can be one that a way begins at: a table that is read once for the record and
+    /// once for all has fewer comparisons than places.
+    func begin(_ ways: [[AssociationHop]], atAllOf table: String) -> Bool {
+        let names = [table.split(separator: ".").last.map(String.init) ?? table] + views
+        let places = names.map { name in texts.reduce(0) { $0 + $1.references(to: name) } }.max() ?? 0
+        let pairs = Set(ways.compactMap(\.first).map { [$0.column, $0.otherColumn].sorted() })
+        let comparisons = pairs.reduce(0) { count, pair in
+            count + texts.reduce(0) { $0 + $1.comparisons(of: pair[0], with: pair[1]) }
+        }
+        return places <= max(1, comparisons)
     }
 }
