@@ -21,7 +21,7 @@ extension SQLiteConnection: ExpressionDescribing {
         }
         try scratch.run("CREATE TEMP TABLE dionysus_row AS SELECT * FROM \(dialect.quoted(table)) LIMIT 0")
         let reads = try scratch.reads(of: "SELECT (\(expression)\n) FROM temp.dionysus_row AS \(quotedName(row))")
-        let definitions = views.filter { reads.views.contains($0.key) }
+        let definitions = views.filter { reads.views.contains($0.key) }.mapValues(Self.query(ofView:))
         var description = ExpressionDescription(definitions: definitions)
         for (name, columns) in reads.tables.sorted(by: { $0.key < $1.key }) where !name.hasPrefix("sqlite_") {
             if name == "dionysus_row" {
@@ -37,6 +37,12 @@ extension SQLiteConnection: ExpressionDescribing {
             in: ([expression] + definitions.values).map { SQLTokens($0) }
         )
         return description
+    }
+
+    /// The query of a view's definition.
+    private static func query(ofView definition: String) -> String {
+        guard let start = definition.firstMatch(of: #/(?i)\bas\b/#) else { return definition }
+        return String(definition[start.range.upperBound...])
     }
 
     func foreignKeys() throws -> [ForeignKey] {

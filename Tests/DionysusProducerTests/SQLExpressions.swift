@@ -36,6 +36,8 @@ struct SQLExpression: Sendable, CustomStringConvertible {
         SQLExpression("lodge.rooms between 1 and 3", "lodge.rooms"),
         SQLExpression("select lodge.rooms + 1", "lodge.rooms"),
         SQLExpression("42"),
+        SQLExpression("lodge.rooms % 2 = 0", "lodge.rooms"),
+        SQLExpression("nullif(lodge.name, 'Alm') is null", "lodge.name"),
         SQLExpression("rooms", "lodge.rooms"),
         SQLExpression("lodge.\"price\" /* of lodge.rooms */ -- lodge.name", "lodge.price"),
     ]
