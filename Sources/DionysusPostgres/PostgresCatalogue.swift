@@ -80,7 +80,7 @@ extension Session {
         return digits
     }
 
-    private static func type(name: String, category: String) -> DatabaseType? {
+    static func type(name: String, category: String) -> DatabaseType? {
         switch name {
         case "bool": .bool
         case "int2", "int4", "int8": .integer

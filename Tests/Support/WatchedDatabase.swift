@@ -130,3 +130,22 @@ private final class WatchedConnection: DatabaseConnection {
 
     func describe(table: String) throws -> TableDescription? { try base.describe(table: table) }
 }
+
+extension WatchedConnection: ExpressionDescribing {
+    private var describing: any ExpressionDescribing {
+        get throws {
+            guard let describing = base as? any ExpressionDescribing else {
+                throw DionysusError(.configuration, "the database doesn't describe expressions")
+            }
+            return describing
+        }
+    }
+
+    func describe(expression: String, of table: String, as row: String) throws -> ExpressionDescription {
+        try describing.describe(expression: expression, of: table, as: row)
+    }
+
+    func foreignKeys() throws -> [ForeignKey] { try describing.foreignKeys() }
+
+    func describedName(ofTable table: String) throws -> String? { try describing.describedName(ofTable: table) }
+}

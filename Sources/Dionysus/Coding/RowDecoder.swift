@@ -265,6 +265,15 @@ private struct Cell {
     }
 }
 
+extension DatabaseValue {
+    /// The value as a Swift type, as a record's property of that type would be decoded.
+    /// - Parameter name: What the value is called, for messages.
+    /// - Throws: ``DionysusError`` with code `typeMismatch` if it isn't of that type.
+    package func decoded<T: Decodable>(as type: T.Type, from name: String) throws -> T {
+        try Cell(value: self, column: name).decode(type)
+    }
+}
+
 extension JSON {
     /// The value in its wire form.
     package init(databaseValue: DatabaseValue) {

@@ -74,7 +74,8 @@ public struct ModelDescription: Sendable, Hashable, CustomStringConvertible {
     public let captureMethod: CaptureMethod
     /// What changesets contain.
     public let changeset: ChangesetContent
-    let type: any Model.Type
+    /// The model's type; nil for rows of a table of which no model is declared.
+    let type: (any Model.Type)?
 
     /// Describes a model.
     public init(_ type: any Model.Type) {
@@ -88,6 +89,20 @@ public struct ModelDescription: Sendable, Hashable, CustomStringConvertible {
         changeset = type.changeset
         singular = Inflection.underscored(type.modelName)
         self.type = type
+    }
+
+    /// Describes the rows of a table of which no model is declared.
+    package init(name: String, table: String, primaryKey: String) {
+        self.name = name
+        self.table = table
+        self.primaryKey = primaryKey
+        softDeleteColumn = Self.defaultSoftDeleteColumn
+        publishesUpdatesAfterSoftDelete = false
+        updatesAfterSoftDelete = nil
+        captureMethod = .triggers
+        changeset = .minimal
+        singular = Inflection.underscored(name)
+        type = nil
     }
 
     /// The model with the default soft-delete column, unless it names its own.
@@ -113,11 +128,18 @@ public struct ModelDescription: Sendable, Hashable, CustomStringConvertible {
 
     /// The columns that the model's type names.
     /// - Throws: ``DionysusError`` with code `declaration` if they can't be determined.
-    package func columns() throws -> [ModelColumn] { try ModelColumn.all(of: type) }
+    package func columns() throws -> [ModelColumn] { try type.map { try ModelColumn.all(of: $0) } ?? [] }
 
     /// Decodes a row.
-    package func decode(_ row: Row) throws -> any Model { try type.init(from: RowDecoder(row: row)) }
+    package func decode(_ row: Row) throws -> any Model { try known.init(from: RowDecoder(row: row)) }
 
     /// Decodes a row that lacks columns; missing attributes are nil or placeholder values.
-    package func decodePart(_ row: Row) throws -> any Model { try type.init(from: PartialRowDecoder(row: row)) }
+    package func decodePart(_ row: Row) throws -> any Model { try known.init(from: PartialRowDecoder(row: row)) }
+
+    private var known: any Model.Type {
+        get throws {
+            guard let type else { throw DionysusError(.declaration, "no model is declared for the rows of \(table)") }
+            return type
+        }
+    }
 }

@@ -65,7 +65,10 @@ struct ValidateCommand<App: DionysusApplication>: AsyncParsableCommand {
     func run() async throws {
         let environment = try ApplicationEnvironment<App>()
         var findings = try await environment.validate()
-        if strict { findings = Findings(faults: findings.faults + findings.warnings + findings.notes) }
+        if strict {
+            findings.faults += findings.warnings + findings.notes
+            (findings.warnings, findings.notes) = ([], [])
+        }
         let isValid = findings.faults.isEmpty
         if json {
             print(
@@ -73,6 +76,7 @@ struct ValidateCommand<App: DionysusApplication>: AsyncParsableCommand {
                     "valid": .bool(isValid), "faults": .array(findings.faults.map(JSON.string)),
                     "warnings": .array(findings.warnings.map(JSON.string)),
                     "notes": .array(findings.notes.map(JSON.string)),
+                    "derived": .array(findings.derived.map(JSON.string)),
                 ])
                 .text
             )
@@ -80,6 +84,7 @@ struct ValidateCommand<App: DionysusApplication>: AsyncParsableCommand {
             if isValid {
                 print("the declaration fits \(App.hasProducer && App.hasConsumer ? "both databases" : "the database")")
             }
+            for observer in findings.derived { print(observer) }
             for fault in findings.faults { printError("- \(fault)") }
             for warning in findings.warnings { printError("- warning: \(warning)") }
             for note in findings.notes { printError("- note: \(note)") }
@@ -96,6 +101,8 @@ struct Findings: Sendable {
     var warnings: [String] = []
     /// Attributes that are published but not stored, or stored but not published.
     var notes: [String] = []
+    /// What SQL attributes observe, as the source database derives it.
+    var derived: [String] = []
 }
 
 extension ApplicationEnvironment {
@@ -200,6 +207,7 @@ extension ApplicationEnvironment {
             findings.faults += try await outbox.validate().map { "source: \($0)" }
             findings.faults += application.producer.topicFaults(settings.producer).map { "source: \($0)" }
             findings.warnings += try await outbox.warnings().map { "source: \($0)" }
+            findings.derived = try await outbox.derivedObservers()
             await source.close()
         }
         if App.hasConsumer {

@@ -15,11 +15,14 @@ struct CapturePlan: Sendable {
             let model = publication.model
             add(record(model, publications[model, default: []]), to: model)
             let own = record(model, [publication])
-            for dependency in publication.dependencies { add(dependency, affecting: own) }
+            for dependency in publication.dependencies {
+                add(dependency, affecting: own, sql: publication.sqlReads.ownColumns[dependency.target] ?? [])
+            }
             for observation in publication.observations {
                 observe(observation)
                 add(middleOf: observation.association, affecting: own)
             }
+            for observer in publication.sqlReads.observers { add(observer, affecting: own) }
         }
         let withoutTriggers = Set(registry.models.filter { $0.captureMethod != .triggers }.map(\.table))
         tables.removeAll { withoutTriggers.contains($0.table) }
@@ -44,18 +47,26 @@ struct CapturePlan: Sendable {
             },
             keptColumns: publications.flatMap(\.partitionKey.keptColumns).withoutRepetitions,
             changeset: model.changeset,
-            columns: columns(of: model, publications)
+            columns: columns(
+                of: model,
+                publications,
+                sql: publications.flatMap { $0.sqlReads.ownColumns[model] ?? [] }
+            )
         )
     }
 
     /// The columns that anything declared about a model reads: any other may change, appear and disappear unnoticed.
-    private func columns(of model: ModelDescription, _ publications: [Registry.Publication]) -> [String]? {
+    private func columns(
+        of model: ModelDescription,
+        _ publications: [Registry.Publication],
+        sql: [String]
+    ) -> [String]? {
         guard let table = catalogue[model.table], let declared = try? model.columns().map(\.name) else { return nil }
         let keys = publications.flatMap { publication in
             publication.partitionKey.keptColumns + [publication.partitionKey.column(in: table)].compactMap(\.self)
         }
         return
-            (declared + [model.primaryKey, model.softDeleteColumn] + keys
+            (declared + sql + [model.primaryKey, model.softDeleteColumn] + keys
             + [model.updatesAfterSoftDelete?.column].compactMap(\.self))
             .withoutRepetitions
             .filter { table.column($0) != nil }
@@ -80,7 +91,12 @@ struct CapturePlan: Sendable {
     }
 
     /// A change to any table on the way publishes the record at its beginning.
-    private mutating func add(_ dependency: AssociationDescription, affecting record: RecordCapture) {
+    /// - Parameter sql: The columns that SQL attributes of the record at its end read.
+    private mutating func add(
+        _ dependency: AssociationDescription,
+        affecting record: RecordCapture,
+        sql: [String]
+    ) {
         var path: [AssociationHop] = []
         var table = dependency.source.table
         for (index, hop) in dependency.hops.enumerated() {
@@ -89,11 +105,20 @@ struct CapturePlan: Sendable {
             // Of the tables between, only the columns that join matter.
             let columns =
                 isEnd
-                ? columns(of: dependency.target, []).map { $0 + hop.targetColumns }
+                ? columns(of: dependency.target, [], sql: sql).map { $0 + hop.targetColumns }
                 : hop.targetColumns + dependency.hops[index + 1].sourceColumns
             let affected = AffectedCapture(record: record, path: path, columns: columns?.withoutRepetitions)
             add(affected, to: hop.otherTable)
             table = hop.otherTable
+        }
+    }
+
+    /// What the record's attributes read of a table.
+    private mutating func add(_ observer: DerivedObserver, affecting record: RecordCapture) {
+        for way in observer.ways {
+            guard let first = way.first else { continue }
+            let columns = (observer.columns + first.sourceColumns).withoutRepetitions
+            add(AffectedCapture(record: record, path: way, columns: columns), to: observer.table)
         }
     }
 

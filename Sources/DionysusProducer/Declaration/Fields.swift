@@ -20,6 +20,8 @@ struct Field<Record: Model>: Sendable {
             type: any AttributeValue.Type,
             @Sendable (Record, Related<Record>) throws -> any AttributeValue
         )
+        /// What the database computes.
+        case sql(SQLAttribute)
         /// A link, and a sideload where the publication asks for it.
         case relationship(Link<Record>)
     }
@@ -112,6 +114,46 @@ public struct Attribute<Record: Model>: FieldGroup {
         value: @escaping @Sendable (Record, Related<Record>) throws -> Value
     ) {
         self.init(name: name, scale: scale, loading: associations.flatMap(\.descriptions), value: value)
+    }
+
+    /// An attribute that the database computes, with the record's row and in the snapshot that the record is read in.
+    ///
+    ///     Attribute(
+    ///         "open_bookings",
+    ///         sql: "select count(*) from bookings b where b.rental_id = rental.id and b.canceled_at is null",
+    ///         Int.self
+    ///     )
+    ///
+    /// A change of anything that the expression reads publishes the record. What it reads is asked of the database, when
+    /// triggers are installed. An expression whose value changes by itself, such as one that reads the clock, is refused.
+    /// - Parameters:
+    ///   - name: Its name on the wire.
+    ///   - expression: An expression, or a `SELECT` of one value. The model's name in snake case stands for the record's
+    ///     row: `rental.id`. It is part of the application, and must hold nothing from outside.
+    ///   - type: The type of the value.
+    ///   - scale: For a decimal number: how many digits are behind the point on the wire.
+    ///   - nullable: Whether there may be no value. If not, a record without one isn't published, and is tried again.
+    ///   - associations: The ways to tables that the expression reads, where foreign keys and associations don't show them.
+    ///   - columns: The columns that functions of the expression read, by table, where the database can't know it.
+    public init<Value: AttributeValue & Decodable>(
+        _ name: String,
+        sql expression: String,
+        _ type: Value.Type,
+        scale: Int? = nil,
+        nullable: Bool = true,
+        via associations: any AssociationFrom<Record>...,
+        reading columns: [String: [String]] = [:]
+    ) {
+        let attribute = SQLAttribute(
+            name: name,
+            expression: expression,
+            type: type,
+            scale: scale,
+            isNullable: nullable,
+            via: associations.flatMap(\.descriptions),
+            reads: columns.sorted { $0.key < $1.key }.map { SQLAttribute.Read(table: $0.key, columns: $0.value) }
+        )
+        fields = Fields(list: [Field(name: name, content: .sql(attribute), loads: [])])
     }
 
     private init<Value: AttributeValue>(

@@ -8,6 +8,9 @@ protocol PayloadSource {
     /// The link that an association gives.
     func link(_ relationship: SerializerPlan.Relationship) throws -> JSON
 
+    /// What the database has computed for the record.
+    func sqlValues(for serializer: SerializerPlan) -> SQLValues
+
     /// Whether the records that a link leads to are written into the payload too.
     func isSideloaded(_ relationship: SerializerPlan.Relationship) -> Bool
 
@@ -28,7 +31,11 @@ extension SerializerPlan {
     ) throws {
         let related = try source.related(for: self)
         writer.literal("{")
-        do { try writeAttributes(record, related, encoder, &writer) } catch { throw source.failure(error) }
+        do {
+            try writeAttributes(record, related, source.sqlValues(for: self), encoder, &writer)
+        } catch {
+            throw source.failure(error)
+        }
         writer.literal("\"links\":{")
         var links: [JSON] = []
         for relationship in relationships {

@@ -9,7 +9,7 @@ extension ModelSerializer {
     ///
     /// Links that the record does not hold itself, and what computations ask for, come from `related`: what isn't
     /// there is a link without records. Dependencies are sideloaded as they are for a publication; what belongs to a
-    /// sideloaded record itself is not known here.
+    /// sideloaded record itself is not known here, and neither is what a database computes.
     /// - Parameters:
     ///   - related: The records it is associated with.
     ///   - dependencies: What to sideload. Their records are written by `serializers`.
@@ -18,7 +18,7 @@ extension ModelSerializer {
     ///   - wire: How numbers, times and texts are written; ``WireStyle/dionysusRb`` has at most 3 digits in times.
     /// - Returns: The payload as a JSON object.
     /// - Throws: What a computation throws; ``DionysusError`` with code `application` when it asks for records that
-    ///   `related` lacks, and with code `declaration` for a sideloaded model without a serializer.
+    ///   `related` lacks, or when an attribute is SQL, and with code `declaration` for a sideloaded model without a serializer.
     public func payload(
         of record: Record,
         related: Related<Record> = Related(),
@@ -72,6 +72,8 @@ private struct GivenRecords: PayloadSource {
     let encoder: JSONTreeEncoder
 
     func related(for serializer: SerializerPlan) -> SerializerPlan.Targets { targets }
+
+    func sqlValues(for serializer: SerializerPlan) -> SQLValues { .none }
 
     func link(_ relationship: SerializerPlan.Relationship) throws -> JSON {
         guard let association = relationship.branches.first else { return .null }

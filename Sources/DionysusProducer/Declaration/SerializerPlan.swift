@@ -29,8 +29,13 @@ struct SerializerPlan: Sendable {
     struct DeclaredAttribute: Sendable {
         let name: String
         let scale: Int?
-        /// What the computation returns; nil for a property.
+        /// What the computation returns; nil for a property, and for SQL of no declared type.
         let computedType: (any AttributeValue.Type)?
+        /// What the database computes.
+        var sql: SQLAttribute?
+
+        /// Whether it isn't a property.
+        var isComputed: Bool { computedType != nil || sql != nil }
     }
 
     let model: ModelDescription
@@ -43,10 +48,14 @@ struct SerializerPlan: Sendable {
     let properties: [Property]?
     /// All attributes of payloads, those that are computed too; nil if they are the model's.
     let attributes: [DeclaredAttribute]?
+    /// What the database computes, among the attributes.
+    let sqlAttributes: [SQLAttribute]
+    /// The columns in which a record's row has the values of ``sqlAttributes``.
+    private(set) var sqlColumns: [String]
     /// Writes a record's attributes as JSON members, each followed by a comma.
-    let writeAttributes: @Sendable (any Model, Targets, MemberEncoder, inout JSONWriter) throws -> Void
+    let writeAttributes: @Sendable (any Model, Targets, SQLValues, MemberEncoder, inout JSONWriter) throws -> Void
     /// Collects a record's attributes as values: its members, and in their order those of ``attributes``.
-    let collectAttributes: @Sendable (any Model, Targets, MemberValues) throws -> Void
+    let collectAttributes: @Sendable (any Model, Targets, SQLValues, MemberValues) throws -> Void
 
     /// Other plans, of which a record's column chooses one.
     private(set) var variants: Variants?
@@ -54,6 +63,7 @@ struct SerializerPlan: Sendable {
     init(_ serializer: any ModelSerializer) {
         self = serializer.plan
         variants = (serializer as? any ChoosingSerializer)?.variants
+        numberSQLColumns()
     }
 
     /// The plan of a model that is written as it encodes itself.
@@ -64,7 +74,9 @@ struct SerializerPlan: Sendable {
         relationships = []
         properties = nil
         attributes = nil
-        writeAttributes = { record, _, encoder, writer in
+        sqlAttributes = []
+        sqlColumns = []
+        writeAttributes = { record, _, _, encoder, writer in
             try encoder.encode(record)
             for index in 0..<encoder.count {
                 writer.write(encoder.name(index))
@@ -73,7 +85,7 @@ struct SerializerPlan: Sendable {
                 writer.literal(",")
             }
         }
-        collectAttributes = { record, _, values in try values.encode(record) }
+        collectAttributes = { record, _, _, values in try values.encode(record) }
     }
 
     fileprivate init<S: ModelSerializer>(_ serializer: S, _ declared: Fields<S.Record>) {
@@ -92,7 +104,7 @@ struct SerializerPlan: Sendable {
             switch field.content {
             case .computed: true
             case .relationship(let relationship): relationship.link != nil
-            case .property: false
+            case .property, .sql: false
             }
         }
         var loads = fields.flatMap(\.loads)
@@ -107,17 +119,21 @@ struct SerializerPlan: Sendable {
             case .property(let scale): DeclaredAttribute(name: field.name, scale: scale, computedType: nil)
             case .computed(let scale, let type, _):
                 DeclaredAttribute(name: field.name, scale: scale, computedType: type)
+            case .sql(let sql):
+                DeclaredAttribute(name: field.name, scale: sql.scale, computedType: sql.type, sql: sql)
             case .relationship: nil
             }
         }
         let attributeFields = members.map(\.field)
-        writeAttributes = { record, targets, encoder, writer in
+        sqlAttributes = fields.compactMap { if case .sql(let sql) = $0.content { sql } else { nil } }
+        sqlColumns = []
+        writeAttributes = { record, targets, sql, encoder, writer in
             guard let record = record as? S.Record else { return }
-            try Self.write(members, of: record, Related(targets: targets), encoder, &writer)
+            try Self.write(members, of: record, Related(targets: targets), sql, encoder, &writer)
         }
-        collectAttributes = { record, targets, values in
+        collectAttributes = { record, targets, sql, values in
             guard let record = record as? S.Record else { return }
-            try Self.collect(attributeFields, of: record, Related(targets: targets), into: values)
+            try Self.collect(attributeFields, of: record, Related(targets: targets), sql, into: values)
         }
     }
 
@@ -135,11 +151,13 @@ struct SerializerPlan: Sendable {
         _ attributes: [(name: [UInt8], field: Field<Record>)],
         of record: Record,
         _ related: Related<Record>,
+        _ sqlValues: SQLValues,
         _ encoder: MemberEncoder,
         _ writer: inout JSONWriter
     ) throws {
         try encoder.encode(record)
         var next = 0
+        var nextSQL = 0
         for (name, field) in attributes {
             writer.append(name)
             switch field.content {
@@ -152,6 +170,10 @@ struct SerializerPlan: Sendable {
                 }
             case .computed(let scale, _, let value):
                 try encoder.write(value(record, related), named: field.name, scaledTo: scale, into: &writer)
+            case .sql(let sql):
+                let value = try sqlValues.value(nextSQL, of: sql)
+                try encoder.write(value, named: field.name, scaledTo: sql.scale, into: &writer)
+                nextSQL += 1
             case .relationship: break
             }
             writer.literal(",")
@@ -160,14 +182,33 @@ struct SerializerPlan: Sendable {
 }
 
 extension SerializerPlan {
+    /// Names the columns of all variants, which one query has.
+    private mutating func numberSQLColumns() {
+        var count = 0
+        func names(_ plan: SerializerPlan) -> [String] {
+            defer { count += plan.sqlAttributes.count }
+            return plan.sqlAttributes.indices.map { "dionysus_sql_\(count + $0 + 1)" }
+        }
+        sqlColumns = names(self)
+        variants = variants.map { variants in
+            var plans = variants.plans
+            for (value, plan) in variants.plans.sorted(by: { $0.key < $1.key }) {
+                plans[value]?.sqlColumns = names(plan)
+            }
+            return Variants(column: variants.column, plans: plans)
+        }
+    }
+
     private static func collect<Record: Model>(
         _ attributes: [Field<Record>],
         of record: Record,
         _ related: Related<Record>,
+        _ sqlValues: SQLValues,
         into values: MemberValues
     ) throws {
         try values.encode(record)
         var next = 0
+        var nextSQL = 0
         for field in attributes {
             switch field.content {
             case .property(let scale):
@@ -179,6 +220,10 @@ extension SerializerPlan {
                 }
             case .computed(let scale, _, let value):
                 try values.addAttribute(value(record, related), named: field.name, scaledTo: scale)
+            case .sql(let sql):
+                let value = try sqlValues.value(nextSQL, of: sql)
+                try values.addAttribute(value, named: field.name, scaledTo: sql.scale)
+                nextSQL += 1
             case .relationship: break
             }
         }

@@ -149,7 +149,7 @@ struct LoadPlan: Sendable {
             dialect.isAnyKey("\(raw: alias).\(identifier: model.primaryKey)", of: ids, type: type)
         }
         let own: SQL =
-            "SELECT \(list(of: "t")) FROM \(identifier: model.table) t WHERE \(isWanted("t"))"
+            "SELECT \(list(of: row)) FROM \(identifier: model.table) \(raw: row) WHERE \(isWanted(row))"
         return [own] + edgeQueries(isWanted)
     }
 
@@ -167,17 +167,21 @@ struct LoadPlan: Sendable {
     /// The rows at the end of an association; each begins with the key of the record that it belongs to,
     /// under a name that hides no column of the row.
     private func query(_ edge: Edge, _ isWanted: (String) -> SQL) -> SQL {
-        let (target, columns) = (edge.target.model, edge.target.list(of: "t"))
+        let (target, row) = (edge.target.model, edge.target.row)
+        let columns = edge.target.list(of: row)
         if edge.association.isBelongsTo {
             return """
-                SELECT \(edge.target.value(target.primaryKey, of: "t")) AS dionysus_source, \(columns)
-                FROM \(identifier: target.table) t
-                WHERE t.\(identifier: target.primaryKey) IN (\(keys(edge, isWanted)))
+                SELECT \(edge.target.value(target.primaryKey, of: row)) AS dionysus_source, \(columns)
+                FROM \(identifier: target.table) \(raw: row)
+                WHERE \(raw: row).\(identifier: target.primaryKey) IN (\(keys(edge, isWanted)))
                 """
         }
+        // The other names must not hide what an expression calls its row.
+        let prefix = edge.target.sqlAttributes.isEmpty ? "" : "dionysus_"
         return """
-            SELECT \(value(model.primaryKey, of: "s")) AS dionysus_source, \(columns)
-            FROM \(path(edge.association)) WHERE \(isWanted("s")) ORDER BY t.\(identifier: target.primaryKey)
+            SELECT \(value(model.primaryKey, of: prefix + "s")) AS dionysus_source, \(columns)
+            FROM \(path(edge.association, to: row, prefix)) WHERE \(isWanted(prefix + "s"))
+            ORDER BY \(raw: row).\(identifier: target.primaryKey)
             """
     }
 
@@ -196,17 +200,31 @@ struct LoadPlan: Sendable {
             """
     }
 
-    /// The tables of an association, joined: the first is `s`, the last `t`.
-    private func path(_ association: AssociationDescription) -> SQL {
+    /// The tables of an association, joined.
+    /// - Parameters:
+    ///   - end: The alias of the last; that of the first is `s`.
+    ///   - prefix: What the other aliases begin with.
+    private func path(_ association: AssociationDescription, to end: String = "t", _ prefix: String = "") -> SQL {
         let last = association.hops.count
-        let joins = PathJoin(association.hops, from: "s") { $0 == last ? "t" : "h\($0)" }
-        return "\(identifier: model.table) s\(joins.sql)"
+        let joins = PathJoin(association.hops, from: prefix + "s") { $0 == last ? end : "\(prefix)h\($0)" }
+        return "\(identifier: model.table) \(raw: prefix)s\(joins.sql)"
+    }
+
+    /// The alias of the model's rows, which is the name that expressions have for them.
+    private var row: String {
+        sqlAttributes.isEmpty ? "t" : "\"\(model.singular.replacing("\"", with: "\"\""))\""
     }
 
     private func list(of alias: String) -> SQL {
-        columns.map { padded.contains($0) ? "\(value($0, of: alias)) AS \(identifier: $0)" : value($0, of: alias) }
-            .joined(separator: ", ")
+        let own = columns.map { column in
+            padded.contains(column)
+                ? "\(value(column, of: alias)) AS \(identifier: column)" : value(column, of: alias)
+        }
+        return (own + sqlAttributes.map { "\($0.attribute.sql) AS \(identifier: $0.column)" }).joined(separator: ", ")
     }
+
+    /// What the database computes for each row.
+    private var sqlAttributes: [(column: String, attribute: SQLAttribute)] { serializer.allSQLAttributes }
 
     /// A column as it is read: without the blanks that a `char(n)` is filled with.
     private func value(_ column: String, of alias: String) -> SQL {

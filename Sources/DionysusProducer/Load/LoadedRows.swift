@@ -132,6 +132,8 @@ struct LoadedRow: PayloadSource {
         return related
     }
 
+    func sqlValues(for serializer: SerializerPlan) -> SQLValues { serializer.sqlValues(row) }
+
     func link(_ relationship: SerializerPlan.Relationship) -> JSON {
         guard let association = relationship.branches.first else { return .null }
         let hop = association.hops[0]

@@ -49,7 +49,7 @@ extension LoadPlan {
 
     /// Where the value of a name comes from that no serializer computes: the key's is at hand without its record.
     func keySource(_ name: String, _ serializer: SerializerPlan) throws -> RecordSource? {
-        let isComputed = serializer.attributes?.first { $0.name == name }?.computedType != nil
+        let isComputed = serializer.attributes?.first { $0.name == name }?.isComputed ?? false
         if name == model.primaryKey, !isComputed { return .primaryKey }
         return try sources(serializer).first { $0.name == name }?.source
     }

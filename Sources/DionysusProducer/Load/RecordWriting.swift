@@ -59,7 +59,7 @@ struct RecordView {
         record = try rows.record(index)
         related = try loaded.related(for: serializer)
         do {
-            try serializer.collectAttributes(record, related, rows.values)
+            try serializer.collectAttributes(record, related, serializer.sqlValues(loaded.row), rows.values)
         } catch {
             throw loaded.failure(error)
         }
@@ -168,7 +168,11 @@ extension SerializerPlan {
         let related = try source.related(for: self)
         var writer = JSONWriter(capacity: 256)
         writer.literal("{")
-        do { try writeAttributes(record, related, rows.encoder, &writer) } catch { throw source.failure(error) }
+        do {
+            try writeAttributes(record, related, sqlValues(source.row), rows.encoder, &writer)
+        } catch {
+            throw source.failure(error)
+        }
         var names = Set(attributes?.map(\.name) ?? (0..<rows.encoder.count).map { rows.encoder.name($0) })
         func member(_ name: String, _ write: (inout JSONWriter) throws -> Void) rethrows {
             guard names.insert(name).inserted else { return }

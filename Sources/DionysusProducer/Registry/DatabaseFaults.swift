@@ -3,7 +3,12 @@ import Dionysus
 extension Registry {
     /// Every table that the declaration names.
     var tables: [String] {
-        Set(models.map(\.table) + publications.flatMap(\.associations).flatMap(\.hops).map(\.otherTable)).sorted()
+        let read = publications.flatMap(\.sqlReads.observers)
+        return Set(
+            models.map(\.table) + publications.flatMap(\.associations).flatMap(\.hops).map(\.otherTable)
+                + read.map(\.table) + read.flatMap(\.ways).joined().map(\.otherTable)
+        )
+        .sorted()
     }
 
     /// The faults of the declaration, by itself and against the database, a line each.
@@ -31,10 +36,11 @@ extension Registry {
 
 extension Registry.Publication {
     /// Every association that the publication uses.
-    fileprivate var associations: [AssociationDescription] {
+    var associations: [AssociationDescription] {
         let ofSerializers = serialized.flatMap { model in
             let plan = plan(for: model)
             return plan.allRelationships.flatMap(\.branches) + plan.allLoads
+                + plan.allSQLAttributes.flatMap(\.attribute.via)
         }
         return ofSerializers + dependencies + observations.map(\.association)
     }
@@ -63,7 +69,7 @@ extension Registry.Publication {
         let associations = plan.relationships.flatMap { relationship in
             relationship.branches.flatMap { $0.faults(in: catalogue) }.map { "link \(relationship.name): \($0)" }
         }
-        let loads = plan.loads.flatMap { $0.faults(in: catalogue) }
+        let loads = (plan.loads + plan.sqlAttributes.flatMap(\.via)).flatMap { $0.faults(in: catalogue) }
         return (unknown.map { "attribute \($0): \(plan.model) has no such property" } + associations + loads)
             .map { ", \(name): \($0)" }
     }

@@ -99,6 +99,12 @@ extension SerializerPlan {
             }
         }
         return attributes.map { attribute in
+            if let sql = attribute.sql {
+                var value =
+                    sql.type.map { ContractValue(of: $0, scale: sql.scale) } ?? ContractValue(.json, isNullable: true)
+                value.isNullable = value.isNullable || sql.isNullable
+                return Contract.Attribute(name: attribute.name, value: value)
+            }
             if let type = attribute.computedType {
                 return Contract.Attribute(
                     name: attribute.name,

@@ -22,6 +22,8 @@ public struct Registry: Sendable {
         let events: [PublishedEvent]
         /// How its messages are CloudEvents; nil if they aren't.
         let cloudEvents: CloudEventStyle?
+        /// What its SQL attributes read; nothing until the database has been asked.
+        fileprivate(set) var sqlReads = SQLReads()
 
         /// The topic of what replicas are compared with.
         var verificationTopic: String { VerificationMarker.topic(of: topic) }
@@ -38,7 +40,7 @@ public struct Registry: Sendable {
         }
     }
 
-    let publications: [Publication]
+    private(set) var publications: [Publication]
     /// The places of publications by topic, genesis topics among them, and by the model's name.
     private let places: [String: [String: Int]]
     /// How the messages of each topic are written, of topics without models too.
@@ -56,7 +58,7 @@ public struct Registry: Sendable {
     /// How the changes of tables without triggers are found.
     let polls: [PolledModel]
     /// What is wrong with the declaration itself, a line each.
-    let faults: [String]
+    private(set) var faults: [String]
     let capture: CaptureMode
     let recordsChanges: Bool
     let changesetKeys: [ChangesetKey]
@@ -157,6 +159,14 @@ public struct Registry: Sendable {
             }
         }
         return places
+    }
+
+    /// The declaration with what its SQL attributes read.
+    func deriving(_ reads: [SQLReads], faults found: [String]) -> Registry {
+        var copy = self
+        for (index, reads) in zip(copy.publications.indices, reads) { copy.publications[index].sqlReads = reads }
+        copy.faults += found
+        return copy
     }
 
     /// A model as it is published: with the soft-delete column that is set for all.

@@ -11,10 +11,15 @@ extension RelayPipeline {
         onExpanded: @escaping @Sendable ([Int]) -> Void,
         onPending: (@Sendable ([Int]) -> Void)? = nil
     ) async throws {
-        let (registry, database, settings) = (context.registry, context.database, context.settings)
+        let (database, settings) = (context.database, context.settings)
+        let registry = try await context.registry.withDerivedObservers(from: database)
         let catalogue = try await Catalogue.read(for: registry, from: database)
         try throwFaults(registry.faults(in: catalogue))
-        let (outbox, sourceID) = try await Self.openOutbox(context, CaptureInstallation(registry, catalogue, database))
+        let (outbox, sourceID) = try await Self.openOutbox(
+            context,
+            registry,
+            CaptureInstallation(registry, catalogue, database)
+        )
         self.context = context
         self.outbox = outbox
         self.onExpanded = onExpanded
@@ -45,9 +50,10 @@ extension RelayPipeline {
 
     private static func openOutbox(
         _ context: RelayContext,
+        _ registry: Registry,
         _ capture: CaptureInstallation
     ) async throws -> (outbox: Outbox, sourceID: String) {
-        let (registry, database, settings) = (context.registry, context.database, context.settings)
+        let (database, settings) = (context.database, context.settings)
         let logger = context.logger
         return try await database.transaction(.write) { transaction in
             var outbox = try Outbox.open(of: database, in: &transaction)

@@ -48,11 +48,12 @@ public struct OutboxSchema: Sendable {
     /// - Throws: ``DionysusError`` with code `declaration` when the declaration does not fit the database.
     @discardableResult
     public func migrate(lanes: Int) async throws -> Report {
+        let registry = try await registry.withDerivedObservers(from: database)
         let catalogue = try await Catalogue.read(for: registry, from: database)
         try throwFaults(registry.faults(in: catalogue))
         var report = Report()
         if try await createOutbox(lanes: lanes) { report.changes.append("created or upgraded the outbox's tables") }
-        let capture = try await captureReport(catalogue)
+        let capture = try await captureReport(registry, catalogue)
         try throwFaults(capture.faults)
         report.warnings = capture.warnings
         for difference in capture.differences {
@@ -69,6 +70,7 @@ public struct OutboxSchema: Sendable {
     /// - Returns: The changes that would be made.
     /// - Throws: As ``migrate(lanes:)``.
     public func plannedMigration(lanes: Int) async throws -> Report {
+        let registry = try await registry.withDerivedObservers(from: database)
         let catalogue = try await Catalogue.read(for: registry, from: database)
         try throwFaults(registry.faults(in: catalogue))
         let created = "created or upgraded the outbox's tables"
@@ -84,7 +86,7 @@ public struct OutboxSchema: Sendable {
             let tables = CaptureInstallation(registry, catalogue, database).request.tables.map(\.table)
             return Report(changes: [created] + tables.map { "installed capture triggers on \($0)" })
         }
-        let capture = try await captureReport(catalogue)
+        let capture = try await captureReport(registry, catalogue)
         try throwFaults(capture.faults)
         return Report(
             changes: (isComplete ? [] : [created]) + capture.differences.map(\.change),
@@ -136,6 +138,7 @@ public struct OutboxSchema: Sendable {
     /// What of the declaration does not fit the database, a line each.
     /// - Returns: All faults, also tables whose triggers are missing.
     public func validate() async throws -> [String] {
+        let registry = try await registry.withDerivedObservers(from: database)
         let catalogue = try await Catalogue.read(for: registry, from: database)
         let installed = CaptureInstallation(registry, catalogue, database)
         let faults = registry.faults(in: catalogue)
@@ -147,6 +150,12 @@ public struct OutboxSchema: Sendable {
                     + (try transaction.describe(table: database.outbox.tables.path) == nil
                         ? [] : database.outbox.outboxFaults(in: &transaction))
             }
+    }
+
+    /// What SQL attributes observe, as it is derived from the database, a line for each table of each.
+    package func derivedObservers() async throws -> [String] {
+        let registry = try await registry.withDerivedObservers(from: database)
+        return registry.publications.flatMap(\.sqlReads.observers).map(\.description).withoutRepetitions
     }
 
     /// What of the declaration may fail for some rows, a line each: a column that takes null for a property that isn't optional,
@@ -252,7 +261,7 @@ public struct OutboxSchema: Sendable {
         return true
     }
 
-    private func captureReport(_ catalogue: Catalogue) async throws -> CaptureReport {
+    private func captureReport(_ registry: Registry, _ catalogue: Catalogue) async throws -> CaptureReport {
         let installation = CaptureInstallation(registry, catalogue, database)
         return try await database.transaction(.snapshot) { try installation.report(in: &$0) }
     }
