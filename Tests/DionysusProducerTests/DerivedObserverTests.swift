@@ -247,6 +247,7 @@ private struct ObservedLodges: Sendable {
         } catch let undone as Undone {
             return (undone.published, undone.changed)
         }
+        return ([], [])
     }
 
     /// What an expression gives for each lodge.
