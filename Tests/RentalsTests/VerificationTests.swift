@@ -130,7 +130,8 @@ private struct Found: Equatable {
 extension Installation {
     /// Makes rentals that no traffic touches, so that nothing heals them: it looks for ids above zero.
     fileprivate func quietRentals(_ count: Int) async throws -> [Int] {
-        let ids = (1...count).map { -$0 }
+        // In a trigger, SQLite takes -1 for a key that is not known yet.
+        let ids = (1...count).map { -$0 - 1 }
         let rows = ids.map { "(\($0), -1, 'quiet')" }.joined(separator: ",")
         try await write("INSERT INTO accounts (id, name) VALUES (-1, 'Quiet');")
         try await write("INSERT INTO rentals (id, account_id, name) VALUES \(rows);")
