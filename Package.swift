@@ -27,10 +27,12 @@ let package = Package(
         .library(name: "DionysusMetrics", targets: ["DionysusMetrics"]),
         .library(name: "DionysusConsole", targets: ["DionysusConsole"]),
         .library(name: "DionysusApplication", targets: ["DionysusApplication"]),
+        .library(name: "DionysusFile", targets: ["DionysusFile"]),
         .library(name: "DionysusTesting", targets: ["DionysusTesting"]),
         .library(name: "DionysusKafkaTesting", targets: ["DionysusKafkaTesting"]),
         .library(name: "DionysusRegistryTesting", targets: ["DionysusRegistryTesting"]),
         .library(name: "DionysusConformance", targets: ["DionysusConformance"]),
+        .executable(name: "dionysus", targets: ["DionysusCommand"]),
         .executable(name: "rentals", targets: ["Rentals"]),
         .executable(name: "ads", targets: ["Ads"]),
     ],
@@ -56,6 +58,7 @@ let package = Package(
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
         .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
         .systemLibrary(
@@ -235,6 +238,23 @@ let package = Package(
             swiftSettings: strict
         ),
         .target(
+            name: "DionysusFile",
+            dependencies: [
+                "Dionysus", "DionysusApplication", "DionysusConsumer", "DionysusProducer", "DionysusSchemas",
+                .product(name: "Yams", package: "Yams"),
+            ],
+            swiftSettings: strict
+        ),
+        .executableTarget(
+            name: "DionysusCommand",
+            dependencies: [
+                "Dionysus", "DionysusApplication", "DionysusConsumer", "DionysusFile", "DionysusProducer",
+                "DionysusSchemas",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: strict
+        ),
+        .target(
             name: "DionysusTesting",
             dependencies: [
                 "Dionysus", "DionysusProducer", "DionysusConsumer",
@@ -393,6 +413,13 @@ let package = Package(
             swiftSettings: strict
         ),
         .testTarget(
+            name: "DionysusFileTests",
+            dependencies: [
+                "Dionysus", "DionysusApplication", "DionysusFile", "DionysusProducer", "DionysusSchemas", "TestSupport",
+            ],
+            swiftSettings: strict
+        ),
+        .testTarget(
             name: "DionysusSchemasTests",
             dependencies: ["Dionysus", "DionysusSchemas"],
             swiftSettings: strict
@@ -449,7 +476,7 @@ let package = Package(
                 "DionysusKafkaTesting",
                 "DionysusPostgres", "DionysusProducer", "DionysusRegistryTesting", "DionysusSQLite", "DionysusSchemas",
                 "OrderTool", "CounterTool", "PublisherTool", "KeeperTool",
-                "FakeKafka", "TestSupport", "Rentals",
+                "DionysusCommand", "FakeKafka", "TestSupport", "Rentals",
                 .product(name: "Crypto", package: "swift-crypto"),
             ],
             swiftSettings: strict
@@ -512,7 +539,7 @@ let package = Package(
             name: "DionysusProducerTests",
             dependencies: [
                 "DionysusSchemas", "Dionysus", "DionysusConsumer", "DionysusEmbedded", "DionysusGRDB",
-                "DionysusPostgres",
+                "DionysusFile", "DionysusPostgres",
                 "DionysusProducer",
                 "DionysusSQLite", "Rentals", "TestSupport",
                 .product(name: "GRDB", package: "GRDB.swift"),
