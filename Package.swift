@@ -28,10 +28,12 @@ let package = Package(
         .library(name: "DionysusConsole", targets: ["DionysusConsole"]),
         .library(name: "DionysusHummingbird", targets: ["DionysusHummingbird"]),
         .library(name: "DionysusApplication", targets: ["DionysusApplication"]),
+        .library(name: "DionysusFile", targets: ["DionysusFile"]),
         .library(name: "DionysusTesting", targets: ["DionysusTesting"]),
         .library(name: "DionysusKafkaTesting", targets: ["DionysusKafkaTesting"]),
         .library(name: "DionysusRegistryTesting", targets: ["DionysusRegistryTesting"]),
         .library(name: "DionysusConformance", targets: ["DionysusConformance"]),
+        .executable(name: "dionysus", targets: ["DionysusCommand"]),
         .executable(name: "rentals", targets: ["Rentals"]),
         .executable(name: "ads", targets: ["Ads"]),
     ],
@@ -57,6 +59,7 @@ let package = Package(
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
         .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
         .systemLibrary(
@@ -247,6 +250,23 @@ let package = Package(
             swiftSettings: strict
         ),
         .target(
+            name: "DionysusFile",
+            dependencies: [
+                "Dionysus", "DionysusApplication", "DionysusConsumer", "DionysusProducer", "DionysusSchemas",
+                .product(name: "Yams", package: "Yams"),
+            ],
+            swiftSettings: strict
+        ),
+        .executableTarget(
+            name: "DionysusCommand",
+            dependencies: [
+                "Dionysus", "DionysusApplication", "DionysusConsumer", "DionysusFile", "DionysusProducer",
+                "DionysusSchemas",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: strict
+        ),
+        .target(
             name: "DionysusTesting",
             dependencies: [
                 "Dionysus", "DionysusProducer", "DionysusConsumer", "DionysusSchemas",
@@ -414,6 +434,13 @@ let package = Package(
             swiftSettings: strict
         ),
         .testTarget(
+            name: "DionysusFileTests",
+            dependencies: [
+                "Dionysus", "DionysusApplication", "DionysusFile", "DionysusProducer", "DionysusSchemas", "TestSupport",
+            ],
+            swiftSettings: strict
+        ),
+        .testTarget(
             name: "DionysusSchemasTests",
             dependencies: ["Dionysus", "DionysusSchemas"],
             swiftSettings: strict
@@ -482,7 +509,7 @@ let package = Package(
                 "DionysusKafkaTesting",
                 "DionysusPostgres", "DionysusProducer", "DionysusRegistryTesting", "DionysusSQLite", "DionysusSchemas",
                 "OrderTool", "CounterTool", "PublisherTool", "KeeperTool",
-                "FakeKafka", "TestSupport", "Rentals",
+                "DionysusCommand", "FakeKafka", "TestSupport", "Rentals",
                 .product(name: "Crypto", package: "swift-crypto"),
             ],
             swiftSettings: strict
@@ -545,7 +572,7 @@ let package = Package(
             name: "DionysusProducerTests",
             dependencies: [
                 "DionysusSchemas", "Dionysus", "DionysusConsumer", "DionysusEmbedded", "DionysusGRDB",
-                "DionysusPostgres",
+                "DionysusFile", "DionysusPostgres",
                 "DionysusProducer",
                 "DionysusSQLite", "Rentals", "TestSupport",
                 .product(name: "GRDB", package: "GRDB.swift"),

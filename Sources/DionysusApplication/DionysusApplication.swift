@@ -76,9 +76,13 @@ extension DionysusApplication {
     public func relayServices(_ source: any CapturingDatabase) -> [any Service] { [] }
 
     /// Runs the command line.
-    public static func main() async {
+    public static func main() async { await run(nil) }
+
+    /// Runs a command.
+    /// - Parameter arguments: The command and its arguments; nil for those of the command line.
+    package static func run(_ arguments: [String]?) async {
         do {
-            var command = try RootCommand<Self>.parseAsRoot()
+            var command = try RootCommand<Self>.parseAsRoot(arguments)
             if var command = command as? any AsyncParsableCommand {
                 try await command.run()
             } else {

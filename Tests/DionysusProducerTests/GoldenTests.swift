@@ -1,4 +1,5 @@
 import Dionysus
+import DionysusFile
 import DionysusProducer
 import Foundation
 import TestSupport
@@ -69,7 +70,25 @@ import Testing
     )
     func story(_ kind: TestDatabaseKind, _ story: Story) async throws {
         let expected = try goldenMessages(story.file)
-        try await ProducerHarness.run(kind) { harness in
+        for producer in try Self.declarations { try await publish(kind, story, producer, expected) }
+    }
+
+    /// The example's declaration in code, and in its file.
+    private static var declarations: [any Producer] {
+        get throws {
+            let file = URL(filePath: #filePath).appending(path: "../../../Examples/Rentals/rentals.yml").standardized
+            let declaration = try DeclarationFile(path: file.path, environment: [:])
+            return [BookingSync(), try #require(declaration.producer)]
+        }
+    }
+
+    private func publish(
+        _ kind: TestDatabaseKind,
+        _ story: Story,
+        _ producer: any Producer,
+        _ expected: [GoldenMessage]
+    ) async throws {
+        try await ProducerHarness.run(kind, producer: producer) { harness in
             for statement in story.before { try await harness.write(statement) }
             try await harness.relay()
             var published: [String: Int] = [:]
@@ -136,9 +155,18 @@ import Testing
     )
     func bytes(_ kind: TestDatabaseKind, _ story: Story) async throws {
         let expected = try goldenMessages(story.file)
+        for producer in try Self.declarations { try await publishBytes(kind, story, producer, expected) }
+    }
+
+    private func publishBytes(
+        _ kind: TestDatabaseKind,
+        _ story: Story,
+        _ producer: any Producer,
+        _ expected: [GoldenMessage]
+    ) async throws {
         var settings = ProducerSettings()
         settings.wire = .dionysusRb
-        try await ProducerHarness.run(kind, settings: settings) { harness in
+        try await ProducerHarness.run(kind, settings: settings, producer: producer) { harness in
             for statement in story.before { try await harness.write(statement) }
             try await harness.relay()
             let topics = Set(expected.map(\.topic))

@@ -38,12 +38,34 @@ enum InstallationKind: String, Sendable, CaseIterable, CustomStringConvertible {
 
 /// New databases and a new broker, with the example application's processes.
 struct Installation: Sendable {
+    /// Who says what is published and consumed.
+    enum Declaration: String, Sendable, CaseIterable, CustomStringConvertible {
+        /// The example application's code.
+        case code
+        /// Its file, which `dionysus` reads.
+        case file
+
+        var description: String { rawValue }
+    }
+
     let kind: InstallationKind
+    var declaration = Declaration.code
     var environment: [String: String]
     private let sourcePath: String
 
     /// Runs a body with a throw-away installation.
-    static func with(_ kind: InstallationKind, _ body: (Installation) async throws -> Void) async throws {
+    static func with(
+        _ kind: InstallationKind,
+        declaredBy declaration: Declaration = .code,
+        _ body: (Installation) async throws -> Void
+    ) async throws {
+        try await withServers(kind) { try await body($0.declared(by: declaration)) }
+    }
+
+    private static func withServers(
+        _ kind: InstallationKind,
+        _ body: (Installation) async throws -> Void
+    ) async throws {
         switch kind {
         case .embedded:
             try await withTemporaryDirectory { directory in
@@ -76,7 +98,25 @@ struct Installation: Sendable {
     func start(_ arguments: String...) throws -> RunningProcess { try start(arguments) }
 
     func start(_ arguments: [String]) throws -> RunningProcess {
-        try RunningProcess(Self.executable.path, arguments, environment: environment)
+        guard declaration == .file, let command = arguments.first, !Self.ownCommands.contains(command) else {
+            return try RunningProcess(Self.executable.path, arguments, environment: environment)
+        }
+        let program = Self.executable(named: "dionysus").path
+        return try RunningProcess(program, ["-f", Self.file] + arguments, environment: environment)
+    }
+
+    /// The commands of the example alone.
+    private static let ownCommands = ["seed", "traffic", "demo", "verify", "announce"]
+
+    /// The example's declaration as a file.
+    static let file = URL(filePath: #filePath).appending(path: "../../../Examples/Rentals/rentals.yml").standardized
+        .path
+
+    /// The same installation with another declaration.
+    func declared(by declaration: Declaration) -> Installation {
+        var copy = self
+        copy.declaration = declaration
+        return copy
     }
 
     /// The example application's executable.

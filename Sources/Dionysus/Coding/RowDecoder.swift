@@ -70,7 +70,7 @@ private struct RowContainer<Key: CodingKey>: KeyedDecodingContainerProtocol {
 }
 
 /// One value of a row, decoded as a Swift type.
-private struct Cell {
+struct Cell {
     let value: DatabaseValue
     let column: String
 

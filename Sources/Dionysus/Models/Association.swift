@@ -74,6 +74,14 @@ public struct AssociationDescription: Sendable, Hashable, CustomStringConvertibl
     /// Whether a record has many targets.
     public let isToMany: Bool
 
+    /// Describes an association of models that have no types.
+    package init(source: ModelDescription, target: ModelDescription, hops: [AssociationHop], isToMany: Bool) {
+        self.source = source
+        self.target = target
+        self.hops = hops
+        self.isToMany = isToMany
+    }
+
     /// Whether the source itself holds the target's primary key.
     public var isBelongsTo: Bool {
         hops.count == 1 && !isToMany && hops[0].otherColumn == target.primaryKey && hops[0].column != source.primaryKey
@@ -130,7 +138,8 @@ public protocol AssociationFrom<Source>: Dependency {
 }
 
 extension AssociationDescription {
-    func appending(_ next: AssociationDescription) -> AssociationDescription {
+    /// The way to the end of an association that begins at this one's target.
+    package func appending(_ next: AssociationDescription) -> AssociationDescription {
         AssociationDescription(
             source: source,
             target: next.target,

@@ -114,7 +114,7 @@ package struct ColumnFit: Sendable {
 
 extension DatabaseType {
     /// The type of a list's elements, by its name.
-    fileprivate init?(declared: String) {
+    init?(declared: String) {
         switch declared.prefix(while: { $0 != "(" && $0 != " " }) {
         case "boolean": self = .bool
         case "smallint", "integer", "bigint": self = .integer

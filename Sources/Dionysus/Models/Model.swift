@@ -74,8 +74,14 @@ public struct ModelDescription: Sendable, Hashable, CustomStringConvertible {
     public let captureMethod: CaptureMethod
     /// What changesets contain.
     public let changeset: ChangesetContent
-    /// The model's type; nil for rows of a table of which no model is declared.
-    let type: (any Model.Type)?
+    private let records: Records
+
+    /// How the model's records are known.
+    private enum Records: Sendable {
+        case type(any Model.Type)
+        /// Only their columns are.
+        case columns([ModelColumn])
+    }
 
     /// Describes a model.
     public init(_ type: any Model.Type) {
@@ -88,21 +94,33 @@ public struct ModelDescription: Sendable, Hashable, CustomStringConvertible {
         captureMethod = type.captureMethod
         changeset = type.changeset
         singular = Inflection.underscored(type.modelName)
-        self.type = type
+        records = .type(type)
     }
 
-    /// Describes the rows of a table of which no model is declared.
-    package init(name: String, table: String, primaryKey: String) {
+    /// Describes a model that has no type, or the rows of a table of which no model is declared.
+    /// - Parameters:
+    ///   - columns: The columns that are read.
+    package init(
+        name: String,
+        table: String,
+        primaryKey: String = "id",
+        softDeleteColumn: String? = nil,
+        publishesUpdatesAfterSoftDelete: Bool = false,
+        updatesAfterSoftDelete: ColumnCondition? = nil,
+        captureMethod: CaptureMethod = .triggers,
+        changeset: ChangesetContent = .minimal,
+        columns: [ModelColumn] = []
+    ) {
         self.name = name
         self.table = table
         self.primaryKey = primaryKey
-        softDeleteColumn = Self.defaultSoftDeleteColumn
-        publishesUpdatesAfterSoftDelete = false
-        updatesAfterSoftDelete = nil
-        captureMethod = .triggers
-        changeset = .minimal
+        self.softDeleteColumn = softDeleteColumn ?? Self.defaultSoftDeleteColumn
+        self.publishesUpdatesAfterSoftDelete = publishesUpdatesAfterSoftDelete
+        self.updatesAfterSoftDelete = updatesAfterSoftDelete
+        self.captureMethod = captureMethod
+        self.changeset = changeset
         singular = Inflection.underscored(name)
-        type = nil
+        records = .columns(columns)
     }
 
     /// The model with the default soft-delete column, unless it names its own.
@@ -126,20 +144,28 @@ public struct ModelDescription: Sendable, Hashable, CustomStringConvertible {
         hasher.combine(table)
     }
 
-    /// The columns that the model's type names.
+    /// The columns that the model's type names, or those that were declared.
     /// - Throws: ``DionysusError`` with code `declaration` if they can't be determined.
-    package func columns() throws -> [ModelColumn] { try type.map { try ModelColumn.all(of: $0) } ?? [] }
+    package func columns() throws -> [ModelColumn] {
+        switch records {
+        case .type(let type): try ModelColumn.all(of: type)
+        case .columns(let columns): columns
+        }
+    }
 
     /// Decodes a row.
-    package func decode(_ row: Row) throws -> any Model { try known.init(from: RowDecoder(row: row)) }
+    package func decode(_ row: Row) throws -> any Model {
+        switch records {
+        case .type(let type): try type.init(from: RowDecoder(row: row))
+        case .columns(let columns): RowRecord(row: row, columns: columns)
+        }
+    }
 
     /// Decodes a row that lacks columns; missing attributes are nil or placeholder values.
-    package func decodePart(_ row: Row) throws -> any Model { try known.init(from: PartialRowDecoder(row: row)) }
-
-    private var known: any Model.Type {
-        get throws {
-            guard let type else { throw DionysusError(.declaration, "no model is declared for the rows of \(table)") }
-            return type
+    package func decodePart(_ row: Row) throws -> any Model {
+        switch records {
+        case .type(let type): try type.init(from: PartialRowDecoder(row: row))
+        case .columns(let columns): RowRecord(row: row, columns: columns)
         }
     }
 }

@@ -15,6 +15,29 @@ package struct ModelColumn: Sendable {
     /// Whether the property can be nil.
     package let isOptional: Bool
 
+    /// Describes a column of a model without a type.
+    package init(name: String, kind: ValueKind, isOptional: Bool) {
+        self.init(name: name, type: kind.type, kind: kind, isOptional: isOptional)
+    }
+
+    private init(name: String, type: Any.Type, kind: ValueKind, isOptional: Bool) {
+        self.name = name
+        self.type = type
+        self.kind = kind
+        self.isOptional = isOptional
+    }
+
+    /// A column as a property of a type names it.
+    fileprivate static func property(_ name: String, _ type: Any.Type, isOptional: Bool) -> ModelColumn {
+        let wrapped = (type as? any OptionalType.Type)?.wrapped
+        return ModelColumn(
+            name: name,
+            type: wrapped ?? type,
+            kind: ValueKind(of: wrapped ?? type),
+            isOptional: isOptional || wrapped != nil
+        )
+    }
+
     /// Whether the property is a UUID, which compares without case.
     package var isUUID: Bool { kind == .uuid }
 
@@ -50,15 +73,7 @@ private final class ColumnRecorder {
 
     func record<T>(_ key: any CodingKey, _ type: T.Type, isOptional: Bool) {
         guard !columns.contains(where: { $0.name == key.stringValue }) else { return }
-        let wrapped = (type as? any OptionalType.Type)?.wrapped
-        columns.append(
-            ModelColumn(
-                name: key.stringValue,
-                type: wrapped ?? type,
-                kind: ValueKind(of: wrapped ?? type),
-                isOptional: isOptional || wrapped != nil
-            )
-        )
+        columns.append(.property(key.stringValue, type, isOptional: isOptional))
     }
 }
 

@@ -113,7 +113,7 @@ package struct ConsumedTopics: Sendable {
     var hasDeadLetters: Bool { !deadLetterNames.isEmpty }
 
     /// What is wrong with the declaration in itself, a line each.
-    var faults: [String] {
+    package var faults: [String] {
         var faults: [String] = []
         if all.isEmpty { faults.append("no topic is declared") }
         faults += patternTopics.faults(deadLetterNames: deadLetterNames)

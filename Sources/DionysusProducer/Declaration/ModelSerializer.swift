@@ -38,16 +38,16 @@ public struct Whole<Record: Model>: ModelSerializer {
 
 /// The serializers that the topics of a namespace share.
 public struct Serializers: Sendable {
-    let serializers: [any ModelSerializer]
+    let plans: [SerializerPlan]
 
     /// Collects serializers; of several for one model the last counts.
     public init(@ListBuilder<any ModelSerializer> _ serializers: () -> [any ModelSerializer]) {
-        self.serializers = serializers()
+        plans = serializers().map { SerializerPlan($0) }
     }
 
-    func serializer(of model: ModelDescription) -> (any ModelSerializer)? {
-        serializers.last { $0.modelDescription == model }
-    }
+    init(_ plans: [SerializerPlan]) { self.plans = plans }
+
+    func plan(of model: ModelDescription) -> SerializerPlan? { plans.last { $0.model == model } }
 
     /// What is wrong with a model that has no serializer, after the model's place.
     static func missing(for model: ModelDescription) -> String {

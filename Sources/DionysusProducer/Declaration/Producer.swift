@@ -183,11 +183,33 @@ package struct PublishedEvent: Sendable {
     }
 }
 
+extension PublishedModel {
+    /// Describes the publication of a model that has no type.
+    package init(
+        _ model: ModelDescription,
+        with dependencies: [DependencyDescription],
+        observing observations: [Observation],
+        partitionKey: PartitionKey?,
+        publishesAfterCommit: Bool?
+    ) {
+        self.init(model: model, dependencies: dependencies, observations: observations)
+        self.partitionKey = partitionKey
+        self.publishesAfterCommit = publishesAfterCommit
+    }
+}
+
 /// A change elsewhere that publishes a model.
-struct Observation: Sendable {
+package struct Observation: Sendable {
     let model: ModelDescription
     let columns: [String]
     let association: AssociationDescription
+
+    /// Describes it.
+    package init(model: ModelDescription, columns: [String], association: AssociationDescription) {
+        self.model = model
+        self.columns = columns
+        self.association = association
+    }
 }
 
 /// Declares that a topic publishes a model.

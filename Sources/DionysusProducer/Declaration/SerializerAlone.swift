@@ -97,11 +97,10 @@ private struct GivenRecords: PayloadSource {
         try relationship.branches.flatMap { targets[$0] ?? [] }
             .map { target in
                 let model = ModelDescription(type(of: target))
-                guard let serializer = serializers.serializer(of: model) else {
+                guard let plan = serializers.plan(of: model) else {
                     throw DionysusError(.declaration, "\(model)\(Serializers.missing(for: model))")
                 }
-                let payload = try SerializerPlan(serializer)
-                    .payload(of: target, [], sideloading: [], serializers, encoder)
+                let payload = try plan.payload(of: target, [], sideloading: [], serializers, encoder)
                 return (try key(of: target, model), payload)
             }
     }

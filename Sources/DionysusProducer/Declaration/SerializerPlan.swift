@@ -51,7 +51,7 @@ struct SerializerPlan: Sendable {
     /// What the database computes, among the attributes.
     let sqlAttributes: [SQLAttribute]
     /// The columns in which a record's row has the values of ``sqlAttributes``.
-    private(set) var sqlColumns: [String]
+    private(set) var sqlColumns: [String] = []
     /// Writes a record's attributes as JSON members, each followed by a comma.
     let writeAttributes: @Sendable (any Model, Targets, SQLValues, MemberEncoder, inout JSONWriter) throws -> Void
     /// Collects a record's attributes as values: its members, and in their order those of ``attributes``.
@@ -75,7 +75,6 @@ struct SerializerPlan: Sendable {
         properties = nil
         attributes = nil
         sqlAttributes = []
-        sqlColumns = []
         writeAttributes = { record, _, _, encoder, writer in
             try encoder.encode(record)
             for index in 0..<encoder.count {
@@ -126,7 +125,6 @@ struct SerializerPlan: Sendable {
         }
         let attributeFields = members.map(\.field)
         sqlAttributes = fields.compactMap { if case .sql(let sql) = $0.content { sql } else { nil } }
-        sqlColumns = []
         writeAttributes = { record, targets, sql, encoder, writer in
             guard let record = record as? S.Record else { return }
             try Self.write(members, of: record, Related(targets: targets), sql, encoder, &writer)
@@ -183,7 +181,7 @@ struct SerializerPlan: Sendable {
 
 extension SerializerPlan {
     /// Names the columns of all variants, which one query has.
-    private mutating func numberSQLColumns() {
+    mutating func numberSQLColumns() {
         var count = 0
         func names(_ plan: SerializerPlan) -> [String] {
             defer { count += plan.sqlAttributes.count }
@@ -280,7 +278,7 @@ extension [(association: AssociationDescription, records: [any Model])] {
 
 extension JSONWriter {
     /// A name as the beginning of a JSON member.
-    fileprivate static func memberName(_ name: String) -> [UInt8] {
+    static func memberName(_ name: String) -> [UInt8] {
         var writer = JSONWriter(capacity: name.utf8.count + 3)
         writer.write(name)
         writer.literal(":")

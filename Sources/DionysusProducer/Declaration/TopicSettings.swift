@@ -121,6 +121,14 @@ extension ProducerTopic {
         with { change(&$0.genesisSettings) }
     }
 
+    /// Chooses what the topic and its genesis topic are like, as far as these settings say.
+    package func created(with own: TopicSettings, genesis: TopicSettings) -> ProducerTopic {
+        with { topic in
+            topic.settings = own.over(topic.settings)
+            topic.genesisSettings = genesis.over(topic.genesisSettings)
+        }
+    }
+
     private func with(_ change: (inout ProducerTopic) -> Void) -> ProducerTopic {
         var copy = self
         change(&copy)

@@ -58,7 +58,7 @@ extension Registry.Publication {
     /// The models without a serializer, which would say what may leave the application; each line continues the name of the
     /// publication.
     var unserialized: [String] {
-        serialized.filter { serializers.serializer(of: $0) == nil }
+        serialized.filter { serializers.plan(of: $0) == nil }
             .map { ($0 == model ? "" : ", with \($0)") + Serializers.missing(for: $0) }
     }
 

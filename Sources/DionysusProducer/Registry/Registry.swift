@@ -36,7 +36,7 @@ public struct Registry: Sendable {
 
         /// How a model is written; one without a serializer is a fault of the declaration, and is never published.
         func plan(for model: ModelDescription) -> SerializerPlan {
-            serializers.serializer(of: model).map { SerializerPlan($0) } ?? SerializerPlan(encoding: model)
+            serializers.plan(of: model) ?? SerializerPlan(encoding: model)
         }
     }
 
@@ -58,7 +58,7 @@ public struct Registry: Sendable {
     /// How the changes of tables without triggers are found.
     let polls: [PolledModel]
     /// What is wrong with the declaration itself, a line each.
-    private(set) var faults: [String]
+    package private(set) var faults: [String]
     let capture: CaptureMode
     let recordsChanges: Bool
     let changesetKeys: [ChangesetKey]
