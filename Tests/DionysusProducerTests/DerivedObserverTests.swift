@@ -99,6 +99,24 @@ import Testing
                 ),
                 ("select max(l.price) from lodges l where l.rooms = lodge.rooms", "lodges"),
                 ("select name from holidays h where h.name = lodge.name", "holidays"),
+                ("select count(*) from stays s where s.lodge_id = lodge.id or s.price > 5", "stays"),
+                ("select count(*) from stays s where (s.price > 5 or s.lodge_id = lodge.id) and s.price < 9", "stays"),
+                ("select count(*) from stays s where s.lodge_id = lodge.id or s.note = lodge.name", "stays"),
+                ("select count(*) from stays s where s.price > 1 and not s.lodge_id = lodge.id", "stays"),
+                ("select count(*) from stays s where not (s.price > 1 and s.lodge_id = lodge.id)", "stays"),
+                ("select count(*) from stays s where coalesce(s.lodge_id = lodge.id, true)", "stays"),
+                ("select sum(case when s.lodge_id = lodge.id then 0 else 1 end) from stays s", "stays"),
+                (
+                    "select count(*) from (select s.lodge_id from stays s order by s.price limit 3) t where t.lodge_id = lodge.id",
+                    "stays"
+                ),
+                (
+                    """
+                    select max(t.place) from (select s.lodge_id, rank() over (order by s.price) as place from stays s) t
+                    where t.lodge_id = lodge.id
+                    """,
+                    "stays"
+                ),
             ] {
                 let faults = try await harness.faults(of: sql)
                 #expect(

@@ -56,13 +56,48 @@ package struct SQLTokens: Sendable {
         return String(decoding: text, as: UTF8.self)
     }
 
-    /// How often two columns are compared by `=`, `IN (SELECT …)` or `USING`.
-    package func comparisons(of column: String, with other: String) -> Int {
-        let (column, other) = (column.lowercased(), other.lowercased())
-        return tokens.indices.count { index in
-            guard let (left, right) = comparison(index) else { return false }
-            return (left, right) == (column, other) || (left, right) == (other, column)
+    /// Two columns that are compared, in either order and without regard to case.
+    package struct Pair: Sendable, Hashable {
+        private let columns: Set<String>
+
+        package init(_ column: String, _ other: String) { columns = [column.lowercased(), other.lowercased()] }
+    }
+
+    /// How often two columns are compared by `=`, `IN (SELECT …)` or `USING` so that the comparison chooses rows.
+    /// - Parameters:
+    ///   - row: What the text calls the row that it is evaluated with: whether that is in a list depends on the rows of the list
+    ///     that are equal to it, wherever the comparison stands.
+    ///   - links: The columns by which rows belong to others.
+    package func comparisons(of pair: Pair, row: String, links: Set<Pair>) -> Int {
+        let own = tokens.indices.filter { index in
+            comparison(index).map { links.contains(Pair($0, $1)) } == true && compares(index, row: row)
         }
+        let conditions = SQLConditions(tokens, links: Set(own))
+        return tokens.indices.count { index in
+            guard let (left, right) = comparison(index), Pair(left, right) == pair else { return false }
+            return isOfList(index, row: row) || tokens[index] == .name("using") || conditions.decides(index)
+        }
+    }
+
+    /// Whether `=` compares a column of the given row, and is not negated.
+    private func compares(_ index: Int, row: String) -> Bool {
+        let row = Token.name(row.lowercased())
+        let isLeft = index >= 3 && tokens[index - 3] == row && tokens[index - 2] == .symbol(".")
+        let isRight = index + 2 < tokens.count && tokens[index + 1] == row && tokens[index + 2] == .symbol(".")
+        // The left side is `column` or `table.column`.
+        let start = index >= 2 && tokens[index - 2] == .symbol(".") ? index - 3 : index - 1
+        let isNegated = start > 0 && tokens[start - 1] == .name("not")
+        return (isLeft || isRight) && !isNegated && [.symbol("="), .symbol("==")].contains(tokens[index])
+    }
+
+    /// Whether a comparison looks for a column of the given row in a list: `rental.id IN (SELECT …)`.
+    private func isOfList(_ index: Int, row: String) -> Bool {
+        let isList =
+            tokens[index] == .name("in")
+            || (index + 1 < tokens.count && [.name("any"), .name("some")].contains(tokens[index + 1]))
+        let end = index > 0 && tokens[index - 1] == .name("not") ? index - 1 : index
+        guard isList, end >= 3 else { return false }
+        return tokens[end - 2] == .symbol(".") && tokens[end - 3] == .name(row.lowercased())
     }
 
     /// How often a table is named, and not as a part of a column's name.

@@ -65,7 +65,9 @@ struct ObserverDerivation {
         }
         faults += self.faults(of: description, attribute)
         let known = try transaction.describe(table: model.table)?.columns.map(\.name) ?? []
-        let expression = try ReadExpression(model, attribute, description, columns: known) { table, columns in
+        let expression = try ReadExpression(model, attribute, description, columns: known, links: map.links) {
+            table,
+            columns in
             let declared = names[table] ?? table
             let known = try transaction.describe(table: declared)?.columns.map(\.name) ?? []
             return (declared, columns.filter(known.contains))
@@ -142,16 +144,20 @@ struct ReadExpression {
     private let texts: [SQLTokens]
     /// The names of views that are read.
     private let views: [String]
+    /// The columns by which rows belong to others.
+    private let links: Set<SQLTokens.Pair>
 
     init(
         _ model: ModelDescription,
         _ attribute: SQLAttribute,
         _ description: ExpressionDescription,
         columns: [String],
+        links: Set<SQLTokens.Pair>,
         _ declared: (String, [String]) throws -> (table: String, columns: [String])
     ) throws {
         self.model = model
         self.attribute = attribute
+        self.links = links
         own = Set(description.ownColumns.filter(columns.contains))
         var reads: [String: Set<String>] = [:]
         let all = description.reads.map { ($0.table, $0.columns) } + attribute.reads.map { ($0.table, $0.columns) }
@@ -169,7 +175,8 @@ struct ReadExpression {
         guard let source = reads[table], source.isSuperset(of: hop.sourceColumns),
             target.isSuperset(of: hop.targetColumns)
         else { return false }
-        return texts.contains { $0.comparisons(of: hop.column, with: hop.otherColumn) > 0 }
+        let pair = SQLTokens.Pair(hop.column, hop.otherColumn)
+        return texts.contains { $0.comparisons(of: pair, row: model.singular, links: links) > 0 }
     }
 
     /// Whether each place that names a table can be one that a way begins at: a table that is read once for the record and
@@ -177,9 +184,9 @@ struct ReadExpression {
     func begin(_ ways: [[AssociationHop]], atAllOf table: String) -> Bool {
         let names = [table.split(separator: ".").last.map(String.init) ?? table] + views
         let places = names.map { name in texts.reduce(0) { $0 + $1.references(to: name) } }.max() ?? 0
-        let pairs = Set(ways.compactMap(\.first).map { [$0.column, $0.otherColumn].sorted() })
+        let pairs = Set(ways.compactMap(\.first).map { SQLTokens.Pair($0.column, $0.otherColumn) })
         let comparisons = pairs.reduce(0) { count, pair in
-            count + texts.reduce(0) { $0 + $1.comparisons(of: pair[0], with: pair[1]) }
+            count + texts.reduce(0) { $0 + $1.comparisons(of: pair, row: model.singular, links: links) }
         }
         return places <= max(1, comparisons)
     }

@@ -8,6 +8,8 @@ struct TableMap {
 
     /// The steps away from each table.
     private let steps: [String: [AssociationHop]]
+    /// The columns that the steps compare.
+    let links: Set<SQLTokens.Pair>
     /// What each column refers to.
     private let references: [Column: Set<Column>]
 
@@ -43,6 +45,7 @@ struct TableMap {
             }
         }
         self.steps = steps.mapValues(\.withoutRepetitions)
+        links = Set(steps.values.joined().map { SQLTokens.Pair($0.column, $0.otherColumn) })
         self.references = references
     }
 
