@@ -138,7 +138,9 @@ package struct ConsumedTopics: Sendable {
                 faults.append("topic \(name) holds messages that are no model's: its encoding has to be .record(…)")
             }
             if !topic.handlers.isEmpty || topic.eventIdentity != nil {
-                faults.append("topic \(name) holds messages that are no model's: handle messages or batches, not events")
+                faults.append(
+                    "topic \(name) holds messages that are no model's: handle messages or batches, not events"
+                )
             }
         }
         for (name, topic) in named where topic.identifier != nil {

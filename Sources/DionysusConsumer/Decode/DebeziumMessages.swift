@@ -11,7 +11,7 @@ extension MessageDecoder {
         _ rows: DebeziumRows,
         _ deserializer: inout Deserializer
     ) throws -> DecodedMessage {
-        let key = try decoding.reader.key(message, decoding.failures).map { try RowDocument($0, rows) }
+        let key = try decoding.reader.key(message, decoding.failures, isStrict: true).map { try RowDocument($0, rows) }
         guard let value = message.value, !message.isTombstone else {
             return try ended(message, key, decoding, rows, &deserializer)
         }

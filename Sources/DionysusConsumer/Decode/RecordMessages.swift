@@ -40,7 +40,8 @@ extension MessageDecoder {
             let isOfEnvelopes = decoding.takesEnvelopes && decoding.reader.messageKey(message) != nil
             guard name != nil || (version == nil && !isOfEnvelopes) || tombstonesDelete else { return try decoded([]) }
             let own = try identity(of: JSON.Object(), message, decoding)
-            let (id, keyModel, keyName) = try own.map { ($0, nil, nil) } ?? decoding.reader.id(message, decoding.failures)
+            let (id, keyModel, keyName) =
+                try own.map { ($0, nil, nil) } ?? decoding.reader.id(message, decoding.failures)
             let model = try keyModel ?? decoding.models.model(name, keyName)
             let record = try deserializer.flatRecord(["id": id], model: model, number: 0)
             return try decoded([event(model, name, .destroyed, record)])

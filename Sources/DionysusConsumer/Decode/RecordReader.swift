@@ -251,11 +251,19 @@ final class RecordReader: Sendable {
     }
 
     /// Reads the key of a message that is no model's: by its schema if it names one, else as JSON if it is an object, else as text.
+    /// - Parameter isStrict: Whether a key that begins like an object has to be one.
     /// - Returns: The key; nil if there is none, or if it is neither.
-    func key(_ message: ConsumedMessage, _ failures: [SchemaName: DionysusError]) throws -> JSON? {
+    func key(
+        _ message: ConsumedMessage,
+        _ failures: [SchemaName: DionysusError],
+        isStrict: Bool = false
+    ) throws -> JSON? {
         guard let key = message.key else { return nil }
         if keys.hasFrame(key, message.headers) { return try keys.read(key, message.headers, failures).json }
-        if key.first == UInt8(ascii: "{"), let object = try? JSON(parsing: key) { return object }
+        if key.first == UInt8(ascii: "{") {
+            if isStrict { return try JSON(parsing: key) }
+            if let object = try? JSON(parsing: key) { return object }
+        }
         return String(validating: key, as: UTF8.self).map(JSON.string)
     }
 
