@@ -2,6 +2,7 @@ import Dionysus
 import DionysusProducer
 import DionysusSchemas
 import Foundation
+import Synchronization
 import TestSupport
 import Testing
 
@@ -75,14 +76,18 @@ struct DirectMessageTests {
     func direct() async throws {
         try await Self.run { trial in
             let publisher = try await trial.direct()
-            try await publisher.publish(PlainMessage(["n": 1], key: "a", headers: [MessageHeader("from", Array("me".utf8))]))
+            try await publisher.publish(
+                PlainMessage(["n": 1], key: "a", headers: [MessageHeader("from", Array("me".utf8))])
+            )
             let message = try #require(try await trial.trial.messages(in: "feed_notices").first)
             #expect(message.key == Array("a".utf8) && message.value == Array(#"{"n":1}"#.utf8))
             #expect(message.headers.contains(MessageHeader("from", Array("me".utf8))))
             await publisher.close()
             let refused = try await trial.direct(RefusingBroker.rejecting("b", trial.trial.broker))
             let error = await #expect(throws: DionysusError.self) {
-                try await refused.publish(contentsOf: [PlainMessage(["n": 2], key: "b"), PlainMessage(["n": 3], key: "c")])
+                try await refused.publish(contentsOf: [
+                    PlainMessage(["n": 2], key: "b"), PlainMessage(["n": 3], key: "c"),
+                ])
             }
             #expect(error?.code == .messageRejected)
             // Those beside it have been sent.
@@ -127,10 +132,15 @@ struct DirectMessageTests {
         }
     }
 
-    @Test("publishing is disabled for a task and its children, for all or some topics", arguments: TestDatabaseKind.available)
+    @Test(
+        "publishing is disabled for a task and its children, for all or some topics",
+        arguments: TestDatabaseKind.available
+    )
     func disabled(_ kind: TestDatabaseKind) async throws {
         try await Self.run(kind) { trial in
-            let (stored, other, direct) = (try await trial.stored(), try await trial.stored("feed_other"), try await trial.direct())
+            let (stored, other, direct) = (
+                try await trial.stored(), try await trial.stored("feed_other"), try await trial.direct()
+            )
             struct Stopped: Error {}
             await #expect(throws: Stopped.self) {
                 try await withoutPublishing {
@@ -159,7 +169,10 @@ struct DirectMessageTests {
         }
     }
 
-    @Test("of messages that wait together, a compacted topic gets the last of each key", arguments: TestDatabaseKind.available)
+    @Test(
+        "of messages that wait together, a compacted topic gets the last of each key",
+        arguments: TestDatabaseKind.available
+    )
     func compaction(_ kind: TestDatabaseKind) async throws {
         try await Self.run(kind, Notices(isCompacted: true)) { trial in
             let publisher = try await trial.stored()
@@ -173,9 +186,16 @@ struct DirectMessageTests {
             }
             try await trial.relay(flaky)
             let sent = try await trial.texts()
-            #expect(Set(sent) == [#"{"n":17}"#, #"{"n":18}"#, #"{"n":19}"#, #"{"n":100}"#, #"{"n":101}"#] && sent.count == 5)
+            #expect(
+                Set(sent) == [#"{"n":17}"#, #"{"n":18}"#, #"{"n":19}"#, #"{"n":100}"#, #"{"n":101}"#] && sent.count == 5
+            )
             #expect(try await trial.trial.lines(trial.trial.source, "SELECT count(*) FROM dionysus_messages") == ["0"])
         }
+    }
+
+    private static func number(_ value: [UInt8]?) -> Int64? {
+        guard case .integer(let number)? = try? JSON(parsing: value ?? [])["n"] else { return nil }
+        return number
     }
 
     @Test(
@@ -187,18 +207,27 @@ struct DirectMessageTests {
             let publisher = try await trial.stored()
             for start in stride(from: 0, to: 400, by: 20) {
                 try await publisher.publish(
-                    contentsOf: (start..<start + 20).map { number in
-                        PlainMessage(["n": .integer(Int64(number))], key: .string("k\(number % 7)"))
-                    }
+                    contentsOf: (start..<start + 20)
+                        .map { number in
+                            PlainMessage(["n": .integer(Int64(number))], key: .string("k\(number % 7)"))
+                        }
                 )
             }
             let large = PlainMessage(["text": .string(String(repeating: "x", count: 10 << 20))], key: "large")
             try await publisher.publish(contentsOf: [large, PlainMessage(["n": 400], key: .string("k\(400 % 7)"))])
             let failures = Countdown(60)
+            let away = DionysusError(.brokerUnavailable, "the broker is away", isRetriable: true)
+            // As a broker does for an idempotent producer, it takes no message before those that precede it.
+            let expected = Mutex<[[UInt8]: Int64]>([:])
             let broker = RefusingBroker(base: trial.trial.broker) { message in
                 if (message.value?.count ?? 0) > 1_000_000 { return DionysusError(.messageRejected, "it is too large") }
-                guard failures.next() else { return nil }
-                return DionysusError(.brokerUnavailable, "the broker is away", isRetriable: true)
+                guard let key = message.key, let number = Self.number(message.value) else { return nil }
+                if failures.next() { return away }
+                return expected.withLock { expected in
+                    guard number <= expected[key] ?? number % 7 else { return away }
+                    expected[key] = max(expected[key] ?? 0, number + 7)
+                    return nil
+                }
             }
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for _ in 0..<4 { group.addTask { try await trial.relay(broker) } }
@@ -206,10 +235,7 @@ struct DirectMessageTests {
             }
             let messages = try await trial.trial.messages(in: "feed_notices")
             for (_, messages) in Dictionary(grouping: messages, by: \.key) {
-                let numbers = try messages.compactMap { message -> Int64? in
-                    guard case .integer(let number)? = try JSON(parsing: message.value ?? [])["n"] else { return nil }
-                    return number
-                }
+                let numbers = messages.compactMap { Self.number($0.value) }
                 var firsts: [Int64] = []
                 // A message may come again after a failure, but none before an earlier one has been there.
                 for number in numbers where !firsts.contains(number) { firsts.append(number) }
