@@ -18,10 +18,24 @@ struct HealthTests {
             #expect(never.status == 1)
             #expect(never.errors.contains("there is no heartbeat"), "\(never.errors)")
 
+            if role == "consumer" {
+                // Without its topics it isn't ready.
+                try await installation.succeed(
+                    "seed",
+                    "--accounts",
+                    "1",
+                    "--rentals",
+                    "1",
+                    "--bookings",
+                    "1",
+                    "--fees",
+                    "1"
+                )
+                try await installation.succeed("relay", "--until-empty")
+            }
             let process = try installation.start(service.command)
-            try await installation.wait(for: 0, "health", role)
+            let report = try await installation.wait(for: 0, "health", role, "--json").output
             try await installation.succeed("health", role, "--live")
-            let report = try await installation.succeed("health", role, "--json")
             #expect(report.contains(#""healthy":true"#) && report.contains(#""pid":\#(process.identifier)"#))
 
             process.signal(SIGSTOP)
