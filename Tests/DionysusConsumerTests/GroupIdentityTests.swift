@@ -195,6 +195,9 @@ import Testing
             try await replica.define(
                 "DROP TABLE dionysus_replica",
                 "DROP TABLE dionysus_log_losses",
+                "DROP TABLE dionysus_differences",
+                "DROP TABLE dionysus_suspects",
+                "DROP TABLE dionysus_verifications",
                 "ALTER TABLE dionysus_offsets DROP COLUMN last_message",
                 "DELETE FROM dionysus_consumer_migrations WHERE number >= 60"
             )
