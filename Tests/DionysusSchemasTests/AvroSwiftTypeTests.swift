@@ -115,7 +115,8 @@ struct AvroSwiftTypeTests {
 
     @Test("types of one name in two namespaces, and records that hold themselves")
     func names() throws {
-        let tree = #"{"type":"record","name":"Node","namespace":"a","fields":[{"name":"next","type":["null","Node"],"default":null}]}"#
+        let tree =
+            #"{"type":"record","name":"Node","namespace":"a","fields":[{"name":"next","type":["null","Node"],"default":null}]}"#
         let other = #"{"type":"record","name":"Node","namespace":"b.c-d","fields":[]}"#
         let source = try AvroSwiftTypes([
             AvroSchema(parsing: tree), AvroSchema(parsing: other, .lenient), AvroSchema(parsing: tree),

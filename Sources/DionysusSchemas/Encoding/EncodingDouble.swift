@@ -13,7 +13,9 @@ extension TopicEncoding {
             case .json: .json
             case .jsonSchema:
                 format.schema == .derived ? .json : .jsonSchema
-            case .avro: format.schema == .derived ? .json : .other(ErasedRecordFormat(format: ValidatedFormat(source: format.schema)))
+            case .avro:
+                format.schema == .derived
+                    ? .json : .other(ErasedRecordFormat(format: ValidatedFormat(source: format.schema)))
             case .other: format.language
             }
         }

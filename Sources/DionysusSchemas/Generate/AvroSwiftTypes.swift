@@ -55,7 +55,8 @@ package struct AvroSwiftTypes {
     private func source(of record: AvroRecordType, in schema: AvroSchema, _ place: Int) -> String {
         let name = swiftNames[record.name] ?? record.name.swiftIdentifier
         let isRecursive = holdsItself(place, in: schema)
-        let kind = isRecursive ? "final class \(name): Codable, Sendable" : "struct \(name): Codable, Sendable, Equatable"
+        let kind =
+            isRecursive ? "final class \(name): Codable, Sendable" : "struct \(name): Codable, Sendable, Equatable"
         var text = comment(schema.types[place].attributes, or: "The record \(record.name).", indent: "")
         text += "\(kind) {\n"
         let properties = record.fields.map { field in
@@ -75,7 +76,7 @@ package struct AvroSwiftTypes {
         if properties.contains(where: { $0.name != $0.field }) {
             text += "\n    enum CodingKeys: String, CodingKey {\n"
             for property in properties {
-                let value = property.name == property.field ? "" : " = \"\(property.field)\""
+                let value = property.name == property.field.swiftIdentifier ? "" : " = \"\(property.field)\""
                 text += "        case \(property.name)\(value)\n"
             }
             text += "    }\n"
@@ -96,7 +97,8 @@ package struct AvroSwiftTypes {
             "        \(property.name): \(property.type)" + (property.defaultValue.map { " = \($0)" } ?? "")
         }
         let assignments = properties.map { "        self.\($0.name.withoutBackticks) = \($0.name)" }
-        return "    init(\n\(parameters.joined(separator: ",\n"))\n    ) {\n\(assignments.joined(separator: "\n"))\n    }\n"
+        return
+            "    init(\n\(parameters.joined(separator: ",\n"))\n    ) {\n\(assignments.joined(separator: "\n"))\n    }\n"
     }
 
     /// Whether a record holds one of its own type other than in a list or a map: a structure can't.

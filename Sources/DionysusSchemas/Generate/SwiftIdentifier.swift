@@ -10,7 +10,8 @@ extension String {
     package var swiftPropertyName: String {
         let words = split { $0 == "_" || $0 == "-" }.map(String.init)
         guard let first = words.first else { return self }
-        let start = first.contains(where: \.isLowercase) ? first.prefix(1).lowercased() + first.dropFirst() : first.lowercased()
+        let start =
+            first.contains(where: \.isLowercase) ? first.prefix(1).lowercased() + first.dropFirst() : first.lowercased()
         return start
             + words.dropFirst()
             .map { word in
