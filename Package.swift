@@ -374,7 +374,8 @@ let package = Package(
         .testTarget(
             name: "DionysusHummingbirdTests",
             dependencies: [
-                "Dionysus", "DionysusHTTP", "DionysusHTTPClient", "DionysusHummingbird", "DionysusSchemas", "TestSupport",
+                "Dionysus", "DionysusHTTP", "DionysusHTTPClient", "DionysusHummingbird", "DionysusSchemas",
+                "TestSupport",
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "Logging", package: "swift-log"),
             ],

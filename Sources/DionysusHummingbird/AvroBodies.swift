@@ -72,7 +72,10 @@ public struct AvroBodies: Sendable {
     ) throws -> Response {
         guard let schema = response else { throw Self.noSchema("responses") }
         guard accepts(request) else {
-            throw HTTPError(.notAcceptable, message: "the answer is \(Self.contentType), which the request does not accept")
+            throw HTTPError(
+                .notAcceptable,
+                message: "the answer is \(Self.contentType), which the request does not accept"
+            )
         }
         let bytes = try AvroEncoder(schema: schema).encode(value)
         return Response(

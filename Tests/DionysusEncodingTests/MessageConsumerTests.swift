@@ -63,12 +63,19 @@ struct MessageConsumerTests {
         try transaction.run("INSERT INTO notes (note) VALUES (\(text))")
     }
 
-    @Test("each message is handled once with its payload, in the transaction of its offset", arguments: TestDatabaseKind.available)
+    @Test(
+        "each message is handled once with its payload, in the transaction of its offset",
+        arguments: TestDatabaseKind.available
+    )
     func single(_ kind: TestDatabaseKind) async throws {
         try await Self.run(kind) { trial in
             try await trial.send(
-                ("a", #"{"number":1,"text":"one"}"#), (nil, #"{"number":2}"#), (#"{"id":7}"#, nil),
-                ("b", "no JSON"), ("c", #"{"number":"x"}"#), ("d", #"{"number":3}"#)
+                ("a", #"{"number":1,"text":"one"}"#),
+                (nil, #"{"number":2}"#),
+                (#"{"id":7}"#, nil),
+                ("b", "no JSON"),
+                ("c", #"{"number":"x"}"#),
+                ("d", #"{"number":3}"#)
             )
             let topic = ConsumerTopic(messages: "bookings")
                 .handling(messages: Notice.self) { message, transaction in
@@ -110,8 +117,12 @@ struct MessageConsumerTests {
     func compaction(_ kind: TestDatabaseKind) async throws {
         try await Self.run(kind) { trial in
             try await trial.send(
-                ("a", #"{"number":1}"#), ("b", #"{"number":2}"#), (nil, #"{"number":3}"#), ("a", #"{"number":4}"#),
-                (nil, #"{"number":5}"#), ("b", nil)
+                ("a", #"{"number":1}"#),
+                ("b", #"{"number":2}"#),
+                (nil, #"{"number":3}"#),
+                ("a", #"{"number":4}"#),
+                (nil, #"{"number":5}"#),
+                ("b", nil)
             )
             let topic = ConsumerTopic(messages: "bookings").compacted()
                 .handling(messages: Notice.self) { message, transaction in
@@ -122,7 +133,10 @@ struct MessageConsumerTests {
         }
     }
 
-    @Test("an error that the declaration calls fatal stops the consumer, which goes on there", arguments: TestDatabaseKind.available)
+    @Test(
+        "an error that the declaration calls fatal stops the consumer, which goes on there",
+        arguments: TestDatabaseKind.available
+    )
     func fatal(_ kind: TestDatabaseKind) async throws {
         struct Closed: Error {}
         struct Unlucky: Error {}
@@ -151,13 +165,19 @@ struct MessageConsumerTests {
     func avro(_ kind: TestDatabaseKind) async throws {
         try await Self.run(kind) { trial in
             let schema = try AvroSchema(
-                parsing: #"{"type":"record","name":"Notice","fields":[{"name":"number","type":"int"},{"name":"text","type":["null","string"],"default":null}]}"#
+                parsing:
+                    #"{"type":"record","name":"Notice","fields":[{"name":"number","type":"int"},{"name":"text","type":["null","string"],"default":null}]}"#
             )
             let registry = try SchemaRegistryClient(trial.trial.schemas.settings, transport: trial.trial.schemas)
             let values = SchemaSerde(AvroFormat.values(schema), registry: registry)
-            let keySchema = try AvroSchema(parsing: #"{"type":"record","name":"Notice_key","fields":[{"name":"number","type":"int"}]}"#)
+            let keySchema = try AvroSchema(
+                parsing: #"{"type":"record","name":"Notice_key","fields":[{"name":"number","type":"int"}]}"#
+            )
             let keys = SchemaSerde(AvroFormat.values(keySchema), registry: registry, part: .key)
-            let value = try await values.serialize(schema.coerce(["number": 8, "text": "eight"]), topic: FeedTrial.topic)
+            let value = try await values.serialize(
+                schema.coerce(["number": 8, "text": "eight"]),
+                topic: FeedTrial.topic
+            )
             let key = try await keys.serialize(keySchema.coerce(["number": 8]), topic: FeedTrial.topic)
             try await trial.trial.send([(key.bytes, value.bytes)])
             let topic = ConsumerTopic(messages: "bookings", encoding: .record(.avro(.text(schema.description))))
@@ -170,7 +190,10 @@ struct MessageConsumerTests {
         }
     }
 
-    @Test("records are found by an id that the topic makes of their fields or keys", arguments: TestDatabaseKind.available)
+    @Test(
+        "records are found by an id that the topic makes of their fields or keys",
+        arguments: TestDatabaseKind.available
+    )
     func identifying(_ kind: TestDatabaseKind) async throws {
         try await Self.run(kind) { trial in
             let topic = ConsumerTopic("bookings", encoding: .record(.json), accepting: ["Price"])
@@ -181,13 +204,15 @@ struct MessageConsumerTests {
                 }
                 .accepting(otherwise: "a test") { $0.data["amount"] != 0 }
             let models = [
-                Persist("Price", table: "prices").storing { ["note": .string("article \($0["article"]?.text ?? "")")] }.element
+                Persist("Price", table: "prices").storing { ["note": .string("article \($0["article"]?.text ?? "")")] }
+                    .element
             ]
             try await trial.send(
                 (#"{"shop":1,"article":2}"#, #"{"shop":1,"article":2,"amount":10}"#),
                 (#"{"shop":1,"article":3}"#, #"{"shop":1,"article":3,"amount":20}"#),
                 (#"{"shop":1,"article":4}"#, #"{"shop":1,"article":4,"amount":0}"#),
-                (#"{"shop":1,"article":2}"#, #"{"shop":1,"article":2,"amount":11}"#), (#"{"shop":1,"article":3}"#, nil)
+                (#"{"shop":1,"article":2}"#, #"{"shop":1,"article":2,"amount":11}"#),
+                (#"{"shop":1,"article":3}"#, nil)
             )
             try await trial.consume(topic, models: models)
             let rows = try await trial.trial.lines(trial.trial.replica, "SELECT synced_id, amount, note FROM prices")
@@ -199,9 +224,10 @@ struct MessageConsumerTests {
     @Test("thousands of unknown schemas in a batch fail alone, without asking one after the other")
     func unknownSchemas() async throws {
         try await Self.run(.sqlite) { trial in
-            let unknown = (0..<400).map { id -> (key: [UInt8]?, value: [UInt8]?) in
-                (nil, [0, 0, 0, UInt8(100 + id / 256), UInt8(id % 256), 2])
-            }
+            let unknown = (0..<400)
+                .map { id -> (key: [UInt8]?, value: [UInt8]?) in
+                    (nil, [0, 0, 0, UInt8(100 + id / 256), UInt8(id % 256), 2])
+                }
             try await trial.trial.send(unknown + [(nil, Array("{}".utf8))])
             let topic = ConsumerTopic(messages: "bookings", encoding: .auto)
             let error = await #expect(throws: DionysusError.self) { try await trial.consume(topic) }

@@ -37,7 +37,11 @@ struct AvroBodyTests {
         let reading = AvroBodies(response: widgets)
         router.post("widgets") { request, context in
             let widget = try await creating.decode(Widget.self, from: request, context: context)
-            return try creating.response(Saved(id: widget.id, price: ExactDecimal("1.50")), to: request, status: .created)
+            return try creating.response(
+                Saved(id: widget.id, price: ExactDecimal("1.50")),
+                to: request,
+                status: .created
+            )
         }
         router.get("widgets/1") { request, _ in try reading.response(Widget(id: 1, name: "Gear ☃"), to: request) }
         router.post("undeclared") { request, context in
@@ -82,7 +86,7 @@ struct AvroBodyTests {
         }
     }
 
-    @Test("a request that can't be read is told what is wrong with it")
+    @Test("the response to a request that can't be read says what is wrong")
     func errors() async throws {
         try await Self.run { url in
             let avro = ["content-type": "avro/binary"]
@@ -96,7 +100,8 @@ struct AvroBodyTests {
             ]
             for (headers, body, status, reason) in cases {
                 let answer = try await Self.send("POST", url + "/widgets", headers: headers, body: body)
-                let text = String(decoding: answer.body, as: UTF8.self)
+                // JSON may write a slash with a backslash.
+                let text = String(decoding: answer.body, as: UTF8.self).replacing(#"\/"#, with: "/")
                 #expect(answer.status == status && text.contains(reason), "\(status): \(answer.status) \(text)")
             }
             // A route without a schema is the application's fault.

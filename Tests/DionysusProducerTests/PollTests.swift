@@ -51,9 +51,10 @@ struct PollTests {
         }
 
         func events() async throws -> [String] {
-            try await harness.messages(in: "v1_widgets").map { message in
-                "\(message.event) \(message.key)"
-            }
+            try await harness.messages(in: "v1_widgets")
+                .map { message in
+                    "\(message.event) \(message.key)"
+                }
         }
 
         /// A batch of a poll, as a relay runs it.
@@ -96,7 +97,7 @@ struct PollTests {
         ) { try await body(Trial(harness: $0)) }
     }
 
-    private static let byTime = Poll(Widget.self, delay: .zero, by: .time("updated_at"))
+    private static var byTime: Poll { Poll(Widget.self, delay: .zero, by: .time("updated_at")) }
 
     @Test("records with equal times are all found, and each once", arguments: TestDatabaseKind.available)
     func ties(_ kind: TestDatabaseKind) async throws {
@@ -152,7 +153,8 @@ struct PollTests {
 
     @Test("what is no longer looked at again is not remembered", arguments: TestDatabaseKind.available)
     func forgetting(_ kind: TestDatabaseKind) async throws {
-        try await Self.run(kind, [Poll(Widget.self, delay: .zero, by: .time("updated_at", rereading: .seconds(60)))]) { trial in
+        try await Self.run(kind, [Poll(Widget.self, delay: .zero, by: .time("updated_at", rereading: .seconds(60)))]) {
+            trial in
             try await trial.add(1, at: "2024-01-01 00:00:00")
             try await trial.add(2, at: (Timestamp.now + -1).description)
             #expect(try await trial.round().count == 2)
@@ -191,7 +193,8 @@ struct PollTests {
         try await Self.run(kind, [poll]) { trial in
             for id in 1...4 { try await trial.add(id, at: "2024-01-01") }
             try await trial.write(
-                "UPDATE widgets SET state = 'new' WHERE id = 2", "UPDATE widgets SET state = 'done' WHERE id = 3",
+                "UPDATE widgets SET state = 'new' WHERE id = 2",
+                "UPDATE widgets SET state = 'done' WHERE id = 3",
                 "UPDATE widgets SET state = 'broken' WHERE id = 4"
             )
             #expect(try await trial.round() == ["widget_updated Widget:1", "widget_updated Widget:2"])
@@ -323,7 +326,10 @@ struct PollTests {
         }
     }
 
-    @Test("what a batch has done stands, and what it hasn't is done by the next process", arguments: TestDatabaseKind.available)
+    @Test(
+        "what a batch has done stands, and what it hasn't is done by the next process",
+        arguments: TestDatabaseKind.available
+    )
     func interrupted(_ kind: TestDatabaseKind) async throws {
         struct Killed: Error {}
         try await Self.run(kind, [Self.byTime]) { trial in

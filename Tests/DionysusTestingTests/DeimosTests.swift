@@ -38,7 +38,15 @@ struct DeimosTests {
         var framing = SchemaFraming.registry
 
         var encoding: TopicEncoding {
-            double(.record(.avro(.text(DeimosTests.schema.replacing("my-namespace", with: "mynamespace")), key: key, framing: framing)))
+            double(
+                .record(
+                    .avro(
+                        .text(DeimosTests.schema.replacing("my-namespace", with: "mynamespace")),
+                        key: key,
+                        framing: framing
+                    )
+                )
+            )
         }
 
         var namespaces: [ProducerNamespace] {
@@ -92,7 +100,10 @@ struct DeimosTests {
     @Test func `publish: encoded, with message_id and timestamp filled in, unknown fields dropped`() async throws {
         try await Self.run(Both()) { test in
             try await Self.publish(test, Self.message)
-            let sent = try await test.expectMessage(["test_id": "foo", "some_int": 123, "price": .null], in: "my_topic")
+            let sent = try await test.expectMessage(
+                ["test_id": "foo", "some_int": 123, "price": .null],
+                in: "my_topic"
+            )
             #expect(sent.payload?["unknown"] == nil && sent.key == ["test_id": "foo"])
             if case .string(let id)? = sent.payload?["message_id"] {
                 #expect(UUID(uuidString: id) != nil)
@@ -131,7 +142,8 @@ struct DeimosTests {
     }
 
     @Test func `key_config schema: the key is a record of its own, and taken as payload_key`() async throws {
-        let key = #"{"type":"record","name":"MySchema_key","namespace":"com.mynamespace","fields":[{"name":"test_id","type":"string"}]}"#
+        let key =
+            #"{"type":"record","name":"MySchema_key","namespace":"com.mynamespace","fields":[{"name":"test_id","type":"string"}]}"#
         try await Self.run(Both(key: .schema(.text(key)))) { test in
             try await Self.publish(test, PlainMessage(["test_id": "a", "some_int": 1], key: ["test_id": "b"]))
             try await test.expectMessage(["test_id": "a"], key: ["test_id": "b"], in: "my_topic")
@@ -160,13 +172,14 @@ struct DeimosTests {
 
     @Test func `headers and partition keys go with the message`() async throws {
         try await Self.run(Both()) { test in
-            let messages = (0..<8).map { number in
-                PlainMessage(
-                    ["test_id": .string("\(number)"), "some_int": 1],
-                    partitionKey: "one",
-                    headers: [MessageHeader("origin", Array("here".utf8))]
-                )
-            }
+            let messages = (0..<8)
+                .map { number in
+                    PlainMessage(
+                        ["test_id": .string("\(number)"), "some_int": 1],
+                        partitionKey: "one",
+                        headers: [MessageHeader("origin", Array("here".utf8))]
+                    )
+                }
             for message in messages { try await Self.publish(test, message) }
             try await test.expectMessage(["test_id": "7"], headers: ["origin": "here"], in: "my_topic")
             #expect(Set(try await test.sent(in: "my_topic").map(\.partition)).count == 1)
@@ -220,7 +233,11 @@ struct DeimosTests {
         try await Self.run(Both()) { test in
             try await Self.publish(test, Self.message)
             await #expect {
-                try await test.expectMessage(["test_id": "foo", "some_int": 124], key: ["test_id": "x"], in: "my_topic")
+                try await test.expectMessage(
+                    ["test_id": "foo", "some_int": 124],
+                    key: ["test_id": "x"],
+                    in: "my_topic"
+                )
             } throws: { error in
                 let text = "\(error)"
                 return text.contains("payload.some_int: 124 is expected, and it is 123")
@@ -229,7 +246,9 @@ struct DeimosTests {
         }
     }
 
-    @Test func `test_consume_message and test_consume_batch: by the topic's schema, invalid ones are failures`() async throws {
+    @Test func `test_consume_message and test_consume_batch: by the topic's schema, invalid ones are failures`()
+        async throws
+    {
         try await Self.run(Both()) { test in
             try await test.deliver([Self.message, PlainMessage(nil, key: "gone")], in: "my_topic")
             #expect(try await test.replica.rows("seen").count == 2)
@@ -247,7 +266,8 @@ struct DeimosTests {
             parsing: #"{"type":"record","name":"W","fields":[{"name":"a","type":"long"},{"name":"b","type":"string"}]}"#
         )
         let better = try AvroSchema(
-            parsing: #"{"type":"record","name":"W","fields":[{"name":"a","type":"long"},{"name":"b","type":"string","default":""}]}"#
+            parsing:
+                #"{"type":"record","name":"W","fields":[{"name":"a","type":"long"},{"name":"b","type":"string","default":""}]}"#
         )
         try expectReadable(old, by: better)
         #expect { try expectReadable(old, by: new) } throws: { "\($0)".contains("b") }

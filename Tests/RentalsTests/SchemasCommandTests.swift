@@ -85,12 +85,20 @@ struct SchemasCommandTests {
                 let folder = "\(directory)/feed"
                 try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
                 try Self.schema.write(toFile: "\(folder)/Rental.avsc", atomically: true, encoding: .utf8)
-                let key = #"{"type":"record","name":"Rental_key","namespace":"feed","fields":[{"name":"id","type":"long"}]}"#
+                let key =
+                    #"{"type":"record","name":"Rental_key","namespace":"feed","fields":[{"name":"id","type":"long"}]}"#
                 try key.write(toFile: "\(folder)/Rental_key.avsc", atomically: true, encoding: .utf8)
                 let types = try await installation.succeed("schemas", "generate", directory)
                 #expect(types.contains("struct Rental: Codable") && types.contains("struct RentalKey: Codable"))
                 #expect(types.contains("        name: String? = nil\n"))
-                let tables = try await installation.succeed("schemas", "generate", "--sql", "--database", "sqlite", directory)
+                let tables = try await installation.succeed(
+                    "schemas",
+                    "generate",
+                    "--sql",
+                    "--database",
+                    "sqlite",
+                    directory
+                )
                 #expect(tables.contains("CREATE TABLE") && tables.contains("rentals") && tables.contains("name"))
                 #expect(!tables.contains("key"))
                 let models = "\(directory)/Models.swift"

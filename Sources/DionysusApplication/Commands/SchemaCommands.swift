@@ -235,16 +235,17 @@ extension ApplicationEnvironment {
         }
         guard App.hasProducer else { return contracted }
         let others = registry.outline.filter { topic in !contract.contains { $0.name == topic.name } }
-        return contracted + others.flatMap { topic in
-            topic.models.map { model in
-                PublishedAttributes(
-                    topic: topic.name,
-                    model: model.model,
-                    attributes: model.attributes,
-                    links: model.links,
-                    kinds: model.kinds
-                )
+        return contracted
+            + others.flatMap { topic in
+                topic.models.map { model in
+                    PublishedAttributes(
+                        topic: topic.name,
+                        model: model.model,
+                        attributes: model.attributes,
+                        links: model.links,
+                        kinds: model.kinds
+                    )
+                }
             }
-        }
     }
 }

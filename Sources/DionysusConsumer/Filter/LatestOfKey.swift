@@ -4,9 +4,10 @@ import Dionysus
 enum LatestOfKey {
     static func apply(_ messages: [DecodedMessage]) -> [DecodedMessage] {
         var seen: Set<[UInt8]> = []
-        let kept = messages.reversed().filter { message in
-            message.message.key.map { seen.insert($0).inserted } ?? true
-        }
+        let kept = messages.reversed()
+            .filter { message in
+                message.message.key.map { seen.insert($0).inserted } ?? true
+            }
         return kept.reversed()
     }
 }

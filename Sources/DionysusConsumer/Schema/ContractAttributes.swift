@@ -12,7 +12,10 @@ extension PublishedAttributes {
             model: model.name,
             attributes: model.attributes.map(\.name),
             links: model.links.map(\.name),
-            kinds: Dictionary(model.attributes.map { ($0.name, $0.value.kind) }, uniquingKeysWith: { first, _ in first })
+            kinds: Dictionary(
+                model.attributes.map { ($0.name, $0.value.kind) },
+                uniquingKeysWith: { first, _ in first }
+            )
         )
     }
 }

@@ -38,7 +38,8 @@ final class BackgroundMessages: Sendable {
         let isIdle = try state.withLock { state in
             guard !state.isClosed else { throw DionysusError(.closed, "the publisher of topic \(topic) is closed") }
             let bytes = messages.reduce(0) { $0 + $1.byteCount }
-            let isFull = !state.waiting.isEmpty
+            let isFull =
+                !state.waiting.isEmpty
                 && (state.waiting.count + messages.count > Self.maximumCount
                     || state.byteCount + bytes > Self.maximumBytes)
             guard !isFull else {

@@ -1,7 +1,6 @@
 package import Dionysus
 @_spi(AvroDirect) package import DionysusSchemas
 
-
 /// How the plain messages of a topic are written, with all that had to be asked for.
 package struct MessageEncoding: Sendable {
     private enum Body: Sendable {

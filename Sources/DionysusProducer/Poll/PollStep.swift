@@ -156,7 +156,9 @@ struct PollStep: Sendable {
 
     /// Notes in the records' state which of them the relay has given up.
     private func noteFailures(_ table: PollTable, in transaction: inout Transaction) throws {
-        guard case .state(let column, let published, let failed, _) = poll.method.kind, outbox.hasContext else { return }
+        guard case .state(let column, let published, let failed, _) = poll.method.kind, outbox.hasContext else {
+            return
+        }
         while true {
             let parked = try transaction.run(statements.parked(limit: Self.batchSize)).rows
                 .map { (id: try $0.integer(0) ?? 0, record: try $0.text(1) ?? "") }

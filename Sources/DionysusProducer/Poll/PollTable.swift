@@ -180,7 +180,8 @@ struct PollTable {
 
     /// Records after the position, by their keys.
     func next(_ state: PollState, limit: Int, in transaction: inout Transaction) throws -> [Found] {
-        let isPast: SQL = state.positionKey.map { "\(key) > \(DatabaseValue(primaryKey: $0, type: keyType))" } ?? "1 = 1"
+        let isPast: SQL =
+            state.positionKey.map { "\(key) > \(DatabaseValue(primaryKey: $0, type: keyType))" } ?? "1 = 1"
         return try find(isPast, limit: limit, in: &transaction)
     }
 

@@ -48,9 +48,11 @@ struct HandlerWork: Sendable {
         messageHandlers = topic.messageHandlers
         self.messages =
             topic.messageHandlers.isEmpty
-            ? [] : plain.without(failures).compactMap { message in
-                message.plain.map { ReceivedMessage(message: message.message, payload: $0.value, key: $0.key) }
-            }
+            ? []
+            : plain.without(failures)
+                .compactMap { message in
+                    message.plain.map { ReceivedMessage(message: message.message, payload: $0.value, key: $0.key) }
+                }
         self.log = log?.keeping(replicated: bound.models)
         self.batch = batch
         middleware = topic.middleware
