@@ -12,6 +12,9 @@ struct AppendStatement {
     /// Two writers can both find the condition true: then the second one breaks the unique key of stream and position.
     ///
     /// The transaction gets its number before it draws numbers of insertion (``OrderMarks``).
+    ///
+    /// Connections prepare statements that begin with `INSERT`, which takes a third off the time of a single event. Statements with
+    /// several events are planned for their number.
     func sql(_ dialect: any SQLDialect) throws -> SQL {
         let stored = try events.map { try row(of: $0) }
         let columns = [
@@ -23,9 +26,13 @@ struct AppendStatement {
             BulkColumn("metadata", .json, stored.map { .json($0.metadata.json.text) }),
         ]
         let isRepeated = dialect.isAnyKey("e.id", of: events.map { .uuid($0.id) }, type: .uuid)
-        return """
-            WITH head AS (\(Self.head(of: stream)))
+        let head: SQL = "WITH head AS (\(Self.head(of: stream)))"
+        let insert: SQL = """
             INSERT INTO dionysus_stream_events (id, stream, position, type, version, data, metadata, created_at)
+            """
+        let beginning = events.count == 1 ? [insert, head] : [head, insert]
+        return """
+            \(beginning.joined(separator: " "))
             SELECT v.id, \(stream.description), coalesce((SELECT position FROM head), 0) + v.n, v.type, v.version, v.data,
               v.metadata, \(dialect.now)
             FROM \(Self.rows(columns, dialect))
