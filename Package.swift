@@ -631,7 +631,8 @@ let package = Package(
         .testTarget(
             name: "DionysusEventsTests",
             dependencies: [
-                "Ads", "Dionysus", "DionysusConsumer", "DionysusEmbedded", "DionysusEvents", "DionysusKafkaTesting",
+                "Ads", "Dionysus", "DionysusConsumer", "DionysusEmbedded", "DionysusEvents", "DionysusKafka",
+                "DionysusKafkaTesting",
                 "DionysusPostgres", "DionysusProducer", "DionysusRegistryTesting", "DionysusSchemas", "StreamTool",
                 "TestSupport",
                 .product(name: "Logging", package: "swift-log"),

@@ -1,6 +1,8 @@
 import Dionysus
 import DionysusEmbedded
 import DionysusEvents
+import DionysusKafka
+import DionysusKafkaTesting
 import DionysusPostgres
 import Foundation
 import TestSupport
@@ -18,16 +20,18 @@ import Testing
     }
 
     /// Runs a body with a database that other processes can open.
-    private func run(_ kind: TestDatabaseKind, _ body: (EventsHarness, String) async throws -> Void) async throws {
-        try await EventsHarness.runShared(kind, body)
-    }
+    private func run(
+        _ kind: TestDatabaseKind,
+        onKafka: Bool = false,
+        _ body: (EventsHarness, String) async throws -> Void
+    ) async throws { try await EventsHarness.runShared(kind, onKafka: onKafka, body) }
 
     @Test(arguments: TestDatabaseKind.available)
     func `appenders that are killed leave streams without gaps, and every event takes effect once`(
         _ kind: TestDatabaseKind
     ) async throws {
         let streams = 200
-        try await run(kind) { harness, location in
+        try await run(kind, onKafka: kind == .postgres) { harness, location in
             let board = Projector(Balances(), store)
             try await harness.write { try board.create(in: &$0) }
             func count() async throws -> Int {
@@ -154,17 +158,30 @@ import Testing
 
 extension EventsHarness {
     /// Runs a body with a database that other processes can open, and its location.
-    static func runShared(_ kind: TestDatabaseKind, _ body: (EventsHarness, String) async throws -> Void) async throws {
+    /// - Parameter onKafka: Whether the log is Kafka's, and not the embedded one.
+    static func runShared(
+        _ kind: TestDatabaseKind,
+        onKafka: Bool = false,
+        _ body: (EventsHarness, String) async throws -> Void
+    ) async throws {
+        let cluster = onKafka ? try MockCluster(brokers: 1) : nil
+        defer { cluster?.close() }
         try await withTemporaryDirectory { directory in
+            let broker: any MessageBroker =
+                if let cluster {
+                    try KafkaBroker(bootstrapServers: cluster.bootstrapServers)
+                } else {
+                    try EmbeddedBroker(path: "\(directory)/log.sqlite")
+                }
             switch kind {
             case .sqlite:
                 let path = "\(directory)/shared.sqlite"
-                try await run(try sqliteDatabase(at: path, busyTimeout: .seconds(30)), in: directory) {
+                try await run(try sqliteDatabase(at: path, busyTimeout: .seconds(30)), broker) {
                     try await body($0, path)
                 }
             case .postgres:
                 try await withTemporaryPostgresURL { url in
-                    try await run(try PostgresDatabase(url: url), in: directory) { try await body($0, url) }
+                    try await run(try PostgresDatabase(url: url), broker) { try await body($0, url) }
                 }
             }
         }
@@ -172,10 +189,10 @@ extension EventsHarness {
 
     private static func run(
         _ database: any CapturingDatabase,
-        in directory: String,
+        _ broker: any MessageBroker,
         _ body: (EventsHarness) async throws -> Void
     ) async throws {
-        let harness = EventsHarness(database: database, broker: try EmbeddedBroker(path: "\(directory)/log.sqlite"))
+        let harness = EventsHarness(database: database, broker: broker)
         try await harness.migrate()
         try await body(harness)
         await harness.broker.close()
