@@ -260,7 +260,7 @@ struct DeimosTests {
         }
     }
 
-    @Test func `a schema can be read by another, or the reasons are told`() throws {
+    @Test func `a schema can be read by another, or the reasons are given`() throws {
         let old = try AvroSchema(parsing: #"{"type":"record","name":"W","fields":[{"name":"a","type":"int"}]}"#)
         let new = try AvroSchema(
             parsing: #"{"type":"record","name":"W","fields":[{"name":"a","type":"long"},{"name":"b","type":"string"}]}"#

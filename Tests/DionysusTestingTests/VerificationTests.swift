@@ -45,7 +45,7 @@ import Testing
     }
 
     @Test(arguments: ThrowAwayDatabase.available)
-    func `changes that are under way are no differences`(_ database: ThrowAwayDatabase) async throws {
+    func `changes in progress are no differences`(_ database: ThrowAwayDatabase) async throws {
         try await withRentals(database) { test in
             try await test.fill(rentals: 20)
             let run = try await test.verification().start(topic: "v3_rentals", model: "Rental", on: test.broker)

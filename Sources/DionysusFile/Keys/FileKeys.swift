@@ -1,7 +1,7 @@
 import Dionysus
 import DionysusApplication
 
-/// The keys of the file: what the parser accepts, what editors are told, and what the reference page lists.
+/// The keys of the file: what the parser accepts, what the schema for editors says, and what the reference page lists.
 enum FileKeys {
     static let file = KeyTable(
         "the file",

@@ -35,7 +35,7 @@ extension Registry {
     /// What of the declared polls doesn't fit the database, a line each.
     func pollFaults(in catalogue: Catalogue) -> [String] {
         polls.flatMap { poll -> [String] in
-            // A missing table is told with the model.
+            // A missing table is reported with the model.
             guard let table = catalogue[poll.model.table] else { return [] }
             return poll.faults(in: table, catalogue.dialect).map { "poll \(poll.name): \($0)" }
         }
