@@ -57,15 +57,7 @@ struct ContractCommand<App: DionysusApplication>: AsyncParsableCommand {
         }
         let text = try text(of: contract.keeping(topic))
         guard let write else { return print(text) }
-        do {
-            try Data((text + "\n").utf8).write(to: URL(filePath: write), options: .atomic)
-        } catch {
-            throw DionysusError(
-                .configuration,
-                "the contract can't be written to \(write): \(error.localizedDescription)",
-                advice: "check that the directory exists and is writable"
-            )
-        }
+        try writeFile(Data((text + "\n").utf8), "the contract", to: write)
         print("wrote \(write)")
     }
 

@@ -1,6 +1,8 @@
 import Dionysus
 
+package import struct Foundation.Data
 import class Foundation.FileHandle
+import struct Foundation.URL
 
 /// Prints a report, text or JSON, to standard output, with control characters escaped.
 ///
@@ -13,6 +15,22 @@ func printError(_ text: String) {
         text.split(separator: listMark, omittingEmptySubsequences: false).map { String($0).printable() }
         .joined(separator: listMark) + "\n"
     FileHandle.standardError.write(Array(line.utf8).withUnsafeBufferPointer { .init(buffer: $0) })
+}
+
+/// Writes a command's result to a file, all of it or nothing.
+/// - Parameters:
+///   - subject: What is written, as the error calls it: `the contract`.
+/// - Throws: ``DionysusError`` with code `configuration` if it can't be written there.
+package func writeFile(_ data: Data, _ subject: String, to path: String) throws {
+    do {
+        try data.write(to: URL(filePath: path), options: .atomic)
+    } catch {
+        throw DionysusError(
+            .configuration,
+            "\(subject) can't be written to \(path): \(error.localizedDescription)",
+            advice: "check that the directory exists and is writable"
+        )
+    }
 }
 
 /// The prefix of each fault in an error with several faults.

@@ -155,15 +155,7 @@ struct SchemasEncodeCommand: AsyncParsableCommand {
             bytes = Array(data.joined())
         }
         guard let write else { return try FileHandle.standardOutput.write(contentsOf: Data(bytes)) }
-        do {
-            try Data(bytes).write(to: URL(filePath: write), options: .atomic)
-        } catch {
-            throw DionysusError(
-                .configuration,
-                "the data can't be written to \(write): \(error.localizedDescription)",
-                advice: "check that the directory exists and may be written to"
-            )
-        }
+        try writeFile(Data(bytes), "the data", to: write)
         print("wrote \(write)")
     }
 }

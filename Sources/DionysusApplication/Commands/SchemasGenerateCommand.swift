@@ -45,15 +45,7 @@ struct SchemasGenerateCommand<App: DionysusApplication>: AsyncParsableCommand {
             }
         }
         guard let write else { return print(text) }
-        do {
-            try Data((text + "\n").utf8).write(to: URL(filePath: write), options: .atomic)
-        } catch {
-            throw DionysusError(
-                .configuration,
-                "nothing can be written to \(write): \(error.localizedDescription)",
-                advice: "check that the directory exists and is writable"
-            )
-        }
+        try writeFile(Data((text + "\n").utf8), "what is generated", to: write)
         print("wrote \(write)")
     }
 

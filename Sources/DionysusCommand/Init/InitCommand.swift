@@ -29,15 +29,7 @@ struct InitCommand: AsyncParsableCommand {
         if FileManager.default.fileExists(atPath: output), !force {
             throw DionysusError(.configuration, "\(output) exists", advice: "name another file, or use --force")
         }
-        do {
-            try Data(text.utf8).write(to: URL(filePath: output), options: .atomic)
-        } catch {
-            throw DionysusError(
-                .configuration,
-                "\(output) can't be written: \(error.localizedDescription)",
-                advice: "check that the directory exists and is writable"
-            )
-        }
+        try writeFile(Data(text.utf8), "the declaration", to: output)
         print("wrote \(output): \(survey.published.count) tables, \(survey.refused.count) left out")
     }
 }
