@@ -27,7 +27,7 @@ public struct Genesis: Sendable {
         self.settings = settings
     }
 
-    private var statements: GenesisStatements {
+    var statements: GenesisStatements {
         GenesisStatements(tables: database.outbox.tables, dialect: database.dialect)
     }
 

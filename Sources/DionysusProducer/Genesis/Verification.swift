@@ -11,9 +11,6 @@ public struct Verification: Sendable {
     /// The largest number of records in a chunk: the message about it names all of them.
     private static let largestChunk = 1_000
 
-    private let database: any CapturingDatabase
-    private let registry: Registry
-    private let settings: ProducerSettings
     private let genesis: Genesis
 
     /// Creates the interface to the runs of a database.
@@ -25,14 +22,7 @@ public struct Verification: Sendable {
         registry: Registry,
         settings: ProducerSettings = ProducerSettings()
     ) {
-        self.database = database
-        self.registry = registry
-        self.settings = settings
         genesis = Genesis(database: database, registry: registry, settings: settings)
-    }
-
-    private var statements: GenesisStatements {
-        GenesisStatements(tables: database.outbox.tables, dialect: database.dialect)
     }
 
     /// Starts a run, which relays then work on.
@@ -80,12 +70,13 @@ public struct Verification: Sendable {
             throw DionysusError(.configuration, "a run can't be spread over no time", advice: "give a time above zero")
         }
         try await createTopic(of: publication, on: broker)
-        let chunkSize = min(settings.genesisChunkSize, Self.largestChunk)
-        return try await database.transaction(.write) { [statements, registry, database] transaction in
+        let chunkSize = min(genesis.settings.genesisChunkSize, Self.largestChunk)
+        return try await genesis.database.transaction(.write) {
+            [genesis, statements = genesis.statements] transaction in
             try statements.requireTables(in: &transaction)
-            let outbox = try Outbox.open(of: database, in: &transaction)
+            let outbox = try Outbox.open(of: genesis.database, in: &transaction)
             try Self.require(outbox)
-            try throwFaults(hiddenRows(registry, database, in: &transaction))
+            try throwFaults(hiddenRows(genesis.registry, genesis.database, in: &transaction))
             let locks = transaction.dialect.transactionLock("dionysus:verification")
             if !locks.isEmpty { try transaction.run(locks) }
             try Self.refuseSecond(publication, statements, in: &transaction)
@@ -147,8 +138,8 @@ public struct Verification: Sendable {
         var published = 0
         for start in stride(from: 0, to: ids.count, by: Self.largestChunk) {
             let part = Array(ids[start..<min(start + Self.largestChunk, ids.count)])
-            published += try await database.transaction(.write) { [database] transaction in
-                let outbox = try Outbox.open(of: database, in: &transaction)
+            published += try await genesis.database.transaction(.write) { [genesis] transaction in
+                let outbox = try Outbox.open(of: genesis.database, in: &transaction)
                 try transaction.run(outbox.support.seeingAllRows())
                 var context = OutboxContext()
                 context.origin = "repair"
@@ -202,7 +193,7 @@ public struct Verification: Sendable {
         let found = try await broker.describeTopics([publication.topic, publication.verificationTopic])
         guard !found.contains(where: { $0.name == publication.verificationTopic }) else { return }
         var specification =
-            registry.specifications.first { $0.name == publication.topic }
+            genesis.registry.specifications.first { $0.name == publication.topic }
             ?? TopicSpecification(name: publication.topic)
         specification.name = publication.verificationTopic
         if let main = found.first(where: { $0.name == publication.topic }) {
