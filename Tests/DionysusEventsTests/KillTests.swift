@@ -19,6 +19,17 @@ import Testing
         return try RunningProcess(directory.appending(path: "StreamTool").path, arguments, environment: environment)
     }
 
+    /// Runs a tool that is killed at a point, and once more to its end.
+    /// - Returns: Whether it was killed; false if it ended before.
+    private func survive(_ command: String, _ location: String, killAt point: Int) async throws -> Bool {
+        let killed = try await tool([command, location], killAt: point).result()
+        if killed.status == 0 { return false }
+        try #require(killed.status == 128 + SIGKILL, "\(killed.errors)")
+        let finished = try await tool([command, location]).result()
+        try #require(finished.status == 0, "\(finished.errors)")
+        return true
+    }
+
     /// Runs a body with a database that other processes can open.
     private func run(
         _ kind: TestDatabaseKind,
@@ -93,11 +104,7 @@ import Testing
             while true {
                 point += 1
                 try await harness.append(Opened(owner: "Ada"), to: StreamName("account", "\(point)"))
-                let killed = try await tool(["process", location], killAt: point).result()
-                if killed.status == 0 { break }
-                try #require(killed.status == 128 + SIGKILL, "\(killed.errors)")
-                let finished = try await tool(["process", location]).result()
-                try #require(finished.status == 0, "\(finished.errors)")
+                guard try await survive("process", location, killAt: point) else { break }
                 #expect(try await harness.names(StreamName("gift", "\(point)")) == ["1 Deposited"])
             }
             #expect(point > 10)
@@ -116,11 +123,7 @@ import Testing
                 point += 1
                 let stream = StreamName("account", "\(point)")
                 try await harness.append(Opened(owner: "Ada"), Deposited(amount: 1), Closed(), to: stream)
-                let killed = try await tool(["process", location], killAt: point).result()
-                if killed.status == 0 { break }
-                try #require(killed.status == 128 + SIGKILL, "\(killed.errors)")
-                let finished = try await tool(["process", location]).result()
-                try #require(finished.status == 0, "\(finished.errors)")
+                guard try await survive("process", location, killAt: point) else { break }
                 #expect(try await harness.names(StreamName("gift", "\(point)")) == ["1 Deposited"])
             }
             #expect(point > 20)
@@ -143,11 +146,7 @@ import Testing
                 point += 1
                 try await harness.append(Opened(owner: "Ada"), to: StreamName("account", "\(point)"))
                 try #require(try await tool(["process", location]).result().status == 0)
-                let killed = try await tool(["timers", location], killAt: point).result()
-                if killed.status == 0 { break }
-                try #require(killed.status == 128 + SIGKILL, "\(killed.errors)")
-                let finished = try await tool(["timers", location]).result()
-                try #require(finished.status == 0, "\(finished.errors)")
+                guard try await survive("timers", location, killAt: point) else { break }
                 #expect(try await harness.names(StreamName("account", "\(point)")) == ["1 Opened", "2 Closed"])
             }
             #expect(point > 5)
