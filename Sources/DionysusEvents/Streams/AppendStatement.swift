@@ -35,33 +35,12 @@ struct AppendStatement {
             \(beginning.joined(separator: " "))
             SELECT v.id, \(stream.description), coalesce((SELECT position FROM head), 0) + v.n, v.type, v.version, v.data,
               v.metadata, \(dialect.now)
-            FROM \(Self.rows(columns, dialect))
+            FROM \(dialect.rows(columns, alias: "v"))
             WHERE \(dialect.transactionNumber) IS NOT NULL AND \(condition) AND NOT EXISTS (SELECT 1 FROM head WHERE type = \(raw: Self.endType))
               AND NOT EXISTS (SELECT 1 FROM dionysus_stream_events AS e WHERE \(isRepeated))
             ORDER BY v.n
             RETURNING position
             """
-    }
-
-    /// The rows of new events.
-    ///
-    /// A single one is a row of values and not of lists where types are enforced: the server plans that in less time, and once for
-    /// many appends.
-    private static func rows(_ columns: [BulkColumn], _ dialect: any SQLDialect) -> SQL {
-        guard dialect.enforcesTypes, columns.allSatisfy({ $0.values.count == 1 }) else {
-            return dialect.rows(columns, alias: "v")
-        }
-        let values = columns.map { column -> SQL in
-            let type: ColumnType =
-                switch column.type {
-                case .integer: .bigint
-                case .uuid: .uuid
-                case .json: .json
-                default: .text
-                }
-            return "CAST(\(column.values[0]) AS \(raw: dialect.columnType(type))) AS \(identifier: column.name)"
-        }
-        return "(SELECT \(values.joined(separator: ", "))) AS v"
     }
 
     private func row(of new: NewEvent) throws -> (data: JSON, metadata: EventMetadata) {
