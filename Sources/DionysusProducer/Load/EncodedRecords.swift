@@ -29,12 +29,12 @@ extension LoadedRecords {
             let value = records.marksDeletions ? try value(index, records, context(), isGone: true) : nil
             return EncodedRecord(key: try key(index, records.key), value: value)
         }
-        if !isCopy, let known = encoded[index] { return known }
+        if !isCopy, let known = encodedRecord(index) { return known }
         let record = EncodedRecord(
             key: try key(index, records.key),
             value: try value(index, records, context(), isGone: false)
         )
-        if !isCopy, records.isOfRecordAlone { encoded[index] = record }
+        if !isCopy, records.isOfRecordAlone { keep(record, index) }
         return record
     }
 

@@ -11,8 +11,8 @@ final class LoadedRecords {
     /// About how much memory the values that were loaded take.
     let byteCount: Int
     private var payloads: [[UInt8]?]
-    /// What was made of records for a topic that holds them.
-    lazy var encoded = [EncodedRecord?](repeating: nil, count: rows.count)
+    /// What was made of records for a topic that holds them; empty until there is one.
+    private var encoded: [EncodedRecord?] = []
     /// The longest payload so far, in bytes.
     var typicalSize = 256
 
@@ -80,6 +80,15 @@ final class LoadedRecords {
         payloads[index] = payload
         typicalSize = max(typicalSize, writer.bytes.count)
         return payload
+    }
+
+    /// What was made of a row's record for the topic, if it was kept.
+    func encodedRecord(_ index: Int) -> EncodedRecord? { encoded.isEmpty ? nil : encoded[index] }
+
+    /// Keeps what was made of a row's record for the topic.
+    func keep(_ record: EncodedRecord, _ index: Int) {
+        if encoded.isEmpty { encoded = Array(repeating: nil, count: rows.count) }
+        encoded[index] = record
     }
 
     /// Its primary key, no links, and what is known of its declared attributes.
