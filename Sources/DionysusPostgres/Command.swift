@@ -31,7 +31,7 @@ struct Command {
     /// Whether there is a plan to be kept: `BEGIN` and the like have none.
     var isPreparable: Bool { Self.planned.contains { text.hasPrefix($0) } }
 
-    private static let planned = ["SELECT ", "INSERT ", "UPDATE ", "DELETE "]
+    private static let planned = ["SELECT ", "INSERT ", "UPDATE ", "DELETE ", "WITH "]
 
     /// The lengths of the text and of its longest value, in bytes.
     var size: (text: Int, longestValue: Int) {

@@ -20,8 +20,8 @@ struct PreparedStatements {
         var name: String?
     }
 
-    /// Statements that come only once or twice are not worth a preparation.
-    private static let usesBefore = 2
+    /// Statements that come only once are not worth a preparation.
+    private static let usesBefore = 1
     private static let lifetime = Duration.seconds(5)
     private static let limit = 1_000
     private static let longestText = 8_192
@@ -56,10 +56,11 @@ struct PreparedStatements {
     /// Whether it is time to prepare anew: then the server has to forget what it has.
     mutating func expire() -> Bool {
         guard isPossible, ContinuousClock.now - start >= Self.lifetime else { return false }
-        let hasAny = entries.values.contains { $0.name != nil }
-        entries = [:]
+        let prepared = entries.filter { $0.value.name != nil }
+        // What was worth a preparation is prepared anew as soon as it comes; the others begin to count again.
+        entries = prepared.mapValues { Entry(uses: $0.uses) }
         start = .now
-        return hasAny
+        return !prepared.isEmpty
     }
 
     /// The server doesn't know a statement that was prepared, or knows one that wasn't: there is a pooler in between.
