@@ -22,8 +22,8 @@ import Testing
             // transaction takes longer than that to wait, too.
             for round in 1...10 {
                 try await replica.publish(
-                    .rental(.created, 1, name: "c\(round)"),
-                    .rental(.created, 2, name: "d\(round)")
+                    .rental(.updated, 1, name: "c\(round)"),
+                    .rental(.updated, 2, name: "d\(round)")
                 )
                 let watched = WatchedDatabase(replica.database)
                 try await Self.consumeIntoDeadlock(replica, watched)
@@ -174,6 +174,45 @@ import Testing
             #expect(try await replica.rows("SELECT count(*) FROM villas") == ["3"])
             let failed = try await replica.rows("SELECT entity_id, error_class FROM dionysus_failures")
             #expect(!failed.isEmpty && failed.allSatisfy { $0 == "1 transaction_conflict" })
+        }
+    }
+
+    @Test(arguments: TestDatabaseKind.available)
+    func `a new record takes over the unique name that a known one gives up in the same batch`(
+        _ kind: TestDatabaseKind
+    ) async throws {
+        try await ReplicaHarness.run(kind) { replica in
+            try await replica.define("CREATE UNIQUE INDEX rentals_by_name ON rentals (name)")
+            try await replica.publish(.rental(.created, 1, name: "a"))
+            try await replica.consume()
+            try await replica.publish(.rental(.created, 1, name: "b"), .rental(.created, 2, name: "a"))
+            try await replica.consume()
+            #expect(try await replica.rows(rentalNames) == ["1 b", "2 a"])
+            #expect(try await replica.failures == [])
+        }
+    }
+
+    @Test(arguments: TestDatabaseKind.available)
+    func `among new records, one that was destroyed later stays away, and a known one keeps what is newer`(
+        _ kind: TestDatabaseKind
+    ) async throws {
+        try await ReplicaHarness.run(kind) { replica in
+            try await replica.publish(
+                .rental(.created, 1, name: "gone", version: 1),
+                .rental(.destroyed, 1, version: 3),
+                .rental(.created, 2, name: "newer", version: 5)
+            )
+            try await replica.consume()
+            for round in 0..<3 {
+                try await replica.publish(
+                    .rental(.created, 1, name: "back", version: 2),
+                    .rental(.created, 2, name: "older", version: 4),
+                    .rental(.created, 3 + round, name: "new", version: 1)
+                )
+            }
+            try await replica.consume()
+            #expect(try await replica.rows(rentalNames) == ["2 newer", "3 new", "4 new", "5 new"])
+            #expect(try await replica.failures == [])
         }
     }
 

@@ -36,6 +36,7 @@ struct Persister: Sendable {
     let database: any Database
     let offsets: OffsetStore
     let failureLog: FailureLog
+    private let newRecords = NewRecords()
 
     /// How often a batch is decided anew because of other transactions.
     private static let attempts = 10
@@ -45,11 +46,13 @@ struct Persister: Sendable {
     /// - Throws: What the database and the application throw; nothing has been changed then.
     func write(_ batch: BatchWrite) async throws -> Verdict<[AppliedEvent]> {
         var exclusive: Set<String> = []
+        var expectsNewRecords = true
         for _ in 0..<Self.attempts {
-            switch try await attempt(batch, exclusive: exclusive) {
+            switch try await attempt(batch, exclusive: exclusive, expectsNewRecords: expectsNewRecords) {
             case .decided(let verdict): return verdict
             case .undecided(let tables): exclusive.formUnion(tables)
             case .overtaken: continue
+            case .recordsAreKnown: expectsNewRecords = false
             }
         }
         throw DionysusError(
@@ -68,9 +71,15 @@ struct Persister: Sendable {
         case undecided(tables: Set<String>)
         /// Another transaction has written a record between its loading and its writing here.
         case overtaken
+        /// Records that were taken for new ones have a row, or are remembered as destroyed.
+        case recordsAreKnown
     }
 
-    private func attempt(_ write: BatchWrite, exclusive: Set<String>) async throws -> Attempt<[AppliedEvent]> {
+    private func attempt(
+        _ write: BatchWrite,
+        exclusive: Set<String>,
+        expectsNewRecords: Bool
+    ) async throws -> Attempt<[AppliedEvent]> {
         try await database.write { [self] transaction in
             let dialect = transaction.dialect
             var preamble = Preamble()
@@ -95,7 +104,13 @@ struct Persister: Sendable {
             var applied: [AppliedEvent] = []
             for part in write.batch.parts {
                 let part = part.without(repeated)
-                let attempt = try Self.writeRecords(of: part, exclusive: exclusive, &preamble, in: &transaction)
+                let isNew = expectsNewRecords && exclusive.isEmpty && newRecords.areExpected(in: part)
+                let attempt =
+                    if isNew, let new = try insertNewRecords(of: part, &preamble, in: &transaction) {
+                        new
+                    } else {
+                        try Self.writeRecords(of: part, exclusive: exclusive, &preamble, in: &transaction)
+                    }
                 guard case .decided(.done(let events)) = attempt else { return .rollBack(attempt) }
                 applied += events
             }
@@ -148,6 +163,42 @@ struct Persister: Sendable {
         } catch {
             throw DionysusError.ofReplicas(error, [batch])
         }
+        let actions = ApplicationActions(set: set, delegated: batch.delegated)
+        return .decided(.done(try actions.run(after: applied, in: &transaction)))
+    }
+
+    /// Inserts records that are expected to be new, and looks only then whether they were.
+    ///
+    /// What is remembered of destructions is asked for afterwards: a transaction that the insertion has waited for has ended
+    /// by then. An error decides nothing, because the rows that are there may have to change first.
+    /// - Returns: Nil if there is more to do than to insert; nothing has been run then.
+    private func insertNewRecords(
+        of batch: BoundBatch,
+        _ preamble: inout Preamble,
+        in transaction: inout Transaction
+    ) throws -> Attempt<[AppliedEvent]>? {
+        let dialect = transaction.dialect
+        var set = WorkingSet(batch, rows: batch.layouts.map { _ in ResultSet(columns: [], cells: [], affectedRows: 0) }[...])
+        let applied = set.apply(batch.events)
+        let insertions = WriteStatements(set: set, dialect: dialect).all()
+        guard insertions.allSatisfy({ $0.expectedRows != nil }) else { return nil }
+        let loading = LoadStatements(batch: batch, dialect: dialect)
+        let locks = loading.locks(exclusive: [])
+        let writing = locks + insertions.map(\.sql) + loading.growing.map(loading.anyTombstone)
+        let areNew: Bool
+        do {
+            switch try preamble.run(before: writing, in: &transaction) {
+            case .refused(let refusal): return .decided(.refused(refusal))
+            case .done(let results):
+                let inserted = zip(insertions, results.dropFirst(locks.count))
+                areNew = inserted.allSatisfy { $0.expectedRows == $1.affectedRows }
+                    && results.suffix(loading.growing.count).allSatisfy(\.isEmpty)
+            }
+        } catch let error as DionysusError where error.code != .databaseUnavailable && error.code != .timeout {
+            areNew = false
+        }
+        newRecords.note(batch, wereNew: areNew)
+        guard areNew else { return .recordsAreKnown }
         let actions = ApplicationActions(set: set, delegated: batch.delegated)
         return .decided(.done(try actions.run(after: applied, in: &transaction)))
     }
