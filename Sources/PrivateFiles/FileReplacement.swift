@@ -1,8 +1,8 @@
 package import struct Foundation.Data
-import class Foundation.FileHandle
-import struct Foundation.POSIXError
-import enum Foundation.POSIXErrorCode
-import struct Foundation.URL
+package import class Foundation.FileHandle
+package import struct Foundation.POSIXError
+package import enum Foundation.POSIXErrorCode
+package import struct Foundation.URL
 
 #if canImport(Glibc)
 import Glibc

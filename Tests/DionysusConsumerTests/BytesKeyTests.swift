@@ -18,7 +18,7 @@ import Testing
         let hex: SQL = kind == .postgres ? "encode(synced_id, 'hex')" : "lower(hex(synced_id))"
         let owner: SQL = kind == .postgres ? "encode(synced_owner_id, 'hex')" : "lower(hex(synced_owner_id))"
         try await ReplicaHarness.run(kind) { replica in
-            try await replica.database.transaction(.write) { transaction in
+            _ = try await replica.database.transaction(.write) { transaction in
                 try transaction.run(
                     """
                     CREATE TABLE gadgets (synced_id \(raw: bytes) UNIQUE, synced_owner_id \(raw: bytes), name text,

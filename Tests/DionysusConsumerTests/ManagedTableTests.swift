@@ -52,7 +52,7 @@ import Testing
         _ body: @Sendable (ReplicaHarness, ConsumerSchema) async throws -> Void
     ) async throws {
         try await ReplicaHarness.run(kind) { replica in
-            try await replica.database.transaction(.write) { transaction in
+            _ = try await replica.database.transaction(.write) { transaction in
                 try transaction.run(
                     ["accounts", "rentals", "bookings", "bookings_fees"].map { "DROP TABLE \(identifier: $0)" }
                 )

@@ -122,7 +122,7 @@ import Testing
             var mirror = Mirror()
             mirror.onConsume = { _ in found.withLock { $0 = true } }
             mirror.replicas.append(Ignore("Tower").element)
-            var instrumentation = Instrumentation()
+            let instrumentation = Instrumentation()
             instrumentation.monitor.subscribe(to: ReplicaConsumer.Heartbeat.self) { _ in onPoll.yield() }
             let lines = LogLines()
             func publish() async throws {
@@ -163,7 +163,7 @@ import Testing
                 """
             )
             let (polls, onPoll) = AsyncStream.makeStream(of: Void.self)
-            var instrumentation = Instrumentation()
+            let instrumentation = Instrumentation()
             instrumentation.monitor.subscribe(to: ReplicaConsumer.Heartbeat.self) { _ in onPoll.yield() }
             try await replica.whileConsuming(Mirror(), instrumentation, loggingTo: LogLines()) {
                 var counts: Set<String> = []

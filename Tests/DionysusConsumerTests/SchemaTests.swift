@@ -24,7 +24,7 @@ import Testing
     func `all faults of a declaration are found at once`(_ kind: TestDatabaseKind) async throws {
         try await withTemporaryDatabase(kind) { database in
             try await database.transaction(.write) { try ReplicaTables.create(in: &$0) }
-            try await database.transaction(.write) { transaction in
+            _ = try await database.transaction(.write) { transaction in
                 try transaction.run([
                     "CREATE TABLE plain (id bigint PRIMARY KEY)",
                     "CREATE TABLE loose (synced_id bigint, synced_version text)",
@@ -79,7 +79,7 @@ import Testing
                         let usual = name == "synced_id" ? "bigint" : name == "synced_data" ? "text" : "timestamp"
                         return "\(name) \(name == column ? type : usual)\(name == "synced_id" ? " UNIQUE" : "")"
                     }
-                try await database.transaction(.write) { transaction in
+                _ = try await database.transaction(.write) { transaction in
                     try transaction.run([
                         "DROP TABLE IF EXISTS things", "CREATE TABLE things (\(raw: columns.joined(separator: ", ")))",
                     ])

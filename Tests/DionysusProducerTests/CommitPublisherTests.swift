@@ -64,7 +64,7 @@ import Testing
                 var count = 0
                 while count < 2, let batch = await published.next() { count += batch.changes.count }
                 // What is observed is published through its observers, too.
-                try await publisher.transaction { try $0.run("UPDATE accounts SET default_check_in_time = 16") }
+                _ = try await publisher.transaction { try $0.run("UPDATE accounts SET default_check_in_time = 16") }
                 while count < 4, let batch = await published.next() { count += batch.changes.count }
             }
             #expect(
@@ -91,7 +91,7 @@ import Testing
                 broker: harness.broker,
                 settings: settings
             )
-            try await publisher.transaction { try $0.run("INSERT INTO accounts (id, name) VALUES (1, 'Acme')") }
+            _ = try await publisher.transaction { try $0.run("INSERT INTO accounts (id, name) VALUES (1, 'Acme')") }
             #expect(try await harness.messages(in: "v3_accounts").isEmpty)
             try await harness.relay()
             #expect(try await harness.messages(in: "v3_accounts").count == 1)

@@ -86,13 +86,5 @@ private struct Warnings: LogHandler {
         set { metadata[key] = newValue }
     }
 
-    func log(
-        level: Logger.Level,
-        message: Logger.Message,
-        metadata: Logger.Metadata?,
-        source: String,
-        file: String,
-        function: String,
-        line: UInt
-    ) { onWarning("\(message)") }
+    func log(event: LogEvent) { onWarning("\(event.message)") }
 }

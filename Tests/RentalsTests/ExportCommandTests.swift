@@ -97,7 +97,7 @@ struct ExportCommandTests {
                 let export = try installation.start("export", "Account", "--to", files)
                 while !FileManager.default.fileExists(atPath: files + "/.export.json") { await Task.yield() }
                 export.signal(SIGKILL)
-                _ = try await export.result()
+                _ = await export.result()
                 let partial = files + "/Account.jsonl.partial"
                 if FileManager.default.fileExists(atPath: partial) {
                     // What a kill in the middle of a write leaves behind.

@@ -205,7 +205,7 @@ extension Installation {
             kind == .embedded
             ? try RunningProcess("sqlite3", [String(url.dropFirst("sqlite:".count)), query], environment: [:])
             : try RunningProcess("psql", ["-At", "-c", query, url], environment: ["PGTZ": "UTC"])
-        let result = try await process.result()
+        let result = await process.result()
         #expect(result.status == 0, "\(result.errors)")
         return result.output.split(separator: "\n", omittingEmptySubsequences: false).dropLast().map(String.init)
     }

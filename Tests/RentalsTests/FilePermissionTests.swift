@@ -69,7 +69,7 @@ struct FilePermissionTests {
             }
             let database = try SQLiteDatabase(path: "\(folder)/source.sqlite")
             let broker = try EmbeddedBroker(path: "\(folder)/log.sqlite")
-            try await database.transaction(.write) { try $0.run("CREATE TABLE things (id integer)") }
+            _ = try await database.transaction(.write) { try $0.run("CREATE TABLE things (id integer)") }
             #expect(try mode(of: folder) == 0o750)
             for name in try FileManager.default.contentsOfDirectory(atPath: folder) {
                 #expect(try mode(of: "\(folder)/\(name)") == 0o640, "\(name)")
@@ -84,7 +84,7 @@ struct FilePermissionTests {
         try await withTemporaryDirectory { directory in
             symlink("\(directory)/target.sqlite", "\(directory)/link.sqlite")
             let database = try SQLiteDatabase(path: "\(directory)/link.sqlite")
-            try await database.transaction(.write) { try $0.run("CREATE TABLE things (id integer)") }
+            _ = try await database.transaction(.write) { try $0.run("CREATE TABLE things (id integer)") }
             #expect(try mode(of: "\(directory)/target.sqlite") == 0o600)
             await database.close()
         }

@@ -68,6 +68,11 @@ public struct SQL: Sendable, ExpressibleByStringInterpolation {
             elements.append(.value(value.databaseValue))
         }
 
+        /// Binds a value, or null.
+        public mutating func appendInterpolation<Value: DatabaseValueConvertible>(_ value: Value?) {
+            elements.append(.value(value?.databaseValue ?? .null))
+        }
+
         /// Binds the raw value of an enumeration.
         @_disfavoredOverload
         public mutating func appendInterpolation<Value: RawRepresentable>(_ value: Value)

@@ -1,5 +1,5 @@
 package import struct Foundation.UUID
-import typealias Foundation.uuid_t
+package import typealias Foundation.uuid_t
 
 extension UUID {
     /// Creates a UUID from its bytes, as GRDB stores it.

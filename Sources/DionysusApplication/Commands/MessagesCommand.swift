@@ -1,4 +1,4 @@
-package import ArgumentParser
+import ArgumentParser
 import Dionysus
 package import DionysusConsumer
 import ServiceLifecycle

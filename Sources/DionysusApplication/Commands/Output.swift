@@ -1,8 +1,8 @@
 import Dionysus
 
 package import struct Foundation.Data
-import class Foundation.FileHandle
-import struct Foundation.URL
+package import class Foundation.FileHandle
+package import struct Foundation.URL
 
 /// Prints a report, text or JSON, to standard output, with control characters escaped.
 ///

@@ -59,7 +59,7 @@ struct AuditLog: Sendable {
 
     /// Writes down what became of an action.
     func finish(_ id: Int64, _ outcome: String) async throws {
-        try await tables.database.transaction(.write) { [tables] transaction in
+        _ = try await tables.database.transaction(.write) { [tables] transaction in
             try transaction.run(
                 """
                 UPDATE \(tables.audit) SET outcome = \(outcome), finished_at = \(transaction.dialect.now) WHERE id = \(id)

@@ -65,7 +65,7 @@ public struct ConsoleTables: Sendable {
     /// Removes the tables.
     /// - Throws: As for a transaction.
     public func uninstall() async throws {
-        try await database.exclusively("dionysus:migrate") { transaction in
+        _ = try await database.exclusively("dionysus:migrate") { transaction in
             try transaction.run(
                 ["DROP TABLE IF EXISTS \(samples)", "DROP TABLE IF EXISTS \(audit)"] + transaction.dialect.lockRemoval
             )

@@ -1,5 +1,5 @@
 public import CoreMetrics
-public import Dionysus
+import Dionysus
 public import DionysusHealth
 public import Logging
 public import ServiceLifecycle

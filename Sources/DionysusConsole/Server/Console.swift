@@ -1,4 +1,4 @@
-public import Dionysus
+import Dionysus
 public import Hummingbird
 public import Logging
 public import ServiceLifecycle

@@ -1,4 +1,4 @@
-public import Dionysus
+import Dionysus
 public import DionysusMetrics
 import Hummingbird
 import HummingbirdCore

@@ -1,4 +1,4 @@
-package import Dionysus
+import Dionysus
 
 extension ConsumerFailures {
     /// Applies the message of a failure with another value, in a transaction that removes the failure.

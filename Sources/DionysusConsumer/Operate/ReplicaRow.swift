@@ -1,4 +1,4 @@
-package import Dionysus
+import Dionysus
 
 /// A record as the replica keeps it.
 package struct ReplicaRow: Sendable {

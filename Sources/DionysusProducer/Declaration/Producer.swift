@@ -174,9 +174,9 @@ package struct PublishedEvent: Sendable {
     let name: String
     let version: Int
     /// What its data are decoded as.
-    let type: any Decodable.Type
+    let type: any (Decodable & SendableMetatype).Type
 
-    package init(name: String, version: Int, type: any Decodable.Type) {
+    package init(name: String, version: Int, type: any (Decodable & SendableMetatype).Type) {
         self.name = name
         self.version = version
         self.type = type

@@ -1,4 +1,4 @@
-public import Dionysus
+import Dionysus
 
 /// What a producer publishes, as a document that other programs and languages can rely on.
 ///

@@ -1,4 +1,4 @@
-package import Dionysus
+import Dionysus
 
 extension ContractValue {
     /// What a Swift type is in payloads.

@@ -1,4 +1,4 @@
-public import Dionysus
+import Dionysus
 
 public import struct Foundation.UUID
 

@@ -1,4 +1,4 @@
-public import Dionysus
+import Dionysus
 
 import class Foundation.FileManager
 import func Foundation.NSTemporaryDirectory

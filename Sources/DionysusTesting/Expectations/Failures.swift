@@ -1,4 +1,4 @@
-public import Dionysus
+import Dionysus
 import DionysusConsumer
 import DionysusProducer
 

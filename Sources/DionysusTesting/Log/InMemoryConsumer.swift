@@ -113,7 +113,7 @@ final class InMemoryConsumer: MessageConsumer {
 
     private func look(_ maxMessages: Int, _ maxBytes: Int) throws -> ConsumerEvent? {
         try openState { state in
-            try log.look { log -> ConsumerEvent? in
+            log.look { log -> ConsumerEvent? in
                 guard log.outage == nil else { return nil }
                 if let event = log.groups[group]?.takeEvent(of: id) { return event }
                 var found: [ConsumedMessage] = []
