@@ -15,7 +15,7 @@ let package = Package(
         .library(name: "DionysusProducer", targets: ["DionysusProducer"]),
         .library(name: "DionysusConsumer", targets: ["DionysusConsumer"]),
         .library(name: "DionysusEvents", targets: ["DionysusEvents"]),
-        .library(name: "DionysusSchemas", targets: ["DionysusSchemas", "DionysusHTTP"]),
+        .library(name: "DionysusSchemas", targets: ["DionysusSchemas"]),
         .library(name: "DionysusRegistry", targets: ["DionysusRegistry"]),
         .library(name: "DionysusProtobuf", targets: ["DionysusProtobuf"]),
         .library(name: "DionysusPostgres", targets: ["DionysusPostgres"]),
@@ -297,6 +297,7 @@ let package = Package(
             ],
             path: "Examples/Rentals",
             resources: [.embedInCode("Feed/Announcement.avsc"), .embedInCode("Feed/Widget.avsc")],
+            packageAccess: false,
             swiftSettings: strict
         ),
         .executableTarget(
@@ -307,6 +308,7 @@ let package = Package(
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
             path: "Examples/Ads",
+            packageAccess: false,
             swiftSettings: strict
         ),
         .executableTarget(
@@ -334,6 +336,7 @@ let package = Package(
             ],
             path: "Examples/Observability",
             exclude: ["grafana", "prometheus"],
+            packageAccess: false,
             swiftSettings: strict
         ),
         .testTarget(

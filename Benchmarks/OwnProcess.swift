@@ -118,7 +118,7 @@ private final class CountingDatabase: CapturingDatabase {
 
     var dialect: any SQLDialect { database.dialect }
     var location: String { database.location }
-    var outbox: any OutboxSupport { database.outbox }
+    var captureSupport: CaptureSupport { database.captureSupport }
 
     func transaction<T: Sendable>(
         _ kind: TransactionKind,
@@ -131,10 +131,6 @@ private final class CountingDatabase: CapturingDatabase {
     func lease(_ resource: LeasedResource, idleTimeout: Duration) async throws -> (any Lease)? {
         calls.withLock { $0 += 1 }
         return try await database.lease(resource, idleTimeout: idleTimeout)
-    }
-
-    func changeSignal(_ onChange: @escaping @Sendable () -> Void) -> any ChangeSignal {
-        database.changeSignal(onChange)
     }
 
     func close() async { await database.close() }

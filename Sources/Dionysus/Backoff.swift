@@ -1,12 +1,12 @@
 /// Delays that grow with each consecutive failure, with jitter, so that clients don't all retry at once.
-public struct Backoff: Sendable {
+package struct Backoff: Sendable {
     /// The first delay.
-    public var initial: Duration
+    package var initial: Duration
     /// The longest delay.
-    public var maximum: Duration
+    package var maximum: Duration
 
     /// Creates a backoff.
-    public init(initial: Duration, maximum: Duration) {
+    package init(initial: Duration, maximum: Duration) {
         self.initial = initial
         self.maximum = maximum
     }
@@ -14,7 +14,7 @@ public struct Backoff: Sendable {
     /// The delay after a number of consecutive failures.
     /// - Parameter failures: The number of failures; at least one.
     /// - Returns: Between half and all of the exponential delay.
-    public func delay(afterFailures failures: Int) -> Duration {
+    package func delay(afterFailures failures: Int) -> Duration {
         let delay = min(initial * (1 << min(max(failures - 1, 0), 20)), maximum)
         return delay * Double.random(in: 0.5...1)
     }
@@ -23,7 +23,7 @@ public struct Backoff: Sendable {
     /// - Parameters:
     ///   - isWorthwhile: Whether to try again after a failure.
     /// - Throws: An error that isn't retriable, the last error if a retry isn't worthwhile, or `CancellationError`.
-    public func retrying<T: Sendable>(
+    package func retrying<T: Sendable>(
         while isWorthwhile: () -> Bool = { true },
         _ operation: () async throws -> T
     ) async throws -> T {

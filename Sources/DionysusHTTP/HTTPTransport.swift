@@ -1,7 +1,7 @@
 /// Sends requests over HTTP.
 ///
 /// Replace it in a test, or to use an application's own HTTP client.
-public protocol HTTPTransport: Sendable {
+package protocol HTTPTransport: Sendable {
     /// Sends a request and waits for the whole answer.
     ///
     /// Redirects aren't followed: they would take credentials to another server.
@@ -12,19 +12,19 @@ public protocol HTTPTransport: Sendable {
 }
 
 /// A request over HTTP.
-public struct HTTPRequest: Sendable {
+package struct HTTPRequest: Sendable {
     /// `GET`, `POST`, `PUT` or `DELETE`.
-    public var method: String
+    package var method: String
     /// Where to: `http` or `https`, the host, the path and the query, without credentials.
-    public var url: String
+    package var url: String
     /// The headers, in lower case.
-    public var headers: [String: String]
+    package var headers: [String: String]
     /// The body, if there is one.
-    public var body: [UInt8]?
+    package var body: [UInt8]?
     /// How long to wait for the whole answer.
-    public var timeout: Duration
+    package var timeout: Duration
     /// How many bytes the answer's body may have.
-    public var maximumBodySize: Int
+    package var maximumBodySize: Int
 
     /// Creates a request.
     /// - Parameters:
@@ -34,7 +34,7 @@ public struct HTTPRequest: Sendable {
     ///   - body: The body, if there is one.
     ///   - timeout: How long to wait for the whole answer.
     ///   - maximumBodySize: How many bytes the answer's body may have.
-    public init(
+    package init(
         _ method: String,
         _ url: String,
         headers: [String: String] = [:],
@@ -52,20 +52,20 @@ public struct HTTPRequest: Sendable {
 }
 
 /// An answer over HTTP.
-public struct HTTPResponse: Sendable {
+package struct HTTPResponse: Sendable {
     /// The status: 200 for success.
-    public var status: Int
+    package var status: Int
     /// The headers, by their names in lower case; the first of those with one name.
-    public var headers: [String: String]
+    package var headers: [String: String]
     /// The body.
-    public var body: [UInt8]
+    package var body: [UInt8]
 
     /// Creates an answer.
     /// - Parameters:
     ///   - status: The status.
     ///   - headers: The headers, by their names in lower case.
     ///   - body: The body.
-    public init(status: Int, headers: [String: String] = [:], body: [UInt8]) {
+    package init(status: Int, headers: [String: String] = [:], body: [UInt8]) {
         self.status = status
         self.headers = headers
         self.body = body
@@ -73,20 +73,20 @@ public struct HTTPResponse: Sendable {
 }
 
 /// Why there was no answer.
-public struct HTTPTransportError: Error, CustomStringConvertible {
+package struct HTTPTransportError: Error, CustomStringConvertible {
     /// What happened, without secrets.
-    public var description: String
+    package var description: String
     /// The error this one was made from.
-    public var underlying: (any Error)?
+    package var underlying: (any Error)?
     /// Whether the same request may be answered later.
-    public var isRetriable: Bool
+    package var isRetriable: Bool
 
     /// Creates an error.
     /// - Parameters:
     ///   - description: What happened, without secrets.
     ///   - underlying: The error this one was made from.
     ///   - isRetriable: Whether the same request may be answered later.
-    public init(_ description: String, underlying: (any Error)? = nil, isRetriable: Bool = true) {
+    package init(_ description: String, underlying: (any Error)? = nil, isRetriable: Bool = true) {
         self.description = description
         self.underlying = underlying
         self.isRetriable = isRetriable

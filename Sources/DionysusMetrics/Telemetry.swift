@@ -1,6 +1,7 @@
 public import Logging
 public import ServiceLifecycle
 import Synchronization
+public import Tracing
 
 /// Collects metrics, spans and log messages, and sends them to a collector over OTLP.
 ///
@@ -16,7 +17,7 @@ public final class Telemetry: Service {
     /// What collects metrics.
     public let metrics: MetricCollector
     /// What makes spans; nil if they go nowhere.
-    public let tracer: TelemetryTracer?
+    public let tracer: (any Tracer)?
 
     private let settings: TelemetrySettings
     private let resource: Resource
@@ -67,7 +68,7 @@ public final class Telemetry: Service {
     /// What hands log messages to be sent.
     /// - Parameter label: Who logs.
     /// - Returns: Nil if they go nowhere.
-    public func logHandler(label: String) -> TelemetryLogHandler? {
+    public func logHandler(label: String) -> (any LogHandler)? {
         guard settings.logs != nil else { return nil }
         return TelemetryLogHandler(label: label, length: settings.spanLimits.valueLength) { [logs, accounts] log in
             if !logs.offer(log) { accounts.dropped(1, .logs, .queueFull) }

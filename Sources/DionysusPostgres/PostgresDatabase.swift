@@ -29,7 +29,9 @@ public final class PostgresDatabase: CapturingDatabase {
     ) throws {
         let target = try ConnectionTarget(url: url, options: options, logger: logger)
         self.target = target
-        outbox = PostgresOutbox(tables: options.outbox)
+        captureSupport = CaptureSupport(outbox: PostgresOutbox(tables: options.outbox)) { [target] onChange in
+            ChangeListener(target: target, outbox: options.outbox, onChange: onChange)
+        }
         location = target.location
         pool = ConnectionPool(
             target: target,
@@ -41,7 +43,7 @@ public final class PostgresDatabase: CapturingDatabase {
 
     public var dialect: any SQLDialect { PostgresDialect() }
 
-    public let outbox: any OutboxSupport
+    public let captureSupport: CaptureSupport
 
     public func transaction<T: Sendable>(
         _ kind: TransactionKind,
@@ -69,10 +71,6 @@ public final class PostgresDatabase: CapturingDatabase {
             await pool.giveBack(connection)
             throw error
         }
-    }
-
-    public func changeSignal(_ onChange: @escaping @Sendable () -> Void) -> any ChangeSignal {
-        ChangeListener(target: target, outbox: outbox.tables, onChange: onChange)
     }
 
     /// Runs a statement that PostgreSQL does not allow in a transaction, such as `CREATE DATABASE`.

@@ -1,5 +1,5 @@
 import Dionysus
-public import DionysusHTTP
+package import DionysusHTTP
 public import DionysusSchemas
 import Foundation
 import Synchronization
@@ -7,11 +7,11 @@ import Synchronization
 /// A schema registry in memory that answers as Confluent's does, for tests.
 ///
 ///     let registry = InMemorySchemaRegistry()
-///     let client = try SchemaRegistryClient(registry.settings, transport: registry)
+///     let client = try registry.client()
 ///
-/// It is a transport itself, so that a test needs no network. ``SchemaRegistryServer`` offers it to other programs over HTTP.
+/// The client needs no network. ``SchemaRegistryServer`` offers it to other programs over HTTP.
 /// Faults are injected with ``inject(_:times:onPath:)``; ``requests`` has what it was asked for.
-public final class InMemorySchemaRegistry: HTTPTransport {
+public final class InMemorySchemaRegistry: Sendable {
     /// Who may ask.
     public enum Access: Sendable {
         /// Everybody.
@@ -159,7 +159,14 @@ public final class InMemorySchemaRegistry: HTTPTransport {
         }
     }
 
-    public func send(_ request: HTTPRequest) async throws -> HTTPResponse {
+    /// Creates a client of this registry that needs no network.
+    /// - Returns: A client with ``settings``.
+    /// - Throws: `DionysusError` with code `configuration`, never with these settings.
+    public func client() throws -> SchemaRegistryClient { try SchemaRegistryClient(settings, transport: self) }
+}
+
+extension InMemorySchemaRegistry: HTTPTransport {
+    package func send(_ request: HTTPRequest) async throws -> HTTPResponse {
         let start = request.url.range(of: "://").map { request.url[$0.upperBound...] } ?? request.url[...]
         let target = start.firstIndex(of: "/").map { String(start[$0...]) } ?? "/"
         let authorization = request.headers["authorization"]

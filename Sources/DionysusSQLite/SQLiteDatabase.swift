@@ -28,7 +28,9 @@ public final class SQLiteDatabase: CapturingDatabase {
                 advice: "name the table alone"
             )
         }
-        outbox = SQLiteOutbox(tables: options.outbox)
+        captureSupport = CaptureSupport(outbox: SQLiteOutbox(tables: options.outbox)) { onChange in
+            DataVersionWatch(path: path, onChange: onChange)
+        }
         let version = Int(sqlite3_libversion_number())
         try RequiredVersion.sqlite.require([version / 1_000_000, version / 1_000 % 1_000, version % 1_000])
         self.path = path
@@ -63,7 +65,7 @@ public final class SQLiteDatabase: CapturingDatabase {
 
     public var location: String { path }
 
-    public let outbox: any OutboxSupport
+    public let captureSupport: CaptureSupport
 
     public func transaction<T: Sendable>(
         _ kind: TransactionKind,
@@ -102,10 +104,6 @@ public final class SQLiteDatabase: CapturingDatabase {
     public func lease(_ resource: LeasedResource, idleTimeout: Duration) async throws -> (any Lease)? {
         guard let lock = try laneLocks.lock(resource.name) else { return nil }
         return SQLiteLease(database: self, lock: lock)
-    }
-
-    public func changeSignal(_ onChange: @escaping @Sendable () -> Void) -> any ChangeSignal {
-        DataVersionWatch(path: path, onChange: onChange)
     }
 
     public func close() async {

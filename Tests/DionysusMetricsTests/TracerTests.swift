@@ -13,7 +13,7 @@ private struct Fields: Injector, Extractor {
 struct TracerTests {
     private let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
-    private func tracer(_ sampler: Sampler = .parentBased(.alwaysOn)) throws -> TelemetryTracer {
+    private func tracer(_ sampler: Sampler = .parentBased(.alwaysOn)) throws -> any Tracer {
         try telemetry(sampler).tracer.unwrapped()
     }
 
@@ -24,7 +24,7 @@ struct TracerTests {
         return try Telemetry(settings)
     }
 
-    private func context(_ fields: [String: String], _ tracer: TelemetryTracer) -> ServiceContext {
+    private func context(_ fields: [String: String], _ tracer: any Tracer) -> ServiceContext {
         var context = ServiceContext.topLevel
         tracer.extract(fields, into: &context, using: Fields())
         return context

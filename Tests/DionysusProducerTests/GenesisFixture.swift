@@ -124,7 +124,7 @@ struct FlakyDatabase: CapturingDatabase {
 
     var dialect: any SQLDialect { base.dialect }
     var location: String { base.location }
-    var outbox: any OutboxSupport { base.outbox }
+    var captureSupport: CaptureSupport { base.captureSupport }
     /// How many transactions have failed.
     var failures: Int { calls.made / 3 }
 
@@ -143,8 +143,6 @@ struct FlakyDatabase: CapturingDatabase {
     func lease(_ resource: LeasedResource, idleTimeout: Duration) async throws -> (any Lease)? {
         try await base.lease(resource, idleTimeout: idleTimeout)
     }
-
-    func changeSignal(_ onChange: @escaping @Sendable () -> Void) -> any ChangeSignal { base.changeSignal(onChange) }
 
     func close() async { await base.close() }
 }

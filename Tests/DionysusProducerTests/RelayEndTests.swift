@@ -44,7 +44,11 @@ private struct SignalWatch: CapturingDatabase {
     let onArm: @Sendable () -> Void
     let onClose: @Sendable () -> Void
 
-    var outbox: any OutboxSupport { base.outbox }
+    var captureSupport: CaptureSupport {
+        CaptureSupport(outbox: base.outbox) { onChange in
+            Signal(base: base.captureSupport.changeSignal(onChange), onArm: onArm, onClose: onClose)
+        }
+    }
     var dialect: any SQLDialect { base.dialect }
     var location: String { base.location }
 
@@ -55,10 +59,6 @@ private struct SignalWatch: CapturingDatabase {
 
     func lease(_ resource: LeasedResource, idleTimeout: Duration) async throws -> (any Lease)? {
         try await base.lease(resource, idleTimeout: idleTimeout)
-    }
-
-    func changeSignal(_ onChange: @escaping @Sendable () -> Void) -> any ChangeSignal {
-        Signal(base: base.changeSignal(onChange), onArm: onArm, onClose: onClose)
     }
 
     func close() async { await base.close() }

@@ -86,7 +86,7 @@ import Testing
     @Test("schemas of the registry are found by what a reference calls them")
     func references() async throws {
         let registry = InMemorySchemaRegistry()
-        let client = try SchemaRegistryClient(registry.settings, transport: registry)
+        let client = try registry.client()
         _ = try await client.register(RegistrySchema(.json, #"{"type": "integer"}"#), under: "id")
         let schema = RegistrySchema(
             .json,
@@ -116,7 +116,7 @@ import Testing
     )
     func compatibility(old: String, new: String, isCompatible: Bool) async throws {
         let registry = InMemorySchemaRegistry()
-        let client = try SchemaRegistryClient(registry.settings, transport: registry)
+        let client = try registry.client()
         _ = try await client.register(RegistrySchema(.json, old), under: "a")
         let faults = try await client.incompatibilities(of: RegistrySchema(.json, new), with: "a")
         #expect(faults.isEmpty == isCompatible)

@@ -106,7 +106,7 @@ import Testing
             let stranger = try SchemaRegistryClient(self.registry.settings, transport: registry)
             let error = await #expect(throws: DionysusError.self) { try await stranger.subjects() }
             #expect(error?.code == .accessDenied)
-            let friend = try SchemaRegistryClient(registry.settings, transport: registry)
+            let friend = try registry.client()
             #expect(try await friend.subjects() == [])
         }
         let registry = InMemorySchemaRegistry(access: .basic(user: "user", password: "p@ss"))

@@ -13,7 +13,7 @@ import struct Foundation.Data
     private let registry = InMemorySchemaRegistry()
 
     private func client() throws -> SchemaRegistryClient {
-        try SchemaRegistryClient(registry.settings, transport: registry)
+        try registry.client()
     }
 
     private static let one = #"{"type":"record","name":"A","fields":[{"name":"a","type":"int"}]}"#

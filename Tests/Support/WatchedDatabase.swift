@@ -45,7 +45,7 @@ public final class WatchedDatabase: CapturingDatabase {
 
     fileprivate func note(_ texts: [String]) { statements.withLock { $0 += texts } }
 
-    public var outbox: any OutboxSupport { base.outbox }
+    public var captureSupport: CaptureSupport { base.captureSupport }
     public var dialect: any SQLDialect { base.dialect }
     public var location: String { base.location }
 
@@ -60,10 +60,6 @@ public final class WatchedDatabase: CapturingDatabase {
     public func lease(_ resource: LeasedResource, idleTimeout: Duration) async throws -> (any Lease)? {
         let watch = Watch(database: self, beforeEach: beforeEach)
         return try await base.lease(resource, idleTimeout: idleTimeout).map { WatchedLease(base: $0, watch: watch) }
-    }
-
-    public func changeSignal(_ onChange: @escaping @Sendable () -> Void) -> any ChangeSignal {
-        base.changeSignal(onChange)
     }
 
     public func close() async { await base.close() }

@@ -1,27 +1,27 @@
 /// A table whose inserted rows are messages: each becomes a stored message and a row of the outbox, in the same transaction.
-public struct MessageTableCapture: Sendable, Hashable {
+package struct MessageTableCapture: Sendable, Hashable {
     /// The table's name.
-    public var table: String
+    package var table: String
     /// The column with the message's id.
-    public var id: String
+    package var id: String
     /// The column that names the topic.
-    public var destination: String
+    package var destination: String
     /// The column with the message's key; messages with one key keep their order.
-    public var key: String
+    package var key: String
     /// The column with the message's value.
-    public var payload: String
+    package var payload: String
     /// What stands before the destination in the topic's name.
-    public var topicPrefix: String
+    package var topicPrefix: String
     /// What stands behind it; nil for a topic that is the prefix alone.
-    public var topicSuffix: String?
+    package var topicSuffix: String?
     /// The header that has the id.
-    public var idHeader: String
+    package var idHeader: String
     /// Headers by the columns that they are taken from.
-    public var headers: [String: String]
+    package var headers: [String: String]
     /// What rows of the outbox have in the place of a model's name.
-    public var resourceClass: String
+    package var resourceClass: String
     /// The event of rows of the outbox.
-    public var eventName: String
+    package var eventName: String
 
     /// Creates a capture.
     /// - Parameters:
@@ -36,7 +36,7 @@ public struct MessageTableCapture: Sendable, Hashable {
     ///   - headers: Headers by the columns that they are taken from.
     ///   - resourceClass: What rows of the outbox have in the place of a model's name.
     ///   - eventName: The event of rows of the outbox.
-    public init(
+    package init(
         table: String,
         id: String,
         destination: String,
@@ -63,7 +63,7 @@ public struct MessageTableCapture: Sendable, Hashable {
     }
 
     /// The columns that it reads.
-    public var columns: [String] { [id, destination, key, payload] + headers.keys.sorted() }
+    package var columns: [String] { [id, destination, key, payload] + headers.keys.sorted() }
 
     /// The headers and their columns, in their order.
     package var orderedHeaders: [(name: String, column: String)] {

@@ -1,9 +1,9 @@
 /// A step from one table to another: rows belong together if the two columns are equal.
-public struct AssociationHop: Sendable, Hashable {
+package struct AssociationHop: Sendable, Hashable {
     /// A column that must have a certain value, such as the type column of a polymorphic association.
-    public struct Condition: Sendable, Hashable {
+    package struct Condition: Sendable, Hashable {
         /// The table that has the column.
-        public enum Side: Sendable, Hashable {
+        package enum Side: Sendable, Hashable {
             /// The table at which the step starts.
             case source
             /// The table to which it leads.
@@ -11,14 +11,14 @@ public struct AssociationHop: Sendable, Hashable {
         }
 
         /// The column's table.
-        public let side: Side
+        package let side: Side
         /// The column.
-        public let column: String
+        package let column: String
         /// The value it must have.
-        public let value: String
+        package let value: String
 
         /// Creates a condition.
-        public init(_ side: Side, _ column: String, _ value: String) {
+        package init(_ side: Side, _ column: String, _ value: String) {
             self.side = side
             self.column = column
             self.value = value
@@ -26,16 +26,16 @@ public struct AssociationHop: Sendable, Hashable {
     }
 
     /// The column on this side.
-    public let column: String
+    package let column: String
     /// The other table.
-    public let otherTable: String
+    package let otherTable: String
     /// The column on the other side.
-    public let otherColumn: String
+    package let otherColumn: String
     /// A further condition for two rows to belong together.
-    public let condition: Condition?
+    package let condition: Condition?
 
     /// Creates a step.
-    public init(column: String, otherTable: String, otherColumn: String, condition: Condition? = nil) {
+    package init(column: String, otherTable: String, otherColumn: String, condition: Condition? = nil) {
         self.column = column
         self.otherTable = otherTable
         self.otherColumn = otherColumn
@@ -57,7 +57,7 @@ public struct AssociationHop: Sendable, Hashable {
     /// The reverse step.
     /// - Parameter table: The table at which this step starts.
     /// - Returns: The step that leads from the other table to that one.
-    public func reversed(to table: String) -> AssociationHop {
+    package func reversed(to table: String) -> AssociationHop {
         let condition = condition.map { Condition($0.side == .source ? .target : .source, $0.column, $0.value) }
         return AssociationHop(column: otherColumn, otherTable: table, otherColumn: column, condition: condition)
     }
@@ -66,13 +66,13 @@ public struct AssociationHop: Sendable, Hashable {
 /// A type-erased description of an association.
 public struct AssociationDescription: Sendable, Hashable, CustomStringConvertible {
     /// The source model.
-    public let source: ModelDescription
+    package let source: ModelDescription
     /// The target model.
-    public let target: ModelDescription
+    package let target: ModelDescription
     /// The steps; at least one.
-    public let hops: [AssociationHop]
+    package let hops: [AssociationHop]
     /// Whether a record has many targets.
-    public let isToMany: Bool
+    package let isToMany: Bool
 
     /// Describes an association of models that have no types.
     package init(source: ModelDescription, target: ModelDescription, hops: [AssociationHop], isToMany: Bool) {
@@ -83,7 +83,7 @@ public struct AssociationDescription: Sendable, Hashable, CustomStringConvertibl
     }
 
     /// Whether the source itself holds the target's primary key.
-    public var isBelongsTo: Bool {
+    package var isBelongsTo: Bool {
         hops.count == 1 && !isToMany && hops[0].otherColumn == target.primaryKey && hops[0].column != source.primaryKey
     }
 

@@ -10,12 +10,12 @@ public protocol Dependency<Source>: Sendable {
 /// A type-erased description of a dependency.
 public struct DependencyDescription: Sendable, Hashable {
     /// The association that leads to the records.
-    public let association: AssociationDescription
+    package let association: AssociationDescription
     /// The dependencies of each of them.
-    public let dependencies: [DependencyDescription]
+    package let dependencies: [DependencyDescription]
 
     /// Creates a description.
-    public init(_ association: AssociationDescription, with dependencies: [DependencyDescription] = []) {
+    package init(_ association: AssociationDescription, with dependencies: [DependencyDescription] = []) {
         self.association = association
         self.dependencies = dependencies
     }

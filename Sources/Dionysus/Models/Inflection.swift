@@ -44,7 +44,7 @@ public struct Inflection: Sendable, Hashable {
 
     /// `bookings_fee` becomes `bookings_fees`.
     /// - Returns: Its plural.
-    public func plural(of singular: String) -> String {
+    package func plural(of singular: String) -> String {
         inflected(
             singular,
             own: plurals,
@@ -57,7 +57,7 @@ public struct Inflection: Sendable, Hashable {
     ///
     /// It inverts the plural of most words; where it doesn't, neither does ActiveSupport.
     /// - Returns: Its singular.
-    public func singular(of plural: String) -> String {
+    package func singular(of plural: String) -> String {
         inflected(
             plural,
             own: singulars,
@@ -105,16 +105,16 @@ public struct Inflection: Sendable, Hashable {
     /// `BookingsFee` and `bookingsFee` become `bookings_fee`, `accountID` becomes `account_id`, `Crm::Contact` becomes
     /// `crm_contact`.
     /// - Returns: The name in snake case.
-    public static func underscored(_ name: String) -> String { Inflection().underscored(name) }
+    package static func underscored(_ name: String) -> String { Inflection().underscored(name) }
 
     /// `bookings_fee` becomes `BookingsFee`.
     /// - Returns: The name in camel case, beginning with a capital.
-    public static func camelized(_ name: String) -> String { Inflection().camelized(name) }
+    package static func camelized(_ name: String) -> String { Inflection().camelized(name) }
 
     /// `BookingsFee` and `bookingsFee` become `bookings_fee`, `accountID` becomes `account_id`, `Crm::Contact` becomes
     /// `crm_contact`; with the acronym `RESTful`, `RESTfulRoute` becomes `restful_route`.
     /// - Returns: The name in snake case.
-    public func underscored(_ name: String) -> String {
+    package func underscored(_ name: String) -> String {
         let characters = acronyms.isEmpty ? Array(name.utf8) : withoutAcronyms(Array(name.utf8))
         var result: [UInt8] = []
         result.reserveCapacity(characters.count + 4)
@@ -174,7 +174,7 @@ public struct Inflection: Sendable, Hashable {
 
     /// `bookings_fee` becomes `BookingsFee`; with the acronym `HTML`, `my_html` becomes `MyHTML`.
     /// - Returns: The name in camel case, beginning with a capital.
-    public func camelized(_ name: String) -> String {
+    package func camelized(_ name: String) -> String {
         let known = Dictionary(acronyms.map { ($0.lowercased(), $0) }, uniquingKeysWith: { first, _ in first })
         return name.split(separator: "_")
             .map { part in known[part.lowercased()] ?? part.prefix(1).uppercased() + part.dropFirst() }

@@ -63,17 +63,17 @@ public struct ModelDescription: Sendable, Hashable, CustomStringConvertible {
     /// The column of the primary key.
     public let primaryKey: String
     /// The column that is not null in soft-deleted records, if the table has it.
-    public private(set) var softDeleteColumn: String
+    package private(set) var softDeleteColumn: String
     /// The model's name in snake case, the prefix of event names.
-    public let singular: String
+    package let singular: String
     /// Whether changes of soft-deleted records are published.
-    public let publishesUpdatesAfterSoftDelete: Bool
+    package let publishesUpdatesAfterSoftDelete: Bool
     /// The soft-deleted records whose changes are published, if not all are.
-    public let updatesAfterSoftDelete: ColumnCondition?
+    package let updatesAfterSoftDelete: ColumnCondition?
     /// How changes are captured.
-    public let captureMethod: CaptureMethod
+    package let captureMethod: CaptureMethod
     /// What changesets contain.
-    public let changeset: ChangesetContent
+    package let changeset: ChangesetContent
     private let records: Records
 
     /// How the model's records are known.

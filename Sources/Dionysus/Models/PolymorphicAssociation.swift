@@ -5,9 +5,9 @@
 /// One attribute holds the name of the other's model, another its primary key.
 public struct PolymorphicAssociation<Source: Model>: AssociationFrom {
     /// The attribute that holds the other record's primary key.
-    public let idColumn: String
+    package let idColumn: String
     /// The attribute that holds the name of the other record's model.
-    public let typeColumn: String
+    package let typeColumn: String
     public let descriptions: [AssociationDescription]
 }
 

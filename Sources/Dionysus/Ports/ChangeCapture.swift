@@ -1,18 +1,38 @@
 /// A database in which changes can be captured and relayed.
 public protocol CapturingDatabase: Database {
-    /// The parts of the outbox that differ between databases.
-    var outbox: any OutboxSupport { get }
+    /// What capture and relay use of the database. A database that wraps another passes its value on.
+    var captureSupport: CaptureSupport { get }
+}
 
-    /// Creates a signal for changes to the outbox that other processes commit.
-    /// - Parameter onChange: Called after a change, from any thread, once or several times; it must return at once.
-    /// - Returns: The signal, which reports nothing before it is armed.
-    func changeSignal(_ onChange: @escaping @Sendable () -> Void) -> any ChangeSignal
+/// What capture and relay use of a database; only this package's adapters create it.
+public struct CaptureSupport: Sendable {
+    package let outbox: any OutboxSupport
+    package let changeSignal: @Sendable (_ onChange: @escaping @Sendable () -> Void) -> any ChangeSignal
+
+    /// Collects the parts.
+    /// - Parameters:
+    ///   - outbox: The parts of the outbox that differ between databases.
+    ///   - changeSignal: Creates a signal for changes to the outbox that other processes commit. `onChange` is called
+    ///     after a change, from any thread, once or several times, and must return at once. The signal reports nothing
+    ///     before it is armed.
+    package init(
+        outbox: any OutboxSupport,
+        changeSignal: @escaping @Sendable (_ onChange: @escaping @Sendable () -> Void) -> any ChangeSignal
+    ) {
+        self.outbox = outbox
+        self.changeSignal = changeSignal
+    }
+}
+
+extension CapturingDatabase {
+    /// The parts of the outbox that differ between databases.
+    package var outbox: any OutboxSupport { captureSupport.outbox }
 }
 
 /// The parts of the outbox that differ between databases.
 ///
 /// All other SQL for the outbox is the same on all databases.
-public protocol OutboxSupport: Sendable {
+package protocol OutboxSupport: Sendable {
     /// The names of the outbox's tables; the standard names by default.
     var tables: OutboxTables { get }
 
@@ -141,70 +161,70 @@ public protocol OutboxSupport: Sendable {
 }
 
 extension OutboxSupport {
-    public var tables: OutboxTables { OutboxTables() }
+    package var tables: OutboxTables { OutboxTables() }
 
     /// The statements that create the outbox's tables, except those that depend on the lanes.
-    public func creation() -> [SQL] { creation(beside: false) }
+    package func creation() -> [SQL] { creation(beside: false) }
 
-    public func seeingAllRows() -> [SQL] { [] }
+    package func seeingAllRows() -> [SQL] { [] }
 
-    public func loadingByKeys() -> [SQL] { seeingAllRows() }
+    package func loadingByKeys() -> [SQL] { seeingAllRows() }
 
-    public func tablesHidingRows(among tables: [String], in transaction: inout Transaction) throws -> [String] { [] }
+    package func tablesHidingRows(among tables: [String], in transaction: inout Transaction) throws -> [String] { [] }
 
-    public func holdsUnicode(in transaction: inout Transaction) throws -> Bool { true }
+    package func holdsUnicode(in transaction: inout Transaction) throws -> Bool { true }
 
-    public func outboxFaults(in transaction: inout Transaction) throws -> [String] { [] }
+    package func outboxFaults(in transaction: inout Transaction) throws -> [String] { [] }
 
-    public func messageTablesReport(
+    package func messageTablesReport(
         _ tables: [MessageTableCapture],
         in transaction: inout Transaction
     ) throws -> CaptureReport {
         CaptureReport(faults: tables.map { "this database can't make messages of rows of \($0.table)" })
     }
 
-    public func claimOrder(lane: SQL, id: SQL) -> SQL { "\(lane), \(id)" }
+    package func claimOrder(lane: SQL, id: SQL) -> SQL { "\(lane), \(id)" }
 
-    public func rowVersion(ofTable table: String, alias: String, in transaction: inout Transaction) throws -> SQL? {
+    package func rowVersion(ofTable table: String, alias: String, in transaction: inout Transaction) throws -> SQL? {
         nil
     }
 
-    public var transactionMark: SQL { "''" }
+    package var transactionMark: SQL { "''" }
 
-    public func haveEnded(upTo mark: SQL) -> SQL { "(1 = 1)" }
+    package func haveEnded(upTo mark: SQL) -> SQL { "(1 = 1)" }
 }
 
 /// The requested capture.
-public struct CaptureRequest: Sendable {
+package struct CaptureRequest: Sendable {
     /// The tables whose changes are captured.
-    public var tables: [TableCapture]
+    package var tables: [TableCapture]
     /// The database role whose members may suppress capture; nil for the role that owns the outbox.
-    public var suppressionRole: String?
+    package var suppressionRole: String?
 
     /// Creates a request.
     /// - Parameters:
     ///   - suppressionRole: The role whose members may suppress capture; nil for the role that owns the outbox.
-    public init(tables: [TableCapture], suppressionRole: String? = nil) {
+    package init(tables: [TableCapture], suppressionRole: String? = nil) {
         self.tables = tables
         self.suppressionRole = suppressionRole
     }
 }
 
 /// The state of capture in the database, compared with the requested capture.
-public struct CaptureReport: Sendable {
+package struct CaptureReport: Sendable {
     /// What migrating has to change, in order.
-    public var differences: [CaptureDifference]
+    package var differences: [CaptureDifference]
     /// Problems that prevent capture and that migrating can't fix, one line each.
-    public var faults: [String]
+    package var faults: [String]
     /// Warnings for an administrator, one line each.
-    public var warnings: [String]
+    package var warnings: [String]
 
     /// Creates a report.
     /// - Parameters:
     ///   - differences: What migrating has to change.
     ///   - faults: Problems that migrating can't fix.
     ///   - warnings: Warnings for an administrator.
-    public init(differences: [CaptureDifference] = [], faults: [String] = [], warnings: [String] = []) {
+    package init(differences: [CaptureDifference] = [], faults: [String] = [], warnings: [String] = []) {
         self.differences = differences
         self.faults = faults
         self.warnings = warnings
@@ -212,18 +232,18 @@ public struct CaptureReport: Sendable {
 }
 
 /// A difference in one table's capture that migrating fixes.
-public struct CaptureDifference: Sendable {
+package struct CaptureDifference: Sendable {
     /// What is wrong, and what to do about it.
-    public var fault: String
+    package var fault: String
     /// What migrating does, in the past tense, for its report.
-    public var change: String
+    package var change: String
     /// The statements that change it, in one transaction.
-    public var statements: [SQL]
+    package var statements: [SQL]
 
     /// Creates a difference.
     /// - Parameters:
     ///   - change: What migrating does, in the past tense.
-    public init(fault: String, change: String, statements: [SQL]) {
+    package init(fault: String, change: String, statements: [SQL]) {
         self.fault = fault
         self.change = change
         self.statements = statements

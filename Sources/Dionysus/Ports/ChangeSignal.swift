@@ -1,7 +1,7 @@
 /// Notifies a waiting process when other processes commit changes, sooner than its next poll.
 ///
 /// A signal is an optimization: a waiting process also polls, though rarely.
-public protocol ChangeSignal: Sendable {
+package protocol ChangeSignal: Sendable {
     /// Reports every change from now on.
     ///
     /// Call this, then poll, then wait, so that no change is missed in between.

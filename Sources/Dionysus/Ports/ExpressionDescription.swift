@@ -1,34 +1,34 @@
 /// What an SQL expression reads, as the database itself sees it.
-public struct ExpressionDescription: Sendable, Hashable {
+package struct ExpressionDescription: Sendable, Hashable {
     /// Columns that are read of a table.
-    public struct Read: Sendable, Hashable {
+    package struct Read: Sendable, Hashable {
         /// The table; a dot separates schema and table.
-        public var table: String
+        package var table: String
         /// The columns, sorted; none if only the number of rows counts.
-        public var columns: [String]
+        package var columns: [String]
 
         /// Creates a read.
-        public init(table: String, columns: [String]) {
+        package init(table: String, columns: [String]) {
             self.table = table
             self.columns = columns
         }
     }
 
     /// The columns that are read of the record's own row, sorted.
-    public var ownColumns: [String]
+    package var ownColumns: [String]
     /// What is read of other rows, also of the record's table, by table.
-    public var reads: [Read]
+    package var reads: [Read]
     /// Functions whose values change without any change of what they read.
-    public var unpredictable: [String]
+    package var unpredictable: [String]
     /// What is used whose reads the database doesn't know: functions, tables without triggers.
-    public var opaque: [String]
+    package var opaque: [String]
     /// The definitions of the views that are read, by name.
-    public var definitions: [String: String]
+    package var definitions: [String: String]
     /// The type of the value; nil where the database doesn't know it.
-    public var type: DatabaseType?
+    package var type: DatabaseType?
 
     /// Creates a description.
-    public init(
+    package init(
         ownColumns: [String] = [],
         reads: [Read] = [],
         unpredictable: [String] = [],
@@ -46,18 +46,18 @@ public struct ExpressionDescription: Sendable, Hashable {
 }
 
 /// A foreign key of one column.
-public struct ForeignKey: Sendable, Hashable {
+package struct ForeignKey: Sendable, Hashable {
     /// The table that has the key; a dot separates schema and table.
-    public var table: String
+    package var table: String
     /// Its column.
-    public var column: String
+    package var column: String
     /// The table that the key leads to.
-    public var otherTable: String
+    package var otherTable: String
     /// The column that it is compared with.
-    public var otherColumn: String
+    package var otherColumn: String
 
     /// Creates a foreign key.
-    public init(table: String, column: String, otherTable: String, otherColumn: String) {
+    package init(table: String, column: String, otherTable: String, otherColumn: String) {
         self.table = table
         self.column = column
         self.otherTable = otherTable
@@ -66,7 +66,7 @@ public struct ForeignKey: Sendable, Hashable {
 }
 
 /// A connection that knows what SQL expressions read.
-public protocol ExpressionDescribing: DatabaseConnection {
+package protocol ExpressionDescribing: DatabaseConnection {
     /// Describes a scalar expression without evaluating it; nothing that this needs is left behind.
     /// - Parameters:
     ///   - expression: An expression, or a query of one value.

@@ -1,4 +1,4 @@
-public import Logging
+package import Logging
 
 extension Database {
     /// Runs a writing transaction under an exclusive, named lock.
@@ -12,7 +12,7 @@ extension Database {
     /// - Returns: What the body returns.
     /// - Throws: What ``transaction(_:_:)`` throws; ``DionysusError`` with code `transactionConflict` if a lock can't
     ///   be obtained for about two minutes; `CancellationError`.
-    public func exclusively<T: Sendable>(
+    package func exclusively<T: Sendable>(
         _ name: String,
         logger: Logger = Logger(label: "dionysus.migrate"),
         _ body: @escaping @Sendable (inout Transaction) throws -> T

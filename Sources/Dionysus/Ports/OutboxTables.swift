@@ -4,7 +4,7 @@
 ///     options.outbox = try OutboxTables("audit.outbox_events")
 public struct OutboxTables: Sendable, Hashable {
     /// The default name of the outbox.
-    public static let standardName = "dionysus_outboxes"
+    package static let standardName = "dionysus_outboxes"
 
     /// The schema of all of them; nil for the schema in which the database finds the outbox or creates tables.
     public let schema: String?
@@ -52,17 +52,17 @@ public struct OutboxTables: Sendable, Hashable {
     ]
 
     /// The outbox's name with its schema, for ``Transaction/describe(table:)``.
-    public var path: String { path(name) }
+    package var path: String { path(name) }
 
     /// The name of an auxiliary table, with its schema.
     /// - Returns: `SCHEMA.TABLE`, or just the table's name.
-    public func path(_ table: String) -> String { schema.map { "\($0).\(table)" } ?? table }
+    package func path(_ table: String) -> String { schema.map { "\($0).\(table)" } ?? table }
 
     /// The name of an index of the outbox, without its schema.
     ///
     /// Its prefix prevents confusion with an application's indexes.
     /// - Parameter purpose: The index's purpose: `pending`.
-    public func index(_ purpose: String) -> String {
+    package func index(_ purpose: String) -> String {
         let stem = name == Self.standardName ? name : "dionysus_\(name)"
         let room = 62 - purpose.utf8.count
         // A name must not be truncated within a character.
@@ -72,14 +72,14 @@ public struct OutboxTables: Sendable, Hashable {
     }
 
     /// The outbox as SQL.
-    public var outbox: SQL { "\(identifier: path)" }
+    package var outbox: SQL { "\(identifier: path)" }
     /// The lane table as SQL.
-    public var lanes: SQL { beside("dionysus_lanes") }
+    package var lanes: SQL { beside("dionysus_lanes") }
     /// The metadata table as SQL.
-    public var meta: SQL { beside("dionysus_meta") }
+    package var meta: SQL { beside("dionysus_meta") }
 
     /// An auxiliary table as SQL.
-    public func beside(_ table: String) -> SQL { "\(identifier: path(table))" }
+    package func beside(_ table: String) -> SQL { "\(identifier: path(table))" }
 
     /// The statements that replace the indexes in which a relay finds a lane's rows.
     /// - Returns: The statements.

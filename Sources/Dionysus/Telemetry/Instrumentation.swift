@@ -25,7 +25,7 @@ public struct Instrumentation: Sendable {
     /// Receives signs of life; nil for none.
     public var heartbeat: (any Heartbeat)?
     /// Measures how long changes take to be published.
-    public var latency = LatencyTracker()
+    package var latency = LatencyTracker()
 
     /// Creates an instrumentation with its defaults.
     public init() {}

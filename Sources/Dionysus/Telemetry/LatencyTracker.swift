@@ -1,17 +1,17 @@
 import Synchronization
 
 /// Tracks the last minute's latencies from a change's commit to the broker's acknowledgement.
-public final class LatencyTracker: Sendable {
+package final class LatencyTracker: Sendable {
     /// The latencies of the last minute.
-    public struct Summary: Sendable, Hashable {
+    package struct Summary: Sendable, Hashable {
         /// The shortest.
-        public let minimum: Duration
+        package let minimum: Duration
         /// The longest.
-        public let maximum: Duration
+        package let maximum: Duration
         /// The mean.
-        public let average: Duration
+        package let average: Duration
         /// The number of changes.
-        public let count: Int
+        package let count: Int
 
         package init(minimum: Duration, maximum: Duration, average: Duration, count: Int) {
             self.minimum = minimum
@@ -54,21 +54,21 @@ public final class LatencyTracker: Sendable {
     private let state = Mutex(State())
 
     /// Creates an empty tracker.
-    public init() {}
+    package init() {}
 
     /// The latencies of changes acknowledged during the last minute; nil if there were none.
-    public var lastMinute: Summary? { summary(at: .now) }
+    package var lastMinute: Summary? { summary(at: .now) }
 
     /// The latencies of outbox rows published during the minute before the last measurement, by any relay: from a
     /// change's commit until its row was marked; nil if there were none.
     ///
     /// It covers only the newest 2,000 rows, and none if published rows are deleted.
-    public var ofOutbox: Summary? { state.withLock { $0.ofOutbox } }
+    package var ofOutbox: Summary? { state.withLock { $0.ofOutbox } }
 
     /// The age of the oldest unpublished change that is not parked, at the last measurement.
     ///
     /// Zero if there was none, nil if it has not been measured yet.
-    public var oldestUnpublishedAge: Duration? {
+    package var oldestUnpublishedAge: Duration? {
         state.withLock { state in
             guard state.isOldestKnown else { return nil }
             return state.oldestUnpublished.map { $0.duration(to: .now) } ?? .zero

@@ -1,18 +1,18 @@
-public import Tracing
+package import Tracing
 
 /// The position of a change or a message in a trace, as a W3C Trace Context.
-public struct TraceContext: Sendable, Hashable {
+package struct TraceContext: Sendable, Hashable {
     /// Version, trace, span and flags: `00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01`.
-    public let traceparent: String
+    package let traceparent: String
     /// Vendor-specific data of tracing systems.
-    public let tracestate: String?
+    package let tracestate: String?
 
     /// Creates a trace context.
     /// - Parameters:
     ///   - traceparent: Version, trace, span and flags; for any other form the result is nil.
     ///   - tracestate: Vendor-specific data; dropped if it is longer than 512 characters or contains other than
     ///   printable ASCII.
-    public init?(traceparent: String, tracestate: String? = nil) {
+    package init?(traceparent: String, tracestate: String? = nil) {
         guard Self.isWellFormed(traceparent) else { return nil }
         self.traceparent = traceparent
         self.tracestate = tracestate.flatMap { Self.isSendable($0) ? $0 : nil }
@@ -49,7 +49,7 @@ extension TraceContext {
     ///   - context: The service context; the task's by default.
     ///   - instrument: The instrument; the process's by default.
     /// - Returns: The trace context; nil if there is none or if the instrument doesn't write W3C Trace Context.
-    public static func current(
+    package static func current(
         _ context: ServiceContext? = .current,
         instrument: any Instrument = InstrumentationSystem.instrument
     ) -> TraceContext? {
@@ -62,7 +62,7 @@ extension TraceContext {
 
     /// Creates a service context that continues this trace context.
     /// - Parameter instrument: The instrument that reads it; the process's by default.
-    public func serviceContext(instrument: any Instrument = InstrumentationSystem.instrument) -> ServiceContext {
+    package func serviceContext(instrument: any Instrument = InstrumentationSystem.instrument) -> ServiceContext {
         var carrier = TraceContextCarrier()
         carrier[HeaderName.traceParent] = traceparent
         carrier[HeaderName.traceState] = tracestate

@@ -115,7 +115,7 @@ public struct ConsumerSettings: Sendable {
     public init() {}
 
     /// The group's name in effect.
-    public var effectiveGroupID: String { groupID ?? "\(groupPrefix)_\(clientID)" }
+    package var effectiveGroupID: String { groupID ?? "\(groupPrefix)_\(clientID)" }
 
     /// How names on the wire become names here.
     var naming: Naming {
@@ -132,7 +132,7 @@ public struct ConsumerSettings: Sendable {
     var batchBytes: Int { memoryBudget.size / 4 }
 
     /// The faults of the settings, one per line.
-    public var faults: [String] {
+    package var faults: [String] {
         var faults: [String] = []
         if clientID.isEmpty { faults.append("clientID must not be empty") }
         if groupID?.isEmpty == true { faults.append("groupID must not be empty") }

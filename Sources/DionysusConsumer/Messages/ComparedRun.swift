@@ -1,9 +1,9 @@
-public import Dionysus
+package import Dionysus
 
 /// A verification run as a consumer sees it.
-public struct ComparedRun: Sendable, Hashable {
+package struct ComparedRun: Sendable, Hashable {
     /// How the comparison stands.
-    public enum State: String, Sendable, Hashable, CaseIterable {
+    package enum State: String, Sendable, Hashable, CaseIterable {
         /// Messages are compared as they come.
         case comparing
         /// The source has published all of them.
@@ -17,32 +17,32 @@ public struct ComparedRun: Sendable, Hashable {
     }
 
     /// The full name of the topic whose replica is compared.
-    public let topic: String
+    package let topic: String
     /// The run among all runs of all sources.
-    public let name: String
+    package let name: String
     /// The number that it has at its source.
-    public let number: Int64
+    package let number: Int64
     /// The model's name on the wire; nil until it is known.
-    public let model: String?
+    package let model: String?
     /// How the comparison stands.
-    public let state: State
+    package let state: State
     /// How many messages of records have been compared.
-    public let records: Int64
+    package let records: Int64
     /// How many chunks' keys have been compared.
-    public let chunks: Int64
+    package let chunks: Int64
     /// How many chunks there are; nil until the source has published all of them.
-    public let chunksTotal: Int64?
+    package let chunksTotal: Int64?
     /// How many messages and rows seem to differ and are to be looked at again.
-    public let suspects: Int64
+    package let suspects: Int64
     /// How many differences there are of each kind; empty until the run is completed.
-    public let counts: [Difference.Kind: Int64]
+    package let counts: [Difference.Kind: Int64]
     /// When the first of its messages was compared.
-    public let startedAt: Timestamp
+    package let startedAt: Timestamp
     /// When the differences were known.
-    public let finishedAt: Timestamp?
+    package let finishedAt: Timestamp?
 
     /// How many differences there are; nil until the run is completed.
-    public var differences: Int64? { state == .completed ? counts.values.reduce(0, +) : nil }
+    package var differences: Int64? { state == .completed ? counts.values.reduce(0, +) : nil }
 
     var verificationTopic: String { VerificationMarker.topic(of: topic) }
 

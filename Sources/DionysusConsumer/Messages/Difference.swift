@@ -1,9 +1,9 @@
-public import Dionysus
+package import Dionysus
 
 /// A difference between a replica and its source that a verification has found.
-public struct Difference: Sendable, Hashable {
+package struct Difference: Sendable, Hashable {
     /// What differs.
-    public enum Kind: String, Sendable, Hashable, CaseIterable {
+    package enum Kind: String, Sendable, Hashable, CaseIterable {
         /// The source has the record, and the replica no row.
         case missing
         /// Columns of the row have other values than the record.
@@ -15,25 +15,25 @@ public struct Difference: Sendable, Hashable {
     }
 
     /// The number by which it is found.
-    public let id: Int64
+    package let id: Int64
     /// What differs.
-    public let kind: Kind
+    package let kind: Kind
     /// The model that the row's table keeps, by its name on the wire.
-    public let model: String
+    package let model: String
     /// The row's id.
-    public let recordID: String
+    package let recordID: String
     /// The model of the record that the row is published with: its own, or the one that it is a part of.
-    public let publishedModel: String
+    package let publishedModel: String
     /// The id of that record.
-    public let publishedID: String
+    package let publishedID: String
     /// The columns that differ; empty but for stale rows.
-    public let columns: [String]
+    package let columns: [String]
     /// How recent what the row was compared with is.
-    public let version: Int64?
+    package let version: Int64?
     /// When it was found.
-    public let foundAt: Timestamp
+    package let foundAt: Timestamp
     /// When a repair has removed the row, or had it published again; nil if none has.
-    public let repairedAt: Timestamp?
+    package let repairedAt: Timestamp?
 }
 
 extension Difference {

@@ -34,7 +34,7 @@ public struct ConsumerPositions: Sendable {
     /// One that was killed counts as running for up to ten seconds.
     /// - Returns: The consumers, those that have run for the longest first.
     /// - Throws: ``Dionysus/DionysusError``: `declaration` if the tables are missing, and as for a transaction.
-    public func runningConsumers() async throws -> [RunningConsumer] {
+    package func runningConsumers() async throws -> [RunningConsumer] {
         try await database.transaction(.snapshot) { [offsets] transaction in
             try Self.requireTables(in: &transaction)
             return try RunningConsumer.all(of: offsets.group, in: &transaction)

@@ -1,4 +1,4 @@
-public import Dionysus
+package import Dionysus
 
 /// What a consumer has found when its replica was compared with its source.
 ///
@@ -6,7 +6,7 @@ public import Dionysus
 ///     for run in try await verifications.runs() { print(run.topic, run.state, run.differences ?? 0) }
 ///
 /// It needs no broker, and can be used while consumers run.
-public struct ConsumerVerifications: Sendable {
+package struct ConsumerVerifications: Sendable {
     /// How many rows a transaction removes.
     private static let removalSize = 500
 
@@ -19,7 +19,7 @@ public struct ConsumerVerifications: Sendable {
     /// - Parameters:
     ///   - consumer: The declaration, by which rows are found.
     ///   - settings: The consumer's settings.
-    public init(_ consumer: some Consumer, database: any Database, settings: ConsumerSettings = ConsumerSettings()) {
+    package init(_ consumer: some Consumer, database: any Database, settings: ConsumerSettings = ConsumerSettings()) {
         self.database = database
         topics = ConsumedTopics(consumer, settings: settings)
         catalogue = ReplicaCatalogue(
@@ -34,7 +34,7 @@ public struct ConsumerVerifications: Sendable {
     /// The runs that the consumer has heard of, the oldest first.
     /// - Parameter number: The number that the run has at its source; nil for all runs.
     /// - Throws: ``Dionysus/DionysusError``: `declaration` if nothing has been migrated, and as for a transaction.
-    public func runs(number: Int64? = nil) async throws -> [ComparedRun] {
+    package func runs(number: Int64? = nil) async throws -> [ComparedRun] {
         try await database.transaction(.snapshot) { [group] transaction in
             try Self.requireTables(in: &transaction)
             let condition: SQL = number.map { " AND number = \($0)" } ?? ""
@@ -54,7 +54,7 @@ public struct ConsumerVerifications: Sendable {
     ///   - after: Only those with a higher id, for the next page; nil for the first.
     ///   - limit: How many at most.
     /// - Throws: As ``runs(number:)``.
-    public func differences(
+    package func differences(
         of run: ComparedRun,
         after: Int64? = nil,
         limit: Int = 1_000
@@ -75,7 +75,7 @@ public struct ConsumerVerifications: Sendable {
     /// newer message stays.
     /// - Returns: How many rows were removed.
     /// - Throws: As ``runs(number:)``; `conflict` for a run that isn't completed.
-    public func removeExtraRows(of run: ComparedRun) async throws -> Int {
+    package func removeExtraRows(of run: ComparedRun) async throws -> Int {
         try run.requireCompleted()
         let extra = try await open(run).filter { $0.kind == .extra }
         var removed = 0
@@ -92,13 +92,13 @@ public struct ConsumerVerifications: Sendable {
 
     /// Notes that the records of differences have been published again.
     /// - Throws: As ``runs(number:)``.
-    public func noteRepaired(_ differences: [Difference]) async throws {
+    package func noteRepaired(_ differences: [Difference]) async throws {
         try await database.transaction(.write) { try Self.note(differences, in: &$0) }
     }
 
     /// The differences of a run that no repair has dealt with.
     /// - Throws: As ``runs(number:)``.
-    public func open(_ run: ComparedRun) async throws -> [Difference] {
+    package func open(_ run: ComparedRun) async throws -> [Difference] {
         var found: [Difference] = []
         var last: Int64?
         while true {

@@ -1,15 +1,15 @@
 import Dionysus
 
-public import struct Foundation.UUID
+package import struct Foundation.UUID
 
 /// The result of taking over a group.
-public struct GroupTakeover: Sendable, Hashable {
+package struct GroupTakeover: Sendable, Hashable {
     /// The group.
-    public let group: String
+    package let group: String
     /// The identity of this database's replica from now on.
-    public let identity: UUID
+    package let identity: UUID
     /// The replicas whose place it has taken; none if the group belonged to no other replica, so that nothing has changed.
-    public let replaced: [UUID]
+    package let replaced: [UUID]
 }
 
 extension ConsumerPositions {
@@ -23,7 +23,7 @@ extension ConsumerPositions {
     /// - Throws: ``Dionysus/DionysusError``: `conflict` while a consumer of the group runs on this database; `declaration`
     ///   if the tables are missing; and what the database and the broker throw. Nothing has been changed then.
     @discardableResult
-    public func takeOverGroup(force: Bool = false) async throws -> GroupTakeover {
+    package func takeOverGroup(force: Bool = false) async throws -> GroupTakeover {
         let partitions = try await topics.partitions(on: broker)
         let committed = try await broker.committedPositions(of: settings.consumerOptions(topics), in: partitions)
         return try await database.transaction(.write) { [offsets] transaction in

@@ -1,4 +1,4 @@
-public import Dionysus
+package import Dionysus
 
 /// Repairs records of a replica that no longer take what their source says.
 ///
@@ -6,7 +6,7 @@ public import Dionysus
 ///     try await records.forgetVersion(of: "Rental", id: "5")
 ///
 /// It can be used while consumers run.
-public struct ReplicaRecords: Sendable {
+package struct ReplicaRecords: Sendable {
     let database: any Database
     private let catalogue: ReplicaCatalogue
     private let factory: ModelFactory
@@ -15,7 +15,7 @@ public struct ReplicaRecords: Sendable {
     /// Creates it.
     /// - Parameters:
     ///   - settings: The settings, which name the columns that Dionysus fills.
-    public init(
+    package init(
         _ consumer: some Consumer,
         database: any Database,
         settings: ConsumerSettings = ConsumerSettings()
@@ -40,7 +40,7 @@ public struct ReplicaRecords: Sendable {
     ///   `malformed` if the id can't be one of the replica's; `declaration` if the tables are missing; and as for a
     ///   transaction.
     @discardableResult
-    public func forgetVersion(of model: String, id: String) async throws -> ForgottenVersions {
+    package func forgetVersion(of model: String, id: String) async throws -> ForgottenVersions {
         let targets = try await targets(of: model, id)
         guard !targets.isEmpty else {
             throw DionysusError(
@@ -113,13 +113,13 @@ public struct ReplicaRecords: Sendable {
 }
 
 /// What ``ReplicaRecords/forgetVersion(of:id:)`` has forgotten.
-public struct ForgottenVersions: Sendable, Hashable {
+package struct ForgottenVersions: Sendable, Hashable {
     /// How many rows of the record no longer say how recent they are.
-    public internal(set) var records = 0
+    package internal(set) var records = 0
     /// How many rows of records that came along in its messages don't either.
-    public internal(set) var members = 0
+    package internal(set) var members = 0
     /// How many destructions of the record are no longer remembered.
-    public internal(set) var destructions = 0
+    package internal(set) var destructions = 0
 }
 
 /// A record in the table of a replica.

@@ -1,20 +1,20 @@
 /// What a repair has done, or would do, about the differences that a verification run has found.
-public struct ReplicaRepair: Sendable, Hashable {
+package struct ReplicaRepair: Sendable, Hashable {
     /// The full name of the topic whose replica it is about.
-    public let topic: String
+    package let topic: String
     /// The rows that are too many, by model.
-    public internal(set) var extra: [String: [String]] = [:]
+    package internal(set) var extra: [String: [String]] = [:]
     /// How many of them were removed.
-    public internal(set) var removed = 0
+    package internal(set) var removed = 0
     /// The records to be published again, by model.
-    public internal(set) var records: [String: [String]] = [:]
+    package internal(set) var records: [String: [String]] = [:]
     /// How many of them will be; nil where that was not asked for.
-    public internal(set) var published: Int?
+    package internal(set) var published: Int?
 
     /// How many rows are too many.
-    public var extraCount: Int { extra.values.reduce(0) { $0 + $1.count } }
+    package var extraCount: Int { extra.values.reduce(0) { $0 + $1.count } }
     /// How many records are to be published again.
-    public var recordCount: Int { records.values.reduce(0) { $0 + $1.count } }
+    package var recordCount: Int { records.values.reduce(0) { $0 + $1.count } }
 }
 
 extension ConsumerVerifications {
@@ -29,7 +29,7 @@ extension ConsumerVerifications {
     /// - Returns: What was done.
     /// - Throws: ``Dionysus/DionysusError`` with code `conflict` for a run that isn't completed; as for a transaction, and
     ///   what `publish` throws.
-    public func repair(
+    package func repair(
         _ run: ComparedRun,
         dryRun: Bool = false,
         publishing publish: (@Sendable (_ topic: String, _ model: String, _ ids: [String]) async throws -> Int)?

@@ -1,4 +1,4 @@
-public import Dionysus
+package import Dionysus
 import Foundation
 import Logging
 
@@ -106,13 +106,13 @@ struct ConsumerPresence: Sendable {
 }
 
 /// A consumer that was at work a moment ago.
-public struct RunningConsumer: Sendable, Hashable {
+package struct RunningConsumer: Sendable, Hashable {
     /// Host and number of its process.
-    public let process: String
+    package let process: String
     /// When it started, by the database's clock.
-    public let startedAt: Timestamp
+    package let startedAt: Timestamp
     /// When it last showed that it runs, by the database's clock.
-    public let seenAt: Timestamp
+    package let seenAt: Timestamp
 
     init?(_ row: Row) throws {
         guard let process = try row.text(0), let startedAt = try row.timestamp(1), let seenAt = try row.timestamp(2)

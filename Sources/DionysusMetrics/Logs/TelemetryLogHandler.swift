@@ -1,4 +1,4 @@
-public import Logging
+package import Logging
 import Tracing
 
 /// Hands log messages to a ``Telemetry``, which sends them.
@@ -6,13 +6,13 @@ import Tracing
 ///     LoggingSystem.bootstrap { MultiplexLogHandler([StreamLogHandler.standardError(label: $0), telemetry.logHandler(label: $0)]) }
 ///
 /// A message within a span has the span's ids.
-public struct TelemetryLogHandler: LogHandler {
+package struct TelemetryLogHandler: LogHandler {
     private let label: String
     private let length: Int
     private let finished: @Sendable (FinishedLog) -> Void
-    public var logLevel = Logger.Level.info
-    public var metadata = Logger.Metadata()
-    public var metadataProvider: Logger.MetadataProvider?
+    package var logLevel = Logger.Level.info
+    package var metadata = Logger.Metadata()
+    package var metadataProvider: Logger.MetadataProvider?
 
     init(label: String, length: Int, finished: @escaping @Sendable (FinishedLog) -> Void) {
         self.label = label
@@ -20,12 +20,12 @@ public struct TelemetryLogHandler: LogHandler {
         self.finished = finished
     }
 
-    public subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+    package subscript(metadataKey key: String) -> Logger.Metadata.Value? {
         get { metadata[key] }
         set { metadata[key] = newValue }
     }
 
-    public func log(event: LogEvent) {
+    package func log(event: LogEvent) {
         var all = metadata.merging(metadataProvider?.get() ?? [:]) { $1 }.merging(event.metadata ?? [:]) { $1 }
         all["code.namespace"] = .string(event.source)
         if let error = event.error { all["exception.type"] = "\(type(of: error))" }

@@ -1,11 +1,11 @@
 import Dionysus
 import Synchronization
-public import Tracing
+package import Tracing
 
 /// A span of a ``TelemetryTracer``.
 ///
 /// One that isn't sampled passes its place in the trace on, and records nothing.
-public final class TelemetrySpan: Span {
+package final class TelemetrySpan: Span {
     private struct State {
         var name: String
         var attributes = SpanAttributes()
@@ -17,7 +17,7 @@ public final class TelemetrySpan: Span {
         var hasEnded = false
     }
 
-    public let context: ServiceContext
+    package let context: ServiceContext
     private let place: SpanContext
     private let parent: SpanContext?
     private let kind: SpanKind
@@ -46,28 +46,28 @@ public final class TelemetrySpan: Span {
         state = Mutex(State(name: name))
     }
 
-    public var isRecording: Bool { place.isSampled && !state.withLock { $0.hasEnded } }
+    package var isRecording: Bool { place.isSampled && !state.withLock { $0.hasEnded } }
 
-    public var operationName: String {
+    package var operationName: String {
         get { state.withLock { $0.name } }
         set { change { $0.name = newValue } }
     }
 
-    public var attributes: SpanAttributes {
+    package var attributes: SpanAttributes {
         get { state.withLock { $0.attributes } }
         set { change { $0.attributes = newValue } }
     }
 
-    public func setStatus(_ status: SpanStatus) { change { $0.status = status } }
+    package func setStatus(_ status: SpanStatus) { change { $0.status = status } }
 
-    public func addEvent(_ event: SpanEvent) {
+    package func addEvent(_ event: SpanEvent) {
         change { state in
             if state.events.count < limits.events { state.events.append(event) } else { state.droppedEvents += 1 }
         }
     }
 
     /// Records an error by its type and, if it is one of the library's, its text: of others it may quote payloads.
-    public func recordError<Instant: TracerInstant>(
+    package func recordError<Instant: TracerInstant>(
         _ error: any Error,
         attributes: SpanAttributes,
         at instant: @autoclosure () -> Instant
@@ -79,13 +79,13 @@ public final class TelemetrySpan: Span {
         addEvent(SpanEvent(name: "exception", at: instant(), attributes: attributes))
     }
 
-    public func addLink(_ link: SpanLink) {
+    package func addLink(_ link: SpanLink) {
         change { state in
             if state.links.count < limits.links { state.links.append(link) } else { state.droppedLinks += 1 }
         }
     }
 
-    public func end<Instant: TracerInstant>(at instant: @autoclosure () -> Instant) {
+    package func end<Instant: TracerInstant>(at instant: @autoclosure () -> Instant) {
         guard place.isSampled else { return }
         let ended: State? = state.withLock { state in
             guard !state.hasEnded else { return nil }

@@ -1,9 +1,9 @@
-public import Tracing
+package import Tracing
 
 /// Makes spans, and carries their places in traces from one process to another as W3C Trace Context.
 ///
 /// It is made by ``Telemetry``, which sends what it records.
-public final class TelemetryTracer: Tracer {
+package final class TelemetryTracer: Tracer {
     private static let parentField = "traceparent"
     private static let stateField = "tracestate"
 
@@ -17,7 +17,7 @@ public final class TelemetryTracer: Tracer {
         self.finished = finished
     }
 
-    public func startSpan<Instant: TracerInstant>(
+    package func startSpan<Instant: TracerInstant>(
         _ operationName: String,
         context: @autoclosure () -> ServiceContext,
         ofKind kind: SpanKind,
@@ -50,9 +50,9 @@ public final class TelemetryTracer: Tracer {
     }
 
     /// Does nothing: what has ended is sent soon, and the rest when ``Telemetry`` ends.
-    public func forceFlush() {}
+    package func forceFlush() {}
 
-    public func extract<Carrier, Extract: Extractor>(
+    package func extract<Carrier, Extract: Extractor>(
         _ carrier: Carrier,
         into context: inout ServiceContext,
         using extractor: Extract
@@ -62,7 +62,7 @@ public final class TelemetryTracer: Tracer {
         if let place = SpanContext(traceparent: parent, tracestate: state) { context.spanContext = place }
     }
 
-    public func inject<Carrier, Inject: Injector>(
+    package func inject<Carrier, Inject: Injector>(
         _ context: ServiceContext,
         into carrier: inout Carrier,
         using injector: Inject

@@ -1,7 +1,7 @@
-public import Tracing
+package import Tracing
 
 /// The place of a span in a trace, as W3C Trace Context has it.
-public struct SpanContext: Sendable, Hashable {
+package struct SpanContext: Sendable, Hashable {
     /// The trace's 16 bytes.
     let trace: Pair
     /// The span's 8 bytes.
@@ -20,11 +20,11 @@ public struct SpanContext: Sendable, Hashable {
     }
 
     /// The trace's id in 32 hexadecimal digits.
-    public var traceID: String { Hexadecimal.text(trace.high) + Hexadecimal.text(trace.low) }
+    package var traceID: String { Hexadecimal.text(trace.high) + Hexadecimal.text(trace.low) }
     /// The span's id in 16 hexadecimal digits.
-    public var spanID: String { Hexadecimal.text(span) }
+    package var spanID: String { Hexadecimal.text(span) }
     /// Whether the trace's spans are recorded.
-    public var isSampled: Bool { flags & 1 == 1 }
+    package var isSampled: Bool { flags & 1 == 1 }
 }
 
 extension SpanContext {
@@ -53,7 +53,7 @@ extension SpanContext {
 
 extension ServiceContext {
     /// The current span, or the one that another process sent along.
-    public internal(set) var spanContext: SpanContext? {
+    package internal(set) var spanContext: SpanContext? {
         get { self[SpanContextKey.self] }
         set { self[SpanContextKey.self] = newValue }
     }

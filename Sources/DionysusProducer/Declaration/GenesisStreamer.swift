@@ -21,11 +21,11 @@ public protocol GenesisStreamer: Sendable {
 }
 
 /// Writes every record of a chunk to the outbox.
-public struct OutboxStreamer: GenesisStreamer {
+package struct OutboxStreamer: GenesisStreamer {
     /// Creates the streamer.
-    public init() {}
+    package init() {}
 
-    public func stream(_ chunk: GenesisChunk, in transaction: inout Transaction) throws -> GenesisRows {
+    package func stream(_ chunk: GenesisChunk, in transaction: inout Transaction) throws -> GenesisRows {
         try chunk.queue(in: &transaction)
     }
 }

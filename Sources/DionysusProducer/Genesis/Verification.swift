@@ -1,4 +1,4 @@
-public import Dionysus
+package import Dionysus
 
 /// Compares replicas with their source, in durable runs that relays work on.
 ///
@@ -7,7 +7,7 @@ public import Dionysus
 ///
 /// A run publishes what a model's records look like now to the topic's verification topic, `v3_rentals_verification`.
 /// Consumers that declare the topic as `verified()` compare that with their rows, and store what differs.
-public struct Verification: Sendable {
+package struct Verification: Sendable {
     /// The largest number of records in a chunk: the message about it names all of them.
     private static let largestChunk = 1_000
 
@@ -17,7 +17,7 @@ public struct Verification: Sendable {
     /// - Parameters:
     ///   - database: The database whose records are compared with.
     ///   - settings: The settings, for the size of chunks.
-    public init(
+    package init(
         database: any CapturingDatabase,
         registry: Registry,
         settings: ProducerSettings = ProducerSettings()
@@ -35,7 +35,7 @@ public struct Verification: Sendable {
     ///   - broker: Where the verification topic is created if it doesn't exist.
     /// - Throws: ``Dionysus/DionysusError``: `notFound` for a topic or model that isn't declared, `conflict` while
     ///   another run compares the same, `configuration` for keys that aren't the model's, and as the broker.
-    public func start(
+    package func start(
         topic: String,
         model: String,
         from: String? = nil,
@@ -100,11 +100,11 @@ public struct Verification: Sendable {
 
     /// All runs, the oldest first.
     /// - Throws: ``Dionysus/DionysusError`` as for a transaction.
-    public func runs() async throws -> [GenesisRun] { try await genesis.runs().filter(\.isVerification) }
+    package func runs() async throws -> [GenesisRun] { try await genesis.runs().filter(\.isVerification) }
 
     /// One run.
     /// - Throws: ``Dionysus/DionysusError`` with code `notFound` if there is none.
-    public func run(_ id: Int64) async throws -> GenesisRun {
+    package func run(_ id: Int64) async throws -> GenesisRun {
         let run = try await genesis.run(id)
         guard run.isVerification else {
             throw DionysusError(.notFound, "run \(id) is none of a verification", advice: "list the verification runs")
@@ -114,15 +114,15 @@ public struct Verification: Sendable {
 
     /// Takes no more chunks of a run, until it is resumed.
     /// - Throws: ``Dionysus/DionysusError``: `notFound`, or `conflict` if the run isn't running.
-    public func pause(_ id: Int64) async throws -> GenesisRun { try await genesis.pause(run(id).id) }
+    package func pause(_ id: Int64) async throws -> GenesisRun { try await genesis.pause(run(id).id) }
 
     /// Continues a run that was paused or has failed.
     /// - Throws: ``Dionysus/DionysusError``: `notFound`, or `conflict` if the run is neither paused nor failed.
-    public func resume(_ id: Int64) async throws -> GenesisRun { try await genesis.resume(run(id).id) }
+    package func resume(_ id: Int64) async throws -> GenesisRun { try await genesis.resume(run(id).id) }
 
     /// Ends a run; what it has found doesn't count.
     /// - Throws: ``Dionysus/DionysusError``: `notFound`, or `conflict` if the run has ended.
-    public func cancel(_ id: Int64) async throws -> GenesisRun { try await genesis.cancel(run(id).id) }
+    package func cancel(_ id: Int64) async throws -> GenesisRun { try await genesis.cancel(run(id).id) }
 
     /// Publishes records again, through the outbox: what replicas lack gets there with a version of its own.
     ///
@@ -133,7 +133,7 @@ public struct Verification: Sendable {
     ///   - ids: The primary keys as text.
     /// - Returns: How many records will be published.
     /// - Throws: ``Dionysus/DionysusError``: `notFound` for a topic or model that isn't declared, and as for a transaction.
-    public func publish(topic: String, model: String, ids: [String]) async throws -> Int {
+    package func publish(topic: String, model: String, ids: [String]) async throws -> Int {
         let publication = try genesis.publication(topic, model)
         var published = 0
         for start in stride(from: 0, to: ids.count, by: Self.largestChunk) {

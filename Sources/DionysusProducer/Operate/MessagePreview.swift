@@ -1,29 +1,29 @@
-public import Dionysus
+package import Dionysus
 
 /// The message that would be published of a record now.
 ///
 ///     let preview = try await MessagePreview.of("Rental", id: "42", in: "v3_rentals", registry, database: database)
 ///
 /// It is loaded and composed as the relay does it, and nothing is written or sent.
-public struct MessagePreview: Sendable, Hashable {
+package struct MessagePreview: Sendable, Hashable {
     /// A header; the value of one that only publication decides, such as an id, is nil.
-    public struct Header: Sendable, Hashable {
+    package struct Header: Sendable, Hashable {
         /// The header's name.
-        public let name: String
+        package let name: String
         /// Its value, or nil.
-        public let value: String?
+        package let value: String?
     }
 
     /// The topics that the message goes to: the one that was asked for, and its genesis topic.
-    public let topics: [String]
+    package let topics: [String]
     /// The message key.
-    public let key: String
+    package let key: String
     /// What the message is spread over partitions by; nil where the message key does that.
-    public let partitionKey: String?
+    package let partitionKey: String?
     /// The headers, in their order; the attributes of a CloudEvent are among them, in either mode.
-    public let headers: [Header]
+    package let headers: [Header]
     /// The value, as it would be sent; of a record in a binary format, as JSON.
-    public let value: [UInt8]
+    package let value: [UInt8]
 
     /// Loads a record and composes its message: that of an update, or of its end if the record is soft-deleted.
     /// - Parameters:
@@ -35,7 +35,7 @@ public struct MessagePreview: Sendable, Hashable {
     /// - Throws: ``DionysusError``: `notFound` for a topic that isn't declared or a model that it doesn't publish,
     ///   `malformed` for an id that no record can have, `declaration` when the declaration does not fit the database,
     ///   `application` when the record can't be serialized, and as transactions.
-    public static func of(
+    package static func of(
         _ modelName: String,
         id: String,
         in topic: String,

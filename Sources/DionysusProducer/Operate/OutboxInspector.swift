@@ -31,7 +31,7 @@ public struct OutboxInspector: Sendable {
     /// It reads the whole table, published rows that are kept included.
     /// - Returns: The counts, in the order of the topics' names.
     /// - Throws: ``DionysusError``: `declaration` if there is no outbox, and as for a transaction.
-    public func statistics() async throws -> [OutboxStatistics] {
+    package func statistics() async throws -> [OutboxStatistics] {
         try await database.transaction(.snapshot) { [database] transaction in
             let outbox = try Outbox.open(of: database, in: &transaction)
             return try transaction.run(outbox.statistics()).rows.map { try OutboxStatistics($0) }
@@ -43,7 +43,7 @@ public struct OutboxInspector: Sendable {
     /// A relay that starts forgets what earlier ones have found.
     /// - Returns: The models, in the order of their topics.
     /// - Throws: ``DionysusError``: `declaration` if there is no outbox, and as for a transaction.
-    public func refusedModels() async throws -> [ModelRefusal] {
+    package func refusedModels() async throws -> [ModelRefusal] {
         try await database.transaction(.snapshot) { [database] transaction in
             let outbox = try Outbox.open(of: database, in: &transaction)
             return try transaction.run(outbox.refusals()).rows.compactMap { try ModelRefusal($0) }

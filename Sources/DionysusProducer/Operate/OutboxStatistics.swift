@@ -1,21 +1,21 @@
 import Dionysus
 
 /// How many rows of a topic the outbox has, by state.
-public struct OutboxStatistics: Sendable, Hashable {
+package struct OutboxStatistics: Sendable, Hashable {
     /// The topic's full name, or `__outbox_observer__` for changes that others are computed from.
-    public let topic: String
+    package let topic: String
     /// Rows that wait to be published for the first time.
-    public let pending: Int
+    package let pending: Int
     /// Rows that have failed and wait for their next attempt.
-    public let retrying: Int
+    package let retrying: Int
     /// Rows that have failed for the last time.
-    public let parked: Int
+    package let parked: Int
     /// Rows that have been published and are kept.
-    public let published: Int
+    package let published: Int
     /// How long the oldest row that is yet to be published has waited, by the database's clock; nil if there is none.
     ///
     /// A parked row doesn't count.
-    public let oldestAge: Duration?
+    package let oldestAge: Duration?
 
     init(_ row: Row) throws {
         topic = try row.text(0) ?? ""

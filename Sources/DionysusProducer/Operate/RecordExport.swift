@@ -1,4 +1,4 @@
-public import Dionysus
+package import Dionysus
 
 /// Reads what would be published of a model's records, page by page, in the order of their keys.
 ///
@@ -7,25 +7,25 @@ public import Dionysus
 ///
 /// A page is loaded as the relay loads a batch, and nothing is written. Records that are created or deleted between two pages
 /// may or may not be among them.
-public struct RecordExport: Sendable {
+package struct RecordExport: Sendable {
     /// A record as it would be published.
-    public struct Record: Sendable, Hashable {
+    package struct Record: Sendable, Hashable {
         /// Its primary key as text.
-        public let key: String
+        package let key: String
         /// When it was last updated; nil if its table has no `updated_at`.
-        public let updatedAt: Timestamp?
+        package let updatedAt: Timestamp?
         /// Its payload, as JSON.
-        public let payload: [UInt8]
+        package let payload: [UInt8]
     }
 
     /// Some records that follow each other.
-    public struct Page: Sendable, Hashable {
+    package struct Page: Sendable, Hashable {
         /// The records.
-        public let records: [Record]
+        package let records: [Record]
         /// The last key that was looked at, after which the next page begins; nil if there was none.
-        public let last: String?
+        package let last: String?
         /// Whether there are no more records.
-        public let isEnd: Bool
+        package let isEnd: Bool
     }
 
     private let database: any CapturingDatabase
@@ -47,7 +47,7 @@ public struct RecordExport: Sendable {
     ///   - selection: Which records are read.
     /// - Throws: ``DionysusError``: `notFound` for a topic that isn't declared or doesn't publish the model, `declaration` when
     ///   the declaration does not fit the database, `configuration` when the selection doesn't, and as transactions.
-    public init(
+    package init(
         _ modelName: String,
         in topic: String,
         _ registry: Registry,
@@ -73,7 +73,7 @@ public struct RecordExport: Sendable {
     ///   - limit: How many records the page has at most; at least one.
     /// - Returns: The records, which are fewer than the limit if some were deleted in the meantime.
     /// - Throws: ``DionysusError``: `application` for a record that can't be serialized, and as transactions.
-    public func page(after key: String?, limit: Int) async throws -> Page {
+    package func page(after key: String?, limit: Int) async throws -> Page {
         let found = try await keys(after: key, limit: limit)
         let loader = SnapshotLoader(database: database, plans: [group: plan], styles: styles)
         let loaded = try await loader.load([group: found.map(\.key)])[group]

@@ -1,15 +1,15 @@
-public import Dionysus
+package import Dionysus
 
 /// A model of which a relay can publish nothing for now.
-public struct ModelRefusal: Sendable, Hashable {
+package struct ModelRefusal: Sendable, Hashable {
     /// The topic's full name, or `__outbox_observer__` for changes that others are computed from.
-    public let topic: String
+    package let topic: String
     /// The model's name.
-    public let modelName: String
+    package let modelName: String
     /// What is wrong, and what to do.
-    public let reason: String
+    package let reason: String
     /// When it was found last, by the clock of the relay that found it.
-    public let foundAt: Timestamp?
+    package let foundAt: Timestamp?
 }
 
 extension ModelRefusal {

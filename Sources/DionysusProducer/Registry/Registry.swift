@@ -175,7 +175,7 @@ public struct Registry: Sendable {
     /// The topics that publish a model.
     /// - Parameter modelName: The model's name.
     /// - Returns: Their full names.
-    public func topics(publishing modelName: String) -> [String] {
+    package func topics(publishing modelName: String) -> [String] {
         publications.filter { $0.model.name == modelName }.map(\.topic).withoutRepetitions
     }
 
@@ -197,7 +197,7 @@ public struct Registry: Sendable {
     }
 
     /// Topics, their models, and what each is published with: dependencies of dependencies, too.
-    public var dependencies: [String: [String: [String]]] {
+    package var dependencies: [String: [String: [String]]] {
         publications.reduce(into: [:]) { result, publication in
             let names = publication.dependencies.map(\.target.name).withoutRepetitions
             result[publication.topic, default: [:]][publication.model.name] = names
@@ -205,7 +205,7 @@ public struct Registry: Sendable {
     }
 
     /// All topics that are written to, the genesis topics among them.
-    public var topics: [String] {
+    package var topics: [String] {
         publications.flatMap { [$0.topic] + ($0.genesisTopic.map { [$0] } ?? []) }
             .reduce(into: []) { unique, topic in if !unique.contains(topic) { unique.append(topic) } }
     }

@@ -69,7 +69,7 @@ public struct OutboxSchema: Sendable {
     /// - Parameter lanes: How many lanes the outbox would get.
     /// - Returns: The changes that would be made.
     /// - Throws: As ``migrate(lanes:)``.
-    public func plannedMigration(lanes: Int) async throws -> Report {
+    package func plannedMigration(lanes: Int) async throws -> Report {
         let registry = try await registry.withDerivedObservers(from: database)
         let catalogue = try await Catalogue.read(for: registry, from: database)
         try throwFaults(registry.faults(in: catalogue))

@@ -1,4 +1,4 @@
-import Dionysus
+package import Dionysus
 
 /// What a producer publishes, as a document that other programs and languages can rely on.
 ///

@@ -75,7 +75,7 @@ public struct RegisteredSchema: Sendable, Hashable {
     ///   - guid: Its GUID.
     ///   - subject: The subject that it is registered under.
     ///   - version: Which of the subject's versions it is.
-    public init(
+    package init(
         _ schema: RegistrySchema,
         id: UInt32,
         guid: UUID? = nil,
@@ -101,7 +101,7 @@ public struct ResolvedSchema: Sendable {
     /// - Parameters:
     ///   - schema: The schema.
     ///   - references: What is named, each before what names it.
-    public init(_ schema: RegisteredSchema, references: [(name: String, schema: RegistrySchema)] = []) {
+    package init(_ schema: RegisteredSchema, references: [(name: String, schema: RegistrySchema)] = []) {
         self.schema = schema
         self.references = references
     }

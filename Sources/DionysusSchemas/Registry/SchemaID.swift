@@ -1,15 +1,15 @@
-import Dionysus
+package import Dionysus
 
-public import struct Foundation.UUID
+package import struct Foundation.UUID
 
 /// How a message names the schema that it was written with.
-public enum SchemaID: Sendable, Hashable, CustomStringConvertible {
+package enum SchemaID: Sendable, Hashable, CustomStringConvertible {
     /// The number that a registry gave it; another registry has other numbers.
     case number(UInt32)
     /// What is made of the schema itself, the same in every registry.
     case guid(UUID)
 
-    public var description: String {
+    package var description: String {
         switch self {
         case .number(let number): "\(number)"
         case .guid(let guid): guid.uuidString.lowercased()

@@ -1,5 +1,5 @@
 import Dionysus
-public import DionysusHTTP
+package import DionysusHTTP
 
 import struct Foundation.UUID
 
@@ -46,7 +46,7 @@ public final class SchemaRegistryClient: Sendable {
     ///   - settings: Where the registry is, and how it is used.
     ///   - transport: The way to it.
     /// - Throws: `DionysusError` with code `configuration` for addresses that are none.
-    public init(_ settings: SchemaRegistrySettings, transport: any HTTPTransport) throws {
+    package init(_ settings: SchemaRegistrySettings, transport: any HTTPTransport) throws {
         self.settings = settings
         connection = try RegistryConnection(settings, transport: transport)
         registered = SchemaCache(capacity: settings.cacheCapacity)
@@ -82,7 +82,7 @@ public final class SchemaRegistryClient: Sendable {
     ///   - subject: The subject.
     /// - Returns: The schema with its id and version.
     /// - Throws: `DionysusError`, with code `unknownSchema` if the subject doesn't have it.
-    public func find(_ schema: RegistrySchema, under subject: String) async throws -> RegisteredSchema {
+    package func find(_ schema: RegistrySchema, under subject: String) async throws -> RegisteredSchema {
         let key = Registration(subject: subject, schema: schema, isRegistered: false)
         return try await registered.value(key) { [self] in
             let what = "a schema can't be found under \(subject.printable())"
@@ -103,7 +103,7 @@ public final class SchemaRegistryClient: Sendable {
     ///   - subject: The subject.
     /// - Returns: The schema with its id.
     /// - Throws: `DionysusError`; see the type's description.
-    public func writersSchema(_ schema: RegistrySchema?, of subject: String) async throws -> RegisteredSchema {
+    package func writersSchema(_ schema: RegistrySchema?, of subject: String) async throws -> RegisteredSchema {
         guard settings.registration != .latest else { return try await latestSchema(of: subject) }
         guard let schema else {
             throw DionysusError(
@@ -155,7 +155,7 @@ public final class SchemaRegistryClient: Sendable {
     /// - Returns: The schema.
     /// - Throws: `DionysusError`, with code `unknownSchema`, retriable, if the registry doesn't have it: it may not have got
     ///   to the server that was asked yet.
-    public func schema(_ id: SchemaID, type: SchemaType) async throws -> ResolvedSchema {
+    package func schema(_ id: SchemaID, type: SchemaType) async throws -> ResolvedSchema {
         let found = try await resolved.value(id) { [self] in try await load(id, type: type) }
         guard found.schema.schema.type == type else {
             throw DionysusError(
@@ -201,7 +201,7 @@ public final class SchemaRegistryClient: Sendable {
     /// - Parameter schema: The schema.
     /// - Returns: All of it.
     /// - Throws: `DionysusError`; see the type's description.
-    public func resolve(_ schema: RegisteredSchema) async throws -> ResolvedSchema {
+    package func resolve(_ schema: RegisteredSchema) async throws -> ResolvedSchema {
         var walk = ReferenceWalk()
         try await gather(schema.schema.references, &walk, depth: 0)
         return ResolvedSchema(schema, references: walk.found)

@@ -6,7 +6,7 @@ extension SchemaRegistryClient {
     /// - Parameter includesDeleted: Whether to list those that are deleted and can be had back.
     /// - Returns: Their names.
     /// - Throws: `DionysusError`; see the type's description.
-    public func subjects(includesDeleted: Bool = false) async throws -> [String] {
+    package func subjects(includesDeleted: Bool = false) async throws -> [String] {
         let what = "the schema registry's subjects can't be listed"
         return try texts(await connection.send("GET", ["subjects"], query: deleted(includesDeleted), what), what)
     }
@@ -17,7 +17,7 @@ extension SchemaRegistryClient {
     ///   - includesDeleted: Whether to list those that are deleted and can be had back.
     /// - Returns: Their numbers.
     /// - Throws: `DionysusError`; see the type's description.
-    public func versions(of subject: String, includesDeleted: Bool = false) async throws -> [Int] {
+    package func versions(of subject: String, includesDeleted: Bool = false) async throws -> [Int] {
         let what = "the versions of \(subject.printable()) can't be listed"
         let path = ["subjects", subject, "versions"]
         return try numbers(await connection.send("GET", path, query: deleted(includesDeleted), what), what)
@@ -29,7 +29,7 @@ extension SchemaRegistryClient {
     ///   - subject: The subject.
     /// - Returns: The ids.
     /// - Throws: `DionysusError`; see the type's description.
-    public func referencingSchemas(version: Int, of subject: String) async throws -> [Int] {
+    package func referencingSchemas(version: Int, of subject: String) async throws -> [Int] {
         let what = "what names \(subject.printable()) can't be listed"
         return try numbers(
             await connection.send("GET", ["subjects", subject, "versions", "\(version)", "referencedby"], what),
@@ -40,7 +40,7 @@ extension SchemaRegistryClient {
     /// The languages that the registry knows.
     /// - Returns: Their names.
     /// - Throws: `DionysusError`; see the type's description.
-    public func schemaTypes() async throws -> [String] {
+    package func schemaTypes() async throws -> [String] {
         let what = "the schema registry's types can't be listed"
         return try texts(await connection.send("GET", ["schemas", "types"], what), what)
     }
@@ -49,7 +49,7 @@ extension SchemaRegistryClient {
     /// - Parameter id: The schema.
     /// - Returns: Their names.
     /// - Throws: `DionysusError`; see the type's description.
-    public func subjects(of id: UInt32) async throws -> [String] {
+    package func subjects(of id: UInt32) async throws -> [String] {
         let what = "the subjects of the schema \(id) can't be listed"
         return try texts(await connection.send("GET", ["schemas", "ids", "\(id)", "subjects"], what), what)
     }
@@ -57,7 +57,7 @@ extension SchemaRegistryClient {
     /// The registry's contexts.
     /// - Returns: Their names.
     /// - Throws: `DionysusError`; see the type's description.
-    public func contexts() async throws -> [String] {
+    package func contexts() async throws -> [String] {
         let what = "the schema registry's contexts can't be listed"
         return try texts(await connection.send("GET", ["contexts"], what), what)
     }
@@ -69,7 +69,7 @@ extension SchemaRegistryClient {
     ///   - version: The version to compare with; nil for those that the subject's compatibility names.
     /// - Returns: The reasons; none if it is compatible, or the subject is new.
     /// - Throws: `DionysusError`, with code `schemaRejected` for a schema that is none.
-    public func incompatibilities(
+    package func incompatibilities(
         of schema: RegistrySchema,
         with subject: String,
         version: Int? = nil
@@ -97,7 +97,7 @@ extension SchemaRegistryClient {
     /// - Parameter subject: The subject; nil for all that have none of their own.
     /// - Returns: The level.
     /// - Throws: `DionysusError`; see the type's description.
-    public func compatibility(of subject: String? = nil) async throws -> String {
+    package func compatibility(of subject: String? = nil) async throws -> String {
         let what = "the compatibility level can't be had"
         let query = subject == nil ? [] : [("defaultToGlobal", "true")]
         let answer = try await connection.send("GET", ["config"] + [subject].compactMap(\.self), query: query, what)
@@ -112,7 +112,7 @@ extension SchemaRegistryClient {
     ///   - level: The level; nil to have the subject follow the registry's own.
     ///   - subject: The subject; nil for all that have none of their own.
     /// - Throws: `DionysusError`; see the type's description.
-    public func setCompatibility(_ level: String?, of subject: String? = nil) async throws {
+    package func setCompatibility(_ level: String?, of subject: String? = nil) async throws {
         let path = ["config"] + [subject].compactMap(\.self)
         let what = "the compatibility level can't be set"
         if let level {
@@ -126,7 +126,7 @@ extension SchemaRegistryClient {
     /// - Parameter subject: The subject; nil for all that have none of their own.
     /// - Returns: The mode.
     /// - Throws: `DionysusError`; see the type's description.
-    public func mode(of subject: String? = nil) async throws -> String {
+    package func mode(of subject: String? = nil) async throws -> String {
         let what = "the mode can't be had"
         let query = subject == nil ? [] : [("defaultToGlobal", "true")]
         let answer = try await connection.send("GET", ["mode"] + [subject].compactMap(\.self), query: query, what)
@@ -139,7 +139,7 @@ extension SchemaRegistryClient {
     ///   - mode: The mode; nil to have the subject follow the registry's own.
     ///   - subject: The subject; nil for all that have none of their own.
     /// - Throws: `DionysusError`; see the type's description.
-    public func setMode(_ mode: String?, of subject: String? = nil) async throws {
+    package func setMode(_ mode: String?, of subject: String? = nil) async throws {
         let path = ["mode"] + [subject].compactMap(\.self)
         let what = "the mode can't be set"
         if let mode {
@@ -157,7 +157,7 @@ extension SchemaRegistryClient {
     ///   - version: The version; nil for all.
     ///   - isPermanent: Whether nothing remains of it.
     /// - Throws: `DionysusError`; see the type's description.
-    public func delete(subject: String, version: Int? = nil, isPermanent: Bool = false) async throws {
+    package func delete(subject: String, version: Int? = nil, isPermanent: Bool = false) async throws {
         let path = ["subjects", subject] + (version.map { ["versions", "\($0)"] } ?? [])
         _ = try await connection.send(
             "DELETE",

@@ -16,7 +16,7 @@ final class FaultyDatabase: CapturingDatabase {
 
     var dialect: any SQLDialect { base.dialect }
     var location: String { base.location }
-    var outbox: any OutboxSupport { base.outbox }
+    var captureSupport: CaptureSupport { base.captureSupport }
 
     func transaction<T: Sendable>(
         _ kind: TransactionKind,
@@ -39,8 +39,6 @@ final class FaultyDatabase: CapturingDatabase {
         try fail()
         return try await base.lease(resource, idleTimeout: idleTimeout, running: statements)
     }
-
-    func changeSignal(_ onChange: @escaping @Sendable () -> Void) -> any ChangeSignal { base.changeSignal(onChange) }
 
     func close() async { await base.close() }
 
