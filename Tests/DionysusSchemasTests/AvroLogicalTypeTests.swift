@@ -1,5 +1,5 @@
 import Dionysus
-@_spi(AvroDirect) import DionysusSchemas
+import DionysusSchemas
 import Foundation
 import Testing
 

@@ -1,5 +1,5 @@
 import Dionysus
-@_spi(AvroDirect) import DionysusSchemas
+import DionysusSchemas
 import Synchronization
 
 /// Reads data of whichever format they say that they have: of a registry, or JSON.

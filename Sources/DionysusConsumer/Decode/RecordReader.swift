@@ -1,5 +1,5 @@
 import Dionysus
-@_spi(AvroDirect) import DionysusSchemas
+import DionysusSchemas
 import Synchronization
 
 /// Reads the records and keys of a topic that holds them: it asks the registry, and remembers what it made of the answers.

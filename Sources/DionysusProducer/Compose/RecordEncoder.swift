@@ -1,5 +1,5 @@
 import Dionysus
-@_spi(AvroDirect) import DionysusSchemas
+import DionysusSchemas
 import Synchronization
 
 /// How records of one model are written to one topic: it asks the registry, and remembers what was made of the answer.

@@ -1,5 +1,5 @@
 import Dionysus
-@_spi(AvroDirect) import DionysusSchemas
+import DionysusSchemas
 
 /// How records of one model are written as data of an Avro schema, worked out once for both.
 struct AvroRecordProgram: Sendable {

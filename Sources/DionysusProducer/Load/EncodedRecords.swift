@@ -1,5 +1,5 @@
 import Dionysus
-@_spi(AvroDirect) import DionysusSchemas
+import DionysusSchemas
 
 // Records as the messages of a topic have them that holds records and not envelopes.
 

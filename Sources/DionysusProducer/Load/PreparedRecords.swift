@@ -1,5 +1,5 @@
 import Dionysus
-@_spi(AvroDirect) import DionysusSchemas
+import DionysusSchemas
 
 /// How the records of one model are written to one topic, with all that had to be asked for.
 struct PreparedRecords: Sendable {

@@ -1,5 +1,5 @@
 import Dionysus
-@_spi(AvroDirect) import DionysusSchemas
+import DionysusSchemas
 
 /// How the keys of one model's records are written.
 struct RecordKeyProgram: Sendable {

@@ -1,5 +1,5 @@
 import Dionysus
-@_spi(AvroDirect) import DionysusSchemas
+import DionysusSchemas
 
 extension LoadedRows {
     /// Writes a row's record as a datum of its Avro schema, field by field in the schema's order.

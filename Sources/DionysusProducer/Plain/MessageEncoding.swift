@@ -1,5 +1,5 @@
 package import Dionysus
-@_spi(AvroDirect) package import DionysusSchemas
+package import DionysusSchemas
 
 /// How the plain messages of a topic are written, with all that had to be asked for.
 package struct MessageEncoding: Sendable {

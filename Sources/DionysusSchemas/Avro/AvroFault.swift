@@ -1,11 +1,11 @@
-package import Dionysus
+public import Dionysus
 
 /// What is wrong with data of a schema, and where.
 ///
 /// The path is collected while the fault travels outwards, so that what is right costs nothing.
-@_spi(AvroDirect) public struct AvroFault: Error, Sendable {
+@usableFromInline package struct AvroFault: Error, Sendable {
     /// A step from data to a part of it.
-    public enum Step: Sendable, Hashable {
+    @usableFromInline package enum Step: Sendable, Hashable {
         case field(String)
         /// An element of an array.
         case element(Int)
@@ -13,19 +13,19 @@ package import Dionysus
         case entry(Int)
     }
 
-    public let message: String
+    @usableFromInline package let message: String
     /// The byte at which it was found, counted from the datum's beginning.
-    public var offset: Int?
+    @usableFromInline package var offset: Int?
     /// From the innermost step outwards.
-    public var steps: [Step] = []
+    @usableFromInline package var steps: [Step] = []
 
-    public init(_ message: String, offset: Int? = nil) {
+    @usableFromInline package init(_ message: String, offset: Int? = nil) {
         self.message = message
         self.offset = offset
     }
 
     /// The same fault as seen from further out.
-    public func within(_ step: Step) -> AvroFault {
+    @usableFromInline package func within(_ step: Step) -> AvroFault {
         var fault = self
         fault.steps.append(step)
         return fault
@@ -45,7 +45,7 @@ package import Dionysus
     }
 
     /// The fault for callers.
-    package func error(_ what: String) -> DionysusError {
+    @usableFromInline package func error(_ what: String) -> DionysusError {
         let place = steps.isEmpty ? "" : " at \(suffix.hasPrefix(".") ? String(suffix.dropFirst()) : suffix)"
         return DionysusError(.malformed, "\(what)\(place)\(offset.map { ", byte \($0)" } ?? ""): \(message)")
     }

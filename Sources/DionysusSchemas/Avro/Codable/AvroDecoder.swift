@@ -16,7 +16,7 @@ public struct AvroDecoder<Value: Decodable>: Sendable {
     ///   - type: The type to make.
     ///   - writer: The schema that data was written with.
     ///   - reader: The schema that the type was made for; the writer's if it is nil.
-    /// - Throws: ``DionysusError`` with code `declaration` and all that keeps one schema's data from being read with the other.
+    /// - Throws: ``/Dionysus/DionysusError`` with code `declaration` and all that keeps one schema's data from being read with the other.
     public init(_ type: Value.Type, from writer: AvroSchema, to reader: AvroSchema? = nil) throws {
         plan = try AvroPlan(from: writer, to: reader)
     }
@@ -26,7 +26,7 @@ public struct AvroDecoder<Value: Decodable>: Sendable {
     /// Reads one datum.
     /// - Parameter bytes: The datum in the binary encoding, and nothing behind it.
     /// - Returns: The value.
-    /// - Throws: ``DionysusError`` with code `malformed`, the path and the byte, or with code `typeMismatch` and the path if
+    /// - Throws: ``/Dionysus/DionysusError`` with code `malformed`, the path and the byte, or with code `typeMismatch` and the path if
     ///   the type asks for something else.
     public func decode(_ bytes: some Sequence<UInt8>) throws -> Value {
         let value = try plan.value(from: bytes)

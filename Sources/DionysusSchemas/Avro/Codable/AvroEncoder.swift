@@ -24,7 +24,7 @@ public struct AvroEncoder: Sendable {
     /// Writes a value.
     /// - Parameter value: The value.
     /// - Returns: The datum in the binary encoding.
-    /// - Throws: ``DionysusError`` with code `malformed` and the path of what doesn't fit the schema, and what the value's own
+    /// - Throws: ``/Dionysus/DionysusError`` with code `malformed` and the path of what doesn't fit the schema, and what the value's own
     ///   encoding throws.
     public func encode(_ value: some Encodable) throws -> [UInt8] {
         let box = Box()

@@ -23,7 +23,7 @@ public struct AvroContainer: Sendable {
 
     /// Reads the head of a file.
     /// - Parameter bytes: The file.
-    /// - Throws: ``DionysusError`` with code `malformed` for what is no such file, or is compressed in a way that isn't known.
+    /// - Throws: ``/Dionysus/DionysusError`` with code `malformed` for what is no such file, or is compressed in a way that isn't known.
     public init(parsing bytes: [UInt8]) throws {
         guard bytes.starts(with: Self.magic) else {
             throw DionysusError(
@@ -65,7 +65,7 @@ public struct AvroContainer: Sendable {
     /// All data.
     /// - Parameter reader: The schema of what is to be read; the file's if it is nil.
     /// - Returns: The values.
-    /// - Throws: ``DionysusError`` with code `malformed` and the place, and with `declaration` if the schemas don't fit.
+    /// - Throws: ``/Dionysus/DionysusError`` with code `malformed` and the place, and with `declaration` if the schemas don't fit.
     public func values(as reader: AvroSchema? = nil) throws -> [AvroValue] {
         let plan = try AvroPlan(from: schema, to: reader)
         var sink = ValueSink(schema: plan.reader)
@@ -79,7 +79,7 @@ public struct AvroContainer: Sendable {
     ///   - plain: Whether programs without a schema are to understand it; see ``AvroPlan/plainJSON(from:)``.
     ///   - reader: The schema of what is to be read; the file's if it is nil.
     /// - Returns: The documents.
-    /// - Throws: ``DionysusError`` with code `malformed` and the place, and with `declaration` if the schemas don't fit.
+    /// - Throws: ``/Dionysus/DionysusError`` with code `malformed` and the place, and with `declaration` if the schemas don't fit.
     public func documents(plain: Bool = false, as reader: AvroSchema? = nil) throws -> [JSON] {
         let plan = try AvroPlan(from: schema, to: reader)
         var sink = JSONSink(schema: plan.reader, form: plain ? .plain : .avro)
@@ -90,7 +90,7 @@ public struct AvroContainer: Sendable {
 
     /// Reads all data into a sink.
     /// - Parameter body: Called after each datum.
-    @_spi(AvroDirect) public func forEachDatum<Sink: AvroSink>(
+    package func forEachDatum<Sink: AvroSink>(
         _ plan: AvroPlan,
         into sink: inout Sink,
         _ body: (inout Sink) throws -> Void
@@ -169,7 +169,7 @@ public struct AvroContainerWriter: Sendable {
     ///   - codec: How blocks are compressed.
     ///   - metadata: What else is noted, by name. Names that begin with `avro.` are Avro's.
     ///   - blockSize: From how many bytes on data becomes a block.
-    /// - Throws: ``DionysusError`` with code `configuration` for a name that is Avro's.
+    /// - Throws: ``/Dionysus/DionysusError`` with code `configuration` for a name that is Avro's.
     public init(
         schema: AvroSchema,
         codec: AvroCodec = .null,
@@ -195,12 +195,12 @@ public struct AvroContainerWriter: Sendable {
 
     /// Adds a value.
     /// - Parameter value: The value.
-    /// - Throws: ``DionysusError`` with code `malformed` and the path, for a value that isn't the schema's.
+    /// - Throws: ``/Dionysus/DionysusError`` with code `malformed` and the path, for a value that isn't the schema's.
     public mutating func append(_ value: AvroValue) throws { try append(encoded: schema.encode(value)) }
 
     /// Adds a datum that is in the binary encoding already.
     /// - Parameter datum: The bytes.
-    /// - Throws: ``DionysusError`` if a block can't be compressed.
+    /// - Throws: ``/Dionysus/DionysusError`` if a block can't be compressed.
     public mutating func append(encoded datum: some Collection<UInt8>) throws {
         block += datum
         count += 1
@@ -209,7 +209,7 @@ public struct AvroContainerWriter: Sendable {
 
     /// Ends the file.
     /// - Returns: The file.
-    /// - Throws: ``DionysusError`` if a block can't be compressed.
+    /// - Throws: ``/Dionysus/DionysusError`` if a block can't be compressed.
     public consuming func finish() throws -> [UInt8] {
         try flush()
         return file

@@ -9,7 +9,7 @@ public enum AvroSingleObject {
     ///   - value: The value.
     ///   - schema: Its schema.
     /// - Returns: The marker, the schema's CRC-64 and the datum.
-    /// - Throws: ``DionysusError`` with code `malformed` and the path, for a value that isn't the schema's.
+    /// - Throws: ``/Dionysus/DionysusError`` with code `malformed` and the path, for a value that isn't the schema's.
     public static func encode(_ value: AvroValue, with schema: AvroSchema) throws -> [UInt8] {
         let fingerprint = withUnsafeBytes(of: schema.crc64.littleEndian) { Array($0) }
         return try marker + fingerprint + schema.encode(value)
@@ -18,7 +18,7 @@ public enum AvroSingleObject {
     /// The fingerprint of the schema that a datum was written with, as ``AvroSchema/crc64`` has it, and the datum.
     /// - Parameter bytes: The encoding.
     /// - Returns: The fingerprint, and the datum in the binary encoding.
-    /// - Throws: ``DionysusError`` with code `malformed` for bytes that don't begin so.
+    /// - Throws: ``/Dionysus/DionysusError`` with code `malformed` for bytes that don't begin so.
     public static func parts(of bytes: [UInt8]) throws -> (fingerprint: UInt64, datum: ArraySlice<UInt8>) {
         guard bytes.count >= 10, bytes.starts(with: marker) else {
             throw DionysusError(

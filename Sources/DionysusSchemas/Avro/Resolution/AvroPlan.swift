@@ -14,13 +14,13 @@ public struct AvroPlan: Sendable {
     public let writer: AvroSchema
     /// The schema of what is read.
     public let reader: AvroSchema
-    @_spi(AvroDirect) public let program: AvroProgram
+    @usableFromInline package let program: AvroProgram
 
     /// Compares two schemas.
     /// - Parameters:
     ///   - writer: The schema that the data was written with.
     ///   - reader: The schema of what is to be read; the writer's if it is nil.
-    /// - Throws: ``DionysusError`` with code `declaration` and all that is in the way, with paths.
+    /// - Throws: ``/Dionysus/DionysusError`` with code `declaration` and all that is in the way, with paths.
     public init(from writer: AvroSchema, to reader: AvroSchema? = nil) throws {
         self.writer = writer
         self.reader = reader ?? writer
@@ -38,7 +38,7 @@ public struct AvroPlan: Sendable {
     /// Reads one datum.
     /// - Parameter bytes: The datum in the binary encoding, and nothing behind it.
     /// - Returns: The value, of the reader's schema.
-    /// - Throws: ``DionysusError`` with code `malformed`, the path and the byte.
+    /// - Throws: ``/Dionysus/DionysusError`` with code `malformed`, the path and the byte.
     public func value(from bytes: some Sequence<UInt8>) throws -> AvroValue {
         var sink = ValueSink(schema: reader)
         try decode(bytes, into: &sink)
@@ -49,7 +49,7 @@ public struct AvroPlan: Sendable {
     ///
     /// What the sink has taken when an error is thrown is part of a datum.
     /// - Throws: ``DionysusError`` with code `malformed`, the path and the byte.
-    @inlinable @_spi(AvroDirect) public func decode<Sink: AvroSink>(
+    @inlinable package func decode<Sink: AvroSink>(
         _ bytes: some Sequence<UInt8>,
         into sink: inout Sink
     ) throws {
@@ -59,7 +59,7 @@ public struct AvroPlan: Sendable {
         if done == nil { try Array(bytes).withUnsafeBytes { try decode($0, into: &sink) } }
     }
 
-    @inlinable @_spi(AvroDirect) public func decode<Sink: AvroSink>(
+    @inlinable package func decode<Sink: AvroSink>(
         _ bytes: UnsafeRawBufferPointer,
         into sink: inout Sink
     ) throws {
@@ -69,7 +69,7 @@ public struct AvroPlan: Sendable {
 
     /// Reads one datum that may have others behind it.
     /// - Returns: How many bytes it has.
-    @inlinable @_spi(AvroDirect) public func decodePrefix<Sink: AvroSink>(
+    @inlinable package func decodePrefix<Sink: AvroSink>(
         _ bytes: UnsafeRawBufferPointer,
         into sink: inout Sink
     ) throws -> Int {
@@ -80,11 +80,11 @@ public struct AvroPlan: Sendable {
         }
     }
 
-    @_spi(AvroDirect) public func failure(_ fault: AvroFault) -> DionysusError {
+    @usableFromInline package func failure(_ fault: AvroFault) -> DionysusError {
         fault.error("Avro data of \(writer.title) can't be read")
     }
 
-    @_spi(AvroDirect) public func trailing(_ count: Int, offset: Int) -> DionysusError {
+    @usableFromInline package func trailing(_ count: Int, offset: Int) -> DionysusError {
         failure(AvroFault("\(count) bytes stand behind the datum", offset: offset))
     }
 }
@@ -98,7 +98,7 @@ extension AvroSchema {
     /// Numbers are widened, and fields that the value doesn't have get their defaults.
     /// - Parameter value: The value.
     /// - Returns: The bytes.
-    /// - Throws: ``DionysusError`` with code `malformed` and the path, for a value that isn't the schema's.
+    /// - Throws: ``/Dionysus/DionysusError`` with code `malformed` and the path, for a value that isn't the schema's.
     public func encode(_ value: AvroValue) throws -> [UInt8] {
         var writer = ValueWriter(schema: self)
         do throws(AvroFault) {
@@ -114,7 +114,7 @@ extension AvroSchema {
     /// ``AvroPlan`` reads many, and those that were written with another schema.
     /// - Parameter bytes: The datum in the binary encoding, and nothing behind it.
     /// - Returns: The value.
-    /// - Throws: ``DionysusError`` with code `malformed`, the path and the byte.
+    /// - Throws: ``/Dionysus/DionysusError`` with code `malformed`, the path and the byte.
     public func decode(_ bytes: some Sequence<UInt8>) throws -> AvroValue {
         try AvroPlan(from: self).value(from: bytes)
     }

@@ -1,7 +1,7 @@
 /// What is done to read data of a writer's schema as data of a reader's, step by step.
-@_spi(AvroDirect) public final class AvroProgram: Sendable {
-    public struct Op: Sendable {
-        public enum Code: UInt8, Sendable {
+@usableFromInline package final class AvroProgram: Sendable {
+    @usableFromInline package struct Op: Sendable {
+        @usableFromInline package enum Code: UInt8, Sendable {
             case null, boolean, int, long, float, double, bytes, string
             case intToLong, intToFloat, intToDouble, longToFloat, longToDouble, floatToDouble, stringToBytes,
                 bytesToString
@@ -25,12 +25,12 @@
             case skipBoolean, skipInt, skipLong, skipSized, skipFixed, skipArray, skipMap, skipRecord, skipUnion
         }
 
-        public var code: Code
-        public var a: Int = 0
-        public var b: Int = 0
+        @usableFromInline package var code: Code
+        @usableFromInline package var a: Int = 0
+        @usableFromInline package var b: Int = 0
         /// The reader's type.
-        public var type: Int = 0
-        public var d: Int = 0
+        @usableFromInline package var type: Int = 0
+        @usableFromInline package var d: Int = 0
 
         init(_ code: Code, a: Int = 0, b: Int = 0, type: Int = 0, d: Int = 0) {
             self.code = code
@@ -42,11 +42,11 @@
     }
 
     /// A field of the writer's record, or of the reader's that the writer doesn't have.
-    public struct Step: Sendable {
-        public let op: Int
+    @usableFromInline package struct Step: Sendable {
+        @usableFromInline package let op: Int
         /// The reader's field; below zero, the data is passed over.
-        public let field: Int
-        public let name: Int
+        @usableFromInline package let field: Int
+        @usableFromInline package let name: Int
 
         init(op: Int, field: Int, name: Int) {
             self.op = op
@@ -55,12 +55,12 @@
         }
     }
 
-    public let root: Int
-    public let ops: [Op]
-    public let steps: [Step]
-    public let table: [Int]
-    public let stored: [[UInt8]]
-    public let texts: [String]
+    @usableFromInline package let root: Int
+    @usableFromInline package let ops: [Op]
+    @usableFromInline package let steps: [Step]
+    @usableFromInline package let table: [Int]
+    @usableFromInline package let stored: [[UInt8]]
+    @usableFromInline package let texts: [String]
     /// How many bytes a datum takes at least.
     let minimumSize: Int
 

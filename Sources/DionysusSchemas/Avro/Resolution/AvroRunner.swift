@@ -1,19 +1,19 @@
 /// Reads one datum from bytes by a program.
 ///
 /// Whatever the bytes are, nothing outside of them is read, and no more is handed on than they can hold.
-@_spi(AvroDirect) public struct AvroRunner {
-    public let program: AvroProgram
+@usableFromInline package struct AvroRunner {
+    @usableFromInline package let program: AvroProgram
     // The program's own memory, which lives as long as the run: its places are right, and need no check at each step.
-    public let ops: UnsafeBufferPointer<AvroProgram.Op>
-    public let steps: UnsafeBufferPointer<AvroProgram.Step>
-    public let table: UnsafeBufferPointer<Int>
-    public let bytes: UnsafeRawBufferPointer
-    public var position = 0
-    public var depth = 0
+    @usableFromInline package let ops: UnsafeBufferPointer<AvroProgram.Op>
+    @usableFromInline package let steps: UnsafeBufferPointer<AvroProgram.Step>
+    @usableFromInline package let table: UnsafeBufferPointer<Int>
+    @usableFromInline package let bytes: UnsafeRawBufferPointer
+    @usableFromInline package var position = 0
+    @usableFromInline package var depth = 0
     /// How many values without bytes may still come.
-    public var free: Int
+    @usableFromInline package var free: Int
 
-    @inlinable public init(
+    @inlinable package init(
         _ program: AvroProgram,
         ops: UnsafeBufferPointer<AvroProgram.Op>,
         steps: UnsafeBufferPointer<AvroProgram.Step>,
@@ -30,7 +30,7 @@
 
     /// Reads a datum.
     /// - Returns: How many bytes it has.
-    @inlinable public static func run<Sink: AvroSink>(
+    @inlinable package static func run<Sink: AvroSink>(
         _ program: AvroProgram,
         _ bytes: UnsafeRawBufferPointer,
         into sink: inout Sink
@@ -49,7 +49,7 @@
     /// Reads the data of one op.
     ///
     /// It stands within the loops over fields and elements, where most ops are scalars that need no call.
-    @inlinable @inline(__always) public mutating func run<Sink: AvroSink>(
+    @inlinable @inline(__always) package mutating func run<Sink: AvroSink>(
         _ index: Int,
         into sink: inout Sink
     ) throws(AvroFault) {
@@ -86,7 +86,7 @@
         }
     }
 
-    @inlinable public mutating func record<Sink: AvroSink>(_ op: AvroProgram.Op, into sink: inout Sink)
+    @inlinable package mutating func record<Sink: AvroSink>(_ op: AvroProgram.Op, into sink: inout Sink)
         throws(AvroFault)
     {
         try enter()
@@ -109,12 +109,13 @@
         depth -= 1
     }
 
-    @inlinable public mutating func union<Sink: AvroSink>(_ op: AvroProgram.Op, into sink: inout Sink) throws(AvroFault)
+    @inlinable package mutating func union<Sink: AvroSink>(_ op: AvroProgram.Op, into sink: inout Sink)
+        throws(AvroFault)
     {
         try run(branch(op), into: &sink)
     }
 
-    @inlinable public mutating func readerBranch<Sink: AvroSink>(
+    @inlinable package mutating func readerBranch<Sink: AvroSink>(
         _ op: AvroProgram.Op,
         into sink: inout Sink
     ) throws(AvroFault) {
@@ -122,7 +123,8 @@
         try run(op.b, into: &sink)
     }
 
-    @inlinable public mutating func array<Sink: AvroSink>(_ op: AvroProgram.Op, into sink: inout Sink) throws(AvroFault)
+    @inlinable package mutating func array<Sink: AvroSink>(_ op: AvroProgram.Op, into sink: inout Sink)
+        throws(AvroFault)
     {
         try enter()
         try sink.beginArray(op.type)
@@ -141,7 +143,8 @@
         depth -= 1
     }
 
-    @inlinable public mutating func map<Sink: AvroSink>(_ op: AvroProgram.Op, into sink: inout Sink) throws(AvroFault) {
+    @inlinable package mutating func map<Sink: AvroSink>(_ op: AvroProgram.Op, into sink: inout Sink) throws(AvroFault)
+    {
         try enter()
         try sink.beginMap(op.type)
         var index = 0
@@ -163,7 +166,7 @@
     }
 
     /// Hands on a default.
-    @inlinable public mutating func stored<Sink: AvroSink>(_ op: AvroProgram.Op, into sink: inout Sink)
+    @inlinable package mutating func stored<Sink: AvroSink>(_ op: AvroProgram.Op, into sink: inout Sink)
         throws(AvroFault)
     {
         let depth = depth
@@ -183,7 +186,7 @@
 
     // MARK: Data that the reader doesn't know
 
-    public mutating func skip(_ index: Int) throws(AvroFault) {
+    @usableFromInline package mutating func skip(_ index: Int) throws(AvroFault) {
         let op = ops[index]
         switch op.code {
         case .skipBoolean: _ = try boolean()
@@ -236,7 +239,7 @@
     // MARK: Parts
 
     /// How many elements the next block has; nil behind the last.
-    @inlinable public mutating func block(minimumSize: Int) throws(AvroFault) -> Int? {
+    @inlinable package mutating func block(minimumSize: Int) throws(AvroFault) -> Int? {
         let start = position
         var count = try long()
         if count == 0 { return nil }
@@ -259,7 +262,7 @@
         return Int(count)
     }
 
-    @inlinable public mutating func branch(_ op: AvroProgram.Op) throws(AvroFault) -> Int {
+    @inlinable package mutating func branch(_ op: AvroProgram.Op) throws(AvroFault) -> Int {
         let start = position
         let index = try int()
         guard index >= 0, index < op.b else {
@@ -268,7 +271,7 @@
         return table[op.a + Int(index)]
     }
 
-    @inlinable public mutating func symbol(_ op: AvroProgram.Op) throws(AvroFault) -> Int {
+    @inlinable package mutating func symbol(_ op: AvroProgram.Op) throws(AvroFault) -> Int {
         let start = position
         let index = try int()
         guard index >= 0, index < op.b else {
@@ -284,7 +287,7 @@
         return symbol
     }
 
-    @inlinable @inline(__always) public mutating func boolean() throws(AvroFault) -> Bool {
+    @inlinable @inline(__always) package mutating func boolean() throws(AvroFault) -> Bool {
         guard position < bytes.count else { throw ended() }
         let byte = bytes[position]
         guard byte <= 1 else { throw fault("a boolean is neither 0 nor 1") }
@@ -292,7 +295,7 @@
         return byte == 1
     }
 
-    @inlinable @inline(__always) public mutating func int() throws(AvroFault) -> Int32 {
+    @inlinable @inline(__always) package mutating func int() throws(AvroFault) -> Int32 {
         let start = position
         let value = try long()
         guard position - start <= 5, let int = Int32(exactly: value) else {
@@ -301,7 +304,7 @@
         return int
     }
 
-    @inlinable @inline(__always) public mutating func long() throws(AvroFault) -> Int64 {
+    @inlinable @inline(__always) package mutating func long() throws(AvroFault) -> Int64 {
         // Most numbers have one or two bytes.
         if bytes.count - position >= 2 {
             let first = bytes[position]
@@ -319,7 +322,7 @@
         return try longVarint()
     }
 
-    public mutating func longVarint() throws(AvroFault) -> Int64 {
+    @usableFromInline package mutating func longVarint() throws(AvroFault) -> Int64 {
         let start = position
         var value: UInt64 = 0
         var shift: UInt64 = 0
@@ -334,14 +337,14 @@
         }
     }
 
-    @inlinable @inline(__always) public mutating func float() throws(AvroFault) -> Float {
+    @inlinable @inline(__always) package mutating func float() throws(AvroFault) -> Float {
         guard bytes.count - position >= 4 else { throw ended() }
         let bits = bytes.loadUnaligned(fromByteOffset: position, as: UInt32.self)
         position += 4
         return Float(bitPattern: UInt32(littleEndian: bits))
     }
 
-    @inlinable @inline(__always) public mutating func double() throws(AvroFault) -> Double {
+    @inlinable @inline(__always) package mutating func double() throws(AvroFault) -> Double {
         guard bytes.count - position >= 8 else { throw ended() }
         let bits = bytes.loadUnaligned(fromByteOffset: position, as: UInt64.self)
         position += 8
@@ -349,7 +352,7 @@
     }
 
     /// Bytes behind their number.
-    @inlinable @inline(__always) public mutating func sized() throws(AvroFault) -> UnsafeRawBufferPointer {
+    @inlinable @inline(__always) package mutating func sized() throws(AvroFault) -> UnsafeRawBufferPointer {
         let start = position
         let count = try long()
         guard count >= 0, count <= bytes.count - position else {
@@ -361,7 +364,7 @@
         return try take(Int(count))
     }
 
-    @inlinable @inline(__always) public mutating func take(_ count: Int) throws(AvroFault) -> UnsafeRawBufferPointer {
+    @inlinable @inline(__always) package mutating func take(_ count: Int) throws(AvroFault) -> UnsafeRawBufferPointer {
         guard count <= bytes.count - position else { throw ended() }
         let part = UnsafeRawBufferPointer(start: bytes.baseAddress?.advanced(by: position), count: count)
         position += count
@@ -371,22 +374,26 @@
     // MARK: Bounds
 
     /// Goes one level deeper.
-    @inlinable @inline(__always) public mutating func enter() throws(AvroFault) {
+    @inlinable @inline(__always) package mutating func enter() throws(AvroFault) {
         guard depth < AvroLimits.depth else { throw fault("data is nested over \(AvroLimits.depth) levels") }
         depth += 1
     }
 
-    @inlinable @inline(__always) public mutating func spend(_ count: Int) throws(AvroFault) {
+    @inlinable @inline(__always) package mutating func spend(_ count: Int) throws(AvroFault) {
         guard count <= free else { throw tooManyFree() }
         free -= count
     }
 
-    public func tooManyFree() -> AvroFault { fault("there are more values that take no bytes than are allowed") }
-    public func ended() -> AvroFault { AvroFault("the data ends before its schema does", offset: bytes.count) }
-    public func fault(_ message: String) -> AvroFault { AvroFault(message, offset: position) }
+    @usableFromInline package func tooManyFree() -> AvroFault {
+        fault("there are more values that take no bytes than are allowed")
+    }
+    @usableFromInline package func ended() -> AvroFault {
+        AvroFault("the data ends before its schema does", offset: bytes.count)
+    }
+    @usableFromInline package func fault(_ message: String) -> AvroFault { AvroFault(message, offset: position) }
 
     /// A fault of the sink, which doesn't know where it is.
-    public func placed(_ fault: AvroFault, _ offset: Int) -> AvroFault {
+    @usableFromInline package func placed(_ fault: AvroFault, _ offset: Int) -> AvroFault {
         guard fault.offset == nil else { return fault }
         var fault = fault
         fault.offset = offset

@@ -10,7 +10,7 @@
 /// use of it.
 ///
 /// A sink is specialised where it is used, so that a call costs nothing beside what it does.
-@_spi(AvroDirect) public protocol AvroSink {
+@usableFromInline package protocol AvroSink {
     mutating func null(_ type: Int) throws(AvroFault)
     mutating func boolean(_ value: Bool, _ type: Int) throws(AvroFault)
     mutating func int(_ value: Int32, _ type: Int) throws(AvroFault)
@@ -34,10 +34,10 @@
 }
 
 /// Text from outside.
-@_spi(AvroDirect) public enum AvroText {
+@usableFromInline package enum AvroText {
     /// The text that bytes are.
     /// - Throws: ``AvroFault`` for what is no UTF-8.
-    @inlinable public static func string(_ utf8: UnsafeRawBufferPointer) throws(AvroFault) -> String {
+    @inlinable package static func string(_ utf8: UnsafeRawBufferPointer) throws(AvroFault) -> String {
         let text = String(decoding: utf8, as: UTF8.self)
         // Text is read with repairs, which show as other bytes: that takes less time than to ask first.
         guard isASCII(utf8) || text.utf8.elementsEqual(utf8) else { throw AvroFault("text is not UTF-8") }
@@ -45,7 +45,7 @@
     }
 
     /// Whether no byte has its highest bit set, eight bytes at a time.
-    @inlinable public static func isASCII(_ utf8: UnsafeRawBufferPointer) -> Bool {
+    @inlinable package static func isASCII(_ utf8: UnsafeRawBufferPointer) -> Bool {
         var position = 0
         while utf8.count - position >= 8 {
             if utf8.loadUnaligned(fromByteOffset: position, as: UInt64.self) & 0x8080_8080_8080_8080 != 0 {

@@ -1,7 +1,7 @@
 import Dionysus
 
 /// What data means beyond its type.
-@_spi(AvroDirect) public enum AvroLogicalType: Sendable, Hashable {
+package enum AvroLogicalType: Sendable, Hashable {
     case date
     case timeMillis, timeMicros
     case timestampMillis, timestampMicros, timestampNanos

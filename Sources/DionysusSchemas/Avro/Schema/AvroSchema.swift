@@ -22,9 +22,9 @@ public struct AvroSchema: Sendable {
     }
 
     /// All types, which refer to each other by their places in the list.
-    @_spi(AvroDirect) public let types: [AvroType]
+    package let types: [AvroType]
     /// The place of the type that a datum has.
-    @_spi(AvroDirect) public let root: Int
+    package let root: Int
 
     init(types: [AvroType], root: Int) {
         self.types = types
@@ -36,7 +36,7 @@ public struct AvroSchema: Sendable {
     ///   - text: The schema as JSON, or the bare name of a primitive type.
     ///   - strictness: How much the text is held to.
     ///   - schemas: Where types are found that the schema names and doesn't define.
-    /// - Throws: ``DionysusError`` with code `malformed` and the place in the document.
+    /// - Throws: ``/Dionysus/DionysusError`` with code `malformed` and the place in the document.
     public init(parsing text: String, _ strictness: Strictness = .strict, with schemas: AvroSchemas? = nil) throws {
         let document: JSON
         if AvroType.Kind(primitive: text) != nil {
@@ -52,7 +52,7 @@ public struct AvroSchema: Sendable {
     ///   - document: The schema.
     ///   - strictness: How much the text is held to.
     ///   - schemas: Where types are found that the schema names and doesn't define.
-    /// - Throws: ``DionysusError`` with code `malformed` and the place in the document.
+    /// - Throws: ``/Dionysus/DionysusError`` with code `malformed` and the place in the document.
     public init(_ document: JSON, _ strictness: Strictness = .strict, with schemas: AvroSchemas? = nil) throws {
         var parser = SchemaParser(strictness: strictness, schemas: schemas)
         let root = try parser.parse(document)

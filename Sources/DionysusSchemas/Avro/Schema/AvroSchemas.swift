@@ -19,7 +19,7 @@ public struct AvroSchemas: Sendable {
 
     /// Adds a schema, to be found by its name.
     /// - Parameter text: The schema of a record, an enumeration or a fixed.
-    /// - Throws: ``DionysusError`` with code `malformed` for what is no JSON or has no name.
+    /// - Throws: ``/Dionysus/DionysusError`` with code `malformed` for what is no JSON or has no name.
     public mutating func add(_ text: String) throws {
         let document = try JSON(parsing: Array(text.utf8))
         guard case .string(let name)? = document["name"] else {
@@ -37,7 +37,7 @@ public struct AvroSchemas: Sendable {
     ///   - name: The name with its namespace.
     ///   - strictness: How much the text is held to.
     /// - Returns: The schema, which stands alone.
-    /// - Throws: ``DionysusError`` with code `notFound` if there is none of that name, and with code `malformed` and the place
+    /// - Throws: ``/Dionysus/DionysusError`` with code `notFound` if there is none of that name, and with code `malformed` and the place
     ///   for one that is wrong.
     public func schema(named name: String, _ strictness: AvroSchema.Strictness = .strict) throws -> AvroSchema {
         guard let document = try document(named: name) else {

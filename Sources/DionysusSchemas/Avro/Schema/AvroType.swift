@@ -1,9 +1,9 @@
-public import Dionysus
+package import Dionysus
 
 /// One type of a schema.
-@_spi(AvroDirect) public struct AvroType: Sendable {
+package struct AvroType: Sendable {
     /// What the data of a type is made of; other types are named by their places in the schema's list.
-    public enum Kind: Sendable {
+    package enum Kind: Sendable {
         case null, boolean, int, long, float, double, bytes, string
         case array(Int)
         case map(Int)
@@ -13,14 +13,14 @@ public import Dionysus
         case fixed(AvroFixedType)
     }
 
-    public internal(set) var kind: Kind
+    package internal(set) var kind: Kind
     /// What the data means, if the schema says so in a way that fits.
-    public internal(set) var logical: AvroLogicalType?
+    package internal(set) var logical: AvroLogicalType?
     /// What stands in the document beside what Avro defines for the kind, and documentation, aliases and the logical type.
-    public internal(set) var attributes = JSON.Object()
+    package internal(set) var attributes = JSON.Object()
 
     /// The name with its namespace, of types that have one.
-    public var name: String? {
+    package var name: String? {
         switch kind {
         case .record(let record): record.name
         case .enumeration(let enumeration): enumeration.name
@@ -41,40 +41,40 @@ public import Dionysus
 }
 
 /// A record: fields in the order in which they are written.
-@_spi(AvroDirect) public struct AvroRecordType: Sendable {
-    public struct Field: Sendable {
-        public let name: String
-        public let aliases: [String]
-        public let type: Int
+package struct AvroRecordType: Sendable {
+    package struct Field: Sendable {
+        package let name: String
+        package let aliases: [String]
+        package let type: Int
         /// What a reader takes where the writer has no such field, as the document has it.
-        public let defaultValue: JSON?
+        package let defaultValue: JSON?
         /// What else stands in the document: the default, documentation, aliases, the order.
-        public let attributes: JSON.Object
+        package let attributes: JSON.Object
     }
 
-    public let name: String
-    public let aliases: [String]
-    public internal(set) var fields: [Field] = []
+    package let name: String
+    package let aliases: [String]
+    package internal(set) var fields: [Field] = []
     /// The places of fields by their names.
-    public internal(set) var places: [String: Int] = [:]
+    package internal(set) var places: [String: Int] = [:]
 }
 
 /// An enumeration.
-@_spi(AvroDirect) public struct AvroEnumerationType: Sendable {
-    public let name: String
-    public let aliases: [String]
-    public let symbols: [String]
+package struct AvroEnumerationType: Sendable {
+    package let name: String
+    package let aliases: [String]
+    package let symbols: [String]
     /// The places of symbols.
-    public let places: [String: Int]
+    package let places: [String: Int]
     /// What a reader takes for a symbol that it doesn't know.
-    public let defaultSymbol: String?
+    package let defaultSymbol: String?
 }
 
 /// A number of bytes that is always the same.
-@_spi(AvroDirect) public struct AvroFixedType: Sendable {
-    public let name: String
-    public let aliases: [String]
-    public let size: Int
+package struct AvroFixedType: Sendable {
+    package let name: String
+    package let aliases: [String]
+    package let size: Int
 }
 
 extension AvroType.Kind {

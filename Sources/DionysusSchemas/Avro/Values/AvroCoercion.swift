@@ -14,21 +14,21 @@ import struct Foundation.UUID
 /// A number is taken from its text and a point in time from ISO 8601, times become numbers by the logical type, everything has a
 /// text, and no digit is lost silently: what would be is refused. Booleans are booleans only. Of a union's branches the first is
 /// taken that has the value's own type, or else the first that takes it.
-@_spi(AvroDirect) public struct AvroCoercion: Sendable {
-    public let schema: AvroSchema
+package struct AvroCoercion: Sendable {
+    package let schema: AvroSchema
     /// What has been written.
-    public var writer = AvroWriter()
+    package var writer = AvroWriter()
     private var depth = 0
 
-    public init(schema: AvroSchema) { self.schema = schema }
+    package init(schema: AvroSchema) { self.schema = schema }
 
-    public var bytes: [UInt8] { writer.bytes }
+    package var bytes: [UInt8] { writer.bytes }
 
     /// Forgets what was written and keeps the memory.
-    public mutating func reset() { writer.reset() }
+    package mutating func reset() { writer.reset() }
 
     /// Writes a database's value as one of the schema's types.
-    public mutating func write(_ value: DatabaseValue, _ type: Int) throws(AvroFault) {
+    package mutating func write(_ value: DatabaseValue, _ type: Int) throws(AvroFault) {
         // It is part of a datum.
         depth = 1
         switch value {
@@ -39,7 +39,7 @@ import struct Foundation.UUID
     }
 
     /// Writes a document as one of the schema's types.
-    public mutating func write(_ value: JSON, _ type: Int) throws(AvroFault) {
+    package mutating func write(_ value: JSON, _ type: Int) throws(AvroFault) {
         depth = 1
         try write(AvroInput(value), type)
     }
@@ -92,7 +92,7 @@ import struct Foundation.UUID
     }
 
     /// Writes a field for which there is no value: its default, or null where that may be.
-    public mutating func writeMissing(_ field: AvroRecordType.Field) throws(AvroFault) {
+    package mutating func writeMissing(_ field: AvroRecordType.Field) throws(AvroFault) {
         if let value = field.defaultValue {
             var encoder = DefaultEncoder(schema: schema, takesAnyBranch: true)
             try encoder.encode(value, field.type)
@@ -314,13 +314,13 @@ extension AvroSchema {
     /// would lose a digit is refused.
     /// - Parameter json: The document.
     /// - Returns: The value.
-    /// - Throws: ``DionysusError`` with code `malformed` and the path of the field that doesn't fit.
+    /// - Throws: ``/Dionysus/DionysusError`` with code `malformed` and the path of the field that doesn't fit.
     public func coerce(_ json: JSON) throws -> AvroValue { try decode(encode(coercing: json)) }
 
     /// Writes a document of any origin in the binary encoding, as ``coerce(_:)`` understands it.
     /// - Parameter json: The document.
     /// - Returns: The bytes.
-    /// - Throws: ``DionysusError`` with code `malformed` and the path of the field that doesn't fit.
+    /// - Throws: ``/Dionysus/DionysusError`` with code `malformed` and the path of the field that doesn't fit.
     public func encode(coercing json: JSON) throws -> [UInt8] { try encode(AvroInput(json)) }
 
     func encode(_ input: AvroInput) throws -> [UInt8] {

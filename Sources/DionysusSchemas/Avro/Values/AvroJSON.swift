@@ -6,7 +6,7 @@ extension AvroPlan {
     /// A union's data stands in an object with the branch's name, `{"string": "a"}`; bytes are text of a character each.
     /// - Parameter bytes: The datum in the binary encoding, and nothing behind it.
     /// - Returns: The document.
-    /// - Throws: ``DionysusError`` with code `malformed`, the path and the byte.
+    /// - Throws: ``/Dionysus/DionysusError`` with code `malformed`, the path and the byte.
     public func json(from bytes: some Sequence<UInt8>) throws -> JSON {
         var sink = JSONSink(schema: reader, form: .avro)
         try decode(bytes, into: &sink)
@@ -50,7 +50,7 @@ extension AvroPlan {
     /// Times and days are ISO 8601, decimals are text with their scale, bytes are base64, and unions show nothing of themselves.
     /// - Parameter bytes: The datum in the binary encoding, and nothing behind it.
     /// - Returns: The document.
-    /// - Throws: ``DionysusError`` with code `malformed`, the path and the byte.
+    /// - Throws: ``/Dionysus/DionysusError`` with code `malformed`, the path and the byte.
     public func plainJSON(from bytes: some Sequence<UInt8>) throws -> JSON {
         var sink = JSONSink(schema: reader, form: .plain)
         try decode(bytes, into: &sink)
@@ -62,19 +62,19 @@ extension AvroSchema {
     /// A value as JSON in Avro's own encoding.
     /// - Parameter value: The value.
     /// - Returns: The document.
-    /// - Throws: ``DionysusError`` with code `malformed` and the path, for a value that isn't the schema's.
+    /// - Throws: ``/Dionysus/DionysusError`` with code `malformed` and the path, for a value that isn't the schema's.
     public func json(_ value: AvroValue) throws -> JSON { try AvroPlan(from: self).json(from: encode(value)) }
 
     /// Reads JSON in Avro's own encoding.
     /// - Parameter json: The document.
     /// - Returns: The value.
-    /// - Throws: ``DionysusError`` with code `malformed` and the path.
+    /// - Throws: ``/Dionysus/DionysusError`` with code `malformed` and the path.
     public func value(fromJSON json: JSON) throws -> AvroValue { try decode(encode(json: json)) }
 
     /// Writes JSON in Avro's own encoding in the binary one.
     /// - Parameter json: The document.
     /// - Returns: The bytes.
-    /// - Throws: ``DionysusError`` with code `malformed` and the path.
+    /// - Throws: ``/Dionysus/DionysusError`` with code `malformed` and the path.
     public func encode(json: JSON) throws -> [UInt8] {
         var encoder = JSONEncoding(schema: self)
         do throws(AvroFault) {

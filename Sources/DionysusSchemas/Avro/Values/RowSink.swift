@@ -1,4 +1,4 @@
-public import Dionysus
+package import Dionysus
 
 /// Takes a record's fields as a database's values, in the places of the reader's fields.
 ///
@@ -8,9 +8,9 @@ public import Dionysus
 ///     var row = AvroRowSink(plan.reader)
 ///     try plan.decode(bytes, into: &row)
 ///     row.values[0]
-@_spi(AvroDirect) public struct AvroRowSink: AvroSink, Sendable {
+package struct AvroRowSink: AvroSink, Sendable {
     /// The values of the last record.
-    public private(set) var values: [DatabaseValue]
+    package private(set) var values: [DatabaseValue]
     private let schema: AvroSchema
     private var field = 0
     private var inner: JSONSink
@@ -20,7 +20,7 @@ public import Dionysus
     /// Creates a sink.
     /// - Parameter schema: The reader's schema, a record.
     /// - Throws: ``DionysusError`` with code `declaration` for another schema.
-    public init(_ schema: AvroSchema) throws {
+    package init(_ schema: AvroSchema) throws {
         guard case .record(let record) = schema.types[schema.root].kind else {
             throw DionysusError(
                 .declaration,
@@ -42,13 +42,13 @@ public import Dionysus
         values[field] = .json(document.text)
     }
 
-    public mutating func null(_ type: Int) { if depth > 1 { inner.null(type) } else { take(.null) } }
+    package mutating func null(_ type: Int) { if depth > 1 { inner.null(type) } else { take(.null) } }
 
-    public mutating func boolean(_ value: Bool, _ type: Int) {
+    package mutating func boolean(_ value: Bool, _ type: Int) {
         if depth > 1 { inner.boolean(value, type) } else { take(.bool(value)) }
     }
 
-    public mutating func int(_ value: Int32, _ type: Int) {
+    package mutating func int(_ value: Int32, _ type: Int) {
         if depth > 1 { return inner.int(value, type) }
         switch schema.types[type].logical {
         case .date: take(LogicalValue.date(value).map { .text($0.description) } ?? .integer(Int64(value)))
@@ -61,7 +61,7 @@ public import Dionysus
         }
     }
 
-    public mutating func long(_ value: Int64, _ type: Int) {
+    package mutating func long(_ value: Int64, _ type: Int) {
         if depth > 1 { return inner.long(value, type) }
         switch schema.types[type].logical {
         case nil: take(.integer(value))
@@ -71,15 +71,15 @@ public import Dionysus
         }
     }
 
-    public mutating func float(_ value: Float, _ type: Int) {
+    package mutating func float(_ value: Float, _ type: Int) {
         if depth > 1 { inner.float(value, type) } else { take(.double(Double(value))) }
     }
 
-    public mutating func double(_ value: Double, _ type: Int) {
+    package mutating func double(_ value: Double, _ type: Int) {
         if depth > 1 { inner.double(value, type) } else { take(.double(value)) }
     }
 
-    public mutating func bytes(_ value: UnsafeRawBufferPointer, _ type: Int) throws(AvroFault) {
+    package mutating func bytes(_ value: UnsafeRawBufferPointer, _ type: Int) throws(AvroFault) {
         if depth > 1 { return try inner.bytes(value, type) }
         if case .decimal(_, let scale)? = schema.types[type].logical {
             guard let decimal = LogicalValue.decimal(value, scale: scale) else {
@@ -91,11 +91,11 @@ public import Dionysus
         }
     }
 
-    public mutating func string(_ utf8: UnsafeRawBufferPointer, _ type: Int) throws(AvroFault) {
+    package mutating func string(_ utf8: UnsafeRawBufferPointer, _ type: Int) throws(AvroFault) {
         if depth > 1 { try inner.string(utf8, type) } else { take(.text(try AvroText.string(utf8))) }
     }
 
-    public mutating func fixed(_ value: UnsafeRawBufferPointer, _ type: Int) throws(AvroFault) {
+    package mutating func fixed(_ value: UnsafeRawBufferPointer, _ type: Int) throws(AvroFault) {
         if depth > 1 { return try inner.fixed(value, type) }
         switch schema.types[type].logical {
         case .uuid: if let uuid = LogicalValue.uuid(value) { take(.uuid(uuid)) }
@@ -107,22 +107,22 @@ public import Dionysus
         }
     }
 
-    public mutating func enumeration(_ symbol: Int, _ type: Int) {
+    package mutating func enumeration(_ symbol: Int, _ type: Int) {
         if depth > 1 { return inner.enumeration(symbol, type) }
         guard case .enumeration(let enumeration) = schema.types[type].kind else { return }
         take(.text(enumeration.symbols[symbol]))
     }
 
-    public mutating func branch(_ index: Int, of type: Int) {}
+    package mutating func branch(_ index: Int, of type: Int) {}
 
-    public mutating func beginRecord(_ type: Int) {
+    package mutating func beginRecord(_ type: Int) {
         if depth > 0 { inner.beginRecord(type) }
         depth += 1
     }
 
-    public mutating func field(_ index: Int) { if depth > 1 { inner.field(index) } else { field = index } }
+    package mutating func field(_ index: Int) { if depth > 1 { inner.field(index) } else { field = index } }
 
-    public mutating func endRecord() throws(AvroFault) {
+    package mutating func endRecord() throws(AvroFault) {
         if depth == 1 {
             depth = 0
         } else {
@@ -131,30 +131,30 @@ public import Dionysus
         }
     }
 
-    public mutating func beginArray(_ type: Int) {
+    package mutating func beginArray(_ type: Int) {
         inner.beginArray(type)
         depth += 1
     }
 
-    public mutating func endArray() throws(AvroFault) {
+    package mutating func endArray() throws(AvroFault) {
         inner.endArray()
         try finishPart()
     }
 
-    public mutating func beginMap(_ type: Int) {
+    package mutating func beginMap(_ type: Int) {
         inner.beginMap(type)
         depth += 1
     }
 
-    public mutating func key(_ utf8: UnsafeRawBufferPointer) throws(AvroFault) { try inner.key(utf8) }
+    package mutating func key(_ utf8: UnsafeRawBufferPointer) throws(AvroFault) { try inner.key(utf8) }
 
-    public mutating func endMap() throws(AvroFault) {
+    package mutating func endMap() throws(AvroFault) {
         inner.endMap()
         try finishPart()
     }
 
     /// Forgets what a datum that couldn't be read has left behind.
-    public mutating func reset() {
+    package mutating func reset() {
         depth = 0
         inner = JSONSink(schema: schema, form: .plain)
     }

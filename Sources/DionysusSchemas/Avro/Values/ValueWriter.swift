@@ -110,11 +110,11 @@ struct ValueWriter {
 }
 
 /// Bounds on what input can ask for.
-@_spi(AvroDirect) public enum AvroLimits {
+@usableFromInline package enum AvroLimits {
     /// How deep records, arrays and maps may be nested in a datum.
-    public static let depth = 512
+    @usableFromInline package static let depth = 512
     /// How many values a datum may have that take no bytes, beside ``freeValuesPerByte``.
-    public static let freeValues = 65_536
+    @usableFromInline package static let freeValues = 65_536
     /// How many values that take no bytes there may be for each byte.
-    public static let freeValuesPerByte = 16
+    @usableFromInline package static let freeValuesPerByte = 16
 }
