@@ -15,7 +15,7 @@ import Synchronization
 /// override those given here. A few can't be changed because guarantees depend on them: a producer is idempotent and
 /// waits for all replicas; a consumer never commits or resets offsets by itself. A consumer buffers up to
 /// `queued.max.messages.kbytes` of each partition, by default its share of
-/// ``Dionysus/ConsumerOptions/maxBufferedBytes``; a producer up to `queue.buffering.max.messages` and
+/// ``/Dionysus/ConsumerOptions/maxBufferedBytes``; a producer up to `queue.buffering.max.messages` and
 /// `queue.buffering.max.kbytes`. Keep `message.max.bytes` at or below the topics' limit: a broker refuses all messages
 /// of a request together.
 public final class KafkaBroker: MessageBroker {
@@ -46,7 +46,7 @@ public final class KafkaBroker: MessageBroker {
     ///   - logger: The logger for librdkafka's log lines.
     ///   - onStatistics: Called every `statistics.interval.ms`, if that is set, on a client's thread; it should return
     ///   soon.
-    /// - Throws: ``DionysusError`` with code `configuration` if no broker is named or a setting is invalid.
+    /// - Throws: ``/Dionysus/DionysusError`` with code `configuration` if no broker is named or a setting is invalid.
     public init(
         bootstrapServers: String,
         settings: [String: String] = [:],

@@ -19,18 +19,18 @@ struct RegistryContents {
     }
 
     /// Schemas by their ids, the first at 1.
-    private var schemas: [Stored] = []
-    private var ids: [RegistrySchema: UInt32] = [:]
-    private var subjects: [String: [Version]] = [:]
-    private var levels: [String: String] = [:]
-    private var modes: [String: String] = [:]
-    private var level = "BACKWARD"
-    private var mode = "READWRITE"
+    var schemas: [Stored] = []
+    var ids: [RegistrySchema: UInt32] = [:]
+    var subjects: [String: [Version]] = [:]
+    var levels: [String: String] = [:]
+    var modes: [String: String] = [:]
+    var level = "BACKWARD"
+    var mode = "READWRITE"
 
-    private static let levels: Set = [
+    static let levels: Set = [
         "NONE", "BACKWARD", "BACKWARD_TRANSITIVE", "FORWARD", "FORWARD_TRANSITIVE", "FULL", "FULL_TRANSITIVE",
     ]
-    private static let modes: Set = ["READWRITE", "READONLY", "READONLY_OVERRIDE", "IMPORT", "FORWARD"]
+    static let modes: Set = ["READWRITE", "READONLY", "READONLY_OVERRIDE", "IMPORT", "FORWARD"]
 
     mutating func answer(_ method: String, _ query: RegistryQuery, _ body: [UInt8]) -> RegistryAnswer {
         do throws(RegistryAnswer) {
@@ -79,7 +79,7 @@ struct RegistryContents {
 
     // MARK: Schemas
 
-    private func schema(_ query: RegistryQuery) throws(RegistryAnswer) -> RegistryAnswer {
+    func schema(_ query: RegistryQuery) throws(RegistryAnswer) -> RegistryAnswer {
         let parts = query.parts
         let index: Int?
         switch parts[1] {
@@ -126,7 +126,7 @@ struct RegistryContents {
         return document
     }
 
-    private func describe(_ subject: String, _ version: Version) -> JSON.Object {
+    func describe(_ subject: String, _ version: Version) -> JSON.Object {
         var document: JSON.Object = [
             "subject": .string(subject), "version": .integer(Int64(version.number)), "id": .integer(Int64(version.id)),
         ]
@@ -135,7 +135,7 @@ struct RegistryContents {
     }
 
     /// Reads the schema in a request.
-    private func parse(_ body: [UInt8]) throws(RegistryAnswer) -> (schema: RegistrySchema, parsed: ComparableSchema) {
+    func parse(_ body: [UInt8]) throws(RegistryAnswer) -> (schema: RegistrySchema, parsed: ComparableSchema) {
         guard let document = try? JSON(parsing: body), case .string(let text)? = document["schema"] else {
             throw RegistryAnswer(422, 42201, "Empty schema")
         }
@@ -184,297 +184,6 @@ struct RegistryContents {
             let schema = schemas[Int(version.id) - 1].schema
             try gather(schema.references, &found, depth: depth + 1)
             found.append((reference.name, schema))
-        }
-    }
-
-    // MARK: Subjects
-
-    private func names(_ query: RegistryQuery) -> [String] {
-        let prefix = query.values["subjectPrefix"].flatMap { $0.isEmpty ? nil : $0 } ?? ""
-        return
-            subjects.filter { name, versions in
-                let isThere = versions.contains { !$0.isDeleted }
-                let isWanted = query.isSet("deletedOnly") ? !isThere : isThere || query.isSet("deleted")
-                return isWanted && name.hasPrefix(prefix)
-            }
-            .map(\.key).sorted()
-    }
-
-    private func noSubject(_ subject: String) -> RegistryAnswer {
-        RegistryAnswer(404, 40401, "Subject '\(subject)' not found.")
-    }
-
-    private func versions(_ subject: String, _ query: RegistryQuery) throws(RegistryAnswer) -> [Version] {
-        let versions = (subjects[subject] ?? []).filter { !$0.isDeleted || query.isSet("deleted") }
-        guard !versions.isEmpty else { throw noSubject(subject) }
-        return versions
-    }
-
-    private func list(_ subject: String, _ query: RegistryQuery) throws(RegistryAnswer) -> RegistryAnswer {
-        RegistryAnswer(.array(try versions(subject, query).map { .integer(Int64($0.number)) }))
-    }
-
-    private func version(
-        _ subject: String,
-        _ text: String,
-        _ query: RegistryQuery
-    ) throws(RegistryAnswer) -> Version {
-        let isLatest = text == "latest" || text == "-1"
-        guard isLatest || Int(text).map({ $0 > 0 }) == true else {
-            throw RegistryAnswer(
-                422,
-                42202,
-                "The specified version '\(text)' is not a valid version id. Allowed values are between [1, 2^31-1] and the string \"latest\""
-            )
-        }
-        let versions = try versions(subject, query)
-        guard let version = isLatest ? versions.last : versions.first(where: { "\($0.number)" == text }) else {
-            throw RegistryAnswer(404, 40402, "Version \(text) not found.")
-        }
-        return version
-    }
-
-    private func referencing(_ subject: String, _ number: Int?) -> [Int] {
-        let used = Set(subjects.values.joined().filter { !$0.isDeleted }.map { Int($0.id) })
-        return used.sorted()
-            .filter { id in
-                schemas[id - 1].schema.references
-                    .contains {
-                        $0.subject == subject && (number == nil || $0.version == number)
-                    }
-            }
-    }
-
-    private func find(
-        _ subject: String,
-        _ body: [UInt8],
-        _ query: RegistryQuery
-    ) throws(RegistryAnswer) -> RegistryAnswer {
-        let versions = try versions(subject, query)
-        let schema = try parse(body).schema
-        guard let version = versions.last(where: { schemas[Int($0.id) - 1].schema == schema }) else {
-            throw RegistryAnswer(404, 40403, "Schema not found")
-        }
-        return RegistryAnswer(.object(describe(subject, version)))
-    }
-
-    private mutating func register(_ subject: String, _ body: [UInt8]) throws(RegistryAnswer) -> RegistryAnswer {
-        guard !subject.isEmpty, subject.utf8.allSatisfy({ $0 >= 0x20 }) else {
-            throw RegistryAnswer(422, 42208, "The specified subject '\(subject)' is not a valid.")
-        }
-        let (schema, parsed) = try parse(body)
-        if let known = subjects[subject]?.last(where: { !$0.isDeleted && schemas[Int($0.id) - 1].schema == schema }) {
-            return RegistryAnswer(.object(describe(subject, known)))
-        }
-        let mode = modes[subject] ?? mode
-        guard mode != "READONLY" && mode != "READONLY_OVERRIDE" else {
-            throw RegistryAnswer(422, 42205, "Subject \(subject) is in read-only mode")
-        }
-        let faults = incompatibilities(parsed, subject, level: levels[subject] ?? level)
-        guard faults.isEmpty else {
-            throw RegistryAnswer(
-                409,
-                409,
-                "Schema being registered is incompatible with an earlier schema for subject \"\(subject)\", details: [\(faults.joined(separator: ", "))]"
-            )
-        }
-        let id: UInt32
-        if let known = ids[schema] {
-            id = known
-        } else {
-            schemas.append(Stored(schema: schema, parsed: parsed, guid: Self.guid(schema)))
-            id = UInt32(schemas.count)
-            ids[schema] = id
-        }
-        let version = Version(number: (subjects[subject]?.last?.number ?? 0) + 1, id: id)
-        subjects[subject, default: []].append(version)
-        return RegistryAnswer(.object(describe(subject, version)))
-    }
-
-    private static func guid(_ schema: RegistrySchema) -> UUID {
-        let text = "\(schema.type.rawValue) \(schema.text) \(schema.references)"
-        var value = UUID().uuid
-        withUnsafeMutableBytes(of: &value) { $0.copyBytes(from: Array(Insecure.MD5.hash(data: Array(text.utf8)))) }
-        return UUID(uuid: value)
-    }
-
-    private mutating func deleteSubject(
-        _ subject: String,
-        _ query: RegistryQuery
-    ) throws(RegistryAnswer) -> RegistryAnswer {
-        guard let all = subjects[subject] else { throw noSubject(subject) }
-        guard referencing(subject, nil).isEmpty else { throw referenced(subject, nil) }
-        let live = all.filter { !$0.isDeleted }
-        if query.isSet("permanent") {
-            guard live.isEmpty else {
-                throw RegistryAnswer(
-                    404,
-                    40405,
-                    "Subject '\(subject)' was not deleted first before being permanently deleted"
-                )
-            }
-            subjects[subject] = nil
-            return RegistryAnswer(.array(all.map { .integer(Int64($0.number)) }))
-        }
-        guard !live.isEmpty else {
-            throw RegistryAnswer(
-                404,
-                40404,
-                "Subject '\(subject)' was soft deleted. Set permanent=true to delete permanently"
-            )
-        }
-        subjects[subject] = all.map { Version(number: $0.number, id: $0.id, isDeleted: true) }
-        return RegistryAnswer(.array(live.map { .integer(Int64($0.number)) }))
-    }
-
-    private func referenced(_ subject: String, _ number: Int?) -> RegistryAnswer {
-        RegistryAnswer(
-            422,
-            42206,
-            "One or more references exist to the schema {magic=1,keytype=SCHEMA,subject=\(subject),version=\(number ?? -1)}."
-        )
-    }
-
-    private mutating func deleteVersion(
-        _ subject: String,
-        _ text: String,
-        _ query: RegistryQuery
-    ) throws(RegistryAnswer) -> RegistryAnswer {
-        var all = query
-        all.include("deleted")
-        let version = try version(subject, text, text == "latest" ? query : all)
-        guard referencing(subject, version.number).isEmpty else { throw referenced(subject, version.number) }
-        let place = "Subject '\(subject)' Version \(version.number)"
-        if query.isSet("permanent") {
-            guard version.isDeleted else {
-                throw RegistryAnswer(404, 40407, "\(place) was not deleted first before being permanently deleted")
-            }
-            subjects[subject]?.removeAll { $0.number == version.number }
-            if subjects[subject]?.isEmpty == true { subjects[subject] = nil }
-        } else {
-            guard !version.isDeleted else {
-                throw RegistryAnswer(
-                    404,
-                    40406,
-                    "\(place) was soft deleted. Set permanent=true to delete permanently"
-                )
-            }
-            subjects[subject] = subjects[subject]?
-                .map {
-                    Version(number: $0.number, id: $0.id, isDeleted: $0.isDeleted || $0.number == version.number)
-                }
-        }
-        return RegistryAnswer(.integer(Int64(version.number)))
-    }
-
-    // MARK: Compatibility and modes
-
-    private func incompatibilities(
-        _ schema: ComparableSchema,
-        _ subject: String,
-        level: String,
-        only number: Int? = nil
-    ) -> [String] {
-        guard level != "NONE" else { return [] }
-        var versions = (subjects[subject] ?? []).filter { !$0.isDeleted }
-        if let number {
-            versions = versions.filter { $0.number == number }
-        } else if !level.hasSuffix("_TRANSITIVE") {
-            versions = versions.suffix(1)
-        }
-        return versions.flatMap { version in
-            let earlier = schemas[Int(version.id) - 1].parsed
-            var faults: [String] = []
-            if !level.hasPrefix("FORWARD") {
-                faults += schema.incompatibilities(reading: earlier)
-                    .map { "\($0) (the new schema reads version \(version.number))" }
-            }
-            if !level.hasPrefix("BACKWARD") {
-                faults += earlier.incompatibilities(reading: schema)
-                    .map { "\($0) (version \(version.number) reads the new schema)" }
-            }
-            return faults
-        }
-    }
-
-    private func compare(
-        _ subject: String,
-        _ text: String?,
-        _ body: [UInt8],
-        _ query: RegistryQuery
-    ) throws(RegistryAnswer) -> RegistryAnswer {
-        let parsed = try parse(body).parsed
-        let number: Int? = if let text { try version(subject, text, query).number } else { nil }
-        let faults = incompatibilities(parsed, subject, level: levels[subject] ?? level, only: number)
-        var document: JSON.Object = ["is_compatible": .bool(faults.isEmpty)]
-        if query.isSet("verbose") { document["messages"] = .array(faults.map(JSON.string)) }
-        return RegistryAnswer(.object(document))
-    }
-
-    private mutating func config(
-        _ method: String,
-        _ subject: String?,
-        _ body: [UInt8],
-        _ query: RegistryQuery
-    ) throws(RegistryAnswer) -> RegistryAnswer {
-        switch method {
-        case "GET":
-            guard let subject else { return RegistryAnswer(["compatibilityLevel": .string(level)]) }
-            guard let own = levels[subject] ?? (query.isSet("defaultToGlobal") ? level : nil) else {
-                throw RegistryAnswer(
-                    404,
-                    40408,
-                    "Subject '\(subject)' does not have subject-level compatibility configured"
-                )
-            }
-            return RegistryAnswer(["compatibilityLevel": .string(own)])
-        case "PUT":
-            guard case .string(let word)? = (try? JSON(parsing: body))?["compatibility"], Self.levels.contains(word)
-            else {
-                throw RegistryAnswer(
-                    422,
-                    42203,
-                    "Invalid compatibility level. Valid values are none, backward, forward, full, backward_transitive, forward_transitive, and full_transitive"
-                )
-            }
-            if let subject { levels[subject] = word } else { level = word }
-            return RegistryAnswer(["compatibility": .string(word)])
-        case "DELETE":
-            let old = subject.map { levels[$0] } ?? level
-            guard let old else { throw noSubject(subject ?? "") }
-            if let subject { levels[subject] = nil } else { level = "BACKWARD" }
-            return RegistryAnswer(["compatibilityLevel": .string(old)])
-        default: throw RegistryAnswer(405, 405, "HTTP 405 Method Not Allowed")
-        }
-    }
-
-    private mutating func mode(
-        _ method: String,
-        _ subject: String?,
-        _ body: [UInt8],
-        _ query: RegistryQuery
-    ) throws(RegistryAnswer) -> RegistryAnswer {
-        switch method {
-        case "GET":
-            guard let subject else { return RegistryAnswer(["mode": .string(mode)]) }
-            guard let own = modes[subject] ?? (query.isSet("defaultToGlobal") ? mode : nil) else {
-                throw RegistryAnswer(404, 40409, "Subject '\(subject)' does not have subject-level mode configured")
-            }
-            return RegistryAnswer(["mode": .string(own)])
-        case "PUT":
-            guard case .string(let word)? = (try? JSON(parsing: body))?["mode"], Self.modes.contains(word) else {
-                throw RegistryAnswer(
-                    422,
-                    42204,
-                    "Invalid mode. Valid values are READWRITE, READONLY, READONLY_OVERRIDE, IMPORT"
-                )
-            }
-            if let subject { modes[subject] = word } else { mode = word }
-            return RegistryAnswer(["mode": .string(word)])
-        case "DELETE":
-            guard let subject, let old = modes.removeValue(forKey: subject) else { throw noSubject(subject ?? "") }
-            return RegistryAnswer(["mode": .string(old)])
-        default: throw RegistryAnswer(405, 405, "HTTP 405 Method Not Allowed")
         }
     }
 }

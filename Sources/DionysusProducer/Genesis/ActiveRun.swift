@@ -49,3 +49,7 @@ struct ActiveRun: Sendable {
         return GenesisRun.chunksDue(chunks, startsAt: startsAt, spread: spread, at: now)
     }
 }
+
+extension RecordGroup {
+    init(_ run: ActiveRun) { self.init(topic: run.topic, modelName: run.model) }
+}

@@ -16,6 +16,7 @@ public struct Genesis: Sendable {
     /// Creates the interface to the runs of a database.
     /// - Parameters:
     ///   - database: The database whose records are published.
+    ///   - registry: What is published.
     ///   - settings: The settings, for the size of chunks.
     public init(
         database: any CapturingDatabase,
@@ -35,10 +36,12 @@ public struct Genesis: Sendable {
     /// - Parameters:
     ///   - topic: The topic's full name. Of a topic with a genesis replica, both get the records; its genesis topic's
     ///     name publishes to that alone.
+    ///   - model: The name of the model whose records are published.
+    ///   - selection: Which records are published.
     ///   - spread: The time over which the chunks are spread evenly; nil for as fast as possible.
     ///   - streamer: What happens to the records of a chunk, by its name in ``Producer/genesisStreamers``; nil for what
     ///     happens to those of all runs that name none.
-    /// - Throws: ``DionysusError``: `notFound` for a topic, model or streamer that is not declared, `declaration` for a
+    /// - Throws: ``/Dionysus/DionysusError``: `notFound` for a topic, model or streamer that is not declared, `declaration` for a
     ///   model that is only a dependency there, `configuration` when the selection does not fit the table.
     public func start(
         topic: String,
@@ -73,7 +76,7 @@ public struct Genesis: Sendable {
     }
 
     /// All runs, those of observed changes among them, the oldest first.
-    /// - Throws: ``DionysusError`` as for a transaction.
+    /// - Throws: ``/Dionysus/DionysusError`` as for a transaction.
     public func runs() async throws -> [GenesisRun] {
         try await database.transaction(.snapshot) { [statements] transaction in
             try statements.requireTables(in: &transaction)
@@ -83,7 +86,7 @@ public struct Genesis: Sendable {
 
     /// One run.
     /// - Returns: The run as it stands now.
-    /// - Throws: ``DionysusError`` with code `notFound` if there is none.
+    /// - Throws: ``/Dionysus/DionysusError`` with code `notFound` if there is none.
     public func run(_ id: Int64) async throws -> GenesisRun {
         try await database.transaction(.snapshot) { [statements] transaction in
             try statements.requireTables(in: &transaction)
@@ -94,7 +97,7 @@ public struct Genesis: Sendable {
     /// Takes no more chunks of a run, until it is resumed.
     ///
     /// What has been written to the outbox is published.
-    /// - Throws: ``DionysusError``: `notFound`, or `conflict` if the run isn't running.
+    /// - Throws: ``/Dionysus/DionysusError``: `notFound`, or `conflict` if the run isn't running.
     public func pause(_ id: Int64) async throws -> GenesisRun {
         try await change(id, from: [.running], "paused") { statements, transaction in
             let more: SQL = ", paused_at = \(transaction.dialect.now)"
@@ -103,7 +106,7 @@ public struct Genesis: Sendable {
     }
 
     /// Continues a run that was paused or has failed; the chunks of a spread run are due later by the time in between.
-    /// - Throws: ``DionysusError``: `notFound`, or `conflict` if the run is neither paused nor failed.
+    /// - Throws: ``/Dionysus/DionysusError``: `notFound`, or `conflict` if the run is neither paused nor failed.
     public func resume(_ id: Int64) async throws -> GenesisRun {
         try await change(id, from: [.paused, .failed], "resumed") { statements, transaction in
             let times = try transaction.run(
@@ -124,7 +127,7 @@ public struct Genesis: Sendable {
     /// Ends a run.
     ///
     /// What has been written to the outbox is published.
-    /// - Throws: ``DionysusError``: `notFound`, or `conflict` if the run has ended.
+    /// - Throws: ``/Dionysus/DionysusError``: `notFound`, or `conflict` if the run has ended.
     public func cancel(_ id: Int64) async throws -> GenesisRun {
         let states: [GenesisRun.State] = [.running, .paused, .failed]
         return try await change(id, from: states, "cancelled") { [database] statements, transaction in

@@ -298,7 +298,3 @@ struct GenesisWorker: Sendable {
         )
     }
 }
-
-extension RecordGroup {
-    fileprivate init(_ run: ActiveRun) { self.init(topic: run.topic, modelName: run.model) }
-}

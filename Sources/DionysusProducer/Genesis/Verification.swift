@@ -33,7 +33,7 @@ package struct Verification: Sendable {
     ///   - to: The last primary key as text; nil for all.
     ///   - spread: The time over which the chunks are spread evenly; nil for as fast as possible.
     ///   - broker: Where the verification topic is created if it doesn't exist.
-    /// - Throws: ``Dionysus/DionysusError``: `notFound` for a topic or model that isn't declared, `conflict` while
+    /// - Throws: ``/Dionysus/DionysusError``: `notFound` for a topic or model that isn't declared, `conflict` while
     ///   another run compares the same, `configuration` for keys that aren't the model's, and as the broker.
     package func start(
         topic: String,
@@ -99,11 +99,11 @@ package struct Verification: Sendable {
     }
 
     /// All runs, the oldest first.
-    /// - Throws: ``Dionysus/DionysusError`` as for a transaction.
+    /// - Throws: ``/Dionysus/DionysusError`` as for a transaction.
     package func runs() async throws -> [GenesisRun] { try await genesis.runs().filter(\.isVerification) }
 
     /// One run.
-    /// - Throws: ``Dionysus/DionysusError`` with code `notFound` if there is none.
+    /// - Throws: ``/Dionysus/DionysusError`` with code `notFound` if there is none.
     package func run(_ id: Int64) async throws -> GenesisRun {
         let run = try await genesis.run(id)
         guard run.isVerification else {
@@ -113,15 +113,15 @@ package struct Verification: Sendable {
     }
 
     /// Takes no more chunks of a run, until it is resumed.
-    /// - Throws: ``Dionysus/DionysusError``: `notFound`, or `conflict` if the run isn't running.
+    /// - Throws: ``/Dionysus/DionysusError``: `notFound`, or `conflict` if the run isn't running.
     package func pause(_ id: Int64) async throws -> GenesisRun { try await genesis.pause(run(id).id) }
 
     /// Continues a run that was paused or has failed.
-    /// - Throws: ``Dionysus/DionysusError``: `notFound`, or `conflict` if the run is neither paused nor failed.
+    /// - Throws: ``/Dionysus/DionysusError``: `notFound`, or `conflict` if the run is neither paused nor failed.
     package func resume(_ id: Int64) async throws -> GenesisRun { try await genesis.resume(run(id).id) }
 
     /// Ends a run; what it has found doesn't count.
-    /// - Throws: ``Dionysus/DionysusError``: `notFound`, or `conflict` if the run has ended.
+    /// - Throws: ``/Dionysus/DionysusError``: `notFound`, or `conflict` if the run has ended.
     package func cancel(_ id: Int64) async throws -> GenesisRun { try await genesis.cancel(run(id).id) }
 
     /// Publishes records again, through the outbox: what replicas lack gets there with a version of its own.
@@ -132,7 +132,7 @@ package struct Verification: Sendable {
     ///   - model: The model's name.
     ///   - ids: The primary keys as text.
     /// - Returns: How many records will be published.
-    /// - Throws: ``Dionysus/DionysusError``: `notFound` for a topic or model that isn't declared, and as for a transaction.
+    /// - Throws: ``/Dionysus/DionysusError``: `notFound` for a topic or model that isn't declared, and as for a transaction.
     package func publish(topic: String, model: String, ids: [String]) async throws -> Int {
         let publication = try genesis.publication(topic, model)
         var published = 0

@@ -3,7 +3,7 @@ package import DionysusSchemas
 
 extension Registry {
     /// What is published, as a document: derived from the declaration alone.
-    /// - Throws: ``Dionysus/DionysusError`` with code `declaration` if a model's properties can't be found out.
+    /// - Throws: ``/Dionysus/DionysusError`` with code `declaration` if a model's properties can't be found out.
     package var contract: Contract {
         get throws {
             let topics = Dictionary(grouping: publications, by: \.topic)

@@ -186,6 +186,7 @@ public struct Registry: Sendable {
 
     /// The models of which a model is a dependency.
     /// - Parameters:
+    ///   - modelName: The name of the model.
     ///   - topic: The topic's full name, or nil for all topics.
     /// - Returns: The names of the models it is published with, directly or as a dependency of a dependency.
     public func parents(ofDependency modelName: String, in topic: String? = nil) -> [String] {
@@ -249,49 +250,6 @@ extension Registry.Publication {
 extension Registry.Publication {
     /// The topics that its messages are written to, that of verification runs among them.
     var allTopics: [String] { [topic, genesisTopic, verificationTopic].compactMap(\.self) }
-}
-
-/// What the messages of one publication are spread over partitions by.
-enum PublicationPartitionKey: Sendable {
-    /// The message key.
-    case messageKey
-    /// The value of this column, for models that have it.
-    case column(String)
-    /// What the application computes from the record.
-    case computed(ComputedPartitionKey)
-
-    init(_ key: PartitionKey, default configured: PartitionKey, of model: ModelDescription) {
-        switch key.rule {
-        case .configured:
-            if case .configured = configured.rule {
-                self = .messageKey
-            } else {
-                self.init(configured, default: .messageKey, of: model)
-            }
-        case .messageKey: self = .messageKey
-        case .column(let name): self = .column(name)
-        case .computed(let computed): self = .computed(computed.reading(from: model))
-        }
-    }
-
-    /// The column whose value rows of the outbox carry as their partition key, if the table has it.
-    func column(in table: TableDescription?) -> String? {
-        guard case .column(let name) = self else { return nil }
-        return table?.column(name)?.name
-    }
-
-    /// What rows of the outbox carry as their partition key where it isn't a column's value: the same for all, so that
-    /// one lane keeps their order.
-    func constant(forTopic topic: String) -> String? {
-        guard case .computed(let computed) = self, computed.order == .partitionKey else { return nil }
-        return topic
-    }
-
-    /// The columns that the rows of deleted records keep.
-    var keptColumns: [String] {
-        guard case .computed(let computed) = self else { return [] }
-        return computed.columns
-    }
 }
 
 extension ProducerTopic {
