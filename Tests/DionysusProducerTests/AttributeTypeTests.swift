@@ -90,8 +90,8 @@ import Testing
         Sample(.day, ("date", "'2024-02-29'"), ("DATE", "'2024-02-29'"), #""2024-02-29""#) { "\($0.day)" },
         Sample(.color, ("color", "'green'"), ("TEXT", "'green'"), #""green""#) { "\($0.color)" },
         Sample(.level, ("smallint", "9"), ("INTEGER", "9"), "9") { "\($0.level)" },
-        Sample(.nothing, ("integer", "NULL"), ("INTEGER", "NULL"), "null") { String(describing: $0.nothing) },
-        Sample(.noColor, ("color", "NULL"), ("TEXT", "NULL"), "null") { String(describing: $0.noColor) },
+        Sample(.nothing, ("integer", "NULL"), ("INTEGER", "NULL"), "null") { "\($0.nothing)" },
+        Sample(.noColor, ("color", "NULL"), ("TEXT", "NULL"), "null") { "\($0.noColor)" },
         Sample(.numbers, ("integer[]", "'{1,-2}'"), ("JSON TEXT", "'[1,-2]'"), "[1,-2]") { "\($0.numbers)" },
         Sample(
             .texts,
