@@ -77,7 +77,11 @@ public struct DionysusError: Error, Sendable, CustomStringConvertible, CustomDeb
 
     /// Creates an error.
     /// - Parameters:
+    ///   - code: What kind of error it is.
+    ///   - message: What happened, and where. It shows no payloads, SQL values or secrets.
+    ///   - advice: What to do about it; nil if there is nothing to say.
     ///   - isRetriable: Whether a later retry may succeed without intervention.
+    ///   - underlying: The error that caused it.
     public init(
         _ code: Code,
         _ message: String,

@@ -25,7 +25,7 @@ enum DatabaseAddress {
 
     /// Reads an address.
     /// - Parameter variable: The variable that holds it, for the error.
-    /// - Throws: ``Dionysus/DionysusError`` with code `configuration` for anything else.
+    /// - Throws: ``/Dionysus/DionysusError`` with code `configuration` for anything else.
     init(_ url: String, variable: String) throws {
         if let path = url.suffix(after: "sqlite:"), !path.isEmpty {
             self = .sqlite(path: path)

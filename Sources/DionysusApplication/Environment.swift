@@ -16,7 +16,7 @@ public struct ApplicationEnvironment<App: DionysusApplication>: Sendable {
     public internal(set) var logger: Logger
 
     /// Reads the environment.
-    /// - Throws: ``Dionysus/DionysusError`` with code `configuration`, which lists all faults.
+    /// - Throws: ``/Dionysus/DionysusError`` with code `configuration`, which lists all faults.
     public init() throws {
         application = App()
         let resolved = try ResolvedSettings.resolve(of: application)
@@ -41,21 +41,21 @@ public struct ApplicationEnvironment<App: DionysusApplication>: Sendable {
 
     /// Opens the database whose changes are published.
     /// - Returns: The database.
-    /// - Throws: ``Dionysus/DionysusError`` with code `configuration` if its address is missing or invalid.
+    /// - Throws: ``/Dionysus/DionysusError`` with code `configuration` if its address is missing or invalid.
     public func source() throws -> any CapturingDatabase { try source(for: nil) }
 
     func source(for role: ServiceRole?) throws -> any CapturingDatabase { try open(.source, role) }
 
     /// Opens the database that holds the replica.
     /// - Returns: The database.
-    /// - Throws: ``Dionysus/DionysusError`` with code `configuration` if its address is missing or invalid.
+    /// - Throws: ``/Dionysus/DionysusError`` with code `configuration` if its address is missing or invalid.
     public func replica() throws -> any CapturingDatabase { try replica(for: nil) }
 
     func replica(for role: ServiceRole?) throws -> any CapturingDatabase { try open(.replica, role) }
 
     /// Connects to the broker.
     /// - Returns: The broker.
-    /// - Throws: ``Dionysus/DionysusError`` with code `configuration` if its address is missing or invalid.
+    /// - Throws: ``/Dionysus/DionysusError`` with code `configuration` if its address is missing or invalid.
     public func broker() throws -> any MessageBroker {
         try settings.require([.broker])
         return try connectBroker(settings.seedBroker, settings: settings.brokerSettings, logger: logger)

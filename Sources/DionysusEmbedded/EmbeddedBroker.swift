@@ -37,7 +37,7 @@ public final class EmbeddedBroker: MessageBroker {
     /// - Parameters:
     ///   - path: The file's path.
     ///   - options: How the log is kept.
-    /// - Throws: ``DionysusError``: `malformed` if the file is something else, is damaged, or was made by a newer
+    /// - Throws: ``/Dionysus/DionysusError``: `malformed` if the file is something else, is damaged, or was made by a newer
     ///   version; `brokerUnavailable` if it can't be opened or created; `configuration` for options that make no sense.
     public init(path: String, options: EmbeddedLogOptions = EmbeddedLogOptions()) throws {
         try options.validate(path: path)
@@ -111,7 +111,7 @@ public final class EmbeddedBroker: MessageBroker {
     /// - Parameters:
     ///   - topic: The topic's name.
     ///   - count: How many partitions it has then; with fewer than it has already, nothing changes.
-    /// - Throws: ``DionysusError``: `unknownTopic` if it doesn't exist; `brokerUnavailable` if the log can't be written.
+    /// - Throws: ``/Dionysus/DionysusError``: `unknownTopic` if it doesn't exist; `brokerUnavailable` if the log can't be written.
     public func addPartitions(to topic: String, upTo count: Int32) async throws {
         let grown = try await log.write { [catalogue] in try catalogue.grow(topic, to: count, in: $0) }
         guard let grown else {

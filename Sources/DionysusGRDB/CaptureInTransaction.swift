@@ -6,6 +6,7 @@ public import GRDB
 extension OutboxRecorder {
     /// A recorder for records of GRDB.
     /// - Parameters:
+    ///   - registry: What is published.
     ///   - tables: The names of the outbox's tables.
     public static func forSQLite(_ registry: Registry, tables: OutboxTables = OutboxTables()) -> OutboxRecorder {
         OutboxRecorder(registry, support: SQLiteDatabase.outboxSupport(tables), dialect: SQLiteDialect())
@@ -16,7 +17,7 @@ extension GRDB.Database {
     /// Leaves the changes of a part of a transaction out of the outbox.
     /// - Parameter body: The part.
     /// - Returns: What the body returns.
-    /// - Throws: What the body throws; ``Dionysus/DionysusError`` when nothing has been migrated or foreign keys are
+    /// - Throws: What the body throws; ``/Dionysus/DionysusError`` when nothing has been migrated or foreign keys are
     ///   not enforced.
     public func withoutCapture<T>(_ body: () throws -> T) throws -> T {
         try marked({ try $0.suppressCapture() }, body)

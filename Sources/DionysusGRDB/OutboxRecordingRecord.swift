@@ -23,7 +23,7 @@ extension OutboxRecordingRecord {
     public static var databaseTableName: String { tableName }
 
     /// Inserts, and records what has become of it: a row that was there is updated.
-    /// - Throws: What the insertion throws; ``Dionysus/DionysusError`` with code `application` outside of a
+    /// - Throws: What the insertion throws; ``/Dionysus/DionysusError`` with code `application` outside of a
     ///   transaction.
     public func aroundInsert(_ database: GRDB.Database, insert: () throws -> InsertionSuccess) throws {
         try Self.requireTransaction(database)
@@ -35,7 +35,9 @@ extension OutboxRecordingRecord {
 
     /// Updates, and records what has changed.
     /// - Parameters:
+    ///   - database: The connection.
     ///   - columns: The updated columns.
+    ///   - update: Updates the row.
     /// - Throws: As ``aroundInsert(_:insert:)``.
     public func aroundUpdate(
         _ database: GRDB.Database,

@@ -37,7 +37,7 @@ public final class HeartbeatFile: Heartbeat {
     ///     By default the user's runtime directory, or a directory among the system's temporary files. What another user
     ///     has put in its place isn't used; another is found then, by ``Health`` too.
     ///   - logger: Where it says that the file could not be written, or is elsewhere.
-    /// - Throws: ``Dionysus/DionysusError`` with code `configuration` if nothing can be written there.
+    /// - Throws: ``/Dionysus/DionysusError`` with code `configuration` if nothing can be written there.
     public init(
         _ role: ServiceRole,
         clientID: String,

@@ -38,7 +38,7 @@ public struct AvroBodies: Sendable {
     ///   - context: Its context, which limits the body's size.
     /// - Returns: The value.
     /// - Throws: `HTTPError`: 415 for another content type, 413 for a body that is too large, 400 for one that is no datum of
-    ///   the schema or doesn't fit the type; ``Dionysus/DionysusError`` with code `declaration` without a schema.
+    ///   the schema or doesn't fit the type; ``/Dionysus/DionysusError`` with code `declaration` without a schema.
     public func decode<Value: Decodable>(
         _ type: Value.Type,
         from request: Request,
@@ -63,7 +63,7 @@ public struct AvroBodies: Sendable {
     ///   - request: The request, which may ask for other content types.
     ///   - status: The status.
     /// - Returns: The response.
-    /// - Throws: `HTTPError`: 406 if the request doesn't accept Avro. ``Dionysus/DionysusError``: `declaration` without a
+    /// - Throws: `HTTPError`: 406 if the request doesn't accept Avro. ``/Dionysus/DionysusError``: `declaration` without a
     ///   schema, `malformed` for a value that doesn't fit it.
     public func response(
         _ value: some Encodable,

@@ -41,7 +41,7 @@ public final class MockCluster: Sendable {
 
     /// Starts a cluster.
     /// - Parameter brokers: The number of brokers; they are numbered from one.
-    /// - Throws: ``DionysusError`` with code `brokerUnavailable` if it can't listen.
+    /// - Throws: ``/Dionysus/DionysusError`` with code `brokerUnavailable` if it can't listen.
     public init(brokers: Int32 = 1) throws {
         let configuration = rd_kafka_conf_new()
         // The cluster logs every injected fault; the clients' own logs show the effects.
@@ -71,13 +71,14 @@ public final class MockCluster: Sendable {
     }
 
     /// Creates a topic.
-    /// - Throws: ``DionysusError`` with code `conflict` if it exists.
+    /// - Throws: ``/Dionysus/DionysusError`` with code `conflict` if it exists.
     public func createTopic(_ name: String, partitions: Int32 = 4) throws {
         try perform("create the topic '\(name)'") { rd_kafka_mock_topic_create($0, name, partitions, 1) }
     }
 
     /// Makes the next requests of a kind fail.
     /// - Parameters:
+    ///   - request: The kind of request.
     ///   - codes: Kafka's error codes, one for each request to fail; -195 (`_TRANSPORT`) cuts the connection.
     public func fail(_ request: Request, with codes: [Int32]) {
         let errors = codes.map { rd_kafka_resp_err_t(rawValue: $0) }
@@ -94,6 +95,7 @@ public final class MockCluster: Sendable {
     /// Makes every request for a topic fail.
     /// - Parameters:
     ///   - code: Kafka's error code; zero ends it.
+    ///   - topic: The topic.
     public func setError(_ code: Int32, of topic: String) {
         withCluster { rd_kafka_mock_topic_set_error($0, topic, rd_kafka_resp_err_t(rawValue: code)) }
     }
@@ -101,7 +103,8 @@ public final class MockCluster: Sendable {
     /// Sets the delay of a broker's answers.
     /// - Parameters:
     ///   - duration: The delay; zero for none.
-    /// - Throws: ``DionysusError`` with code `notFound` if there is no such broker.
+    ///   - broker: The broker's id, counted from 1.
+    /// - Throws: ``/Dionysus/DionysusError`` with code `notFound` if there is no such broker.
     public func setRoundTrip(_ duration: Duration, of broker: Int32) throws {
         try perform("set the round trip of broker \(broker)") {
             rd_kafka_mock_broker_set_rtt($0, broker, Int32(clamping: Int64(duration / .milliseconds(1))))
@@ -109,13 +112,13 @@ public final class MockCluster: Sendable {
     }
 
     /// Closes a broker's connections and refuses new ones.
-    /// - Throws: ``DionysusError`` with code `notFound` if there is no such broker.
+    /// - Throws: ``/Dionysus/DionysusError`` with code `notFound` if there is no such broker.
     public func stopBroker(_ broker: Int32) throws {
         try perform("stop broker \(broker)") { rd_kafka_mock_broker_set_down($0, broker) }
     }
 
     /// Makes a stopped broker accept connections again.
-    /// - Throws: ``DionysusError`` with code `notFound` if there is no such broker.
+    /// - Throws: ``/Dionysus/DionysusError`` with code `notFound` if there is no such broker.
     public func startBroker(_ broker: Int32) throws {
         try perform("start broker \(broker)") { rd_kafka_mock_broker_set_up($0, broker) }
     }

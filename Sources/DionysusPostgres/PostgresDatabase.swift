@@ -21,7 +21,7 @@ public final class PostgresDatabase: CapturingDatabase {
     ///   - url: `postgres://user:password@host:port/database?sslmode=…`, or any other connection string of libpq.
     ///   - options: Limits and timeouts.
     ///   - logger: Where lost connections are noted.
-    /// - Throws: ``Dionysus/DionysusError`` with code `configuration` when the URL can't be understood.
+    /// - Throws: ``/Dionysus/DionysusError`` with code `configuration` when the URL can't be understood.
     public init(
         url: String,
         options: PostgresOptions = PostgresOptions(),
@@ -75,7 +75,7 @@ public final class PostgresDatabase: CapturingDatabase {
 
     /// Runs a statement that PostgreSQL does not allow in a transaction, such as `CREATE DATABASE`.
     /// - Parameter statement: The statement.
-    /// - Throws: ``Dionysus/DionysusError`` as for a transaction.
+    /// - Throws: ``/Dionysus/DionysusError`` as for a transaction.
     public func outsideTransaction(_ statement: SQL) async throws {
         let connection = try await pool.acquire()
         let result = await connection.run { session in Result { try session.runOutsideTransaction(statement) } }

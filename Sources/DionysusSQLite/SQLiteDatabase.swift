@@ -18,7 +18,7 @@ public final class SQLiteDatabase: CapturingDatabase {
     /// - Parameters:
     ///   - path: The file.
     ///   - options: Durability and timeouts.
-    /// - Throws: ``Dionysus/DionysusError`` with code `databaseUnavailable` when the file can't be opened or is no
+    /// - Throws: ``/Dionysus/DionysusError`` with code `databaseUnavailable` when the file can't be opened or is no
     ///   SQLite database.
     public init(path: String, options: SQLiteOptions = SQLiteOptions()) throws {
         guard options.outbox.schema == nil else {

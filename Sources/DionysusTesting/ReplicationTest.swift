@@ -33,11 +33,14 @@ public struct ReplicationTest: Sendable {
 
     /// Runs a body with a producer and a consumer.
     /// - Parameters:
+    ///   - producer: What the source publishes.
+    ///   - consumer: What the replica stores.
     ///   - database: The kind of databases; SQLite by default.
     ///   - settings: The settings of both sides.
     ///   - source: Creates the application's tables in the source.
     ///   - replica: Creates the replica's tables.
-    /// - Throws: What the body throws; ``Dionysus/DionysusError`` with code `declaration` if a declaration does not fit
+    ///   - body: The test.
+    /// - Throws: What the body throws; ``/Dionysus/DionysusError`` with code `declaration` if a declaration does not fit
     ///   its database, and the databases' errors.
     @discardableResult
     public init(
@@ -55,8 +58,11 @@ public struct ReplicationTest: Sendable {
 
     /// Runs a body with only a producer.
     /// - Parameters:
+    ///   - producer: What the source publishes.
     ///   - database: The kind of database; SQLite by default.
+    ///   - settings: The settings of the producer.
     ///   - source: Creates the application's tables in the source.
+    ///   - body: The test.
     /// - Throws: What the body throws, and as with both sides.
     @discardableResult
     public init(
@@ -72,8 +78,11 @@ public struct ReplicationTest: Sendable {
 
     /// Runs a body with only a consumer, which reads what the test delivers.
     /// - Parameters:
+    ///   - consumer: What the replica stores.
     ///   - database: The kind of database; SQLite by default.
+    ///   - settings: The settings of the consumer.
     ///   - replica: Creates the replica's tables.
+    ///   - body: The test.
     /// - Throws: What the body throws, and as with both sides.
     @discardableResult
     public init(

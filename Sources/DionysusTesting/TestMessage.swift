@@ -21,6 +21,9 @@ public struct TestMessage: Sendable {
 
     /// Creates a message with one event.
     /// - Parameters:
+    ///   - event: The event's name: `rental_updated`.
+    ///   - model: The name of the records' model.
+    ///   - topic: The topic's full name.
     ///   - payloads: The payloads of the event's records.
     ///   - version: The version of its snapshot; nil omits the header, and the records' times decide what is newer.
     public init(

@@ -152,6 +152,7 @@ extension AssociationDescription {
 extension Model {
     /// Declares that a record holds another's primary key.
     /// - Parameters:
+    ///   - target: The other model.
     ///   - foreignKey: The attribute of this model that holds the key.
     public static func belongsTo<Target: Model>(
         _ target: Target.Type,
@@ -175,6 +176,7 @@ extension Model {
 
     /// Declares that at most one other record holds this one's primary key.
     /// - Parameters:
+    ///   - target: The other model.
     ///   - foreignKey: The attribute of the other model that holds the key.
     public static func hasOne<Target: Model>(
         _ target: Target.Type,
@@ -185,6 +187,7 @@ extension Model {
 
     /// Declares that other records hold this one's primary key.
     /// - Parameters:
+    ///   - target: The other model.
     ///   - foreignKey: The attribute of the other model that holds the key.
     public static func hasMany<Target: Model>(
         _ target: Target.Type,
@@ -195,6 +198,7 @@ extension Model {
 
     /// Declares that at most one other record holds this one's model name and primary key.
     /// - Parameters:
+    ///   - target: The other model.
     ///   - foreignKey: The attribute of the other model that holds the key.
     ///   - foreignType: The attribute of the other model that holds the model's name.
     public static func hasOne<Target: Model>(
@@ -209,6 +213,7 @@ extension Model {
 
     /// Declares that other records hold this one's model name and primary key.
     /// - Parameters:
+    ///   - target: The other model.
     ///   - foreignKey: The attribute of the other model that holds the key.
     ///   - foreignType: The attribute of the other model that holds the model's name.
     public static func hasMany<Target: Model>(

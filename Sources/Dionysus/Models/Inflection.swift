@@ -13,6 +13,7 @@ public struct Inflection: Sendable, Hashable {
         /// Creates a rule.
         /// - Parameters:
         ///   - ending: The ending of a word, in lower case.
+        ///   - replacement: The ending that takes its place.
         public init(_ ending: String, _ replacement: String) {
             self.ending = ending
             self.replacement = replacement

@@ -12,9 +12,7 @@ public struct CaptureSupport: Sendable {
     /// Collects the parts.
     /// - Parameters:
     ///   - outbox: The parts of the outbox that differ between databases.
-    ///   - changeSignal: Creates a signal for changes to the outbox that other processes commit. `onChange` is called
-    ///     after a change, from any thread, once or several times, and must return at once. The signal reports nothing
-    ///     before it is armed.
+    ///   - changeSignal: Creates what ``CapturingDatabase/changeSignal(_:)`` returns.
     package init(
         outbox: any OutboxSupport,
         changeSignal: @escaping @Sendable (_ onChange: @escaping @Sendable () -> Void) -> any ChangeSignal
@@ -27,6 +25,13 @@ public struct CaptureSupport: Sendable {
 extension CapturingDatabase {
     /// The parts of the outbox that differ between databases.
     package var outbox: any OutboxSupport { captureSupport.outbox }
+
+    /// A signal for changes to the outbox that other processes commit.
+    /// - Parameter onChange: Called after a change, from any thread, once or several times; it must return at once.
+    /// - Returns: The signal, which reports nothing before it is armed.
+    package func changeSignal(_ onChange: @escaping @Sendable () -> Void) -> any ChangeSignal {
+        captureSupport.changeSignal(onChange)
+    }
 }
 
 /// The parts of the outbox that differ between databases.

@@ -27,6 +27,7 @@ public protocol Database: Sendable {
     ///
     /// PostgreSQL holds a transaction open that has locked a row; SQLite locks a file and holds no transaction.
     /// - Parameters:
+    ///   - resource: What is locked.
     ///   - idleTimeout: How long the lease may be idle before the server ends it.
     /// - Returns: The lease, or nil if the lock is held elsewhere.
     /// - Throws: ``DionysusError`` as for ``transaction(_:_:)``.
@@ -34,6 +35,7 @@ public protocol Database: Sendable {
 
     /// Takes a lock and runs statements under it, in one round trip if the database supports it.
     /// - Parameters:
+    ///   - resource: What is locked.
     ///   - idleTimeout: How long the lease may be idle before the server ends it.
     ///   - statements: The statements, which must do no harm if the lock isn't obtained.
     /// - Returns: The lease and a result per statement, or nil if the lock is held elsewhere.
@@ -83,6 +85,7 @@ public struct LeasedResource: Sendable {
 
     /// Creates a resource.
     /// - Parameters:
+    ///   - name: The name of the lock: letters, digits and dashes.
     ///   - lockingQuery: A query that locks one row and returns it, or returns none.
     public init(name: String, lockingQuery: SQL) {
         self.name = name

@@ -17,6 +17,7 @@ public protocol EventBus: Sendable {
     ///
     /// The calling service waits until it returns.
     /// - Parameters:
+    ///   - event: The event.
     ///   - report: Called with each error, for the service's error handler. An error undoes nothing.
     func publish(_ event: any BusEvent, reporting report: @Sendable (any Error) -> Void) async
 }
@@ -41,6 +42,7 @@ public final class InProcessEventBus: EventBus {
 
     /// Subscribes to a kind of event.
     /// - Parameters:
+    ///   - event: The type of the events.
     ///   - handler: Called with each event. Errors that it throws go to the service's error handler.
     public func subscribe<Event: BusEvent>(
         to event: Event.Type,

@@ -92,8 +92,7 @@ extension Transaction {
                 throw DionysusError(
                     .configuration,
                     "this database's adapter can't tell what SQL attributes read",
-                    advice:
-                        "compute the attributes in the application, or let the adapter implement ExpressionDescribing"
+                    advice: "compute the attributes in the application"
                 )
             }
             return expressions

@@ -29,6 +29,8 @@ public struct VitalSign: Sendable, Hashable {
 
     /// Creates a sign of life.
     /// - Parameters:
+    ///   - state: The service's state.
+    ///   - problem: What is wrong, in one sentence; nil if nothing is.
     ///   - madeProgress: Whether it makes progress.
     public init(_ state: State, problem: String? = nil, madeProgress: Bool = true) {
         self.state = state

@@ -48,6 +48,7 @@ public protocol MessageBroker: Sendable {
 
     /// Looks up offsets by time.
     /// - Parameters:
+    ///   - partitions: The partitions to look in.
     ///   - time: The time, which is rounded up to Kafka's milliseconds.
     /// - Returns: For each partition, the offset of the first message with this timestamp or a later one, or its next
     ///   offset if there is none; without partitions that don't exist or have an error.
@@ -57,6 +58,7 @@ public protocol MessageBroker: Sendable {
     /// Reads the positions that a group has committed with ``MessageConsumer/commit(_:)``, without joining it.
     /// - Parameters:
     ///   - options: The options with which the group is joined.
+    ///   - partitions: The partitions whose positions are read.
     /// - Returns: The positions, without partitions that have none. A broker that stores no positions returns nothing,
     ///   which is the default.
     /// - Throws: ``DionysusError``: `brokerUnavailable` if the broker can't be reached, `configuration` if it does not
@@ -144,6 +146,7 @@ public protocol MessageConsumer: Sendable {
 
     /// Continues a partition at another offset and drops its buffered messages.
     /// - Parameters:
+    ///   - partition: The partition, which is assigned to this consumer.
     ///   - position: The position to continue at.
     func seek(_ partition: TopicPartition, to position: StartPosition) async throws
 

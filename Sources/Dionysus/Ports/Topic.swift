@@ -41,6 +41,7 @@ public struct TopicConfiguration: Sendable, Hashable {
 
     /// Creates a configuration.
     /// - Parameters:
+    ///   - replicationFactor: How many brokers hold each partition; nil if it is unknown.
     ///   - settings: The broker's settings for the topic; nil if they are unknown.
     public init(replicationFactor: Int32? = nil, settings: [String: String]? = nil) {
         self.replicationFactor = replicationFactor

@@ -25,7 +25,7 @@ public struct Transaction: ~Copyable {
     /// Runs several statements in order, in one round trip if the database supports it.
     /// - Parameter statements: The statements; none may depend on the result of another.
     /// - Returns: A result per statement.
-    /// - Throws: As ``run(_:)``; statements after the failed one did not run.
+    /// - Throws: As ``run(_:)-(SQL)``; statements after the failed one did not run.
     @discardableResult
     public mutating func run(_ statements: [SQL]) throws -> [ResultSet] {
         try connection.run(statements)
@@ -36,7 +36,7 @@ public struct Transaction: ~Copyable {
     /// The body must not fail afterwards, because the transaction has ended.
     /// - Parameter statements: The statements; none may depend on the result of another.
     /// - Returns: A result per statement.
-    /// - Throws: As ``run(_:)``; the transaction is then rolled back.
+    /// - Throws: As ``run(_:)-(SQL)``; the transaction is then rolled back.
     @discardableResult
     package mutating func runLast(_ statements: [SQL]) throws -> [ResultSet] {
         try connection.runLast(statements)
@@ -63,7 +63,7 @@ public struct Transaction: ~Copyable {
     ///
     /// Use it for bulk maintenance whose result consumers don't need, or get in another way, such as a genesis run. It
     /// ends with the transaction; on SQLite it lasts until the end of the body.
-    /// - Throws: As ``run(_:)``; on SQLite also if nothing has been migrated.
+    /// - Throws: As ``run(_:)-(SQL)``; on SQLite also if nothing has been migrated.
     public mutating func suppressCapture() throws { try connection.suppressCapture() }
 
     /// Sets the trace context of the transaction's outbox rows from now on.
@@ -80,7 +80,7 @@ public struct Transaction: ~Copyable {
     /// Looks a table up in the catalogue, as seen by this transaction.
     /// - Parameter table: The table's name; a dot separates schema and table.
     /// - Returns: Its description, or nil if there is no such table.
-    /// - Throws: As ``run(_:)``.
+    /// - Throws: As ``run(_:)-(SQL)``.
     public mutating func describe(table: String) throws -> TableDescription? {
         try connection.describe(table: table)
     }

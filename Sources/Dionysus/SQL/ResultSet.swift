@@ -8,6 +8,7 @@ public struct ResultSet: Sendable {
 
     /// Creates a result.
     /// - Parameters:
+    ///   - columns: The names of the columns.
     ///   - cells: All values, row after row.
     ///   - affectedRows: The number of rows changed or returned.
     public init(columns: [String], cells: [DatabaseValue], affectedRows: Int) {
@@ -33,6 +34,7 @@ public struct ResultSet: Sendable {
     /// The value at a row and column, both counted from zero.
     /// - Parameters:
     ///   - row: The row's number, less than ``count``.
+    ///   - column: The column's number.
     public subscript(row: Int, column: Int) -> DatabaseValue { cells[row * columns.count + column] }
 
     /// The number of a column.

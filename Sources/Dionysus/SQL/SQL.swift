@@ -26,6 +26,7 @@ public struct SQL: Sendable, ExpressibleByStringInterpolation {
     /// Appends another part.
     /// - Parameters:
     ///   - lhs: The statement to append to.
+    ///   - rhs: The part to append.
     public static func += (lhs: inout SQL, rhs: SQL) { lhs.elements += rhs.elements }
 
     /// The text for a dialect, with numbered placeholders, and the values in order.

@@ -36,6 +36,7 @@ public final class Monitor: Sendable {
 
     /// Subscribes to a kind of event.
     /// - Parameters:
+    ///   - event: The type of the events.
     ///   - handler: Called with each event.
     /// - Returns: A token to end the subscription.
     @discardableResult

@@ -44,6 +44,9 @@ struct ConsumeCommand<App: DionysusApplication>: AsyncParsableCommand {
 extension ApplicationEnvironment {
     /// Creates a consumer with the application's settings.
     /// - Parameters:
+    ///   - consumer: The declaration.
+    ///   - replica: The database with the replica.
+    ///   - broker: The broker to read from.
     ///   - stopsWhenCaughtUp: Whether it stops once the lag was zero on all partitions.
     ///   - acceptsLoss: Whether it continues with the oldest retained message if messages were missed.
     ///   - heartbeat: Receives its signs of life.

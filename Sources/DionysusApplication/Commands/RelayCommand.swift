@@ -98,6 +98,7 @@ extension ApplicationEnvironment {
     /// Creates the application's relay.
     /// - Parameters:
     ///   - source: The database with the outbox.
+    ///   - broker: The broker to publish to.
     ///   - mode: When it stops by itself.
     ///   - onPublished: Called after each batch that the broker has acknowledged.
     /// - Returns: The relay.

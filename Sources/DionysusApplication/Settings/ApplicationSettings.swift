@@ -13,7 +13,7 @@ public struct ApplicationSettings: Sendable {
     public var sourceDatabaseURL = ""
     /// The database that holds the replica.
     public var replicaDatabaseURL = ""
-    /// A file with the contract of the consumed topics, instead of ``ConsumerSettings/contract``.
+    /// A file with the contract of the consumed topics, instead of ``/DionysusConsumer/ConsumerSettings/contract``.
     ///
     /// Default nil.
     public var contractFile: String?
@@ -52,7 +52,7 @@ public struct ApplicationSettings: Sendable {
     public var brokerSettings: [String: String] = [:]
     /// The memory for the rows and messages that a process is working on, for both sides together.
     ///
-    /// Default ``Dionysus/MemoryBudget/standardSize``.
+    /// Default ``/Dionysus/MemoryBudget/standardSize``.
     public var memoryBudget = MemoryBudget()
     /// The schema registry, and how it is used.
     public var schemaRegistry = SchemaRegistrySettings()

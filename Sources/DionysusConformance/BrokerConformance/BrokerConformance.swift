@@ -1,4 +1,4 @@
-/// The requirements of ``MessageBroker``, as checks that any test framework can run.
+/// The requirements of ``/Dionysus/MessageBroker``, as checks that any test framework can run.
 ///
 ///     @Test(arguments: BrokerConformance.checks)
 ///     func `conforms`(_ check: BrokerConformance.Check) async throws {
@@ -11,9 +11,9 @@ public struct BrokerConformance: Sendable {
     public struct Check: Sendable, CustomStringConvertible {
         /// The requirement, as a sentence.
         public let description: String
-        /// Whether it needs ``MessageBroker/createTopics(_:)``, which some test brokers don't support.
+        /// Whether it needs ``/Dionysus/MessageBroker/createTopics(_:)``, which some test brokers don't support.
         public let needsTopicCreation: Bool
-        /// Whether it needs ``MessageBroker/offsets(of:at:)`` with times, which some test brokers don't support.
+        /// Whether it needs ``/Dionysus/MessageBroker/offsets(of:at:)`` with times, which some test brokers don't support.
         public let needsTimes: Bool
         private let body: @Sendable (BrokerTrial) async throws -> Void
 

@@ -17,6 +17,10 @@ public struct BrokerHarness: Sendable {
 
     /// Creates a harness.
     /// - Parameters:
+    ///   - oversize: A size in bytes that is above the log's limit for one message.
+    ///   - patience: How long a check waits for what must happen.
+    ///   - producerSettings: Settings of the producers that checks create.
+    ///   - consumerSettings: Settings of the consumers that checks create.
     ///   - makeBroker: Creates a client of the log under test. All clients see the same log.
     ///   - makeTopic: Creates an empty topic with this many partitions, and returns its name.
     public init(

@@ -1,6 +1,6 @@
 public import Dionysus
 
-/// The requirements of ``Database``, as checks that any test framework can run.
+/// The requirements of ``/Dionysus/Database``, as checks that any test framework can run.
 ///
 ///     @Test(arguments: DatabaseConformance.checks)
 ///     func `conforms`(_ check: DatabaseConformance.Check) async throws {

@@ -11,7 +11,7 @@ import class Foundation.ProcessInfo
 ///     let recorder = SampleRecorder(.relay, tables: ConsoleTables(source: database), version: "1.2")
 ///     instrumentation.metricsFactory = MultiplexMetricsHandler(factories: [recorder.metricsFactory, others])
 ///
-/// A process has at most ``retention`` of them. What can't be written is left out: a service never waits for it.
+/// A process has at most 8,640 of them, for 24 hours. What can't be written is left out: a service never waits for it.
 public struct SampleRecorder: Service {
     /// The time between two samples, in seconds.
     static let interval: Int64 = 10

@@ -23,7 +23,7 @@ public protocol ConsumerMiddleware: Sendable {
     /// What a message that fails is kept as, or sent to a dead-letter topic as, is the message that came from the broker.
     /// - Parameter message: The message, as the middleware further out has left it.
     /// - Returns: The message to go on with, or nil to drop it. Changes of its topic, partition and offset are ignored.
-    /// - Throws: What fails the message. A ``DionysusError`` that is retriable is waited for instead.
+    /// - Throws: What fails the message. A ``/Dionysus/DionysusError`` that is retriable is waited for instead.
     func receive(_ message: ConsumedMessage) async throws -> ConsumedMessage?
 
     /// Wraps the work on messages of one partition: reading, writing, and telling of what has been committed.
@@ -33,6 +33,7 @@ public protocol ConsumerMiddleware: Sendable {
     /// call's outcome counts. An error that is thrown before the batch was committed fails it; one that is thrown afterwards
     /// changes nothing, and goes to the error handler.
     /// - Parameters:
+    ///   - batch: The messages.
     ///   - next: The work, with the middleware further in around it.
     func handle(_ batch: MessageBatch, _ next: () async throws -> Void) async throws
 

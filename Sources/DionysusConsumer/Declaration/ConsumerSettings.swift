@@ -106,7 +106,7 @@ public struct ConsumerSettings: Sendable {
     public var inflection = Inflection()
     /// How much memory the messages in progress may take.
     ///
-    /// Default ``Dionysus/MemoryBudget/standardSize``. The other side of the process may share it.
+    /// Default ``/Dionysus/MemoryBudget/standardSize``. The other side of the process may share it.
     public var memoryBudget = MemoryBudget()
     /// Settings of the broker's client library, passed through as they are.
     public var brokerSettings: [String: String] = [:]

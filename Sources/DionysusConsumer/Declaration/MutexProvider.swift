@@ -11,7 +11,8 @@ public protocol MutexProvider: Sendable {
     /// `work` has to be called once; it returns when the transaction has been committed.
     /// - Parameters:
     ///   - keys: The keys in ascending order, each once. Acquired in this order, they can't end in a deadlock.
-    /// - Throws: What `work` throws, or why the keys can't be held. A ``DionysusError`` that is retriable is waited for.
+    ///   - work: What is done while the keys are held.
+    /// - Throws: What `work` throws, or why the keys can't be held. A ``/Dionysus/DionysusError`` that is retriable is waited for.
     func withLocks(_ keys: [String], _ work: () async throws -> Void) async throws
 
     /// Takes locks that the transaction holds until it ends.

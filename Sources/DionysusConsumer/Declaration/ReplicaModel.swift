@@ -77,6 +77,7 @@ public struct Persist<Record>: ListElement, Sendable {
     /// Stores an attribute in a column of another name.
     /// - Parameters:
     ///   - attribute: The attribute's name on the wire.
+    ///   - column: The replica's column.
     public func renaming(_ attribute: String, to column: String) -> Persist {
         changing { $0.renamings[attribute] = column }
     }

@@ -21,6 +21,8 @@ public struct Backfill: Sendable {
 
     /// Creates a backfill.
     /// - Parameters:
+    ///   - consumer: The declaration.
+    ///   - database: The database with the replica.
     ///   - settings: The settings, which name the columns that Dionysus fills.
     ///   - logger: Where it logs that the database is away.
     public init(
@@ -51,7 +53,7 @@ public struct Backfill: Sendable {
     ///   - restarts: Whether it begins with the first row even if an earlier run was stopped.
     ///   - onProgress: Called after each transaction.
     /// - Returns: What was done, also by the earlier run that this one has continued.
-    /// - Throws: ``Dionysus/DionysusError``: `notFound` if the model has no replica; `declaration` if the replica lacks a
+    /// - Throws: ``/Dionysus/DionysusError``: `notFound` if the model has no replica; `declaration` if the replica lacks a
     ///   column, if it keeps no payloads, or if a column can't be assigned from them; `configuration` for a batch size
     ///   below one; what `onProgress` throws; `CancellationError`. The batches before that stay done.
     @discardableResult

@@ -30,8 +30,11 @@ public struct ConsumerEvents: Sendable {
     /// Opens the log.
     /// - Parameters:
     ///   - consumer: The declaration, whose handlers and replicas events are handled by.
+    ///   - database: The database with the replica.
+    ///   - settings: The settings of the consumer that wrote the log.
     ///   - instrumentation: Monitor, event bus, error handler, metrics and tracer.
-    /// - Throws: ``DionysusError`` with code `declaration` when there is no event log.
+    ///   - logger: Receives what handlers of events log.
+    /// - Throws: ``/Dionysus/DionysusError`` with code `declaration` when there is no event log.
     public init(
         _ consumer: some Consumer,
         database: any Database,

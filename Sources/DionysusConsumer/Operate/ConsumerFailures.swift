@@ -20,8 +20,11 @@ public struct ConsumerFailures: Sendable {
     /// Creates it.
     /// - Parameters:
     ///   - consumer: The declaration, by which messages are applied.
+    ///   - database: The database with the replica.
     ///   - broker: The broker, for dead-letter topics.
+    ///   - settings: The consumer's settings.
     ///   - instrumentation: Monitor, event bus, error handler, metrics and tracer.
+    ///   - logger: Receives what the retried messages log.
     public init(
         _ consumer: any Consumer,
         database: any Database,
@@ -40,7 +43,7 @@ public struct ConsumerFailures: Sendable {
     }
 
     /// Lists failures, in the order in which they were recorded.
-    /// - Throws: ``DionysusError``: `declaration` if nothing has been migrated, and as for a transaction.
+    /// - Throws: ``/Dionysus/DionysusError``: `declaration` if nothing has been migrated, and as for a transaction.
     public func list(_ filter: FailureFilter = FailureFilter()) async throws -> [RecordedFailure] {
         try await database.transaction(.snapshot) { [queries] transaction in
             try queries.check(in: &transaction)

@@ -33,7 +33,7 @@ public struct ConsumerPositions: Sendable {
     ///
     /// One that was killed counts as running for up to ten seconds.
     /// - Returns: The consumers, those that have run for the longest first.
-    /// - Throws: ``Dionysus/DionysusError``: `declaration` if the tables are missing, and as for a transaction.
+    /// - Throws: ``/Dionysus/DionysusError``: `declaration` if the tables are missing, and as for a transaction.
     package func runningConsumers() async throws -> [RunningConsumer] {
         try await database.transaction(.snapshot) { [offsets] transaction in
             try Self.requireTables(in: &transaction)
@@ -55,7 +55,7 @@ public struct ConsumerPositions: Sendable {
     ///   - force: Whether the offsets are moved also while a consumer of the group runs. It finds out when it next writes,
     ///     applies nothing from its old place, and goes on at the new one.
     /// - Returns: What was moved, in the order of the partitions.
-    /// - Throws: ``Dionysus/DionysusError``: `conflict` while a consumer of the group runs; `unknownTopic` for a topic
+    /// - Throws: ``/Dionysus/DionysusError``: `conflict` while a consumer of the group runs; `unknownTopic` for a topic
     ///   that isn't consumed or doesn't exist; `offsetOutOfRange` for an offset that a partition doesn't have;
     ///   `declaration` if the tables are missing; and what the database and the broker throw. Nothing has been moved then.
     @discardableResult

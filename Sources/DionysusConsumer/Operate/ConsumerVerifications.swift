@@ -33,7 +33,7 @@ package struct ConsumerVerifications: Sendable {
 
     /// The runs that the consumer has heard of, the oldest first.
     /// - Parameter number: The number that the run has at its source; nil for all runs.
-    /// - Throws: ``Dionysus/DionysusError``: `declaration` if nothing has been migrated, and as for a transaction.
+    /// - Throws: ``/Dionysus/DionysusError``: `declaration` if nothing has been migrated, and as for a transaction.
     package func runs(number: Int64? = nil) async throws -> [ComparedRun] {
         try await database.transaction(.snapshot) { [group] transaction in
             try Self.requireTables(in: &transaction)

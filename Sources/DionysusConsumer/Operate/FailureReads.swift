@@ -45,7 +45,7 @@ package struct StoredFailureRecord: Sendable {
 
 extension Database {
     /// Lists failures of a group with their messages, those whose events happened last first.
-    /// - Throws: ``Dionysus/DionysusError``: `declaration` if nothing has been migrated, and as for a transaction.
+    /// - Throws: ``/Dionysus/DionysusError``: `declaration` if nothing has been migrated, and as for a transaction.
     package func recentFailures(
         of group: String,
         id: Int64? = nil,

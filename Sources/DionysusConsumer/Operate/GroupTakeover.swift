@@ -20,7 +20,7 @@ extension ConsumerPositions {
     /// database says.
     /// - Parameter force: Whether it is done also while a consumer of the group runs on this database; it ends then.
     /// - Returns: What was taken over.
-    /// - Throws: ``Dionysus/DionysusError``: `conflict` while a consumer of the group runs on this database; `declaration`
+    /// - Throws: ``/Dionysus/DionysusError``: `conflict` while a consumer of the group runs on this database; `declaration`
     ///   if the tables are missing; and what the database and the broker throw. Nothing has been changed then.
     @discardableResult
     package func takeOverGroup(force: Bool = false) async throws -> GroupTakeover {

@@ -36,7 +36,7 @@ package struct ReplicaRecords: Sendable {
     ///   - model: The model's name on the wire.
     ///   - id: The record's id at the source, as text.
     /// - Returns: What was forgotten.
-    /// - Throws: ``Dionysus/DionysusError``: `notFound` if the model has no replica, or if nothing is known of the record;
+    /// - Throws: ``/Dionysus/DionysusError``: `notFound` if the model has no replica, or if nothing is known of the record;
     ///   `malformed` if the id can't be one of the replica's; `declaration` if the tables are missing; and as for a
     ///   transaction.
     @discardableResult

@@ -27,7 +27,7 @@ extension ConsumerVerifications {
     ///   - publish: Publishes records of a topic and a model again, and tells how many; nil if the source can't be
     ///     reached from here.
     /// - Returns: What was done.
-    /// - Throws: ``Dionysus/DionysusError`` with code `conflict` for a run that isn't completed; as for a transaction, and
+    /// - Throws: ``/Dionysus/DionysusError`` with code `conflict` for a run that isn't completed; as for a transaction, and
     ///   what `publish` throws.
     package func repair(
         _ run: ComparedRun,

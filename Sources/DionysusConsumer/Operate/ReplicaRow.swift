@@ -32,7 +32,7 @@ extension ReplicaRecords {
     ///   - model: The model's name on the wire.
     ///   - id: The record's id at the source, as text.
     /// - Returns: The rows, one for each table that has the record, and the names of all tables that were looked at.
-    /// - Throws: ``Dionysus/DionysusError``: `malformed` if the id can't be one of the replica's; and as for a
+    /// - Throws: ``/Dionysus/DionysusError``: `malformed` if the id can't be one of the replica's; and as for a
     ///   transaction.
     package func rows(of model: String, id: String) async throws -> (rows: [ReplicaRow], tables: [String]) {
         var (rows, tables): ([ReplicaRow], [String]) = ([], [])

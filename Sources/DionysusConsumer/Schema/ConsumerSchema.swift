@@ -40,7 +40,7 @@ public struct ConsumerSchema: Sendable {
     ///   - contract: What the topics publish.
     ///   - settings: The settings it runs with.
     /// - Returns: What it did, a line each.
-    /// - Throws: ``Dionysus/DionysusError`` with code `declaration`, with all faults, if a table can't be made to fit by
+    /// - Throws: ``/Dionysus/DionysusError`` with code `declaration`, with all faults, if a table can't be made to fit by
     ///   adding to it; nothing is changed then.
     package func migrateReplica(
         to contract: Contract,
@@ -66,6 +66,7 @@ public struct ConsumerSchema: Sendable {
     /// What of a declaration may fail for some rows, a line each: a column that takes null for a property that isn't optional,
     /// or that holds more than the property does.
     /// - Parameters:
+    ///   - consumer: The declaration.
     ///   - settings: The settings it runs with.
     public func warnings(_ consumer: some Consumer, settings: ConsumerSettings) async throws -> [String] {
         let check = ReplicaCheck(consumer, settings: settings)
@@ -95,6 +96,7 @@ public struct ConsumerSchema: Sendable {
 
     /// What of a declaration does not fit the database, a line each.
     /// - Parameters:
+    ///   - consumer: The declaration.
     ///   - settings: The settings it runs with.
     /// - Returns: All faults, also of the settings, and tables that are missing.
     public func validate(_ consumer: some Consumer, settings: ConsumerSettings) async throws -> [String] {

@@ -26,7 +26,7 @@ struct ManagedTables: Sendable {
 
     /// Creates what is missing.
     /// - Returns: What it did, a line each.
-    /// - Throws: ``Dionysus/DionysusError`` with code `declaration`, with all faults, if a table can't be made to fit by
+    /// - Throws: ``/Dionysus/DionysusError`` with code `declaration`, with all faults, if a table can't be made to fit by
     ///   adding to it.
     func migrate(in transaction: inout Transaction) throws -> [String] {
         let dialect = transaction.dialect

@@ -91,7 +91,7 @@ package struct ReplicaTables: Sendable {
     /// - Parameters:
     ///   - settings: The consumer's settings.
     ///   - place: Where a topic's model is kept; nil if it isn't kept in a table.
-    /// - Throws: ``Dionysus/DionysusError`` with code `declaration` if two topics publish one model in ways that one table
+    /// - Throws: ``/Dionysus/DionysusError`` with code `declaration` if two topics publish one model in ways that one table
     ///   can't hold.
     init(
         for contract: Contract,

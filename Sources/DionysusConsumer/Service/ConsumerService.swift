@@ -28,10 +28,12 @@ public struct ConsumerService: Service {
     /// Creates the service.
     /// - Parameters:
     ///   - consumer: What is kept a copy of.
+    ///   - database: The database with the replica.
     ///   - broker: The log of messages.
     ///   - settings: How it works.
     ///   - mode: When ``run()`` returns.
     ///   - instrumentation: Monitor, event bus, error handler, metrics, tracer and heartbeat.
+    ///   - logger: Receives the service's log messages.
     public init(
         _ consumer: any Consumer,
         database: any Database,
@@ -51,7 +53,7 @@ public struct ConsumerService: Service {
     }
 
     /// Reads until the service is shut down, or until it has caught up if that was asked for.
-    /// - Throws: ``DionysusError`` with code `declaration` or `configuration` for what is wrong at the start, all faults
+    /// - Throws: ``/Dionysus/DionysusError`` with code `declaration` or `configuration` for what is wrong at the start, all faults
     ///   in one; later, the failure of a message whose topic chose to stop, and errors that don't go away by waiting.
     public func run() async throws {
         let telemetry = ConsumerTelemetry(

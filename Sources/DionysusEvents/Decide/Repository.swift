@@ -33,6 +33,7 @@ public struct Repository<Rules: Decider>: Sendable {
 
     /// Creates a repository.
     /// - Parameters:
+    ///   - rules: The decider.
     ///   - category: The category of the streams.
     ///   - store: The store of their events.
     ///   - snapshots: How often states are stored; nil for never.
@@ -73,6 +74,7 @@ public struct Repository<Rules: Decider>: Sendable {
     /// If another writer has appended to the stream since its state was loaded, the state is loaded again and the command
     /// decided anew, unless a position is expected.
     /// - Parameters:
+    ///   - command: The command.
     ///   - id: The id of the stream in its category.
     ///   - position: Where the stream must be; nil for anywhere.
     ///   - commandID: The id of the command. A command whose events have been appended before leads to nothing more. Events
@@ -163,7 +165,14 @@ public struct Repository<Rules: Decider>: Sendable {
     /// unless a position is expected.
     ///
     /// The parameters are those of ``execute(_:on:expecting:commandID:metadata:in:)``.
-    /// - Parameter retries: How often the command is decided anew at most. Default 10.
+    /// - Parameters:
+    ///   - command: The command.
+    ///   - id: The stream's id within its category.
+    ///   - position: The position at which the stream must stand; nil for any.
+    ///   - commandID: The command's id, so that it is executed once however often it is sent; nil for none.
+    ///   - metadata: The metadata of the events.
+    ///   - retries: How often the command is decided anew at most. Default 10.
+    ///   - database: The database with the streams.
     @discardableResult
     public func execute(
         _ command: Rules.Command,

@@ -26,7 +26,7 @@ public struct EventOrder: Sendable {
     ///   - limit: How many events at most.
     ///   - transaction: The transaction, which should end soon: nobody else extends the order until then.
     /// - Returns: How many events got their numbers.
-    /// - Throws: As ``Dionysus/Transaction/run(_:)``.
+    /// - Throws: As ``/Dionysus/Transaction/run(_:)-(SQL)``.
     @discardableResult
     public func extend(upTo limit: Int = 50_000, in transaction: inout Transaction) throws -> Int {
         try extend(upTo: limit, seen: nil, in: &transaction)
@@ -71,8 +71,9 @@ public struct EventOrder: Sendable {
 
     /// Numbers all committed events that have no number yet, in transactions of its own.
     /// - Parameters:
+    ///   - database: The database with the streams.
     ///   - batchSize: How many events a transaction numbers at most.
-    /// - Throws: As ``Dionysus/Database/transaction(_:_:)``.
+    /// - Throws: As ``/Dionysus/Database/transaction(_:_:)``.
     public func extend(on database: any Database, batchSize: Int = 50_000) async throws {
         // Looked up first, so that those who find a complete order wait for nobody.
         while try await database.transaction(.snapshot, { try isIncomplete(in: &$0) }) {

@@ -27,7 +27,7 @@ public struct EventOrdering: Service {
     }
 
     /// Extends the order until the service is shut down.
-    /// - Throws: What is not passing: ``Dionysus/DionysusError`` that is not retriable.
+    /// - Throws: What is not passing: ``/Dionysus/DionysusError`` that is not retriable.
     public func run() async throws {
         try await repeating(every: pollInterval, logger, "the order of events is not extended") {
             try await EventOrder().extend(on: database)

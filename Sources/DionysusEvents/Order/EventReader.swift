@@ -50,7 +50,7 @@ public struct EventReader: Service {
     }
 
     /// Reads until the service is shut down.
-    /// - Throws: What the handler throws, and ``Dionysus/DionysusError`` that is not retriable.
+    /// - Throws: What the handler throws, and ``/Dionysus/DionysusError`` that is not retriable.
     public func run() async throws {
         try await repeating(every: pollInterval, logger, "reader \(name) waits for the database") {
             try await readBatch()
@@ -58,7 +58,7 @@ public struct EventReader: Service {
     }
 
     /// Reads until every event that has been committed is handled.
-    /// - Throws: What the handler throws, and as ``Dionysus/Database/transaction(_:_:)``.
+    /// - Throws: What the handler throws, and as ``/Dionysus/Database/transaction(_:_:)``.
     public func catchUp() async throws { while try await readBatch() {} }
 
     /// The global position up to which everything is handled; 0 at the beginning.

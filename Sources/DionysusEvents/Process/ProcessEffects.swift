@@ -31,7 +31,9 @@ public struct ProcessEffects: Sendable {
 
     /// Executes a command on another stream.
     /// - Parameters:
+    ///   - command: The command.
     ///   - id: The id of the stream in its category.
+    ///   - repository: The repository of the stream.
     public mutating func execute<Rules: Decider>(
         _ command: Rules.Command,
         on id: String,

@@ -11,6 +11,7 @@ public struct ProcessRunner<Manager: ProcessManager>: EventFollower {
 
     /// Creates a runner.
     /// - Parameters:
+    ///   - manager: The process manager.
     ///   - store: The streams that it reads and appends to.
     public init(_ manager: Manager, _ store: EventStore) {
         self.manager = manager
@@ -18,7 +19,7 @@ public struct ProcessRunner<Manager: ProcessManager>: EventFollower {
     }
 
     /// Handles events that have not been handled before.
-    /// - Throws: What the manager throws; ``StreamConflict``; ``Dionysus/DionysusError`` with code `conflict` if an event
+    /// - Throws: What the manager throws; ``StreamConflict``; ``/Dionysus/DionysusError`` with code `conflict` if an event
     ///   of a stream is missing before one of these.
     public func handle(_ events: [RecordedEvent], in transaction: inout Transaction) throws {
         let positions = StreamPositions(reader: "process \(manager.name)", generation: 1)
@@ -48,6 +49,7 @@ public struct ProcessRunner<Manager: ProcessManager>: EventFollower {
     /// - Parameters:
     ///   - now: The time by which they are due.
     ///   - limit: How many at most.
+    ///   - transaction: The transaction in which the timers are handled.
     /// - Returns: How many there were.
     /// - Throws: As ``handle(_:in:)``.
     @discardableResult

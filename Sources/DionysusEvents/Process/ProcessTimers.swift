@@ -13,6 +13,7 @@ public struct ProcessTimers<Manager: ProcessManager>: Service {
 
     /// Creates the service.
     /// - Parameters:
+    ///   - runner: The runner whose timers fire.
     ///   - database: The database with the timers and the streams.
     ///   - pollInterval: How often it looks for timers that are due. Default 1 s.
     ///   - logger: Logs that the database is unavailable.
@@ -29,7 +30,7 @@ public struct ProcessTimers<Manager: ProcessManager>: Service {
     }
 
     /// Fires timers until the service is shut down.
-    /// - Throws: What the manager throws, and ``Dionysus/DionysusError`` that is not retriable.
+    /// - Throws: What the manager throws, and ``/Dionysus/DionysusError`` that is not retriable.
     public func run() async throws {
         try await repeating(every: pollInterval, logger, "timers of \(runner.manager.name) wait for the database") {
             try await fire() > 0

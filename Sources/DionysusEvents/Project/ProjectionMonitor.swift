@@ -36,7 +36,7 @@ public struct ProjectionMonitor: Service {
     }
 
     /// Reports until the service is shut down; does nothing without a metrics backend.
-    /// - Throws: What is not passing: ``Dionysus/DionysusError`` that is not retriable.
+    /// - Throws: What is not passing: ``/Dionysus/DionysusError`` that is not retriable.
     public func run() async throws {
         try await repeating(every: pollInterval, logger, "projections are not measured") {
             if metrics.isEnabled { try await report() }

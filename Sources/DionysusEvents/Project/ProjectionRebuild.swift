@@ -27,6 +27,7 @@ public struct ProjectionRebuild: Sendable {
 
     /// Creates a rebuild.
     /// - Parameters:
+    ///   - projector: The projector of the projection.
     ///   - database: The database with the streams and the projection.
     ///   - batchSize: How many events a transaction applies. Default 20,000. Twice as many are in memory.
     public init(of projector: Projector, on database: any Database, batchSize: Int = 20_000) {
@@ -37,7 +38,7 @@ public struct ProjectionRebuild: Sendable {
 
     /// Rebuilds and swaps.
     /// - Parameter onProgress: Called after each transaction with the number of events so far.
-    /// - Throws: What the projection throws, and as ``Dionysus/Database/transaction(_:_:)``.
+    /// - Throws: What the projection throws, and as ``/Dionysus/Database/transaction(_:_:)``.
     public func run(onProgress: (Int) async throws -> Void = { _ in }) async throws -> Report {
         var report = Report()
         report.wasResumed = try await database.retryingConcurrentWrites { try begin(in: &$0) }

@@ -28,7 +28,7 @@ public struct ProjectionStatus: Sendable, Hashable {
     /// Finds out how far all projections in a database are.
     /// - Parameter database: The database with the streams and the projections.
     /// - Returns: One for each that has been created, by name; none if the database has no streams.
-    /// - Throws: As ``Dionysus/Database/transaction(_:_:)``.
+    /// - Throws: As ``/Dionysus/Database/transaction(_:_:)``.
     public static func all(on database: any Database) async throws -> [ProjectionStatus] {
         let found = try await database.transaction(.snapshot) { try load(in: &$0) }
         // A mark only spares work: a role that may not write does without.

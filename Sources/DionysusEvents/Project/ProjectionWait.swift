@@ -6,9 +6,10 @@ extension Projector {
     ///     let decision = try await ads.execute(.publish, on: id, database)
     ///     if let appended = decision.appended { try await board.wait(for: appended, on: database) }
     /// - Parameters:
+    ///   - appended: What ``EventStore/append(_:to:expecting:in:)`` returned.
     ///   - database: The database with the projection.
     ///   - timeout: How long to wait at most.
-    /// - Throws: ``Dionysus/DionysusError`` with code `timeout`, and as ``Dionysus/Database/transaction(_:_:)``.
+    /// - Throws: ``/Dionysus/DionysusError`` with code `timeout`, and as ``/Dionysus/Database/transaction(_:_:)``.
     public func wait(for appended: Appended, on database: any Database, timeout: Duration = .seconds(10)) async throws {
         let (stream, last) = (appended.stream, appended.last)
         try await wait(timeout, "position \(last) of stream \(stream.description.shown)") {

@@ -9,6 +9,7 @@ public struct Projector: EventFollower {
 
     /// Creates a projector.
     /// - Parameters:
+    ///   - projection: The projection.
     ///   - store: What knows the types of the events.
     public init(_ projection: any Projection, _ store: EventStore) {
         self.projection = projection
@@ -16,7 +17,7 @@ public struct Projector: EventFollower {
     }
 
     /// Creates the projection's tables if they are missing; safe to repeat.
-    /// - Throws: What the projection throws, and as ``Dionysus/Transaction/run(_:)``.
+    /// - Throws: What the projection throws, and as ``/Dionysus/Transaction/run(_:)-(SQL)``.
     public func create(in transaction: inout Transaction) throws {
         let dialect = transaction.dialect
         let columns = [BulkColumn("categories", .json, [.json(projection.storedCategories)])]
@@ -31,7 +32,7 @@ public struct Projector: EventFollower {
     }
 
     /// Applies events that have not been applied before.
-    /// - Throws: What the projection throws; ``Dionysus/DionysusError`` with code `conflict` if an event of a stream is
+    /// - Throws: What the projection throws; ``/Dionysus/DionysusError`` with code `conflict` if an event of a stream is
     ///   missing before one of these.
     public func handle(_ events: [RecordedEvent], in transaction: inout Transaction) throws {
         let followed = projection.followed(events)

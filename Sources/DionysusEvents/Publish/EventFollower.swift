@@ -7,7 +7,7 @@ public protocol EventFollower: Sendable {
     var store: EventStore { get }
 
     /// Works with events that come in the order of their streams; those that it has handled before are left out.
-    /// - Throws: What the work throws; ``Dionysus/DionysusError`` with code `conflict` if an event of a stream is missing
+    /// - Throws: What the work throws; ``/Dionysus/DionysusError`` with code `conflict` if an event of a stream is missing
     ///   before one of these.
     func handle(_ events: [RecordedEvent], in transaction: inout Transaction) throws
 }

@@ -36,7 +36,7 @@ public struct StreamEvent: Model {
 extension ProducerTopic {
     /// Declares a topic with the events of all streams, in the order of their positions in each stream.
     ///
-    /// Let ``DionysusProducer/ProducerSettings/onFailure`` be `holdPartitionKey`, so that an event that can't be published
+    /// Let ``/DionysusProducer/ProducerSettings/onFailure`` be `holdPartitionKey`, so that an event that can't be published
     /// holds the later ones of its stream.
     /// - Parameters:
     ///   - name: Its name without the namespace.

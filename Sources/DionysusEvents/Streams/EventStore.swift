@@ -44,9 +44,9 @@ public struct EventStore: Sendable {
     ///   - expected: Where the stream is.
     ///   - transaction: The caller's transaction.
     /// - Returns: Where the events are.
-    /// - Throws: ``Dionysus/DionysusError`` with code `malformed` for an invalid name of the stream or reserved names in the
+    /// - Throws: ``/Dionysus/DionysusError`` with code `malformed` for an invalid name of the stream or reserved names in the
     ///   metadata. ``StreamConflict`` if the stream is elsewhere. After ``StreamConflict/Found/concurrentWriter`` the
-    ///   transaction can only be rolled back. Otherwise as ``Dionysus/Transaction/run(_:)``.
+    ///   transaction can only be rolled back. Otherwise as ``/Dionysus/Transaction/run(_:)-(SQL)``.
     @discardableResult
     public func append(
         _ events: [NewEvent],
@@ -109,6 +109,7 @@ public struct EventStore: Sendable {
 
     /// Ends a stream: nothing can be appended to it any more, and its events stay.
     /// - Parameters:
+    ///   - stream: The stream.
     ///   - expected: Where the stream is.
     ///   - metadata: What caused it, and who.
     ///   - transaction: The caller's transaction.
@@ -127,14 +128,15 @@ public struct EventStore: Sendable {
 
     /// Reads events of a stream.
     /// - Parameters:
+    ///   - stream: The stream.
     ///   - first: The lowest position. 1 by default.
     ///   - last: The highest position; nil for the stream's last.
     ///   - isReversed: Whether the highest position comes first.
     ///   - limit: How many events at most; nil for all.
     ///   - isNumbered: Whether the events' global positions are looked up as well.
     ///   - transaction: The caller's transaction.
-    /// - Throws: ``Dionysus/DionysusError`` with code `malformed` for an event that no declared type fits, and as
-    ///   ``Dionysus/Transaction/run(_:)``.
+    /// - Throws: ``/Dionysus/DionysusError`` with code `malformed` for an event that no declared type fits, and as
+    ///   ``/Dionysus/Transaction/run(_:)-(SQL)``.
     public func read(
         _ stream: StreamName,
         from first: Int64 = 1,
@@ -190,6 +192,7 @@ public struct Appended: Sendable, Hashable {
 
     /// One place in a stream, for waiting until it has been read.
     /// - Parameters:
+    ///   - stream: The stream.
     ///   - position: The position in the stream.
     public init(stream: StreamName, position: Int64) {
         self.init(stream: stream, first: position, last: position, isRepeated: true)

@@ -6,10 +6,11 @@ extension EventStore {
     /// If another writer appends in the same moment, it tries again: it then either succeeds or finds the conflict.
     /// - Parameters:
     ///   - events: The events, at least one.
+    ///   - stream: The stream.
     ///   - expected: Where the stream is.
     ///   - database: The database with the stream.
     /// - Returns: Where the events are.
-    /// - Throws: ``StreamConflict`` if the stream is elsewhere, and as ``Dionysus/Database/transaction(_:_:)``.
+    /// - Throws: ``StreamConflict`` if the stream is elsewhere, and as ``/Dionysus/Database/transaction(_:_:)``.
     @discardableResult
     public func append(
         _ events: [NewEvent],

@@ -54,9 +54,11 @@ extension EventStore {
     ///
     /// Read models and snapshots that hold it are made anew, or change by an event that says so. Backups of the database hold
     /// the key as long as they exist.
-    /// - Parameter subject: The id of the person.
+    /// - Parameters:
+    ///   - subject: The id of the person.
+    ///   - transaction: The transaction that deletes it.
     /// - Returns: Whether there was a key.
-    /// - Throws: As ``Dionysus/Transaction/run(_:)``.
+    /// - Throws: As ``/Dionysus/Transaction/run(_:)-(SQL)``.
     @discardableResult
     public func forget(_ subject: String, in transaction: inout Transaction) throws -> Bool {
         try transaction.run("DELETE FROM dionysus_subject_keys WHERE subject = \(subject)").affectedRows > 0

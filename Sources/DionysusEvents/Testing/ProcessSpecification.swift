@@ -19,6 +19,7 @@ public struct ProcessSpecification<Manager: ProcessManager>: Sendable {
 
     /// Adds an event that has been handled before.
     /// - Parameters:
+    ///   - event: The event.
     ///   - stream: Its stream.
     /// - Throws: What the manager throws.
     public func given(_ event: any Event, in stream: StreamName) throws -> ProcessSpecification {
@@ -29,6 +30,7 @@ public struct ProcessSpecification<Manager: ProcessManager>: Sendable {
 
     /// Gives an event.
     /// - Parameters:
+    ///   - event: The event.
     ///   - stream: Its stream.
     /// - Throws: What the manager throws.
     public func when(_ event: any Event, in stream: StreamName) throws -> Outcome {

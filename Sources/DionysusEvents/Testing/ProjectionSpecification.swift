@@ -16,6 +16,7 @@ public struct ProjectionSpecification: Sendable {
 
     /// Creates a specification without events.
     /// - Parameters:
+    ///   - projection: The projection.
     ///   - database: A database without the projection's tables.
     public init(_ projection: any Projection, on database: any Database) {
         self.projection = projection

@@ -12,7 +12,8 @@ public protocol Event: Codable, Sendable {
     static var eventName: String { get }
     /// The version of the data's shape. 1 by default.
     ///
-    /// Raise it with every change that old data doesn't fit, and add an ``Upcast`` from the version before.
+    /// Raise it with every change that old data doesn't fit, and tell with ``EventTypes/upcasting(_:from:renamingTo:_:)`` how data of
+    /// the version before becomes data of this one.
     static var eventVersion: Int { get }
 }
 

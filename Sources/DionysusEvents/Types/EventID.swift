@@ -19,6 +19,7 @@ extension UUID {
     /// What is done again because of one cause, such as an event that is delivered twice, gets the same ids, and is
     /// recognized as done.
     /// - Parameters:
+    ///   - cause: The id of what the new id is derived from.
     ///   - name: What tells several effects of one cause apart.
     public static func derived(from cause: UUID, _ name: String) -> UUID {
         let digest = SHA256.hash(data: Array("\(cause.uuidString.lowercased())/\(name)".utf8))

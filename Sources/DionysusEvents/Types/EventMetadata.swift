@@ -46,7 +46,7 @@ public struct EventMetadata: Sendable, Hashable {
     }
 
     /// Checks that a caller can give it.
-    /// - Throws: ``Dionysus/DionysusError`` with code `malformed`.
+    /// - Throws: ``/Dionysus/DionysusError`` with code `malformed`.
     func check() throws {
         guard let name = others.keys.first(where: { $0.hasPrefix(Self.reservedPrefix) }) else { return }
         throw DionysusError(

@@ -82,7 +82,7 @@ public struct EventTypes: Sendable {
 
     /// Decodes an event.
     /// - Returns: The event; nil if it is unknown and left out.
-    /// - Throws: ``Dionysus/DionysusError`` with code `malformed` for an unknown event or data that don't fit the type,
+    /// - Throws: ``/Dionysus/DionysusError`` with code `malformed` for an unknown event or data that don't fit the type,
     ///   and what an upcast throws.
     func decode(type: String, version: Int, data: JSON, at place: @autoclosure () -> String) throws -> (any Event)? {
         var (type, version, data) = (type, version, data)

@@ -50,7 +50,7 @@ public struct StreamName: Sendable, Hashable, CustomStringConvertible {
     }
 
     /// Checks that a stream can have the name.
-    /// - Throws: ``Dionysus/DionysusError`` with code `malformed`.
+    /// - Throws: ``/Dionysus/DionysusError`` with code `malformed`.
     func check() throws {
         guard !description.isEmpty, description.utf8.count <= 500, !description.utf8.contains(0) else {
             throw DionysusError(

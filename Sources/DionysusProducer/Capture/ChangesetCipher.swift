@@ -84,7 +84,7 @@ public struct ChangesetCipher: Sendable {
     ///     write to the outbox can have put one there that belongs to another. Default false; say true for as long as
     ///     rows of that time are kept.
     /// - Returns: All members under their names.
-    /// - Throws: ``Dionysus/DionysusError``: `configuration` when the key is not there, `malformed` when what is
+    /// - Throws: ``/Dionysus/DionysusError``: `configuration` when the key is not there, `malformed` when what is
     ///   encrypted has been changed, belongs to another row, or isn't bound to any.
     public func decrypt(_ changeset: JSON, of row: Row, acceptsUnbound: Bool = false) throws -> JSON {
         guard case .object(let object) = changeset, let member = object[Self.member] else { return changeset }

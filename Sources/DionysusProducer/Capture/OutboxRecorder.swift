@@ -3,7 +3,7 @@ import Synchronization
 
 /// Writes an application's changes into the outbox, in the transaction that makes them.
 ///
-/// For models whose ``Dionysus/Model/captureMethod`` is `application`, because no triggers can be installed:
+/// For models whose ``/Dionysus/Model/captureMethod`` is `application`, because no triggers can be installed:
 ///
 ///     let outbox = OutboxRecorder(registry, database: database)
 ///     try await database.transaction(.write) { transaction in
@@ -22,6 +22,7 @@ public final class OutboxRecorder: Sendable {
 
     /// Creates a recorder.
     /// - Parameters:
+    ///   - registry: What is published.
     ///   - database: The database whose transactions it is used in.
     public init(_ registry: Registry, database: any CapturingDatabase) {
         self.registry = registry
@@ -42,9 +43,10 @@ public final class OutboxRecorder: Sendable {
     /// Nothing is recorded if no attribute differs, nothing about the record is published, capture is suppressed, or the setting
     /// ``ProducerSettings/recordsChanges`` is off.
     /// - Parameters:
+    ///   - change: The change.
     ///   - transaction: The transaction that makes it.
-    /// - Throws: ``Dionysus/DionysusError``: `declaration` when triggers capture the model, or nothing has been
-    ///   migrated; as ``Dionysus/Transaction/run(_:)``.
+    /// - Throws: ``/Dionysus/DionysusError``: `declaration` when triggers capture the model, or nothing has been
+    ///   migrated; as ``/Dionysus/Transaction/run(_:)-(SQL)``.
     public func record<Record: Model>(
         _ change: RecordedChange<Record>,
         in transaction: inout Transaction

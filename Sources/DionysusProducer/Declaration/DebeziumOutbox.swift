@@ -97,7 +97,7 @@ public struct DebeziumOutbox: Sendable {
     ///   - removing: Whether the rows are deleted in the same transaction. Debezium reads the database's log and a relay what
     ///     a trigger has written, so that neither needs them any longer.
     ///   - transaction: The transaction that they belong to.
-    /// - Throws: ``Dionysus/DionysusError``: `declaration` if there is no such table; as ``Dionysus/Transaction/run(_:)``.
+    /// - Throws: ``/Dionysus/DionysusError``: `declaration` if there is no such table; as ``/Dionysus/Transaction/run(_:)-(SQL)``.
     public func publish(
         contentsOf events: some Collection<Event>,
         removing: Bool = false,

@@ -63,18 +63,20 @@ public struct GenesisChunk: Sendable {
     let records: any ChunkRecords
 
     /// The primary keys of the chunk's records as text, in their order.
-    /// - Throws: ``DionysusError`` as for a transaction.
+    /// - Throws: ``/Dionysus/DionysusError`` as for a transaction.
     public func recordIDs(in transaction: inout Transaction) throws -> [String] { try records.ids(in: &transaction) }
 
     /// Writes all records of the chunk to the outbox, in one statement.
-    /// - Throws: ``DionysusError`` as for a transaction.
+    /// - Throws: ``/Dionysus/DionysusError`` as for a transaction.
     public func queue(in transaction: inout Transaction) throws -> GenesisRows {
         try records.queue(only: nil, in: &transaction)
     }
 
     /// Writes some records of the chunk to the outbox, in one statement.
-    /// - Parameter ids: The primary keys of the records; those that aren't the chunk's are left out.
-    /// - Throws: ``DionysusError`` as for a transaction.
+    /// - Parameters:
+    ///   - ids: The primary keys of the records; those that aren't the chunk's are left out.
+    ///   - transaction: The transaction that marks the chunk as done.
+    /// - Throws: ``/Dionysus/DionysusError`` as for a transaction.
     public func queue(_ ids: [String], in transaction: inout Transaction) throws -> GenesisRows {
         try records.queue(only: ids, in: &transaction)
     }

@@ -72,7 +72,7 @@ public struct PolledModel: Sendable {
 ///         Poll(Widget.self, every: .seconds(60), delay: .seconds(2), by: .time("updated_at"))
 ///     }
 ///
-/// The model's ``Dionysus/Model/captureMethod`` is `polling`. What a poll finds becomes rows of the outbox, like changes that
+/// The model's ``/Dionysus/Model/captureMethod`` is `polling`. What a poll finds becomes rows of the outbox, like changes that
 /// triggers capture. The relay runs the polls; of several relays, one at a time runs each.
 public struct Poll: ListElement {
     public let element: PolledModel

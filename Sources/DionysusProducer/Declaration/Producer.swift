@@ -54,6 +54,7 @@ public struct ProducerNamespace: Sendable {
     ///   - name: Its name: `v3`.
     ///   - serializers: How its models become payloads. Every model that is published or sideloaded has one; ``Whole``
     ///     is the one for a model without anything to hide.
+    ///   - topics: The topics.
     public init(
         _ name: String,
         serializers: Serializers = Serializers {},
@@ -84,6 +85,7 @@ public struct ProducerTopic: Sendable {
     ///   - partitionKey: What messages are spread over partitions by: an attribute's name, or
     ///     ``PartitionKey/messageKey``. By default the attribute that is configured for all topics.
     ///   - genesisReplica: Whether every message also goes to the genesis topic.
+    ///   - publications: The published models.
     public init(
         _ name: String,
         encoding: TopicEncoding = .envelope,
@@ -130,6 +132,7 @@ extension ProducerTopic {
     ///   - encoding: How its messages are written, and those of its genesis topic.
     ///   - attribute: The attribute; models without one of its name are spread by their message keys.
     ///   - genesisReplica: Whether every message also goes to the genesis topic.
+    ///   - publications: The published models.
     public init(
         _ name: String,
         encoding: TopicEncoding = .envelope,
@@ -222,6 +225,7 @@ public struct Publish<Record: Model>: ListElement {
 
     /// Declares the publication.
     /// - Parameters:
+    ///   - model: The model.
     ///   - dependencies: What is published with it as one aggregate: sideloaded into its payload, and any change to
     ///     it publishes the model. `Booking.fees.with(BookingsFee.taxes)` sideloads the taxes into the fees.
     public init(_ model: Record.Type, with dependencies: any Dependency<Record>...) {

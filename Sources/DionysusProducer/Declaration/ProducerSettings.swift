@@ -31,7 +31,7 @@ public struct ProducerSettings: Sendable {
     public var partitionKey: PartitionKey?
     /// How partition keys become partitions.
     ///
-    /// Default ``Partitioner/crc32``.
+    /// Default ``/Dionysus/Partitioner/crc32``.
     public var partitioner = Partitioner.crc32
     /// How many digits the fractions of times have, from 0 to 6.
     ///
@@ -149,7 +149,7 @@ public struct ProducerSettings: Sendable {
     public var genesisSafetyDelay = Duration.seconds(60)
     /// How much memory the rows and messages that are being published may take.
     ///
-    /// Default ``Dionysus/MemoryBudget/standardSize``. The other side of the process may share it.
+    /// Default ``/Dionysus/MemoryBudget/standardSize``. The other side of the process may share it.
     public var memoryBudget = MemoryBudget()
     /// The schema registry of topics whose encoding has one.
     ///

@@ -11,7 +11,7 @@ public struct Related<Record: Model>: Sendable {
 
     /// The other record of an association.
     /// - Parameter association: An association that the serializer links or loads.
-    /// - Throws: ``DionysusError`` with code `application` if it isn't loaded, or there is no such record.
+    /// - Throws: ``/Dionysus/DionysusError`` with code `application` if it isn't loaded, or there is no such record.
     public subscript<Target: Model>(association: ToOneAssociation<Record, Target>) -> Target {
         get throws {
             guard let target = try records(association.description, of: Target.self).first else {
@@ -23,21 +23,21 @@ public struct Related<Record: Model>: Sendable {
 
     /// The other record of an association, if there is one.
     /// - Parameter association: An association that the serializer links or loads.
-    /// - Throws: ``DionysusError`` with code `application` if it isn't loaded.
+    /// - Throws: ``/Dionysus/DionysusError`` with code `application` if it isn't loaded.
     public subscript<Target: Model>(optional association: ToOneAssociation<Record, Target>) -> Target? {
         get throws { try records(association.description, of: Target.self).first }
     }
 
     /// The other records of an association, in the order of their primary keys.
     /// - Parameter association: An association that the serializer links or loads.
-    /// - Throws: ``DionysusError`` with code `application` if it isn't loaded.
+    /// - Throws: ``/Dionysus/DionysusError`` with code `application` if it isn't loaded.
     public subscript<Target: Model>(association: ToManyAssociation<Record, Target>) -> [Target] {
         get throws { try records(association.description, of: Target.self) }
     }
 
     /// The other record of a polymorphic association, if there is one.
     /// - Parameter association: An association that the serializer links or loads.
-    /// - Throws: ``DionysusError`` with code `application` if it isn't loaded.
+    /// - Throws: ``/Dionysus/DionysusError`` with code `application` if it isn't loaded.
     public subscript(association: PolymorphicAssociation<Record>) -> (any Model)? {
         get throws { try association.descriptions.flatMap(records).first }
     }
@@ -64,6 +64,7 @@ public struct Related<Record: Model>: Sendable {
 extension Related {
     /// Adds the other record of an association.
     /// - Parameters:
+    ///   - association: The association.
     ///   - target: The other record, or nil if there is none.
     public func adding<Target: Model>(
         _ association: ToOneAssociation<Record, Target>,
@@ -74,6 +75,7 @@ extension Related {
 
     /// Adds the other records of an association.
     /// - Parameters:
+    ///   - association: The association.
     ///   - newTargets: The other records.
     public func adding<Target: Model>(
         _ association: ToManyAssociation<Record, Target>,
@@ -84,6 +86,7 @@ extension Related {
 
     /// Adds the other record of a polymorphic association.
     /// - Parameters:
+    ///   - association: The association.
     ///   - target: The other record, or nil if there is none.
     public func adding(_ association: PolymorphicAssociation<Record>, _ target: (any Model)?) -> Related {
         var targets = targets

@@ -11,13 +11,14 @@ extension ModelSerializer {
     /// there is a link without records. Dependencies are sideloaded as they are for a publication; what belongs to a
     /// sideloaded record itself is not known here, and neither is what a database computes.
     /// - Parameters:
+    ///   - record: The record.
     ///   - related: The records it is associated with.
     ///   - dependencies: What to sideload. Their records are written by `serializers`.
     ///   - serializers: The serializers of sideloaded records.
     ///   - fractionDigits: How many digits the fractions of times have, from 0 to 6. Default 6.
     ///   - wire: How numbers, times and texts are written; ``WireStyle/dionysusRb`` has at most 3 digits in times.
     /// - Returns: The payload as a JSON object.
-    /// - Throws: What a computation throws; ``DionysusError`` with code `application` when it asks for records that
+    /// - Throws: What a computation throws; ``/Dionysus/DionysusError`` with code `application` when it asks for records that
     ///   `related` lacks, or when an attribute is SQL, and with code `declaration` for a sideloaded model without a serializer.
     public func payload(
         of record: Record,

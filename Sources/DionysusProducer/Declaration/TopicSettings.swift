@@ -110,6 +110,7 @@ extension ProducerTopic {
     /// Chooses any of the broker's settings for the topic.
     /// - Parameters:
     ///   - name: Its name as the broker has it: `min.insync.replicas`.
+    ///   - value: The value.
     public func setting(_ name: String, _ value: String) -> ProducerTopic { with { $0.settings.values[name] = value } }
 
     /// Chooses what the genesis topic is like.

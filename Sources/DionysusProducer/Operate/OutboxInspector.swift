@@ -30,7 +30,7 @@ public struct OutboxInspector: Sendable {
     ///
     /// It reads the whole table, published rows that are kept included.
     /// - Returns: The counts, in the order of the topics' names.
-    /// - Throws: ``DionysusError``: `declaration` if there is no outbox, and as for a transaction.
+    /// - Throws: ``/Dionysus/DionysusError``: `declaration` if there is no outbox, and as for a transaction.
     package func statistics() async throws -> [OutboxStatistics] {
         try await database.transaction(.snapshot) { [database] transaction in
             let outbox = try Outbox.open(of: database, in: &transaction)
@@ -42,7 +42,7 @@ public struct OutboxInspector: Sendable {
     ///
     /// A relay that starts forgets what earlier ones have found.
     /// - Returns: The models, in the order of their topics.
-    /// - Throws: ``DionysusError``: `declaration` if there is no outbox, and as for a transaction.
+    /// - Throws: ``/Dionysus/DionysusError``: `declaration` if there is no outbox, and as for a transaction.
     package func refusedModels() async throws -> [ModelRefusal] {
         try await database.transaction(.snapshot) { [database] transaction in
             let outbox = try Outbox.open(of: database, in: &transaction)
@@ -51,7 +51,7 @@ public struct OutboxInspector: Sendable {
     }
 
     /// Counts the rows that are not published, of all topics together.
-    /// - Throws: ``DionysusError``: `declaration` if there is no outbox, and as for a transaction.
+    /// - Throws: ``/Dionysus/DionysusError``: `declaration` if there is no outbox, and as for a transaction.
     public func unpublished() async throws -> UnpublishedRows {
         try await database.transaction(.snapshot) { [database] transaction in
             let outbox = try Outbox.open(of: database, in: &transaction)
@@ -60,7 +60,7 @@ public struct OutboxInspector: Sendable {
     }
 
     /// Lists rows that are not published, in the order of their ids.
-    /// - Throws: ``DionysusError``: `declaration` if there is no outbox, and as for a transaction.
+    /// - Throws: ``/Dionysus/DionysusError``: `declaration` if there is no outbox, and as for a transaction.
     public func entries(_ filter: OutboxFilter = OutboxFilter()) async throws -> [OutboxEntry] {
         try await database.transaction(.snapshot) { [database] transaction in
             let outbox = try Outbox.open(of: database, in: &transaction)
@@ -70,7 +70,7 @@ public struct OutboxInspector: Sendable {
 
     /// Finds a row.
     /// - Returns: The row, or nil if there is none.
-    /// - Throws: ``DionysusError``: `declaration` if there is no outbox, and as for a transaction.
+    /// - Throws: ``/Dionysus/DionysusError``: `declaration` if there is no outbox, and as for a transaction.
     public func entry(_ id: Int64) async throws -> OutboxEntry? {
         try await database.transaction(.snapshot) { [database] transaction in
             let outbox = try Outbox.open(of: database, in: &transaction)
@@ -84,7 +84,7 @@ public struct OutboxInspector: Sendable {
     /// late can't bring back what was then. The record's later rows that have not been published wait behind it.
     /// It waits for relays that work on the rows' lanes.
     /// - Returns: What became of each, in the order of the ids given.
-    /// - Throws: ``DionysusError``: `declaration` if there is no outbox, and as for a transaction.
+    /// - Throws: ``/Dionysus/DionysusError``: `declaration` if there is no outbox, and as for a transaction.
     @discardableResult
     public func retry(_ ids: [Int64]) async throws -> [(id: Int64, outcome: Outcome)] {
         try await change(ids, acceptsPending: false) { outbox, ids, transaction in
@@ -103,7 +103,7 @@ public struct OutboxInspector: Sendable {
     ///   - force: Whether rows that have not failed are discarded too.
     ///   - reason: Why, for those who look at the row later.
     /// - Returns: What became of each, in the order of the ids given.
-    /// - Throws: ``DionysusError``: `declaration` if there is no outbox, and as for a transaction.
+    /// - Throws: ``/Dionysus/DionysusError``: `declaration` if there is no outbox, and as for a transaction.
     @discardableResult
     public func discard(
         _ ids: [Int64],
@@ -121,7 +121,7 @@ public struct OutboxInspector: Sendable {
     /// Deletes rows that were published longer ago than an age, in small transactions, until none is left.
     /// - Parameter age: The age, by the database's clock.
     /// - Returns: How many rows were deleted.
-    /// - Throws: ``DionysusError``: `declaration` if there is no outbox, and as for a transaction.
+    /// - Throws: ``/Dionysus/DionysusError``: `declaration` if there is no outbox, and as for a transaction.
     public func prune(olderThan age: Duration) async throws -> Int {
         let outbox = try await database.transaction(.snapshot) { [database] transaction in
             try Outbox.open(of: database, in: &transaction)

@@ -25,7 +25,10 @@ public struct TombstonePublisher: Sendable {
 
     /// Creates a publisher.
     /// - Parameters:
+    ///   - registry: What is published.
     ///   - database: The database whose records they are.
+    ///   - broker: The broker to publish to.
+    ///   - settings: The relay's settings.
     public init(
         _ registry: Registry,
         database: any CapturingDatabase,
@@ -67,11 +70,11 @@ public struct TombstonePublisher: Sendable {
     ///   - id: Its primary key.
     ///   - topic: The full name of the topic. Its genesis topic gets tombstones too.
     ///   - partitionKey: Leads to the one partition that gets a tombstone; nil sends one to every partition.
-    ///   - key: The key of its messages, if it isn't the record's own; nil for `Model:ID`.
+    ///   - customKey: The key of its messages, if it isn't the record's own; nil for `Model:ID`.
     ///   - force: Whether a record that is still there, or still has changes to be published, may be forgotten. Then
     ///     those who read the log from its beginning miss it until its next message.
     /// - Returns: The tombstones, those of the topic before those of its genesis topic.
-    /// - Throws: ``DionysusError``: `notFound` for a topic or model that is not published there, `malformed` for an id
+    /// - Throws: ``/Dionysus/DionysusError``: `notFound` for a topic or model that is not published there, `malformed` for an id
     ///   that no record can have, `conflict` for a record that is still there, `unknownTopic` if the broker doesn't have
     ///   the topic, and as sending and transactions do.
     @discardableResult
@@ -106,11 +109,12 @@ public struct TombstonePublisher: Sendable {
     ///
     /// A key that names a record of a model which the topic publishes is treated as that record.
     /// - Parameters:
+    ///   - key: The messages' key.
     ///   - topic: The full name of the topic. Its genesis topic gets tombstones too.
     ///   - partitionKey: Leads to the one partition that gets a tombstone; nil sends one to every partition.
     ///   - force: As for a record's tombstones.
     /// - Returns: The tombstones, those of the topic before those of its genesis topic.
-    /// - Throws: ``DionysusError``: `malformed` for an empty key, and as for a record's tombstones.
+    /// - Throws: ``/Dionysus/DionysusError``: `malformed` for an empty key, and as for a record's tombstones.
     @discardableResult
     public func publish(
         key: String,

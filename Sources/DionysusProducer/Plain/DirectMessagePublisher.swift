@@ -28,7 +28,7 @@ public final class DirectMessagePublisher: Sendable {
     ///   - settings: The settings, for the schema registry and the connection to the broker.
     ///   - instrumentation: Its error handler gets the failures of messages that are sent in the background.
     ///   - logger: Logs those failures if there is no such handler.
-    /// - Throws: ``Dionysus/DionysusError`` as ``MessagePublisher/init(_:topic:database:settings:)``, and `configuration` for
+    /// - Throws: ``/Dionysus/DionysusError`` as ``MessagePublisher/init(_:topic:database:settings:)``, and `configuration` for
     ///   settings that the broker's client does not take.
     public init(
         _ registry: Registry,
@@ -53,7 +53,7 @@ public final class DirectMessagePublisher: Sendable {
 
     /// Publishes a message, and waits until the broker has acknowledged it.
     /// - Parameter message: The message.
-    /// - Throws: ``Dionysus/DionysusError``: `malformed` with the path of the field for a message that doesn't fit its schema,
+    /// - Throws: ``/Dionysus/DionysusError``: `malformed` with the path of the field for a message that doesn't fit its schema,
     ///   or that lacks its key; else why the broker has not taken it. After `brokerUnavailable` it may have arrived.
     public func publish(_ message: PlainMessage) async throws { try await publish(contentsOf: [message]) }
 
@@ -72,7 +72,7 @@ public final class DirectMessagePublisher: Sendable {
     /// They are sent in their order, after those that wait already. One that the broker doesn't take is not tried again; the
     /// error handler gets the failure.
     /// - Parameter messages: The messages.
-    /// - Throws: ``Dionysus/DionysusError``: `malformed` for a message that doesn't fit, and then none is sent; `conflict` if
+    /// - Throws: ``/Dionysus/DionysusError``: `malformed` for a message that doesn't fit, and then none is sent; `conflict` if
     ///   10,000 messages or 64 MB wait already; `closed` after ``close()``.
     public func publishInBackground(_ messages: PlainMessage...) throws {
         guard !DisabledTopics.contains(topic) else { return }

@@ -8,6 +8,7 @@ import Tracing
 /// message is neither stored nor sent later. Messages of models, which capture records, are not affected.
 /// - Parameters:
 ///   - topics: The full names of the topics to which nothing is sent; none of them for all topics.
+///   - isolation: The actor that runs the work; the caller's by default.
 ///   - work: The work.
 /// - Returns: What the work returns.
 /// - Throws: What the work throws.

@@ -27,7 +27,7 @@ public final class MessagePublisher: Sendable {
     ///   - topic: The topic's full name.
     ///   - database: The database with the outbox.
     ///   - settings: The settings, for the schema registry.
-    /// - Throws: ``Dionysus/DionysusError``: `declaration` for a topic that isn't declared or whose encoding names no schema,
+    /// - Throws: ``/Dionysus/DionysusError``: `declaration` for a topic that isn't declared or whose encoding names no schema,
     ///   and as the registry's client does.
     public init(
         _ registry: Registry,
@@ -45,8 +45,8 @@ public final class MessagePublisher: Sendable {
     /// - Parameters:
     ///   - message: The message.
     ///   - transaction: The transaction that it belongs to.
-    /// - Throws: ``Dionysus/DionysusError``: `malformed` with the path of the field for a message that doesn't fit its schema,
-    ///   or that lacks its key; `declaration` when nothing has been migrated; as ``Dionysus/Transaction/run(_:)``.
+    /// - Throws: ``/Dionysus/DionysusError``: `malformed` with the path of the field for a message that doesn't fit its schema,
+    ///   or that lacks its key; `declaration` when nothing has been migrated; as ``/Dionysus/Transaction/run(_:)-(SQL)``.
     public func publish(_ message: PlainMessage, in transaction: inout Transaction) throws {
         try publish(contentsOf: [message], in: &transaction)
     }

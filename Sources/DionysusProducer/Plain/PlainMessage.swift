@@ -41,7 +41,7 @@ public struct PlainMessage: Sendable {
     ///   - key: The key.
     ///   - partitionKey: What it is spread over partitions by.
     ///   - headers: Headers of the application's.
-    /// - Throws: ``Dionysus/DionysusError`` with code `malformed` for a value that can't be encoded.
+    /// - Throws: ``/Dionysus/DionysusError`` with code `malformed` for a value that can't be encoded.
     public init(
         encoding value: some Encodable,
         key: JSON? = nil,

@@ -21,9 +21,12 @@ public final class CommitPublisher: Service {
 
     /// Creates a publisher.
     /// - Parameters:
+    ///   - registry: What is published.
     ///   - database: The database that the transactions write to.
     ///   - broker: The broker to publish to.
+    ///   - settings: The publisher's settings.
     ///   - instrumentation: Receives events, errors, metrics and spans.
+    ///   - logger: Receives the publisher's log messages.
     ///   - onPublished: Called after each batch that the broker has acknowledged.
     public init(
         _ registry: Registry,
@@ -46,7 +49,7 @@ public final class CommitPublisher: Service {
     }
 
     /// Publishes what is committed until it is shut down.
-    /// - Throws: ``DionysusError``: `configuration` or `declaration` when it can't begin.
+    /// - Throws: ``/Dionysus/DionysusError``: `configuration` or `declaration` when it can't begin.
     public func run() async throws {
         // It publishes at once what a relay leaves alone for a while.
         var context = context
@@ -81,9 +84,9 @@ public final class CommitPublisher: Service {
     /// Runs a transaction that writes, and publishes what it recorded once it is committed.
     ///
     /// It returns after the commit and doesn't wait for the broker. A transaction that is rolled back publishes nothing.
-    /// - Parameter body: The statements, as for ``Dionysus/Database/transaction(_:_:)``.
+    /// - Parameter body: The statements, as for ``/Dionysus/Database/transaction(_:_:)``.
     /// - Returns: What the body returns.
-    /// - Throws: As ``Dionysus/Database/transaction(_:_:)``; `declaration` if there is no outbox.
+    /// - Throws: As ``/Dionysus/Database/transaction(_:_:)``; `declaration` if there is no outbox.
     public func transaction<T: Sendable>(
         _ body: @escaping @Sendable (inout Transaction) throws -> T
     ) async throws -> T {
@@ -99,7 +102,7 @@ public final class CommitPublisher: Service {
     }
 
     /// Publishes what has been recorded by a transaction that was committed by other means, such as GRDB's own.
-    /// - Throws: As ``Dionysus/Database/transaction(_:_:)``.
+    /// - Throws: As ``/Dionysus/Database/transaction(_:_:)``.
     public func publishPending() async throws {
         let lanes = try await context.database.transaction(.snapshot) { [self] transaction in
             try transaction.run(outbox(in: &transaction).pendingLanes()).lanes()

@@ -23,7 +23,7 @@ struct LanePoller: Sendable {
     func run() async throws {
         let settings = context.settings
         // A listening connection must not outlast this.
-        let signal = settings.wakesUp ? context.database.captureSupport.changeSignal(doorbell.announce) : nil
+        let signal = settings.wakesUp ? context.database.changeSignal(doorbell.announce) : nil
         var changes = ChangeWaiting(signal, doorbell, pollInterval: settings.pollInterval, logger: context.logger)
         try await closing {
             await changes.close()

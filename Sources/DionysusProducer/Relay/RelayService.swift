@@ -23,10 +23,13 @@ public struct RelayService: Service {
 
     /// Creates a relay.
     /// - Parameters:
+    ///   - registry: What is published.
     ///   - database: The database whose outbox is drained.
     ///   - broker: The broker to publish to.
+    ///   - settings: The relay's settings.
     ///   - mode: When it ends by itself.
     ///   - instrumentation: Receives events, errors, metrics and spans.
+    ///   - logger: Receives the relay's log messages.
     ///   - onPublished: Called after each batch that the broker has acknowledged.
     public init(
         _ registry: Registry,
@@ -51,7 +54,7 @@ public struct RelayService: Service {
     }
 
     /// Works until it is shut down, or as ``Mode`` says.
-    /// - Throws: ``DionysusError``: `configuration` or `declaration` when it can't begin.
+    /// - Throws: ``/Dionysus/DionysusError``: `configuration` or `declaration` when it can't begin.
     public func run() async throws { try await context.telemetry.lifetime(relay) }
 
     private func relay() async throws {

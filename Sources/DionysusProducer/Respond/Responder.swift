@@ -26,9 +26,12 @@ public struct Responder: Sendable {
 
     /// Creates a responder.
     /// - Parameters:
+    ///   - registry: What is published.
     ///   - database: The database that records are loaded from, and that versions are drawn from.
+    ///   - broker: The broker to publish to.
+    ///   - settings: The responder's settings.
     ///   - instrumentation: Its event bus announces each message that the broker has acknowledged.
-    /// - Throws: ``DionysusError``: `declaration` when the declaration does not fit the database, `configuration` for
+    /// - Throws: ``/Dionysus/DionysusError``: `declaration` when the declaration does not fit the database, `configuration` for
     ///   settings that the broker's client does not take.
     public init(
         _ registry: Registry,
@@ -60,7 +63,7 @@ public struct Responder: Sendable {
     /// - Parameters:
     ///   - topic: The topic's full name. Its genesis topic gets the messages too, if it has one.
     ///   - messages: The messages; those with one partition key keep this order.
-    /// - Throws: ``DionysusError``: `declaration` for a topic or a model in it that isn't declared, or a genesis topic
+    /// - Throws: ``/Dionysus/DionysusError``: `declaration` for a topic or a model in it that isn't declared, or a genesis topic
     ///   that there isn't; `application` when a record can't be serialized; and the first failure to send, after all
     ///   messages have been tried.
     public func respond(in topic: String, _ messages: ResponderMessage...) async throws {
@@ -74,7 +77,7 @@ public struct Responder: Sendable {
     /// - Parameters:
     ///   - topic: The topic's full name. Its genesis topic gets the messages too, if it has one.
     ///   - messages: The messages; those with one partition key keep this order.
-    /// - Throws: ``DionysusError``: `declaration` for a topic or a model in it that isn't declared, or a genesis topic
+    /// - Throws: ``/Dionysus/DionysusError``: `declaration` for a topic or a model in it that isn't declared, or a genesis topic
     ///   that there isn't; `application` when a record can't be serialized; and the first failure to send, after all
     ///   messages have been tried.
     public func respond(in topic: String, _ messages: [ResponderMessage]) async throws {

@@ -18,6 +18,8 @@ public struct ResponderMessage: Sendable {
     /// Creates a message.
     /// - Parameters:
     ///   - events: Its events, in their order: at least one.
+    ///   - key: The message's key; nil for the first record's.
+    ///   - partitionKey: The value that chooses the partition; nil for the topic's own.
     ///   - genesisOnly: Whether the message goes to the topic's genesis topic and to no other.
     public init(
         _ events: [ResponderEvent],
@@ -56,6 +58,7 @@ public struct ResponderEvent: Sendable {
 
     /// A change of records: `rental_created`.
     /// - Parameters:
+    ///   - change: What happened to the records.
     ///   - records: The records, which are loaded again by their primary keys.
     public init<Record: Model>(_ change: EventName.Change, _ records: [Record]) {
         self.init(EventName(ModelDescription(Record.self).singular, change).description, records)
@@ -64,6 +67,8 @@ public struct ResponderEvent: Sendable {
     /// An event whose payloads are sent as they are, past the serializer: only ids, for example.
     /// - Parameters:
     ///   - name: The event's name.
+    ///   - model: The model of the records.
+    ///   - payloads: The payloads, one for each record.
     public init<Record: Model>(_ name: String, of model: Record.Type, payloads: [JSON]) {
         self.name = name
         self.model = ModelDescription(model)

@@ -16,6 +16,7 @@ public struct OutboxSchema: Sendable {
     /// Creates the schema of a producer.
     /// - Parameters:
     ///   - database: The database whose changes are captured.
+    ///   - registry: What is published.
     ///   - logger: Logs that it waits for a table.
     public init(
         database: any CapturingDatabase,
@@ -45,7 +46,7 @@ public struct OutboxSchema: Sendable {
     /// What fits already is not touched. Each table is migrated in a transaction of its own, in one order, and no
     /// statement keeps writers waiting for longer than a second: it tries again later.
     /// - Parameter lanes: How many lanes the outbox gets.
-    /// - Throws: ``DionysusError`` with code `declaration` when the declaration does not fit the database.
+    /// - Throws: ``/Dionysus/DionysusError`` with code `declaration` when the declaration does not fit the database.
     @discardableResult
     public func migrate(lanes: Int) async throws -> Report {
         let registry = try await registry.withDerivedObservers(from: database)
@@ -96,7 +97,7 @@ public struct OutboxSchema: Sendable {
 
     /// Removes the triggers, the outbox and everything else that ``migrate(lanes:)`` made.
     /// - Parameter discardsUnpublished: Whether it does so although rows are not published, which then never are.
-    /// - Throws: ``DionysusError``: `conflict` if there are such rows and they are not to be lost.
+    /// - Throws: ``/Dionysus/DionysusError``: `conflict` if there are such rows and they are not to be lost.
     public func uninstall(discardsUnpublished: Bool = true) async throws {
         let outbox = database.outbox
         let tables = outbox.tables

@@ -12,7 +12,7 @@ extension Contract {
     /// Reads a contract.
     /// - Parameter document: The bytes of a JSON document, as ``document`` has it; members that it doesn't know are
     ///   ignored.
-    /// - Throws: ``DionysusError`` with code `malformed`, and the place in the document.
+    /// - Throws: ``/Dionysus/DionysusError`` with code `malformed`, and the place in the document.
     public init(parsing document: some Collection<UInt8>) throws {
         let root = ContractNode(value: try JSON(parsing: document), path: "$")
         let version = try root["dionysus"]?.integer()

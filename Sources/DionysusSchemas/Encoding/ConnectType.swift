@@ -76,7 +76,7 @@ extension ConnectType {
     /// Times become ISO 8601, decimal numbers their digits. What is text where a number could be is taken as it is: Debezium
     /// can be set to write it so.
     /// - Parameter name: The field's name, for errors.
-    /// - Throws: ``Dionysus/DionysusError`` with code `malformed` for a value that its type doesn't have.
+    /// - Throws: ``/Dionysus/DionysusError`` with code `malformed` for a value that its type doesn't have.
     package func value(_ json: JSON, _ name: String) throws -> JSON {
         switch (self, json) {
         case (.plain, _), (_, .null): return json

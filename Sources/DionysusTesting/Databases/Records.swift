@@ -4,7 +4,7 @@ import DionysusConsumer
 extension Transaction {
     /// Inserts a record into its model's table.
     /// - Parameter record: The record, with its primary key.
-    /// - Throws: ``Dionysus/DionysusError``: `notFound` if there is no such table or column, `typeMismatch` for a value
+    /// - Throws: ``/Dionysus/DionysusError``: `notFound` if there is no such table or column, `typeMismatch` for a value
     ///   that its column can't hold, and as for a statement.
     public mutating func insert<Record: Model>(_ record: Record) throws {
         let values = try values(of: record)
@@ -14,7 +14,7 @@ extension Transaction {
     }
 
     /// Updates all attributes of an existing record.
-    /// - Throws: ``Dionysus/DionysusError``: `notFound` if there is no such table or record, and as for
+    /// - Throws: ``/Dionysus/DionysusError``: `notFound` if there is no such table or record, and as for
     ///   ``insert(_:)``.
     public mutating func update<Record: Model>(_ record: Record) throws {
         let values = try values(of: record)
@@ -31,7 +31,7 @@ extension Transaction {
     }
 
     /// Deletes a record.
-    /// - Throws: ``Dionysus/DionysusError``: `notFound` if there is no such table or record, and as for a statement.
+    /// - Throws: ``/Dionysus/DionysusError``: `notFound` if there is no such table or record, and as for a statement.
     public mutating func delete<Record: Model>(_ record: Record) throws {
         guard let key = try values(of: record).first(where: { $0.column == Record.primaryKey }) else {
             throw noKey(Record.self)

@@ -31,7 +31,7 @@ public struct TestDatabase: Sendable {
     ///
     ///     try await test.source.write { try $0.insert(Rental(…)) }
     /// - Returns: What the body returns.
-    /// - Throws: What the body throws, and ``Dionysus/DionysusError`` as for a transaction.
+    /// - Throws: What the body throws, and ``/Dionysus/DionysusError`` as for a transaction.
     @discardableResult
     public func write<T: Sendable>(
         _ body: @escaping @Sendable (inout Transaction) throws -> T
@@ -41,7 +41,7 @@ public struct TestDatabase: Sendable {
 
     /// Reads in one snapshot.
     /// - Returns: What the body returns.
-    /// - Throws: What the body throws, and ``Dionysus/DionysusError`` as for a transaction.
+    /// - Throws: What the body throws, and ``/Dionysus/DionysusError`` as for a transaction.
     public func read<T: Sendable>(
         _ body: @escaping @Sendable (inout Transaction) throws -> T
     ) async throws -> T {
@@ -50,7 +50,7 @@ public struct TestDatabase: Sendable {
 
     /// The rows of a table as JSON objects, in the order of the primary key.
     /// - Returns: The rows, each with its columns in the table's order.
-    /// - Throws: ``Dionysus/DionysusError``: `notFound` if there is no such table, and as for a transaction.
+    /// - Throws: ``/Dionysus/DionysusError``: `notFound` if there is no such table, and as for a transaction.
     public func rows(_ table: String) async throws -> [JSON] {
         try await read { transaction in
             try transaction.ordered(table).rows
@@ -62,7 +62,7 @@ public struct TestDatabase: Sendable {
 
     /// The rows of a model's table, in the order of the primary key.
     /// - Returns: The records.
-    /// - Throws: ``Dionysus/DionysusError``: `notFound` if there is no such table, `typeMismatch` for a row that
+    /// - Throws: ``/Dionysus/DionysusError``: `notFound` if there is no such table, `typeMismatch` for a row that
     ///   doesn't decode as the model, and as for a transaction.
     public func rows<Record: Model>(_ model: Record.Type) async throws -> [Record] {
         try await read { transaction in

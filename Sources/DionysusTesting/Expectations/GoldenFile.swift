@@ -20,6 +20,7 @@ public struct GoldenFile: Sendable {
     /// - Parameters:
     ///   - name: Its name without the ending.
     ///   - directory: The folder; `Golden` next to the test's source by default.
+    ///   - source: The test's source file.
     public init(_ name: String, in directory: String? = nil, beside source: String = #filePath) {
         let folder =
             directory.map { URL(filePath: $0) }
@@ -48,6 +49,7 @@ public struct GoldenFile: Sendable {
 
     /// Expects a document to equal the file's, with its members in the same order.
     /// - Parameters:
+    ///   - document: The document.
     ///   - members: The names of members that differ from run to run, such as times; they must exist, and the file
     ///   contains `…` for them.
     /// - Throws: ``ExpectationFailure`` with the first difference, and if there is no such file.

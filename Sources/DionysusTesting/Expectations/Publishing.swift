@@ -53,6 +53,7 @@ extension ReplicationTest {
     /// - Parameters:
     ///   - record: A record that doesn't exist yet.
     ///   - topic: The topic's full name.
+    ///   - change: Changes the record in a way that is published.
     /// - Throws: ``ExpectationFailure`` if one of the three is not published, and as ``published(by:)``.
     public func expectPublishable<Record: Model>(
         _ record: Record,

@@ -27,7 +27,7 @@ extension ReplicationTest {
     /// The messages of a topic, decoded by the encoding with which the topic is declared.
     /// - Parameter topic: The topic's full name.
     /// - Returns: The messages.
-    /// - Throws: ``Dionysus/DionysusError``: `notFound` for a topic that isn't declared, `malformed` for a message that isn't
+    /// - Throws: ``/Dionysus/DionysusError``: `notFound` for a topic that isn't declared, `malformed` for a message that isn't
     ///   of its encoding.
     public func sent(in topic: String) async throws -> [SentMessage] {
         let raw = broker.consumedMessages(in: topic)
@@ -85,7 +85,7 @@ extension ReplicationTest {
     ///   - messages: The messages.
     ///   - topic: The topic's full name.
     ///   - encoding: How they are written; as the topic is declared by default.
-    /// - Throws: ``Dionysus/DionysusError``: `malformed` for a message that doesn't fit the encoding's schema, and as
+    /// - Throws: ``/Dionysus/DionysusError``: `malformed` for a message that doesn't fit the encoding's schema, and as
     ///   ``sent(in:)``.
     public func deliver(_ messages: [PlainMessage], in topic: String, as encoding: TopicEncoding? = nil) async throws {
         let encoder = try await MessageEncoding(
