@@ -314,7 +314,7 @@ let package = Package(
         .executableTarget(
             name: "Bench",
             dependencies: [
-                "Dionysus", "DionysusConsumer", "DionysusEmbedded", "DionysusEvents", "DionysusKafka",
+                "Dionysus", "DionysusConsumer", "DionysusEmbedded", "DionysusEvents", "DionysusFile", "DionysusKafka",
                 "DionysusKafkaTesting",
                 "DionysusPostgres", "DionysusProducer", "DionysusSQLite", "DionysusSchemas",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -437,10 +437,18 @@ let package = Package(
             dependencies: ["Dionysus"],
             swiftSettings: strict
         ),
+        .executableTarget(
+            name: "FileTool",
+            dependencies: ["DionysusApplication", "DionysusFile", "DionysusProducer"],
+            path: "Tests/FileTool",
+            swiftSettings: strict
+        ),
         .testTarget(
             name: "DionysusFileTests",
             dependencies: [
-                "Dionysus", "DionysusApplication", "DionysusFile", "DionysusProducer", "DionysusSchemas", "TestSupport",
+                "Dionysus", "DionysusApplication", "DionysusConsumer", "DionysusFile", "DionysusProducer",
+                "DionysusSchemas", "DionysusTesting", "FileTool", "TestSupport",
+                .product(name: "Yams", package: "Yams"),
             ],
             swiftSettings: strict
         ),
@@ -513,7 +521,7 @@ let package = Package(
                 "DionysusKafkaTesting",
                 "DionysusPostgres", "DionysusProducer", "DionysusRegistryTesting", "DionysusSQLite", "DionysusSchemas",
                 "OrderTool", "CounterTool", "PublisherTool", "KeeperTool",
-                "DionysusCommand", "FakeKafka", "TestSupport", "Rentals",
+                "DionysusCommand", "FakeKafka", "TestSupport", "Rentals", .product(name: "Yams", package: "Yams"),
                 .product(name: "Crypto", package: "swift-crypto"),
             ],
             swiftSettings: strict
@@ -634,7 +642,8 @@ let package = Package(
         .testTarget(
             name: "DionysusEventsTests",
             dependencies: [
-                "Ads", "Dionysus", "DionysusConsumer", "DionysusEmbedded", "DionysusEvents", "DionysusKafka",
+                "Ads", "Dionysus", "DionysusConsumer", "DionysusEmbedded", "DionysusEvents", "DionysusFile",
+                "DionysusKafka",
                 "DionysusKafkaTesting",
                 "DionysusPostgres", "DionysusProducer", "DionysusRegistryTesting", "DionysusSchemas", "StreamTool",
                 "TestSupport",

@@ -18,6 +18,12 @@ package struct FileSetting: Sendable {
 
     private static let addresses = [Address.broker.rawValue, "DIONYSUS_SCHEMA_REGISTRY_URL"]
 
+    /// Whether its value is shown to nobody.
+    var isSecret: Bool { setting.isSecret }
+
+    /// Its value as text; masked if it is secret.
+    func text(in settings: ApplicationSettings) -> String { setting.show(settings) }
+
     /// Reads the setting.
     /// - Returns: What is wrong with the text, or nil.
     package func parse(_ text: String, _ settings: inout ApplicationSettings) -> String? {

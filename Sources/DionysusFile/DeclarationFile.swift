@@ -1,4 +1,4 @@
-package import Dionysus
+public import Dionysus
 public import DionysusApplication
 import DionysusConsumer
 import DionysusProducer
@@ -20,6 +20,17 @@ public struct DeclarationFile: Sendable {
     private let unknown: [FileModel]
     private let root: FileNode?
     private let hidden: [FileFaults.HiddenValue]
+
+    /// A file that declares nothing.
+    init() {
+        path = ""
+        producer = nil
+        consumer = nil
+        settings = ApplicationSettings()
+        unknown = []
+        root = nil
+        hidden = []
+    }
 
     /// Reads a file.
     /// - Parameters:
@@ -60,8 +71,9 @@ public struct DeclarationFile: Sendable {
         hidden = faults.hidden
         let models = FileModels(root, known, faults)
         unknown = models.models.filter { $0.columns == nil }
-        let producer = try FileProducer(root, models, faults)
-        self.producer = producer.namespaces.isEmpty ? nil : producer
+        let producer = FileProducer(root, models, faults)
+        let declaresNothing = producer.namespaces.isEmpty && producer.debeziumOutboxes.isEmpty
+        self.producer = declaresNothing ? nil : producer
         consumer = root?["replica"] == nil ? nil : FileConsumer(root?["replica"], faults)
         settings = ApplicationSettings(root, faults)
         if faults.isEmpty, self.producer == nil, consumer == nil {
@@ -122,6 +134,16 @@ public struct DeclarationFile: Sendable {
         let node = root?[side.rawValue]?["migrate"]
         let own = node?[dialect.enforcesTypes ? "postgresql" : "sqlite"]
         return (own ?? node)?.items.compactMap(\.text) ?? []
+    }
+
+    /// Creates the tables of the file's `source.migrate`.
+    public func migrateSource(_ transaction: inout Transaction) throws { try migrate(.source, &transaction) }
+
+    /// Creates the tables of the file's `replica.migrate`.
+    public func migrateReplica(_ transaction: inout Transaction) throws { try migrate(.replica, &transaction) }
+
+    private func migrate(_ side: MigratedSide, _ transaction: inout Transaction) throws {
+        for statement in migration(of: side, transaction.dialect) { try transaction.run("\(raw: statement)") }
     }
 
     /// A side whose own tables the file may create.

@@ -1,4 +1,5 @@
 import Dionysus
+import DionysusApplication
 import DionysusFile
 import DionysusProducer
 import DionysusSchemas
@@ -85,6 +86,12 @@ struct ColumnTypeTests {
                 let code = Registry(Exhibition(encoding: encoding), settings: settings)
                 try await OutboxSchema(database: database, registry: code).migrate(lanes: 4)
                 var files = [try CompleteFile.read(Self.file(name, Self.columns))]
+                let exhibition = Exhibition(encoding: encoding)
+                files.append(
+                    try CompleteFile.read(
+                        FileText(exhibition, NoConsumer(), name: "x", settings: ApplicationSettings()).text
+                    )
+                )
                 // SQLite's columns don't tell what they hold.
                 if kind == .postgres {
                     files.append(try await CompleteFile.read(Self.file(name, "{}")).completed(from: database))

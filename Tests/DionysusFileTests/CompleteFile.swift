@@ -11,6 +11,11 @@ enum CompleteFile {
           migrate:
             postgresql: [CREATE TABLE IF NOT EXISTS a (id int)]
             sqlite: [CREATE TABLE IF NOT EXISTS a (id int)]
+          debezium_outboxes:
+            - table: shop.outbox
+              topic: shop.$${aggregatetype}.events
+              columns: { id: event_id, aggregate_type: kind, aggregate_id: subject, type: happened, payload: body }
+              headers: { tenant: tenant_id }
         broker:
           seed: ${SEED}
           registry: http://localhost:8081
@@ -49,23 +54,39 @@ enum CompleteFile {
             columns: { id: integer, rental_id: integer, amount: decimal }
           Photo:
             columns: { id: uuid, owner_id: integer, owner_type: text, taken_on: date, data: bytes, meta: json }
+          Widget:
+            key: number
+            columns: { number: integer, state: text, changed_at: timestamp }
+            polls:
+              - { by: time, column: changed_at, every: 5m, delay: 10s, rereading: 2h, from_now: true }
+              - { by: state, column: state, published: done, failed: broken, published_at: changed_at, name: states }
+              - { by: full_table, deletions: true, every: 1d }
+          Gadget:
+            capture: application
+            columns: { id: integer }
         namespaces:
           v1:
             serializers:
               Account:
                 attributes: [id, name, tags]
+                links: { all_fees: fees }
               Rental:
                 attributes:
                   - id
                   - price: { scale: 2 }
                   - zone: { sql: SELECT a.zone FROM accounts a WHERE a.id = rental.account_id, type: text?, via: [account] }
                 computed:
+                  total: { sql: total_of(rental.id), reading: { fees: [amount] }, scale: 2 }
                   fee_count: { sql: SELECT count(*) FROM fees f WHERE f.rental_id = rental.id, type: integer }
                 links: { owner: account, fees: many, subject: one, photo: one }
               Fee:
                 attributes: all
               Photo:
                 attributes: [id, taken_on]
+              Widget:
+                attributes: all
+              Gadget:
+                attributes: all
             topics:
               rentals:
                 partition_key: account_id
@@ -88,6 +109,17 @@ enum CompleteFile {
               accounts:
                 encoding: { record: json, key: { field: id }, deletions: marked }
                 publish: [Account]
+              widgets:
+                encoding: { record: avro, key: { schema: { name: shop.WidgetKey, folder: schemas } }, framing: bare }
+                cloud_events: structured
+                publish: [Widget]
+              gadgets: { publish: [Gadget] }
+              fees:
+                encoding: { record: json_schema, schema: '{"type": "object"}', framing: bare }
+                publish: [Fee]
+              prices:
+                messages: true
+                compacted_while_waiting: true
         replica:
           database: sqlite:replica.sqlite
           migrate: [CREATE TABLE IF NOT EXISTS b (id int)]
@@ -104,7 +136,17 @@ enum CompleteFile {
           namespaces:
             v1:
               models:
-                Fee: { table: old_fees, replace: [parts] }
+                Fee:
+                  table: old_fees
+                  replace: [parts]
+                  columns:
+                    created_at: made_at
+                    updated_at: changed_at
+                    canceled_at: gone_at
+                    version: source_version
+                    data: payload
+                    local_created_at: inserted_at
+                    local_updated_at: written_at
               topics:
                 rentals:
                   accept: [Rental, Fee]
@@ -117,10 +159,25 @@ enum CompleteFile {
                   batches: whole
                   start: latest
                   delete_on_tombstone: true
+                  verified: true
+                  sharing: message_keys
                   lanes: 4
                 accounts: { accept: any, on_failure: skip }
             v2:
               topics: [hosts]
+            v3:
+              topics:
+                inventory.public.widgets:
+                  named: in_full
+                  accept: [Widget]
+                  encoding: debezium
+                  rows:
+                    key: number
+                    columns: { price: decimal(2), made_on: days }
+                    order: time
+                    unavailable_value: __gone
+                widgets_[a-z]+: { named: by_pattern, imports: true, start: '2026-05-01T00:00:00Z', event_log: checksum }
+                prices: { messages: true, batches: latest_of_key, cloud_events: binary }
         settings:
           batch_size: 500
           retention: 3d

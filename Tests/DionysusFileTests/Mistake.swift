@@ -122,7 +122,7 @@ struct Mistake: Sendable, CustomTestStringConvertible {
         ),
         Mistake("partition_key: account_id\n", "¦partion_key: account_id\n", "did you mean partition_key?"),
         Mistake("encoding: envelope", "encoding: ¦envelop", "did you mean envelope?"),
-        Mistake("encoding: envelope", "encoding: ¦auto", "a topic that is written has one encoding"),
+        Mistake("encoding: envelope", "encoding: ¦auto", "must be one of envelope, json, avro, json_schema"),
         Mistake("genesis: true", "genesis: ¦maybe", "must be true or false"),
         Mistake("wire: dionysus-rb", "wire: ¦dionysus_rb", "did you mean dionysus-rb?"),
         Mistake("partitions: 8", "partitions: ¦0", "from 1 to 100000"),
@@ -191,11 +191,41 @@ struct Mistake: Sendable, CustomTestStringConvertible {
         Mistake("max_retries: 3 }", "max_retries: ¦-3 }", "from 0 to 1000"),
         Mistake("initial: 100ms", "initial: ¦100", "a time such as"),
         Mistake("batches: whole", "batches: ¦hole", "did you mean whole?"),
-        Mistake("start: latest", "start: ¦last", "must be one of earliest, latest"),
+        Mistake("start: latest", "start: ¦last", "must be earliest, latest, or a time"),
         Mistake("lanes: 4", "lanes: ¦257", "from 1 to 256"),
         Mistake("batch_size: 500", "batch_size: ¦many", "batch_size must be a whole number"),
         Mistake("batch_size: 500", "¦batchsize: 500", "did you mean batch_size?"),
         Mistake("create_topics: true", "create_topics: ¦perhaps", "create_topics must be true or false"),
         Mistake("  retention: 3d\n  create", "  retention: ¦3 d\n  create", "retention must be"),
+        Mistake(
+            "by: time, column: changed_at",
+            "by: time, column: changed_at, ¦failed: x",
+            "a poll by time has no key failed"
+        ),
+        Mistake("by: time, column: changed_at, ", "by: ¦times, column: changed_at, ", "did you mean time?"),
+        Mistake("- { by: time, column: changed_at, ", "- ¦{ by: time, ", "a poll lacks column"),
+        Mistake("    capture: application\n", "    capture: ¦applicaton\n", "did you mean application?"),
+        Mistake(
+            "messages: true\n        compacted",
+            "messages: true\n        ¦genesis: true\n        compacted",
+            "a topic of messages that are no model's has no key genesis"
+        ),
+        Mistake(
+            "publish: [Fee]",
+            "¦compacted_while_waiting: true\n        publish: [Fee]",
+            "is for topics of messages"
+        ),
+        Mistake(
+            "      gadgets: { publish: [Gadget] }",
+            "      ¦gadgets: { partitions: 3 }",
+            "a topic lacks publish, or messages: true"
+        ),
+        Mistake("cloud_events: structured", "cloud_events: ¦structred", "did you mean structured?"),
+        Mistake("encoding: debezium", "encoding: ¦debezum", "did you mean debezium?"),
+        Mistake("made_on: days", "made_on: ¦day", "there is no type day of Debezium's columns; did you mean days?"),
+        Mistake("aggregate_type: kind", "¦agregate_type: kind", "did you mean aggregate_type?"),
+        Mistake("'2026-05-01T00:00:00Z'", "¦yesterday", "a time such as 2026-05-01T00:00:00Z"),
+        Mistake("sharing: message_keys", "sharing: ¦keys", "must be one of records, message_keys"),
+        Mistake("named: in_full", "named: ¦in_ful", "did you mean in_full?"),
     ]
 }

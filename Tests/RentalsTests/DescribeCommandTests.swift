@@ -1,4 +1,5 @@
 import Dionysus
+import Foundation
 import TestSupport
 import Testing
 
@@ -85,6 +86,57 @@ struct DescribeCommandTests {
             #expect(lines.contains("\(node("BookingsFee")) -->|\"part of\"| \(node("Booking"))"))
             #expect(lines.contains("\(account) --> \(node("v3_accounts_genesis"))"))
             #expect(lines.contains("\(node("v3_bookings")) --> \(node("consumer"))"))
+        }
+    }
+
+    @Test("the file that it writes is right, and publishes what needs no code")
+    func yaml() async throws {
+        try await Installation.with(.embedded) { installation in
+            let text = try await installation.succeed("describe", "--yaml")
+            #expect(text.contains("#   v3, serializer of Booking: the attribute final_price, which code computes"))
+            try await withTemporaryDirectory { directory in
+                let file = "\(directory)/rentals.yml"
+                try text.write(toFile: file, atomically: true, encoding: .utf8)
+                let program = Installation.executable(named: "dionysus").path
+                func dionysus(_ arguments: String...) async throws -> RunningProcess.Result {
+                    try await RunningProcess(program, arguments, environment: installation.environment).result()
+                }
+                #expect(try await dionysus("-f", file, "check").output.contains("is right"))
+                #expect(try await dionysus("-f", file, "describe", "--yaml").output.contains("final_price") == false)
+                try await installation.succeed("migrate")
+                try await installation.write(
+                    "INSERT INTO accounts (id, name, default_check_in_time) VALUES (1, 'A ☃', 15);"
+                )
+                let byCode = try await installation.succeed("preview", "v3_accounts", "Account", "1")
+                let byFile = try await dionysus("-f", file, "preview", "v3_accounts", "Account", "1")
+                #expect(
+                    byFile.output.replacing(/"(message_id|created_at)":"[^"]*"/, with: "")
+                        == byCode.replacing(/"(message_id|created_at)":"[^"]*"/, with: ""),
+                    "\(byFile.errors)"
+                )
+                // The file that stands beside the code says what the code does, too.
+                let whole = try await dionysus("-f", Installation.file, "describe", "--yaml")
+                try whole.output.write(toFile: file, atomically: true, encoding: .utf8)
+                #expect(
+                    try await dionysus("-f", file, "contract").output
+                        == dionysus("-f", Installation.file, "contract").output
+                )
+            }
+        }
+    }
+
+    @Test("it asks the database what SQL attributes read")
+    func observers() async throws {
+        try await Installation.with(.embedded, declaredBy: .file) { installation in
+            try await installation.succeed("migrate")
+            let text = try await installation.succeed("describe", "--observers")
+            #expect(
+                text.contains(
+                    "for final_price observes bookings_fees (amount, booking_id) by bookings_fees.booking_id → bookings.id"
+                ),
+                "\(text)"
+            )
+            #expect(try await !installation.succeed("describe").contains("for final_price"))
         }
     }
 

@@ -59,6 +59,13 @@ struct DeclarationOutline: Sendable {
         lines += model.observations.map { observation in
             "    observes \(observation.model) (\(observation.attributes.joined(separator: ", "))) by \(observation.path)"
         }
+        lines += model.derivedObservations.map { observation in
+            let columns = observation.columns.isEmpty ? "its rows" : observation.columns.joined(separator: ", ")
+            let paths = observation.paths.filter { !$0.isEmpty }.joined(separator: " and ")
+            return
+                "    for \(observation.attribute) observes \(observation.table) (\(columns))\(paths.isEmpty ? "" : " by \(paths)")"
+        }
+        lines += model.polls.map { "    polled \($0)" }
         return lines
     }
 
@@ -97,6 +104,15 @@ struct DeclarationOutline: Sendable {
                     ])
                 }
             ),
+            "derived": .array(model.derivedObservations.map(json)), "polls": .array(model.polls.map(JSON.string)),
+        ])
+    }
+
+    private static func json(_ observation: PublishedModelOutline.DerivedObservation) -> JSON {
+        .object([
+            "attribute": .string(observation.attribute), "table": .string(observation.table),
+            "columns": .array(observation.columns.map(JSON.string)),
+            "through": .array(observation.paths.map(JSON.string)),
         ])
     }
 

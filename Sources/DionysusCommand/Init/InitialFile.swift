@@ -1,5 +1,5 @@
 import Dionysus
-import DionysusFile
+import DionysusApplication
 
 /// The text of a file for the tables of a database.
 struct InitialFile {
@@ -71,7 +71,9 @@ struct InitialFile {
         lines.append("    columns:")
         for column in model.columns {
             let isOptional = column.isNullable && column.name != model.table.key
-            lines.append("      \(quoted(column.name)): \(FileTypes.text(of: column, isOptional: isOptional))")
+            lines.append(
+                "      \(quoted(column.name)): \(FileTypeName.text(ValueKind(of: column), isOptional: isOptional))"
+            )
         }
         for (key, associations) in [("belongs_to", model.belongsTo), ("has_many", model.hasMany)]
         where !associations.isEmpty {

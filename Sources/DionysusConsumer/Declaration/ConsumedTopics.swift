@@ -9,6 +9,7 @@ package struct ConsumedTopics: Sendable {
     /// What reads verification topics, by their full names.
     private let comparing: [String: ConsumerTopic]
     private let hasRegistry: Bool
+    private let namespaceFaults: [String]
 
     /// Reads a declaration.
     /// - Parameters:
@@ -35,6 +36,9 @@ package struct ConsumedTopics: Sendable {
         declared = all.filter { !$0.topic.isPattern }.map { ("\($0.prefix)\($0.topic.name)", $0.topic) }
         patternTopics = TopicPatterns(all.filter(\.topic.isPattern))
         hasRegistry = settings.schemaRegistry != nil
+        namespaceFaults = consumer.namespaces.flatMap { namespace in
+            namespace.faults.map { "namespace \(namespace.name): \($0)" }
+        }
         topics = Dictionary(declared.map { ($0.name, $0.topic) }, uniquingKeysWith: { $1 })
         comparing = Dictionary(
             declared.filter(\.topic.isVerified)
@@ -114,7 +118,7 @@ package struct ConsumedTopics: Sendable {
 
     /// What is wrong with the declaration in itself, a line each.
     package var faults: [String] {
-        var faults: [String] = []
+        var faults = namespaceFaults
         if all.isEmpty { faults.append("no topic is declared") }
         faults += patternTopics.faults(deadLetterNames: deadLetterNames)
         for (name, count) in Dictionary(grouping: names, by: \.self).mapValues(\.count) where count > 1 {

@@ -67,9 +67,11 @@ extension Consumer {
 
 /// Topics whose names begin with the same word: `v3_rentals`, `v3_bookings`.
 public struct ConsumerNamespace: Sendable {
-    let name: String
-    let topics: [ConsumerTopic]
-    let models: [ReplicaModel]
+    package let name: String
+    package let topics: [ConsumerTopic]
+    package let models: [ReplicaModel]
+    /// What is wrong with how it was put together, a line each.
+    package var faults: [String] = []
 
     /// Declares a namespace.
     /// - Parameters:
@@ -100,6 +102,28 @@ public struct ConsumerNamespace: Sendable {
         self.name = name
         self.topics = topics()
         self.models = models()
+    }
+}
+
+extension ConsumerNamespace {
+    /// A namespace that isn't declared, in which a topic was looked for.
+    package init(missing name: String, for topic: String) {
+        self.init(name) {}
+        faults = ["there is no such namespace, in which the topic \(topic) was to be changed"]
+    }
+
+    /// The namespace with another choice for a topic; a fault of it if there is none of the name.
+    package func changing(_ topic: String, _ change: (ConsumerTopic) -> ConsumerTopic) -> ConsumerNamespace {
+        var copy = ConsumerNamespace(
+            name,
+            topics: { topics.map { $0.name == topic ? change($0) : $0 } },
+            models: { models }
+        )
+        copy.faults = faults
+        if !topics.contains(where: { $0.name == topic }) {
+            copy.faults.append("there is no topic \(topic), which was to be changed")
+        }
+        return copy
     }
 }
 

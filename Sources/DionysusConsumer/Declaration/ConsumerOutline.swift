@@ -65,7 +65,10 @@ extension ConsumerOutline.Topic {
         var options: [String] = []
         if topic.encoding.name != "envelope" { options.append("encoding: \(topic.encoding.name)") }
         if topic.imports { options.append("imports") }
+        if topic.holdsMessages { options.append("messages of no model") }
         if topic.eventIdentity != nil { options.append("event log") }
+        if topic.isVerified { options.append("verified") }
+        if let sharing = topic.sharing { options.append("sharing: \(sharing.choice.rawValue)") }
         if topic.tombstonesDelete { options.append("tombstones delete") }
         if topic.lanes > 1 { options.append("\(topic.lanes) lanes a partition") }
         if !topic.messageHandlers.isEmpty { options.append("message handlers: \(topic.messageHandlers.count)") }

@@ -10,6 +10,8 @@ public struct MessageFilter: Sendable {
     /// Whether all records of an event are to be applied, as far as the filter looks at them together.
     let acceptsTogether: @Sendable (IncomingRecords) throws -> Bool
     let isAccepted: @Sendable (IncomingEvent) throws -> Bool
+    /// What it looks at, if it is no code.
+    private(set) var condition: AttributeCondition?
 
     /// Creates a filter.
     /// - Parameters:
@@ -37,6 +39,31 @@ public struct MessageFilter: Sendable {
         self.reason = reason
         acceptsTogether = accepts
         isAccepted = { _ in true }
+    }
+}
+
+/// A filter by one attribute of events.
+package struct AttributeCondition: Sendable, Hashable {
+    /// The attribute with the values that are looked for.
+    package let values: ColumnCondition
+    /// Whether events with one of the values are left out, in place of all others.
+    package let excludes: Bool
+
+    package init(_ values: ColumnCondition, excludes: Bool) {
+        self.values = values
+        self.excludes = excludes
+    }
+}
+
+extension MessageFilter {
+    /// Creates a filter by one attribute.
+    package init(_ condition: AttributeCondition) {
+        let (values, excludes) = (condition.values, condition.excludes)
+        let reason = excludes ? "is one that the file leaves out" : "is none that the file asks for"
+        self.init(otherwise: "its \(values.column) \(reason)") { event in
+            values.holds(for: event.data[values.column]) != excludes
+        }
+        self.condition = condition
     }
 }
 

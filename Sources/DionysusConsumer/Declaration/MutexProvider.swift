@@ -30,7 +30,7 @@ extension MutexProvider {
 /// Locks of the replica's database: rows of `dionysus_locks` on PostgreSQL; on SQLite transactions that write exclude each
 /// other in any case.
 public struct DatabaseMutex: MutexProvider {
-    private let stripes: Int
+    fileprivate let stripes: Int
 
     /// Creates a provider.
     /// - Parameter stripes: On how many locks the keys are spread, at least one; 64 by default. Each
@@ -61,18 +61,42 @@ extension ConsumerTopic {
         lockedBy provider: any MutexProvider = DatabaseMutex(),
         key: (@Sendable (IncomingEvent) -> String?)? = nil
     ) -> ConsumerTopic {
-        changing { $0.sharing = RecordSharing(provider: provider, key: key) }
+        let isDefault = (provider as? DatabaseMutex)?.isDefault == true && key == nil
+        return changing { topic in
+            topic.sharing = RecordSharing(provider: provider, key: key, choice: isDefault ? .records : .code)
+        }
     }
 
     /// As ``sharingRecords(lockedBy:key:)``, by the keys of the messages: two with one key are never written at once.
     /// - Parameter provider: What holds the locks; by default the replica's database.
     public func sharingMessageKeys(lockedBy provider: any MutexProvider = DatabaseMutex()) -> ConsumerTopic {
-        sharingRecords(lockedBy: provider) { event in event.message.key.map { String(decoding: $0, as: UTF8.self) } }
+        let isDefault = (provider as? DatabaseMutex)?.isDefault == true
+        return sharingRecords(lockedBy: provider) { event in
+            event.message.key.map { String(decoding: $0, as: UTF8.self) }
+        }
+        .changing { $0.sharing?.choice = isDefault ? .messageKeys : .code }
     }
+}
+
+/// What an event has for itself while it is written.
+package enum SharingChoice: String, Sendable, CaseIterable {
+    /// Its records.
+    case records
+    /// What has the key of its message.
+    case messageKeys = "message_keys"
+    /// What code says, or where another provider holds the locks.
+    case code
+}
+
+extension DatabaseMutex {
+    /// Whether it has as many locks as by default.
+    fileprivate var isDefault: Bool { stripes == DatabaseMutex().stripes }
 }
 
 /// How a topic keeps its records from being written by others at the same time.
 struct RecordSharing: Sendable {
     let provider: any MutexProvider
     let key: (@Sendable (IncomingEvent) -> String?)?
+    /// What was chosen, as a declaration in a file could have it.
+    var choice: SharingChoice
 }

@@ -8,7 +8,16 @@ public import Dionysus
 /// The partition waits meanwhile. What can't be read or does not fit the columns is not tried again, because the next try
 /// would find the same.
 public struct RetryPolicy: Sendable {
+    /// Tries after pauses that double.
+    package struct Exponential: Sendable, Hashable {
+        package let maxRetries: Int
+        package let initial: Duration
+        package let maximum: Duration
+    }
+
     private let decide: @Sendable (FailedAttempt) -> Duration?
+    /// What it is, if it is no code.
+    package private(set) var exponential: Exponential?
 
     /// Creates a policy.
     /// - Parameter delay: How long to wait before the next try after a failed one, or nil to give up.
@@ -27,13 +36,15 @@ public struct RetryPolicy: Sendable {
         maximum: Duration = .seconds(10)
     ) -> RetryPolicy {
         let backoff = Backoff(initial: initial, maximum: maximum)
-        return RetryPolicy { failure in
+        var policy = RetryPolicy { failure in
             failure.attempts <= maxRetries ? backoff.delay(afterFailures: failure.attempts) : nil
         }
+        policy.exponential = Exponential(maxRetries: maxRetries, initial: initial, maximum: maximum)
+        return policy
     }
 
     /// Never tries again.
-    public static var never: RetryPolicy { RetryPolicy { _ in nil } }
+    public static var never: RetryPolicy { exponential(maxRetries: 0) }
 
     func delay(after failure: FailedAttempt) -> Duration? { decide(failure) }
 }

@@ -1,4 +1,5 @@
 import Dionysus
+public import DionysusSchemas
 import Synchronization
 
 extension ConsumerTopic {
@@ -12,11 +13,17 @@ extension ConsumerTopic {
     /// both read the expression, so keep to what POSIX extended expressions know: `[0-9]`, not `\d`.
     /// - Parameters:
     ///   - pattern: The expression, which has to match the whole name without the namespace.
+    ///   - encoding: How their messages are written: the producer's encoding, or `.auto`.
     ///   - models: The models that the topics may write, by their names on the wire; by default all that no other topic
     ///     claims.
     ///   - imports: Whether created and destroyed events are handed over to replicas that import them.
-    public init(matching pattern: String, accepting models: TopicModels = .unclaimed, imports: Bool = false) {
-        self.init(pattern, accepting: models, imports: imports)
+    public init(
+        matching pattern: String,
+        encoding: TopicEncoding = .envelope,
+        accepting models: TopicModels = .unclaimed,
+        imports: Bool = false
+    ) {
+        self.init(pattern, encoding: encoding, accepting: models, imports: imports)
         isPattern = true
     }
 }

@@ -48,6 +48,35 @@ enum FileKeys {
                 "SQL statements that `migrate` runs before it creates the outbox, for databases without other migrations; "
                     + "they must be safe to repeat."
             ),
+            Key(
+                "debezium_outboxes",
+                .list(.keys(debeziumOutbox)),
+                "Tables in the shape of Debezium's outbox, whose rows are published as messages."
+            ),
+        ]
+    )
+
+    static let debeziumOutbox = KeyTable(
+        "an outbox of Debezium's shape",
+        [
+            Key("table", .text, "The table, or `schema.table`. `outboxevent` by default."),
+            Key(
+                "topic",
+                .text,
+                "The whole name of the topic, in which `$${aggregatetype}` stands for that column's value. "
+                    + "`outbox.event.$${aggregatetype}` by default."
+            ),
+            Key(
+                "columns",
+                .keys(
+                    KeyTable(
+                        "columns of an outbox",
+                        DebeziumColumnName.allCases.map { Key($0.rawValue, .text, $0.summary) }
+                    )
+                ),
+                "Other names of its columns than Debezium's."
+            ),
+            Key("headers", .named("columns", .text), "Headers of messages, by the columns that they are taken from."),
         ]
     )
 

@@ -1,12 +1,8 @@
 import Dionysus
+import DionysusApplication
+import DionysusProducer
 
 extension FileKeys {
-    /// The names of types of columns; a question mark behind one makes it nullable.
-    static let types: [(name: String, kind: ValueKind)] = [
-        ("bool", .bool), ("integer", .integer(bits: 64, isSigned: true)), ("double", .double), ("decimal", .decimal),
-        ("text", .text), ("timestamp", .time), ("date", .date), ("uuid", .uuid), ("json", .document), ("bytes", .bytes),
-    ]
-
     static let model = KeyTable(
         "a model",
         [
@@ -31,8 +27,8 @@ extension FileKeys {
             Key(
                 "columns",
                 .named("columns", .text),
-                "Its columns and their types: \(types.map { "`\($0.name)`" }.joined(separator: ", ")), each with `[]` for a "
-                    + "list and `?` where it may be null. Read from the database if they are not written here."
+                "Its columns and their types: \(FileTypeName.all.map { "`\($0.name)`" }.joined(separator: ", ")), each with "
+                    + "`[]` for a list and `?` where it may be null. Read from the database if they are not written here."
             ),
             Key(
                 "belongs_to",
@@ -41,6 +37,12 @@ extension FileKeys {
             ),
             Key("has_one", .named("associations", .keys(hasMany)), "Associations with at most one record of a model."),
             Key("has_many", .named("associations", .keys(hasMany)), "Associations with any number of records."),
+            Key(
+                "capture",
+                .choice([CaptureMethod.triggers, .application].map(\.rawValue)),
+                "Who writes changes to the outbox: triggers, or the application that makes them. `triggers` by default."
+            ),
+            Key("polls", .list(.keys(poll)), "How changes are found of a table that can have no triggers."),
         ]
     )
 
@@ -70,6 +72,36 @@ extension FileKeys {
             Key("type", .text, "The other's column with this model's name, where it belongs to several models."),
             Key("through", .text, "Another association of this model, which leads to those that `source` starts at."),
             Key("source", .text, "The association of the model between. The association's own name by default."),
+        ]
+    )
+
+    static let poll = KeyTable(
+        "a poll",
+        [
+            Key(
+                "by",
+                .choice(["time", "state", "full_table"]),
+                "How changes are found: by a time that advances, by a state that the poll sets, or by publishing every record.",
+                isRequired: true
+            ),
+            Key("column", .text, "The column with the time, or with the state. It needs an index."),
+            Key("every", .duration, "The time from the beginning of a round to that of the next. `60s` by default."),
+            Key("delay", .duration, "How old a change has to be to be found by its time. `2s` by default."),
+            Key(
+                "rereading",
+                .duration,
+                "By time: how far back every round looks again, for what was committed late. `1h` by default."
+            ),
+            Key("from_now", .flag, "By time: whether the first round ignores what is there already."),
+            Key("published", .text, "By state: the state of records that have been handed to the relay."),
+            Key("failed", .text, "By state: the state of records that the relay has given up."),
+            Key("published_at", .text, "By state: a column that gets the time at which the record was handed over."),
+            Key(
+                "deletions",
+                .flag,
+                "By full table: whether records that the next round doesn't find are published as destroyed."
+            ),
+            Key("name", .text, "What distinguishes the poll from others. The model's name and the method by default."),
         ]
     )
 }

@@ -79,15 +79,21 @@ extension FileKeys {
             Key(
                 "publish",
                 .either([.list(.text), .named("models", .keys(publication))]),
-                "The models that it publishes, and what with.",
-                isRequired: true
+                "The models that it publishes, and what with. Every topic has them, or `messages`."
+            ),
+            Key("messages", .flag, "Whether its messages are no model's, and are sent by code that reads the file."),
+            Key(
+                "compacted_while_waiting",
+                .flag,
+                "Of `messages`: whether only the last of those with one key is sent that wait together."
             ),
             Key(
                 "partition_key",
                 .text,
                 "The attribute that messages are spread over partitions by, or `message_key`. `account_id` by default."
             ),
-            Key("encoding", encoding, "How messages are written. `envelope` by default."),
+            Key("encoding", encoding, "How messages are written. `envelope` by default; `json` of `messages`."),
+            cloudEvents,
             Key("genesis", .flag, "Whether every message also goes to a genesis topic."),
             Key(
                 "wire",
@@ -148,30 +154,6 @@ extension FileKeys {
                 "The way from the other model to this one: an association's name, or several with dots between.",
                 isRequired: true
             ),
-        ]
-    )
-
-    static let encoding = Shape.either([.choice(["envelope", "auto", "json", "avro", "json_schema"]), .keys(record)])
-
-    private static let record = KeyTable(
-        "an encoding",
-        [
-            Key("record", .choice(["json", "avro", "json_schema"]), "One record in each message.", isRequired: true),
-            Key(
-                "key",
-                .either([
-                    .choice(["none", "plain", "message"]),
-                    .keys(KeyTable("key", [Key("field", .text, "A field of the record.", isRequired: true)])),
-                ]),
-                "What messages' keys are. `plain`, the primary key as text, by default."
-            ),
-            Key(
-                "framing",
-                .choice(["registry", "bare", "single_object", "container"]),
-                "What names the schema. `registry` by default."
-            ),
-            Key("schema", .text, "The schema itself. Derived from the declaration by default."),
-            Key("deletions", .choice(["null", "marked"]), "What a destroyed record becomes. `null` by default."),
         ]
     )
 }

@@ -1,4 +1,5 @@
 import Dionysus
+import DionysusApplication
 import DionysusConsumer
 
 extension FileKeys {
@@ -55,8 +56,33 @@ extension FileKeys {
                 .either([.choice(["any", "unclaimed"]), .list(.text)]),
                 "The models that it may write. `unclaimed` by default: all that no other topic claims."
             ),
-            Key("encoding", encoding, "How messages are written. `envelope` by default."),
-            Key("event_log", .flag, "Whether each event is logged, and handled once."),
+            Key(
+                "named",
+                .choice(["in_namespace", "in_full", "by_pattern"]),
+                "What its name is: the namespace stands before it, or it is the whole name, or a regular expression that whole "
+                    + "names in the namespace match. `in_namespace` by default."
+            ),
+            Key("messages", .flag, "Whether its messages are no model's, for handlers in code that reads the file."),
+            Key("imports", .flag, "Whether created and destroyed events are handed to replicas that code imports."),
+            Key("encoding", consumedEncoding, "How messages are written. `envelope` by default."),
+            cloudEvents,
+            Key("rows", .keys(rows), "How Debezium's rows become records, for the encoding `debezium`."),
+            Key(
+                "event_log",
+                .either([.flag, .choice(EventIdentity.allCases.map(\.rawValue))]),
+                "Whether each event is logged, and handled once; and what makes two deliveries the same event: their `position`, "
+                    + "as with `true`, or their `checksum`."
+            ),
+            Key(
+                "verified",
+                .flag,
+                "Whether its replicas are compared with their source, when a verification runs there."
+            ),
+            Key(
+                "sharing",
+                .choice(SharingChoice.allCases.filter { $0 != .code }.map(\.rawValue)),
+                "What no two transactions write at once: `records`, or what messages with one key write, `message_keys`."
+            ),
             Key(
                 "on_failure",
                 .either([.choice(["record", "record_and_wait", "skip", "stop"]), .keys(deadLetters)]),
@@ -72,10 +98,15 @@ extension FileKeys {
             Key("except", .named("attributes", .list(.text)), "Leaves out events with one of these values."),
             Key(
                 "batches",
-                .choice(["latest_updates", "whole"]),
-                "Whether a batch applies only the last update of each record. `latest_updates` by default."
+                .choice(TopicChoices.Batches.allCases.map(\.rawValue)),
+                "Whether a batch applies only the last update of each record, only the last message of each key, or all. "
+                    + "`latest_updates` by default."
             ),
-            Key("start", .choice(["earliest", "latest"]), "Where a partition without a stored offset begins."),
+            Key(
+                "start",
+                .either([.choice(["earliest", "latest"]), .text]),
+                "Where a partition without a stored offset begins: there, or at a time such as `2026-05-01T00:00:00Z`."
+            ),
             Key("delete_on_tombstone", .flag, "Whether a message without a value deletes the record of its key."),
             Key("lanes", .integer(1...256), "How many lanes work on each partition. 1 by default."),
         ]

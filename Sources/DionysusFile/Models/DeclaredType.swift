@@ -1,4 +1,5 @@
 import Dionysus
+import DionysusApplication
 
 /// A type as the file writes it: `integer`, `text[]`, `timestamp?`.
 struct DeclaredType {
@@ -12,8 +13,8 @@ struct DeclaredType {
         if isOptional { name.removeLast() }
         let isList = name.hasSuffix("[]")
         if isList { name.removeLast(2) }
-        guard let kind = FileKeys.types.first(where: { $0.name == name })?.kind else {
-            let names = FileKeys.types.map(\.name)
+        guard let kind = FileTypeName.all.first(where: { $0.name == name })?.kind else {
+            let names = FileTypeName.all.map(\.name)
             let suggestion = NearMiss.suggestion(for: name, among: names)
             faults.add(
                 node.place,
@@ -23,16 +24,5 @@ struct DeclaredType {
             return nil
         }
         self.kind = isList ? .list(kind, hasNulls: true) : kind
-    }
-
-    /// How a file writes the type of a column.
-    static func text(_ kind: ValueKind, isOptional: Bool) -> String {
-        let (element, suffix) =
-            switch kind {
-            case .list(let element, _): (element, "[]")
-            default: (kind, "")
-            }
-        let name = FileKeys.types.first { $0.kind == element }?.name ?? "text"
-        return name + suffix + (isOptional ? "?" : "")
     }
 }

@@ -10,6 +10,7 @@ struct FileModel: Sendable {
     let publishesUpdatesAfterSoftDelete: Bool
     let updatesAfterSoftDelete: ColumnCondition?
     let changeset: ChangesetContent
+    let capture: CaptureMethod
     /// Its columns in their order; nil if they are to be read from the database.
     var columns: [ModelColumn]?
     /// Where the columns are named, for faults.
@@ -27,6 +28,11 @@ struct FileModel: Sendable {
         publishesUpdatesAfterSoftDelete = later?.flag ?? false
         updatesAfterSoftDelete = later?["column"]?.text
             .map { ColumnCondition($0, isAnyOf: later?["any_of"]?.items.compactMap(\.text) ?? []) }
+        let polls = node["polls"]?.items ?? []
+        capture = polls.isEmpty ? node["capture"]?.text.flatMap(CaptureMethod.init) ?? .triggers : .polling
+        if !polls.isEmpty, let place = node["capture"]?.place {
+            faults.add(place, "the model is polled, so that nobody else captures its changes")
+        }
         changeset = node["changeset"]?.text.flatMap(ChangesetContent.init) ?? .minimal
         columnsPlace = node["columns"]?.place ?? entry.place
         // A column of a wrong type is there all the same.
@@ -50,6 +56,7 @@ struct FileModel: Sendable {
             softDeleteColumn: softDeleteColumn,
             publishesUpdatesAfterSoftDelete: publishesUpdatesAfterSoftDelete,
             updatesAfterSoftDelete: updatesAfterSoftDelete,
+            captureMethod: capture,
             changeset: changeset,
             columns: columns ?? []
         )

@@ -1,14 +1,24 @@
 import Dionysus
+import DionysusApplication
 public import DionysusConsumer
 import DionysusSchemas
 
 /// What a file declares to be consumed.
+///
+/// Code adds what a file can't say: to a topic by ``changing(_:in:_:)``, and beside it in a consumer of its own.
+///
+///     struct ShopMirror: Consumer {
+///         let file: FileConsumer
+///         var namespaces: [Namespace] { file.namespaces }
+///         var models: Models { file.models }
+///         func didConsume(_ event: ConsumedEvent) async throws { … }
+///     }
 public struct FileConsumer: Consumer {
-    public let namespaces: [Namespace]
+    public private(set) var namespaces: [Namespace]
     public let models: Models
 
     /// Declares nothing.
-    package init() {
+    public init() {
         namespaces = []
         models = []
     }
@@ -18,68 +28,36 @@ public struct FileConsumer: Consumer {
         namespaces = (node?["namespaces"]?.entries ?? [])
             .map { entry in
                 ConsumerNamespace(entry.name) {
-                    Self.topics(entry.value["topics"])
+                    ReplicaTopicReader(faults: faults).topics(entry.value["topics"])
                 } models: {
                     Self.models(entry.value["models"])
                 }
             }
     }
 
-    private static func topics(_ node: FileNode?) -> [ConsumerTopic] {
-        let named = (node?.items ?? []).compactMap { item in item.text.map { ConsumerTopic($0) } }
-        return named + (node?.entries ?? []).map(topic)
-    }
-
-    private static func topic(_ entry: FileNode.Entry) -> ConsumerTopic {
-        let node = entry.value
-        var topic = ConsumerTopic(
-            entry.name,
-            encoding: TopicEncoding(node["encoding"]),
-            accepting: TopicModels(node["accept"])
-        )
-        if node["event_log"]?.flag == true { topic = topic.eventLog() }
-        topic = failurePolicy(node["on_failure"]).map(topic.onFailure) ?? topic
-        if let retry = node["retry"], let retries = retry["max_retries"]?.integer {
-            topic = topic.retrying(
-                .exponential(
-                    maxRetries: retries,
-                    initial: retry["initial"]?.text.flatMap { Duration(file: $0) } ?? .milliseconds(100),
-                    maximum: retry["maximum"]?.text.flatMap { Duration(file: $0) } ?? .seconds(10)
-                )
-            )
+    /// Changes a topic by code: handlers, filters, middleware.
+    ///
+    ///     file.consumer.changing("orders", in: "v2") { topic in
+    ///         topic.handling { event, transaction in … }
+    ///     }
+    ///
+    /// A topic that the file doesn't have is a fault of the declaration.
+    /// - Parameters:
+    ///   - topic: Its name as the file has it.
+    ///   - namespace: The name of its namespace.
+    ///   - change: Makes the new topic of the file's.
+    public func changing(
+        _ topic: String,
+        in namespace: String,
+        _ change: (ConsumerTopic) -> ConsumerTopic
+    ) -> FileConsumer {
+        var copy = self
+        if let index = namespaces.firstIndex(where: { $0.name == namespace }) {
+            copy.namespaces[index] = namespaces[index].changing(topic, change)
+        } else {
+            copy.namespaces.append(ConsumerNamespace(missing: namespace, for: topic))
         }
-        for condition in conditions(node["only"]) {
-            topic = topic.accepting(otherwise: "its \(condition.column) is none that the file asks for") { event in
-                condition.holds(for: event.data[condition.column])
-            }
-        }
-        for condition in conditions(node["except"]) {
-            topic = topic.accepting(otherwise: "its \(condition.column) is one that the file leaves out") { event in
-                !condition.holds(for: event.data[condition.column])
-            }
-        }
-        if node["batches"]?.text == "whole" { topic = topic.batchTransformation(nil) }
-        if node["start"]?.text == "latest" { topic = topic.starting(at: .latest) }
-        if node["delete_on_tombstone"]?.flag == true { topic = topic.deletingOnTombstone() }
-        if let lanes = node["lanes"]?.integer { topic = topic.lanes(lanes) }
-        return topic
-    }
-
-    private static func failurePolicy(_ node: FileNode?) -> FailedMessagePolicy? {
-        if let topic = node?["dead_letter"]?.text {
-            return .deadLetter(topic: topic, maxRetries: node?["max_retries"]?.integer ?? 2)
-        }
-        return switch node?.text {
-        case "record": .record(laterMessages: .pass)
-        case "record_and_wait": .record(laterMessages: .wait)
-        case "skip": .skip
-        case "stop": .stop
-        default: nil
-        }
-    }
-
-    private static func conditions(_ node: FileNode?) -> [ColumnCondition] {
-        (node?.entries ?? []).map { ColumnCondition($0.name, isAnyOf: $0.value.items.compactMap(\.text)) }
+        return copy
     }
 
     // MARK: Models
@@ -102,7 +80,7 @@ public struct FileConsumer: Consumer {
             }
         if !names.isEmpty {
             model = model.columns { columns in
-                for (column, name) in names { column.rename(to: name, in: &columns) }
+                for (column, name) in names { columns[keyPath: column.path] = name }
             }
         }
         for name in node["replace"]?.items.compactMap(\.text) ?? [] { model = model.replacing(name) }
@@ -116,15 +94,5 @@ public struct FileConsumer: Consumer {
             model = model.linking(relationship.name, through: table, parent: parent, member: member)
         }
         return model.element
-    }
-}
-
-extension TopicModels {
-    fileprivate init(_ node: FileNode?) {
-        switch node?.text {
-        case "any": self = .any
-        case nil where node != nil: self = .models(node?.items.compactMap(\.text) ?? [])
-        default: self = .unclaimed
-        }
     }
 }

@@ -1,14 +1,20 @@
+import Dionysus
+import DionysusApplication
 import DionysusSchemas
 
 extension TopicEncoding {
-    /// The encoding that a file names; envelopes where it names none.
-    init(_ node: FileNode?) {
-        guard let node else {
-            self = .envelope
-            return
-        }
+    /// The encoding that a topic of a file names; envelopes where it names none, and records of messages.
+    init(topic node: FileNode) {
+        let cloudEvents = node["cloud_events"]?.text.flatMap(CloudEventMode.init)
+        var encoding = TopicEncoding(node["encoding"]) ?? (node["messages"]?.flag == true ? .record(.json) : .envelope)
+        if encoding.debeziumRows != nil, let rows = node["rows"] { encoding = .debezium(DebeziumRows(rows)) }
+        self = cloudEvents.map(encoding.cloudEvents) ?? encoding
+    }
+
+    private init?(_ node: FileNode?) {
+        guard let node else { return nil }
         let name = node.text ?? node["record"]?.text
-        let schema = node["schema"]?.text.map(RecordSchema.text) ?? .derived
+        let schema = node["schema"].flatMap(RecordSchema.init(file:)) ?? .derived
         let key = node["key"].map(RecordKeyFormat.init) ?? .plain
         let framing = node["framing"]?.text.flatMap(SchemaFraming.init(file:)) ?? .registry
         let deletions: RecordDeletion = node["deletions"]?.text == "marked" ? .marked : .null
@@ -18,8 +24,20 @@ extension TopicEncoding {
             case "json": .record(.json(key: key), deletions: deletions)
             case "avro": .record(.avro(schema, key: key, framing: framing), deletions: deletions)
             case "json_schema": .record(.jsonSchema(schema, key: key, framing: framing), deletions: deletions)
+            case "debezium": .debezium
             default: .envelope
             }
+    }
+}
+
+extension RecordSchema {
+    fileprivate init?(file node: FileNode) {
+        if let text = node.text {
+            self = .text(text)
+        } else {
+            guard let name = node["name"]?.text, let folder = node["folder"]?.text else { return nil }
+            self = .named(name, in: folder)
+        }
     }
 }
 
@@ -29,7 +47,9 @@ extension RecordKeyFormat {
             switch node.text {
             case "none": .none
             case "message": .message
-            default: node["field"]?.text.map(RecordKeyFormat.field) ?? .plain
+            default:
+                node["schema"].flatMap(RecordSchema.init(file:)).map(RecordKeyFormat.schema)
+                    ?? node["field"]?.text.map(RecordKeyFormat.field) ?? .plain
             }
     }
 }
@@ -43,5 +63,17 @@ extension SchemaFraming {
         case "container": self = .container
         default: return nil
         }
+    }
+}
+
+extension DebeziumRows {
+    fileprivate init(_ node: FileNode) {
+        self.init()
+        key = node["key"]?.text
+        for column in node["columns"]?.entries ?? [] {
+            columns[column.name] = column.value.text.flatMap(DebeziumColumnType.type(named:))
+        }
+        order = DebeziumColumnType.orders.first { $0.name == node["order"]?.text }?.order ?? .position
+        if let text = node["unavailable_value"]?.text { unavailableValue = text }
     }
 }

@@ -62,8 +62,8 @@ public struct DebeziumOutbox: Sendable {
     /// What stands in a topic's name for what the event happened to.
     static let placeholder = "${aggregatetype}"
 
-    let table: String
-    let topic: String
+    package let table: String
+    package let topic: String
     /// The names of its columns.
     public var columns = Columns()
     /// Headers of messages, by the columns that they are taken from: `["type": "eventType"]`.

@@ -8,21 +8,29 @@ package struct DeclaredSerializer: Sendable {
         case column(String, scale: Int?)
         /// What the database computes.
         case sql(SQLAttribute)
+        /// What code computes that was added to the declaration.
+        case computed(
+            String,
+            scale: Int?,
+            type: any AttributeValue.Type,
+            @Sendable (DeclaredRecord) throws -> any AttributeValue
+        )
 
         var name: String {
             switch self {
             case .column(let name, _): name
             case .sql(let attribute): attribute.name
+            case .computed(let name, _, _, _): name
             }
         }
     }
 
     /// A link, and a sideload where the publication asks for it.
     package struct Relationship: Sendable {
-        let name: String
+        package let name: String
         /// The ways to the other records: several for a polymorphic link.
         package let branches: [AssociationDescription]
-        let isPolymorphic: Bool
+        package let isPolymorphic: Bool
 
         /// Declares a link.
         package init(_ name: String, _ branches: [AssociationDescription], isPolymorphic: Bool) {
@@ -32,9 +40,9 @@ package struct DeclaredSerializer: Sendable {
         }
     }
 
-    let model: ModelDescription
-    let attributes: [Attribute]
-    let links: [Relationship]
+    package let model: ModelDescription
+    package let attributes: [Attribute]
+    package let links: [Relationship]
 
     /// Declares a serializer.
     package init(_ model: ModelDescription, attributes: [Attribute], links: [Relationship]) {
@@ -42,22 +50,32 @@ package struct DeclaredSerializer: Sendable {
         self.attributes = attributes
         self.links = links
     }
+
+    /// The serializer with an attribute, which takes the place of one of its name.
+    package func adding(_ attribute: Attribute) -> DeclaredSerializer {
+        var all = attributes
+        if let index = all.firstIndex(where: { $0.name == attribute.name }) {
+            all[index] = attribute
+        } else {
+            all.append(attribute)
+        }
+        return DeclaredSerializer(model, attributes: all, links: links)
+    }
 }
 
 extension Serializers {
     /// Collects serializers of models without types.
-    package init(declared serializers: [DeclaredSerializer]) throws {
-        self.init(try serializers.map { try SerializerPlan($0) })
+    package init(declared serializers: [DeclaredSerializer]) {
+        self.init(serializers.map { SerializerPlan($0) })
     }
 }
 
 extension SerializerPlan {
     /// The plan of a model without a type: values go from its row into the payload.
-    init(_ serializer: DeclaredSerializer) throws {
-        let kinds = Dictionary(
-            try serializer.model.columns().map { ($0.name, $0.kind) },
-            uniquingKeysWith: { first, _ in first }
-        )
+    init(_ serializer: DeclaredSerializer) {
+        // Only of types can it be unknown which columns they have.
+        let columns = (try? serializer.model.columns()) ?? []
+        let kinds = Dictionary(columns.map { ($0.name, $0.kind) }, uniquingKeysWith: { first, _ in first })
         let members = serializer.attributes.map { attribute in
             (member: JSONWriter.memberName(attribute.name), attribute: attribute, kind: kinds[attribute.name] ?? .any)
         }
@@ -81,6 +99,8 @@ extension SerializerPlan {
             case .column(let name, let scale): DeclaredAttribute(name: name, scale: scale, computedType: nil)
             case .sql(let sql):
                 DeclaredAttribute(name: sql.name, scale: sql.scale, computedType: sql.type, sql: sql)
+            case .computed(let name, let scale, let type, _):
+                DeclaredAttribute(name: name, scale: scale, computedType: type)
             }
         }
         sqlAttributes = serializer.attributes.compactMap { if case .sql(let sql) = $0 { sql } else { nil } }
@@ -101,11 +121,14 @@ extension SerializerPlan {
                     let value = try sqlValues.value(nextSQL, of: sql)
                     try encoder.write(value, named: sql.name, scaledTo: sql.scale, into: &writer)
                     nextSQL += 1
+                case .computed(let name, let scale, _, let value):
+                    try encoder.write(value(DeclaredRecord(row: row)), named: name, scaledTo: scale, into: &writer)
                 }
                 writer.literal(",")
             }
         }
         collectAttributes = { record, _, sqlValues, values in
+            guard let row = (record as? RowRecord)?.row else { return }
             try values.encode(record)
             var (next, nextSQL) = (0, 0)
             for (_, attribute, _) in members {
@@ -124,6 +147,8 @@ extension SerializerPlan {
                         scaledTo: sql.scale
                     )
                     nextSQL += 1
+                case .computed(let name, let scale, _, let value):
+                    try values.addAttribute(value(DeclaredRecord(row: row)), named: name, scaledTo: scale)
                 }
             }
         }

@@ -18,6 +18,18 @@ public struct PartitionKey: Sendable, ExpressibleByStringLiteral {
 
     init(_ rule: Rule) { self.rule = rule }
 
+    /// What a declaration in a file calls it; nil for the configured one, and for what the application computes.
+    package var name: String? {
+        switch rule {
+        case .messageKey: "message_key"
+        case .column(let name): name
+        case .configured, .computed: nil
+        }
+    }
+
+    /// Whether the application computes it.
+    package var isComputed: Bool { if case .computed = rule { true } else { false } }
+
     /// The value of an attribute.
     ///
     /// A model without such an attribute is spread by its message key.

@@ -2,13 +2,13 @@ public import Dionysus
 
 /// How a poll finds the records of a table that have changed.
 public struct PollMethod: Sendable {
-    enum Kind: Sendable, Hashable {
+    package enum Kind: Sendable, Hashable {
         case time(column: String, rereading: Duration, fromNow: Bool)
         case state(column: String, published: String, failed: String, publishedAt: String?)
         case fullTable(findsDeletions: Bool)
     }
 
-    let kind: Kind
+    package let kind: Kind
 
     /// Finds records whose time has advanced.
     ///
@@ -59,11 +59,36 @@ public struct PollMethod: Sendable {
 
 /// A poll as the producer declares it.
 public struct PolledModel: Sendable {
-    let name: String
-    var model: ModelDescription
-    let every: Duration
-    let delay: Duration
-    let method: PollMethod
+    package let name: String
+    package internal(set) var model: ModelDescription
+    package let every: Duration
+    package let delay: Duration
+    package let method: PollMethod
+}
+
+extension PolledModel {
+    /// Describes the poll of a model that has no type.
+    /// - Parameter name: What distinguishes the poll from others; the model's name and the method by default.
+    package init(
+        _ model: ModelDescription,
+        every: Duration,
+        delay: Duration,
+        by method: PollMethod,
+        named name: String?
+    ) {
+        self.init(
+            name: name ?? PolledModel.defaultName(of: model, method),
+            model: model,
+            every: every,
+            delay: delay,
+            method: method
+        )
+    }
+
+    /// The name of a poll that has none of its own.
+    package static func defaultName(of model: ModelDescription, _ method: PollMethod) -> String {
+        "\(model.name):\(method.kind.name)"
+    }
 }
 
 /// Declares that a model's changes are found by polling its table, which can have no triggers.
@@ -92,13 +117,7 @@ public struct Poll: ListElement {
         by method: PollMethod,
         named name: String? = nil
     ) {
-        element = PolledModel(
-            name: name ?? "\(model.modelName):\(method.kind.name)",
-            model: ModelDescription(model),
-            every: every,
-            delay: delay,
-            method: method
-        )
+        element = PolledModel(ModelDescription(model), every: every, delay: delay, by: method, named: name)
     }
 }
 

@@ -45,9 +45,11 @@ extension Producer {
 
 /// Topics that share serializers; the name of each begins with the namespace's.
 public struct ProducerNamespace: Sendable {
-    let name: String
-    let serializers: Serializers
-    let topics: [ProducerTopic]
+    package let name: String
+    package let serializers: Serializers
+    package let topics: [ProducerTopic]
+    /// What is wrong with how it was put together, a line each.
+    package var faults: [String] = []
 
     /// Declares a namespace.
     /// - Parameters:
@@ -68,15 +70,15 @@ public struct ProducerNamespace: Sendable {
 
 /// A topic, and the models that are published to it.
 public struct ProducerTopic: Sendable {
-    let name: String
-    let encoding: TopicEncoding
-    let partitionKey: PartitionKey
-    let genesisReplica: Bool
-    let publications: [PublishedModel]
-    var settings = TopicSettings()
-    var genesisSettings = ProducerTopic.genesisDefaults
-    var wire: WireStyle?
-    var isCompactedWhileWaiting = false
+    package let name: String
+    package let encoding: TopicEncoding
+    package let partitionKey: PartitionKey
+    package let genesisReplica: Bool
+    package let publications: [PublishedModel]
+    package internal(set) var settings = TopicSettings()
+    package internal(set) var genesisSettings = ProducerTopic.genesisDefaults
+    package internal(set) var wire: WireStyle?
+    package internal(set) var isCompactedWhileWaiting = false
 
     /// Declares a topic.
     /// - Parameters:
@@ -162,12 +164,12 @@ extension ProducerTopic {
 
 /// A model as a topic publishes it.
 public struct PublishedModel: Sendable {
-    let model: ModelDescription
-    var dependencies: [DependencyDescription]
-    var observations: [Observation]
+    package let model: ModelDescription
+    package internal(set) var dependencies: [DependencyDescription]
+    package internal(set) var observations: [Observation]
     /// Nil where the topic's applies.
-    var partitionKey: PartitionKey?
-    var publishesAfterCommit: Bool?
+    package internal(set) var partitionKey: PartitionKey?
+    package internal(set) var publishesAfterCommit: Bool?
     /// If it is the model of events, the types that they have, for the contract.
     package var events: [PublishedEvent] = []
 }
@@ -203,9 +205,9 @@ extension PublishedModel {
 
 /// A change elsewhere that publishes a model.
 package struct Observation: Sendable {
-    let model: ModelDescription
-    let columns: [String]
-    let association: AssociationDescription
+    package let model: ModelDescription
+    package let columns: [String]
+    package let association: AssociationDescription
 
     /// Describes it.
     package init(model: ModelDescription, columns: [String], association: AssociationDescription) {

@@ -137,7 +137,7 @@ extension ProducerTopic {
     }
 
     /// What a genesis topic is like unless its declaration says otherwise.
-    static var genesisDefaults: TopicSettings {
+    package static var genesisDefaults: TopicSettings {
         var settings = TopicSettings()
         settings.cleanupPolicy = .compact
         settings.values["retention.ms"] = "-1"

@@ -24,6 +24,18 @@ package struct PublishedModelOutline: Sendable {
         package let path: String
     }
 
+    /// A change elsewhere that changes an attribute's value, as the database says.
+    package struct DerivedObservation: Sendable {
+        /// The attribute.
+        package let attribute: String
+        /// The table that it reads.
+        package let table: String
+        /// The columns; none if only the number of rows counts.
+        package let columns: [String]
+        /// The ways from the table's rows to those of the model.
+        package let paths: [String]
+    }
+
     /// A model that is published with another.
     package struct Part: Sendable {
         /// The part's model.
@@ -50,13 +62,17 @@ package struct PublishedModelOutline: Sendable {
     package let parts: [Part]
     /// What else publishes it.
     package let observations: [Observation]
+    /// What the database says that its SQL attributes read; nothing until it has been asked.
+    package let derivedObservations: [DerivedObservation]
+    /// How its changes are found, if its table has no triggers.
+    package let polls: [String]
 }
 
 extension Registry {
     /// The topics with their models, in the order of the declaration.
     package var outline: [PublishedTopicOutline] {
         publications.reduce(into: []) { topics, publication in
-            let model = PublishedModelOutline(publication)
+            let model = PublishedModelOutline(publication, polls.filter { $0.model == publication.model })
             if let index = topics.firstIndex(where: { $0.name == publication.topic }) {
                 topics[index].models.append(model)
             } else {
@@ -73,8 +89,18 @@ extension Registry {
     }
 }
 
+extension Registry {
+    /// The outline with what a database says that SQL attributes read, and what can't be said of them.
+    package func outline(
+        from database: some Database
+    ) async throws -> (topics: [PublishedTopicOutline], faults: [String]) {
+        let derived = try await withDerivedObservers(from: database)
+        return (derived.outline, derived.faults)
+    }
+}
+
 extension PublishedModelOutline {
-    fileprivate init(_ publication: Registry.Publication) {
+    fileprivate init(_ publication: Registry.Publication, _ polled: [PolledModel]) {
         let plan = publication.plan(for: publication.model)
         model = publication.model.name
         table = publication.model.table
@@ -95,6 +121,15 @@ extension PublishedModelOutline {
                 path: observation.association.outline
             )
         }
+        derivedObservations = publication.sqlReads.observers.map { observer in
+            DerivedObservation(
+                attribute: observer.attribute,
+                table: observer.table,
+                columns: observer.columns,
+                paths: observer.ways.map { $0.outline(from: observer.table) }
+            )
+        }
+        polls = polled.map(\.outline)
     }
 }
 
@@ -108,14 +143,31 @@ extension PublishedModelOutline.Part {
 
 extension AssociationDescription {
     /// The columns that lead from one table to the next: `accounts.id → rentals.account_id`.
-    fileprivate var outline: String {
-        var table = source.table
+    fileprivate var outline: String { hops.outline(from: source.table) }
+}
+
+extension [AssociationHop] {
+    fileprivate func outline(from table: String) -> String {
+        var table = table
         return
-            hops.map { hop in
+            map { hop in
                 defer { table = hop.otherTable }
                 return "\(table).\(hop.column) → \(hop.otherTable).\(hop.otherColumn)"
             }
             .joined(separator: ", ")
+    }
+}
+
+extension PolledModel {
+    fileprivate var outline: String {
+        let how =
+            switch method.kind {
+            case .time(let column, _, _): "by the time \(column)"
+            case .state(let column, let published, let failed, _):
+                "by the state \(column), which becomes \(published) or \(failed)"
+            case .fullTable(let findsDeletions): findsDeletions ? "as a whole, with deletions" : "as a whole"
+            }
+        return "every \(every) \(how)"
     }
 }
 

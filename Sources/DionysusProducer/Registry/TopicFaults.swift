@@ -8,6 +8,7 @@ enum TopicFaults {
         var faults: [String] = []
         var owners: [String: String] = [:]
         for namespace in namespaces {
+            faults += namespace.faults.map { "namespace \(namespace.name): \($0)" }
             for topic in namespace.topics {
                 let name = topic.fullName(in: namespace, prefix: prefix)
                 let place = "namespace \(namespace.name), topic \(topic.name)"

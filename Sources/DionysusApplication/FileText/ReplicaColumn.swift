@@ -1,7 +1,7 @@
-import DionysusConsumer
+package import DionysusConsumer
 
 /// A column of replicas that Dionysus fills, which may have another name.
-enum ReplicaColumn: String, CaseIterable {
+package enum ReplicaColumn: String, CaseIterable {
     case id
     case createdAt = "created_at"
     case updatedAt = "updated_at"
@@ -12,7 +12,7 @@ enum ReplicaColumn: String, CaseIterable {
     case localUpdatedAt = "local_updated_at"
     case prefix
 
-    var summary: String {
+    package var summary: String {
         switch self {
         case .id: "The record's id at the source. `synced_id` by default."
         case .createdAt: "When it was created at the source. `synced_created_at` by default."
@@ -26,17 +26,18 @@ enum ReplicaColumn: String, CaseIterable {
         }
     }
 
-    func rename(to name: String, in names: inout ReplicaColumnNames) {
+    /// Where the name is kept.
+    package var path: WritableKeyPath<ReplicaColumnNames, String> {
         switch self {
-        case .id: names.id = name
-        case .createdAt: names.createdAt = name
-        case .updatedAt: names.updatedAt = name
-        case .canceledAt: names.canceledAt = name
-        case .version: names.version = name
-        case .data: names.data = name
-        case .localCreatedAt: names.localCreatedAt = name
-        case .localUpdatedAt: names.localUpdatedAt = name
-        case .prefix: names.prefix = name
+        case .id: \.id
+        case .createdAt: \.createdAt
+        case .updatedAt: \.updatedAt
+        case .canceledAt: \.canceledAt
+        case .version: \.version
+        case .data: \.data
+        case .localCreatedAt: \.localCreatedAt
+        case .localUpdatedAt: \.localUpdatedAt
+        case .prefix: \.prefix
         }
     }
 }
