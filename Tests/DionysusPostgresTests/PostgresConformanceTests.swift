@@ -4,12 +4,12 @@ import Testing
 
 @Suite(.needsPostgres, .sharedDatabase)
 struct PostgresConformanceTests {
-    @Test(arguments: DatabaseConformance.checks)
+    @Test(arguments: DatabaseConformance.checks + DatabaseConformance.expressionChecks)
     func `PostgreSQL conforms`(_ check: DatabaseConformance.Check) async throws {
         try await check.run { try SharedDatabase.open() }
     }
 
-    @Test(.needsBouncer, arguments: DatabaseConformance.checks)
+    @Test(.needsBouncer, arguments: DatabaseConformance.checks + DatabaseConformance.expressionChecks)
     func `PostgreSQL behind PgBouncer conforms`(_ check: DatabaseConformance.Check) async throws {
         try await check.run { try SharedDatabase.openThroughBouncer() }
     }
