@@ -10,7 +10,7 @@ struct Benchmark: Sendable {
     /// - Parameter minutes: How long `snapshot-held` holds its snapshot.
     static func all(minutes: Double) -> [Benchmark] {
         [
-            relay, relayAvro, relayDeleted, relayRoundTrip, relaySQLite,
+            relay, relayFile, relayAvro, relayDeleted, relayRoundTrip, relaySQLite,
             snapshot, snapshotHeld(minutes: minutes), genesis,
             consumerCreated, consumerUpdated, consumerBookings, consumerSQLite, consumerKafka,
             captureInsert, captureBulk,
