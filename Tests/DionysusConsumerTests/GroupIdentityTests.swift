@@ -198,6 +198,13 @@ import Testing
                 "DROP TABLE dionysus_differences",
                 "DROP TABLE dionysus_suspects",
                 "DROP TABLE dionysus_verifications",
+                "DROP TABLE dionysus_verified_keys",
+                "DROP TABLE dionysus_pauses",
+                "DROP INDEX dionysus_failures_causes",
+                "DROP INDEX dionysus_failures_errors",
+                "DROP INDEX dionysus_failures_times",
+                "DROP INDEX dionysus_failures_entities",
+                "ALTER TABLE dionysus_failures DROP COLUMN cause_hash",
                 "ALTER TABLE dionysus_offsets DROP COLUMN last_message",
                 "DELETE FROM dionysus_consumer_migrations WHERE number >= 60"
             )

@@ -33,14 +33,13 @@ extension Endpoint {
         route(.get, "/v1/failures", "Messages that could not be applied, the newest first", filters) { call in
             let side = try call.consumer()
             guard let (filter, offset) = try filter(call, side) else { return .json(.array([])) }
-            let found = try await side.database.recentFailures(
-                of: side.settings.effectiveGroupID,
+            let selection = FailureSelection(
+                group: side.settings.effectiveGroupID,
                 topic: filter.topic,
                 entityID: filter.entityID,
-                type: filter.type,
-                limit: filter.limit,
-                offset: offset
+                type: filter.type
             )
+            let found = try await side.database.recentFailures(selection, limit: filter.limit, offset: offset)
             return .json(.array(found.map { $0.phobos(group: side.settings.effectiveGroupID, call.core.mask) }))
         },
         route(.get, "/v1/failures/count", "How many messages could not be applied") { call in
@@ -52,7 +51,7 @@ extension Endpoint {
             let side = try call.consumer()
             let group = side.settings.effectiveGroupID
             guard let id = Int64(call.path["id"] ?? ""),
-                let failure = try await side.database.recentFailures(of: group, id: id, limit: 1, offset: 0).first
+                let failure = try await side.database.recentFailures(.init(group: group, id: id), limit: 1).first
             else { throw DionysusError(.notFound, "failure not found") }
             return .json(failure.phobos(group: group, call.core.mask))
         },

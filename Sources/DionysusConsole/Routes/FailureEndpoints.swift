@@ -112,8 +112,7 @@ extension Endpoint {
         var filter = try filter(values, limit: 10_000)
         filter.state = filter.state ?? .failed
         filter.after = nil
-        let found = try await list.list(filter, cause: values["cause"])
-        return (found.failures.map(\.id), found.isBounded)
+        return try await list.ids(filter, cause: values["cause"])
     }
 
     private static func detail(_ call: Call) async throws -> FailureDetail {

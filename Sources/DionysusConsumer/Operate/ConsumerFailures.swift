@@ -12,7 +12,7 @@ public struct ConsumerFailures: Sendable {
     private let consumer: any Consumer
     let database: any Database
     private let broker: any MessageBroker
-    private let settings: ConsumerSettings
+    let settings: ConsumerSettings
     private let instrumentation: Instrumentation
     private let logger: Logger
     let queries: FailureQueries

@@ -66,7 +66,7 @@ public struct ConsumerPositions: Sendable {
         forgetsEvents: Bool = false,
         force: Bool = false
     ) async throws -> [PositionReset] {
-        try await requireConsumed(topic)
+        try requireConsumed(topic)
         let places = try await resolve(target, in: try await partitions(of: topic, partition))
         let hasEventLog = topics[topic].eventIdentity != nil
         return try await database.transaction(.write) { [offsets] transaction in
@@ -95,7 +95,7 @@ public struct ConsumerPositions: Sendable {
         }
     }
 
-    private func requireConsumed(_ topic: String) async throws {
+    func requireConsumed(_ topic: String) throws {
         guard !topics.contains(topic) else { return }
         throw DionysusError(
             .unknownTopic,
@@ -104,7 +104,7 @@ public struct ConsumerPositions: Sendable {
         )
     }
 
-    private func partitions(of topic: String, _ partition: Int32?) async throws -> [TopicPartition] {
+    func partitions(of topic: String, _ partition: Int32?) async throws -> [TopicPartition] {
         guard let description = try await broker.describeTopics([topic]).first else {
             throw DionysusError(
                 .unknownTopic,

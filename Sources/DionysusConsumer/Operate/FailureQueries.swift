@@ -9,7 +9,7 @@ struct FailureQueries: Sendable {
     /// Throws if the table isn't there as it has to be.
     func check(in transaction: inout Transaction) throws {
         let table = try transaction.describe(table: "dionysus_failures")
-        guard table?.column("key_hash") != nil else {
+        guard table?.column("cause_hash") != nil else {
             throw DionysusError(
                 .declaration,
                 "there is no table of failures in the database, or an old one",
@@ -18,11 +18,22 @@ struct FailureQueries: Sendable {
         }
     }
 
-    func list(_ filter: FailureFilter) -> SQL {
-        var conditions = isOurs
+    func list(_ filter: FailureFilter) -> SQL { list(filter, columns: RecordedFailure.columns) }
+
+    /// Those whose errors have a cause, or of which none is recorded.
+    func list(_ filter: FailureFilter, with cause: String?) -> SQL {
+        let isMeant: SQL = cause.map { "f.cause_hash = \(FailureCause.hash(of: $0))" } ?? "f.cause_hash IS NULL"
+        return list(filter, columns: RecordedFailure.columns, and: " AND \(isMeant)")
+    }
+
+    func ids(_ filter: FailureFilter) -> SQL { list(filter, columns: "f.id") }
+
+    private func list(_ filter: FailureFilter, columns: SQL, and more: SQL = "") -> SQL {
+        var conditions: SQL = "\(isOurs)\(more)"
         switch filter.state {
         case .failed: conditions += " AND f.attempts > 0"
-        case .waiting: conditions += " AND f.attempts = 0"
+        // The kind of those is one that an index finds.
+        case .waiting: conditions += " AND f.attempts = 0 AND f.error_class = \(DionysusError.Code.waiting.description)"
         case nil: break
         }
         if let topic = filter.topic { conditions += " AND f.topic = \(topic)" }
@@ -32,8 +43,7 @@ struct FailureQueries: Sendable {
         if let errorClass = filter.errorClass { conditions += " AND f.error_class = \(errorClass)" }
         if let after = filter.after { conditions += " AND f.id > \(after)" }
         return """
-            SELECT \(RecordedFailure.columns) FROM dionysus_failures f WHERE \(conditions) ORDER BY f.id
-            LIMIT \(filter.limit)
+            SELECT \(columns) FROM dionysus_failures f WHERE \(conditions) ORDER BY f.id LIMIT \(filter.limit)
             """
     }
 
@@ -69,7 +79,7 @@ struct FailureQueries: Sendable {
     func fail(_ id: Int64, _ error: RecordedError, _ dialect: any SQLDialect) -> SQL {
         """
         UPDATE dionysus_failures SET attempts = attempts + 1, error_class = \(error.kind),
-          error_message = \(error.message), error_details = \(error.details.databaseValue), retried_at = \(dialect.now)
+          error_message = \(error.message), cause_hash = \(FailureCause(of: error.message).hash), error_details = \(error.details.databaseValue), retried_at = \(dialect.now)
         WHERE "group" = \(group) AND id = \(id)
         """
     }

@@ -19,7 +19,7 @@ package struct StoredFailureRecord: Sendable {
     package let attempts: Int
     package let createdAt: Timestamp?
 
-    fileprivate static let columns: SQL = """
+    static let columns: SQL = """
         id, topic, "partition", "offset", "key", payload, metadata, entity_id, event_time, event_type, event_version,
         error_class, error_message, error_details, attempts, created_at
         """
@@ -43,41 +43,69 @@ package struct StoredFailureRecord: Sendable {
     }
 }
 
-extension Database {
-    /// Lists failures of a group with their messages, those whose events happened last first.
-    /// - Throws: ``/Dionysus/DionysusError``: `declaration` if nothing has been migrated, and as for a transaction.
-    package func recentFailures(
-        of group: String,
+/// Which failures of a group are meant, the newest first.
+package struct FailureSelection: Sendable {
+    let group: String
+    /// One failure; nil for any.
+    package var id: Int64?
+    /// The full name of their topic; nil for any.
+    package var topic: String?
+    /// The record's id, as the key has it; nil for any.
+    package var entityID: String?
+    /// The first event's name; nil for any.
+    package var type: String?
+
+    package init(
+        group: String,
         id: Int64? = nil,
         topic: String? = nil,
         entityID: String? = nil,
-        type: String? = nil,
-        limit: Int,
-        offset: Int
-    ) async throws -> [StoredFailureRecord] {
+        type: String? = nil
+    ) {
+        self.group = group
+        self.id = id
+        self.topic = topic
+        self.entityID = entityID
+        self.type = type
+    }
+
+    private var condition: SQL {
         var condition: SQL = "\"group\" = \(group)"
         if let id { condition += " AND id = \(id)" }
         if let topic { condition += " AND topic = \(topic)" }
         if let entityID { condition += " AND entity_id = \(entityID)" }
         if let type { condition += " AND event_type = \(type)" }
-        return try await transaction(.snapshot) { [condition] transaction in
-            try FailureQueries(group: group).check(in: &transaction)
-            return
-                try transaction.run(
-                    """
-                    SELECT \(StoredFailureRecord.columns) FROM dionysus_failures WHERE id IN (
-                      SELECT id FROM dionysus_failures WHERE \(condition)
-                      ORDER BY event_time DESC NULLS LAST, created_at DESC NULLS LAST, id DESC
-                      LIMIT \(limit) OFFSET \(offset))
-                    ORDER BY event_time DESC NULLS LAST, created_at DESC NULLS LAST, id DESC
-                    """
-                )
-                .rows.map { try StoredFailureRecord($0) }
+        return condition
+    }
+
+    /// Those whose events happened last, as ``StoredFailureRecord`` reads them.
+    func newest(limit: Int, offset: Int) -> SQL {
+        """
+        SELECT \(StoredFailureRecord.columns) FROM dionysus_failures WHERE id IN (
+          SELECT id FROM dionysus_failures WHERE \(condition)
+          ORDER BY \(FailureOrder.newestFirst) LIMIT \(limit) OFFSET \(offset))
+        ORDER BY \(FailureOrder.newestFirst)
+        """
+    }
+}
+
+extension Database {
+    /// Lists failures with their messages, those whose events happened last first.
+    /// - Throws: ``/Dionysus/DionysusError``: `declaration` if nothing has been migrated, and as for a transaction.
+    package func recentFailures(
+        _ selection: FailureSelection,
+        limit: Int,
+        offset: Int = 0
+    ) async throws -> [StoredFailureRecord] {
+        try await transaction(.snapshot) { transaction in
+            try FailureQueries(group: selection.group).check(in: &transaction)
+            return try transaction.run(selection.newest(limit: limit, offset: offset)).rows
+                .map { try StoredFailureRecord($0) }
         }
     }
 
     /// Counts the failures of a group.
-    /// - Throws: As ``recentFailures(of:id:topic:entityID:type:limit:offset:)``.
+    /// - Throws: As ``recentFailures(_:limit:offset:)``.
     package func countFailures(of group: String) async throws -> Int64 {
         try await transaction(.snapshot) { transaction in
             try FailureQueries(group: group).check(in: &transaction)

@@ -16,41 +16,7 @@ package struct FailureGroup: Sendable, Hashable {
     package internal(set) var last: Timestamp?
 
     /// What stays the same in errors with one cause: quoted parts, and words with digits, are replaced.
-    ///
-    /// It looks at bytes, because a list has thousands of errors.
-    package static func cause(of message: String) -> String {
-        var rest = Array(message.utf8.prefix(600))[...]
-        // Each begins with the place of its message.
-        if let place = message.firstRange(of: "] offset "), place.lowerBound.utf16Offset(in: message) < 300,
-            let colon = message[place.upperBound...].firstRange(of: ": ")
-        {
-            rest = Array(message[colon.upperBound...].utf8.prefix(600))[...]
-        }
-        var result: [UInt8] = []
-        let omission = Array("…".utf8)
-        while let byte = rest.first {
-            let isQuote = byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "'")
-            if isQuote, let end = rest.dropFirst().firstIndex(of: byte) {
-                result += [byte] + omission + [byte]
-                rest = rest[(end + 1)...]
-            } else if isWordByte(byte) {
-                let word = rest.prefix(while: isWordByte)
-                result += word.contains { (48...57).contains($0) } ? omission[...] : word
-                rest = rest[word.endIndex...]
-            } else {
-                result.append(byte)
-                rest.removeFirst()
-            }
-        }
-        return String(decoding: result, as: UTF8.self)
-    }
-
-    private static func isWordByte(_ byte: UInt8) -> Bool {
-        switch byte {
-        case 48...57, 65...90, 97...122, UInt8(ascii: "_"), UInt8(ascii: "-"), 0x80...: true
-        default: false
-        }
-    }
+    package static func cause(of message: String) -> String { FailureCause(of: message).text }
 }
 
 /// What has failed, at a cost that doesn't grow with it.
@@ -92,7 +58,7 @@ extension ConsumerFailures {
                 continue
             }
             failed += row.count
-            let cause = FailureGroup.cause(of: row.message)
+            let cause = FailureCause(of: row.message).text
             let key = [row.topic, row.errorClass, cause]
             if let place = places[key] {
                 groups[place].count += row.count
@@ -125,7 +91,7 @@ extension ConsumerFailures {
     /// - Parameters:
     ///   - filter: Which failures.
     ///   - cause: What their errors say, as ``FailureGroup/cause``; nil for any.
-    ///   - lookingAt: How many failures that match the filter are looked at.
+    ///   - lookingAt: How many failures without a recorded cause, which an earlier version wrote, are looked at.
     /// - Returns: The failures, and whether there may be others behind those looked at.
     /// - Throws: As ``list(_:)``.
     package func list(
@@ -133,13 +99,36 @@ extension ConsumerFailures {
         cause: String?,
         lookingAt: Int = 10_000
     ) async throws -> (failures: [RecordedFailure], isBounded: Bool) {
-        var looked = filter
-        // What is constant in a text can't be asked of the database.
-        looked.limit = cause == nil ? filter.limit : lookingAt
-        let found = try await list(looked)
-        guard let cause else { return (found, found.count >= filter.limit) }
-        let matching = found.filter { FailureGroup.cause(of: $0.errorMessage) == cause }
-        return (Array(matching.prefix(filter.limit)), found.count >= lookingAt || matching.count > filter.limit)
+        guard let cause else {
+            let found = try await list(filter)
+            return (found, found.count >= filter.limit)
+        }
+        var unknown = filter
+        unknown.limit = lookingAt
+        let statements = [queries.list(filter, with: cause), queries.list(unknown, with: nil)]
+        let found = try await database.transaction(.snapshot) { [queries] transaction in
+            try queries.check(in: &transaction)
+            return try transaction.run(statements).map { try $0.rows.map { try RecordedFailure($0) } }
+        }
+        let matching = found[0] + found[1].filter { FailureCause(of: $0.errorMessage).text == cause }
+        return (
+            Array(matching.sorted { $0.id < $1.id }.prefix(filter.limit)),
+            matching.count >= filter.limit || found[1].count >= lookingAt
+        )
+    }
+
+    /// The ids of failures with one cause, as ``list(_:cause:lookingAt:)`` finds them.
+    /// - Throws: As ``list(_:)``.
+    package func ids(_ filter: FailureFilter, cause: String?) async throws -> (ids: [Int64], isBounded: Bool) {
+        guard cause == nil else {
+            let found = try await list(filter, cause: cause)
+            return (found.failures.map(\.id), found.isBounded)
+        }
+        let ids = try await database.transaction(.snapshot) { [queries] transaction in
+            try queries.check(in: &transaction)
+            return try transaction.run(queries.ids(filter)).rows.compactMap { try $0.integer(0) }
+        }
+        return (ids, ids.count >= filter.limit)
     }
 
     /// The failures that wait behind one, those of its key and partition with later offsets.
@@ -167,14 +156,23 @@ extension FailureQueries {
         """
     }
 
-    /// Failures by topic, kind and text of their errors, up to a limit.
+    /// Failures by topic, kind and cause of their errors, up to a limit, each with what one of them says.
+    ///
+    /// Those without a recorded cause are grouped by all that they say.
     fileprivate func survey(limit: Int) -> SQL {
         """
-        SELECT topic, error_class, error_message, waits, count(*), min(created_at), max(created_at) FROM (
-          SELECT f.topic, f.error_class, f.error_message, f.created_at,
-            CASE WHEN f.attempts = 0 THEN 1 ELSE 0 END AS waits
-          FROM dionysus_failures f WHERE f."group" = \(group) ORDER BY f.id LIMIT \(limit)) looked
-        GROUP BY topic, error_class, error_message, waits
+        SELECT topic, error_class,
+          (SELECT e.error_message FROM dionysus_failures e WHERE e.id = grouped.example) AS error_message, waits, number,
+          oldest, newest
+        FROM (
+          SELECT topic, error_class, waits, count(*) AS number, min(created_at) AS oldest, max(created_at) AS newest,
+            min(id) AS example
+          FROM (
+            SELECT f.id, f.topic, f.error_class, f.cause_hash, f.created_at,
+              CASE WHEN f.cause_hash IS NULL THEN f.error_message END AS unknown,
+              CASE WHEN f.attempts = 0 THEN 1 ELSE 0 END AS waits
+            FROM dionysus_failures f WHERE f."group" = \(group) ORDER BY f.id LIMIT \(limit)) looked
+          GROUP BY topic, error_class, cause_hash, unknown, waits) grouped
         """
     }
 }

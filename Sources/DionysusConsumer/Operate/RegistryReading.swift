@@ -58,3 +58,12 @@ final class RegistryReading: Sendable {
         return try? JSON(parsing: Array(bytes.dropFirst(5)))
     }
 }
+
+extension ConsumerFailures {
+    /// A message as people read it; its data stay undecoded if the schema registry can't be asked.
+    package func readable(_ message: ConsumedMessage) async -> ReadMessage {
+        let plain = ReadMessage(message: TopicMessage(message))
+        guard let registry = settings.schemaRegistry else { return plain }
+        return (try? await RegistryReading(registry, isStrict: false).read(message)) ?? plain
+    }
+}

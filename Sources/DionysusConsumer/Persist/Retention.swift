@@ -27,7 +27,7 @@ struct Retention {
     /// What runs have found goes before the runs.
     private static func verifications(of group: String) -> [Retention] {
         let limit = 1_000
-        return ["dionysus_suspects", "dionysus_differences"]
+        return ["dionysus_suspects", "dionysus_differences", "dionysus_verified_keys"]
             .map { table in
                 Retention(activity: "remove old differences", age: verificationAge, limit: limit) { end in
                     """

@@ -9,6 +9,8 @@ struct BatchProgress: Sendable {
     /// The messages that wait behind others.
     var waiting = WaitingMessages()
     var summary = BatchSummary()
+    /// How often a message that is applied by itself has been tried before.
+    var retries = 0
     /// What has been made of the batch ahead of its turn.
     private var prepared: PreparedMessages?
 
@@ -133,11 +135,13 @@ extension ConsumerPipeline {
     ) async throws -> Refusal? {
         let topic = topics[batch.partition.topic]
         let policy = topic.retryPolicy(settings)
+        defer { progress.retries = 0 }
         var error = error
         var attempts = 1
         while let delay = policy.delay(after: FailedAttempt(batch, error, attempts)) {
             telemetry.retrying(batch, error, attempt: attempts)
             try await retry.pause(for: delay)
+            progress.retries = attempts
             let verdict: Verdict<Applied>
             do {
                 verdict = try await apply(Delivery(reading: batch, from: progress.cursor), &progress)

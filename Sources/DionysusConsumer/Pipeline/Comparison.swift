@@ -44,7 +44,7 @@ extension ConsumerPipeline {
         }
     }
 
-    private func table(of model: String, _ topic: ConsumerTopic) async throws -> ReplicaTable? {
+    func table(of model: String, _ topic: ConsumerTopic) async throws -> ReplicaTable? {
         guard topic.acceptance?.accepts(model) ?? true else { return nil }
         return try await retry.run("look up the replicas") {
             try await catalogue.replicas(of: [model], in: topic.namespace).tables[model]

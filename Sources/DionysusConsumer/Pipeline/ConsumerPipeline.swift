@@ -42,6 +42,7 @@ struct ConsumerPipeline: Sendable {
                 case .refused(let refusal): return .refused(refusal)
                 }
                 note(prepared, applied, delivery, &progress)
+                if let notes = write.handlers.notes { report(notes, retries: progress.retries) }
                 await reactor.react(to: applied)
                 return .done(Applied(count: applied.count, isLeftOut: prepared.isLeftOut))
             }

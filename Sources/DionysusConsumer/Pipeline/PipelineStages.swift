@@ -172,6 +172,8 @@ extension ConsumerPipeline {
             of: delivery.batch,
             topic: topic,
             log: log,
+            // What is handled once more isn't checked.
+            notes: delivery.number == nil && observesCheckpoints ? CheckpointNotes() : nil,
             errorHandler: telemetry.errorHandler
         )
         return write(prepared.bound, handlers, recording: parked, of: topic, in: delivery, progress)

@@ -26,13 +26,17 @@ enum ConsumerMigrations {
         Migration(number: 60) { [replica($0)] },
         Migration(number: 61) { [logMarks($0), logLosses($0)] },
         Migration(number: 70) { verifications($0) },
+        Migration(number: 80) { failureCauses($0) },
+        Migration(number: 81) { verifiedKeys($0) },
+        Migration(number: 82) { [pauses($0)] },
     ]
 
     /// The tables, for their removal and for the check that they are there.
     static let tables = [
         "dionysus_offsets", "dionysus_lane_offsets", "dionysus_tombstones", "dionysus_failures", "dionysus_events",
         "dionysus_consumers", "dionysus_backfills", "dionysus_replica", "dionysus_log_losses",
-        "dionysus_verifications", "dionysus_suspects", "dionysus_differences",
+        "dionysus_verifications", "dionysus_suspects", "dionysus_differences", "dionysus_verified_keys",
+        "dionysus_pauses",
     ]
 
     /// The table that says which steps have been taken.

@@ -50,4 +50,15 @@ extension ConsumerMigrations {
               PRIMARY KEY ("group", topic, "partition"))
             """
     }
+
+    /// The partitions that operators have paused.
+    static func pauses(_ dialect: any SQLDialect) -> SQL {
+        let type = { SQL(raw: dialect.columnType($0)) }
+        return """
+            CREATE TABLE dionysus_pauses (
+              "group" \(type(.text)) NOT NULL, topic \(type(.text)) NOT NULL, "partition" \(type(.integer)) NOT NULL,
+              paused_by \(type(.text)) NOT NULL, paused_at \(type(.timestamp)) NOT NULL,
+              PRIMARY KEY ("group", topic, "partition"))
+            """
+    }
 }

@@ -34,4 +34,18 @@ extension ConsumerMigrations {
             """,
         ]
     }
+
+    /// The keys that runs have found at their sources, where the replica can't tell which of its rows are within a range.
+    static func verifiedKeys(_ dialect: any SQLDialect) -> [SQL] {
+        let type = { SQL(raw: dialect.columnType($0)) }
+        return [
+            """
+            CREATE TABLE dionysus_verified_keys (
+              id \(type(.identity)), "group" \(type(.text)) NOT NULL, topic \(type(.text)) NOT NULL,
+              run \(type(.text)) NOT NULL, record_id \(type(.text)) NOT NULL, UNIQUE ("group", topic, run, record_id))
+            """,
+            // The version of the run whose keys are to be compared; null if none are.
+            "ALTER TABLE dionysus_verifications ADD COLUMN keys_version \(type(.bigint))",
+        ]
+    }
 }

@@ -156,7 +156,10 @@ public struct ConsumerService: Service {
             try await retry.run("finish verifications") { try await verifications.run() }
             guard mode == .untilCaughtUp, session.isIdle else { continue }
             let isInGroup = session.isAssigned || ContinuousClock.now - start > Self.joiningTime
-            guard try await hasCaughtUp(after: event, isInGroup: isInGroup, lag, retry) else { continue }
+            let paused = session.pauses.ofGroup
+            guard try await hasCaughtUp(after: event, isInGroup: isInGroup, except: paused, lag, retry) else {
+                continue
+            }
             try await retry.run("finish verifications") { try await verifications.run(isLast: true) }
             return
         }
@@ -166,10 +169,13 @@ public struct ConsumerService: Service {
     private static let joiningTime = Duration.seconds(10)
 
     /// Looks at the lag when there is nothing more to read for the moment.
-    /// - Parameter isInGroup: Whether the log can have been compared with what was read of it before.
+    /// - Parameters:
+    ///   - isInGroup: Whether the log can have been compared with what was read of it before.
+    ///   - paused: The partitions that are not waited for.
     private func hasCaughtUp(
         after event: ConsumerEvent?,
         isInGroup: Bool,
+        except paused: Set<TopicPartition>,
         _ lag: ConsumerLag,
         _ retry: RetryLoop
     ) async throws -> Bool {
@@ -180,7 +186,9 @@ public struct ConsumerService: Service {
         }
         return try await retry.run("look at the lag") {
             let partitions = try await lag.partitions()
-            return partitions.allSatisfy { $0.isCaughtUp && (isInGroup || $0.position == 0) }
+            return partitions.allSatisfy { partition in
+                paused.contains(partition.partition) || partition.isCaughtUp && (isInGroup || partition.position == 0)
+            }
         }
     }
 

@@ -29,6 +29,9 @@ struct PartitionWorkers {
     /// Whether the workers have applied all messages that they were given.
     var areIdle: Bool { running.values.allSatisfy(\.worker.isIdle) }
 
+    /// The partitions that are worked on.
+    var partitions: [TopicPartition] { Array(running.keys) }
+
     subscript(partition: TopicPartition) -> PartitionWorker? { running[partition]?.worker }
 
     /// Starts the work on a partition.

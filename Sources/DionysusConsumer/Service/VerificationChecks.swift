@@ -43,11 +43,15 @@ struct VerificationChecks {
     private struct EndedRun: Sendable {
         let topic: String
         let run: String
+        let model: String?
+        let keysVersion: Int64?
         let fence: VerificationFence?
 
         init(_ row: Row) throws {
             topic = try row.text(0) ?? ""
             run = try row.text(1) ?? ""
+            model = try row.text(2)
+            keysVersion = try row.integer(4)
             fence = try row.text(3).flatMap(VerificationFence.init(text:))
         }
     }
@@ -74,9 +78,33 @@ struct VerificationChecks {
         return fence.isPassed(positions)
     }
 
+    /// Adds rows to the suspects that are none of the run's keys, if they weren't found range by range.
+    private func compareKeys(of run: EndedRun, _ topic: ConsumerTopic) async throws {
+        guard let version = run.keysVersion, let model = run.model,
+            let table = try await pipeline.table(of: model, topic)
+        else { return }
+        let extra = ExtraRows(table: table, dialect: database.dialect)
+        let statement = extra.unnamed(version: version) { store.isNoKey($0, run.topic, run.run) }
+        guard let statement else { return }
+        let ids = try await database.transaction(.snapshot) { transaction in
+            try transaction.run(statement).rows.compactMap { try $0.text(0) }
+        }
+        try await database.transaction(.write) { [store] transaction in
+            // Once somebody has compared them the keys are gone, and all rows would be too many.
+            guard try transaction.run(store.noteKeysCompared(run.topic, run.run)).affectedRows == 1 else { return }
+            let dialect = transaction.dialect
+            if !ids.isEmpty {
+                let keep = store.keep(rows: ids, of: model, version: version, run.topic, run.run, dialect)
+                try transaction.run(keep)
+            }
+            try transaction.run(store.forgetKeys(run.topic, run.run))
+        }
+    }
+
     /// - Returns: Whether no suspect of the run is left.
     private func finish(_ run: EndedRun, batches: Int) async throws -> Bool {
         let topic = pipeline.topics[run.topic]
+        try await compareKeys(of: run, topic)
         var isDone = false
         for _ in 0..<batches {
             let suspects = try await database.transaction(.snapshot) { [store] transaction in
@@ -98,6 +126,8 @@ struct VerificationChecks {
                 .map { try VerificationCounts($0) }
         }
         if let completed {
+            // Those of a part of the source are kept and not compared.
+            try await database.transaction(.write) { [store] in _ = try $0.run(store.forgetKeys(run.topic, run.run)) }
             pipeline.telemetry.verified(completed, topic: topic.comparedTopic ?? run.topic, run: run.run)
         }
         return true

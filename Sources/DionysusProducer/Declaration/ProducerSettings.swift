@@ -167,7 +167,7 @@ public struct ProducerSettings: Sendable {
     }
 
     /// The settings of a connection to the broker.
-    var producerOptions: ProducerOptions {
+    package var producerOptions: ProducerOptions {
         ProducerOptions(
             clientID: clientID,
             partitioner: partitioner,

@@ -8,7 +8,7 @@ struct EventLog: Sendable {
     /// The row of the event that is handled once more; nil for events that come from the broker.
     var reprocessed: Int64?
     /// The models that have replicas here.
-    private var replicated: Set<String> = []
+    private(set) var replicated: Set<String> = []
 
     init(group: String, identity: EventIdentity, reprocessed: Int64? = nil) {
         self.group = group
@@ -111,7 +111,7 @@ struct EventLogEntry: Sendable {
         "\(event.message.source.partition):\(event.message.offset):\(event.number)"
     }
 
-    private static func wire(_ event: IncomingEvent) -> [UInt8] {
+    static func wire(_ event: IncomingEvent) -> [UInt8] {
         JSON.object([
             "event": .string(event.name.description), "model_name": .string(event.model),
             "data": .array([.object(event.payload)]),

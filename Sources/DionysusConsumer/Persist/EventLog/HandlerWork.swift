@@ -12,6 +12,8 @@ struct HandlerWork: Sendable {
     private let batch: MessageBatch?
     private let middleware: [any ConsumerMiddleware]
     private let lock: RecordLock?
+    /// What has become of the events, if somebody wants to hear of it.
+    let notes: CheckpointNotes?
 
     /// The work on messages that are not applied: none.
     init() {
@@ -23,6 +25,7 @@ struct HandlerWork: Sendable {
         batch = nil
         middleware = []
         lock = nil
+        notes = nil
     }
 
     /// - Parameters:
@@ -32,6 +35,7 @@ struct HandlerWork: Sendable {
     ///   - bound: What of them is replicated.
     ///   - batch: The messages as they came from the broker.
     ///   - log: The log of events, if the topic has one.
+    ///   - notes: Where it is noted what has become of the events that the log keeps; nil if nobody wants to hear of it.
     init(
         _ messages: [DecodedMessage],
         plain: [DecodedMessage],
@@ -40,6 +44,7 @@ struct HandlerWork: Sendable {
         of batch: MessageBatch,
         topic: ConsumerTopic,
         log: EventLog?,
+        notes: CheckpointNotes?,
         errorHandler: any ErrorHandler
     ) {
         let sound = messages.without(failures)
@@ -55,6 +60,7 @@ struct HandlerWork: Sendable {
                 }
         self.log = log?.keeping(replicated: bound.models)
         self.batch = batch
+        self.notes = log == nil ? nil : notes
         middleware = topic.middleware
         lock = topic.sharing?.lock(of: sound, errorHandler)
     }
@@ -92,12 +98,28 @@ struct HandlerWork: Sendable {
     /// - Parameter repeated: The events that have been handled before.
     func run(except repeated: Set<EventPlace>, in transaction: inout Transaction) throws {
         try handleMessages(in: &transaction)
-        guard !handlers.isEmpty else { return }
         var handled: [HandledEvent] = []
-        for event in events where !repeated.contains(event.place) {
-            handled.append(HandledEvent(event: event, answers: try answers(to: event, in: &transaction)))
+        if !handlers.isEmpty {
+            for event in events where !repeated.contains(event.place) {
+                handled.append(HandledEvent(event: event, answers: try answers(to: event, in: &transaction)))
+            }
+            try log?.settle(handled, in: &transaction)
         }
-        try log?.settle(handled, in: &transaction)
+        notes?.note(outcomes(of: handled, except: repeated))
+    }
+
+    /// What has become of each event.
+    private func outcomes(
+        of handled: [HandledEvent],
+        except repeated: Set<EventPlace>
+    ) -> [(event: IncomingEvent, outcome: CheckpointNotes.Outcome)] {
+        let skipped = Set(handled.filter(\.isSkipped).map(\.event.place))
+        return events.map { event in
+            if repeated.contains(event.place) { return (event, .repeated) }
+            let isHandled = !handlers.isEmpty && !skipped.contains(event.place)
+            let isKept = isHandled || log?.replicated.contains(event.model) == true
+            return (event, isKept ? .acknowledged : .skipped)
+        }
     }
 
     private func handleMessages(in transaction: inout Transaction) throws {

@@ -31,21 +31,22 @@ struct FailureLog: Sendable {
             BulkColumn("event_version", .integer, subjects.map { $0.version.databaseValue }),
             BulkColumn("error_class", .text, errors.map { .text($0.kind) }),
             BulkColumn("error_message", .text, errors.map { .text($0.message) }),
+            BulkColumn("cause_hash", .integer, errors.map { .integer(FailureCause(of: $0.message).hash) }),
             BulkColumn("error_details", .text, errors.map { $0.details.databaseValue }),
             BulkColumn("attempts", .integer, failures.map { .integer(Int64($0.attempts)) }),
         ]
         return [
             """
             INSERT INTO dionysus_failures (topic, "group", "partition", "offset", "key", key_hash, payload, metadata,
-              entity_id, event_time, event_type, event_version, error_class, error_message, error_details, attempts,
-              created_at)
+              entity_id, event_time, event_type, event_version, error_class, error_message, cause_hash, error_details,
+              attempts, created_at)
             SELECT v.topic, \(group), v.part, v.place, v.message_key, v.key_hash, v.payload, v.metadata, v.entity_id,
-              v.event_time, v.event_type, v.event_version, v.error_class, v.error_message, v.error_details, v.attempts,
-              \(dialect.now)
+              v.event_time, v.event_type, v.event_version, v.error_class, v.error_message, v.cause_hash, v.error_details,
+              v.attempts, \(dialect.now)
             FROM \(dialect.rows(columns, alias: "v")) WHERE true
             ON CONFLICT ("group", topic, "partition", "offset") DO UPDATE SET
               error_class = excluded.error_class, error_message = excluded.error_message,
-              error_details = excluded.error_details, attempts = excluded.attempts, created_at = excluded.created_at
+              cause_hash = excluded.cause_hash, error_details = excluded.error_details, attempts = excluded.attempts, created_at = excluded.created_at
             """
         ]
     }

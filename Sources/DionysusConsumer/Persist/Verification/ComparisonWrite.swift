@@ -49,13 +49,30 @@ extension Persister {
             statements.append(
                 store.count(marker.run, write.topic, model: marker.model, records: 0, chunks: isChunk ? 1 : 0, dialect)
             )
-            if marker.kind != .cancelled, let table,
-                let statement = ExtraRows(table: table, dialect: dialect).statement(marker)
-            {
+            let extra = marker.kind == .cancelled ? nil : table.map { ExtraRows(table: $0, dialect: dialect) }
+            if let statement = extra?.statement(marker) {
                 let ids = try transaction.run(statement).rows.compactMap { try $0.text(0) }
-                if !ids.isEmpty { statements.append(store.keep(rows: ids, marker, write.topic, dialect)) }
+                if !ids.isEmpty {
+                    statements.append(
+                        store.keep(
+                            rows: ids,
+                            of: marker.model,
+                            version: marker.version,
+                            write.topic,
+                            marker.run,
+                            dialect
+                        )
+                    )
+                }
             }
-            if !isChunk { statements += store.end(marker, write.topic, dialect) }
+            let comparesKeys = extra?.comparesKeys(of: marker) ?? false
+            if comparesKeys, let keys = extra?.keys(of: marker), !keys.isEmpty, let table {
+                statements.append(store.keep(keys: keys, of: table, write.topic, marker.run, dialect))
+            }
+            if !isChunk {
+                let version = comparesKeys ? marker.version : nil
+                statements += store.end(marker, write.topic, keysVersion: version, dialect)
+            }
         }
         let suspicions = try ReplicaComparison.differences(write.batch, in: &transaction)
         var suspects = write.unreadable

@@ -8,6 +8,31 @@ struct ExtraRows {
     let table: ReplicaTable
     let dialect: any SQLDialect
 
+    /// Whether it is found out at the end of a run, by all of its keys, which rows are too many.
+    ///
+    /// Each database orders texts and UUIDs in its own way, so that only numbers can be compared range by range. Which of
+    /// the others are within the bounds of a run can't be told at all.
+    func comparesKeys(of marker: VerificationMarker) -> Bool {
+        guard table.id.type != .integer, table.version != nil, marker.keys.from == nil else { return false }
+        return marker.kind == .chunk || marker.keys.until == nil
+    }
+
+    /// The keys of a chunk, as the replica has them.
+    func keys(of marker: VerificationMarker) -> [DatabaseValue] {
+        marker.ids.compactMap { id in try? table.id.value(for: .string(id)) }.filter { !$0.isNull }
+    }
+
+    /// The rows that are no newer than a run, and none of its keys.
+    func unnamed(version: Int64, _ isNoKey: (SQL) -> SQL) -> SQL? {
+        guard let condition = condition(version: version) else { return nil }
+        let id: SQL = "r.\(identifier: table.id.name)"
+        let text = dialect.asText(id)
+        return """
+            SELECT \(text) FROM \(identifier: table.name) r
+            WHERE \(id) IS NOT NULL AND \(condition) AND \(isNoKey(text)) ORDER BY \(id) LIMIT \(Self.limit)
+            """
+    }
+
     /// The rows within a range that the source has not named, and that are no newer than it was then.
     /// - Returns: nil if the replica can't tell: its ids aren't numbers, or it has no versions.
     func statement(_ marker: VerificationMarker) -> SQL? {

@@ -31,16 +31,25 @@ struct VerificationStore: Sendable {
     }
 
     /// Notes the end of a run.
-    func end(_ marker: VerificationMarker, _ topic: String, _ dialect: any SQLDialect) -> [SQL] {
+    /// - Parameter keysVersion: The run's version, if all of the replica's keys are to be compared with those of the run.
+    func end(
+        _ marker: VerificationMarker,
+        _ topic: String,
+        keysVersion: Int64?,
+        _ dialect: any SQLDialect
+    ) -> [SQL] {
         let isCancelled = marker.kind == .cancelled
         let state: State = isCancelled ? .cancelled : .ended
         let finished: SQL = isCancelled ? ", finished_at = \(dialect.now)" : ""
         let change: SQL = """
-            UPDATE dionysus_verifications SET state = \(state.rawValue), chunks_total = \(marker.chunk)\(finished)
+            UPDATE dionysus_verifications SET state = \(state.rawValue), chunks_total = \(marker.chunk)\(finished),
+              keys_version = \(keysVersion.databaseValue)
             WHERE \(isRun(topic, marker.run)) AND state = \(State.comparing.rawValue)
             """
         guard isCancelled else { return [change] }
-        return [change, "DELETE FROM dionysus_suspects WHERE \(isRun(topic, marker.run))"]
+        return [
+            change, "DELETE FROM dionysus_suspects WHERE \(isRun(topic, marker.run))", forgetKeys(topic, marker.run),
+        ]
     }
 
     // MARK: Suspects
@@ -68,11 +77,18 @@ struct VerificationStore: Sendable {
     }
 
     /// Keeps rows that the source has no records for, to be looked at again at the end.
-    func keep(rows ids: [String], _ marker: VerificationMarker, _ topic: String, _ dialect: any SQLDialect) -> SQL {
+    func keep(
+        rows ids: [String],
+        of model: String,
+        version: Int64,
+        _ topic: String,
+        _ run: String,
+        _ dialect: any SQLDialect
+    ) -> SQL {
         let rows = dialect.rows([BulkColumn("id", .text, ids.map { .text($0) })], alias: "v")
         return """
             INSERT INTO dionysus_suspects ("group", topic, run, subject, model, record_id, version)
-            SELECT \(group), \(topic), \(marker.run), 'row:' || v.id, \(marker.model), v.id, \(marker.version)
+            SELECT \(group), \(topic), \(run), 'row:' || v.id, \(model), v.id, \(version)
             FROM \(rows) WHERE true ON CONFLICT DO NOTHING
             """
     }
@@ -90,12 +106,50 @@ struct VerificationStore: Sendable {
         return "DELETE FROM dionysus_suspects WHERE \(dialect.isAnyKey("id", of: ids, type: .integer))"
     }
 
+    // MARK: Keys
+
+    /// Keeps the keys of a chunk, as the replica would write them.
+    func keep(
+        keys: [DatabaseValue],
+        of table: ReplicaTable,
+        _ topic: String,
+        _ run: String,
+        _ dialect: any SQLDialect
+    ) -> SQL {
+        let rows = dialect.rows([BulkColumn("id", table.id.type, keys)], alias: "v")
+        return """
+            INSERT INTO dionysus_verified_keys ("group", topic, run, record_id)
+            SELECT \(group), \(topic), \(run), \(dialect.asText(SQL(raw: "v.id"))) FROM \(rows)
+            WHERE true ON CONFLICT DO NOTHING
+            """
+    }
+
+    /// A condition that a text is none of a run's keys.
+    func isNoKey(_ text: SQL, _ topic: String, _ run: String) -> SQL {
+        """
+        NOT EXISTS (SELECT 1 FROM dionysus_verified_keys k
+          WHERE k."group" = \(group) AND k.topic = \(topic) AND k.run = \(run) AND k.record_id = \(text))
+        """
+    }
+
+    /// Notes that the keys of a run have been compared; changes no row if another process has noted it.
+    func noteKeysCompared(_ topic: String, _ run: String) -> SQL {
+        """
+        UPDATE dionysus_verifications SET keys_version = NULL WHERE \(isRun(topic, run)) AND keys_version IS NOT NULL
+        """
+    }
+
+    func forgetKeys(_ topic: String, _ run: String) -> SQL {
+        "DELETE FROM dionysus_verified_keys WHERE \(isRun(topic, run))"
+    }
+
     // MARK: Runs that have ended
 
-    /// The runs whose suspects are to be looked at: topic, run, state, fence.
+    /// The runs whose suspects are to be looked at: topic, run, model, fence, and the version of keys that are to be
+    /// compared, if all chunks have been seen.
     func unfinished() -> SQL {
         """
-        SELECT topic, run, state, fence FROM dionysus_verifications WHERE "group" = \(group)
+        SELECT topic, run, model, fence, CASE WHEN chunks = chunks_total THEN keys_version END FROM dionysus_verifications WHERE "group" = \(group)
           AND state IN (\(State.ended.rawValue), \(State.rechecking.rawValue)) ORDER BY started_at, run
         """
     }
