@@ -314,10 +314,11 @@ let package = Package(
         .executableTarget(
             name: "Bench",
             dependencies: [
-                "Dionysus", "DionysusConsumer", "DionysusEmbedded", "DionysusEvents", "DionysusFile", "DionysusKafka",
-                "DionysusKafkaTesting",
+                "Dionysus", "DionysusConsole", "DionysusConsumer", "DionysusEmbedded", "DionysusEvents", "DionysusFile",
+                "DionysusHTTP", "DionysusHTTPClient", "DionysusKafka", "DionysusKafkaTesting",
                 "DionysusPostgres", "DionysusProducer", "DionysusSQLite", "DionysusSchemas",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "CoreMetrics", package: "swift-metrics"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],

@@ -17,7 +17,7 @@ struct Benchmark: Sendable {
             latency, latencyConsumed, latencyAtRest,
             relayMemory, consumerMemory,
             idle, idleSQLite,
-            avroEncode, avroDecode,
+            avroEncode, avroDecode, console, samples,
         ] + events + growth
     }
 

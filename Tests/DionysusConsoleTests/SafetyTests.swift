@@ -132,6 +132,54 @@ struct SafetyTests {
         }
     }
 
+    @Test func `no change is made for those without a token, for readers, and for other sites`() async throws {
+        let forms = [
+            "/consumers/pause", "/consumers/resume", "/consumers/move", "/messages/republish", "/failures/actions",
+            "/outbox/actions", "/runs",
+        ]
+        let fields = [
+            ("topic", "v3_rentals"), ("partition", "0"), ("offset", "0"), ("to", "latest"), ("all", "retry"),
+            ("what", "v3_rentals Rental"), ("confirm", "1"),
+        ]
+        try await Shop.with(.sqlite, Self.guarded) { shop in
+            try await shop.fill()
+            try await shop.serving { (visitor: Visitor) async throws in
+                let read = Self.bearer(Self.read)
+                guard case .object(let paths)? = try await visitor.get("/api/v1/openapi.json", read).json["paths"]
+                else {
+                    Issue.record("the document has no paths")
+                    return
+                }
+                let changes = paths.members.filter { $0.value["post"] != nil }.map(\.name)
+                #expect(changes.contains("/api/v1/consumers/move") && changes.contains("/api/v1/messages/republish"))
+                for path in changes.map({ $0.replacing("{model}", with: "Rental").replacing("{id}", with: "1") }) {
+                    #expect(try await visitor.post(path).status == 401, "\(path)")
+                    #expect(try await visitor.post(path, .object([:]), read).status == 403, "\(path)")
+                }
+                for path in forms {
+                    #expect(try await visitor.submit(path, fields).status == 401, "\(path)")
+                    #expect(try await visitor.submit(path, fields, read).status == 403, "\(path)")
+                }
+                #expect(try await visitor.get("/messages/download?topic=v3_rentals").status == 303)
+                #expect(!(try await visitor.get("/consumers", read).text.contains("method=\"post\"")))
+            }
+            var open = shop
+            open.settings = ConsoleSettings()
+            try await open.serving { (visitor: Visitor) async throws in
+                let token = try await visitor.get("/runs").text.formToken
+                for path in forms {
+                    #expect(try await visitor.submit(path, fields).status == 403, "\(path)")
+                    let foreign = try await visitor.submit(
+                        path,
+                        fields + [("csrf", token)],
+                        ["sec-fetch-site": "cross-site"]
+                    )
+                    #expect(foreign.status == 403, "\(path)")
+                }
+            }
+        }
+    }
+
     @Test func `a proxy's header counts only from the proxy`() async throws {
         var settings = Self.guarded
         settings.trustedHeader = "X-Forwarded-User"
@@ -195,6 +243,7 @@ struct SafetyTests {
             try await shop.serving { (visitor: Visitor) async throws in
                 for path in [
                     "/record/Rental/42", "/api/v1/record/Rental/42", "/messages?topic=v3_rentals&from=earliest",
+                    "/messages/tail?topic=v3_rentals", "/messages/download?topic=v3_rentals&from=earliest",
                     "/api/v1/messages?topic=v3_accounts&from=earliest", "/failures/1", "/api/v1/failures/1",
                     "/v1/failures/1",
                     "/v1/failures", "/outbox/2", "/api/v1/outbox/2",

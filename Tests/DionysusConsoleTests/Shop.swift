@@ -17,9 +17,9 @@ struct Shop: Sendable {
     let replica: any CapturingDatabase
     let broker: any MessageBroker
     var settings: ConsoleSettings
+    var consumer: any Consumer = RentalMirror()
 
     static let producer = BookingSync()
-    static let consumer = RentalMirror()
 
     static var logger: Logger {
         var logger = Logger(label: "test")
@@ -105,7 +105,7 @@ struct Shop: Sendable {
 
     func consume() async throws {
         let service = ConsumerService(
-            Self.consumer,
+            consumer,
             database: replica,
             broker: broker,
             settings: consumerSettings,
@@ -128,7 +128,7 @@ struct Shop: Sendable {
     var system: ObservedSystem {
         var system = ObservedSystem(name: "rentals", version: "1.2")
         system.producer = .init(Self.producer, database: source, settings: producerSettings)
-        system.consumer = .init(Self.consumer, database: replica, settings: consumerSettings)
+        system.consumer = .init(consumer, database: replica, settings: consumerSettings)
         system.broker = broker
         system.settings = [.init(name: "SOME_SETTING", value: "<i>", source: "code", summary: "what it means")]
         return system

@@ -130,10 +130,11 @@ enum Elements {
     }
 
     /// A form that asks for another view of a page.
-    static func filter(_ action: String, _ fields: [HTML]) -> HTML {
+    /// - Parameter more: Buttons that lead elsewhere with the same values.
+    static func filter(_ action: String, _ fields: [HTML], more: HTML = "") -> HTML {
         """
         <form class="filter" method="get" action="\(action)" role="search">\(fields.joined(separator: " "))\
-         <button>Show</button></form>
+         <button>Show</button> \(more)</form>
         """
     }
 }

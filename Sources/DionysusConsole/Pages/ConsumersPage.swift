@@ -4,7 +4,7 @@ import DionysusConsumer
 extension Page {
     static func consumers(_ report: ConsumerReport, _ frame: Frame, _ call: Call) -> Page {
         Page("Consumers", tab: .consumers, verdict: verdict(report), isLive: true) {
-            "\(members(report))\(partitions(report, frame))\(topicTable(report, frame))\(projectionsLink(frame, call))"
+            "\(members(report))\(partitions(report, frame, call))\(topicTable(report, frame, call))\(projectionsLink(frame, call))"
         }
     }
 
@@ -17,6 +17,12 @@ extension Page {
                 .stuck,
                 "The group has lost its place in \(loss.partition): \(loss.loss ?? "its position isn't in the log")."
             )
+        }
+        let paused = lag.filter { report.paused.value?[$0.partition] != nil }
+        if let first = paused.first {
+            let held = paused.compactMap(\.lag).reduce(0, +)
+            let names = paused.count == 1 ? "\(first.partition) is" : "\(Format.number(paused.count)) partitions are"
+            return Verdict(.late, "\(names) paused; \(Format.plural(Int(held), "message")) of them wait.")
         }
         let behind = lag.compactMap(\.lag).reduce(0, +)
         let count = report.consumers.value?.count ?? 0
@@ -59,19 +65,34 @@ extension Page {
         )
     }
 
-    private static func partitions(_ report: ConsumerReport, _ frame: Frame) -> HTML {
+    private static func partitions(_ report: ConsumerReport, _ frame: Frame, _ call: Call) -> HTML {
         guard let lag = report.lag.value else {
             return Elements.section("Partitions", Elements.unreachable("unreachable", report.lag.problem ?? ""))
         }
+        let forms = Forms(call: call)
         let rows = lag.sorted { ($1.lag ?? .max, $0.partition) < ($0.lag ?? .max, $1.partition) }
             .map { partition -> [HTML] in
+                let paused = report.paused.value?[partition.partition]
+                let place = [
+                    ("topic", partition.partition.topic), ("partition", "\(partition.partition.partition)"),
+                ]
+                let action: HTML =
+                    !call.may(.operate)
+                    ? ""
+                    : paused == nil
+                        ? forms.button("/consumers/pause", "Pause", place, class: "plain")
+                        : forms.button("/consumers/resume", "Resume", place)
+                let pause = paused.map { paused -> HTML in
+                    "\(Elements.state(.late, "paused")) by \(paused.actor) \(Elements.time(paused.since))"
+                }
                 let state: HTML =
-                    partition.isOutOfRange
-                    ? Elements.state(.stuck, "lost its place")
-                    : partition.lag == 0
-                        ? Elements.state(.well, "applied")
-                        : (partition.age?.inSeconds ?? 0) > 30
-                            ? Elements.state(.late, "behind") : Elements.state(.well, "on its way")
+                    pause
+                    ?? (partition.isOutOfRange
+                        ? Elements.state(.stuck, "lost its place")
+                        : partition.lag == 0
+                            ? Elements.state(.well, "applied")
+                            : (partition.age?.inSeconds ?? 0) > 30
+                                ? Elements.state(.late, "behind") : Elements.state(.well, "on its way"))
                 let path = Link.messages(
                     partition.partition.topic,
                     partition: partition.partition.partition,
@@ -82,17 +103,19 @@ extension Page {
                     Elements.text(partition.lag.map { Format.number($0) }),
                     Elements.text(partition.age.map { Format.duration($0) }),
                     HTML(escaping: Format.number(partition.position)),
-                    HTML(escaping: Format.number(partition.endOffset)),
+                    HTML(escaping: Format.number(partition.endOffset)), action,
                 ]
             }
+        let unknown: HTML =
+            if case .failed(let reason) = report.paused { Elements.unreachable("pauses", reason) } else { "" }
         return Elements.section(
             "Partitions",
-            stale(report.lag.problem)
+            stale(report.lag.problem) + unknown
                 + Elements.table(
                     "Partitions",
                     [
                         .init("Partition"), .init("State"), .number("Behind, messages"), .number("Behind, age"),
-                        .number("Position"), .number("End"),
+                        .number("Position"), .number("End"), .init(""),
                     ],
                     rows,
                     empty: "None of the topics exists yet. Run topics --create, or start the relay."
@@ -100,7 +123,23 @@ extension Page {
         )
     }
 
-    private static func topicTable(_ report: ConsumerReport, _ frame: Frame) -> HTML {
+    /// What can be done with a topic as a whole.
+    private static func actions(_ topic: ConsumerOutline.Topic, _ call: Call) -> HTML {
+        guard call.may(.operate), !topic.isPattern, call.system.broker != nil else { return "" }
+        let forms = Forms(call: call)
+        return """
+            \(forms.button("/consumers/pause", "Pause", [("topic", topic.name)], class: "plain")) \
+            \(forms.button("/consumers/resume", "Resume", [("topic", topic.name)], class: "plain"))\
+            <details><summary>Move…</summary><form method="post" action="\(forms.base)/consumers/move">\(forms.token)\
+            <input type="hidden" name="topic" value="\(topic.name)">\
+            \(Elements.field("partition", "Partition", nil, placeholder: "all")) \
+            \(Elements.field("to", "To", nil, placeholder: "earliest, latest, offset or time")) \
+            <label><input type="checkbox" name="forget_events" value="1"> also handle events again that the event log has</label> \
+            <button>Say what it means</button></form></details>
+            """
+    }
+
+    private static func topicTable(_ report: ConsumerReport, _ frame: Frame, _ call: Call) -> HTML {
         let actual = Dictionary(
             (report.topics.value ?? []).map { ($0.name, $0) },
             uniquingKeysWith: { first, _ in first }
@@ -118,6 +157,7 @@ extension Page {
                     : frame.link(Link.messages(topic.name), HTML(escaping: topic.name)),
                 exists, HTML(escaping: topic.onFailure), Elements.text(topic.options.joined(separator: ", ")),
                 drift.isEmpty ? "as declared" : "<b class=\"late\">\(drift.joined(separator: "; "))</b>",
+                actions(topic, call),
             ]
         }
         return Elements.section(
@@ -127,7 +167,7 @@ extension Page {
                     "Topics",
                     [
                         .init("Topic"), .init("Exists"), .init("Messages that fail"), .init("Options"),
-                        .init("Settings"),
+                        .init("Settings"), .init(""),
                     ],
                     rows,
                     empty: "No topic is declared."

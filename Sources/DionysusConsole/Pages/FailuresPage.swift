@@ -198,7 +198,7 @@ extension Page {
                 )
             )
         let payload = Payload(detail.message.value, mask)
-        let text = detail.message.value == nil ? "no value: a tombstone" : payload.pretty
+        let text = Payload(detail.readable, mask).pretty
         let edit: HTML =
             call.may(.operate) && payload.document != nil
             ? """

@@ -15,7 +15,11 @@ extension Page {
                 Elements.field("key", "Key", query["key"], placeholder: "Rental:42"),
                 Elements.field("header", "Header", query["header"], placeholder: "name=text"),
                 Elements.field("value", "Member", query["value"], placeholder: "account.name=Sea"),
-            ]
+            ],
+            more: """
+                <button class="plain" formaction="\(frame.base)/messages/download">Download</button> \
+                <button class="plain" formaction="\(frame.base)/messages/tail">Follow</button>
+                """
         )
         switch report {
         case nil:
@@ -42,6 +46,35 @@ extension Page {
         }
     }
 
+    /// What comes to a topic, the newest first.
+    static func tail(_ found: Part<[ReadMessage]>, _ topic: String, _ frame: Frame, _ call: Call) -> Page {
+        let back = call.query.encoded
+        let links: HTML = """
+            <p>\(frame.link("/messages?\(back)", "Look for messages")) · <span class="note">The newest messages; new ones come \
+            on top.</span></p>
+            """
+        switch found {
+        case .failed(let reason):
+            return Page(
+                "Messages of \(topic)",
+                tab: .messages,
+                verdict: Verdict(.stuck, "The messages can't be read."),
+                isLive: true,
+                links + Elements.unreachable("unreachable", reason)
+            )
+        case .read(let messages):
+            let newest = messages.first.map { "the newest at \(Format.time($0.message.timestamp)) UTC" }
+            return Page(
+                "Messages of \(topic)",
+                tab: .messages,
+                verdict: Verdict(.idle, "\(topic): \(newest ?? "no message matches yet")."),
+                isLive: true,
+                refresh: 5,
+                "\(links)\(messages.map { message($0, frame, call) })"
+            )
+        }
+    }
+
     private static func verdict(_ report: MessageReport) -> Verdict {
         let times = report.first.map { first in
             report.last.map { " from \(Format.time(first)) to \(Format.time($0)) UTC" } ?? ""
@@ -54,9 +87,9 @@ extension Page {
         )
     }
 
-    private static func message(_ message: TopicMessage, _ frame: Frame, _ call: Call) -> HTML {
-        let mask = call.core.mask
-        let key = message.key.map { String(decoding: $0, as: UTF8.self) }
+    private static func message(_ read: ReadMessage, _ frame: Frame, _ call: Call) -> HTML {
+        let (message, mask) = (read.message, call.core.mask)
+        let key = read.keyText
         let parts = key?.split(separator: ":", maxSplits: 1) ?? []
         let keyHTML =
             parts.count == 2
@@ -67,10 +100,17 @@ extension Page {
             let value = mask.applied(to: String(decoding: header.value, as: UTF8.self), of: header.name)
             return "<dt>\(header.name)</dt><dd><code>\(value)</code></dd>"
         }
+        let place = [
+            ("topic", message.source.topic), ("partition", "\(message.source.partition)"),
+            ("offset", "\(message.offset)"),
+        ]
+        let again: HTML =
+            call.may(.operate)
+            ? Forms(call: call).button("/messages/republish", "Publish again…", place, class: "plain") : ""
         return """
             <details class="message"><summary><span class="offset">\(message.source.partition) @ \
             \(Format.number(message.offset))</span> \(Elements.clock(message.timestamp)) \(keyHTML) <span>\(what)</span></summary>\
-            <dl class="pairs">\(headers)</dl><pre tabindex="0">\(Payload(message.value, mask).pretty)</pre></details>
+            <dl class="pairs">\(headers)</dl><pre tabindex="0">\(Payload(read, mask).pretty)</pre>\(again)</details>
             """
     }
 

@@ -9,11 +9,17 @@ struct ConsumerReport: Sendable {
     let topics: Reading<[TopicComparison]>
     let declared: [ConsumerOutline.Topic]
     let dead: [String]
+    /// What operators have paused.
+    let paused: Part<[TopicPartition: PausedPartition]>
 
     static func read(_ core: ConsoleCore, _ side: ObservedSystem.ConsumerSide) async -> ConsumerReport {
         async let lag = core.lag?.reading()
         async let consumers = core.consumers?.reading()
         async let topics = core.topics?.reading()
+        let positions = ConsumerActions.positions(side, core.system.broker ?? UnreachableBroker())
+        async let paused = Part.reading {
+            Dictionary(try await positions.paused().map { ($0.partition, $0) }, uniquingKeysWith: { first, _ in first })
+        }
         let none = "this console has no broker"
         return ConsumerReport(
             group: side.settings.effectiveGroupID,
@@ -21,7 +27,8 @@ struct ConsumerReport: Sendable {
             consumers: await consumers ?? .unreachable(reason: none, since: .now),
             topics: await topics ?? .unreachable(reason: none, since: .now),
             declared: side.outline.topics,
-            dead: side.outline.topics.compactMap(\.deadLetters)
+            dead: side.outline.topics.compactMap(\.deadLetters),
+            paused: await paused
         )
     }
 
@@ -37,6 +44,8 @@ struct ConsumerReport: Sendable {
                             "position": .integer(partition.position), "end": .integer(partition.endOffset),
                             "lag": .init(partition.lag), "age": .init(partition.age?.inSeconds),
                             "out_of_range": .bool(partition.isOutOfRange), "loss": .init(partition.loss),
+                            "paused_by": .init(paused.value?[partition.partition]?.actor),
+                            "paused_at": .init(paused.value?[partition.partition]?.since),
                         ])
                     }
             ),

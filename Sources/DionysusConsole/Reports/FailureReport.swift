@@ -85,6 +85,8 @@ extension RecordedFailure {
 struct FailureDetail: Sendable {
     let failure: RecordedFailure
     let message: ConsumedMessage
+    /// The message with its data decoded, where that can be done.
+    let readable: ReadMessage
     let waiting: [RecordedFailure]
     /// What the replica has of the record; nil if the key names none.
     let replica: Part<[ReplicaRow]>?
@@ -103,6 +105,7 @@ struct FailureDetail: Sendable {
         return FailureDetail(
             failure: failure,
             message: message,
+            readable: await failures.readable(message),
             waiting: try await failures.waiting(behind: failure),
             replica: replica
         )
@@ -110,7 +113,7 @@ struct FailureDetail: Sendable {
 
     func json(_ mask: Mask) -> JSON {
         guard case .object(var object) = failure.json else { return .null }
-        object["payload"] = Payload(message.value, mask).json
+        object["payload"] = Payload(readable, mask).json
         object["headers"] = .array(message.headers.map { $0.json(mask) })
         object["error_details"] = mask.isEmpty ? .init(failure.errorDetails) : .null
         object["waiting_behind"] = .array(waiting.map { .integer($0.id) })

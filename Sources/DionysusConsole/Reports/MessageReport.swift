@@ -16,7 +16,7 @@ struct MessageReport: Sendable {
     }
 
     let query: Query
-    let messages: [TopicMessage]
+    let messages: [ReadMessage]
     let spans: [TopicReading.Span]
     /// How many were looked at.
     let looked: Int
@@ -32,36 +32,18 @@ struct MessageReport: Sendable {
     static let patience = Duration.seconds(5)
 
     static func read(_ query: Query, _ core: ConsoleCore) async throws -> MessageReport {
-        guard let broker = core.system.broker else {
-            throw DionysusError(
-                .brokerUnavailable,
-                "this console has no broker",
-                advice: "start the console where the broker can be reached"
-            )
-        }
-        var settings = core.system.consumer?.settings ?? ConsumerSettings()
-        if core.system.consumer == nil, let producer = core.system.producer {
-            settings.clientID = producer.settings.clientID
-        }
-        let reading = TopicReading(
-            topic: query.topic,
-            partition: query.partition,
-            start: query.start,
-            broker: broker,
-            settings: settings,
-            patience: .seconds(2),
-            firstPatience: .seconds(10)
-        )
-        var found: [TopicMessage] = []
+        let reading = try reading(query, core, patience: .seconds(2))
+        var found: [ReadMessage] = []
         var (looked, isBounded) = (0, false)
         var (first, last): (Timestamp?, Timestamp?)
         let deadline = ContinuousClock.now + patience
         let mask = core.mask
         let spans = try await reading.run { messages in
-            for message in messages.map(\.message) {
+            for message in messages {
+                let time = message.message.timestamp
                 looked += 1
-                first = first.map { min($0, message.timestamp) } ?? message.timestamp
-                last = last.map { max($0, message.timestamp) } ?? message.timestamp
+                first = first.map { min($0, time) } ?? time
+                last = last.map { max($0, time) } ?? time
                 if query.accepts(message, mask) { found.append(message) }
             }
             if found.count >= query.limit { return false }
@@ -74,7 +56,7 @@ struct MessageReport: Sendable {
         // Partitions come one after another; people read by time, and what is newest first where they asked for that.
         let isNewestFirst = query.isNewestFirst
         found.sort { left, right in
-            let places = [left, right].map { ($0.timestamp, $0.source.partition, $0.offset) }
+            let places = [left, right].map(\.message).map { ($0.timestamp, $0.source.partition, $0.offset) }
             return isNewestFirst ? places[0] > places[1] : places[0] < places[1]
         }
         return MessageReport(
@@ -85,6 +67,38 @@ struct MessageReport: Sendable {
             first: first,
             last: last,
             isBounded: isBounded || spans.contains { $0.next < $0.end }
+        )
+    }
+
+    /// The newest messages that match, the newest first, while they are followed.
+    static func tail(_ query: Query, _ core: ConsoleCore, named name: String) async throws -> [ReadMessage] {
+        let reading = try reading(query, core, follows: true, patience: .seconds(5))
+        let mask = core.mask
+        return try await core.tails.tail(name) { TopicTail(reading) { query.accepts($0, mask) } }.messages()
+    }
+
+    private static func reading(
+        _ query: Query,
+        _ core: ConsoleCore,
+        follows: Bool = false,
+        patience: Duration
+    ) throws -> TopicReading {
+        guard let broker = core.system.broker else {
+            throw DionysusError(
+                .brokerUnavailable,
+                "this console has no broker",
+                advice: "start the console where the broker can be reached"
+            )
+        }
+        return TopicReading(
+            topic: query.topic,
+            partition: query.partition,
+            start: query.start,
+            follows: follows,
+            broker: broker,
+            settings: core.system.readerSettings,
+            patience: patience,
+            firstPatience: follows ? patience : .seconds(10)
         )
     }
 
@@ -120,8 +134,9 @@ extension MessageReport.Query {
     }
 
     /// Whether a message matches as it is shown: a search must not tell what is masked.
-    fileprivate func accepts(_ message: TopicMessage, _ mask: Mask) -> Bool {
-        if let key, message.key.map({ String(decoding: $0, as: UTF8.self) }) != key { return false }
+    fileprivate func accepts(_ read: ReadMessage, _ mask: Mask) -> Bool {
+        let message = read.message
+        if let key, read.keyText != key { return false }
         if let header {
             let isThere = message.headers.contains { candidate in
                 guard candidate.name == header.name else { return false }
@@ -131,7 +146,7 @@ extension MessageReport.Query {
             guard isThere else { return false }
         }
         guard let member else { return true }
-        guard let value = message.value, let document = try? JSON(parsing: value) else { return false }
+        guard let document = read.record ?? message.value.flatMap({ try? JSON(parsing: $0) }) else { return false }
         return Self.contains(mask.applied(to: document), member.path[...], member.value)
     }
 
@@ -159,13 +174,14 @@ extension MessageReport.Query {
     }
 }
 
-extension TopicMessage {
+extension ReadMessage {
     func json(_ mask: Mask) -> JSON {
         .object([
-            "partition": .integer(Int64(source.partition)), "offset": .integer(offset), "time": .init(timestamp),
-            "key": .init(key.map { String(decoding: $0, as: UTF8.self) }),
-            "headers": .array(headers.map { $0.json(mask) }), "tombstone": .bool(content == .tombstone),
-            "event": .init(event), "payload": Payload(value, mask).json,
+            "partition": .integer(Int64(message.source.partition)), "offset": .integer(message.offset),
+            "time": .init(message.timestamp), "key": .init(keyText),
+            "headers": .array(message.headers.map { $0.json(mask) }),
+            "tombstone": .bool(message.content == .tombstone), "event": .init(message.event),
+            "payload": Payload(self, mask).json,
         ])
     }
 }

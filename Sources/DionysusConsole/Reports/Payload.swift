@@ -1,4 +1,5 @@
 import Dionysus
+import DionysusConsumer
 
 /// A message's value, for people: JSON with hidden members, or bytes.
 struct Payload: Sendable {
@@ -26,6 +27,20 @@ struct Payload: Sendable {
             // What can't be read can't be masked.
             text = mask.isEmpty ? Self.excerpt(bytes) : "\(bytes.count) bytes"
         }
+    }
+
+    /// A message's value: decoded, if it is data of a registry's schema.
+    init(_ message: ReadMessage, _ mask: Mask) {
+        guard let record = message.record, message.message.value?.count ?? 0 <= Self.limit else {
+            self.init(message.message.value, mask)
+            return
+        }
+        self.init(document: mask.applied(to: record))
+    }
+
+    private init(document: JSON) {
+        self.document = document
+        text = nil
     }
 
     private static func excerpt(_ bytes: [UInt8]) -> String {

@@ -126,6 +126,8 @@ enum Answer: Sendable {
     /// A page elsewhere, with a cookie.
     case entrance(String, cookie: String)
     case bytes(type: String, [UInt8], maxAge: Int)
+    /// A file to be kept, with a name that needs no quoting.
+    case download(name: String, type: String, [UInt8])
     /// A page that goes on.
     case live(String)
 }

@@ -14,7 +14,7 @@ import class Foundation.ProcessInfo
 /// A process has at most 8,640 of them, for 24 hours. What can't be written is left out: a service never waits for it.
 public struct SampleRecorder: Service {
     /// The time between two samples, in seconds.
-    static let interval: Int64 = 10
+    package static let interval: Int64 = 10
     /// How long samples are kept, in seconds.
     static let retention: Int64 = 24 * 3600
 
@@ -58,13 +58,18 @@ public struct SampleRecorder: Service {
             let next = (now / Self.interval + 1) * Self.interval
             guard (try? await Task.sleep(for: .seconds(next - now))) != nil else { return }
             do {
-                try await write(figures.take(), at: next, process)
+                try await write(at: next, process)
                 isWriting = true
             } catch {
                 if isWriting { logger.notice("figures for the console can't be written: \(error)") }
                 isWriting = false
             }
         }
+    }
+
+    /// Writes one sample of what has been counted since the last one.
+    package func write(at tick: Int64, _ process: String) async throws {
+        try await write(figures.take(), at: tick, process)
     }
 
     private func write(_ figures: SampleFigures.Figures, at tick: Int64, _ process: String) async throws {

@@ -76,6 +76,7 @@ public struct Console: Service {
     /// Waits until the application ends, and then for the actions that are running.
     public func run() async throws {
         try? await gracefulShutdown()
+        await core.tails.endAll()
         await core.actions.stopAll()
     }
 

@@ -179,6 +179,14 @@ struct Dispatcher: Sendable {
             )
             if maxAge > 0 { response.headers[.cacheControl] = "public, max-age=\(maxAge)" }
             return response
+        case .download(let name, let type, let bytes):
+            var response = Response(
+                status: .ok,
+                headers: headers(type),
+                body: ResponseBody(byteBuffer: ByteBuffer(bytes: bytes))
+            )
+            response.headers[.contentDisposition] = "attachment; filename=\"\(name)\""
+            return response
         case .live(let page): return live(page, call)
         }
     }

@@ -13,6 +13,7 @@ final class ConsoleCore: Sendable {
     let logger: Logger
     let actions: ActionCenter
     let streams = StreamLimit()
+    let tails = TopicTails()
 
     let outbox: Shared<OutboxReport.Summary>?
     let failures: Shared<FailureSurvey>?

@@ -124,6 +124,14 @@ extension ObservedSystem {
         return Set(published + (consumed ?? [])).sorted()
     }
 
+    /// The settings by which messages are read, also where there is no consumer.
+    var readerSettings: ConsumerSettings {
+        if let consumer { return consumer.settings }
+        var settings = ConsumerSettings()
+        if let producer { settings.clientID = producer.settings.clientID }
+        return settings
+    }
+
     /// The table that keeps a model which no replica is declared for.
     func conventionalTable(of model: String) -> String? {
         guard let inflection = consumer?.settings.inflection else { return nil }
