@@ -31,7 +31,7 @@ struct AuditLog: Sendable {
     /// Writes down that an action begins.
     /// - Parameter original: What the action replaces.
     /// - Returns: The entry's id.
-    /// - Throws: ``Dionysus/DionysusError`` with code `declaration` if the table is missing: what can't be written down
+    /// - Throws: ``/Dionysus/DionysusError`` with code `declaration` if the table is missing: what can't be written down
     ///   isn't done.
     func begin(_ action: String, by actor: String, on target: String, matched: Int, original: [UInt8]? = nil)
         async throws

@@ -11,7 +11,7 @@ final class TopicTails: Sendable {
 
     /// Follows a topic, or goes on with it.
     /// - Parameter name: The same for all who look for the same.
-    /// - Throws: ``Dionysus/DionysusError`` with code `conflict` if too many topics are followed.
+    /// - Throws: ``/Dionysus/DionysusError`` with code `conflict` if too many topics are followed.
     func tail(_ name: String, _ start: () -> TopicTail) throws -> TopicTail {
         try tails.withLock { tails in
             tails = tails.filter { !$0.value.hasEnded }
@@ -96,7 +96,7 @@ final class TopicTail: Sendable {
     func wait() async { await state.withLock { $0.reading }?.value }
 
     /// The messages, the newest first; the first who asks waits for a moment until there are some.
-    /// - Throws: ``Dionysus/DionysusError`` with what keeps the topic from being read.
+    /// - Throws: ``/Dionysus/DionysusError`` with what keeps the topic from being read.
     func messages() async throws -> [ReadMessage] {
         let deadline = ContinuousClock.now + Self.firstPatience
         while true {

@@ -2,7 +2,7 @@ package import Dionysus
 
 extension ConsumerPositions {
     /// The partitions of the group that are paused.
-    /// - Throws: ``Dionysus/DionysusError``: `declaration` if the tables are missing, and as for a transaction.
+    /// - Throws: ``/Dionysus/DionysusError``: `declaration` if the tables are missing, and as for a transaction.
     package func paused() async throws -> [PausedPartition] {
         try await database.transaction(.snapshot) { [offsets] transaction in
             try Self.requireTables(in: &transaction)
@@ -17,7 +17,7 @@ extension ConsumerPositions {
     ///   - partition: The partition's number; nil for all that there are now.
     ///   - actor: Who pauses it.
     /// - Returns: How many partitions were not paused before.
-    /// - Throws: ``Dionysus/DionysusError``: `unknownTopic` for a topic that isn't consumed or doesn't exist, `declaration`
+    /// - Throws: ``/Dionysus/DionysusError``: `unknownTopic` for a topic that isn't consumed or doesn't exist, `declaration`
     ///   if the tables are missing; and what the database and the broker throw.
     package func pause(_ topic: String, partition: Int32? = nil, by actor: String) async throws -> Int {
         try requireConsumed(topic)

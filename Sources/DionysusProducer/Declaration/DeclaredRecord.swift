@@ -14,7 +14,7 @@ public struct DeclaredRecord: Sendable {
     /// - Parameters:
     ///   - column: A column that the file names, or that it leaves to the database.
     ///   - type: The type; an optional one takes null.
-    /// - Throws: ``Dionysus/DionysusError`` with code `typeMismatch` for a value of another type.
+    /// - Throws: ``/Dionysus/DionysusError`` with code `typeMismatch` for a value of another type.
     public func value<Value: Decodable>(_ column: String, as type: Value.Type) throws -> Value {
         try row[column].decoded(as: type, from: column)
     }
