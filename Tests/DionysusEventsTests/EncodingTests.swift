@@ -70,7 +70,7 @@ import Testing
                 Namespace("bank", serializers: .streamEvents) { Topic.streamEvents("events", of: types) }
             }
         }
-        func contract(_ types: EventTypes) throws -> Contract { Registry(Declaration(types: types)).contract }
+        func contract(_ types: EventTypes) throws -> Contract { try Registry(Declaration(types: types)).contract }
         let old = try contract(EventTypes(Opened.self, Deposited.self))
         let new = try contract(EventTypes(Renamed.self, Paid.self, Closed.self))
         let place = "topic bank_events, model StreamEvent, event"

@@ -62,7 +62,7 @@ import Testing
             instrumentation.metricsFactory = metrics
             let monitor = ProjectionMonitor(harness.database, instrumentation: instrumentation)
             func gauge(_ name: String) throws -> Double? {
-                metrics.expectRecorder("dionysus.projection.\(name)", [("projection", "balances")]).lastValue
+                try metrics.expectRecorder("dionysus.projection.\(name)", [("projection", "balances")]).lastValue
             }
             let new = Projector(Balances(version: 2), store)
             do {
