@@ -12,7 +12,14 @@ struct FilePublications {
         let (declared, polls) = (producer.namespaces, producer.polls)
         let all = FileModels.all(in: declared, polls)
         associations = FileAssociations(all)
-        for namespace in declared { namespaces[namespace.name] = .object(value(of: namespace, &unsaid)) }
+        for namespace in declared {
+            // A file has a namespace once, because its names are keys.
+            if namespaces[namespace.name] == nil {
+                namespaces[namespace.name] = .object(value(of: namespace, &unsaid))
+            } else {
+                unsaid.append("a second namespace \(namespace.name), whose topics and serializers a file has in the first")
+            }
+        }
         for model in all {
             models[model.name] = .object(
                 FileModels.value(of: model, polls.filter { $0.model == model }, associations, &unsaid)

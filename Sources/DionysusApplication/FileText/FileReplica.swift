@@ -7,7 +7,11 @@ enum FileReplica {
         var value = JSON.Object()
         var namespaces = JSON.Object()
         for namespace in consumer.namespaces {
-            namespaces[namespace.name] = .object(self.namespace(namespace, &unsaid))
+            if namespaces[namespace.name] == nil {
+                namespaces[namespace.name] = .object(self.namespace(namespace, &unsaid))
+            } else {
+                unsaid.append("a second namespace \(namespace.name), whose topics a file has in the first")
+            }
         }
         if !namespaces.members.isEmpty { value["namespaces"] = .object(namespaces) }
         let models = replicas(consumer.models, &unsaid)
