@@ -208,7 +208,7 @@ extension PostgresDatabase {
               convert_to('{"message":[{"event":"rental_updated","model_name":"Rental","data":[{"id":' || i || '}]}]}', 'UTF8'),
               '{}', i::text, now() - i * interval '1 second', 'rental_updated', 'constraint',
               'v3_rentals[' || i % 12 || '] offset ' || i || ': value "' || i || '" breaks rule number_' ||
-              chr(97 + i % 20), (ARRAY[\(hashes)])[1 + i % 20], 1, now()
+              chr((97 + i % 20)::int), (ARRAY[\(hashes)])[(1 + i % 20)::int], 1, now()
             FROM generate_series(1, \(count)) i
             """
         )

@@ -64,7 +64,7 @@ import Testing
                 (queries.list(FailureFilter(topic: "v3_rentals"), with: nil), "dionysus_failures_causes"),
                 (queries.list(FailureFilter(errorClass: "rare")), "dionysus_failures_errors"),
                 (queries.list(FailureFilter(state: .waiting)), "dionysus_failures_errors"),
-                (queries.list(FailureFilter(topic: "v3_none")), "dionysus_failures"),
+                (queries.list(FailureFilter(topic: "v3_none")), "dionysus_failures_topics"),
                 (FailureSelection(group: group).newest(limit: 20, offset: 0), "dionysus_failures_times"),
                 (
                     FailureSelection(group: group, entityID: "7").newest(limit: 20, offset: 0),

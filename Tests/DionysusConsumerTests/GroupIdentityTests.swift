@@ -201,6 +201,7 @@ import Testing
                 "DROP TABLE dionysus_verified_keys",
                 "DROP TABLE dionysus_pauses",
                 "DROP INDEX dionysus_failures_causes",
+                "DROP INDEX dionysus_failures_topics",
                 "DROP INDEX dionysus_failures_errors",
                 "DROP INDEX dionysus_failures_times",
                 "DROP INDEX dionysus_failures_entities",

@@ -10,7 +10,7 @@ extension ConsumerPositions {
         }
     }
 
-    /// Pauses a topic: consumers that run finish their present batches within about a second, and apply nothing of it
+    /// Pauses a topic: consumers that run finish their present batches within about two seconds, and apply nothing of it
     /// until it is resumed, however often they are started again.
     /// - Parameters:
     ///   - topic: The topic's full name.

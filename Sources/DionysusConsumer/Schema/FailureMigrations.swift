@@ -1,13 +1,14 @@
 import Dionysus
 
 extension ConsumerMigrations {
-    /// What finds failures by their cause, kind, time and record, however many there are.
+    /// What finds failures by their cause, topic, kind, time and record, however many there are.
     ///
     /// Those from before have no cause of their own: they are looked at one by one.
     static func failureCauses(_ dialect: any SQLDialect) -> [SQL] {
         [
             "ALTER TABLE dionysus_failures ADD COLUMN cause_hash \(raw: dialect.columnType(.bigint))",
             "CREATE INDEX dionysus_failures_causes ON dionysus_failures (\"group\", cause_hash, id)",
+            "CREATE INDEX dionysus_failures_topics ON dionysus_failures (\"group\", topic, id)",
             "CREATE INDEX dionysus_failures_errors ON dionysus_failures (\"group\", error_class, id)",
             // As they are listed, the newest first. Every failure has both times, so it doesn't matter where nulls stand.
             """

@@ -16,13 +16,21 @@ struct ConsumerPresence: Sendable {
     let database: any Database
     let retry: RetryLoop
     let telemetry: ConsumerTelemetry
+    let pauses: PauseBoard
     private let member = UUID().uuidString.lowercased()
 
-    init(group: String, database: any Database, retry: RetryLoop, telemetry: ConsumerTelemetry) {
+    init(
+        group: String,
+        database: any Database,
+        retry: RetryLoop,
+        telemetry: ConsumerTelemetry,
+        pauses: PauseBoard
+    ) {
         self.group = group
         self.database = database
         self.retry = retry
         self.telemetry = telemetry
+        self.pauses = pauses
     }
 
     /// Does a consumer's work, and shows for as long that it runs.
@@ -68,7 +76,7 @@ struct ConsumerPresence: Sendable {
 
     private func leaveMark() async throws {
         let (group, member, process) = (group, member, Self.process)
-        try await database.transaction(.write) { transaction in
+        let paused = try await database.transaction(.write) { transaction in
             let dialect = transaction.dialect
             try transaction.run([
                 // What those that were killed have left.
@@ -82,7 +90,9 @@ struct ConsumerPresence: Sendable {
                 ON CONFLICT ("group", member) DO UPDATE SET seen_at = excluded.seen_at
                 """,
             ])
+            return try PartitionPauses(group: group).load(in: &transaction)
         }
+        pauses.note(paused)
     }
 
     /// If the database is away the mark is soon too old to count.

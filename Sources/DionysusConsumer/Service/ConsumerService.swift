@@ -96,6 +96,7 @@ public struct ConsumerService: Service {
         let member = try await retry.run("join the group") { try await broker.makeConsumer(options) }
         for line in pipeline.topics.acceptances { logger.info("\(line)") }
         pipeline.telemetry.started()
+        let pauses = PauseBoard()
         var session = GroupSession(
             member: member,
             pipeline: pipeline,
@@ -106,13 +107,15 @@ public struct ConsumerService: Service {
                 broker: broker
             ),
             claim: claim,
+            pauses: pauses,
             logger: logger
         )
         let presence = ConsumerPresence(
             group: settings.effectiveGroupID,
             database: database,
             retry: retry,
-            telemetry: pipeline.telemetry
+            telemetry: pipeline.telemetry,
+            pauses: pauses
         )
         let lag = ConsumerLag(consumer, database: database, broker: broker, settings: settings)
         do {
@@ -156,7 +159,7 @@ public struct ConsumerService: Service {
             try await retry.run("finish verifications") { try await verifications.run() }
             guard mode == .untilCaughtUp, session.isIdle else { continue }
             let isInGroup = session.isAssigned || ContinuousClock.now - start > Self.joiningTime
-            let paused = session.pauses.ofGroup
+            let paused = session.pauses.paused
             guard try await hasCaughtUp(after: event, isInGroup: isInGroup, except: paused, lag, retry) else {
                 continue
             }

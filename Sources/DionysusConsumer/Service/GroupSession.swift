@@ -14,7 +14,9 @@ struct GroupSession {
     /// The partitions of which it isn't known yet that the log is the one that was read before.
     var checks: [TopicPartition: LogCheck] = [:]
     /// What operators have paused.
-    var pauses = PauseWatch()
+    let pauses: PauseBoard
+    /// The partitions that it owns and has stopped for that.
+    var stopped: Set<TopicPartition> = []
     /// Whether the group has given the member something to read.
     private(set) var isAssigned = false
 
@@ -23,6 +25,7 @@ struct GroupSession {
         pipeline: ConsumerPipeline,
         starts: StartingPositions,
         claim: GroupClaim,
+        pauses: PauseBoard,
         logger: Logger
     ) {
         let settings = pipeline.settings
@@ -30,6 +33,7 @@ struct GroupSession {
         self.pipeline = pipeline
         self.starts = starts
         self.claim = claim
+        self.pauses = pauses
         losses = LogLosses(group: settings.effectiveGroupID)
         self.logger = logger
         let readAhead = ReadAhead(messages: 2 * settings.batchSize, bytes: settings.queuedBytes)
@@ -58,14 +62,14 @@ struct GroupSession {
         case .revoked(let partitions):
             logger.info("giving back \(partitions.list)")
             await end(partitions)
-            pauses.stopped.subtract(partitions)
+            stopped.subtract(partitions)
             telemetry.revoked(partitions)
             // A log that can't be written for the moment must not end the consumer.
             try await pipeline.retry.run("give partitions back") { try await member.release(partitions) }
         case .lost(let partitions):
             logger.warning("lost \(partitions.list)")
             await abandon(partitions)
-            pauses.stopped.subtract(partitions)
+            stopped.subtract(partitions)
             telemetry.lost(partitions)
         case .outOfRange(let partition, let range): try await reposition(partition, range)
         }
@@ -74,7 +78,7 @@ struct GroupSession {
     /// Handles workers that have ended by themselves, and what operators have paused.
     /// - Throws: What stops the consumer.
     mutating func attend() async throws {
-        if pauses.isDue { try await followPauses() }
+        try await followPauses()
         for report in await workers.takeReports() {
             if case .failed(let error) = report.reason { throw error }
             let stored = try await load([report.partition])[report.partition]
@@ -142,7 +146,7 @@ struct GroupSession {
         try await pipeline.retry.run("start reading") { try await member.start(places) }
         telemetry.assigned(starts)
         await claim(partitions, stored, committed)
-        try await followPauses()
+        try await lookAtPauses()
     }
 
     /// The broker has just admitted the member, so a refusal to show the group's offsets will not last.

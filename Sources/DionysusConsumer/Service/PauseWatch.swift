@@ -1,46 +1,45 @@
 import Dionysus
+import Synchronization
 
-/// The partitions that operators have paused, as a session knows them.
-struct PauseWatch: Sendable {
-    /// How often they are looked at.
-    private static let interval = Duration.seconds(1)
+/// The partitions that operators have paused, as a consumer saw them last.
+///
+/// They are looked at whenever the consumer leaves its mark in the database, which it does in any case.
+final class PauseBoard: Sendable {
+    private let partitions = Mutex<Set<TopicPartition>>([])
 
     /// Those of the group.
-    private(set) var ofGroup: Set<TopicPartition> = []
-    /// Those that the session owns and has stopped.
-    var stopped: Set<TopicPartition> = []
-    private var lastLook: ContinuousClock.Instant?
+    var paused: Set<TopicPartition> { partitions.withLock { $0 } }
 
-    /// Whether it is time to look at them again.
-    var isDue: Bool { lastLook.map { .now - $0 >= Self.interval } ?? true }
-
-    mutating func note(_ paused: [PausedPartition]) {
-        ofGroup = Set(paused.map(\.partition))
-        lastLook = .now
-    }
+    func note(_ paused: [PausedPartition]) { partitions.withLock { $0 = Set(paused.map(\.partition)) } }
 }
 
 /// What a session does about partitions that are paused and resumed.
 extension GroupSession {
-    /// Stops and goes on as operators want it.
-    mutating func followPauses() async throws {
+    /// Looks at what is paused now, and does as operators want it.
+    mutating func lookAtPauses() async throws {
         let paused = try await pipeline.retry.run("look for paused partitions") { [database, settings] in
             try await database.transaction(.snapshot) {
                 try PartitionPauses(group: settings.effectiveGroupID).load(in: &$0)
             }
         }
         pauses.note(paused)
-        let stopping = workers.partitions.filter { pauses.ofGroup.contains($0) }
+        try await followPauses()
+    }
+
+    /// Stops and goes on as operators want it.
+    mutating func followPauses() async throws {
+        let paused = pauses.paused
+        let stopping = workers.partitions.filter { paused.contains($0) }
         if !stopping.isEmpty {
             logger.notice("paused: \(stopping.sorted().map(\.description).joined(separator: ", "))")
             await end(stopping)
-            pauses.stopped.formUnion(stopping)
+            stopped.formUnion(stopping)
             // What comes of them until then has no worker, and is read again.
             try await member.pause(stopping)
         }
-        for partition in pauses.stopped.subtracting(pauses.ofGroup).sorted() {
+        for partition in stopped.subtracting(paused).sorted() {
             logger.notice("resumed: \(partition)")
-            pauses.stopped.remove(partition)
+            stopped.remove(partition)
             try await resume(partition)
         }
     }

@@ -19,7 +19,7 @@ package struct PausedPartition: Sendable, Hashable {
 
 /// The statements on the partitions of a group that are paused.
 ///
-/// Running consumers look at them once a second, and when they are given partitions.
+/// Running consumers look at them every two seconds, and when they are given partitions.
 struct PartitionPauses: Sendable {
     let group: String
 
