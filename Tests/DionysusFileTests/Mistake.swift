@@ -207,12 +207,12 @@ struct Mistake: Sendable, CustomTestStringConvertible {
         Mistake("    capture: application\n", "    capture: ¦applicaton\n", "did you mean application?"),
         Mistake(
             "messages: true\n        compacted",
-            "messages: true\n        ¦genesis: true\n        compacted",
+            "messages: true\n        genesis: ¦true\n        compacted",
             "a topic of messages that are no model's has no key genesis"
         ),
         Mistake(
             "publish: [Fee]",
-            "¦compacted_while_waiting: true\n        publish: [Fee]",
+            "compacted_while_waiting: ¦true\n        publish: [Fee]",
             "is for topics of messages"
         ),
         Mistake(

@@ -88,7 +88,7 @@ struct MixedTests {
             #expect(payload.members.prefix(4).map(\.name) == ["id", "title", "amount", "label"])
             #expect(payload["title"] == .string("lamp.") && payload["label"] == .string("LAMP !"))
             let rows = try await test.replica.rows("orders")
-            #expect(rows.map { $0["label"] } == [.string("LAMP !"), .string("CHAIR ?")])
+            #expect(Set(rows.compactMap { $0["label"] }) == [.string("LAMP !"), .string("CHAIR ?")])
             #expect(try await test.replica.rows("audit").count == 2)
         }
     }
