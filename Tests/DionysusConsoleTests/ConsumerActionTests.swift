@@ -16,7 +16,7 @@ struct ConsumerActionTests {
                 let topic = [("csrf", page.text.formToken), ("topic", "v3_rentals")]
                 let done = try await visitor.submit("/consumers/pause", topic)
                 #expect(done.status == 303)
-                #expect(try await visitor.get(done.headers["location"] ?? "").text.contains("paused"))
+                try await visitor.waitFor(done.headers["location"] ?? "") { $0.contains("Go back") }
                 try await shop.consume()
                 #expect(try await shop.count("rentals") == 0)
                 #expect(try await shop.count("accounts") == 1)
@@ -26,6 +26,7 @@ struct ConsumerActionTests {
                 #expect(paused.contains("paused</span> by local"), "\(paused)")
                 let resumed = try await visitor.submit("/consumers/resume", topic)
                 #expect(resumed.status == 303)
+                try await visitor.waitFor(resumed.headers["location"] ?? "") { $0.contains("Go back") }
                 try await shop.consume()
                 #expect(try await shop.count("rentals") == 2)
                 let audit = try await visitor.get("/api/v1/audit").text
@@ -41,7 +42,9 @@ struct ConsumerActionTests {
             try await shop.relay()
             try await shop.serving { (visitor: Visitor) async throws in
                 let place: JSON = ["topic": "v3_rentals", "partition": 0]
-                #expect(try await visitor.post("/api/v1/consumers/pause", place).status == 202)
+                let started = try await visitor.post("/api/v1/consumers/pause", place)
+                #expect(started.status == 202)
+                #expect(try await visitor.outcome(of: started)["problem"] == .null)
                 let report = try await visitor.get("/api/v1/consumers").json
                 guard case .array(let partitions)? = report["partitions"] else {
                     Issue.record("there are no partitions: \(report)")
@@ -51,7 +54,8 @@ struct ConsumerActionTests {
                 #expect(paused.map { $0["partition"] } == [0] && paused.map { $0["topic"] } == ["v3_rentals"])
                 #expect(try await visitor.post("/api/v1/consumers/resume", place).status == 202)
                 let missing = try await visitor.post("/api/v1/consumers/pause", ["topic": "v3_none"])
-                #expect(missing.json["problem"]?.text.contains("is not consumed") == true, "\(missing.text)")
+                let problem = try await visitor.outcome(of: missing)["problem"]
+                #expect(problem?.text.contains("is not consumed") == true, "\(missing.text)")
                 #expect(try await visitor.post("/api/v1/consumers/pause").status == 422)
             }
         }
@@ -77,7 +81,7 @@ struct ConsumerActionTests {
                 #expect(question.text.contains("delivered again"))
                 let done = try await visitor.submit("/consumers/move", fields + [("confirm", "1")])
                 #expect(done.status == 303)
-                #expect(try await visitor.get(done.headers["location"] ?? "").text.contains("moved "))
+                try await visitor.waitFor(done.headers["location"] ?? "") { $0.contains("moved ") }
                 try await shop.consume()
                 #expect(try await shop.count("rentals") == 2)
                 for to in ["then", "latest-5", ""] {
@@ -99,6 +103,7 @@ struct MessageActionTests {
             try await shop.fill()
             try await shop.relay()
             try await shop.serving { (visitor: Visitor) async throws in
+                try await visitor.waitFor("/messages/tail?topic=v3_rentals") { $0.contains("the newest at") }
                 let tail = try await visitor.get("/messages/tail?topic=v3_rentals")
                 #expect(tail.status == 200)
                 #expect(tail.text.contains("v3_rentals: the newest at"), "\(tail.text)")
@@ -134,8 +139,7 @@ struct MessageActionTests {
                 let question = try await visitor.submit("/messages/republish", fields)
                 #expect(question.text.contains("once more?"), "\(question.text)")
                 let done = try await visitor.submit("/messages/republish", fields + [("confirm", "1")])
-                let result = try await visitor.get(done.headers["location"] ?? "")
-                #expect(result.text.contains("published at offset"), "\(result.text)")
+                try await visitor.waitFor(done.headers["location"] ?? "") { $0.contains("published at offset") }
                 let again = try await visitor.get("/api/v1/messages?topic=v3_rentals&from=earliest&key=Rental:42").json
                 guard case .array(let both)? = again["messages"] else { return }
                 #expect(both.count == 2)
@@ -143,7 +147,8 @@ struct MessageActionTests {
                 #expect(Set(both.map { $0["headers"]?.text }).count == 1)
                 let gone: JSON = ["topic": "v3_rentals", "partition": .integer(partition), "offset": 999]
                 let missing = try await visitor.post("/api/v1/messages/republish", gone)
-                #expect(missing.json["problem"]?.text.contains("there is no message") == true, "\(missing.text)")
+                let problem = try await visitor.outcome(of: missing)["problem"]
+                #expect(problem?.text.contains("there is no message") == true, "\(missing.text)")
                 #expect(try await visitor.get("/api/v1/audit").text.contains("messages.republish"))
                 let foreign: JSON = ["topic": "secret", "partition": 0, "offset": 0]
                 #expect(try await visitor.post("/api/v1/messages/republish", foreign).status == 404)
@@ -161,6 +166,15 @@ extension Shop {
 }
 
 extension Visitor {
+    /// What has become of an action that a program has begun, once it has ended.
+    fileprivate func outcome(of answer: Answer) async throws -> JSON {
+        guard case .string(let id)? = answer.json["id"] else { return answer.json }
+        while true {
+            let action = try await get("/api/v1/actions/\(id)").json
+            if let end = action["finished_at"], end != .null { return action }
+        }
+    }
+
     /// Asks for a page until it shows something.
     fileprivate func waitFor(_ path: String, _ isShown: (String) -> Bool) async throws {
         while try await !isShown(get(path).text) {}
