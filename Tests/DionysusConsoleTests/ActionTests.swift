@@ -124,10 +124,10 @@ struct ActionTests {
             #expect(try await visitor.get("/api/v1/failures").json["failed"] == 1)
             let deleted = try await visitor.post("/api/v1/failures/delete", ["topic": "v3_accounts"])
             #expect(deleted.status == 202)
-            #expect(deleted.json["outcomes"]?["deleted"] == 1)
+            #expect(try await visitor.outcome(of: deleted)["outcomes"]?["deleted"] == 1)
             #expect(try await visitor.get("/api/v1/failures").json["failed"] == 0)
             let again = try await visitor.post("/api/v1/failures/retry", ["ids": [1]])
-            #expect(again.json["outcomes"]?["no longer there"] == 1)
+            #expect(try await visitor.outcome(of: again)["outcomes"]?["no longer there"] == 1)
         }
     }
 
@@ -157,6 +157,7 @@ struct ActionTests {
                 #expect(try await visitor.get(retried.headers["location"] ?? "").text.contains("1 due now"))
                 let rest = try await visitor.post("/api/v1/outbox/discard", ["state": "parked"])
                 #expect(rest.status == 202)
+                _ = try await visitor.outcome(of: rest)
                 #expect(try await visitor.get("/api/v1/outbox?state=parked").json["rows"] == [])
             }
             try await shop.relay()
@@ -204,9 +205,9 @@ struct ActionTests {
             try await shop.relay()
             try await shop.serving { (visitor: Visitor) async throws in
                 let again = try await visitor.post("/api/v1/record/Rental/42/publish", ["topic": "v3_rentals"])
-                #expect(again.json["outcomes"]?["started"] == 1)
+                #expect(try await visitor.outcome(of: again)["outcomes"]?["started"] == 1)
                 let refused = try await visitor.post("/api/v1/record/Rental/42/tombstone", ["topic": "v3_rentals"])
-                guard case .string(let problem)? = refused.json["problem"] else {
+                guard case .string(let problem)? = try await visitor.outcome(of: refused)["problem"] else {
                     Issue.record("a tombstone was published: \(refused.text)")
                     return
                 }

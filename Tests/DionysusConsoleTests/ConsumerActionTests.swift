@@ -166,15 +166,6 @@ extension Shop {
 }
 
 extension Visitor {
-    /// What has become of an action that a program has begun, once it has ended.
-    fileprivate func outcome(of answer: Answer) async throws -> JSON {
-        guard case .string(let id)? = answer.json["id"] else { return answer.json }
-        while true {
-            let action = try await get("/api/v1/actions/\(id)").json
-            if let end = action["finished_at"], end != .null { return action }
-        }
-    }
-
     /// Asks for a page until it shows something.
     fileprivate func waitFor(_ path: String, _ isShown: (String) -> Bool) async throws {
         while try await !isShown(get(path).text) {}

@@ -195,6 +195,15 @@ struct Visitor: Sendable {
         )
     }
 
+    /// What has become of an action that a program has begun, once it has ended.
+    func outcome(of answer: Answer) async throws -> JSON {
+        guard case .string(let id)? = answer.json["id"] else { return answer.json }
+        while true {
+            let action = try await get("/api/v1/actions/\(id)").json
+            if let end = action["finished_at"], end != .null { return action }
+        }
+    }
+
     private func encoded(_ text: String) -> String {
         text.utf8
             .map { byte in
