@@ -9,7 +9,7 @@ struct PostgresConformanceTests {
         try await check.run { try SharedDatabase.open() }
     }
 
-    @Test(.needsBouncer, arguments: DatabaseConformance.checks + DatabaseConformance.expressionChecks)
+    @Test(.needsBouncer, arguments: DatabaseConformance.checks)
     func `PostgreSQL behind PgBouncer conforms`(_ check: DatabaseConformance.Check) async throws {
         try await check.run { try SharedDatabase.openThroughBouncer() }
     }

@@ -17,7 +17,7 @@ struct FilePublications {
             if namespaces[namespace.name] == nil {
                 namespaces[namespace.name] = .object(value(of: namespace, &unsaid))
             } else {
-                unsaid.append("a second namespace \(namespace.name), whose topics and serializers a file has in the first")
+                unsaid.append("a second namespace \(namespace.name), whose topics a file has in the first")
             }
         }
         for model in all {
