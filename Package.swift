@@ -296,6 +296,7 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Examples/Rentals",
+            exclude: ["rentals.yml"],
             resources: [.embedInCode("Feed/Announcement.avsc"), .embedInCode("Feed/Widget.avsc")],
             packageAccess: false,
             swiftSettings: strict
