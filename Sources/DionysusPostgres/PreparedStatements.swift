@@ -31,36 +31,49 @@ struct PreparedStatements {
     /// for in another.
     private var isPossible: Bool
     private var entries: [Command.Shape: Entry] = [:]
+    /// The names under which statements are prepared by what is being sent.
+    private var underway: [Command.Shape: String] = [:]
     private var lastName = 0
     private var start = ContinuousClock.now
+    /// Whether what is being sent ends with the server forgetting what it has.
+    private var isExpiring = false
 
     init(isPossible: Bool) { self.isPossible = isPossible }
 
     /// How to send a statement.
     mutating func sending(of command: Command) -> Sending {
-        guard isPossible, command.isPreparable, command.size.text <= Self.longestText,
+        guard isPossible, !isExpiring, command.isPreparable, command.size.text <= Self.longestText,
             command.size.longestValue <= Self.longestValue
         else { return .unprepared }
         let shape = command.shape
-        if let name = entries[shape]?.name { return .prepared(name) }
+        if let name = entries[shape]?.name ?? underway[shape] { return .prepared(name) }
         guard entries.count < Self.limit || entries[shape] != nil else { return .unprepared }
         entries[shape, default: Entry()].uses += 1
         guard entries[shape, default: Entry()].uses > Self.usesBefore else { return .unprepared }
         lastName += 1
-        return .preparing("dionysus_\(lastName)")
+        let name = "dionysus_\(lastName)"
+        underway[shape] = name
+        return .preparing(name)
     }
 
     /// Notes that the server has prepared a statement.
     mutating func confirm(_ command: Command, as name: String) { entries[command.shape]?.name = name }
 
-    /// Whether it is time to prepare anew: then the server has to forget what it has.
+    /// Whether it is time to prepare anew: then the server has to forget what it has, at the end of what is sent next.
     mutating func expire() -> Bool {
         guard isPossible, ContinuousClock.now - start >= Self.lifetime else { return false }
         let prepared = entries.filter { $0.value.name != nil }
         // What was worth a preparation is prepared anew as soon as it comes; the others begin to count again.
         entries = prepared.mapValues { Entry(uses: $0.uses) }
         start = .now
-        return !prepared.isEmpty
+        isExpiring = !prepared.isEmpty
+        return isExpiring
+    }
+
+    /// Notes that what was sent has been answered.
+    mutating func noteAnswers() {
+        isExpiring = false
+        underway = [:]
     }
 
     /// The server doesn't know a statement that was prepared, or knows one that wasn't: there is a pooler in between.

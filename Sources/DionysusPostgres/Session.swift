@@ -258,6 +258,7 @@ final class Session: DatabaseConnection {
     /// - Returns: The results, and the failure that has ended them early.
     private func exchange(_ commands: [Command]) throws -> (results: [ResultSet], failure: DionysusError?) {
         guard let connection else { throw lost("it has been closed") }
+        defer { preparedStatements.noteAnswers() }
         var steps: [Step] = []
         steps.reserveCapacity(commands.count)
         for command in commands {

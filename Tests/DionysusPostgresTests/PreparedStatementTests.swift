@@ -70,6 +70,23 @@ struct PreparedStatementTests {
         await database.close()
     }
 
+    @Test func `What is committed with statements of one form goes on when prepared ones are made anew`() async throws {
+        let database = try SharedDatabase.open(PostgresOptions(maxConnections: 1))
+        let names: SQL = "SELECT name FROM pg_prepared_statements WHERE statement LIKE 'SELECT % AS asked'"
+        var seen: Set<String> = []
+        // After some seconds the connection forgets what it has prepared, and numbers go on.
+        while seen.count < 2 {
+            let answers = try await database.transaction(.write) { transaction in
+                let found = try transaction.run(names).rows.compactMap { try $0.text(0) }
+                let asked = try transaction.runLast((1...4).map { "SELECT \($0) AS asked" })
+                return (found, try asked.map { try $0.first?.integer(0) })
+            }
+            seen.formUnion(answers.0)
+            #expect(answers.1 == [1, 2, 3, 4])
+        }
+        await database.close()
+    }
+
     @Test func `Statements that commit with their transaction do, and after an error nothing lasts`() async throws {
         let database = try SharedDatabase.open(PostgresOptions(maxConnections: 1))
         _ = try await database.transaction(.write) { transaction in

@@ -1,4 +1,4 @@
-package import Dionysus
+import Dionysus
 
 extension ConsumerPositions {
     /// The partitions of the group that are paused.

@@ -178,7 +178,10 @@ struct Persister: Sendable {
         in transaction: inout Transaction
     ) throws -> Attempt<[AppliedEvent]>? {
         let dialect = transaction.dialect
-        var set = WorkingSet(batch, rows: batch.layouts.map { _ in ResultSet(columns: [], cells: [], affectedRows: 0) }[...])
+        var set = WorkingSet(
+            batch,
+            rows: batch.layouts.map { _ in ResultSet(columns: [], cells: [], affectedRows: 0) }[...]
+        )
         let applied = set.apply(batch.events)
         let insertions = WriteStatements(set: set, dialect: dialect).all()
         guard insertions.allSatisfy({ $0.expectedRows != nil }) else { return nil }
@@ -191,7 +194,8 @@ struct Persister: Sendable {
             case .refused(let refusal): return .decided(.refused(refusal))
             case .done(let results):
                 let inserted = zip(insertions, results.dropFirst(locks.count))
-                areNew = inserted.allSatisfy { $0.expectedRows == $1.affectedRows }
+                areNew =
+                    inserted.allSatisfy { $0.expectedRows == $1.affectedRows }
                     && results.suffix(loading.growing.count).allSatisfy(\.isEmpty)
             }
         } catch let error as DionysusError where error.code != .databaseUnavailable && error.code != .timeout {
