@@ -5,7 +5,7 @@ import Testing
 @testable import DionysusConsumer
 
 /// Failures by their causes, and what it costs to find them among many.
-@Suite(.timeLimit(.minutes(5))) struct FailureCauseTests {
+@Suite(.timeLimit(.minutes(10))) struct FailureCauseTests {
     @Test(arguments: TestDatabaseKind.available)
     func `failures with one cause are one group, and are found by it`(_ kind: TestDatabaseKind) async throws {
         try await ReplicaHarness.run(kind) { replica in

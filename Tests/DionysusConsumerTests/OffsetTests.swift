@@ -49,7 +49,7 @@ import Testing
         }
     }
 
-    @Test(.timeLimit(.minutes(5)), arguments: TestDatabaseKind.available)
+    @Test(.timeLimit(.minutes(10)), arguments: TestDatabaseKind.available)
     func `no batch waits for the broker to take note of an offset, and no partition is given back before it has`(
         _ kind: TestDatabaseKind
     ) async throws {

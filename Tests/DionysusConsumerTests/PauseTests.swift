@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 /// Partitions that an operator pauses and resumes.
-@Suite(.timeLimit(.minutes(5))) struct PauseTests {
+@Suite(.timeLimit(.minutes(10))) struct PauseTests {
     private static let ids: SQL = "SELECT synced_id FROM rentals ORDER BY synced_id"
 
     private func positions(_ replica: ReplicaHarness) -> ConsumerPositions {

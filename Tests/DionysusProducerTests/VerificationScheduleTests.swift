@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// Verifications that relays start by themselves.
-@Suite(.timeLimit(.minutes(5))) struct VerificationScheduleTests {
+@Suite(.timeLimit(.minutes(10))) struct VerificationScheduleTests {
     @Test(arguments: TestDatabaseKind.available)
     func `of several relays one starts a run of each published model at an interval`(
         _ kind: TestDatabaseKind

@@ -4,7 +4,7 @@ import DionysusSchemas
 import Testing
 
 /// JSON Schema.
-@Suite(.timeLimit(.minutes(5))) struct JSONSchemaTests {
+@Suite(.timeLimit(.minutes(10))) struct JSONSchemaTests {
     /// A schema, a value that fits and one that doesn't.
     static let cases: [(schema: String, fits: String, misfits: String)] = [
         (#"{"type": "integer"}"#, "1", "1.5"),

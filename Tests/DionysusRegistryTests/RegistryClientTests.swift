@@ -6,7 +6,7 @@ import Synchronization
 import Testing
 
 /// Client of a schema registry.
-@Suite(.timeLimit(.minutes(5))) struct RegistryClientTests {
+@Suite(.timeLimit(.minutes(10))) struct RegistryClientTests {
     private let registry = InMemorySchemaRegistry()
     private static let schema = RegistrySchema(.avro, #"{"type":"record","name":"A","fields":[]}"#)
     private static let incompatible = RegistrySchema(

@@ -9,7 +9,7 @@ import Testing
 import struct Foundation.Data
 
 /// Compatibility in the registry for tests.
-@Suite(.timeLimit(.minutes(5))) struct RegistryCompatibilityTests {
+@Suite(.timeLimit(.minutes(10))) struct RegistryCompatibilityTests {
     private let registry = InMemorySchemaRegistry()
 
     private func client() throws -> SchemaRegistryClient {

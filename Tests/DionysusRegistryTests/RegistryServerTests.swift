@@ -11,7 +11,7 @@ import TestSupport
 import Testing
 
 /// A registry over the network.
-@Suite(.timeLimit(.minutes(5))) struct RegistryServerTests {
+@Suite(.timeLimit(.minutes(10))) struct RegistryServerTests {
     private static let schema = RegistrySchema(.avro, #"{"type":"record","name":"A","fields":[]}"#)
 
     @Test("a client reaches it over HTTP")

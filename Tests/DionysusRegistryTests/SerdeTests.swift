@@ -7,7 +7,7 @@ import TestSupport
 import Testing
 
 /// Data with a registry's schemas.
-@Suite(.timeLimit(.minutes(5))) struct SerdeTests {
+@Suite(.timeLimit(.minutes(10))) struct SerdeTests {
     private let registry = InMemorySchemaRegistry()
 
     struct Person: Codable, Hashable, Sendable {

@@ -4,7 +4,7 @@ import Foundation
 import Testing
 
 /// Confluent's wire format.
-@Suite(.timeLimit(.minutes(5))) struct WireFormatTests {
+@Suite(.timeLimit(.minutes(10))) struct WireFormatTests {
     @Test(
         "places of messages are written as other programs write them",
         arguments: [

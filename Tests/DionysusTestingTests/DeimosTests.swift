@@ -10,7 +10,7 @@ import Testing
 /// What Deimos' manual describes, as it is done here: by the test kit, with a registry in memory.
 ///
 /// What other suites cover is named in `docs/migrating-from-deimos.md`.
-@Suite(.timeLimit(.minutes(5)))
+@Suite(.timeLimit(.minutes(10)))
 struct DeimosTests {
     private static let schema = #"""
         {"type":"record","name":"MySchema","namespace":"com.my-namespace","fields":[

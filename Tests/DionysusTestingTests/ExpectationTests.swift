@@ -7,7 +7,7 @@ import Testing
 @testable import Rentals
 
 /// The expectations of the test kit.
-@Suite(.timeLimit(.minutes(5))) struct ExpectationTests {
+@Suite(.timeLimit(.minutes(10))) struct ExpectationTests {
     @Test(arguments: ThrowAwayDatabase.available)
     func `a change publishes the expected events`(_ database: ThrowAwayDatabase) async throws {
         try await withRentals(database) { test in

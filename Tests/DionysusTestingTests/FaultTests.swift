@@ -5,7 +5,7 @@ import Testing
 @testable import Rentals
 
 /// Injected faults.
-@Suite(.timeLimit(.minutes(5))) struct FaultTests {
+@Suite(.timeLimit(.minutes(10))) struct FaultTests {
     @Test(arguments: ThrowAwayDatabase.available)
     func `messages that the broker refuses are sent again`(_ database: ThrowAwayDatabase) async throws {
         try await withRentals(database) { test in

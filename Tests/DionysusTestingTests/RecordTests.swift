@@ -5,7 +5,7 @@ import Foundation
 import Testing
 
 /// Records that tests write and read.
-@Suite(.timeLimit(.minutes(5))) struct RecordTests {
+@Suite(.timeLimit(.minutes(10))) struct RecordTests {
     @Test(arguments: ThrowAwayDatabase.available)
     func `records of all types survive a round trip`(_ database: ThrowAwayDatabase) async throws {
         try await ReplicationTest(

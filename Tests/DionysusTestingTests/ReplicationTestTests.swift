@@ -7,7 +7,7 @@ import Testing
 @testable import Rentals
 
 /// Both sides of the example application in the test kit.
-@Suite(.timeLimit(.minutes(5))) struct ReplicationTestTests {
+@Suite(.timeLimit(.minutes(10))) struct ReplicationTestTests {
     @Test(arguments: ThrowAwayDatabase.available)
     func `a written record arrives`(_ database: ThrowAwayDatabase) async throws {
         try await withRentals(database) { test in

@@ -7,7 +7,7 @@ import Testing
 @testable import Rentals
 
 /// Replicas that are compared with their source.
-@Suite(.timeLimit(.minutes(5))) struct VerificationTests {
+@Suite(.timeLimit(.minutes(10))) struct VerificationTests {
     @Test(arguments: ThrowAwayDatabase.available)
     func `rows that were changed, deleted and invented are found, repaired, and then clean`(
         _ database: ThrowAwayDatabase

@@ -6,7 +6,7 @@ import Foundation
 import Testing
 
 /// Replicas whose ids are no numbers, which each database orders in its own way.
-@Suite(.timeLimit(.minutes(5))) struct VerifiedKeyTests {
+@Suite(.timeLimit(.minutes(10))) struct VerifiedKeyTests {
     @Test(arguments: ThrowAwayDatabase.available)
     func `rows with text and UUID ids are found that the source doesn't have`(_ database: ThrowAwayDatabase)
         async throws

@@ -6,7 +6,7 @@ import Foundation
 import Testing
 
 /// Values of every kind, compared with what their columns hold.
-@Suite(.timeLimit(.minutes(5))) struct VerifiedValueTests {
+@Suite(.timeLimit(.minutes(10))) struct VerifiedValueTests {
     @Test(arguments: ThrowAwayDatabase.available)
     func `a column that keeps fewer digits or writes values in its own way does not differ, another value does`(
         _ database: ThrowAwayDatabase

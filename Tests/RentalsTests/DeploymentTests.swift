@@ -4,7 +4,7 @@ import Testing
 import Yams
 
 /// The files to deploy by start what the executables offer.
-@Suite(.timeLimit(.minutes(5)))
+@Suite(.timeLimit(.minutes(10)))
 struct DeploymentTests {
     private static let folder = URL(filePath: #filePath).appending(path: "../../../Examples/Deploy").standardized
 

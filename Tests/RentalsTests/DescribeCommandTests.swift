@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// The command that shows the declaration.
-@Suite(.timeLimit(.minutes(5)))
+@Suite(.timeLimit(.minutes(10)))
 struct DescribeCommandTests {
     @Test("the outline has each model's dependencies, observations and partition key")
     func text() async throws {
