@@ -1,8 +1,8 @@
 import Dionysus
 
 extension DatabaseConformance {
-    /// The requirements of ``/Dionysus/ExpressionDescribing``, which databases have whose connections conform to it.
-    public static let expressionChecks: [Check] = [
+    /// The requirements of databases that say what expressions read.
+    package static let expressionChecks: [Check] = [
         Check("Columns of the record's row are told from those of other rows, by table") { trial in
             try await trial.withHouses { houses, rooms in
                 let read = try await trial.describe(
