@@ -55,25 +55,20 @@ extension Administration {
     private func requestSettings(of topics: [String], _ client: Client) throws -> [String: [String: String]] {
         var resources: [OpaquePointer?] = topics.map { rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, $0) }
         defer { for case let resource? in resources { rd_kafka_ConfigResource_destroy(resource) } }
-        let options = rd_kafka_AdminOptions_new(client.pointer, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS)
-        defer { rd_kafka_AdminOptions_destroy(options) }
-        rd_kafka_AdminOptions_set_request_timeout(options, Self.timeout, nil, 0)
-        let answers = rd_kafka_queue_new(client.pointer)
-        defer { rd_kafka_queue_destroy(answers) }
-        rd_kafka_DescribeConfigs(client.pointer, &resources, resources.count, options, answers)
-        guard let event = rd_kafka_queue_poll(answers, -1) else {
-            throw unavailable(RD_KAFKA_RESP_ERR__TIMED_OUT, "describe topics")
+        return try answer(to: RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, "describe topics", client) { options, answers in
+            rd_kafka_DescribeConfigs(client.pointer, &resources, resources.count, options, answers)
+        } read: { event in
+            var count = 0
+            let results = rd_kafka_DescribeConfigs_result_resources(
+                rd_kafka_event_DescribeConfigs_result(event),
+                &count
+            )
+            return UnsafeBufferPointer(start: results, count: count)
+                .reduce(into: [:]) { settings, resource in
+                    guard rd_kafka_ConfigResource_error(resource) == RD_KAFKA_RESP_ERR_NO_ERROR else { return }
+                    settings[String(cString: rd_kafka_ConfigResource_name(resource))] = self.settings(of: resource)
+                }
         }
-        defer { rd_kafka_event_destroy(event) }
-        let code = rd_kafka_event_error(event)
-        guard code == RD_KAFKA_RESP_ERR_NO_ERROR else { throw unavailable(code, "describe topics") }
-        var count = 0
-        let results = rd_kafka_DescribeConfigs_result_resources(rd_kafka_event_DescribeConfigs_result(event), &count)
-        return UnsafeBufferPointer(start: results, count: count)
-            .reduce(into: [:]) { settings, resource in
-                guard rd_kafka_ConfigResource_error(resource) == RD_KAFKA_RESP_ERR_NO_ERROR else { return }
-                settings[String(cString: rd_kafka_ConfigResource_name(resource))] = self.settings(of: resource)
-            }
     }
 
     func settings(of resource: OpaquePointer?) -> [String: String] {

@@ -72,24 +72,12 @@ extension Administration {
             requests.append(request)
             for (name, value) in topic.settings { rd_kafka_NewTopic_set_config(request, name, value) }
         }
-        let options = rd_kafka_AdminOptions_new(client.pointer, RD_KAFKA_ADMIN_OP_CREATETOPICS)
-        defer { rd_kafka_AdminOptions_destroy(options) }
-        rd_kafka_AdminOptions_set_request_timeout(options, Self.timeout, nil, 0)
-        // Answered once the brokers know the topics, not just the controller.
-        rd_kafka_AdminOptions_set_operation_timeout(options, Self.timeout, nil, 0)
-        let answers = rd_kafka_queue_new(client.pointer)
-        defer { rd_kafka_queue_destroy(answers) }
-        rd_kafka_CreateTopics(client.pointer, &requests, requests.count, options, answers)
-        guard let event = rd_kafka_queue_poll(answers, -1) else {
-            throw unavailable(RD_KAFKA_RESP_ERR__TIMED_OUT, "create topics")
-        }
-        defer { rd_kafka_event_destroy(event) }
-        let code = rd_kafka_event_error(event)
-        switch code {
-        case RD_KAFKA_RESP_ERR_NO_ERROR:
-            return outcomes(of: event)
-        default:
-            throw unavailable(code, "create topics")
+        return try answer(to: RD_KAFKA_ADMIN_OP_CREATETOPICS, "create topics", client) { options, answers in
+            // Answered once the brokers know the topics, not just the controller.
+            rd_kafka_AdminOptions_set_operation_timeout(options, Self.timeout, nil, 0)
+            rd_kafka_CreateTopics(client.pointer, &requests, requests.count, options, answers)
+        } read: { event in
+            outcomes(of: event)
         }
     }
 
