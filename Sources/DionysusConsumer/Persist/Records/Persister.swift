@@ -193,9 +193,8 @@ struct Persister: Sendable {
             switch try preamble.run(before: writing, in: &transaction) {
             case .refused(let refusal): return .decided(.refused(refusal))
             case .done(let results):
-                let inserted = zip(insertions, results.dropFirst(locks.count))
                 areNew =
-                    inserted.allSatisfy { $0.expectedRows == $1.affectedRows }
+                    Self.haveChangedAll(insertions, results.dropFirst(locks.count))
                     && results.suffix(loading.growing.count).allSatisfy(\.isEmpty)
             }
         } catch let error as DionysusError where error.code != .databaseUnavailable && error.code != .timeout {
@@ -254,7 +253,14 @@ struct Persister: Sendable {
     ) throws -> Bool {
         guard !statements.isEmpty else { return true }
         let results = try transaction.run(statements.map(\.sql))
-        return zip(statements, results).allSatisfy { $0.expectedRows == nil || $0.expectedRows == $1.affectedRows }
+        return haveChangedAll(statements, results[...])
+    }
+
+    private static func haveChangedAll(
+        _ statements: [WriteStatements.Statement],
+        _ results: ArraySlice<ResultSet>
+    ) -> Bool {
+        zip(statements, results).allSatisfy { $0.expectedRows == nil || $0.expectedRows == $1.affectedRows }
     }
 
     private static func run(_ statements: [SQL], in transaction: inout Transaction) throws {
