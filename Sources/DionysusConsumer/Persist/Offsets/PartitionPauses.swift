@@ -37,16 +37,15 @@ struct PartitionPauses: Sendable {
     /// Pauses partitions; who has paused one first stays.
     /// - Returns: How many were not paused yet.
     func pause(_ partitions: [TopicPartition], by actor: String, in transaction: inout Transaction) throws -> Int {
-        var count = 0
-        for partition in partitions {
-            let statement: SQL = """
-                INSERT INTO dionysus_pauses ("group", topic, "partition", paused_by, paused_at)
-                VALUES (\(group), \(partition.topic), \(partition.partition), \(actor), \(transaction.dialect.now))
-                ON CONFLICT DO NOTHING
-                """
-            count += try transaction.run(statement).affectedRows
+        let now = transaction.dialect.now
+        let statements = partitions.map { partition -> SQL in
+            """
+            INSERT INTO dionysus_pauses ("group", topic, "partition", paused_by, paused_at)
+            VALUES (\(group), \(partition.topic), \(partition.partition), \(actor), \(now))
+            ON CONFLICT DO NOTHING
+            """
         }
-        return count
+        return try transaction.run(statements).reduce(0) { $0 + $1.affectedRows }
     }
 
     /// Resumes a partition of a topic, or all of them.
