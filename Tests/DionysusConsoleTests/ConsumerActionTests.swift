@@ -36,7 +36,7 @@ struct ConsumerActionTests {
     }
 
     @Test(arguments: TestDatabaseKind.available)
-    func `programs pause one partition, and are told who has`(_ kind: TestDatabaseKind) async throws {
+    func `programs pause one partition, and the answer names who did`(_ kind: TestDatabaseKind) async throws {
         try await Shop.with(kind) { shop in
             try await shop.fill()
             try await shop.relay()

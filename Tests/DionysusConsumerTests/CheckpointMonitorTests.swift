@@ -70,7 +70,7 @@ import Testing
     }
 
     @Test(arguments: TestDatabaseKind.available)
-    func `a message that is tried again is told of once, with the number of tries before`(
+    func `a message that is tried again is reported once, with the number of earlier tries`(
         _ kind: TestDatabaseKind
     ) async throws {
         try await ReplicaHarness.run(kind) { replica in

@@ -78,7 +78,7 @@ enum RandomExpression {
             ? text.replacing("open_stays s", with: "(select id, lodge_id, price, 1 as nights from open_stays) s") : text
     }
 
-    /// - Parameter number: The change's place in its series, by which rows are told apart that it inserts.
+    /// - Parameter number: The change's place in its series, which distinguishes the rows that it inserts.
     static func change(number place: Int, using generator: inout SeededGenerator) -> SQL {
         func number(_ range: Range<Int>) -> Int { Int.random(in: range, using: &generator) }
         let (id, lodge, value) = (number(1..<4), number(1..<4), number(0..<120))

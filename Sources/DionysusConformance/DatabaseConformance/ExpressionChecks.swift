@@ -3,7 +3,7 @@ import Dionysus
 extension DatabaseConformance {
     /// The requirements of databases that say what expressions read.
     package static let expressionChecks: [Check] = [
-        Check("Columns of the record's row are told from those of other rows, by table") { trial in
+        Check("Each table's columns are listed apart from those of the record's row") { trial in
             try await trial.withHouses { houses, rooms in
                 let read = try await trial.describe(
                     "(SELECT sum(r.size) FROM \(rooms) r WHERE r.house_id = house.id) + house.floors",
@@ -41,7 +41,7 @@ extension DatabaseConformance {
             }
         },
 
-        Check("A view's reads are those of its tables, and its definition is told") { trial in
+        Check("A view reads what its tables hold, and its definition is part of the answer") { trial in
             try await trial.withHouses { houses, rooms in
                 let view = DatabaseTrial.freshName("large")
                 try await trial.run(
