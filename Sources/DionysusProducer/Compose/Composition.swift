@@ -103,41 +103,52 @@ struct Composition {
 
     /// Appends the row's message with one record, and the one for the genesis topic if there is one.
     private mutating func appendRecord(_ row: OutboxRow, _ source: Source, _ event: EventName) throws {
-        let id = eventID(of: row)
-        let partitionKey = try partitionKey(of: row, source.publication, source.loaded)
-        let destination = partitionKey.map { Array($0.utf8) }
-        let copy = source.publication.copyTopic(of: row.topic)
-        let name = MessageHeader(HeaderName.event, Array(event.description.utf8))
-        let trace = (row.traceContext ?? instructions.trace)?.headers ?? []
-        // All of them, or none.
-        var composed: [OutgoingMessage] = []
-        for topic in [row.topic, copy].compactMap(\.self) {
-            let group = RecordGroup(topic: topic, modelName: row.resourceClass)
-            guard let records = try instructions.records[group]?.get() else { throw unprepared(group) }
-            let record = try source.loaded.encoded(
-                of: row.resourceID,
-                records,
-                isCopy: topic != row.topic,
-                isDestroyed: event.change == .destroyed,
-                RecordContext(eventID: String(decoding: id, as: UTF8.self), recordedAt: row.createdAt ?? .now),
-                kept: KeptValues(changeset: row.changeset)
-            )
-            // Without a key, the record decides.
-            let spread = destination ?? record.key ?? row.messageKey
-            var message = OutgoingMessage(
-                topic: topic,
-                destination: .partitioned(by: spread),
-                key: record.key,
-                value: record.value,
-                headers: [MessageHeader(HeaderName.eventID, id), versionHeader, name] + records.headers
-                    + verificationHeaders(of: row) + trace
-            )
-            if let style = source.publication.cloudEvents {
-                apply(style, to: &message, row, event, dataType: records.contentType, schema: records.schemaAddress)
-            }
-            composed.append(message)
+        let message = try recordMessage(row, source, event, to: row.topic, source.prepared)
+        guard let topic = source.publication.copyTopic(of: row.topic) else { return messages.append(message) }
+        let prepared = instructions.records[RecordGroup(topic: topic, modelName: row.resourceClass)]
+        // Both of them, or none.
+        messages += [message, try recordMessage(row, source, event, to: topic, prepared)]
+    }
+
+    private func recordMessage(
+        _ row: OutboxRow,
+        _ source: Source,
+        _ event: EventName,
+        to topic: String,
+        _ prepared: Result<PreparedRecords, DionysusError>?
+    ) throws -> OutgoingMessage {
+        guard let records = try prepared?.get() else {
+            throw unprepared(RecordGroup(topic: topic, modelName: row.resourceClass))
         }
-        messages += composed
+        let id = eventID(of: row)
+        let record = try source.loaded.encoded(
+            of: row.resourceID,
+            records,
+            isCopy: topic != row.topic,
+            isDestroyed: event.change == .destroyed,
+            RecordContext(eventID: id, recordedAt: row.createdAt ?? .now),
+            kept: KeptValues(changeset: row.changeset)
+        )
+        // Without a key, the record decides.
+        let partitionKey = try partitionKey(of: row, source.publication, source.loaded).map { Array($0.utf8) }
+        var message = OutgoingMessage(
+            topic: topic,
+            destination: .partitioned(by: partitionKey ?? record.key ?? row.messageKey),
+            key: record.key,
+            value: record.value,
+            headers: []
+        )
+        message.headers.reserveCapacity(6 + records.headers.count)
+        message.headers.append(MessageHeader(HeaderName.eventID, id))
+        message.headers.append(versionHeader)
+        message.headers.append(source.header(of: event))
+        message.headers += records.headers
+        message.headers += verificationHeaders(of: row)
+        if let trace = row.traceContext ?? instructions.trace { message.headers += trace.headers }
+        if let style = source.publication.cloudEvents {
+            apply(style, to: &message, row, event, dataType: records.contentType, schema: records.schemaAddress)
+        }
+        return message
     }
 
     /// Makes the message of a record a CloudEvent.
@@ -167,11 +178,30 @@ struct Composition {
         let loaded: LoadedRecords
         /// Whether its messages hold records and not envelopes.
         let isOfRecords: Bool
+        /// How the topic's records are written, or why they can't be; nil for envelopes.
+        let prepared: Result<PreparedRecords, DionysusError>?
+        /// The headers that name the events of records.
+        private let eventHeaders: [EventName.Change: MessageHeader]
 
-        init(_ publication: Registry.Publication, _ loaded: LoadedRecords) {
+        init(
+            _ publication: Registry.Publication,
+            _ loaded: LoadedRecords,
+            _ prepared: Result<PreparedRecords, DionysusError>?
+        ) {
             self.publication = publication
             self.loaded = loaded
+            self.prepared = prepared
             isOfRecords = publication.encoding.recordFormat != nil
+            let changes = isOfRecords ? EventName.Change.allCases : []
+            eventHeaders = Dictionary(
+                uniqueKeysWithValues: changes.map { ($0, Self.header(of: EventName(publication.model.singular, $0))) }
+            )
+        }
+
+        func header(of event: EventName) -> MessageHeader { eventHeaders[event.change] ?? Self.header(of: event) }
+
+        private static func header(of event: EventName) -> MessageHeader {
+            MessageHeader(HeaderName.event, Array(event.description.utf8))
         }
     }
 
@@ -189,7 +219,7 @@ struct Composition {
         if let last, last.group == group { return .loaded(last.source) }
         let publication = registry.publication(topic: group.topic, modelName: group.modelName)
         if let publication, let loaded = records.records[group] {
-            let source = Source(publication, loaded)
+            let source = Source(publication, loaded, instructions.records[group])
             last = (group, source)
             return .loaded(source)
         }
@@ -199,7 +229,7 @@ struct Composition {
         if records.refused[group] != nil { return .refused }
         guard let publication, let part = records.apart[group]?[row.resourceID] else { return .undeclared }
         switch part {
-        case .loaded(let loaded): return .loaded(Source(publication, loaded))
+        case .loaded(let loaded): return .loaded(Source(publication, loaded, instructions.records[group]))
         case .failed(let error): return .failed(error)
         }
     }

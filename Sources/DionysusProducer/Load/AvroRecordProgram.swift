@@ -4,7 +4,9 @@ import DionysusSchemas
 /// How records of one model are written as data of an Avro schema, worked out once for both.
 struct AvroRecordProgram: Sendable {
     /// A field, in the schema's order.
-    struct Step: Sendable {
+    ///
+    /// It is a class, so that going over the steps of a record copies nothing of the schema.
+    final class Step: Sendable {
         enum Source: Sendable {
             case record(RecordSource)
             case sideload(Int, Sideload)
@@ -20,6 +22,11 @@ struct AvroRecordProgram: Sendable {
 
         let source: Source
         let field: AvroRecordType.Field
+
+        init(source: Source, field: AvroRecordType.Field) {
+            self.source = source
+            self.field = field
+        }
     }
 
     /// How records of a relationship are written.
@@ -38,9 +45,14 @@ struct AvroRecordProgram: Sendable {
     }
 
     /// The fields that a serializer fills.
-    struct Variant: Sendable {
+    final class Variant: Sendable {
         let serializer: SerializerPlan
         let steps: [Step]
+
+        init(serializer: SerializerPlan, steps: [Step]) {
+            self.serializer = serializer
+            self.steps = steps
+        }
     }
 
     let schema: AvroSchema
@@ -172,7 +184,6 @@ struct AvroRecordProgram: Sendable {
 
 extension AvroType {
     fileprivate var isRecord: Bool { if case .record = kind { true } else { false } }
-    fileprivate var isNull: Bool { if case .null = kind { true } else { false } }
 
     fileprivate func isNullable(in schema: AvroSchema) -> Bool {
         guard case .union(let branches) = kind else { return isNull }

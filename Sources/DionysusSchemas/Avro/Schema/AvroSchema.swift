@@ -25,10 +25,13 @@ public struct AvroSchema: Sendable {
     package let types: [AvroType]
     /// The place of the type that a datum has.
     package let root: Int
+    /// What values that need no conversion are written as, by the places of the types.
+    let scalars: [AvroScalar]
 
     init(types: [AvroType], root: Int) {
         self.types = types
         self.root = root
+        scalars = types.map { AvroScalar($0, in: types) }
     }
 
     /// Reads a schema.

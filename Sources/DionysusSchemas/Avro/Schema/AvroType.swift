@@ -19,6 +19,8 @@ package struct AvroType: Sendable {
     /// What stands in the document beside what Avro defines for the kind, and documentation, aliases and the logical type.
     package internal(set) var attributes = JSON.Object()
 
+    package var isNull: Bool { if case .null = kind { true } else { false } }
+
     /// The name with its namespace, of types that have one.
     package var name: String? {
         switch kind {

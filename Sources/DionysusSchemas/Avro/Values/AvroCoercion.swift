@@ -29,6 +29,7 @@ package struct AvroCoercion: Sendable {
 
     /// Writes a database's value as one of the schema's types.
     package mutating func write(_ value: DatabaseValue, _ type: Int) throws(AvroFault) {
+        if writer.write(value, as: schema.scalars[type]) { return }
         // It is part of a datum.
         depth = 1
         switch value {
@@ -101,7 +102,7 @@ package struct AvroCoercion: Sendable {
         switch schema.types[field.type].kind {
         case .null: return
         case .union(let branches):
-            guard let index = branches.firstIndex(where: { schema.types[$0].kind.word == "null" }) else { break }
+            guard let index = branches.firstIndex(where: { schema.types[$0].isNull }) else { break }
             return writer.index(index)
         default: break
         }
@@ -112,7 +113,7 @@ package struct AvroCoercion: Sendable {
 
     private mutating func write(_ input: AvroInput, _ branches: [Int]) throws(AvroFault) {
         if case .scalar(.null) = input {
-            guard let index = branches.firstIndex(where: { schema.types[$0].kind.word == "null" }) else {
+            guard let index = branches.firstIndex(where: { schema.types[$0].isNull }) else {
                 throw AvroFault("null is no branch of the union")
             }
             return writer.index(index)
@@ -169,7 +170,7 @@ package struct AvroCoercion: Sendable {
             writer.index(index)
         case .union(let branches):
             // A value that may be null is by far the most frequent union.
-            if branches.count == 2, let null = branches.firstIndex(where: { schema.types[$0].kind.word == "null" }) {
+            if branches.count == 2, let null = branches.firstIndex(where: { schema.types[$0].isNull }) {
                 if value.isNull { return writer.index(null) }
                 writer.index(1 - null)
                 return try write(scalar: value, branches[1 - null])
