@@ -20,6 +20,7 @@ final class ConsumerSession {
     private let inbox: ConsumerInbox
     private let events: ClientEvents
     private let queues: PartitionQueues
+    private let fetching: PartitionFetching
     private let metadata: String?
     private let pollInterval: Duration
 
@@ -35,7 +36,8 @@ final class ConsumerSession {
     ///   - inbox: What its user asks for.
     ///   - events: Where its log lines and statistics go.
     ///   - metadata: The text that stands beside committed offsets.
-    init(_ client: Client, inbox: ConsumerInbox, events: ClientEvents, metadata: String?) {
+    ///   - bufferedBytes: How much may be fetched ahead of all partitions; nil for no limit.
+    init(_ client: Client, inbox: ConsumerInbox, events: ClientEvents, metadata: String?, bufferedBytes: Int?) {
         self.client = client
         self.metadata = metadata
         self.inbox = inbox
@@ -43,6 +45,7 @@ final class ConsumerSession {
         // The inbox, and so everything that librdkafka's callbacks use, outlives the client, because this session
         // destroys it.
         queues = PartitionQueues(client, wakeup: inbox.wakeup)
+        fetching = PartitionFetching(client, queues, bytes: bufferedBytes)
         // librdkafka treats polling any queue as a sign of life of the application.
         pollInterval = .milliseconds(max(1, (client.number("max.poll.interval.ms") ?? 300_000) / 4))
         inbox.wakeup.signal(onArrivalIn: client.queue)
@@ -68,7 +71,8 @@ final class ConsumerSession {
 
     private func timeToSleep() -> Duration {
         let now = ContinuousClock.now
-        let deadlines = waiters.map(\.deadline) + [events.connectivity.nextLook, standing.nextLook].compactMap(\.self)
+        let looks = [events.connectivity.nextLook, standing.nextLook, waiters.isEmpty ? nil : fetching.deadline]
+        let deadlines = waiters.map(\.deadline) + looks.compactMap(\.self)
         return deadlines.reduce(pollInterval) { min($0, max(.zero, $1 - now)) }
     }
 
@@ -127,9 +131,10 @@ final class ConsumerSession {
 
     private func nextEvent(_ maxMessages: Int, maxBytes: Int) -> ConsumerEvent? {
         if let event = membership.takeEvent() { return event }
-        let (taken, faults) = queues.take(maxMessages, maxBytes: maxBytes)
-        faults.forEach { handle($0) }
-        if !taken.isEmpty { return .messages(taken) }
+        var haul = queues.take(maxMessages, maxBytes: maxBytes)
+        fetching.limit(&haul)
+        haul.faults.forEach { handle($0) }
+        if !haul.messages.isEmpty { return .messages(haul.messages) }
         let ends = queues.takeEnds()
         return ends.isEmpty ? membership.takeEvent() : .reached(ends)
     }
@@ -363,6 +368,7 @@ final class ConsumerSession {
 
     private func addToAssignment(_ offsets: [(TopicPartition, Int64)]) {
         for (partition, offset) in offsets { queues.open(partition, at: offset) }
+        fetching.add(offsets.map(\.0))
         // Without the cooperative protocol, an assignment is always complete.
         let isCooperative = isCooperative
         let list = PartitionList(isCooperative ? offsets : queues.positions)
@@ -371,9 +377,11 @@ final class ConsumerSession {
                 ? takeCode(rd_kafka_incremental_assign(client.pointer, list)) : rd_kafka_assign(client.pointer, list)
         }
         note(code, "take partitions")
+        fetching.pauseWaiting()
     }
 
     private func removeFromAssignment(_ partitions: [TopicPartition]) {
+        fetching.remove(partitions)
         let list = PartitionList(partitions)
         let code = list.lend { list in
             isCooperative
@@ -384,6 +392,7 @@ final class ConsumerSession {
     }
 
     private func restart(_ partition: TopicPartition, at offset: Int64) {
+        fetching.remove([partition])
         if isCooperative {
             let code = PartitionList([partition])
                 .lend { takeCode(rd_kafka_incremental_unassign(client.pointer, $0)) }

@@ -151,6 +151,7 @@ public final class KafkaBroker: MessageBroker {
             client,
             events: events.forAnotherClient(),
             metadata: options.metadata,
+            bufferedBytes: options.maxBufferedBytes,
             starts: starts
         ) { [weak self] closed in
             self?.made.withLock { $0.consumers.removeAll { $0 === closed } }

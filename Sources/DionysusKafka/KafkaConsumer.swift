@@ -13,19 +13,28 @@ final class KafkaConsumer: MessageConsumer {
     ///   - client: A subscribed client; the thread destroys it.
     ///   - events: The handler of its log lines and statistics.
     ///   - metadata: The metadata of committed offsets.
+    ///   - bufferedBytes: How much may be fetched ahead of all partitions; nil for no limit.
     ///   - starts: Finds the offsets of start positions.
     ///   - onClose: Called when the thread has ended.
     init(
         _ client: Client,
         events: ClientEvents,
         metadata: String?,
+        bufferedBytes: Int?,
         starts: StartOffsets,
         onClose: @escaping @Sendable (KafkaConsumer) -> Void
     ) {
         self.starts = starts
         self.onClose = onClose
         let thread = Thread { [inbox, ending] in
-            ConsumerSession(client, inbox: inbox, events: events, metadata: metadata).run()
+            ConsumerSession(
+                client,
+                inbox: inbox,
+                events: events,
+                metadata: metadata,
+                bufferedBytes: bufferedBytes
+            )
+            .run()
             ending.complete()
         }
         thread.name = "dionysus-kafka-consumer"

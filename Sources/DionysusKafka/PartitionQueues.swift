@@ -37,7 +37,7 @@ final class PartitionQueues {
     private let wakeup: Wakeup
     private var queues: [Queue] = []
     /// The partitions whose queues are left unread.
-    private var held: Set<TopicPartition> = []
+    private(set) var held: Set<TopicPartition> = []
     private var first = 0
 
     /// Creates an empty set.
@@ -100,28 +100,41 @@ final class PartitionQueues {
     /// Resumes reading the queues of partitions.
     func letGo(_ partitions: [TopicPartition]) { held.subtract(partitions) }
 
-    /// The messages taken so far, and the remaining limits.
-    private struct Haul {
-        var messages: [ConsumedMessage] = []
-        var faults: [Fault] = []
-        var messagesLeft: Int
-        var bytesLeft: Int
+    /// What has been taken, and the remaining limits.
+    struct Haul {
+        fileprivate(set) var messages: [ConsumedMessage] = []
+        fileprivate(set) var faults: [Fault] = []
+        /// The size of the largest message of each partition that something was taken of, its end included.
+        fileprivate(set) var sizes: [TopicPartition: Int] = [:]
+        fileprivate var messagesLeft: Int
+        fileprivate var bytesLeft: Int
 
-        var isFull: Bool { messagesLeft <= 0 || bytesLeft <= 0 }
+        fileprivate var isFull: Bool { messagesLeft <= 0 || bytesLeft <= 0 }
     }
 
     /// Takes fetched messages without waiting, starting with a different partition each time.
     /// - Parameters:
     ///   - limit: The maximum number of messages.
     ///   - maxBytes: The byte limit; the last message may exceed it.
-    func take(_ limit: Int, maxBytes: Int) -> (messages: [ConsumedMessage], faults: [Fault]) {
+    func take(_ limit: Int, maxBytes: Int) -> Haul {
         var haul = Haul(messagesLeft: limit, bytesLeft: maxBytes)
         first = queues.isEmpty ? 0 : (first + 1) % queues.count
         for step in queues.indices where !haul.isFull {
             let index = (first + step) % queues.count
             if !held.contains(queues[index].partition) { take(from: &queues[index], &haul) }
         }
-        return (haul.messages, haul.faults)
+        return haul
+    }
+
+    /// Drops what librdkafka has fetched of partitions that have just been paused, whose memory it keeps until then.
+    /// - Parameter haul: Gets what the pause has not made stale, so that nothing is lost.
+    func drop(_ partitions: [TopicPartition], _ haul: inout Haul) {
+        for index in queues.indices where partitions.contains(queues[index].partition) {
+            var rest = Haul(messagesLeft: .max, bytesLeft: .max)
+            take(from: &queues[index], &rest)
+            haul.messages += rest.messages
+            haul.faults += rest.faults
+        }
     }
 
     /// Advances positions past gaps, and returns the new positions.
@@ -139,19 +152,24 @@ final class PartitionQueues {
 
     private func take(from queue: inout Queue, _ haul: inout Haul) {
         // One by one, because the size is known only then.
+        var largest: Int?
         while !haul.isFull, let message = rd_kafka_consume_queue(queue.pointer, 0) {
+            let size = message.pointee.len + message.pointee.key_len
             if message.pointee.err == RD_KAFKA_RESP_ERR_NO_ERROR {
                 haul.messages.append(ConsumedMessage(message, source: queue.partition))
                 haul.messagesLeft -= 1
-                haul.bytesLeft -= message.pointee.len + message.pointee.key_len
+                haul.bytesLeft -= size
+                largest = max(largest ?? 0, size)
                 queue.position = message.pointee.offset + 1
             } else if message.pointee.err == RD_KAFKA_RESP_ERR__PARTITION_EOF {
                 queue.end = message.pointee.offset
+                largest = largest ?? 0
             } else {
                 haul.faults.append(Fault(message.pointee, queue.partition))
             }
             rd_kafka_message_destroy(message)
         }
+        if let largest { haul.sizes[queue.partition] = largest }
     }
 }
 
