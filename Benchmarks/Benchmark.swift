@@ -12,7 +12,7 @@ struct Benchmark: Sendable {
         [
             relay, relayFile, relayAvro, relayDeleted, relayRoundTrip, relaySQLite,
             snapshot, snapshotHeld(minutes: minutes), genesis,
-            consumerCreated, consumerUpdated, consumerBookings, consumerSQLite, consumerKafka,
+            consumerCreated, consumerUpdated, consumerAvro, consumerBookings, consumerSQLite, consumerKafka,
             captureInsert, captureBulk,
             latency, latencyConsumed, latencyAtRest,
             relayMemory, consumerMemory,

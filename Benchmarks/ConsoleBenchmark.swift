@@ -73,7 +73,7 @@ private func measureConsole(
 
 /// Asks a console for everything that it has.
 private struct ConsoleReader {
-    private static let rounds = 20
+    private static let rounds = 40
 
     private struct Request: Hashable {
         var path: String
@@ -218,7 +218,7 @@ extension PostgresDatabase {
 
 extension [Double] {
     fileprivate func percentile(_ share: Double) -> Double {
-        isEmpty ? 0 : sorted()[Swift.min(count - 1, Int(Double(count) * share))]
+        isEmpty ? 0 : sorted()[Swift.max(0, Int((Double(count) * share).rounded(.up)) - 1)]
     }
 }
 

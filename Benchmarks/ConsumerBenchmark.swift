@@ -1,15 +1,17 @@
 import Dionysus
 import DionysusConsumer
 import DionysusKafka
+import DionysusSchemas
 import Synchronization
 
 /// Replicates rentals and bookings by convention.
 struct RentalMirror: Consumer {
+    var encoding: TopicEncoding = .envelope
     var onConsumed: @Sendable (ConsumedEvent) -> Void = { _ in }
 
     var namespaces: [Namespace] {
         Namespace("v3") {
-            Topic("rentals")
+            Topic("rentals", encoding: encoding, accepting: ["Rental"])
             Topic("bookings")
         }
     }
@@ -40,6 +42,34 @@ extension Benchmark {
             Figure(name: "floor: the upserts alone", unit: "events/s"),
         ],
         run: { try await withReplica { try await consume(.updated, .rentals, into: $0) } }
+    )
+
+    /// Events per second for records in Avro; the floor is the same in envelopes.
+    static let consumerAvro = Benchmark(
+        name: "consumer-avro",
+        figures: [
+            Figure(
+                name: "50,000 created rentals as records in Avro, one partition",
+                unit: "events/s",
+                targets: [.atLeastOfFloor(1)]
+            ),
+            Figure(name: "floor: the same in envelopes", unit: "events/s"),
+            Figure(
+                name: "50,000 updated rentals as records in Avro, one partition",
+                unit: "events/s",
+                targets: [.atLeastOfFloor(1)]
+            ),
+            Figure(name: "floor: the same in envelopes", unit: "events/s"),
+        ],
+        run: {
+            var figures: [Double] = []
+            for change in [EventName.Change.created, .updated] {
+                for stream in [try ReplicatedStream.avroRentals(), .rentals] {
+                    figures.append(try await withReplica { try await consume(change, stream, into: $0)[0] })
+                }
+            }
+            return figures
+        }
     )
 
     /// Bookings per second, each with sideloaded fees.
@@ -191,7 +221,7 @@ private func applyAll(
     let clock = ContinuousClock()
     let start = clock.now
     let arrivals = Mutex((left: stream.count, first: prefix == nil ? start : nil, last: start))
-    let mirror = RentalMirror { _ in
+    let mirror = RentalMirror(encoding: stream.encoding) { _ in
         arrivals.withLock { arrivals in
             arrivals.first = arrivals.first ?? clock.now
             arrivals.left -= 1

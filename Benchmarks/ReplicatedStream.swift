@@ -1,15 +1,20 @@
 import Dionysus
 import DionysusPostgres
+import DionysusSchemas
 
 /// Messages of one topic, and the rows that they result in.
 struct ReplicatedStream: Sendable {
     let topic: String
+    /// How the topic's messages are written.
+    var encoding: TopicEncoding = .envelope
     /// The number of messages, each for one record.
     var count: Int
     let model: String
     let event: String
     /// The payload of a record at a version, in the producer's format.
     let payload: @Sendable (_ id: Int, _ version: Int) -> String
+    /// What a record at a version is as a message's value without an envelope, with the encoding's own format.
+    var record: (@Sendable (_ id: Int, _ version: Int) throws -> [UInt8])?
     /// The rows of a range of records, for each table.
     let rows: @Sendable (_ ids: ClosedRange<Int>) -> [(table: String, columns: [BulkColumn])]
 
@@ -29,7 +34,7 @@ struct ReplicatedStream: Sendable {
     ) async throws {
         let producer = try await broker.makeProducer(ProducerOptions(clientID: "bench", settings: settings))
         for ids in runs(of: 5_000) {
-            let messages = ids.map { id in
+            let messages = try ids.map { id in
                 let value = """
                     {"message":[{"event":"\(event)_\(change.rawValue)","model_name":"\(model)",\
                     "data":[\(payload(id, version))]}]}
@@ -38,8 +43,11 @@ struct ReplicatedStream: Sendable {
                     topic: prefix + topic,
                     destination: .partition(Int32(id % partitions)),
                     key: Array("\(model):\(id)".utf8),
-                    value: Array(value.utf8),
-                    headers: [MessageHeader(HeaderName.version, Array(String(version).utf8))]
+                    value: try record?(id, version) ?? Array(value.utf8),
+                    headers: [
+                        MessageHeader(HeaderName.version, Array(String(version).utf8)),
+                        MessageHeader(HeaderName.event, Array("\(event)_\(change.rawValue)".utf8)),
+                    ]
                 )
             }
             for result in await producer.send(messages) { _ = try result.get() }
@@ -111,6 +119,33 @@ extension ReplicatedStream {
                 BulkColumn("synced_account_id", .integer, ids.map { .integer(Int64($0 % 1_000)) }),
             ]
         return [("rentals", columns)]
+    }
+
+    /// The same rentals as records in Avro, by the schema that is derived for them.
+    static func avroRentals() throws -> ReplicatedStream {
+        let text = """
+            {"type":"record","name":"Rental","namespace":"v3","fields":[{"name":"id","type":"long"},\
+            {"name":"name","type":["null","string"]},\
+            {"name":"price","type":["null",{"type":"bytes","logicalType":"decimal","precision":38,"scale":2}]},\
+            {"name":"bedrooms","type":["null","long"]},{"name":"check_in_time","type":["null","long"]},\
+            {"name":"canceled_at","type":["null",{"type":"long","logicalType":"timestamp-micros"}]},\
+            {"name":"created_at","type":{"type":"long","logicalType":"timestamp-micros"}},\
+            {"name":"updated_at","type":{"type":"long","logicalType":"timestamp-micros"}},\
+            {"name":"account_id","type":["null","long"]}]}
+            """
+        let schema = try AvroSchema(parsing: text)
+        var rentals = rentals
+        rentals.encoding = .record(.avro(.text(text), framing: .singleObject))
+        rentals.record = { id, version in
+            let record: JSON = [
+                "id": .integer(Int64(id)), "name": .string("Villa number \(id)"), "price": .string("\(100 + version).50"),
+                "bedrooms": .integer(Int64(id % 7)), "check_in_time": 15, "canceled_at": .null,
+                "created_at": "2026-11-21T03:59:48.440000Z",
+                "updated_at": .string("2026-11-21T04:00:0\(version).440000Z"), "account_id": .integer(Int64(id % 1_000)),
+            ]
+            return try AvroSingleObject.encode(schema.coerce(record), with: schema)
+        }
+        return rentals
     }
 
     /// Bookings with three sideloaded fees each.
