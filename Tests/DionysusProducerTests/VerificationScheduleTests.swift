@@ -41,6 +41,27 @@ import Testing
             #expect(again.map { "\($0.topic) \($0.model)" } == ["\(last.topic) \(last.model)"])
         }
     }
+
+    @Test(arguments: TestDatabaseKind.available)
+    func `a verification of one record doesn't take the place of the one of all`(_ kind: TestDatabaseKind) async throws
+    {
+        var settings = ProducerSettings()
+        settings.verificationInterval = .seconds(86_400)
+        try await ProducerHarness.run(kind, settings: settings) { harness in
+            try await harness.write(CaptureTests.account)
+            let one = try await Verification(
+                database: harness.database,
+                registry: harness.registry,
+                settings: settings
+            )
+            .start(topic: "v3_accounts", model: "Account", from: "1", to: "1", on: harness.broker)
+            try await harness.whileTwoRelaysRun {
+                while try await !harness.finishedRuns().contains(where: { $0.model == "Account" && $0.id != one.id }) {}
+            }
+            let accounts = try await harness.runs().filter { $0.model == "Account" }
+            #expect(accounts.map(\.firstKey) == ["1", nil])
+        }
+    }
 }
 
 extension ProducerHarness {

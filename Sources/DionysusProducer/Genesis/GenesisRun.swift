@@ -30,6 +30,10 @@ public struct GenesisRun: Sendable {
     public var streamer: String? { selection.streamer }
     /// Whether replicas are compared with its records, instead of getting them.
     public var isVerification: Bool { selection.verification != nil }
+    /// The first primary key, as text, of the records that a verification compares with; nil for no limit.
+    package var firstKey: String? { selection.verification?.from }
+    /// The last primary key, as text, of the records that a verification compares with; nil for no limit.
+    package var lastKey: String? { selection.verification?.to }
     /// The time over which it is spread, or nil for none.
     public let spread: Duration?
     /// When it was started.

@@ -141,17 +141,23 @@ struct GenesisStatements: Sendable {
         """
     }
 
-    /// Whether a verification was started within a time.
+    /// Whether a verification of all records was started within a time.
+    ///
+    /// One of a few records doesn't stand for the others.
     func wasStarted(
         _ publication: Registry.Publication,
         within pause: Duration,
         in transaction: inout Transaction
     ) throws -> Bool {
         let statement: SQL = """
-            SELECT 1 FROM \(runTable) WHERE topic = \(publication.verificationTopic)
-              AND model = \(publication.model.name) AND created_at > \(dialect.now(minus: pause.inSeconds)) LIMIT 1
+            SELECT selection FROM \(runTable) WHERE topic = \(publication.verificationTopic)
+              AND model = \(publication.model.name) AND created_at > \(dialect.now(minus: pause.inSeconds))
             """
-        return try !transaction.run(statement).isEmpty
+        return try transaction.run(statement).rows
+            .contains { row in
+                let selection = GenesisSelection(json: try JSON(parsing: Array((try row.text(0) ?? "{}").utf8)))
+                return selection.verification?.isWhole ?? false
+            }
     }
 
     /// A row, if something that was captured before a time is still to be published to a topic.

@@ -9,6 +9,9 @@ struct VerificationScope: Sendable, Hashable {
     /// The last primary key as text; nil for no limit.
     var to: String?
 
+    /// Whether it has all records of the model.
+    var isWhole: Bool { from == nil && to == nil }
+
     private static let originPrefix = "verification:"
 
     /// What rows of the outbox have as their origin.
