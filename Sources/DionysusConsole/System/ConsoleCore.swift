@@ -17,6 +17,8 @@ final class ConsoleCore: Sendable {
 
     let outbox: Shared<OutboxReport.Summary>?
     let failures: Shared<FailureSurvey>?
+    /// How many failures there are; counting all of them takes its time.
+    let failureCount: Shared<Int64>?
     let lag: Shared<[PartitionLag]>?
     let consumers: Shared<[RunningConsumer]>?
     let runs: Shared<[GenesisRun]>?
@@ -45,6 +47,9 @@ final class ConsoleCore: Sendable {
         let failureList = Self.failures(of: system, logger)
         failures = failureList.map { list in
             Shared(maxAge: .seconds(2), waitsOnlyOnce: true) { try await list.survey() }
+        }
+        failureCount = system.consumer.map { side in
+            Shared(maxAge: .seconds(2)) { try await side.database.countFailures(of: side.settings.effectiveGroupID) }
         }
         if let consumer = system.consumer, let broker = system.broker {
             lag = Shared(maxAge: .seconds(2)) {
@@ -141,6 +146,7 @@ final class ConsoleCore: Sendable {
     func invalidate() async {
         await outbox?.invalidate()
         await failures?.invalidate()
+        await failureCount?.invalidate()
         await runs?.invalidate()
         let shown = fragments.withLock { fragments in fragments.values.compactMap { $0.shared } }
         for fragment in shown { await fragment.invalidate() }

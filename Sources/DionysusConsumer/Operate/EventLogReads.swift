@@ -11,28 +11,38 @@ extension Database {
         _ filter: EventLogFilter,
         offset: Int = 0
     ) async throws -> [LoggedEvent] {
-        try await events(
-            """
-            WHERE "group" = \(group) AND \(filter.condition)
-            ORDER BY event_time DESC NULLS LAST, created_at DESC NULLS LAST, id DESC
-            LIMIT \(filter.limit) OFFSET \(offset)
-            """
-        )
+        try await events(filter.newest(of: group, offset: offset))
     }
 
     /// Finds a logged event of a group.
     /// - Throws: As for a transaction.
     package func loggedEvent(_ id: Int64, of group: String) async throws -> LoggedEvent? {
-        try await events("WHERE \"group\" = \(group) AND id = \(id)").first
+        try await events(
+            "SELECT \(LoggedEvent.columns) FROM dionysus_events WHERE \"group\" = \(group) AND id = \(id)"
+        )
+        .first
     }
 
-    private func events(_ rest: SQL) async throws -> [LoggedEvent] {
+    private func events(_ query: SQL) async throws -> [LoggedEvent] {
         try await transaction(.snapshot) { transaction in
             guard try transaction.describe(table: "dionysus_events") != nil else {
                 throw DionysusError(.declaration, "there is no event log in the database", advice: "run migrate first")
             }
-            return try transaction.run("SELECT \(LoggedEvent.columns) FROM dionysus_events \(rest)").rows
-                .map { try LoggedEvent($0) }
+            return try transaction.run(query).rows.map { try LoggedEvent($0) }
         }
+    }
+}
+
+extension EventLogFilter {
+    /// Those of a group that happened last, as ``LoggedEvent`` reads them.
+    ///
+    /// What is left out is passed over in an index, without its payloads.
+    func newest(of group: String, offset: Int) -> SQL {
+        """
+        SELECT \(LoggedEvent.columns) FROM dionysus_events WHERE id IN (
+          SELECT id FROM dionysus_events WHERE "group" = \(group) AND \(condition)
+          ORDER BY \(EventOrder.newestFirst) LIMIT \(limit) OFFSET \(offset))
+        ORDER BY \(EventOrder.newestFirst)
+        """
     }
 }

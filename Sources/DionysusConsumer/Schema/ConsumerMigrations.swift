@@ -29,6 +29,7 @@ enum ConsumerMigrations {
         Migration(number: 80) { failureCauses($0) },
         Migration(number: 81) { verifiedKeys($0) },
         Migration(number: 82) { [pauses($0)] },
+        Migration(number: 84) { [eventOrder($0)] },
     ]
 
     /// The tables, for their removal and for the check that they are there.
