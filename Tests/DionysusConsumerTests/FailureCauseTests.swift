@@ -38,6 +38,41 @@ import Testing
     }
 
     @Test(arguments: TestDatabaseKind.available)
+    func `a group says how many messages wait behind its failures`(_ kind: TestDatabaseKind) async throws {
+        let waiting = Mirror.rentals { $0.onFailure(.record(laterMessages: .wait)) }
+        try await ReplicaHarness.run(kind) { replica in
+            try await replica.take(name: "sea")
+            try await replica.publish([
+                .rental(.created, 1, name: "sea"), .rental(.created, 2, name: "sea"),
+                WireMessage("v3_rentals", key: "Rental:3", value: "not JSON"),
+                WireMessage("v3_rentals", value: "not JSON"), .rental(.created, 4, name: "hill"),
+            ])
+            try await replica.consume(waiting)
+            try await replica.publish([
+                .rental(.updated, 1, name: "lake"), .rental(.updated, 1, name: "bay"),
+                .rental(.updated, 2, name: "lake 2"), .rental(.updated, 3, name: "pond"),
+                .rental(.updated, 4, name: "cliff"),
+            ])
+            try await replica.consume(waiting)
+            let failures = replica.failures(waiting)
+            let survey = try await failures.survey()
+            #expect(survey.failed == 4 && survey.waiting == 4)
+            #expect(survey.groups.map(\.count) == [2, 2])
+            #expect(Set(survey.groups.map(\.waiting)) == [3, 1])
+            let taken = try #require(survey.groups.first { $0.waiting == 3 })
+            #expect(try await failures.list(FailureFilter(), cause: taken.cause).failures.map(\.offset) == [0, 1])
+            // What an earlier version has recorded has no cause of its own.
+            try await replica.execute("UPDATE dionysus_failures SET cause_hash = NULL WHERE \"offset\" IN (0, 2)")
+            #expect(Set(try await failures.survey().groups.map { [$0.count, $0.waiting] }) == [[2, 3], [2, 1]])
+            // Behind what was deleted nothing waits any more, though it is still to be retried.
+            try await failures.delete(try await failures.list(FailureFilter()).filter { $0.offset == 1 }.map(\.id))
+            let rest = try await failures.survey()
+            #expect(rest.waiting == 4)
+            #expect(rest.groups.first { $0.cause == taken.cause }.map { [$0.count, $0.waiting] } == [1, 2])
+        }
+    }
+
+    @Test(arguments: TestDatabaseKind.available)
     func `failures that an earlier version recorded are grouped with the others`(_ kind: TestDatabaseKind) async throws
     {
         try await ReplicaHarness.run(kind) { replica in
@@ -71,6 +106,11 @@ import Testing
                     "dionysus_failures_entities"
                 ),
             ]
+            // The messages are walked in their order up to a limit, and only what they wait behind is looked up.
+            let behind = try await replica.plan(of: queries.waitingBehindOthers(limit: 10_000), kind)
+            #expect(behind.contains { $0.contains("dionysus_failures_keys") }, "\(behind)")
+            #expect(!behind.contains { $0.contains("Seq Scan on dionysus_failures e") }, "\(behind)")
+            #expect(!behind.contains { $0.hasPrefix("SCAN e") }, "\(behind)")
             for (question, index) in questions {
                 let plan = try await replica.plan(of: question, kind)
                 #expect(plan.contains { $0.contains(index) }, "\(index): \(plan)")
@@ -98,9 +138,11 @@ extension ReplicaHarness {
             )
         }
     }
+}
 
+extension ReplicaHarness {
     /// How the database would answer a question, a line each.
-    fileprivate func plan(of query: SQL, _ kind: TestDatabaseKind) async throws -> [String] {
+    func plan(of query: SQL, _ kind: TestDatabaseKind) async throws -> [String] {
         let explain: SQL = kind == .postgres ? "EXPLAIN \(query)" : "EXPLAIN QUERY PLAN \(query)"
         return try await database.transaction(.write) { transaction in
             try transaction.run(explain).rows.compactMap { try $0.text(kind == .postgres ? 0 : 3) }

@@ -57,7 +57,8 @@ extension FailureGroup {
     var json: JSON {
         .object([
             "topic": .string(topic), "error_class": .string(errorClass), "cause": .string(cause),
-            "count": .integer(Int64(count)), "first": .init(first), "last": .init(last),
+            "count": .integer(Int64(count)), "waiting": .integer(Int64(waiting)), "first": .init(first),
+            "last": .init(last),
         ])
     }
 }

@@ -29,7 +29,8 @@ extension Endpoint {
                 query: filters + [.after, .limit],
                 answer: [
                     ("failed", "how many failed"), ("waiting", "how many wait behind them"),
-                    ("more", "whether there are more than were looked at"), ("groups", "by topic, kind and cause"),
+                    ("more", "whether there are more than were looked at"),
+                    ("groups", "by topic, kind and cause, each with how many wait behind it"),
                     ("failures", "those that match"), ("next", "what to give as after for the next page"),
                 ]
             ) { call in

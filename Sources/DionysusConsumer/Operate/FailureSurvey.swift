@@ -10,6 +10,8 @@ package struct FailureGroup: Sendable, Hashable {
     package let cause: String
     /// How many there are of those that were looked at.
     package internal(set) var count: Int
+    /// How many messages wait behind them, of those that were looked at.
+    package internal(set) var waiting = 0
     /// When the first was recorded.
     package internal(set) var first: Timestamp?
     /// When the last was recorded.
@@ -34,56 +36,41 @@ package struct FailureSurvey: Sendable {
 }
 
 extension ConsumerFailures {
-    /// Groups failures by their causes.
+    /// Groups failures by their causes, and counts what waits behind each group.
     /// - Parameter limit: How many are looked at, those with the lowest ids.
     /// - Throws: As ``list(_:)``.
     package func survey(limit: Int = 10_000) async throws -> FailureSurvey {
-        let rows = try await database.transaction(.snapshot) { [queries] transaction in
+        let (recorded, behind) = try await database.transaction(.snapshot) { [queries] transaction in
             try queries.check(in: &transaction)
-            return try transaction.run(queries.survey(limit: limit + 1)).rows
-                .map { row in
-                    (
-                        topic: try row.text(0) ?? "", errorClass: try row.text(1) ?? "", message: try row.text(2) ?? "",
-                        isWaiting: try row.integer(3) == 1, count: Int(try row.integer(4) ?? 0),
-                        first: try row.timestamp(5), last: try row.timestamp(6)
-                    )
-                }
+            let results = try transaction.run([
+                queries.survey(limit: limit + 1), queries.waitingBehindOthers(limit: limit + 1),
+            ])
+            return (
+                try results[0].rows.map { try SurveyedFailures($0) },
+                try results[1].rows.map { try SurveyedFailures($0) }
+            )
         }
         var groups: [FailureGroup] = []
         var places: [[String]: Int] = [:]
-        var (failed, waiting) = (0, 0)
-        for row in rows {
-            if row.isWaiting {
-                waiting += row.count
-                continue
-            }
-            failed += row.count
-            let cause = FailureCause(of: row.message).text
-            let key = [row.topic, row.errorClass, cause]
-            if let place = places[key] {
+        for row in recorded where !row.isWaiting {
+            if let place = places[row.key] {
                 groups[place].count += row.count
                 groups[place].first = [groups[place].first, row.first].compactMap(\.self).min()
                 groups[place].last = [groups[place].last, row.last].compactMap(\.self).max()
             } else {
-                places[key] = groups.count
-                groups.append(
-                    FailureGroup(
-                        topic: row.topic,
-                        errorClass: row.errorClass,
-                        cause: cause,
-                        count: row.count,
-                        first: row.first,
-                        last: row.last
-                    )
-                )
+                places[row.key] = groups.count
+                groups.append(FailureGroup(row))
             }
         }
+        for row in behind { if let place = places[row.key] { groups[place].waiting += row.count } }
+        let failed = groups.reduce(0) { $0 + $1.count }
+        let waiting = recorded.reduce(0) { $0 + ($1.isWaiting ? $1.count : 0) }
         return FailureSurvey(
             groups: groups.sorted { ($1.count, $0.topic, $0.cause) < ($0.count, $1.topic, $1.cause) },
             failed: failed,
             waiting: waiting,
             hasMore: failed + waiting > limit,
-            oldest: rows.compactMap(\.first).min()
+            oldest: recorded.compactMap(\.first).min()
         )
     }
 
@@ -159,7 +146,7 @@ extension FailureQueries {
     /// Failures by topic, kind and cause of their errors, up to a limit, each with what one of them says.
     ///
     /// Those without a recorded cause are grouped by all that they say.
-    fileprivate func survey(limit: Int) -> SQL {
+    func survey(limit: Int) -> SQL {
         """
         SELECT topic, error_class,
           (SELECT e.error_message FROM dionysus_failures e WHERE e.id = grouped.example) AS error_message, waits, number,
@@ -174,5 +161,77 @@ extension FailureQueries {
             FROM dionysus_failures f WHERE f."group" = \(group) ORDER BY f.id LIMIT \(limit)) looked
           GROUP BY topic, error_class, cause_hash, unknown, waits) grouped
         """
+    }
+
+    /// How many of the same messages wait behind failures, by what those say; as ``survey(limit:)`` has its rows.
+    ///
+    /// A key's messages wait behind the first of them, which an index finds: once for each key, however many wait.
+    func waitingBehindOthers(limit: Int) -> SQL {
+        func first(_ column: SQL) -> SQL {
+            "(SELECT e.\(column) FROM dionysus_failures e WHERE e.id = keys.first_id AND e.attempts > 0)"
+        }
+        return """
+            SELECT topic, error_class,
+              (SELECT e.error_message FROM dionysus_failures e WHERE e.id = grouped.example) AS error_message, 1, number,
+              NULL, NULL
+            FROM (
+              SELECT topic, error_class, CAST(sum(number) AS bigint) AS number, min(first_id) AS example
+              FROM (
+                SELECT topic, number, first_id, \(first("error_class")) AS error_class, \(first("cause_hash")) AS cause_hash
+                FROM (
+                  SELECT topic, number, (
+                    SELECT e.id FROM dionysus_failures e
+                    WHERE e."group" = \(group) AND e.topic = waiting.topic AND e."partition" = waiting."partition"
+                      AND e.key_hash = waiting.key_hash AND e."key" = waiting."key"
+                    ORDER BY e."offset" LIMIT 1) AS first_id
+                  FROM (
+                    SELECT topic, "partition", key_hash, "key", count(*) AS number
+                    FROM (
+                      SELECT f.topic, f."partition", f.key_hash, f."key", f.attempts
+                      FROM dionysus_failures f WHERE f."group" = \(group) ORDER BY f.id LIMIT \(limit)) looked
+                    WHERE attempts = 0 AND "key" IS NOT NULL
+                    GROUP BY topic, "partition", key_hash, "key") waiting
+                  LIMIT \(limit)) keys
+                LIMIT \(limit)) found
+              WHERE error_class IS NOT NULL
+              GROUP BY topic, error_class, cause_hash, CASE WHEN cause_hash IS NULL THEN first_id END) grouped
+            """
+    }
+}
+
+/// Failures that have the same topic and kind, and say the same, as the database groups them.
+private struct SurveyedFailures: Sendable {
+    let topic: String
+    let errorClass: String
+    let cause: String
+    let isWaiting: Bool
+    let count: Int
+    let first: Timestamp?
+    let last: Timestamp?
+
+    /// What those of one group share.
+    var key: [String] { [topic, errorClass, cause] }
+
+    init(_ row: Row) throws {
+        topic = try row.text(0) ?? ""
+        errorClass = try row.text(1) ?? ""
+        cause = FailureCause(of: try row.text(2) ?? "").text
+        isWaiting = try row.integer(3) == 1
+        count = Int(try row.integer(4) ?? 0)
+        first = try row.timestamp(5)
+        last = try row.timestamp(6)
+    }
+}
+
+extension FailureGroup {
+    fileprivate init(_ row: SurveyedFailures) {
+        self.init(
+            topic: row.topic,
+            errorClass: row.errorClass,
+            cause: row.cause,
+            count: row.count,
+            first: row.first,
+            last: row.last
+        )
     }
 }
