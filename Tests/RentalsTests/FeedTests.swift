@@ -5,6 +5,10 @@ import Foundation
 import TestSupport
 import Testing
 
+#if canImport(FoundationNetworking)
+import FoundationNetworking
+#endif
+
 /// The example's feed: topics in Avro with schemas of a registry, seen from outside.
 @Suite(.timeLimit(.minutes(10)))
 struct FeedTests {
@@ -175,6 +179,47 @@ struct FeedTests {
             try await installation.succeed("consume", "--until-caught-up")
             #expect(try await installation.replicaRows("SELECT note FROM widgets WHERE synced_id = 2") == [""])
         }
+    }
+
+    @Test(
+        "the console shows messages decoded, and finds them by what is in them",
+        arguments: InstallationKind.available
+    )
+    func console(_ kind: InstallationKind) async throws {
+        try await Self.with(kind) { installation, _ in
+            try await installation.write(
+                """
+                INSERT INTO accounts (id, name, default_check_in_time) VALUES (3, 'Acme', 15);
+                INSERT INTO rentals (id, account_id, name, price, bedrooms) VALUES (8, 3, 'Villa ☃', 123.4, 2);
+                INSERT INTO rentals (id, account_id, name) VALUES (9, 3, 'Hut');
+                """
+            )
+            try await installation.succeed("relay", "--until-empty")
+            let console = try installation.start("console", "--port", "0")
+            var address: String?
+            while console.isRunning, address == nil {
+                address = console.errors.firstMatch(of: /the console is at (http:\S+)\//).map { String($0.1) }
+            }
+            let messages = "\(try #require(address))/messages?topic=feed_rentals&from=earliest"
+            let page = try await Self.text(messages)
+            #expect(page.contains("Villa ☃") && page.contains("123.40"), "\(page)")
+            // The key is data of the registry, too.
+            #expect(page.contains("{&quot;id&quot;:8}"), "\(page)")
+            let found = try await Self.text("\(messages)&value=name%3DHut")
+            #expect(found.contains("Hut") && !found.contains("Villa"), "\(found)")
+            let api = messages.replacing("/messages?", with: "/api/v1/messages?")
+            guard case .array(let list)? = try JSON(parsing: Array(try await Self.text(api).utf8))["messages"] else {
+                Issue.record("there is no list of messages")
+                return
+            }
+            #expect(list.contains { $0["payload"]?["name"] == "Villa ☃" && $0["payload"]?["price"] == "123.40" })
+            #expect(await console.terminate().status == 0)
+        }
+    }
+
+    private static func text(_ url: String) async throws -> String {
+        let (data, _) = try await URLSession.shared.data(from: #require(URL(string: url)))
+        return String(decoding: data, as: UTF8.self)
     }
 
     @Test("without a registry there is no feed, and an announcement says why", arguments: InstallationKind.available)
