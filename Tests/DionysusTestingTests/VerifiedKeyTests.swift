@@ -83,6 +83,41 @@ import Testing
         }
     }
 
+    @Test(arguments: ThrowAwayDatabase.available)
+    func `one record is compared alone, also one that the source doesn't have`(_ database: ThrowAwayDatabase)
+        async throws
+    {
+        try await withHarbour(database) { test in
+            let ids = (0..<3).map { _ in UUID() }
+            try await test.source.write { source in
+                for id in ids { try source.insert(Ship(id: id, name: "ship")) }
+                for id in Self.ports { try source.insert(Port(id: id, name: "port")) }
+            }
+            try await test.settle()
+            let invented = UUID().uuidString.lowercased()
+            try await test.replica.write { replica in
+                try replica.run("INSERT INTO ships (synced_id, name) VALUES (\(raw: "'\(invented)'"), 'invented')")
+                try replica.run("INSERT INTO ports (synced_id, name) VALUES ('nowhere', 'invented'), ('zz', 'another')")
+                try replica.run("UPDATE ports SET name = 'changed' WHERE synced_id IN ('b', 'ä')")
+                try replica.run("DELETE FROM ports WHERE synced_id IN ('B', '10')")
+            }
+            let expected: [(topic: String, model: String, id: String, found: Set<String>)] = [
+                ("v3_ports", "Port", "b", ["stale b"]), ("v3_ports", "Port", "B", ["missing B"]),
+                ("v3_ports", "Port", "_", []), ("v3_ports", "Port", "nowhere", ["extra nowhere"]),
+                ("v3_ports", "Port", "neither", []), ("v3_ships", "Ship", invented, ["extra \(invented)"]),
+                ("v3_ships", "Ship", ids[1].uuidString.lowercased(), []),
+            ]
+            for (topic, model, id, found) in expected {
+                let run = try await test.start(topic, model, from: id, to: id)
+                #expect(try await test.found(run) == found, "\(model) \(id)")
+                let last = try #require(try await test.verifications.lastRun(of: model, id: id))
+                #expect(last.number == run && !last.isWhole)
+                #expect(last.records == (found.contains { $0.hasPrefix("extra") } || id == "neither" ? 0 : 1))
+            }
+            #expect(try await test.verifications.lastRun(of: "Port", id: "9") == nil)
+        }
+    }
+
     /// PostgreSQL's and SQLite's orders of these differ, and so do those of collations.
     private static let ports = ["a", "B", "b", "ä", "Z-1", "10", "9", "_", "é ☃", "a'b"]
 }

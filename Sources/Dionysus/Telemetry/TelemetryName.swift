@@ -37,7 +37,7 @@
 /// | `dionysus.consumer.stage.duration` | timer | stage: `decode`, `bind`, `park`, `persist`, `react` | how long a stage of a batch took |
 /// | `dionysus.consumer.lag.messages` | gauge | destination, partition | unapplied messages of an owned partition |
 /// | `dionysus.consumer.lag.age` | gauge | destination, partition | upper bound for the age of the oldest of them, in seconds |
-/// | `dionysus.verification.differences` | gauge | destination, model, kind: `missing`, `stale`, `extra`, `unreadable` | what the last verification of a model in a topic has found |
+/// | `dionysus.verification.differences` | gauge | destination, model, kind: `missing`, `stale`, `extra`, `unreadable` | what the last verification of all records of a model in a topic has found |
 ///
 /// | metric of projections | kind | dimensions | meaning |
 /// |---|---|---|---|

@@ -15,6 +15,8 @@ package struct ConsumerOutline: Sendable {
         package let onFailure: String
         /// The topic for dead letters, if there is one.
         package let deadLetters: String?
+        /// Whether its replicas are compared with their source.
+        package let isVerified: Bool
         /// What else was chosen, in words.
         package let options: [String]
     }
@@ -53,6 +55,7 @@ extension ConsumerOutline.Topic {
     fileprivate init(name: String, _ topic: ConsumerTopic) {
         self.name = name
         isPattern = topic.isPattern
+        isVerified = topic.isVerified
         start = topic.start
         (onFailure, deadLetters) =
             switch topic.failurePolicy {

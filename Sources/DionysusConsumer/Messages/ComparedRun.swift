@@ -24,6 +24,10 @@ package struct ComparedRun: Sendable, Hashable {
     package let number: Int64
     /// The model's name on the wire; nil until it is known.
     package let model: String?
+    /// The first primary key, as text, of the records that are compared with; nil for no limit, and until the end is known.
+    package let firstKey: String?
+    /// The last primary key, as text, of the records that are compared with; nil for no limit, and until the end is known.
+    package let lastKey: String?
     /// How the comparison stands.
     package let state: State
     /// How many messages of records have been compared.
@@ -44,12 +48,15 @@ package struct ComparedRun: Sendable, Hashable {
     /// How many differences there are; nil until the run is completed.
     package var differences: Int64? { state == .completed ? counts.values.reduce(0, +) : nil }
 
+    /// Whether all records of the model are compared with, as far as is known.
+    package var isWhole: Bool { firstKey == nil && lastKey == nil }
+
     var verificationTopic: String { VerificationMarker.topic(of: topic) }
 
     static let columns = """
         topic, run, number, model, state, records, chunks, chunks_total,
         (SELECT count(*) FROM dionysus_suspects s WHERE s."group" = t."group" AND s.topic = t.topic AND s.run = t.run),
-        missing, stale, extra, unreadable, started_at, finished_at
+        missing, stale, extra, unreadable, started_at, finished_at, first_key, last_key
         """
 
     init(_ row: Row) throws {
@@ -72,6 +79,8 @@ package struct ComparedRun: Sendable, Hashable {
         self.counts = counts
         startedAt = try row.timestamp(13) ?? .now
         finishedAt = try row.timestamp(14)
+        firstKey = try row.text(15)
+        lastKey = try row.text(16)
     }
 
     /// A repair is for what is known to differ.

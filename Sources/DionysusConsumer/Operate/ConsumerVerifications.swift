@@ -35,14 +35,27 @@ package struct ConsumerVerifications: Sendable {
     /// - Parameter number: The number that the run has at its source; nil for all runs.
     /// - Throws: ``/Dionysus/DionysusError``: `declaration` if nothing has been migrated, and as for a transaction.
     package func runs(number: Int64? = nil) async throws -> [ComparedRun] {
+        try await runs(number.map { "number = \($0)" } ?? "1 = 1")
+    }
+
+    /// The last run that has compared one record alone.
+    /// - Parameters:
+    ///   - model: The model's name.
+    ///   - id: The record's primary key as text, as the run was started with it.
+    /// - Returns: The run; nil if there was none.
+    /// - Throws: As ``runs(number:)``.
+    package func lastRun(of model: String, id: String) async throws -> ComparedRun? {
+        try await runs("model = \(model) AND first_key = \(id) AND last_key = \(id)").last
+    }
+
+    private func runs(_ condition: SQL) async throws -> [ComparedRun] {
         try await database.transaction(.snapshot) { [group] transaction in
             try Self.requireTables(in: &transaction)
-            let condition: SQL = number.map { " AND number = \($0)" } ?? ""
             return
                 try transaction.run(
                     """
                     SELECT \(raw: ComparedRun.columns) FROM dionysus_verifications t
-                    WHERE "group" = \(group)\(condition) ORDER BY started_at, topic, run
+                    WHERE "group" = \(group) AND \(condition) ORDER BY started_at, topic, run
                     """
                 )
                 .rows.map { try ComparedRun($0) }
@@ -137,10 +150,11 @@ package struct ConsumerVerifications: Sendable {
     }
 
     private static func requireTables(in transaction: inout Transaction) throws {
-        guard try transaction.describe(table: "dionysus_verifications") == nil else { return }
+        let table = try transaction.describe(table: "dionysus_verifications")
+        guard table?.column("first_key") == nil else { return }
         throw DionysusError(
             .declaration,
-            "there is no table dionysus_verifications in the database",
+            "there is no table dionysus_verifications in the database, or an old one",
             advice: "run migrate first"
         )
     }

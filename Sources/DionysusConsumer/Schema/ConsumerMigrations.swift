@@ -29,6 +29,7 @@ enum ConsumerMigrations {
         Migration(number: 80) { failureCauses($0) },
         Migration(number: 81) { verifiedKeys($0) },
         Migration(number: 82) { [pauses($0)] },
+        Migration(number: 83) { verifiedRanges($0) },
         Migration(number: 84) { [eventOrder($0)] },
     ]
 

@@ -121,6 +121,9 @@ public struct ConsumerSchema: Sendable {
         if try transaction.describe(table: "dionysus_failures")?.column("cause_hash") == nil {
             faults.append("the table dionysus_failures is an old one: run migrate")
         }
+        if try transaction.describe(table: "dionysus_verifications")?.column("first_key") == nil {
+            faults.append("the table dionysus_verifications is an old one: run migrate")
+        }
         if try ReplicaIdentity.load(in: &transaction) == nil {
             faults.append("the replica's database has no identity: run migrate")
         }

@@ -48,4 +48,13 @@ extension ConsumerMigrations {
             "ALTER TABLE dionysus_verifications ADD COLUMN keys_version \(type(.bigint))",
         ]
     }
+
+    /// The first and the last key of the records that a run compares with; null for no limit, as in runs from before.
+    static func verifiedRanges(_ dialect: any SQLDialect) -> [SQL] {
+        ["first_key", "last_key"]
+            .map { column in
+                let type = SQL(raw: dialect.columnType(.text))
+                return "ALTER TABLE dionysus_verifications ADD COLUMN \(identifier: column) \(type)"
+            }
+    }
 }

@@ -34,11 +34,26 @@ struct ExtraRows {
     }
 
     /// The rows within a range that the source has not named, and that are no newer than it was then.
-    /// - Returns: nil if the replica can't tell: its ids aren't numbers, or it has no versions.
+    /// - Returns: nil if the replica can't tell: it has no versions, or its ids aren't numbers and the range is of several.
     func statement(_ marker: VerificationMarker) -> SQL? {
-        guard table.id.type == .integer, let condition = condition(version: marker.version) else { return nil }
+        guard let condition = condition(version: marker.version), let range = range(of: marker) else { return nil }
         let id: SQL = "r.\(identifier: table.id.name)"
-        var conditions = [condition]
+        return """
+            SELECT \(dialect.asText(id)) FROM \(identifier: table.name) r
+            WHERE \(condition) AND \(range) ORDER BY \(id) LIMIT \(Self.limit)
+            """
+    }
+
+    /// The condition that an id is in a marker's range and is none that the source has.
+    private func range(of marker: VerificationMarker) -> SQL? {
+        guard table.id.type == .integer else {
+            // Nothing lies between a key and itself, in whatever order.
+            guard let key = marker.keys.from, key == marker.keys.until, marker.keys.after == nil, marker.ids.isEmpty
+            else { return nil }
+            return isAny([key])
+        }
+        let id: SQL = "r.\(identifier: table.id.name)"
+        var conditions: [SQL] = []
         for (text, sign) in [(marker.keys.after, ">"), (marker.keys.from, ">="), (marker.keys.until, "<=")] {
             guard let text else { continue }
             guard let bound = Int64(text) else { return nil }
@@ -49,10 +64,7 @@ struct ExtraRows {
         if !ids.isEmpty {
             conditions.append("NOT \(dialect.isAny(id, of: ids.map(DatabaseValue.integer), type: .integer))")
         }
-        return """
-            SELECT \(dialect.asText(id)) FROM \(identifier: table.name) r
-            WHERE \(conditions.joined(separator: " AND ")) ORDER BY \(id) LIMIT \(Self.limit)
-            """
+        return conditions.isEmpty ? "1 = 1" : conditions.joined(separator: " AND ")
     }
 
     /// Those of some rows that are still there, and no newer.

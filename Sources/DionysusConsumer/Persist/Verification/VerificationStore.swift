@@ -43,7 +43,8 @@ struct VerificationStore: Sendable {
         let finished: SQL = isCancelled ? ", finished_at = \(dialect.now)" : ""
         let change: SQL = """
             UPDATE dionysus_verifications SET state = \(state.rawValue), chunks_total = \(marker.chunk)\(finished),
-              keys_version = \(keysVersion.databaseValue)
+              keys_version = \(keysVersion.databaseValue), first_key = \(marker.keys.from.databaseValue),
+              last_key = \(marker.keys.until.databaseValue)
             WHERE \(isRun(topic, marker.run)) AND state = \(State.comparing.rawValue)
             """
         guard isCancelled else { return [change] }
@@ -194,7 +195,8 @@ struct VerificationStore: Sendable {
               finished_at = \(dialect.now)
             WHERE \(isRun(topic, run)) AND state = \(State.rechecking.rawValue)
               AND NOT EXISTS (SELECT 1 FROM dionysus_suspects WHERE \(isRun(topic, run)))
-            RETURNING model, missing, stale, extra, unreadable
+            RETURNING model, missing, stale, extra, unreadable,
+              CASE WHEN first_key IS NULL AND last_key IS NULL THEN 1 ELSE 0 END
             """
     }
 }
