@@ -76,12 +76,13 @@ extension Page {
                 let place = [
                     ("topic", partition.partition.topic), ("partition", "\(partition.partition.partition)"),
                 ]
+                let name = "\(partition.partition.topic)/\(partition.partition.partition)"
                 let action: HTML =
                     !call.may(.operate)
                     ? ""
                     : paused == nil
-                        ? forms.button("/consumers/pause", "Pause", place, class: "plain")
-                        : forms.button("/consumers/resume", "Resume", place)
+                        ? forms.button("/consumers/pause", "Pause", place, class: "plain", of: name)
+                        : forms.button("/consumers/resume", "Resume", place, of: name)
                 let pause = paused.map { paused -> HTML in
                     "\(Elements.state(.late, "paused")) by \(paused.actor) \(Elements.time(paused.since))"
                 }
@@ -99,7 +100,7 @@ extension Page {
                     offset: partition.position
                 )
                 return [
-                    frame.link(path, "\(partition.partition.topic)/\(partition.partition.partition)"), state,
+                    frame.link(path, HTML(escaping: name)), state,
                     Elements.text(partition.lag.map { Format.number($0) }),
                     Elements.text(partition.age.map { Format.duration($0) }),
                     HTML(escaping: Format.number(partition.position)),
@@ -128,8 +129,8 @@ extension Page {
         guard call.may(.operate), !topic.isPattern, call.system.broker != nil else { return "" }
         let forms = Forms(call: call)
         return """
-            \(forms.button("/consumers/pause", "Pause", [("topic", topic.name)], class: "plain")) \
-            \(forms.button("/consumers/resume", "Resume", [("topic", topic.name)], class: "plain"))\
+            \(forms.button("/consumers/pause", "Pause", [("topic", topic.name)], class: "plain", of: topic.name)) \
+            \(forms.button("/consumers/resume", "Resume", [("topic", topic.name)], class: "plain", of: topic.name))\
             <details><summary>Move…</summary><form method="post" action="\(forms.base)/consumers/move">\(forms.token)\
             <input type="hidden" name="topic" value="\(topic.name)">\
             \(Elements.field("partition", "Partition", nil, placeholder: "all")) \

@@ -10,10 +10,19 @@ struct Forms: Sendable {
     var token: HTML { "<input type=\"hidden\" name=\"csrf\" value=\"\(call.formToken)\">" }
 
     /// A form with one button.
-    func button(_ path: String, _ title: String, _ fields: [(String, String)] = [], class name: String? = nil) -> HTML {
+    /// - Parameter subject: What the button is about, for those who don't see what stands beside it.
+    func button(
+        _ path: String,
+        _ title: String,
+        _ fields: [(String, String)] = [],
+        class name: String? = nil,
+        of subject: String? = nil
+    ) -> HTML {
         let hidden = fields.map { "<input type=\"hidden\" name=\"\($0.0)\" value=\"\($0.1)\">" as HTML }
+        let label: HTML = subject.map { " aria-label=\"\(title) \($0)\"" } ?? ""
         return """
-            <form class="inline" method="post" action="\(base)\(path)">\(token)\(hidden)<button\(class: name)>\(title)</button></form>
+            <form class="inline" method="post" action="\(base)\(path)">\(token)\(hidden)\
+            <button\(class: name)\(label)>\(title)</button></form>
             """
     }
 
