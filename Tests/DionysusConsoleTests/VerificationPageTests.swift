@@ -77,6 +77,78 @@ struct VerificationPageTests {
     }
 
     @Test(arguments: TestDatabaseKind.available)
+    func `one record is verified from its page, which says what was found until something newer comes`(
+        _ kind: TestDatabaseKind
+    ) async throws {
+        try await Shop.with(kind) { shop in
+            try await shop.fill()
+            try await shop.relay()
+            try await shop.consume()
+            try await shop.writeReplica(
+                "UPDATE rentals SET name = 'changed' WHERE synced_id IN (42, 43)",
+                "INSERT INTO rentals (synced_id, name) VALUES (900, 'invented')"
+            )
+            try await shop.serving { (visitor: Visitor) async throws in
+                func settle() async throws {
+                    try await shop.relay()
+                    try await shop.consume()
+                }
+                func record(_ id: Int) async throws -> JSON {
+                    try await visitor.get("/api/v1/record/Rental/\(id)").json
+                }
+                let page = try await visitor.get("/record/Rental/42").text
+                #expect(page.contains("action=\"/record/Rental/42/verify\""), "\(page)")
+                let fields = [("csrf", page.formToken), ("topic", "v3_rentals")]
+                let done = try await visitor.submit("/record/Rental/42/verify", fields)
+                #expect(done.status == 303)
+                let result = try await visitor.get(done.headers["location"] ?? "").text
+                #expect(result.contains("Verify Rental 42: 1 started"), "\(result)")
+                #expect(result.contains("href=\"/record/Rental/42\""))
+                let run = try await visitor.get("/api/v1/runs/1").json
+                #expect(run["from_key"] == "42" && run["to_key"] == "42" && run["kind"] == "verification")
+                try await settle()
+
+                let found = try await record(42)
+                #expect(found["verification"]?["number"] == 1)
+                guard case .array(let differences)? = found["verification"]?["differences"] else {
+                    Issue.record("nothing was found: \(found)")
+                    return
+                }
+                #expect(differences.map { $0["record_id"] } == ["42"] && differences.first?["columns"] == ["name"])
+                #expect(found["verdict"]?.text.contains("Rental 42: differs from its source") == true, "\(found)")
+                #expect(try await visitor.get("/record/Rental/42").text.contains("/verifications/1?topic=v3_rentals"))
+                // Nothing is said about the other record, nor about all of them.
+                #expect(try await record(43)["verification"] == .null)
+                let list = try await visitor.get("/verifications").text
+                #expect(
+                    list.contains("Rental 42") && list.contains("No comparison of all records of a model"),
+                    "\(list)"
+                )
+
+                // What is published again is newer than what was found.
+                let again = try await visitor.post("/api/v1/record/Rental/42/publish", ["topic": "v3_rentals"])
+                #expect(again.status == 202)
+                try await settle()
+                #expect(try await record(42)["verdict"]?.text.contains("is the same on both sides") == true)
+                #expect(try await visitor.get("/record/Rental/42").text.contains("something newer has come since"))
+
+                for (id, words) in [(42, "equals its source"), (900, "Rental 900 is extra")] {
+                    let start: JSON = ["topic": "v3_rentals"]
+                    #expect(try await visitor.post("/api/v1/record/Rental/\(id)/verify", start).status == 202)
+                    try await settle()
+                    #expect(try await visitor.get("/record/Rental/\(id)").text.contains(words), "\(id)")
+                }
+                let audit = try await visitor.get("/api/v1/audit").text
+                #expect(audit.contains("records.verify") && audit.contains("Rental 42 in v3_rentals"), "\(audit)")
+                let refused = try await visitor.post("/api/v1/record/Rental/42/verify", ["topic": "v3_none"])
+                #expect(try await visitor.outcome(of: refused)["problem"]?.text.contains("v3_none") == true)
+                #expect(try await visitor.post("/api/v1/record/Rental/42/verify", [:]).status == 422)
+                #expect(try await visitor.get("/api/v1/openapi.json").text.contains("/record/{model}/{id}/verify"))
+            }
+        }
+    }
+
+    @Test(arguments: TestDatabaseKind.available)
     func `a console that only reads starts and repairs nothing`(_ kind: TestDatabaseKind) async throws {
         var settings = ConsoleSettings()
         settings.isReadOnly = true
@@ -86,6 +158,9 @@ struct VerificationPageTests {
                 let start: JSON = ["topic": "v3_rentals", "model": "Rental"]
                 #expect(try await visitor.post("/api/v1/verifications", start).status == 403)
                 #expect(try await visitor.post("/api/v1/verifications/1/repair").status == 403)
+                let one: JSON = ["topic": "v3_rentals"]
+                #expect(try await visitor.post("/api/v1/record/Rental/42/verify", one).status == 403)
+                #expect(try await !visitor.get("/record/Rental/42").text.contains("/verify\""))
                 #expect(try await visitor.get("/api/v1/verifications").json["verifications"] == [])
             }
         }

@@ -28,6 +28,21 @@ enum VerificationActions {
         }
     }
 
+    /// Compares replicas with one record, by a run of its own.
+    static func verify(
+        _ model: String,
+        _ id: String,
+        topic: String,
+        _ side: ObservedSystem.ProducerSide,
+        _ broker: any MessageBroker
+    ) -> ActionCenter.Plan {
+        let path = Link.record(model, id)
+        return SourceActions.once("Verify \(model) \(id)", "records.verify", "\(model) \(id) in \(topic)", path) {
+            let run = try await source(side).start(topic: topic, model: model, from: id, to: id, on: broker)
+            return .init(subject: "run \(run.id)", outcome: "started", isDone: true, path: "/runs/\(run.id)")
+        }
+    }
+
     /// Repairs what a run has found: on both sides, if both can be reached from here.
     static func repair(
         _ run: ComparedRun,

@@ -28,6 +28,16 @@ enum Format {
         "\(number(count)) \(count == 1 ? one : many ?? one + "s")"
     }
 
+    /// A range of keys: `42`, `from 1 to 800`; nil for all keys.
+    static func keys(_ first: String?, _ last: String?) -> String? {
+        switch (first, last) {
+        case (nil, nil): nil
+        case (let first?, let last?): first == last ? first : "from \(first) to \(last)"
+        case (let first?, nil): "from \(first)"
+        case (nil, let last?): "up to \(last)"
+        }
+    }
+
     /// A number with few digits: `0.42`, `12.5`, `1,204`.
     static func decimal(_ value: Double) -> String {
         guard value.isFinite else { return "–" }

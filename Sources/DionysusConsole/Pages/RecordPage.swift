@@ -17,10 +17,13 @@ extension Page {
         let forms = Forms(call: call)
         let fields = [("topic", topic)]
         let path = Link.record(report.model, report.id)
+        let verify: HTML =
+            report.isVerified && call.system.broker != nil ? forms.button("\(path)/verify", "Verify", fields) : ""
         let tombstone: HTML =
             call.may(.admin) && call.system.broker != nil
             ? forms.button("\(path)/tombstone", "Publish a tombstone…", fields, class: "plain") : ""
-        return "<p class=\"actions\">\(forms.button("\(path)/publish", "Publish again", fields)) \(tombstone)</p>"
+        return
+            "<p class=\"actions\">\(forms.button("\(path)/publish", "Publish again", fields)) \(verify) \(tombstone)</p>"
     }
 
     private static func sides(_ report: RecordReport) -> HTML {
@@ -78,14 +81,9 @@ extension Page {
             <p class="empty">Nothing of its way is kept: its rows aren't among the newest \(Format.number(RecordReport.lookedAt)), \
             and its topics have no event log.</p>
             """ : "<ol class=\"way\">\(steps)</ol>"
-        let links = report.topics.map { topic in
-            frame.link(
-                Link.to(
-                    "/messages",
-                    [("topic", topic), ("key", "\(report.model):\(report.id)"), ("from", "earliest")]
-                ),
-                "Look for its messages in \(topic)"
-            )
+        let places = report.topics.map { ($0, "earliest") } + report.deadLetters.map { ($0, "latest-1000") }
+        let links = places.map { topic, start in
+            frame.link(report.path(of: topic, from: start), "Look for its messages in \(topic)")
         }
         return Elements.section("Its way, newest first", "\(list)<p>\(links.joined(separator: " · "))</p>")
     }

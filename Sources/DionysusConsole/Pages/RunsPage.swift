@@ -135,6 +135,7 @@ extension Page {
             ("Started", Elements.time(run.createdAt)), ("Ends", Elements.time(run.estimatedEnd)),
             ("Finished", Elements.time(run.finishedAt)),
             ("Changed since", Elements.time(run.selection.from)), ("Changed before", Elements.time(run.selection.to)),
+            ("Keys", Elements.text(Format.keys(run.firstKey, run.lastKey))),
             ("Where", Elements.text(conditions.joined(separator: " and "))),
             ("Soft-deleted records", run.selection.visibleOnly ? "left out" : "included"),
             ("Streamer", Elements.text(run.streamer)), ("Error", Elements.text(run.error)),

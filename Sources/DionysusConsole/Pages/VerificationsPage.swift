@@ -6,11 +6,8 @@ extension Page {
         let rows = runs.reversed().prefix(200)
             .map { run -> [HTML] in
                 [
-                    frame.link(
-                        "/verifications/\(run.number)?topic=\(Link.encoded(run.topic))",
-                        "verification \(run.number)"
-                    ),
-                    HTML(escaping: run.topic), Elements.text(run.model), state(of: run),
+                    frame.link(run.path, "verification \(run.number)"), HTML(escaping: run.topic),
+                    Elements.text(run.subject), state(of: run),
                     HTML(escaping: Format.number(run.records)), HTML(escaping: run.findings),
                     Elements.time(run.startedAt), Elements.time(run.finishedAt),
                 ]
@@ -18,7 +15,8 @@ extension Page {
         let table = Elements.table(
             "Verifications",
             [
-                .init("Run"), .init("Topic"), .init("Model"), .init("State"), .number("Compared"), .init("Differences"),
+                .init("Run"), .init("Topic"), .init("Records"), .init("State"), .number("Compared"),
+                .init("Differences"),
                 .init("Started"), .init("Ended"),
             ],
             Array(rows),
@@ -29,11 +27,15 @@ extension Page {
         }
     }
 
-    /// The last run of each model counts: an earlier one has been overtaken by it.
+    /// The last run over all records of each model counts: an earlier one has been overtaken by it.
     private static func verdict(_ runs: [ComparedRun]) -> Verdict {
         var last: [String: ComparedRun] = [:]
-        for run in runs where run.state == .completed { last["\(run.topic) \(run.model ?? "")"] = run }
-        guard !last.isEmpty else { return Verdict(.idle, "No comparison has been completed.") }
+        for run in runs where run.state == .completed && run.isWhole {
+            last["\(run.topic) \(run.model ?? "")"] = run
+        }
+        guard !last.isEmpty else {
+            return Verdict(.idle, "No comparison of all records of a model has been completed.")
+        }
         let different = last.values.filter { ($0.differences ?? 0) > 0 }.sorted { $0.topic < $1.topic }
         guard let first = different.first else {
             return Verdict(.well, "The last comparison of every model has found no difference.")
@@ -41,7 +43,7 @@ extension Page {
         return Verdict(
             .stuck,
             "The replica of \(first.topic) differs from its source: \(first.findings).",
-            "/verifications/\(first.number)?topic=\(Link.encoded(first.topic))",
+            first.path,
             "Look at it"
         )
     }
@@ -62,7 +64,7 @@ extension Page {
         _ call: Call
     ) -> Page {
         let facts = Elements.pairs([
-            ("State", state(of: run)), ("Topic", HTML(escaping: run.topic)), ("Model", Elements.text(run.model)),
+            ("State", state(of: run)), ("Topic", HTML(escaping: run.topic)), ("Records", Elements.text(run.subject)),
             ("Compared", HTML(escaping: "\(Format.number(run.records)) records")),
             (
                 "Chunks",
@@ -107,13 +109,13 @@ extension Page {
             verdict: Verdict(
                 isWell ? .well : run.differences == nil ? .idle : .stuck,
                 isWell
-                    ? "The replica of \(run.topic) equals its source."
+                    ? "The replica of \(run.isWhole ? "" : "\(run.subject) in ")\(run.topic) equals its source."
                     : "Verification \(run.number) of \(run.topic) is \(run.state.rawValue): \(run.findings)."
             ),
             isLive: true
         ) {
             """
-            <h1>Verification \(run.number): \(run.model ?? "") in \(run.topic)</h1>\(facts)<p class="actions">\(button)</p>\
+            <h1>Verification \(run.number): \(run.subject) in \(run.topic)</h1>\(facts)<p class="actions">\(button)</p>\
             \(Elements.section("Differences", table + more))
             """
         }

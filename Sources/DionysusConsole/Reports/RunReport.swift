@@ -28,6 +28,7 @@ extension GenesisRun {
                 selection.conditions.map { .object(["column": .string($0.column), "value": .init($0.value)]) }
             ),
             "visible_only": .bool(selection.visibleOnly), "streamer": .init(streamer), "error": .init(error),
+            "from_key": .init(firstKey), "to_key": .init(lastKey),
         ])
     }
 }

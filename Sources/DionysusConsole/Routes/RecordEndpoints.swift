@@ -13,6 +13,7 @@ extension Endpoint {
                 ("agreement", "same, different, only_source, only_replica, nowhere or unknown"),
                 ("values", "attributes on both sides"), ("steps", "its way, the newest first"),
                 ("message", "what would be published now"),
+                ("verification", "the last comparison of this record alone, and what it has found"),
             ]
         ) { call in
             let report = await RecordReport.read(try call.part("model"), try call.part("id"), call.core)
@@ -26,6 +27,14 @@ extension Endpoint {
             "Publishes a record again, by a run of its own",
             body: [.text("topic", "the topic's full name", required: true)]
         ) { call in .json((try await call.start(try publish(call), in: call.core.sourceAudit)).json, .accepted) },
+        form("/record/{model}/{id}/verify", "Compares replicas with a record") { call in
+            call.page(of: try await call.start(try verify(call), in: call.core.sourceAudit))
+        },
+        change(
+            "/record/{model}/{id}/verify",
+            "Compares replicas with a record, by a verification run of its own",
+            body: [.text("topic", "the topic's full name", required: true)]
+        ) { call in .json((try await call.start(try verify(call), in: call.core.sourceAudit)).json, .accepted) },
         form("/record/{model}/{id}/tombstone", "Publishes a tombstone of a record", role: .admin) { call in
             guard call.body.isOn("confirm") else {
                 let (model, id) = (try call.part("model"), try call.part("id"))
@@ -63,6 +72,16 @@ extension Endpoint {
             try call.part("id"),
             topic: try call.body.required("topic"),
             try call.producer()
+        )
+    }
+
+    private static func verify(_ call: Call) throws -> ActionCenter.Plan {
+        VerificationActions.verify(
+            try call.part("model"),
+            try call.part("id"),
+            topic: try call.body.required("topic"),
+            try call.producer(),
+            try call.broker()
         )
     }
 
