@@ -9,7 +9,10 @@ import tempfile
 import time
 import urllib.request
 
-PROGRAM = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), ".build", "debug", "rentals")
+# RENTALS names another build of it.
+PROGRAM = os.environ.get("RENTALS") or os.path.join(
+    os.path.dirname(os.path.dirname(os.path.abspath(__file__))), ".build", "debug", "rentals"
+)
 
 
 class Example:

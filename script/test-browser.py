@@ -2,12 +2,17 @@
 
 import sys
 import traceback
+import urllib.error
 
 from console_example import Example
 from webdriver import Browser
 
-ENTER, TAB, ESCAPE = "\ue007", "\ue004", "\ue00c"
-PAGES = ["/", "/outbox", "/failures", "/failures?list=1", "/messages?topic=v3_rentals&from=latest-5", "/consumers", "/runs", "/system", "/record/Account/1", "/keys"]
+ENTER, TAB, DOWN = "\ue007", "\ue004", "\ue015"
+PAGES = [
+    "/", "/outbox", "/failures", "/failures?list=1", "/messages?topic=v3_rentals&from=latest-5",
+    "/messages/tail?topic=v3_rentals", "/consumers", "/projections", "/runs", "/runs/1", "/verifications", "/system", "/audit",
+    "/record/Account/1", "/record/Rental/42", "/keys",
+]
 
 # Every text against what is behind it, in the browser's own colours.
 ACCESSIBILITY = r"""
@@ -41,82 +46,286 @@ return [...new Set(faults)];
 """
 
 
-def break_accounts(example):
-    """The replica refuses accounts, and some change."""
+class Hand:
+    """How somebody works with the pages; each job is done by both hands."""
+
+    def __init__(self, example, browser):
+        self.example, self.browser = example, browser
+        browser.open(example.address + "/")
+
+    def until(self, what, text, place=".verdict"):
+        """Waits for a text in the page's first line, or elsewhere."""
+        self.browser.wait(f"{what}: {text}", lambda: text in self.browser.text(place))
+
+
+class Mouse(Hand):
+    """By clicks"""
+
+    def page(self, name):
+        self.browser.click(self.browser.find_text("nav/a", name))
+
+    def search(self, text):
+        self.browser.click(self.browser.find(".search input"))
+        self.browser.press(*text, ENTER)
+
+    def follow(self, text):
+        self.browser.click(self.browser.find_text("main//a", text))
+
+    def button(self, text, of=None):
+        selector = f"main//button[@aria-label={f'{text} {of}'!r}]" if of else f"main//button[starts-with(normalize-space(.), {text!r})]"
+        self.browser.click(self.browser.find_path("//" + selector))
+
+    def choose(self, field, text):
+        self.browser.click(self.browser.find_path(f"//select[@name={field!r}]/option[normalize-space(.)={text!r}]"))
+
+    def fill(self, form, field, text):
+        self.browser.fill(f"form[action$='{form}'] input[name={field}]", text)
+
+
+class Keyboard(Hand):
+    """By the keyboard alone"""
+
+    def page(self, name):
+        self.browser.press("g", "v" if name == "Overview" else name[0].lower())
+
+    def search(self, text):
+        self.browser.press("/", *text, ENTER)
+
+    def follow(self, text):
+        self.tab_to("a", f"text.includes({text!r})")
+        self.browser.press(ENTER)
+
+    def button(self, text, of=None):
+        self.tab_to("button", f"(label || text).startsWith({f'{text} {of}' if of else text!r})")
+        self.browser.press(ENTER)
+
+    def choose(self, field, text):
+        self.tab_to("select", f"at.name === {field!r}")
+        chosen = lambda: self.browser.run("return document.activeElement.selectedOptions[0].text.trim()")
+        for _ in range(50):
+            if chosen() == text:
+                return
+            self.browser.press(DOWN)
+        raise AssertionError(f"{field} can't be set to {text!r}, only to {chosen()!r}")
+
+    def fill(self, form, field, text):
+        self.tab_to("input", f"at.name === {field!r} && at.form.action.endsWith({form!r})")
+        self.browser.press(*text)
+
+    def tab_to(self, tag, condition):
+        """Presses Tab until something like that has the focus, and sees that the focus shows."""
+        script = f"""
+            const at = document.activeElement, text = at.textContent.trim(), label = at.getAttribute("aria-label");
+            if (at.localName !== {tag!r} || !({condition})) return "";
+            return getComputedStyle(at).outlineStyle === "none" ? "unseen" : "here";
+            """
+        for _ in range(300):
+            self.browser.press(TAB)
+            found = self.browser.run(script)
+            assert found != "unseen", f"the focus doesn't show on {tag} {condition}"
+            if found:
+                return
+        raise AssertionError(f"Tab never reaches {tag} {condition}, at {self.browser.url}")
+
+
+def refuse(example, change, condition, reason):
+    """Makes the replica refuse something, until it is mended."""
     example.write(
-        "CREATE TRIGGER refuse BEFORE UPDATE ON accounts BEGIN SELECT RAISE(ABORT, 'CHECK constraint failed: names'); END;",
+        "DROP TRIGGER IF EXISTS refuse;"
+        f"CREATE TRIGGER refuse BEFORE {change} WHEN {condition} BEGIN SELECT RAISE(ABORT, 'CHECK constraint failed: {reason}'); END;",
         replica=True,
     )
+
+
+def mend(example):
+    example.write("DROP TRIGGER refuse", replica=True)
+
+
+def break_accounts(example):
+    """The replica refuses accounts, and some change."""
+    refuse(example, "UPDATE ON accounts", "true", "names")
     example.write("UPDATE accounts SET name = name || '!', updated_at = strftime('%Y-%m-%dT%H:%M:%f000Z') WHERE id <= 3")
     example.until("failures", lambda: example.get("/api/v1/failures")["failed"] >= 3)
-
-
-def mend_accounts(example):
-    example.write("DROP TRIGGER refuse", replica=True)
 
 
 def verdict(browser):
     return browser.text(".verdict")
 
 
-def tab_to(browser, beginning):
-    """Presses Tab until something whose text begins like that has the focus."""
-    for _ in range(200):
-        browser.press(TAB)
-        if browser.run("return document.activeElement.textContent.trim()").startswith(beginning):
-            return
-    raise AssertionError(f"Tab never reaches {beginning!r}")
+def why_is_it_missing(hand):
+    """Why isn't rental 42 in the replica? It is refused there, and stands among the dead letters."""
+    example, browser = hand.example, hand.browser
+    before = letters(example)
+    refuse(example, "INSERT ON rentals", "NEW.synced_id = 42", "prices")
+    example.write("DELETE FROM rentals WHERE synced_id = 42", replica=True)
+    example.write("UPDATE rentals SET price = price + 1 WHERE id = 42")
+    example.until("a dead letter", lambda: letters(example) > before)
+    hand.search("Rental 42")
+    hand.until("the record", "Rental 42 is in the source, and not in the replica")
+    hand.follow("Look among dead letters")
+    hand.until("the letters", "found; looked at")
+    assert "CHECK constraint failed: prices" in browser.run("return document.querySelector('main').textContent")
+    mend(example)
+    hand.page("Failures")
+    hand.button("Apply what is in it")
+    hand.until("the replay", "applied")
+    hand.search("Rental 42")
+    hand.until("the record", "Rental 42 is the same on both sides")
 
 
-def why_is_it_missing(example):
-    """Why isn't the change of account 1 in the replica? By keys, then by a click."""
-    break_accounts(example)
-    with Browser() as browser:
-        browser.open(example.address + "/")
-        browser.press("/", *"Account 1", ENTER)
-        browser.wait("the record's page", lambda: "/record/Account/1" in browser.url)
-        assert "could not be applied" in verdict(browser), verdict(browser)
-        assert "names" in verdict(browser)
-        assert "▐ differs" in browser.text("main")
-        browser.click(browser.find(".verdict a"))
-        browser.wait("the failure's page", lambda: "/failures/" in browser.url)
-        assert "Account:1" in browser.text("main")
+def letters(example):
+    """How many dead letters there are; their topic is made by the first."""
+    try:
+        return len(example.get("/api/v1/messages?topic=dead_messages&from=earliest")["messages"])
+    except urllib.error.HTTPError as error:
+        assert error.code == 404, error
+        return 0
 
 
-def retry_a_cause(example):
-    """Retry all failures of a cause, with the keyboard alone."""
-    mend_accounts(example)
-    with Browser() as browser:
-        browser.open(example.address + "/")
-        browser.press("g", "f")
-        browser.wait("the failures", lambda: browser.url.endswith("/failures"))
-        tab_to(browser, "Retry 3")
-        browser.press(ENTER)
-        browser.wait("the question", lambda: "Retry 3 messages?" in verdict(browser))
-        tab_to(browser, "Retry 3 messages")
-        browser.press(ENTER)
-        browser.wait("the result", lambda: "/actions/" in browser.url and "3 applied" in verdict(browser))
-        browser.press("g", "f")
-        browser.wait("no failures", lambda: "Every message could be applied" in verdict(browser))
+def why_is_it_old(hand):
+    """Why is account 1 old in the replica? Its change failed, and the failure says how."""
+    break_accounts(hand.example)
+    hand.search("Account 1")
+    hand.until("the record", "could not be applied")
+    assert "names" in verdict(hand.browser)
+    assert "▐ differs" in hand.browser.text("main")
+    hand.follow("Look at it")
+    hand.until("the failure", "Account:1 could not be applied")
+    mend(hand.example)
+    hand.button("Retry this message")
+    hand.until("the result", "1 applied")
 
 
-def run_a_genesis(example):
-    """A genesis of rentals over an hour, paused, by clicks."""
-    with Browser() as browser:
-        browser.open(example.address + "/")
-        browser.click(browser.find_text("a", "Runs"))
-        browser.wait("the form", lambda: browser.find("select[name=what]"))
-        browser.run("document.querySelector('select[name=what]').value = 'v3_rentals Rental'")
-        browser.fill("input[name=hours]", "1")
-        browser.click(browser.find_text("button", "Show what it will do"))
-        browser.wait("the question", lambda: "Publish Rental to v3_rentals?" in verdict(browser))
-        assert "spread until" in browser.text("main")
-        browser.click(browser.find_text("button", "Start the run"))
-        browser.wait("the start", lambda: "1 started" in verdict(browser))
-        browser.click(browser.find_text("a", "run "))
-        browser.wait("the run", lambda: "is running" in verdict(browser))
-        browser.click(browser.find_text("button", "Pause"))
-        browser.wait("the pause", lambda: "1 paused" in verdict(browser))
+def retry_a_cause(hand):
+    """Retry all failures of a cause."""
+    break_accounts(hand.example)
+    mend(hand.example)
+    count = hand.example.get("/api/v1/failures")["failed"]
+    hand.page("Failures")
+    hand.until("the failures", "could not be applied")
+    hand.button(f"Retry {count}")
+    hand.until("the question", f"Retry {count} messages?")
+    hand.button(f"Retry {count} messages")
+    hand.until("the result", f"{count} applied")
+    hand.page("Failures")
+    hand.until("no failures", "Every message could be applied")
+
+
+def run_a_genesis(hand):
+    """Run a genesis over rentals for an hour, and pause it."""
+    hand.page("Runs")
+    hand.until("the runs", "run")
+    hand.choose("what", "Rental to v3_rentals")
+    hand.fill("/runs", "hours", "1")
+    hand.button("Show what it will do")
+    hand.until("the question", "Publish Rental to v3_rentals?")
+    assert "spread until" in hand.browser.text("main")
+    hand.button("Start the run")
+    hand.until("the start", "1 started")
+    hand.follow("run ")
+    hand.until("the run", "is running")
+    hand.button("Pause")
+    hand.until("the pause", "1 paused")
+    hand.follow("run ")
+    hand.button("Cancel")
+    hand.until("the end", "1 cancelled")
+
+
+def verify_and_repair(hand):
+    """Verify bookings and repair what differs."""
+    example = hand.example
+    example.write(
+        "UPDATE bookings SET final_price = 1234567 WHERE synced_id = 5; DELETE FROM bookings WHERE synced_id = 6;"
+        "INSERT OR IGNORE INTO bookings (synced_id, final_price) VALUES (987654, 1);",
+        replica=True,
+    )
+    compare_bookings(hand)
+    hand.until("the findings", "completed: 1 missing, 1 stale, 1 extra")
+    hand.button("Repair…")
+    hand.until("the question", "Repair the replica of v3_bookings?")
+    hand.button("Repair")
+    hand.until("the repair", "removed 1 of 1 row, publishes 2 of 2 records again")
+    example.until("the repaired booking", lambda: example.get("/api/v1/record/Booking/6")["agreement"] == "same")
+    compare_bookings(hand)
+    hand.until("nothing that differs", "The replica of v3_bookings equals its source")
+
+
+def compare_bookings(hand):
+    hand.page("Runs")
+    hand.until("the runs", "run")
+    select = hand.browser.find("form[action$='/verifications'] select")
+    if isinstance(hand, Mouse):
+        hand.browser.click(hand.browser.find_path("//form[contains(@action, '/verifications')]//option[normalize-space(.)='Booking in v3_bookings']"))
+    else:
+        hand.tab_to("select", "at.form.action.endsWith('/verifications')")
+        for _ in range(50):
+            if hand.browser.run("return document.activeElement.selectedOptions[0].text.trim()") == "Booking in v3_bookings":
+                break
+            hand.browser.press(DOWN)
+    hand.button("Compare")
+    hand.until("the start", "1 started")
+    hand.follow("run ")
+    hand.until("the run's end", "is completed")
+    number = hand.browser.url.rsplit("/", 1)[1]
+    hand.follow("What consumers have found")
+    hand.until("the list", "Verifications", "main")
+    hand.follow(f"verification {number}")
+
+
+def verify_one_record(hand):
+    """Verify one record, which was changed in the replica, and publish it again."""
+    example = hand.example
+    example.write("UPDATE rentals SET name = 'changed here' WHERE synced_id = 7", replica=True)
+    for button, words in [("Verify", "Rental 7: differs from its source"), ("Publish again", "Rental 7 is the same on both sides")]:
+        hand.search("Rental 7")
+        hand.until("the record", "Rental 7")
+        hand.button(button)
+        hand.until("the start", "1 started")
+        hand.follow("Go back")
+        # What is found comes by itself.
+        hand.until("the result", words)
+    hand.button("Verify")
+    hand.until("the start", "1 started")
+    hand.follow("Go back")
+    hand.until("the result", "equals its source", "main .way")
+
+
+def pause_a_topic(hand):
+    """Pause a topic's consumer, see what waits, and resume it."""
+    example = hand.example
+    hand.page("Consumers")
+    hand.until("the consumers", "consumer")
+    hand.button("Pause", of="v3_rentals")
+    hand.until("the pause", "Pause v3_rentals")
+    waits = lambda: example.get("/api/v1/record/Rental/11")["agreement"] == "different"
+    # A consumer takes note of a pause after its present batch.
+    for number in range(100):
+        example.write(f"UPDATE rentals SET name = 'while paused {number}' WHERE id = 11")
+        example.until("a published change", lambda: example.get("/api/v1/outbox")["summary"]["pending"]["count"] == 0)
+        if waits():
+            break
+    hand.page("Consumers")
+    hand.until("what waits", "paused;")
+    hand.button("Resume", of="v3_rentals")
+    hand.until("the end of the pause", "Resume v3_rentals")
+    example.until("the change", lambda: example.get("/api/v1/record/Rental/11")["agreement"] == "same")
+    hand.page("Consumers")
+    hand.until("nothing that waits", "applied")
+
+
+def follow_a_topic(hand):
+    """Follow a topic as it grows."""
+    example, browser = hand.example, hand.browser
+    hand.page("Messages")
+    hand.until("the form", "Choose a topic")
+    hand.choose("topic", "v3_rentals")
+    hand.button("Follow")
+    hand.until("the tail", "v3_rentals: ")
+    browser.run("window.marker = 1")
+    name = f"seen by {type(hand).__name__}"
+    example.write(f"UPDATE rentals SET name = '{name}' WHERE id = 12")
+    browser.wait("the message", lambda: name in browser.run("return document.querySelector('main').textContent"))
+    assert browser.run("return window.marker") == 1, "the page was loaded again"
 
 
 def see_it_live(example):
@@ -141,7 +350,7 @@ def see_it_live(example):
 def work_without_script(example):
     """All pages and a retry without JavaScript."""
     break_accounts(example)
-    mend_accounts(example)
+    mend(example)
     with Browser(script=False) as browser:
         for page in PAGES:
             browser.open(example.address + page)
@@ -171,8 +380,23 @@ def read_it_anywhere(example):
         assert browser.run("return document.documentElement.dataset.theme") == "dark"
 
 
+def by(kind, job):
+    """A job done by one kind of hand."""
+    def done(example):
+        with Browser() as browser:
+            job(kind(example, browser))
+    done.__doc__ = f"{kind.__doc__}: {job.__doc__}"
+    return done
+
+
 def main():
-    jobs = [why_is_it_missing, retry_a_cause, run_a_genesis, see_it_live, work_without_script, read_it_anywhere]
+    jobs = [
+        why_is_it_missing, why_is_it_old, retry_a_cause, run_a_genesis, verify_and_repair, verify_one_record, pause_a_topic,
+        follow_a_topic,
+    ]
+    jobs = [by(kind, job) for job in jobs for kind in (Mouse, Keyboard)] + [see_it_live, work_without_script, read_it_anywhere]
+    wanted = sys.argv[1:]
+    jobs = [job for job in jobs if not wanted or any(word in job.__doc__ for word in wanted)]
     failed = 0
     with Example() as example:
         example.run("migrate")

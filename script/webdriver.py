@@ -74,7 +74,10 @@ class Browser:
 
     def find_text(self, tag, text):
         """The first element of a kind that has a text."""
-        path = f"//{tag}[contains(normalize-space(.), {json.dumps(text)})]"
+        return self.find_path(f"//{tag}[contains(normalize-space(.), {json.dumps(text)})]")
+
+    def find_path(self, path):
+        """The first element at an XPath."""
         return self._call("POST", "/element", {"using": "xpath", "value": path})[ELEMENT]
 
     def click(self, element):
