@@ -130,6 +130,28 @@ struct AvroSwiftTypeTests {
         }
     }
 
+    @Test("lists, maps and records are defaults too, unless a part of them has no literal")
+    func defaults() throws {
+        let schema = #"""
+            {"type":"record","name":"Box","fields":[
+             {"name":"sizes","type":{"type":"array","items":"int"},"default":[1,-2]},
+             {"name":"names","type":{"type":"array","items":["null","string"]},"default":[]},
+             {"name":"limits","type":{"type":"map","values":"double"},"default":{"a \"b\"":1.5}},
+             {"name":"states","type":{"type":"array","items":{"type":"enum","name":"State","symbols":["ON","OFF"]}},"default":["OFF"]},
+             {"name":"lid","type":{"type":"record","name":"Lid","fields":[
+               {"name":"color_code","type":"string"},{"name":"note","type":["null","string"],"default":null}]},
+              "default":{"color_code":"red"}},
+             {"name":"lids","type":{"type":"array","items":"Lid"},"default":[{"color_code":"a","note":null}]},
+             {"name":"days","type":{"type":"array","items":{"type":"int","logicalType":"date"}},"default":[3]}]}
+            """#
+        let source = try AvroSwiftTypes([AvroSchema(parsing: schema)]).source
+        for line in [
+            "sizes: [Int] = [1, -2],", "names: [String?] = [],", #"limits: [String: Double] = ["a \"b\"": 1.5],"#,
+            "states: [State] = [.off],", #"lid: Lid = Lid(colorCode: "red"),"#,
+            #"lids: [Lid] = [Lid(colorCode: "a", note: nil)],"#, "days: [CalendarDate]\n",
+        ] { #expect(source.contains("        \(line)"), "\(line) is not in:\n\(source)") }
+    }
+
     @Test("a record becomes a model with the types of columns")
     func contract() throws {
         let contract = try Contract(of: [AvroSchema(parsing: Self.widget)])

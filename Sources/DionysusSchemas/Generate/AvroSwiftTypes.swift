@@ -168,12 +168,13 @@ package struct AvroSwiftTypes {
             guard branches.count(where: { !isNull($0, schema) }) == 1,
                 let branch = branches.first(where: { !isNull($0, schema) })
             else { return nil }
-            return literal(value, schema.types[branch])
+            return literal(value, branch, in: schema)
         }
-        return literal(value, type)
+        return literal(value, field.type, in: schema)
     }
 
-    private func literal(_ value: JSON, _ type: AvroType) -> String? {
+    private func literal(_ value: JSON, _ place: Int, in schema: AvroSchema) -> String? {
+        let type = schema.types[place]
         guard type.logical == nil else { return nil }
         switch (type.kind, value) {
         case (.boolean, .bool), (.int, .integer), (.long, .integer): return value.text
@@ -181,10 +182,38 @@ package struct AvroSwiftTypes {
         case (.string, .string(let text)): return Self.literal(text)
         case (.enumeration(let enumeration), .string(let symbol)):
             return enumeration.places[symbol] == nil ? nil : ".\(symbol.caseName(among: enumeration.symbols))"
-        case (.array, .array([])): return "[]"
-        case (.map, .object(let object)): return object.members.isEmpty ? "[:]" : nil
+        case (.array(let items), .array(let elements)):
+            return list(elements.map { literal($0, items, in: schema) })
+        case (.map(let values), .object(let object)):
+            guard !object.members.isEmpty else { return "[:]" }
+            let entries = object.members.map { member in
+                literal(member.value, values, in: schema).map { "\(Self.literal(member.name)): \($0)" }
+            }
+            return list(entries)
+        case (.record(let record), .object(let object)): return literal(object, record, in: schema)
+        case (.union(let branches), .null): return branches.contains { isNull($0, schema) } ? "nil" : nil
         default: return nil
         }
+    }
+
+    /// A list or a dictionary, if every part of it can be written.
+    private func list(_ parts: [String?]) -> String? {
+        let known = parts.compactMap(\.self)
+        return known.count == parts.count ? "[\(known.joined(separator: ", "))]" : nil
+    }
+
+    /// A record whose fields the default has, or their own defaults.
+    private func literal(_ object: JSON.Object, _ record: AvroRecordType, in schema: AvroSchema) -> String? {
+        var arguments: [String] = []
+        for field in record.fields {
+            guard let value = object[field.name] else {
+                guard defaultValue(field, in: schema) != nil else { return nil }
+                continue
+            }
+            guard let literal = literal(value, field.type, in: schema) else { return nil }
+            arguments.append("\(field.name.swiftPropertyName.swiftIdentifier): \(literal)")
+        }
+        return "\(swiftNames[record.name] ?? record.name.swiftIdentifier)(\(arguments.joined(separator: ", ")))"
     }
 
     private static func literal(_ text: String) -> String {
