@@ -40,7 +40,11 @@ public struct TopicMessage: Sendable, Hashable {
     public let version: Int64?
 
     /// Parses a message.
-    public init(_ message: ConsumedMessage) {
+    public init(_ message: ConsumedMessage) { self.init(message, data: nil) }
+
+    /// Takes a message whose value has been read by its schema.
+    /// - Parameter data: What the value is, as JSON; nil if it wasn't read.
+    package init(_ message: ConsumedMessage, data: JSON?) {
         source = message.source
         offset = message.offset
         timestamp = message.timestamp
@@ -48,7 +52,7 @@ public struct TopicMessage: Sendable, Hashable {
         value = message.value
         headers = message.headers
         let event = try? CloudEvent(message)
-        content = Self.content(of: event.map(\.data) ?? message.value)
+        content = data.map { Self.content(of: $0) } ?? Self.content(of: event.map(\.data) ?? message.value)
         let header = message.headers.last { $0.name == HeaderName.version }
         version = (event?[CloudEvent.version] ?? header.map { String(decoding: $0.value, as: UTF8.self) })
             .flatMap { Int64($0) }
@@ -80,6 +84,10 @@ public struct TopicMessage: Sendable, Hashable {
     private static func content(of value: [UInt8]?) -> Content {
         guard let value, !value.elementsEqual("null".utf8) else { return .tombstone }
         guard let document = try? JSON(parsing: value) else { return .other(reason: "the value is not JSON") }
+        return content(of: document)
+    }
+
+    private static func content(of document: JSON) -> Content {
         guard case .array(let list)? = document["message"] else {
             return .other(reason: "the value has no list of events under \"message\"")
         }

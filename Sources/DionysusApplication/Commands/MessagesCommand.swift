@@ -126,7 +126,11 @@ extension ReadMessage {
             "\(message.source) offset \(message.offset) at \(message.timestamp.description) key \(keyText ?? "-")"
                 .printable()
         ]
-        lines += record.map { message.headerLines + ["  record \($0.text)".printable()] } ?? message.report
+        if let record, message.events.isEmpty {
+            lines += message.headerLines + ["  record \(record.text)".printable()]
+        } else {
+            lines += message.report
+        }
         return lines.joined(separator: "\n")
     }
 

@@ -51,9 +51,10 @@ extension Endpoint {
             },
             form("/failures/{id}/edit", "Applies a message with another value") { call in
                 let (list, id) = (try call.failures(), try call.id())
-                let (value, original) = try await edited(call, id, list)
+                let (value, message) = try await edited(call, id, list)
+                let original = message.message.value
                 guard call.body.isOn("confirm") else {
-                    let before = Payload(original, call.core.mask).pretty
+                    let before = Payload(message, call.core.mask).pretty
                     let after = Payload(value, call.core.mask).pretty
                     return .page(.difference(id, before, after, call.frame, call))
                 }
@@ -66,8 +67,8 @@ extension Endpoint {
                 body: [.init(name: "payload", kind: .document, meaning: "the value, as JSON", isRequired: true)]
             ) { call in
                 let (list, id) = (try call.failures(), try call.id())
-                let (value, original) = try await edited(call, id, list)
-                let plan = FailureAction.edit(id, value, original: original, list)
+                let (value, message) = try await edited(call, id, list)
+                let plan = FailureAction.edit(id, value, original: message.message.value, list)
                 return .json((try await call.start(plan, in: call.core.replicaAudit)).json, .accepted)
             },
             form("/failures/replay", "Applies the messages of a dead-letter topic") { call in
@@ -128,7 +129,7 @@ extension Endpoint {
         _ call: Call,
         _ id: Int64,
         _ list: ConsumerFailures
-    ) async throws -> (value: [UInt8], original: [UInt8]?) {
+    ) async throws -> (value: [UInt8], message: ReadMessage) {
         guard let message = try await list.message(id) else {
             throw DionysusError(.notFound, "there is no failure \(id)")
         }
@@ -136,8 +137,9 @@ extension Endpoint {
         guard let document = try? JSON(parsing: Array(text.utf8)) else {
             throw DionysusError(.malformed, "the value isn't JSON")
         }
-        let original = message.value.flatMap { try? JSON(parsing: $0) } ?? .null
-        return (call.core.mask.restored(document, from: original).bytes, message.value)
+        let read = await list.readable(message)
+        let original = read.record ?? message.value.flatMap { try? JSON(parsing: $0) } ?? .null
+        return (call.core.mask.restored(document, from: original).bytes, read)
     }
 
     private static func replay(_ topic: String, _ call: Call) throws -> ActionCenter.Plan {

@@ -32,9 +32,10 @@ final class RegistryReading: Sendable {
 
     /// - Throws: ``DionysusError``, if nothing may be left undecoded and the registry can't be asked.
     func read(_ message: ConsumedMessage) async throws -> ReadMessage {
-        ReadMessage(
-            message: TopicMessage(message),
-            record: try await json(message.value, message.headers, values),
+        let value = try await json(message.value, message.headers, values)
+        return ReadMessage(
+            message: TopicMessage(message, data: value),
+            record: value,
             recordKey: try await json(message.key, message.headers, keys)
         )
     }
