@@ -104,11 +104,3 @@ struct OtherProgramTests {
         }
     }
 }
-
-extension JSON {
-    fileprivate func with(_ name: String, _ value: JSON) -> JSON {
-        guard case .object(var object) = self else { return self }
-        object[name] = value
-        return .object(object)
-    }
-}

@@ -6,7 +6,7 @@ import ProtobufExamples
 import TestSupport
 import Testing
 
-/// Records as compiled messages of Protobuf.
+/// Records and envelopes as compiled messages of Protobuf.
 @Suite
 struct ProtobufTests {
     private static func roundTrip(_ format: RecordFormat, _ kind: TestDatabaseKind, _ schemas: InMemorySchemaRegistry)
@@ -43,5 +43,31 @@ struct ProtobufTests {
     func bare(_ kind: TestDatabaseKind) async throws {
         let format = RecordFormat.format(try ProtobufFormat<JSON>.json(Feed_V1_Rental.self), framing: .bare)
         try await Self.roundTrip(format, kind, InMemorySchemaRegistry())
+    }
+
+    @Test(
+        "envelopes as a message with their members arrive, change and end",
+        arguments: TestDatabaseKind.available,
+        [RecordKeyFormat.plain, .message, .none]
+    )
+    func envelopes(_ kind: TestDatabaseKind, _ key: RecordKeyFormat) async throws {
+        let format = try ProtobufFormat<JSON>.json(ProtobufExamples.AnyObject.self)
+        let encoding = TopicEncoding.envelope(.format(format, key: key, framing: .bare))
+        try await FeedTrial.run(kind, encoding) { trial in
+            try await trial.writeBooking()
+            try await trial.relay()
+            try await trial.expectPublished()
+            let last = try #require(try await trial.messages().last)
+            #expect(throws: DionysusError.self) { try JSON(parsing: last.value ?? []) }
+            try await trial.consume()
+            try await trial.expectCopies([
+                "7 1 550.50 2026-12-24T15:00:00Z", "1 7 cleaning 40.50", "2 7 pets ☃ 10.00",
+            ])
+            try await trial.write("DELETE FROM bookings_fees", "DELETE FROM bookings")
+            try await trial.relay()
+            try await trial.consume()
+            try await trial.expectCopies([])
+            try await trial.expectFailures(0)
+        }
     }
 }

@@ -193,4 +193,32 @@ struct RecordMessageTests {
             #expect(try await trial.copies().first == "7 1 950.50 2026-12-24T15:00:00Z")
         }
     }
+
+    @Test("a record that can't be stored is applied after an edit in JSON", arguments: TestDatabaseKind.available)
+    func edited(_ kind: TestDatabaseKind) async throws {
+        try await FeedTrial.run(kind, Self.avro) { trial in
+            let client = try SchemaRegistryClient(trial.schemas.settings, transport: trial.schemas)
+            let serde = SchemaSerde(
+                AvroFormat.json(try AvroSchema(parsing: RoundTripTests.schema)),
+                registry: client
+            )
+            let record = FeedEnvelope.booking(2, price: "2.50").with("rental_id", "nowhere")
+            let value = try await serde.serialize(record, topic: FeedTrial.topic).bytes
+            try await trial.send([(Array("2".utf8), value)])
+            try await trial.consume()
+            try await trial.expectFailures(1)
+            let failures = ConsumerFailures(
+                trial.mirror,
+                database: trial.replica,
+                broker: trial.broker,
+                settings: trial.consumer,
+                logger: FeedTrial.logger
+            )
+            let id = try #require(try await failures.list().first?.id)
+            #expect(try await failures.retry(id, with: record.bytes).outcome == .failed)
+            #expect(try await failures.retry(id, with: record.with("rental_id", 4).bytes).outcome == .applied)
+            try await trial.expectFailures(0)
+            try await trial.expectCopies(["2 4 2.50 2026-05-01T12:00:00Z"])
+        }
+    }
 }

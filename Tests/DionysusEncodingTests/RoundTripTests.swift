@@ -42,6 +42,35 @@ struct RoundTripTests {
         Encoding("JSON Schema, found out", .record(.jsonSchema(key: .field("id"))), reading: .auto),
         Encoding("JSON, found out", .record(.json), reading: .auto),
         Encoding("envelopes, found out", .envelope, reading: .auto),
+        Encoding("envelopes in JSON, keys with a field", .envelope(.json(key: .field("id")))),
+        Encoding("envelopes of a JSON Schema", .envelope(.jsonSchema(key: .field("id")))),
+        Encoding("envelopes of a JSON Schema without a registry", .envelope(.jsonSchema(framing: .bare))),
+        Encoding("envelopes of a JSON Schema, found out", .envelope(.jsonSchema()), reading: .auto),
+        Encoding("envelopes in Avro", .envelope(.avro(key: .field("id")))),
+        Encoding("envelopes in Avro, plain keys", .envelope(.avro)),
+        Encoding("envelopes in Avro, message keys", .envelope(.avro(key: .message))),
+        Encoding("envelopes in Avro, no keys", .envelope(.avro(key: .none))),
+        Encoding("envelopes in Avro, keys of a schema", .envelope(.avro(key: .schema(.text(keySchema))))),
+        Encoding("envelopes in Avro, found out", .envelope(.avro(key: .field("id"))), reading: .auto),
+        Encoding("envelopes in Avro, containers", .envelope(.avro(framing: .container))),
+        Encoding(
+            "envelopes in Avro, single objects",
+            .envelope(.avro(framing: .singleObject)),
+            reading: .envelope(.avro(.text(FeedEnvelope.schema), framing: .singleObject))
+        ),
+        Encoding(
+            "envelopes in Avro, bare",
+            .envelope(.avro(framing: .bare)),
+            reading: .envelope(.avro(.text(FeedEnvelope.schema), framing: .bare))
+        ),
+        Encoding("envelopes in Avro in CloudEvents", .envelope(.avro).cloudEvents()),
+        Encoding("envelopes in Avro in structured CloudEvents", .envelope(.avro).cloudEvents(.structured)),
+        Encoding(
+            "envelopes in Avro in CloudEvents, found out",
+            .envelope(.avro).cloudEvents(.structured),
+            reading: .auto
+        ),
+        Encoding("envelopes in Avro, for tests", .envelope(.avro).validationOnly),
         Encoding("envelopes in CloudEvents", .envelope.cloudEvents()),
         Encoding("envelopes in structured CloudEvents", .envelope.cloudEvents(.structured)),
         Encoding("JSON in CloudEvents", .record(.json).cloudEvents()),
@@ -65,6 +94,9 @@ struct RoundTripTests {
         ),
         Encoding("no CloudEvents where they are expected", .envelope, reading: .envelope.cloudEvents()),
     ]
+
+    private static let keySchema =
+        #"{"type":"record","name":"BookingKey","fields":[{"name":"id","type":"string"}]}"#
 
     /// What is derived from the declaration, as another team would have it in a file.
     static let schema = """

@@ -277,4 +277,35 @@ import Testing
         #expect(text.contains(#"{"name":"note","type":["null","string"],"default":null}"#))
         #expect(text.contains(#"{"type":"bytes","logicalType":"decimal","precision":38,"scale":2}"#))
     }
+
+    @Test func `Avro's envelopes have one schema for a topic, with what is left of deleted records`() throws {
+        let contract = try Self.contract([(#""envelope""#, #""envelope.avro""#)])
+        guard case .array(let schemas) = contract.avroSchemas else {
+            Issue.record("there is no list")
+            return
+        }
+        #expect(schemas.count == 1 && schemas[0]["name"] == "Envelope" && schemas[0]["namespace"] == "v3_bookings")
+        let text = schemas[0].text
+        // The record is the one that a topic of records has.
+        guard case .array(let records) = try Self.contract([(#""envelope""#, #""record.avro""#)]).avroSchemas else {
+            Issue.record("there is no list")
+            return
+        }
+        #expect(records.count == 1 && text.contains(records[0].text))
+        #expect(text.contains(#"{"type":"record","name":"Booking_remains","namespace":"v3_bookings""#))
+        #expect(text.contains(#"{"name":"id","type":"long"},{"name":"price","type":["null",{"type":"bytes""#))
+        #expect(try AvroSchema(schemas[0]).envelope != nil && AvroSchema(records[0]).envelope == nil)
+    }
+
+    @Test(arguments: [
+        "envelope", "envelope.json-schema", "envelope.cloudevents-binary", "envelope.avro", "envelope.protobuf",
+    ])
+    func `a JSON Schema has an envelope's data as its format has them`(encoding: String) throws {
+        let contract = try Self.contract([(#""envelope""#, "\"\(encoding)\"")])
+        let text = try #require(contract.jsonSchema(of: "v3_bookings")).text
+        let holdsRecords = encoding == "envelope.avro" || encoding == "envelope.protobuf"
+        #expect(text.contains(#""links""#) != holdsRecords)
+        #expect(text.contains(#""rental_id""#) == holdsRecords)
+        #expect(text.contains(#""booking_destroyed""#))
+    }
 }

@@ -155,8 +155,8 @@ package struct ConsumedTopics: Sendable {
         for (name, topic) in named where !topic.holdsMessages && !topic.messageHandlers.isEmpty {
             faults.append("topic \(name) holds records: declare it as Topic(messages:) to handle its messages")
         }
-        for (name, topic) in named where topic.encoding.recordFormat != nil {
-            do { try topic.encoding.recordFormat?.schema.checked(topic.encoding) } catch {
+        for (name, topic) in named where topic.encoding.format != nil {
+            do { try topic.encoding.format?.schema.checked(topic.encoding) } catch {
                 faults.append("topic \(name): \(error)")
             }
         }

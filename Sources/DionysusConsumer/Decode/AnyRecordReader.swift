@@ -5,7 +5,7 @@ import Synchronization
 /// Reads data of whichever format they say that they have: of a registry, or JSON.
 final class AnyRecordReader: Sendable {
     private enum Reader: Sendable {
-        case avro(AvroPlan)
+        case avro(AvroPlan, isEnvelope: Bool)
         case json
         case refused(DionysusError)
     }
@@ -40,7 +40,8 @@ final class AnyRecordReader: Sendable {
         guard let registry else { return }
         let reader: Reader
         do {
-            reader = .avro(try AvroPlan(from: AvroSchema(try await registry.schema(frame.id, type: .avro))))
+            let schema = try AvroSchema(try await registry.schema(frame.id, type: .avro))
+            reader = .avro(try AvroPlan(from: schema), isEnvelope: schema.envelope != nil)
         } catch let error as DionysusError where error.code == .malformed {
             switch registry.knownSchema(frame.id)?.schema.schema.type {
             case .json: reader = .json
@@ -62,13 +63,12 @@ final class AnyRecordReader: Sendable {
     }
 
     /// Reads data.
-    /// - Returns: The value, and the whole name of the record if its schema has one.
     func read(
         _ bytes: [UInt8],
         _ headers: [MessageHeader],
         _ failures: [RecordReader.SchemaName: DionysusError]
-    ) throws -> (json: JSON, name: String?) {
-        guard hasFrame(bytes, headers) else { return (try JSON(parsing: bytes), nil) }
+    ) throws -> ReadValue {
+        guard hasFrame(bytes, headers) else { return ReadValue(json: try JSON(parsing: bytes)) }
         guard registry != nil else {
             throw DionysusError(
                 .malformed,
@@ -78,8 +78,9 @@ final class AnyRecordReader: Sendable {
         }
         let (frame, data) = try SchemaFrame.parse(bytes, headers: headers, part: part, type: .avro)
         switch readers.withLock({ $0[frame] }) {
-        case .avro(let plan)?: return (try plan.plainJSON(from: data), plan.writer.name)
-        case .json?: return (try JSON(parsing: data), nil)
+        case .avro(let plan, let isEnvelope)?:
+            return ReadValue(json: try plan.plainJSON(from: data), name: plan.writer.name, isEnvelope: isEnvelope)
+        case .json?: return ReadValue(json: try JSON(parsing: data))
         case .refused(let error)?: throw error
         case nil:
             throw failures[RecordReader.SchemaName(part: part, frame: frame)]

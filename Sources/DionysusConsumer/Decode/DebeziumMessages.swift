@@ -15,7 +15,7 @@ extension MessageDecoder {
         guard let value = message.value, !message.isTombstone else {
             return try ended(message, key, decoding, rows, &deserializer)
         }
-        let document = try RowDocument(decoding.reader.value(value, message.headers, decoding.failures).json, rows)
+        let document = try RowDocument(decoding.value(value, message.headers).json, rows)
         guard document.payload != .null else { return try ended(message, key, decoding, rows, &deserializer) }
         let change = try RowChangeMessage.reading(document, rows)
         let version = change.version.flatMap { $0 >= 0 ? $0 : nil }

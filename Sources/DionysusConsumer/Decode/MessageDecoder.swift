@@ -9,12 +9,13 @@ struct MessageDecoder: Sendable {
     let tombstonesDelete: Bool
     /// How far ahead messages may be.
     let horizon: Horizon
-    /// How records are read; nil for a topic of envelopes.
+    /// How values are read; nil for a topic of envelopes without a format.
     var records: RecordDecoding?
     /// Whether the records are messages that are no model's.
     var holdsMessages = false
-    /// Whether the payloads of events have links beside attributes: those that the log of events keeps of records.
-    var payloadsAreFlat = false
+    /// Whether the payloads of events may have links beside attributes: those that the log of events keeps of records, and what
+    /// people write.
+    var mayHoldRecords = false
 
     func decode(_ messages: [ConsumedMessage]) -> (messages: [DecodedMessage], failures: [FailedMessage]) {
         var deserializer = Deserializer(naming: naming, horizon: horizon)
@@ -40,13 +41,15 @@ struct MessageDecoder: Sendable {
             try checkTime(of: message, events)
             return DecodedMessage(message: message, version: try version(of: message), events: events)
         }
-        return try envelope(JSON(parsing: value), message, &deserializer)
+        return try envelope(JSON(parsing: value), message, ofRecords: false, &deserializer)
     }
 
     /// Reads a list of events.
+    /// - Parameter ofRecords: Whether the data of events are records, with links beside attributes.
     func envelope(
         _ value: JSON,
         _ message: ConsumedMessage,
+        ofRecords: Bool,
         _ deserializer: inout Deserializer
     ) throws -> DecodedMessage {
         guard case .array(let events)? = value["message"] else {
@@ -54,7 +57,7 @@ struct MessageDecoder: Sendable {
         }
         let version = try version(of: message)
         var count = 0
-        let decoded = try events.compactMap { try event($0, &count, &deserializer) }
+        let decoded = try events.compactMap { try event($0, ofRecords: ofRecords, &count, &deserializer) }
         try checkTime(of: message, decoded)
         return DecodedMessage(message: message, version: version, events: decoded)
     }
@@ -69,6 +72,7 @@ struct MessageDecoder: Sendable {
     /// - Parameter count: How many records the events before it have; those of an event that is left out count too.
     private func event(
         _ value: JSON,
+        ofRecords: Bool,
         _ count: inout Int,
         _ deserializer: inout Deserializer
     ) throws -> DecodedEvent? {
@@ -80,13 +84,14 @@ struct MessageDecoder: Sendable {
         guard let name = EventName(text) else { return nil }
         let records = try payloads.enumerated()
             .map { index, payload in
-                guard case .object(let object) = payload else {
+                guard case .object(var object) = payload else {
                     throw DionysusError(.malformed, "a payload of \(model.inMessage) is not an object")
                 }
-                let isFlat = payloadsAreFlat && object["links"] == nil
-                return isFlat
-                    ? try deserializer.flatRecord(object, model: model, number: first + index)
-                    : try deserializer.record(object, model: model, number: first + index)
+                guard ofRecords || mayHoldRecords && object["links"] == nil else {
+                    return try deserializer.record(object, model: model, number: first + index)
+                }
+                _ = object.removeMark()
+                return try deserializer.flatRecord(object, model: model, number: first + index)
             }
         return DecodedEvent(name: name, model: model, records: records)
     }

@@ -13,7 +13,7 @@ package struct MessageReader: Sendable {
     /// - Throws: ``DionysusError`` with code `declaration` or `configuration` for an encoding that can't be read.
     package init(_ encoding: TopicEncoding, registry: SchemaRegistryClient?, topic: String) throws {
         reader =
-            if case .envelope = encoding.shape { nil } else {
+            if case .envelope(nil) = encoding.shape { nil } else {
                 try RecordReader(encoding, registry: registry, topic: topic)
             }
     }

@@ -5,7 +5,7 @@ extension MessageDecoder {
     /// Reads a message that is no model's.
     func plain(_ message: ConsumedMessage, _ decoding: RecordDecoding) throws -> DecodedMessage {
         let key = try decoding.reader.key(message, decoding.failures)
-        let value = try message.value.map { try decoding.reader.value($0, message.headers, decoding.failures).json }
+        let value = try message.value.map { try decoding.value($0, message.headers).json }
         return DecodedMessage(
             message: message,
             version: nil,

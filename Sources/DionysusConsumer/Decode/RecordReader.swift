@@ -2,13 +2,13 @@ import Dionysus
 import DionysusSchemas
 import Synchronization
 
-/// Reads the records and keys of a topic that holds them: it asks the registry, and remembers what it made of the answers.
+/// Reads the values and keys of a topic whose encoding names a format, or leaves it open: it asks the registry, and remembers what it made of the answers.
 final class RecordReader: Sendable {
     private enum Values {
         case json
         case avro(SchemaSerde<AvroFormat<JSON>>)
         /// Avro without a registry.
-        case local(AvroSchema?, SchemaFraming, AvroPlan?)
+        case local(LocalAvroReader)
         case other(any JSONRecordSerde)
         case bare(@Sendable (ArraySlice<UInt8>) throws -> JSON)
         case any(AnyRecordReader)
@@ -33,7 +33,7 @@ final class RecordReader: Sendable {
     init(_ encoding: TopicEncoding, registry: SchemaRegistryClient?, topic: String) throws {
         keys = AnyRecordReader(registry, .key)
         identifiesRows = encoding.debeziumRows != nil
-        guard let format = encoding.recordFormat else {
+        guard let format = encoding.format else {
             values = .any(AnyRecordReader(registry, .value))
             keyField = nil
             takesMessageKeys = encoding.debeziumRows == nil
@@ -49,7 +49,7 @@ final class RecordReader: Sendable {
             values =
                 switch format.language {
                 case .json, .jsonSchema: .json
-                case .avro: try Self.local(format, topic)
+                case .avro: .local(try LocalAvroReader(format, topic: topic))
                 case .other(let other): .bare(try other.bareReader())
                 }
             return
@@ -71,18 +71,6 @@ final class RecordReader: Sendable {
             "topic \(topic) is read with schemas of a registry, and there is none",
             advice: "set DIONYSUS_SCHEMA_REGISTRY_URL, or let the encoding's framing be another"
         )
-    }
-
-    private static func local(_ format: RecordFormat, _ topic: String) throws -> Values {
-        let schema = try format.schema.avro()
-        guard schema != nil || format.framing == .container else {
-            throw DionysusError(
-                .declaration,
-                "topic \(topic) holds Avro data without its schema, and the encoding names none",
-                advice: "name the schema that the producer writes with"
-            )
-        }
-        return .local(schema, format.framing, try schema.map { try AvroPlan(from: $0) })
     }
 
     // MARK: Asking
@@ -180,53 +168,25 @@ final class RecordReader: Sendable {
     /// Reads a message's value.
     /// - Parameters:
     ///   - failures: Why data of schemas can't be read.
-    /// - Returns: The value, and the whole name of the record if its schema has one.
     func value(
         _ value: [UInt8],
         _ headers: [MessageHeader],
         _ failures: [SchemaName: DionysusError]
-    ) throws -> (json: JSON, name: String?) {
+    ) throws -> ReadValue {
         switch values {
-        case .json: return (try JSON(parsing: value), nil)
-        case .bare(let read): return (try read(value[...]), nil)
+        case .json: return ReadValue(json: try JSON(parsing: value))
+        case .bare(let read): return ReadValue(json: try read(value[...]))
         case .any(let reader): return try reader.read(value, headers, failures)
-        case .local(let schema, let framing, let plan): return try local(value, schema, framing, plan)
+        case .local(let reader): return try reader.read(value)
         case .avro(let serde):
             let (frame, data) = try serde.parse(value, headers: headers)
             guard let plan = serde.knownReader(of: frame) else { throw unread(.value, frame, failures) }
-            return (try plan.plainJSON(from: data), plan.writer.name)
+            return ReadValue(json: try plan.plainJSON(from: data), name: plan.writer.name)
         case .other(let serde):
             let (frame, data) = try serde.split(value, headers)
             guard let read = serde.known(frame) else { throw unread(.value, frame, failures) }
-            return (try read(data), nil)
+            return ReadValue(json: try read(data))
         }
-    }
-
-    private func local(
-        _ value: [UInt8],
-        _ schema: AvroSchema?,
-        _ framing: SchemaFraming,
-        _ plan: AvroPlan?
-    ) throws -> (json: JSON, name: String?) {
-        if framing == .container {
-            let container = try AvroContainer(parsing: value)
-            let documents = try container.documents(plain: true, as: schema)
-            guard documents.count == 1 else {
-                throw DionysusError(.malformed, "the value is a container of \(documents.count) records, not of one")
-            }
-            return (documents[0], container.schema.name)
-        }
-        guard let plan else { throw DionysusError(.malformed, "there is no schema to read the value with") }
-        guard framing == .singleObject else { return (try plan.plainJSON(from: value), plan.writer.name) }
-        let (fingerprint, datum) = try AvroSingleObject.parts(of: value)
-        guard fingerprint == plan.writer.crc64 else {
-            throw DionysusError(
-                .malformed,
-                "the value was written with another Avro schema, which its fingerprint tells",
-                advice: "use a registry, where readers find every version"
-            )
-        }
-        return (try plan.plainJSON(from: datum), plan.writer.name)
     }
 
     /// Reads the id of a record from its message's key.
@@ -239,8 +199,8 @@ final class RecordReader: Sendable {
             throw DionysusError(.malformed, "a message without a value has no key that would name its record")
         }
         if keys.hasFrame(key, message.headers) {
-            let (json, name) = try keys.read(key, message.headers, failures)
-            return (try identity(json), nil, name)
+            let read = try keys.read(key, message.headers, failures)
+            return (try identity(read.json), nil, read.name)
         }
         guard let text = String(validating: key, as: UTF8.self) else {
             throw DionysusError(.malformed, "the key of a message without a value is no text and names no schema")

@@ -254,8 +254,10 @@ extension ConsumerPipeline {
     /// Applies a message once more that was kept, a few times over while the database asks for it.
     ///
     /// Unlike a consumer it does not wait until a database is back: a person waits for the answer.
+    /// - Parameter isEdited: Whether a person has written its value anew.
     func applyAgain(
         _ message: ConsumedMessage,
+        isEdited: Bool = false,
         completing checkpoint: Checkpoint
     ) async throws -> Verdict<Applied> {
         var tries = 1
@@ -263,7 +265,7 @@ extension ConsumerPipeline {
         return try await backoff.retrying(while: { tries < 8 }) {
             tries += 1
             var progress = BatchProgress(of: message)
-            return try await apply(Delivery(retrying: message, completing: checkpoint), &progress)
+            return try await apply(Delivery(retrying: message, isEdited: isEdited, completing: checkpoint), &progress)
         }
     }
 }

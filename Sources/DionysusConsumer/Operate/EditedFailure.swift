@@ -6,7 +6,7 @@ extension ConsumerFailures {
     /// If it fails, the failure stays as it was, with its own value.
     /// - Parameters:
     ///   - id: The failure's id.
-    ///   - value: The value that is applied instead of the message's own.
+    ///   - value: The value that is applied instead of the message's own, as JSON whatever the topic's format is.
     /// - Returns: The result.
     /// - Throws: As ``retry(_:)``.
     package func retry(_ id: Int64, with value: [UInt8]) async throws -> FailureRetry {
@@ -15,7 +15,7 @@ extension ConsumerFailures {
             failure.message.value = value
             let resolution = Checkpoint.resolve(failure.resolution(in: queries.group))
             do {
-                switch try await pipeline.applyAgain(failure.message, completing: resolution) {
+                switch try await pipeline.applyAgain(failure.message, isEdited: true, completing: resolution) {
                 case .done: break
                 case .refused(.failureWaits(let other)): return FailureRetry(id: id, outcome: .waiting, behind: other)
                 case .refused: return FailureRetry(id: id, outcome: .notFound)

@@ -28,7 +28,12 @@ struct ConsumerPipeline: Sendable {
                 if topic.comparedTopic != nil { return try await compare(received, of: topic, delivery, &progress) }
                 let prepared =
                     if let ahead = progress.take(received) { ahead } else {
-                        try await prepare(received, of: topic, number: delivery.number)
+                        try await prepare(
+                            received,
+                            of: topic,
+                            number: delivery.number,
+                            areEdited: delivery.isEdited
+                        )
                     }
                 let failures = prepared.failures.asReceived(delivery.batch.messages)
                 if let waiting = corrected(progress.waiting, by: failures, of: topic, in: delivery) {
@@ -49,13 +54,16 @@ struct ConsumerPipeline: Sendable {
     }
 
     /// Reads messages and turns them into values of columns; nothing is written.
-    /// - Parameter number: The number of their one record in the message that it came in, if they are not that message.
+    /// - Parameters:
+    ///   - number: The number of their one record in the message that it came in, if they are not that message.
+    ///   - areEdited: Whether a person has written their values anew.
     func prepare(
         _ messages: [ConsumedMessage],
         of topic: ConsumerTopic,
-        number: Int? = nil
+        number: Int? = nil,
+        areEdited: Bool = false
     ) async throws -> PreparedMessages {
-        let decoded = try await decode(messages, of: topic, number: number)
+        let decoded = try await decode(messages, of: topic, number: number, areEdited: areEdited)
         let accepted = try topic.filters.accept(decoded.messages)
         let transformed = try topic.transform(accepted.messages)
         let bound = try await bind(transformed, of: topic)

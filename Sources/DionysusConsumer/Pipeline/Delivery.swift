@@ -15,17 +15,21 @@ struct Delivery: Sendable {
     let reason: Reason
     let batch: MessageBatch
     let checkpoint: Checkpoint
+    /// Whether a person has written the message's value anew, in JSON.
+    let isEdited: Bool
 
     /// What a consumer has read.
     init(reading batch: MessageBatch, from cursor: OffsetCursor) {
         reason = .reading
         self.batch = batch
+        isEdited = false
         checkpoint = .advance(cursor, to: batch.next, mark: batch.mark)
     }
 
     /// A message that was kept, with the topic, partition and offset that it had.
-    init(retrying message: ConsumedMessage, completing checkpoint: Checkpoint) {
+    init(retrying message: ConsumedMessage, isEdited: Bool, completing checkpoint: Checkpoint) {
         reason = .retry
+        self.isEdited = isEdited
         batch = MessageBatch(message)
         self.checkpoint = checkpoint
     }
@@ -35,6 +39,7 @@ struct Delivery: Sendable {
     init(of message: ConsumedMessage, number: Int, in log: EventLog) {
         reason = .loggedEvent(log, number: number)
         batch = MessageBatch(message)
+        isEdited = false
         checkpoint = .nothing
     }
 

@@ -18,29 +18,39 @@ extension ConsumerPipeline {
     }
 
     /// Reads messages.
+    /// - Parameters:
+    ///   - number: The number of their one record in the message that it came in, if they are not that message.
+    ///   - areEdited: Whether a person has written their values anew.
     func decode(
         _ messages: [ConsumedMessage],
         of topic: ConsumerTopic,
-        number: Int?
+        number: Int?,
+        areEdited: Bool
     ) async throws -> (messages: [DecodedMessage], failures: [FailedMessage]) {
         let horizon = try await retry.run("ask for the time") { try await clock.horizon() }
+        let received = messages
         var (messages, closed) = (messages, [FailedMessage]())
         // The log of events keeps what was in them.
         if number == nil, topic.encoding.takesCloudEvents {
-            let takesRecords = if case .envelope = topic.encoding.shape { false } else { true }
-            (messages, closed) = CloudEventOpening(namespace: topic.namespace, takesRecords: takesRecords)
-                .open(messages)
+            let opening = CloudEventOpening(
+                namespace: topic.namespace,
+                takesRecords: !topic.encoding.holdsEnvelopes
+            )
+            (messages, closed) = opening.open(messages)
         }
         var decoder = MessageDecoder(naming: naming, tombstonesDelete: topic.tombstonesDelete, horizon: horizon)
         if let source = messages.first?.source,
             let reader = try recordReaders.reader(of: topic, named: topic.comparedTopic ?? source.topic)
         {
             if number == nil {
-                decoder.records = try await recordDecoding(reader, of: topic, messages)
+                // The data of an event stay as they are written in it.
+                let areJSON = areEdited && !received.contains(where: CloudEvent.isStructured)
+                decoder.records = try await recordDecoding(reader, of: topic, messages, areEdited: areJSON)
                 decoder.holdsMessages = topic.holdsMessages
+                decoder.mayHoldRecords = areJSON
             } else {
                 // The log of events keeps what was read of records, as events.
-                decoder.payloadsAreFlat = true
+                decoder.mayHoldRecords = true
             }
         }
         var decoded = await telemetry.metrics.stage(.decode) { decoder.decode(messages) }
@@ -53,7 +63,8 @@ extension ConsumerPipeline {
     private func recordDecoding(
         _ reader: RecordReader,
         of topic: ConsumerTopic,
-        _ messages: [ConsumedMessage]
+        _ messages: [ConsumedMessage],
+        areEdited: Bool
     ) async throws -> RecordDecoding {
         let failures = try await retry.run("ask the schema registry", for: messages.first?.source) {
             try await reader.learn(messages, withKeys: topic.holdsMessages || topic.identifier != nil)
@@ -61,10 +72,11 @@ extension ConsumerPipeline {
         return RecordDecoding(
             reader: reader,
             models: RecordModels(topic, naming.inflection),
-            takesEnvelopes: topic.encoding.recordFormat == nil,
+            envelopes: RecordDecoding.Envelopes(topic.encoding),
             rows: topic.encoding.debeziumRows,
             identifier: topic.identifier,
-            failures: failures
+            failures: failures,
+            areEdited: areEdited
         )
     }
 

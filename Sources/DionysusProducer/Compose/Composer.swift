@@ -53,7 +53,7 @@ struct Composer: Sendable {
         var unexpanded: [Int64: DionysusError] = [:]
         /// The trace of messages whose rows have none.
         var trace: TraceContext?
-        /// How the records of topics are written that hold records, or why they can't be.
+        /// How the records of topics are written that have a format, or why they can't be.
         var records: [RecordGroup: Result<PreparedRecords, DionysusError>] = [:]
         /// Whether attributes of CloudEvents are headers in every topic, so that values can be read as they are.
         var keepsAttributesApart = false

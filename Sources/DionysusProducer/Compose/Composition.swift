@@ -75,12 +75,13 @@ struct Composition {
 
     /// Appends the row's message, and its copy for the genesis topic if there is one.
     private mutating func append(_ row: OutboxRow, _ source: Source, _ event: EventName) throws {
-        if source.isOfRecords { return try appendRecord(row, source, event) }
-        let value = envelope(
-            event: event,
-            model: source.publication.model.name,
-            payload: try source.loaded.payload(of: row.resourceID, kept: KeptValues(changeset: row.changeset))
-        )
+        if source.hasFormat { return try appendFormatted(row, source, event) }
+        let value = [UInt8]
+            .envelope(
+                event: event,
+                model: source.publication.model.name,
+                payload: try source.loaded.payload(of: row.resourceID, kept: KeptValues(changeset: row.changeset))
+            )
         let key = row.messageKey
         let partitionKey = try partitionKey(of: row, source.publication, source.loaded)
         var message = OutgoingMessage(
@@ -101,16 +102,16 @@ struct Composition {
         }
     }
 
-    /// Appends the row's message with one record, and the one for the genesis topic if there is one.
-    private mutating func appendRecord(_ row: OutboxRow, _ source: Source, _ event: EventName) throws {
-        let message = try recordMessage(row, source, event, to: row.topic, source.prepared)
+    /// Appends the row's message in the topic's format, and the one for the genesis topic if there is one.
+    private mutating func appendFormatted(_ row: OutboxRow, _ source: Source, _ event: EventName) throws {
+        let message = try formattedMessage(row, source, event, to: row.topic, source.prepared)
         guard let topic = source.publication.copyTopic(of: row.topic) else { return messages.append(message) }
         let prepared = instructions.records[RecordGroup(topic: topic, modelName: row.resourceClass)]
         // Both of them, or none.
-        messages += [message, try recordMessage(row, source, event, to: topic, prepared)]
+        messages += [message, try formattedMessage(row, source, event, to: topic, prepared)]
     }
 
-    private func recordMessage(
+    private func formattedMessage(
         _ row: OutboxRow,
         _ source: Source,
         _ event: EventName,
@@ -121,14 +122,7 @@ struct Composition {
             throw unprepared(RecordGroup(topic: topic, modelName: row.resourceClass))
         }
         let id = eventID(of: row)
-        let record = try source.loaded.encoded(
-            of: row.resourceID,
-            records,
-            isCopy: topic != row.topic,
-            isDestroyed: event.change == .destroyed,
-            RecordContext(eventID: id, recordedAt: row.createdAt ?? .now),
-            kept: KeptValues(changeset: row.changeset)
-        )
+        let record = try encoded(row, source, event, records, isCopy: topic != row.topic, id)
         // Without a key, the record decides.
         let partitionKey = try partitionKey(of: row, source.publication, source.loaded).map { Array($0.utf8) }
         var message = OutgoingMessage(
@@ -141,7 +135,7 @@ struct Composition {
         message.headers.reserveCapacity(6 + records.headers.count)
         message.headers.append(MessageHeader(HeaderName.eventID, id))
         message.headers.append(versionHeader)
-        message.headers.append(source.header(of: event))
+        if records.envelopes == nil { message.headers.append(source.header(of: event)) }
         message.headers += records.headers
         message.headers += verificationHeaders(of: row)
         if let trace = row.traceContext ?? instructions.trace { message.headers += trace.headers }
@@ -149,6 +143,39 @@ struct Composition {
             apply(style, to: &message, row, event, dataType: records.contentType, schema: records.schemaAddress)
         }
         return message
+    }
+
+    /// The row's record, or its event, in the topic's format.
+    private func encoded(
+        _ row: OutboxRow,
+        _ source: Source,
+        _ event: EventName,
+        _ records: PreparedRecords,
+        isCopy: Bool,
+        _ eventID: [UInt8]
+    ) throws -> EncodedRecord {
+        var context: RecordContext {
+            RecordContext(eventID: eventID, recordedAt: row.createdAt ?? .now)
+        }
+        if let envelopes = records.envelopes {
+            return try source.loaded.enveloped(
+                of: row.resourceID,
+                event,
+                envelopes,
+                records,
+                isCopy: isCopy,
+                context,
+                kept: KeptValues(changeset: row.changeset)
+            )
+        }
+        return try source.loaded.encoded(
+            of: row.resourceID,
+            records,
+            isCopy: isCopy,
+            isDestroyed: event.change == .destroyed,
+            context,
+            kept: KeptValues(changeset: row.changeset)
+        )
     }
 
     /// Makes the message of a record a CloudEvent.
@@ -176,9 +203,9 @@ struct Composition {
     private struct Source {
         let publication: Registry.Publication
         let loaded: LoadedRecords
-        /// Whether its messages hold records and not envelopes.
-        let isOfRecords: Bool
-        /// How the topic's records are written, or why they can't be; nil for envelopes.
+        /// Whether its messages have another format than dionysus-rb's envelopes.
+        let hasFormat: Bool
+        /// How the topic's messages are written, or why they can't be; nil for dionysus-rb's envelopes.
         let prepared: Result<PreparedRecords, DionysusError>?
         /// The headers that name the events of records.
         private let eventHeaders: [EventName.Change: MessageHeader]
@@ -191,8 +218,8 @@ struct Composition {
             self.publication = publication
             self.loaded = loaded
             self.prepared = prepared
-            isOfRecords = publication.encoding.recordFormat != nil
-            let changes = isOfRecords ? EventName.Change.allCases : []
+            hasFormat = publication.encoding.format != nil
+            let changes = hasFormat ? EventName.Change.allCases : []
             eventHeaders = Dictionary(
                 uniqueKeysWithValues: changes.map { ($0, Self.header(of: EventName(publication.model.singular, $0))) }
             )
@@ -276,18 +303,6 @@ struct Composition {
         var writer = JSONWriter(capacity: eventIDPrefix.count + 20)
         writer.append(eventIDPrefix)
         writer.write(row.id)
-        return writer.bytes
-    }
-
-    private func envelope(event: EventName, model: String, payload: [UInt8]) -> [UInt8] {
-        var writer = JSONWriter(capacity: payload.count + 96)
-        writer.literal(#"{"message":[{"event":"#)
-        writer.write(event.description)
-        writer.literal(#","model_name":"#)
-        writer.write(model)
-        writer.literal(#","data":["#)
-        writer.append(payload)
-        writer.literal("]}]}")
         return writer.bytes
     }
 }

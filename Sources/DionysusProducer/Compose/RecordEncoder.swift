@@ -2,7 +2,8 @@ import Dionysus
 import DionysusSchemas
 import Synchronization
 
-/// How records of one model are written to one topic: it asks the registry, and remembers what was made of the answer.
+/// How records of one model, or events of them, are written to one topic: it asks the registry, and remembers what was made of
+/// the answer.
 final class RecordEncoder: Sendable {
     private enum Values {
         case json
@@ -31,6 +32,8 @@ final class RecordEncoder: Sendable {
     private let topic: String
     private let plan: LoadPlan
     private let marksDeletions: Bool
+    /// Nil where messages hold one record each; whether an envelope's data are records otherwise.
+    private let putsRecordsInEnvelopes: Bool?
     private let framing: SchemaFraming
     private let values: Values
     private let keys: Keys
@@ -58,6 +61,7 @@ final class RecordEncoder: Sendable {
         self.plan = plan
         framing = format.framing
         marksDeletions = publication.encoding.marksDeletions
+        putsRecordsInEnvelopes = publication.encoding.holdsEnvelopes ? format.putsRecordsInEnvelopes : nil
         let values = try Self.values(format, publication, contract)
         let keys = try Self.keys(format, values, plan, publication, contract)
         self.values = values
@@ -67,7 +71,7 @@ final class RecordEncoder: Sendable {
         guard framing == .registry else {
             (valueSerde, keySerde) = (nil, nil)
             // What doesn't fit is found at the start, and not by the first record.
-            if case .avro(let schema) = values { _ = try AvroRecordProgram(plan, schema) }
+            if case .avro(let schema) = values { _ = try avroRecords(schema, RecordKeyProgram(form: .none)) }
             return
         }
         guard let registry else {
@@ -82,7 +86,6 @@ final class RecordEncoder: Sendable {
         case .jsonSchema(let schema, _):
             valueSerde = .json(try JSONRecordFormats.serde(schema, registry, .value))
         case .avro(let schema):
-            if registry.settings.registration != .latest { _ = try AvroRecordProgram(plan, schema) }
             valueSerde = .avro(SchemaSerde(AvroFormat.values(schema), registry: registry))
         case .other(let format): valueSerde = .json(format.serde(registry, .value))
         }
@@ -91,6 +94,9 @@ final class RecordEncoder: Sendable {
         case .avro(let schema, _):
             keySerde = .avro(SchemaSerde(AvroFormat.values(schema), registry: registry, part: .key))
         case .jsonSchema(let schema, _): keySerde = .json(try JSONRecordFormats.serde(schema, registry, .key))
+        }
+        if case .avro(let schema) = values, registry.settings.registration != .latest {
+            _ = try avroRecords(schema, RecordKeyProgram(form: .none))
         }
     }
 
@@ -123,10 +129,13 @@ final class RecordEncoder: Sendable {
             records = PreparedRecords(body: body, key: keyProgram)
         case .avro(let own):
             let schema = value?.avro ?? own
-            records = PreparedRecords(body: .avro(try AvroRecordProgram(plan, schema)), key: keyProgram)
+            records = try avroRecords(schema, keyProgram)
             records.frame(schema, framing)
         case .other(let format):
             records = PreparedRecords(body: .converted(try value?.encode ?? format.bareWriter()), key: keyProgram)
+        }
+        if records.envelopes == nil {
+            records.envelopes = putsRecordsInEnvelopes.map { $0 ? .records : .payloads }
         }
         if let value {
             records.prefix = value.prefix
@@ -137,6 +146,16 @@ final class RecordEncoder: Sendable {
         records.headers += keyProgram.headers
         records.marksDeletions = marksDeletions
         return records
+    }
+
+    /// How an Avro schema is written.
+    /// - Throws: ``DionysusError`` with code `declaration` for one that doesn't fit.
+    private func avroRecords(_ schema: AvroSchema, _ key: RecordKeyProgram) throws -> PreparedRecords {
+        guard putsRecordsInEnvelopes != nil else {
+            return PreparedRecords(body: .avro(try AvroRecordProgram(plan, schema)), key: key)
+        }
+        let program = try AvroEnvelopeProgram(plan, schema)
+        return PreparedRecords(body: .avro(program.record.program), envelopes: .avro(program), key: key)
     }
 
     private func keyProgram(_ key: PreparedSchema?) throws -> RecordKeyProgram {
@@ -168,11 +187,14 @@ final class RecordEncoder: Sendable {
             return .jsonSchema(try jsonSchema(publication, contract), isOwn: false)
         case .avro:
             if let schema = try format.schema.avro() { return .avro(schema) }
-            let schema = try contract.recordSchema(
-                of: publication.model.name,
-                in: publication.topic,
-                marksDeletions: publication.encoding.marksDeletions
-            )
+            let schema =
+                publication.encoding.holdsEnvelopes
+                ? try contract.envelopeSchema(of: publication.topic)
+                : try contract.recordSchema(
+                    of: publication.model.name,
+                    in: publication.topic,
+                    marksDeletions: publication.encoding.marksDeletions
+                )
             guard let schema else {
                 throw DionysusError(.declaration, "no Avro schema can be derived for topic \(publication.topic)")
             }
@@ -184,6 +206,9 @@ final class RecordEncoder: Sendable {
         _ publication: Registry.Publication,
         _ contract: Contract
     ) throws -> RegistrySchema {
+        if publication.encoding.holdsEnvelopes, let schema = contract.envelopeJSONSchema(of: publication.topic) {
+            return RegistrySchema(.json, schema.text)
+        }
         let model = contract.topics.first { $0.name == publication.topic }?.models
             .first { $0.name == publication.model.name }
         guard let model else {
@@ -209,7 +234,10 @@ final class RecordEncoder: Sendable {
         case (.plain, _): return .schemaless(.plain)
         case (.message, _): return .schemaless(.message)
         case (.field(let path), .avro(let schema)):
-            let keySchema = try schema.keySchema(field: path)
+            let record =
+                publication.encoding.holdsEnvelopes
+                ? try schema.requiredEnvelope.recordSchema(of: publication.model.name) : schema
+            let keySchema = try (record ?? schema).keySchema(field: path)
             _ = try RecordKeyProgram.avro(keySchema, path: path, plan)
             return .avro(keySchema, path: path)
         case (.schema(let schema), .avro):

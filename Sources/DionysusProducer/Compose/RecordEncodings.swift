@@ -1,7 +1,7 @@
 import Dionysus
 import DionysusSchemas
 
-/// How the records of those topics are written that hold records and not envelopes.
+/// How the messages of those topics are written that have a format.
 struct RecordEncodings: Sendable {
     private let encoders: [RecordGroup: RecordEncoder]
 
@@ -36,13 +36,13 @@ struct RecordEncodings: Sendable {
         _ plans: [RecordGroup: LoadPlan],
         _ registry: SchemaRegistryClient?
     ) throws -> (encoders: [RecordGroup: RecordEncoder], faults: [String]) {
-        let publications = declaration.publications.filter { $0.encoding.recordFormat != nil }
+        let publications = declaration.publications.filter { $0.encoding.format != nil }
         guard !publications.isEmpty else { return ([:], []) }
         let contract = try declaration.contract
         var encoders: [RecordGroup: RecordEncoder] = [:]
         var faults: [String] = []
         for publication in publications {
-            guard let format = publication.encoding.recordFormat else { continue }
+            guard let format = publication.encoding.format else { continue }
             for group in RecordGroup.all(of: publication) {
                 guard let plan = plans[group] else { continue }
                 do {
@@ -68,11 +68,11 @@ struct RecordEncodings: Sendable {
 
     var isEmpty: Bool { encoders.isEmpty }
 
-    /// How a group's records are written; nil for one of envelopes.
+    /// How a group's records are written; nil for envelopes without a format.
     subscript(group: RecordGroup) -> RecordEncoder? { encoders[group] }
 
     /// Finds out how the records of groups are written.
-    /// - Parameter groups: The groups of a batch; those of envelopes are left out.
+    /// - Parameter groups: The groups of a batch; those without a format are left out.
     /// - Throws: ``RegistryRefusal`` when the registry refuses the application, which waiting doesn't change.
     func prepare(_ groups: Set<RecordGroup>) async throws -> Prepared {
         // All at once, so that the lane is held for the time of one of them.

@@ -185,7 +185,7 @@ struct AvroRecordProgram: Sendable {
 extension AvroType {
     fileprivate var isRecord: Bool { if case .record = kind { true } else { false } }
 
-    fileprivate func isNullable(in schema: AvroSchema) -> Bool {
+    func isNullable(in schema: AvroSchema) -> Bool {
         guard case .union(let branches) = kind else { return isNull }
         return branches.contains { schema.types[$0].isNull }
     }

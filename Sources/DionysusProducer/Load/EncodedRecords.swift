@@ -48,7 +48,7 @@ extension LoadedRecords {
     ) throws -> [UInt8] {
         switch records.body {
         case .avro(let program):
-            try datum(program, records) { try rows.write(index, program, context, isGone: isGone, into: &$0) }
+            try datum(program.schema, records) { try rows.write(index, program, context, isGone: isGone, into: &$0) }
         case .json, .converted:
             try records.framed(
                 records.converted(
@@ -58,12 +58,13 @@ extension LoadedRecords {
         }
     }
 
-    private func datum(
-        _ program: AvroRecordProgram,
+    /// A value of an Avro schema, with what names it.
+    func datum(
+        _ schema: AvroSchema,
         _ records: PreparedRecords,
         _ write: (inout AvroCoercion) throws -> Void
     ) throws -> [UInt8] {
-        var coercion = AvroCoercion(schema: program.schema)
+        var coercion = AvroCoercion(schema: schema)
         // One buffer holds what names the schema, and the datum.
         coercion.writer = AvroWriter(capacity: typicalSize)
         coercion.writer.fixed(records.prefix)
@@ -86,30 +87,45 @@ extension LoadedRecords {
     ) throws -> [UInt8] {
         switch records.body {
         case .avro(let program):
-            return try datum(program, records) { coercion in
-                for step in program.steps {
-                    do {
-                        if let value = plan.remains(of: id, step.field.name, kept, encoder) {
-                            try coercion.write(value, step.field.type)
-                        } else {
-                            try step.write(context, isGone: true, into: &coercion)
-                        }
-                    } catch let fault as AvroFault {
-                        throw fault.within(.field(step.field.name))
-                    }
-                }
-            }
+            try datum(program.schema, records) { try write(remainsOf: id, program, context, kept, into: &$0) }
         case .json, .converted:
-            var remains = payloadOfGone(id, kept)
-            remains["links"] = nil
-            remains[RecordDeletion.field] = true
-            return try records.framed(records.converted(encoder.finished(JSON.object(remains).bytes)))
+            try records.framed(records.converted(markedRemains(of: id, kept)))
         }
+    }
+
+    /// Writes what is left of a record, as far as its schema has fields for it.
+    func write(
+        remainsOf id: String,
+        _ program: AvroRecordProgram,
+        _ context: RecordContext,
+        _ kept: KeptValues,
+        into coercion: inout AvroCoercion
+    ) throws(AvroFault) {
+        for step in program.steps {
+            do throws(AvroFault) {
+                if let value = plan.remains(of: id, step.field.name, kept, encoder) {
+                    try coercion.write(value, step.field.type)
+                } else {
+                    try step.write(context, isGone: true, into: &coercion)
+                }
+            } catch {
+                throw error.within(.field(step.field.name))
+            }
+        }
+    }
+
+    /// What is left of a record as JSON, marked as destroyed.
+    func markedRemains(of id: String, _ kept: KeptValues) -> [UInt8] {
+        var remains = payloadOfGone(id, kept)
+        remains["links"] = nil
+        remains[RecordDeletion.field] = true
+        return encoder.finished(JSON.object(remains).bytes)
     }
 
     // MARK: Keys
 
-    private func key(_ index: Int, _ key: RecordKeyProgram) throws -> [UInt8]? {
+    /// A record's key.
+    func key(_ index: Int, _ key: RecordKeyProgram) throws -> [UInt8]? {
         let row = rows.row(index)
         switch key.form {
         case .none: return nil
@@ -205,7 +221,7 @@ extension RecordKeyProgram {
 
 extension PreparedRecords {
     /// JSON as the topic's format has it.
-    fileprivate func converted(_ json: [UInt8]) throws -> [UInt8] {
+    func converted(_ json: [UInt8]) throws -> [UInt8] {
         guard case .converted(let convert) = body else { return json }
         return try convert(JSON(parsing: json))
     }

@@ -1,7 +1,7 @@
 import Dionysus
 import DionysusSchemas
 
-/// How the records of one model are written to one topic, with all that had to be asked for.
+/// How the records of one model, or events of them, are written to one topic, with all that had to be asked for.
 struct PreparedRecords: Sendable {
     enum Body: Sendable {
         case json
@@ -10,7 +10,21 @@ struct PreparedRecords: Sendable {
         case avro(AvroRecordProgram)
     }
 
+    /// What the data of envelopes are.
+    enum Envelopes: Sendable {
+        /// Payloads as JSON has them, with links of their own.
+        case payloads
+        /// Records in JSON, which a format turns into its own bytes.
+        case records
+        /// Records of an Avro schema.
+        case avro(AvroEnvelopeProgram)
+
+        var holdsRecords: Bool { if case .payloads = self { false } else { true } }
+    }
+
     let body: Body
+    /// Nil where messages hold one record each.
+    var envelopes: Envelopes?
     /// What names the schema, before the data.
     var prefix: [UInt8] = []
     /// The schema that stands before each datum.

@@ -95,7 +95,7 @@ public struct TombstonePublisher: Sendable {
         let (outbox, sourceID, version) = try await drawVersion()
         if !force { try await refuseIfAlive(reference, id, key, publication, catalogue, outbox) }
         var keys: [String: [UInt8]] = [:]
-        if publication.encoding.recordFormat != nil, customKey == nil {
+        if publication.encoding.format != nil, customKey == nil {
             keys = try await recordKeys(publication, reference.id, catalogue)
         }
         let messageKey = Array((customKey ?? reference.messageKey).utf8)
@@ -139,7 +139,7 @@ public struct TombstonePublisher: Sendable {
         return try await send({ _ in bytes }, sourceID, version, to: destinations(publication, partitionKey))
     }
 
-    /// The keys of a record's messages in topics that hold records, by topic.
+    /// The keys of a record's messages in topics that have a format, by topic.
     private func recordKeys(
         _ publication: Registry.Publication,
         _ id: String,

@@ -44,8 +44,15 @@ enum TopicFaults {
         if topic.encoding.debeziumRows != nil {
             faults.append("\(place): .debezium is for consumers, which read what Debezium writes")
         }
-        guard let format = topic.encoding.recordFormat else { return faults }
-        if format.key == .none, !topic.encoding.marksDeletions, !topic.publications.isEmpty {
+        guard let format = topic.encoding.format else { return faults }
+        if topic.encoding.holdsEnvelopes, topic.publications.isEmpty {
+            faults.append(
+                "\(place): messages that are no model's are no events: let the encoding be .record(…)"
+            )
+        }
+        if format.key == .none, !topic.encoding.marksDeletions, !topic.encoding.holdsEnvelopes,
+            !topic.publications.isEmpty
+        {
             faults.append(
                 "\(place): without keys nothing tells which record a message without a value ends: mark deletions, or give keys"
             )

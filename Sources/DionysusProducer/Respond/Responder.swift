@@ -135,11 +135,12 @@ public struct Responder: Sendable {
                 advice: "these are: \(Set(registry.publications.map(\.topic)).sorted().joined(separator: ", "))"
             )
         }
-        guard publication.encoding.recordFormat == nil else {
+        guard publication.encoding.format == nil else {
+            let content = publication.encoding.holdsEnvelopes ? "envelopes in a format of its own" : "records"
             throw DionysusError(
                 .declaration,
-                "topic \(topic) holds records, and a responder's messages are events",
-                advice: "let the outbox publish its records, or respond in a topic of envelopes"
+                "topic \(topic) holds \(content), and a responder's messages are events in JSON",
+                advice: "let the outbox publish its records, or respond in a topic with the encoding .envelope"
             )
         }
         if publication.genesisTopic == nil, messages.contains(where: \.genesisOnly) {

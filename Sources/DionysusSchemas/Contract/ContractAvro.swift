@@ -2,12 +2,13 @@ package import Dionysus
 
 extension Contract {
     /// An Avro schema for each model of each topic: a record with the attributes, the ids of links, and sideloads as nested
-    /// records.
+    /// records; for a topic of envelopes in Avro that of its envelopes.
     package var avroSchemas: JSON {
         let keys = keyTypes
         return .array(
             topics.flatMap { topic in
-                topic.models.map { model in
+                if topic.holdsAvroEnvelopes { return [topic.envelopeDocument(keys: keys)] }
+                return topic.models.map { model in
                     var names: Set<String> = []
                     let namespace = (topic.namespace ?? topic.name).avroName
                     return model.avroSchema(in: namespace, keys: keys, named: &names)
@@ -96,7 +97,7 @@ extension AvroSchema {
 
 extension Contract.Model {
     /// The record; one that has been written before is named only.
-    fileprivate func avroSchema(
+    func avroSchema(
         in namespace: String,
         keys: [String: ContractType],
         named names: inout Set<String>
@@ -126,7 +127,7 @@ extension Contract.Model {
         ])
     }
 
-    fileprivate static func field(_ name: String, _ schema: JSON, isNullable: Bool) -> JSON {
+    static func field(_ name: String, _ schema: JSON, isNullable: Bool) -> JSON {
         isNullable
             ? .object(["name": .string(name), "type": ["null", schema], "default": .null])
             : .object(["name": .string(name), "type": schema])
@@ -152,7 +153,7 @@ extension Contract.Link {
 
 extension ContractValue {
     /// The schema of the value where it isn't null.
-    fileprivate var avroSchema: JSON {
+    var avroSchema: JSON {
         switch type {
         case .integer: "long"
         case .double: "double"
@@ -185,7 +186,7 @@ extension ContractValue {
 
 extension String {
     /// The text with an underscore for everything that Avro's names can't have.
-    fileprivate var avroName: String {
+    var avroName: String {
         let name = String(map { $0 == "." || $0 == "_" || $0.isASCII && ($0.isLetter || $0.isNumber) ? $0 : "_" })
         return name.first?.isNumber ?? true ? "_" + name : name
     }

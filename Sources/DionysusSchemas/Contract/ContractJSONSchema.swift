@@ -24,7 +24,11 @@ extension Contract.Topic {
     ///
     /// It refers to nothing outside itself, so that it may stand anywhere in a document.
     package var messageSchema: JSON.Object {
-        guard !encoding.hasPrefix("record.") else { return recordSchema }
+        encoding.hasPrefix("record.") ? recordSchema : envelopeSchema(type: ["object", "null"])
+    }
+
+    /// The schema of a list of events.
+    func envelopeSchema(type: JSON) -> JSON.Object {
         let events = models.flatMap { model in
             model.eventNames.map { event in
                 JSON.object([
@@ -35,7 +39,10 @@ extension Contract.Topic {
                         "data": .object([
                             "type": "array", "minItems": 1,
                             "items": .object(
-                                event == model.eventNames.last ? model.remainsSchema : model.payloadSchema
+                                model.dataSchema(
+                                    isWhole: event != model.eventNames.last,
+                                    isRecord: putsRecordsInEnvelopes
+                                )
                             ),
                         ]),
                     ]),
@@ -44,7 +51,7 @@ extension Contract.Topic {
             }
         }
         return [
-            "type": ["object", "null"],
+            "type": type,
             "properties": .object([
                 "message": .object(["type": "array", "items": .object(["oneOf": .array(events)])])
             ]),
@@ -75,6 +82,15 @@ extension Contract.Model {
             "type": "object", "properties": .object(JSON.Object(members)),
             "required": .array(required.map(JSON.string)),
         ]
+    }
+
+    /// The schema of an event's data.
+    /// - Parameters:
+    ///   - isWhole: Whether the record exists.
+    ///   - isRecord: Whether links stand beside attributes.
+    fileprivate func dataSchema(isWhole: Bool, isRecord: Bool) -> JSON.Object {
+        guard isRecord else { return isWhole ? payloadSchema : remainsSchema }
+        return recordSchema(marksDeletions: !isWhole)
     }
 
     /// The names of its events: created, updated and destroyed.

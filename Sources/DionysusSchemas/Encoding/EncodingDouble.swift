@@ -5,7 +5,7 @@ extension TopicEncoding {
     ///
     /// For tests: a value that doesn't fit its Avro schema is refused, missing fields get their defaults and unknown ones are
     /// left out, as with the encoding itself; what is sent can be read by people. Values of a schema that is derived fit by
-    /// construction and are not checked. Records of Protobuf stay as they are, without a registry. Keys by a schema are
+    /// construction and are not checked, nor are envelopes in Avro. Records of Protobuf stay as they are, without a registry. Keys by a schema are
     /// written as JSON. Both sides have to use it.
     public var validationOnly: TopicEncoding {
         doubled { format in
@@ -14,7 +14,7 @@ extension TopicEncoding {
             case .jsonSchema:
                 format.schema == .derived ? .json : .jsonSchema
             case .avro:
-                format.schema == .derived
+                holdsEnvelopes || format.schema == .derived
                     ? .json : .other(ErasedRecordFormat(format: ValidatedFormat(source: format.schema)))
             case .other: format.language
             }
@@ -27,15 +27,14 @@ extension TopicEncoding {
     public var withoutSchemas: TopicEncoding { doubled { _ in .json } }
 
     private func doubled(_ language: (RecordFormat) -> RecordFormat.Language) -> TopicEncoding {
-        guard case .record(let format, let deletions) = shape else { return self }
+        guard let format else { return self }
         let language = language(format)
         // Only Avro's keys have schemas of their own.
         let key: RecordKeyFormat = if case .schema = format.key { .plain } else { format.key }
         let framing: SchemaFraming = if case .json = language { .none } else { .bare }
-        return .record(
-            RecordFormat(language: language, schema: format.schema, key: key, framing: framing),
-            deletions: deletions
-        )
+        let double = RecordFormat(language: language, schema: format.schema, key: key, framing: framing)
+        guard case .record(_, let deletions) = shape else { return .envelope(double) }
+        return .record(double, deletions: deletions)
     }
 }
 

@@ -1,6 +1,6 @@
 public import Dionysus
 
-/// The format in which a topic's records and their keys are written.
+/// The format in which a topic's records or envelopes and their keys are written.
 public struct RecordFormat: Sendable {
     package enum Language: Sendable {
         case json
@@ -83,6 +83,14 @@ public struct RecordFormat: Sendable {
             key: key,
             framing: framing
         )
+    }
+
+    /// Whether the data of envelopes are records, with links beside attributes; otherwise they are payloads as JSON has them.
+    package var putsRecordsInEnvelopes: Bool {
+        switch language {
+        case .json, .jsonSchema: false
+        case .avro, .other: true
+        }
     }
 
     /// What a contract calls it.

@@ -39,9 +39,9 @@ public struct RecordSchema: Sendable, Hashable {
 extension RecordSchema {
     /// The schema, if an encoding can be read with it.
     /// - Parameter encoding: The topic's encoding.
-    /// - Throws: `DionysusError` for what is no schema, or for a missing one.
+    /// - Throws: `DionysusError` for what is no schema, for a missing one, and for one of another shape.
     package func checked(_ encoding: TopicEncoding) throws {
-        guard let format = encoding.recordFormat, case .avro = format.language else { return }
-        _ = try avro()
+        guard let format = encoding.format, case .avro = format.language, let schema = try avro() else { return }
+        if encoding.holdsEnvelopes { _ = try schema.requiredEnvelope }
     }
 }

@@ -9,8 +9,8 @@ public struct TopicEncoding: Sendable {
     package enum Shape: Sendable {
         /// Changes of rows as Debezium writes them.
         case debezium(DebeziumRows)
-        /// A list of events in JSON, as dionysus-rb writes it.
-        case envelope
+        /// A list of events: in a format, or in JSON as dionysus-rb writes it.
+        case envelope(RecordFormat?)
         /// One record.
         case record(RecordFormat, RecordDeletion)
         /// Whatever a message turns out to hold.
@@ -24,13 +24,23 @@ public struct TopicEncoding: Sendable {
     private init(shape: Shape) { self.shape = shape }
 
     /// Events in JSON, for Dionysus and dionysus-rb.
-    public static let envelope = TopicEncoding(shape: .envelope)
+    public static let envelope = TopicEncoding(shape: .envelope(nil))
 
-    /// Whatever a message turns out to hold, for consumers: an envelope, or a record in JSON or in a registry's format.
+    /// Events in a format, with or without a schema registry: one schema for all models of the topic.
+    ///
+    ///     Topic("rentals", encoding: .envelope(.avro)) { Publish(Rental.self) }
+    ///
+    /// In JSON and JSON Schema the value is that of ``envelope``. In Avro and other formats the data of events are records as
+    /// ``record(_:deletions:)`` has them, with links beside attributes.
+    /// - Parameter format: How envelopes and keys are written.
+    /// - Returns: The encoding.
+    public static func envelope(_ format: RecordFormat) -> TopicEncoding { TopicEncoding(shape: .envelope(format)) }
+
+    /// Whatever a message turns out to hold, for consumers: an envelope or a record, in JSON or in a registry's format.
     ///
     /// Each may be the data of a CloudEvent.
     ///
-    /// Records of a registry are read as they were written.
+    /// Data of a registry is read as it was written.
     public static let auto = TopicEncoding(shape: .auto)
 
     /// One record in each message, for sinks, stream processors and other languages.
@@ -72,7 +82,7 @@ public struct TopicEncoding: Sendable {
     package var name: String {
         let base =
             switch shape {
-            case .envelope: "envelope"
+            case .envelope(let format): format.map { "envelope.\($0.name)" } ?? "envelope"
             case .record(let format, _): "record.\(format.name)"
             case .debezium: "debezium"
             case .auto: "auto"
@@ -91,11 +101,20 @@ public struct TopicEncoding: Sendable {
         return rows
     }
 
-    /// The format of its records; nil for envelopes.
-    package var recordFormat: RecordFormat? {
-        guard case .record(let format, _) = shape else { return nil }
-        return format
+    /// The format of its records or envelopes; nil for envelopes as dionysus-rb writes them.
+    package var format: RecordFormat? {
+        switch shape {
+        case .envelope(let format): format
+        case .record(let format, _): format
+        case .debezium, .auto: nil
+        }
     }
+
+    /// The format of its records; nil for envelopes.
+    package var recordFormat: RecordFormat? { holdsEnvelopes ? nil : format }
+
+    /// Whether each message is a list of events.
+    package var holdsEnvelopes: Bool { if case .envelope = shape { true } else { false } }
 
     /// Whether destroyed records are marked and not left out.
     package var marksDeletions: Bool {
@@ -105,8 +124,7 @@ public struct TopicEncoding: Sendable {
 
     /// Whether messages can't be written or read without a registry.
     package var needsRegistry: Bool {
-        guard let format = recordFormat else { return false }
-        return format.framing == .registry
+        format?.framing == .registry
     }
 }
 
