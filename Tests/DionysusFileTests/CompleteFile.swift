@@ -113,7 +113,7 @@ enum CompleteFile {
                 encoding: { record: avro, key: { schema: { name: shop.WidgetKey, folder: schemas } }, framing: bare }
                 cloud_events: structured
                 publish: [Widget]
-              gadgets: { publish: [Gadget] }
+              gadgets: { encoding: { envelope: avro, key: message, framing: bare }, publish: [Gadget] }
               fees:
                 encoding: { record: json_schema, schema: '{"type": "object"}', framing: bare }
                 publish: [Fee]
@@ -162,7 +162,7 @@ enum CompleteFile {
                   verified: true
                   sharing: message_keys
                   lanes: 4
-                accounts: { accept: any, on_failure: skip }
+                accounts: { accept: any, on_failure: skip, encoding: { envelope: json, key: { field: id } } }
             v2:
               topics: [hosts]
             v3:

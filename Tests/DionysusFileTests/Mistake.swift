@@ -155,6 +155,13 @@ struct Mistake: Sendable, CustomTestStringConvertible {
         ),
         Mistake("after_commit: true", "after_commit: ¦yes", "must be true or false"),
         Mistake("{ record: json, key", "{ record: ¦jason, key", "did you mean json?"),
+        Mistake("{ envelope: avro, key", "{ envelope: ¦arvo, key", "did you mean avro?"),
+        Mistake(
+            "{ envelope: avro, key: message",
+            "{ envelope: avro, ¦deletions: marked",
+            "an envelope's encoding has no key deletions"
+        ),
+        Mistake("{ envelope: avro, key", "{ ¦envelop: avro, key", "an encoding has no key envelop"),
         Mistake("key: { field: id }", "key: { ¦feld: id }", "did you mean field?"),
         Mistake("key: { field: id }", "key: ¦plane", "must be"),
         Mistake("deletions: marked", "deletions: ¦mark", "must be one of null, marked"),
@@ -216,7 +223,7 @@ struct Mistake: Sendable, CustomTestStringConvertible {
             "is for topics of messages"
         ),
         Mistake(
-            "      gadgets: { publish: [Gadget] }",
+            "      gadgets: { encoding: { envelope: avro, key: message, framing: bare }, publish: [Gadget] }",
             "      ¦gadgets: { partitions: 3 }",
             "a topic lacks publish, or messages: true"
         ),

@@ -7,14 +7,21 @@ extension TopicEncoding {
     func fileMembers(ofMessages: Bool = false, _ unsaid: inout [String]) -> [JSON.Object.Member] {
         var members: [JSON.Object.Member] = []
         switch shape {
-        case .envelope: break
+        case .envelope(nil): break
+        case .envelope(let format?):
+            if let value = format.fileValue("envelope") {
+                members.append(.init("encoding", .object(value)))
+            } else {
+                unsaid.append("the encoding \(name), whose types are compiled")
+            }
         case .auto: members.append(.init("encoding", "auto"))
         case .debezium(let rows):
             members.append(.init("encoding", "debezium"))
             let value = rows.fileValue
             if !value.members.isEmpty { members.append(.init("rows", .object(value))) }
         case .record(let format, let deletions):
-            if let value = format.fileValue(deletions) {
+            if var value = format.fileValue("record") {
+                if deletions == .marked { value["deletions"] = "marked" }
                 let isDefault = ofMessages && value == ["record": "json"]
                 if !isDefault { members.append(.init("encoding", .object(value))) }
             } else {
@@ -27,12 +34,13 @@ extension TopicEncoding {
 }
 
 extension RecordFormat {
-    fileprivate func fileValue(_ deletions: RecordDeletion) -> JSON.Object? {
-        var value: JSON.Object
+    /// - Parameter shape: The key that says what messages hold.
+    fileprivate func fileValue(_ shape: String) -> JSON.Object? {
+        var value: JSON.Object = [:]
         switch language {
-        case .json: value = ["record": "json"]
-        case .jsonSchema: value = ["record": "json_schema"]
-        case .avro: value = ["record": "avro"]
+        case .json: value[shape] = "json"
+        case .jsonSchema: value[shape] = "json_schema"
+        case .avro: value[shape] = "avro"
         case .other: return nil
         }
         switch key {
@@ -49,7 +57,6 @@ extension RecordFormat {
         case .container: value["framing"] = "container"
         }
         value["schema"] = schema.fileValue
-        if deletions == .marked { value["deletions"] = "marked" }
         return value
     }
 }

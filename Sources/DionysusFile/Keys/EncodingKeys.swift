@@ -2,10 +2,12 @@ import Dionysus
 import DionysusApplication
 
 extension FileKeys {
-    static let encoding = Shape.either([.choice(["envelope", "json", "avro", "json_schema"]), .keys(record)])
+    static let encoding = Shape.either([
+        .choice(["envelope", "json", "avro", "json_schema"]), .keys(record), .keys(envelope),
+    ])
 
     static let consumedEncoding = Shape.either([
-        .choice(["envelope", "auto", "json", "avro", "json_schema", "debezium"]), .keys(record),
+        .choice(["envelope", "auto", "json", "avro", "json_schema", "debezium"]), .keys(record), .keys(envelope),
     ])
 
     static let cloudEvents = Key(
@@ -18,31 +20,48 @@ extension FileKeys {
         "an encoding",
         [
             Key("record", .choice(["json", "avro", "json_schema"]), "One record in each message.", isRequired: true),
-            Key(
-                "key",
-                .either([
-                    .choice(["none", "plain", "message"]),
-                    .keys(
-                        KeyTable(
-                            "key",
-                            [
-                                Key("field", .text, "A field of the record."),
-                                Key("schema", schema, "An Avro schema, whose fields are taken from the record."),
-                            ]
-                        )
-                    ),
-                ]),
-                "What messages' keys are. `plain`, the primary key as text, by default."
-            ),
-            Key(
-                "framing",
-                .choice(["registry", "bare", "single_object", "container"]),
-                "What names the schema. `registry` by default."
-            ),
-            Key("schema", schema, "The schema. Derived from the declaration by default."),
+            key, framing, schemaKey,
             Key("deletions", .choice(["null", "marked"]), "What a destroyed record becomes. `null` by default."),
         ]
     )
+
+    private static let envelope = KeyTable(
+        "an envelope's encoding",
+        [
+            Key(
+                "envelope",
+                .choice(["json", "avro", "json_schema"]),
+                "A list of events in each message, in a format.",
+                isRequired: true
+            ),
+            key, framing, schemaKey,
+        ]
+    )
+
+    private static let key = Key(
+        "key",
+        .either([
+            .choice(["none", "plain", "message"]),
+            .keys(
+                KeyTable(
+                    "key",
+                    [
+                        Key("field", .text, "A field of the record."),
+                        Key("schema", schema, "An Avro schema, whose fields are taken from the record."),
+                    ]
+                )
+            ),
+        ]),
+        "What messages' keys are. `plain`, the primary key as text, by default."
+    )
+
+    private static let framing = Key(
+        "framing",
+        .choice(["registry", "bare", "single_object", "container"]),
+        "What names the schema. `registry` by default."
+    )
+
+    private static let schemaKey = Key("schema", schema, "The schema. Derived from the declaration by default.")
 
     private static let schema = Shape.either([
         .text,

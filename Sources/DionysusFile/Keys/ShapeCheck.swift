@@ -24,7 +24,10 @@ extension Shape {
             table.check(entries, at: node.place, faults)
             return
         case (.either(let shapes), _):
-            if let shape = shapes.first(where: { $0.fits(node) }) { return shape.check(node, faults) }
+            let fitting = shapes.filter { $0.fits(node) }
+            if let shape = fitting.first(where: { $0.hasRequiredKeys(of: node) }) ?? fitting.first {
+                return shape.check(node, faults)
+            }
         default: break
         }
         if let text = node.text {
@@ -41,6 +44,12 @@ extension Shape {
         case .either(let shapes): shapes.flatMap(\.words)
         default: []
         }
+    }
+
+    /// Whether a value has the keys that tell this apart from other keys with values.
+    private func hasRequiredKeys(of node: FileNode) -> Bool {
+        guard case .keys(let table) = self, case .map(let entries) = node.content else { return true }
+        return table.keys.allSatisfy { key in !key.isRequired || entries.contains { $0.name == key.name } }
     }
 
     /// Whether a value is of the kind that this is about, right or wrong.

@@ -13,20 +13,32 @@ extension TopicEncoding {
 
     private init?(_ node: FileNode?) {
         guard let node else { return nil }
+        if let envelope = node["envelope"]?.text {
+            self = RecordFormat(envelope, node).map { .envelope($0) } ?? .envelope
+            return
+        }
         let name = node.text ?? node["record"]?.text
-        let schema = node["schema"].flatMap(RecordSchema.init(file:)) ?? .derived
-        let key = node["key"].map(RecordKeyFormat.init) ?? .plain
-        let framing = node["framing"]?.text.flatMap(SchemaFraming.init(file:)) ?? .registry
         let deletions: RecordDeletion = node["deletions"]?.text == "marked" ? .marked : .null
         self =
             switch name {
             case "auto": .auto
-            case "json": .record(.json(key: key), deletions: deletions)
-            case "avro": .record(.avro(schema, key: key, framing: framing), deletions: deletions)
-            case "json_schema": .record(.jsonSchema(schema, key: key, framing: framing), deletions: deletions)
             case "debezium": .debezium
-            default: .envelope
+            default: RecordFormat(name, node).map { .record($0, deletions: deletions) } ?? .envelope
             }
+    }
+}
+
+extension RecordFormat {
+    fileprivate init?(_ name: String?, _ node: FileNode) {
+        let schema = node["schema"].flatMap(RecordSchema.init(file:)) ?? .derived
+        let key = node["key"].map(RecordKeyFormat.init) ?? .plain
+        let framing = node["framing"]?.text.flatMap(SchemaFraming.init(file:)) ?? .registry
+        switch name {
+        case "json": self = .json(key: key)
+        case "avro": self = .avro(schema, key: key, framing: framing)
+        case "json_schema": self = .jsonSchema(schema, key: key, framing: framing)
+        default: return nil
+        }
     }
 }
 
