@@ -138,10 +138,12 @@ extension ReplicatedStream {
         rentals.encoding = .record(.avro(.text(text), framing: .singleObject))
         rentals.record = { id, version in
             let record: JSON = [
-                "id": .integer(Int64(id)), "name": .string("Villa number \(id)"), "price": .string("\(100 + version).50"),
+                "id": .integer(Int64(id)), "name": .string("Villa number \(id)"),
+                "price": .string("\(100 + version).50"),
                 "bedrooms": .integer(Int64(id % 7)), "check_in_time": 15, "canceled_at": .null,
                 "created_at": "2026-11-21T03:59:48.440000Z",
-                "updated_at": .string("2026-11-21T04:00:0\(version).440000Z"), "account_id": .integer(Int64(id % 1_000)),
+                "updated_at": .string("2026-11-21T04:00:0\(version).440000Z"),
+                "account_id": .integer(Int64(id % 1_000)),
             ]
             return try AvroSingleObject.encode(schema.coerce(record), with: schema)
         }
