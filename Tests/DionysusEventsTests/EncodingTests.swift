@@ -12,10 +12,13 @@ import Testing
 @Suite struct EncodingTests {
     static let encodings: [TopicEncoding] = [
         .record(.json), .record(.avro), .record(.avro(key: .field("stream"))), .record(.jsonSchema()),
+        .envelope(.avro), .envelope(.avro(key: .field("stream"))), .envelope(.jsonSchema()),
     ]
 
     @Test(arguments: TestDatabaseKind.available, encodings.indices)
-    func `events go through a topic of records to a projection`(_ kind: TestDatabaseKind, _ index: Int) async throws {
+    func `events go through a topic of any encoding to a projection`(_ kind: TestDatabaseKind, _ index: Int)
+        async throws
+    {
         try await EventsHarness.run(kind, encoding: Self.encodings[index]) { harness in
             let board = Projector(Balances(), store)
             try await harness.write { try board.create(in: &$0) }
