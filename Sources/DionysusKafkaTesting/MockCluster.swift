@@ -35,6 +35,8 @@ public final class MockCluster: Sendable {
     }
 
     private let handle: Mutex<Handle?>
+    /// The ports of stopped brokers.
+    private let reserved = Mutex<[Int32: ReservedPort]>([:])
 
     /// The cluster's addresses: `host:port`, separated by commas.
     public let bootstrapServers: String
@@ -115,12 +117,20 @@ public final class MockCluster: Sendable {
     /// - Throws: ``/Dionysus/DionysusError`` with code `notFound` if there is no such broker.
     public func stopBroker(_ broker: Int32) throws {
         try perform("stop broker \(broker)") { rd_kafka_mock_broker_set_down($0, broker) }
+        reserved.withLock { $0[broker] = $0[broker] ?? port(of: broker).flatMap { ReservedPort($0) } }
     }
 
     /// Makes a stopped broker accept connections again.
     /// - Throws: ``/Dionysus/DionysusError`` with code `notFound` if there is no such broker.
     public func startBroker(_ broker: Int32) throws {
         try perform("start broker \(broker)") { rd_kafka_mock_broker_set_up($0, broker) }
+        reserved.withLock { $0[broker] = nil }
+    }
+
+    private func port(of broker: Int32) -> UInt16? {
+        let servers = bootstrapServers.split(separator: ",")
+        guard servers.indices.contains(Int(broker) - 1) else { return nil }
+        return servers[Int(broker) - 1].split(separator: ":").last.flatMap { UInt16($0) }
     }
 
     private func withCluster(_ body: (OpaquePointer) -> Void) {
