@@ -161,7 +161,11 @@ struct Mistake: Sendable, CustomTestStringConvertible {
             "{ envelope: avro, ¦deletions: marked",
             "an envelope's encoding has no key deletions"
         ),
-        Mistake("{ envelope: avro, key", "{ ¦envelop: avro, key", "an encoding has no key envelop"),
+        Mistake(
+            "{ envelope: avro, key",
+            "{ ¦envelop: avro, key",
+            "an envelope's encoding has no key envelop; did you mean envelope?"
+        ),
         Mistake("key: { field: id }", "key: { ¦feld: id }", "did you mean field?"),
         Mistake("key: { field: id }", "key: ¦plane", "must be"),
         Mistake("deletions: marked", "deletions: ¦mark", "must be one of null, marked"),

@@ -19,7 +19,9 @@ extension Page {
         }
         let failed = checks.filter { !$0.faults.isEmpty }
         guard let first = failed.first else {
-            return Verdict(.well, "All \(checks.count) checks pass.")
+            let warning = checks.lazy.flatMap(\.warnings).first
+            return warning.map { Verdict(.late, "No check fails, and there is a warning: \($0)") }
+                ?? Verdict(.well, "All \(checks.count) checks pass.")
         }
         return Verdict(
             .stuck,

@@ -25,9 +25,10 @@ extension Shape {
             return
         case (.either(let shapes), _):
             let fitting = shapes.filter { $0.fits(node) }
-            if let shape = fitting.first(where: { $0.hasRequiredKeys(of: node) }) ?? fitting.first {
-                return shape.check(node, faults)
-            }
+            let meant =
+                fitting.first { $0.hasRequiredKeys(of: node) { $0 == $1 } }
+                ?? fitting.first { $0.hasRequiredKeys(of: node) { !NearMiss.suggestion(for: $0, among: [$1]).isEmpty } }
+            if let shape = meant ?? fitting.first { return shape.check(node, faults) }
         default: break
         }
         if let text = node.text {
@@ -47,9 +48,10 @@ extension Shape {
     }
 
     /// Whether a value has the keys that tell this apart from other keys with values.
-    private func hasRequiredKeys(of node: FileNode) -> Bool {
+    /// - Parameter isMeant: Whether a name in the file is meant to be a key's.
+    private func hasRequiredKeys(of node: FileNode, _ isMeant: (String, String) -> Bool) -> Bool {
         guard case .keys(let table) = self, case .map(let entries) = node.content else { return true }
-        return table.keys.allSatisfy { key in !key.isRequired || entries.contains { $0.name == key.name } }
+        return table.keys.allSatisfy { key in !key.isRequired || entries.contains { isMeant($0.name, key.name) } }
     }
 
     /// Whether a value is of the kind that this is about, right or wrong.
