@@ -7,6 +7,18 @@ struct CaptureDifferences {
     let catalogue: CaptureCatalogue
     let outbox: CaptureOutbox
     let request: CaptureRequest
+    /// The installed functions by their names.
+    private let functions: [String: CaptureCatalogue.InstalledFunction]
+    /// The installed triggers by the numbers of their tables.
+    private let triggers: [Int64: [CaptureCatalogue.InstalledTrigger]]
+
+    init(catalogue: CaptureCatalogue, outbox: CaptureOutbox, request: CaptureRequest) {
+        self.catalogue = catalogue
+        self.outbox = outbox
+        self.request = request
+        functions = Dictionary(catalogue.functions.map { ($0.name, $0) }) { first, _ in first }
+        triggers = Dictionary(grouping: catalogue.triggers, by: \.relation.oid)
+    }
 
     private var role: CaptureRole { CaptureRole(catalogue: catalogue, outbox: outbox) }
 
@@ -41,7 +53,7 @@ struct CaptureDifferences {
         var fits = true
         for function in functions {
             let name = functionName(table, function.operation)
-            let installed = catalogue.functions.first { $0.name == name }
+            let installed = self.functions[name]
             if installed.map({ isCurrent($0, function) }) != true {
                 statements.append(definition(of: function, named: name))
                 fits = false
@@ -109,19 +121,21 @@ struct CaptureDifferences {
             .reduce(0xcbf2_9ce4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x0000_0100_0000_01b3 }
         let hashed = "dionysus_capture_\(String(hash, radix: 16))_\(operation.rawValue)"
         let isShort = isPlain && table.schema == outbox.schema && plain.utf8.count <= 63
-        let candidates = (isShort ? [plain] : []) + [hashed] + (2...9).map { "\(hashed)_\($0)" }
         // A name that is taken is left alone.
-        return candidates.first { !catalogue.takenNames.contains($0) } ?? hashed
+        if let free = (isShort ? [plain, hashed] : [hashed]).first(where: { !catalogue.takenNames.contains($0) }) {
+            return free
+        }
+        return (2...9).lazy.map { "\(hashed)_\($0)" }.first { !catalogue.takenNames.contains($0) } ?? hashed
     }
 
     /// Another outbox in the database may have a trigger on the table, too.
     private func triggerName(_ operation: CaptureOperation, on relation: CapturedTable.Relation) -> String {
         let plain = "dionysus_capture_\(operation.rawValue)"
         let candidates = [plain] + (2...9).map { "\(plain)_\($0)" }
-        let installed = catalogue.triggers.first { trigger in
-            trigger.relation.oid == relation.oid && trigger.type == operation.catalogueType
-                && candidates.contains(trigger.name)
-        }
+        let installed = triggers[relation.oid]?
+            .first { trigger in
+                trigger.type == operation.catalogueType && candidates.contains(trigger.name)
+            }
         if let installed { return installed.name }
         return candidates.first { !catalogue.takenTriggers.contains("\(relation.oid) \($0)") } ?? plain
     }
@@ -171,12 +185,13 @@ struct CaptureDifferences {
 
     private func missingTriggers(on relation: CapturedTable.Relation, _ table: CapturedTable) -> [CaptureOperation] {
         CaptureOperation.allCases.filter { operation in
-            let function = catalogue.functions.first { $0.name == functionName(table, operation) }
-            return !catalogue.triggers.contains { trigger in
-                trigger.relation.oid == relation.oid && trigger.function == function?.oid
-                    && trigger.type == operation.catalogueType && trigger.isEnabled
-                    && trigger.name == triggerName(operation, on: relation)
-            }
+            let function = functions[functionName(table, operation)]
+            let name = triggerName(operation, on: relation)
+            return triggers[relation.oid]?
+                .contains { trigger in
+                    trigger.function == function?.oid && trigger.type == operation.catalogueType && trigger.isEnabled
+                        && trigger.name == name
+                } != true
         }
     }
 
