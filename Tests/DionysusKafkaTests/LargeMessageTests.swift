@@ -71,9 +71,10 @@ struct LargeMessageTests {
             try await other.consumer.start(
                 Dictionary(uniqueKeysWithValues: owned.map { ($0, .offset(Int64(next[$0] ?? 0))) })
             )
-            let rest = places(try await other.read(30))
+            // A read may have brought more than was asked for.
+            let rest = places(try await other.read(40 - read.count))
             for partition in Self.partitions {
-                #expect(rest[partition] == Array(Int64(next[TopicPartition("t", partition)] ?? 0)..<10))
+                #expect(rest[partition, default: []] == Array(Int64(next[TopicPartition("t", partition)] ?? 0)..<10))
             }
         }
     }
