@@ -8,8 +8,6 @@ import Testing
 /// What the messages of envelopes in formats are like.
 @Suite
 struct EnvelopeMessageTests {
-    private static let avro = TopicEncoding.envelope(.avro(key: .field("id")))
-
     private static func text(_ message: ConsumedMessage, _ header: String) -> String? {
         message.headers.last { $0.name == header }.map { String(decoding: $0.value, as: UTF8.self) }
     }
@@ -19,7 +17,7 @@ struct EnvelopeMessageTests {
         arguments: TestDatabaseKind.available
     )
     func schema(_ kind: TestDatabaseKind) async throws {
-        try await FeedTrial.run(kind, Self.avro) { trial in
+        try await FeedTrial.run(kind, FeedEnvelope.avro) { trial in
             try await trial.writeBooking()
             try await trial.relay()
             try await trial.expectPublished()
@@ -46,7 +44,7 @@ struct EnvelopeMessageTests {
         arguments: TestDatabaseKind.available
     )
     func ends(_ kind: TestDatabaseKind) async throws {
-        try await FeedTrial.run(kind, Self.avro) { trial in
+        try await FeedTrial.run(kind, FeedEnvelope.avro) { trial in
             try await trial.writeBooking()
             try await trial.write("UPDATE bookings SET canceled_at = '2026-02-01T00:00:00.000000Z' WHERE id = 7")
             try await trial.relay()
@@ -147,7 +145,7 @@ struct EnvelopeMessageTests {
 
     @Test("a genesis topic holds envelopes of schemas of its own subjects", arguments: TestDatabaseKind.available)
     func genesis(_ kind: TestDatabaseKind) async throws {
-        try await FeedTrial.run(kind, Self.avro, genesisReplica: true) { trial in
+        try await FeedTrial.run(kind, FeedEnvelope.avro, genesisReplica: true) { trial in
             try await trial.writeBooking()
             try await trial.relay()
             let (own, copies) = (try await trial.messages(), try await trial.messages(in: "feed_bookings_genesis"))
@@ -161,17 +159,9 @@ struct EnvelopeMessageTests {
 
     @Test("an envelope is previewed as people read it", arguments: TestDatabaseKind.available)
     func preview(_ kind: TestDatabaseKind) async throws {
-        try await FeedTrial.run(kind, Self.avro) { trial in
+        try await FeedTrial.run(kind, FeedEnvelope.avro) { trial in
             try await trial.writeBooking()
-            let preview = try await MessagePreview.of(
-                "Booking",
-                id: "7",
-                in: FeedTrial.topic,
-                trial.registry,
-                database: trial.source,
-                settings: trial.producer
-            )
-            let found = try #require(preview)
+            let found = try #require(try await trial.preview())
             #expect(found.key == #"{"id":7}"#)
             guard case .array(let events)? = try JSON(parsing: found.value)["message"] else {
                 Issue.record("the preview is no envelope")
@@ -183,7 +173,7 @@ struct EnvelopeMessageTests {
 
     @Test("a topic's reader shows the events of an Avro envelope", arguments: TestDatabaseKind.available)
     func reading(_ kind: TestDatabaseKind) async throws {
-        try await FeedTrial.run(kind, Self.avro) { trial in
+        try await FeedTrial.run(kind, FeedEnvelope.avro) { trial in
             try await trial.writeBooking()
             try await trial.relay()
             let reading = TopicReading(

@@ -3,6 +3,9 @@ import DionysusSchemas
 
 /// The envelopes of ``Feed``'s bookings in Avro.
 enum FeedEnvelope {
+    /// Envelopes in Avro, under a record that has the id.
+    static let avro = TopicEncoding.envelope(.avro(key: .field("id")))
+
     private static let time = #"{"type":"long","logicalType":"timestamp-micros"}"#
 
     /// What is left of a booking that no longer exists.

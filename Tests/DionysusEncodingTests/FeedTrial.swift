@@ -191,6 +191,18 @@ struct FeedTrial: Sendable {
         }
     }
 
+    /// What would be published of the booking.
+    func preview() async throws -> MessagePreview? {
+        try await MessagePreview.of(
+            "Booking",
+            id: "7",
+            in: Self.topic,
+            registry,
+            database: source,
+            settings: producer
+        )
+    }
+
     /// The messages of a topic, as the log has them.
     func messages(in topic: String = FeedTrial.topic) async throws -> [ConsumedMessage] {
         try await readRaw(topic, from: broker)

@@ -127,15 +127,7 @@ struct RecordMessageTests {
     func preview(_ kind: TestDatabaseKind) async throws {
         try await FeedTrial.run(kind, Self.avro) { trial in
             try await trial.writeBooking()
-            let preview = try await MessagePreview.of(
-                "Booking",
-                id: "7",
-                in: FeedTrial.topic,
-                trial.registry,
-                database: trial.source,
-                settings: trial.producer
-            )
-            let found = try #require(preview)
+            let found = try #require(try await trial.preview())
             #expect(found.key == #"{"id":7}"#)
             #expect(try JSON(parsing: found.value)["final_price"] == "550.50")
         }
@@ -177,9 +169,13 @@ struct RecordMessageTests {
         }
     }
 
-    @Test("an outdated record changes nothing", arguments: TestDatabaseKind.available)
-    func outdated(_ kind: TestDatabaseKind) async throws {
-        try await FeedTrial.run(kind, Self.avro) { trial in
+    @Test(
+        "an outdated record or envelope changes nothing",
+        arguments: TestDatabaseKind.available,
+        [Self.avro, FeedEnvelope.avro]
+    )
+    func outdated(_ kind: TestDatabaseKind, _ encoding: TopicEncoding) async throws {
+        try await FeedTrial.run(kind, encoding) { trial in
             try await trial.writeBooking()
             try await trial.relay()
             try await trial.consume()
