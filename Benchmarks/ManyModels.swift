@@ -43,24 +43,28 @@ private func drainModels(_ count: Int, changes: Int) async throws -> Double {
                 """
             )
         }
-        try await database.outsideTransaction("VACUUM ANALYZE")
-        try await database.outsideTransaction("CHECKPOINT")
-        let spent = try await withKafka { broker in
-            try await ContinuousClock()
-                .measure {
-                    try await RelayService(
-                        registry,
-                        database: database,
-                        broker: broker,
-                        settings: settings,
-                        mode: .untilEmpty,
-                        logger: quiet
-                    )
-                    .run()
-                }
-        }
-        return Double(changes) / seconds(spent)
+        return Double(changes) / (try await withKafka { try await secondsToDrain(registry, database, $0, settings) })
     }
+}
+
+/// The seconds in which a relay publishes everything that waits, from its start to its end.
+func secondsToDrain(
+    _ registry: Registry,
+    _ database: PostgresDatabase,
+    _ broker: any MessageBroker,
+    _ settings: ProducerSettings
+) async throws -> Double {
+    try await database.outsideTransaction("VACUUM ANALYZE")
+    try await database.outsideTransaction("CHECKPOINT")
+    let relay = RelayService(
+        registry,
+        database: database,
+        broker: broker,
+        settings: settings,
+        mode: .untilEmpty,
+        logger: quiet
+    )
+    return seconds(try await ContinuousClock().measure { try await relay.run() })
 }
 
 func createTables(of models: [ThingModel], in database: PostgresDatabase, rows: Int) async throws {

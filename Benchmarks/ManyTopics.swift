@@ -33,9 +33,9 @@ extension Benchmark {
         return try await withManyTopics(count, settings, rows: changes) { registry, database in
             try await withKafka { broker in
                 try await fill(database, ThingModel.all[0], topic: 0, changes: 1)
-                _ = try await drain(registry, database, broker, settings)
+                _ = try await secondsToDrain(registry, database, broker, settings)
                 try await fill(database, ThingModel.all[0], topic: 0, changes: changes)
-                return Double(changes) / (try await drain(registry, database, broker, settings))
+                return Double(changes) / (try await secondsToDrain(registry, database, broker, settings))
             }
         }
     }
@@ -47,7 +47,7 @@ extension Benchmark {
         settings.createsTopics = created
         return try await withManyTopics(100, settings, rows: 1) { registry, database in
             for topic in 0..<100 { try await fill(database, ThingModel.all[topic], topic: topic, changes: 1) }
-            return try await withKafka { try await drain(registry, database, $0, settings) }
+            return try await withKafka { try await secondsToDrain(registry, database, $0, settings) }
         }
     }
 
@@ -77,25 +77,6 @@ extension Benchmark {
                 """
             )
         }
-    }
-
-    private static func drain(
-        _ registry: Registry,
-        _ database: PostgresDatabase,
-        _ broker: any MessageBroker,
-        _ settings: ProducerSettings
-    ) async throws -> Double {
-        try await database.outsideTransaction("VACUUM ANALYZE")
-        try await database.outsideTransaction("CHECKPOINT")
-        let relay = RelayService(
-            registry,
-            database: database,
-            broker: broker,
-            settings: settings,
-            mode: .untilEmpty,
-            logger: quiet
-        )
-        return seconds(try await ContinuousClock().measure { try await relay.run() })
     }
 }
 
