@@ -109,11 +109,11 @@ struct ShortCommand: AsyncParsableCommand {
 
     /// Faults of all groups, as many as fit into ten minutes.
     private static let selection: [(SystemKind, [String])] = [
-        (.embedded, ["relay-kill", "locked-file"]),
+        (.embedded, ["relay-kill", "moves", "locked-file"]),
         (.servers, ["backend-kill", "broker-errors", "relays-at-once"]),
         (.bouncer, ["consumer-kill", "lost-commit"]),
         (.embedded, ["genesis", "poison"]),
-        (.servers, ["lost-ack", "members"]),
+        (.servers, ["moves", "lost-ack", "members"]),
         (.bouncer, ["terminate", "re-creation", "database-cut"]),
     ]
 

@@ -48,7 +48,8 @@ struct LogContent {
             if let newest = messages.map(\.content.version).max(), let last = messages.last?.content.version,
                 last < newest
             {
-                faults.append("the last message of \(place) is older than another")
+                let end = messages.suffix(6).map { "\($0.content.version) of row \($0.rowID ?? 0)" }
+                faults.append("the last message of \(place) is older than another: \(end.joined(separator: ", "))")
             }
             if !mayHaveLate, messages.late > 0 {
                 faults.append("\(messages.late) messages of \(place) have lower versions than earlier ones")

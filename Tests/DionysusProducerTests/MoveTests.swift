@@ -13,6 +13,7 @@ import Testing
         var id = "7"
         var topic = "v3_rentals"
         var state = State.fresh
+        var event = "rental_updated"
     }
 
     @Test(
@@ -46,6 +47,7 @@ import Testing
                 // Its changeset writes the value otherwise than the partition key.
                 (Earlier(key: third), #"{"account_id":["a","b"]}"#, true),
                 (Earlier(key: third), #"{"name":["a","b"]}"#, false),
+                (Earlier(key: third, event: "rental_destroyed"), #"{"name":["a","b"]}"#, false),
             ]
             for (earlier, changeset, waits) in cases {
                 try await harness.settle()
@@ -57,6 +59,78 @@ import Testing
                 let waiting = try await harness.waiting(inLaneOf: key, lanes)
                 #expect(waiting == waits, "\(earlier) \(changeset)")
             }
+        }
+    }
+
+    @Test(
+        "a row of a record that was deleted, or soft-deleted, waits until that is published, wherever it is",
+        arguments: TestDatabaseKind.available
+    )
+    func followers(_ kind: TestDatabaseKind) async throws {
+        var settings = ProducerSettings()
+        settings.lanes = 8
+        try await ProducerHarness.run(kind, settings: settings) { harness in
+            let lanes = try await harness.lanes(of: (1...60).map(String.init))
+            let other = try #require((2...60).map(String.init).first { lanes["1"] != lanes[$0] })
+            let (destroyed, created) = ("rental_destroyed", "rental_created")
+            let cases: [(Earlier, Earlier, waits: Bool)] = [
+                (Earlier(key: other, event: destroyed), Earlier(key: "1", event: created), true),
+                (Earlier(key: other, event: destroyed), Earlier(key: "1", event: destroyed), true),
+                (Earlier(key: other, state: .retrying, event: destroyed), Earlier(key: "1", event: created), true),
+                (Earlier(key: other, state: .parked, event: destroyed), Earlier(key: "1", event: created), false),
+                (Earlier(key: other, state: .published, event: destroyed), Earlier(key: "1", event: created), false),
+                (Earlier(key: other, id: "8", event: destroyed), Earlier(key: "1", event: created), false),
+                (Earlier(key: other, topic: "v4_rentals", event: destroyed), Earlier(key: "1", event: created), false),
+                (Earlier(key: "1", event: destroyed), Earlier(key: "1", event: created), false),
+                (Earlier(key: other, event: created), Earlier(key: "1", event: created), false),
+            ]
+            for (earlier, later, waits) in cases {
+                try await harness.settle()
+                try await harness.record(earlier)
+                try await harness.record(later, changeset: "{}")
+                // Behind it.
+                try await harness.record(Earlier(key: other, event: destroyed))
+                let waiting = try await harness.waiting(inLaneOf: "1", lanes)
+                #expect(waiting == waits, "\(earlier) \(later)")
+            }
+        }
+    }
+
+    @Test(
+        "a moved record's message has a higher version than those that were published after its lane was claimed",
+        arguments: TestDatabaseKind.available
+    )
+    func versions(_ kind: TestDatabaseKind) async throws {
+        var settings = ProducerSettings()
+        settings.lanes = 8
+        try await ProducerHarness.run(kind, settings: settings) { harness in
+            let lanes = try await harness.lanes(of: (1...60).map(String.init))
+            let (former, key) = (lanes["1"] ?? 0, try #require((2...60).first { lanes["1"] != lanes["\($0)"] }))
+            try await harness.write(
+                CaptureTests.account,
+                "INSERT INTO accounts (id, name) VALUES (\(key), 'Second')",
+                CaptureTests.rental
+            )
+            try await harness.relay()
+            for change: SQL in [
+                "UPDATE rentals SET account_id = \(key)", "DELETE FROM rentals",
+                "INSERT INTO rentals (id, account_id, name) VALUES (1, 1, 'again')",
+            ] {
+                try await harness.write("UPDATE rentals SET price = price + 1", change)
+                let pipeline = try await harness.pipeline()
+                for lanes in [[former, lanes["\(key)"] ?? 0], [lanes["\(key)"] ?? 0, former]] {
+                    // What is claimed first is published last.
+                    let claim = try await pipeline.take(lanes[1])
+                    _ = try await pipeline.publishBatch(ofLane: lanes[0])
+                    _ = try await pipeline.publishBatch(ofLane: lanes[1], claim)
+                }
+                try await harness.relay()
+                let messages = try await harness.messages(in: "v3_rentals")
+                for (_, messages) in Dictionary(grouping: messages, by: \.partition) {
+                    #expect(messages.map(\.version) == messages.map(\.version).sorted())
+                }
+            }
+            #expect(try await harness.pending() == [])
         }
     }
 
@@ -88,6 +162,17 @@ import Testing
                 #expect(plan.contains { $0.contains("dionysus_outboxes_pending") }, "\(plan)")
                 #expect(plan.contains { $0.contains(bounds) }, "\(plan)")
             }
+            for query in [outbox.someDestruction(), outbox.earlierDestructions(of: rows, outsideLane: 0)] {
+                let plan = try await harness.plan(of: query, kind)
+                #expect(plan.contains { $0.contains("dionysus_outboxes_destroyed") }, "\(plan)")
+                #expect(
+                    !plan.contains {
+                        $0.contains("Seq Scan on dionysus_outboxes")
+                            || $0.hasPrefix("SCAN o ") && !$0.contains("destroyed")
+                    },
+                    "\(plan)"
+                )
+            }
         }
     }
 }
@@ -114,7 +199,7 @@ extension ProducerHarness {
             """
             INSERT INTO dionysus_outboxes (resource_class, resource_id, event_name, topic, partition_key, changeset,
               published_at, failed_at, retry_at, created_at, updated_at)
-            VALUES ('Rental', \(row.id), 'rental_updated', \(row.topic), \(row.key), \(changeset.map { "'\(raw: $0)'" as SQL } ?? "NULL"),
+            VALUES ('Rental', \(row.id), \(row.event), \(row.topic), \(row.key), \(changeset.map { "'\(raw: $0)'" as SQL } ?? "NULL"),
               \(published), \(failed), \(row.state == .retrying ? later : "NULL"), \(now), \(now))
             """
         )
@@ -127,10 +212,13 @@ extension ProducerHarness {
         return try await database.transaction(.write) { [registry] transaction in
             let claim = outbox.claim(lane: lane, limit: 100, onFailure: .pass)
             let rows = try transaction.run(claim).rows.map { try OutboxRow($0) }
-            let moves = rows.compactMap { row in
-                registry.publication(topic: row.topic, modelName: row.resourceClass).flatMap(row.move)
+            var (moves, followers): ([OutboxMove], [OutboxRow]) = ([], [])
+            for row in rows {
+                let publication = try #require(registry.publication(topic: row.topic, modelName: row.resourceClass))
+                if let move = row.move(in: publication) { moves.append(move) }
+                if row.mayFollowDestruction(in: publication) { followers.append(row) }
             }
-            let waiting = try outbox.waitingForAnotherLane(moves, lane: lane, in: &transaction)
+            let waiting = try outbox.waitingForAnotherLane(moves, followers, lane: lane, in: &transaction)
             #expect(waiting.isSubset(of: rows.filter { $0.changeset != nil }.map(\.id)))
             return !waiting.isEmpty
         }

@@ -1,8 +1,9 @@
 import Dionysus
-import DionysusProducer
+import Synchronization
 import TestSupport
 import Testing
 
+@testable import DionysusProducer
 @testable import Rentals
 
 /// Batches that don't fit into the memory budget.
@@ -48,6 +49,30 @@ import Testing
     }
 
     @Test(
+        "records whose messages were sent before their batch failed are published by a fresh row, too",
+        arguments: TestDatabaseKind.available
+    )
+    func failureBehindASlice(_ kind: TestDatabaseKind) async throws {
+        try await Self.run(kind) { harness in
+            let database = OnceFailingDatabase(harness.database)
+            var own = harness
+            own.broker = SendWatch(base: harness.broker) { messages in
+                // What loads the next slice fails, as does the batch.
+                if messages.contains(where: { $0.topic == "v3_rentals" }) { database.failNext() }
+            }
+            let pipeline = try await own.pipeline(database: database)
+            await #expect(throws: DionysusError.self) { try await pipeline.publishAllLanes() }
+            let sent = try await harness.events(in: "v3_rentals").map { $0.replacing("created", with: "updated") }
+            #expect(!sent.isEmpty && sent.count < 40)
+            // Behind the batch's own rows.
+            let fresh = try await harness.pending().dropFirst(41).filter { $0.contains("v3_rentals") }
+            #expect(fresh.sorted() == sent.map { "\($0) v3_rentals 1" }.sorted())
+            try await harness.relay()
+            #expect(try await harness.pending() == [])
+        }
+    }
+
+    @Test(
         "rows behind one that the broker has rejected wait, also those of a later slice",
         arguments: TestDatabaseKind.available
     )
@@ -87,4 +112,37 @@ private struct WatchedProducer: MessageProducer {
     func purge() { base.purge() }
 
     func close(deadline: Duration) async { await base.close(deadline: deadline) }
+}
+
+/// A database of which one transaction fails.
+private final class OnceFailingDatabase: CapturingDatabase {
+    private let base: any CapturingDatabase
+    private let state = Mutex((hasFailed: false, fails: false))
+
+    init(_ base: any CapturingDatabase) { self.base = base }
+
+    var dialect: any SQLDialect { base.dialect }
+    var location: String { base.location }
+    var captureSupport: CaptureSupport { base.captureSupport }
+
+    /// Lets the next transaction fail, unless one has already.
+    func failNext() { state.withLock { $0.fails = !$0.hasFailed } }
+
+    func transaction<T: Sendable>(
+        _ kind: TransactionKind,
+        _ body: @escaping @Sendable (inout Transaction) throws -> T
+    ) async throws -> T {
+        let fails = state.withLock { state in
+            defer { state = (state.hasFailed || state.fails, false) }
+            return state.fails
+        }
+        if fails { throw DionysusError(.databaseUnavailable, "the connection was closed", isRetriable: true) }
+        return try await base.transaction(kind, body)
+    }
+
+    func lease(_ resource: LeasedResource, idleTimeout: Duration) async throws -> (any Lease)? {
+        try await base.lease(resource, idleTimeout: idleTimeout)
+    }
+
+    func close() async { await base.close() }
 }

@@ -81,6 +81,19 @@ public struct OutboxTables: Sendable, Hashable {
     /// An auxiliary table as SQL.
     package func beside(_ table: String) -> SQL { "\(identifier: path(table))" }
 
+    /// Whether a row tells of a record's destruction, and is not published: the condition of ``destroyedIndex``.
+    package static func isPendingDestruction(of alias: String) -> SQL {
+        "\(raw: alias)published_at IS NULL AND \(raw: alias)event_name LIKE '%destroyed'"
+    }
+
+    /// The statement that creates the index in which a relay finds the destruction that a record's row may follow.
+    package var destroyedIndex: SQL {
+        """
+        CREATE INDEX IF NOT EXISTS \(identifier: index("destroyed")) ON \(outbox) (resource_id, resource_class)
+        WHERE \(Self.isPendingDestruction(of: ""))
+        """
+    }
+
     /// The statements that replace the indexes in which a relay finds a lane's rows.
     /// - Returns: The statements.
     package func laneIndexes(lanes: Int, _ dialect: any SQLDialect) -> [SQL] {

@@ -56,6 +56,7 @@ extension PostgresOutbox {
             CREATE INDEX IF NOT EXISTS \(identifier: tables.index("failed")) ON \(tables.outbox) (id)
             WHERE published_at IS NULL AND failed_at IS NOT NULL
             """,
+            tables.destroyedIndex,
             """
             CREATE TABLE IF NOT EXISTS \(tables.lanes) (
               lane integer PRIMARY KEY,

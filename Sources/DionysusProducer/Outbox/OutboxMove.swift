@@ -9,13 +9,21 @@ struct OutboxMove: Sendable {
 
 extension OutboxRow {
     /// The move that the row records, if it does.
-    ///
-    /// A record that was restored may have moved while its changes were not captured: its two values are the same.
     func move(in publication: Registry.Publication) -> OutboxMove? {
         guard case .column(let column) = publication.partitionKey, topic != Self.observerTopic else { return nil }
+        guard change != .created, change != .destroyed else { return nil }
         let values = values(of: column)
         guard values.count == 2 else { return nil }
         return OutboxMove(row: self, formerLaneText: formerLaneText(values[0], now: values[1]))
+    }
+
+    /// Whether the record may have had another partition key before without its having been recorded.
+    ///
+    /// Then the last that was recorded is its destruction: it was deleted and created again, or it moved while it was
+    /// soft-deleted and its changes were not captured.
+    func mayFollowDestruction(in publication: Registry.Publication) -> Bool {
+        guard case .column = publication.partitionKey, topic != Self.observerTopic else { return false }
+        return change != .updated || publication.model.updatesAfterSoftDelete != nil
     }
 
     /// A value in JSON may be written differently from the partition key; the new value shows whether it is.
@@ -34,8 +42,10 @@ extension Outbox {
     ///
     /// The lane that the record has left is asked, from its mark up to the moved row: what lies behind costs nothing, however
     /// much it is. For a row that doesn't say where its record was, all other lanes are asked.
+    /// - Parameter followers: Rows that wait for their record's destruction, wherever it is.
     func waitingForAnotherLane(
         _ moves: [OutboxMove],
+        _ followers: [OutboxRow] = [],
         lane number: Int,
         in transaction: inout Transaction
     ) throws -> Set<Int64> {
@@ -48,7 +58,10 @@ extension Outbox {
             }
         }
         var waiting: Set<Int64> = []
-        let questions = moved.flatMap { lane, rows in earlierRows(of: rows, inLane: lane).map { (rows, $0) } }
+        var questions = moved.flatMap { lane, rows in earlierRows(of: rows, inLane: lane).map { (rows, $0) } }
+        if !followers.isEmpty {
+            questions.append((followers, earlierDestructions(of: followers, outsideLane: number)))
+        }
         for ((rows, _), found) in zip(questions, try transaction.run(questions.map(\.1))) where !found.isEmpty {
             let earlier = try found.rows.map { row in
                 (PlainReference(try row.text(1), try row.text(2), try row.text(3)), try row.integer(0) ?? 0)
@@ -91,8 +104,7 @@ extension Outbox {
 
     /// The queries for rows of a lane that are still to be published and precede the last of some moved ones, of their records.
     func earlierRows(of moved: [OutboxRow], inLane number: Int) -> [SQL] {
-        let ids = moved.map(\.resourceID).withoutRepetitions.map { DatabaseValue.text($0) }
-        let isMoved = dialect.isAny("o.resource_id", of: ids, type: .text)
+        let isMoved = isRecord(of: moved)
         let last = moved.map(\.id).max() ?? 0
         return Self.unsettled.map { stage in
             """
@@ -101,5 +113,34 @@ extension Outbox {
               AND \(isAboveLowWater("o.", number)) AND o.id < \(last) AND \(isMoved)
             """
         }
+    }
+
+    /// The query for whether any destruction is still to be published.
+    ///
+    /// It is ordered as the index is, so that it is found there and nowhere else.
+    func someDestruction() -> SQL {
+        """
+        SELECT 1 FROM \(tables.outbox) o WHERE \(OutboxTables.isPendingDestruction(of: "o."))
+        ORDER BY o.resource_id, o.resource_class LIMIT 1
+        """
+    }
+
+    /// The query for destructions in other lanes that are still to be published and precede the last of some rows, of their
+    /// records.
+    func earlierDestructions(of rows: [OutboxRow], outsideLane number: Int) -> SQL {
+        """
+        SELECT o.id, o.topic, o.resource_class, o.resource_id FROM \(tables.outbox) o
+        WHERE \(OutboxTables.isPendingDestruction(of: "o.")) AND \(Self.isNotParked)
+          AND \(isRecord(of: rows))
+          AND o.id < \(rows.map(\.id).max() ?? 0) AND \(lane(of: "o.")) <> \(number)
+        """
+    }
+
+    /// Whether a row `o` has the record's id of one of some rows.
+    ///
+    /// An id with a zero byte, which SQLite reads and can't take, fails its own row when that is published.
+    private func isRecord(of rows: [OutboxRow]) -> SQL {
+        let ids = rows.map(\.resourceID).filter { !$0.utf8.contains(0) }.withoutRepetitions
+        return dialect.isAny("o.resource_id", of: ids.map { .text($0) }, type: .text)
     }
 }

@@ -19,6 +19,12 @@ struct SentRows: Sendable {
     /// The last slice, which is announced once its rows are settled.
     var last = MessageSlice()
 
+    /// The rows whose messages were handed to the broker: also one that was refused may have arrived.
+    /// - Parameter rows: The batch's.
+    func rows(of rows: [OutboxRow]) -> [OutboxRow] {
+        zip(rows, verdicts).compactMap { row, verdict in if case .send = verdict { row } else { nil } }
+    }
+
     mutating func append(_ slice: MessageSlice) {
         let first = results.count
         verdicts += slice.verdicts.map { $0.shifted(by: first) }

@@ -3,8 +3,6 @@ import Dionysus
 /// What becomes of the rows of a batch after its messages have been acknowledged or refused.
 struct Settlement: Sendable {
     private(set) var published: [OutboxRow] = []
-    /// Rows whose messages were handed to the broker: also one that was refused may have arrived.
-    private(set) var sent: [OutboxRow] = []
     private(set) var failures: [(row: OutboxRow, error: DionysusError)] = []
     private(set) var notes: [String: [OutboxRow]] = [:]
     private(set) var brokerError: DionysusError?
@@ -37,7 +35,6 @@ struct Settlement: Sendable {
             case .superseded: superseded.append(row)
             case .failed(let error): unsettled.append((row, error))
             case .send(let places, _):
-                sent.append(row)
                 if let error = sentRows.results[places].lazy.compactMap(\.failure).first {
                     unsettled.append((row, error))
                 } else {

@@ -25,6 +25,7 @@ extension RelayPipeline {
             outbox.claim(lane: lane, limit: limit, onFailure: onFailure, without: refused),
             outbox.claimDue(lane: lane, limit: limit, onFailure: onFailure, without: refused),
             outbox.support.drawVersion(),
+            outbox.someDestruction(),
         ]
     }
 
@@ -33,13 +34,14 @@ extension RelayPipeline {
         let found = try rows(of: claim)
         let claimed = found.oldEnough
         let kinds = claimed.map { ($0, expander.expansions.kind(of: $0)) }
+        let (waiting, version) = try await waitingForAnotherLane(claimed, claim)
         let batch = RelayBatch(
             lane: claim.lane,
             rows: kinds.filter { $1 != .replaced }.map(\.0),
             replaced: kinds.filter { $1 == .replaced }.map(\.0),
             withParents: kinds.filter { $1 == .publishedWithParents }.map(\.0),
-            waiting: try await waitingForAnotherLane(claimed, claim),
-            version: try claim.found[2].first?.integer(0) ?? 0,
+            waiting: waiting,
+            version: version,
             isFull: found.count == settings.batchSize && !claimed.isEmpty,
             start: claim.start
         )
@@ -54,14 +56,27 @@ extension RelayPipeline {
         return due.isEmpty ? fresh : Array((fresh + due).sorted { $0.id < $1.id }.prefix(settings.batchSize))
     }
 
-    /// The ids of rows whose record has moved here while earlier rows of it wait in another lane.
-    private func waitingForAnotherLane(_ rows: [OutboxRow], _ claim: LaneClaim) async throws -> Set<Int64> {
-        let moves = rows.compactMap { row in
-            context.registry.publication(topic: row.topic, modelName: row.resourceClass).flatMap(row.move)
+    /// The ids of rows whose record has moved here while earlier rows of it wait in another lane, and the batch's version.
+    private func waitingForAnotherLane(
+        _ rows: [OutboxRow],
+        _ claim: LaneClaim
+    ) async throws -> (ids: Set<Int64>, version: Int64) {
+        let version = try claim.found[2].first?.integer(0) ?? 0
+        let areSomeDestroyed = outbox.lanes > 1 && !claim.found[3].isEmpty
+        var moves: [OutboxMove] = []
+        var followers: [OutboxRow] = []
+        for row in rows {
+            guard let publication = context.registry.publication(topic: row.topic, modelName: row.resourceClass) else {
+                continue
+            }
+            if let move = row.move(in: publication) { moves.append(move) }
+            if areSomeDestroyed, row.mayFollowDestruction(in: publication) { followers.append(row) }
         }
-        guard !moves.isEmpty else { return [] }
-        return try await claim.lease.perform { [outbox] transaction in
-            try outbox.waitingForAnotherLane(moves, lane: claim.lane, in: &transaction)
+        guard !moves.isEmpty || !followers.isEmpty else { return ([], version) }
+        return try await claim.lease.perform { [outbox, moves, followers] transaction in
+            let waiting = try outbox.waitingForAnotherLane(moves, followers, lane: claim.lane, in: &transaction)
+            // Earlier rows that have been published since the claim may have a higher version than the one drawn then.
+            return (waiting, try transaction.run(outbox.support.drawVersion()).first?.integer(0) ?? version)
         }
     }
 

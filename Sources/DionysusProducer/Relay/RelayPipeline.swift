@@ -51,11 +51,14 @@ struct RelayPipeline: Sendable {
         mayKeep: () -> Bool = { false }
     ) async throws -> (outcome: Outcome, next: LaneClaim?) {
         guard let claim = if let claim { claim } else { try await take(lane) } else { return (.contended, nil) }
+        var rows: [OutboxRow] = []
+        var sent = SentRows()
         do {
             var batch = try await batch(of: claim)
             try await telemetry.stage(.expand) { try await expand(&batch) }
             guard batch.hasWork else { return (try await giveBack(claim, batch), nil) }
-            let sent = try await publishSlices(of: batch)
+            rows = batch.rows
+            try await publishSlices(of: batch, &sent)
             let acknowledgedAt = Timestamp.now
             let settlement = Settlement(batch.rows, sent, failed: batch.failedReplacements, settings)
             try await refusals.note(settlement)
@@ -67,6 +70,7 @@ struct RelayPipeline: Sendable {
             return (outcome(of: settlement, hasMore: settled.hasMore), settled.next)
         } catch {
             await claim.lease.abandon()
+            await refresh(sent.rows(of: rows), because: error)
             throw error
         }
     }
@@ -75,7 +79,7 @@ struct RelayPipeline: Sendable {
     ///
     /// A slice has been acknowledged before the next one is loaded, so that messages keep the order of the rows. When the
     /// broker is away, the rows that are left stay as they are.
-    private func publishSlices(of batch: RelayBatch) async throws -> SentRows {
+    private func publishSlices(of batch: RelayBatch, _ sent: inout SentRows) async throws {
         let duplicates = settings.removesConsecutiveDuplicates ? batch.rows.consecutiveDuplicates : []
         let superseded = duplicates.union(batch.rows.outdatedMessages(in: context.registry.compactedTopics))
         var instructions = Composer.Instructions(
@@ -84,7 +88,6 @@ struct RelayPipeline: Sendable {
             unexpanded: batch.unexpanded
         )
         var held = Composer.Held(waiting: batch.waiting)
-        var sent = SentRows()
         var rest = batch.rows[...]
         var unwritable: [RecordGroup: DionysusError] = [:]
         while !rest.isEmpty {
@@ -122,7 +125,6 @@ struct RelayPipeline: Sendable {
                 break
             }
         }
-        return sent
     }
 
     /// Finds out how records are written; those whose schema can't be asked for have to wait.

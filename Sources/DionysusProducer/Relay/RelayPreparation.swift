@@ -59,6 +59,8 @@ extension RelayPipeline {
             var outbox = try Outbox.open(of: database, in: &transaction)
             outbox.publishingDelay = settings.publishingDelay
             outbox.maxRetryDelay = settings.maxRetryDelay
+            let fault = try OutboxVersion.fault(outbox.tables, in: &transaction)
+            try throwFaults([fault].compactMap(\.self))
             try throwFaults(capture.faults(in: &transaction) + hiddenRows(registry, database, in: &transaction))
             try transaction.run(outbox.forgetAllRefusals())
             for fault in try outbox.support.outboxFaults(in: &transaction) { logger.warning("\(fault)") }

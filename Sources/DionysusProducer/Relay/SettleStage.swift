@@ -25,30 +25,25 @@ extension RelayPipeline {
         let chores = housekeeping.due(lane, outbox, settled: settlement.settled.count, isIdle: false)
         let last = settlement.statements(outbox, deleting: settings.deletesPublishedRows) + chores.statements
         var settled = Settled(hasMore: batch.isFull && settlement.hasSettledRows)
-        do {
-            let results: [ResultSet]
-            if settled.hasMore, settlement.brokerError == nil, mayKeep() {
-                let found: [ResultSet]?
-                (results, found) = try await lease.renew(ending: last, running: claiming(lane))
-                settled.next = found.map { LaneClaim(lane: lane, lease: lease, found: $0, start: .now) }
-            } else if let onPending {
-                let pending: [Int]
-                let waiting = refusals.waiting
-                (results, pending) = try await lease.release { [outbox] transaction in
-                    let results = try transaction.runLast(last + [outbox.pendingLanes(without: waiting)])
-                    return (Array(results.dropLast()), try results.last?.lanes() ?? [])
-                }
-                // Rows that all wait for others are left to the service's polls.
-                settled.hasMore = settlement.hasSettledRows && pending.contains(lane)
-                onPending(pending)
-            } else {
-                results = try await lease.release { try $0.runLast(last) }
+        let results: [ResultSet]
+        if settled.hasMore, settlement.brokerError == nil, mayKeep() {
+            let found: [ResultSet]?
+            (results, found) = try await lease.renew(ending: last, running: claiming(lane))
+            settled.next = found.map { LaneClaim(lane: lane, lease: lease, found: $0, start: .now) }
+        } else if let onPending {
+            let pending: [Int]
+            let waiting = refusals.waiting
+            (results, pending) = try await lease.release { [outbox] transaction in
+                let results = try transaction.runLast(last + [outbox.pendingLanes(without: waiting)])
+                return (Array(results.dropLast()), try results.last?.lanes() ?? [])
             }
-            housekeeping.note(chores, of: lane, results)
-        } catch {
-            await refresh(settlement.sent, because: error)
-            throw error
+            // Rows that all wait for others are left to the service's polls.
+            settled.hasMore = settlement.hasSettledRows && pending.contains(lane)
+            onPending(pending)
+        } else {
+            results = try await lease.release { try $0.runLast(last) }
         }
+        housekeeping.note(chores, of: lane, results)
         expander.forget(settlement.settled)
         telemetry.settled(settlement, batch.rows, lane: lane, duration: .now - batch.start)
         return settled
@@ -67,22 +62,26 @@ extension RelayPipeline {
         return batch.isFull ? .full : batch.replaced.isEmpty ? .empty : .settled
     }
 
-    /// Makes the last message of records current again, by a fresh row for each.
+    /// How long a relay that is shutting down tries to write fresh rows.
+    private static let refreshPatience = Duration.seconds(5)
+
+    /// Makes the last message of records current again, by a fresh row for each, after a batch has failed.
     ///
     /// Another relay may have taken the lane while their messages were being sent, so that newer ones may stand before ours
     /// in the log.
-    private func refresh(_ rows: [OutboxRow], because error: any Error) async {
+    func refresh(_ rows: [OutboxRow], because error: any Error) async {
         // A message that is no model's has no state that could become current again.
         let rows = rows.filter { !$0.isOfPlainMessage }
         guard !rows.isEmpty else { return }
         context.logger.warning(
-            "the lane was lost after \(rows.count) messages had been sent; their records are published again",
+            "a batch failed after \(rows.count) messages had been sent; their records are published again",
             metadata: ["error": "\(error)"]
         )
         let latest = Array(Dictionary(rows.map { ($0.record, $0) }, uniquingKeysWith: { $1 }).values)
         let backoff = Backoff(initial: .milliseconds(100), maximum: .seconds(2))
         do {
-            try await backoff.retrying(while: { !Task.isShuttingDownGracefully }) {
+            let end = ContinuousClock.now + Self.refreshPatience
+            try await backoff.retrying(while: { !Task.isShuttingDownGracefully || .now < end }) {
                 try await database.transaction(.write) { _ = try $0.run(outbox.refresh(latest)) }
             }
         } catch {

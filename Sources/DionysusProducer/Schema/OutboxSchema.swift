@@ -5,9 +5,6 @@ public import Logging
 public struct OutboxSchema: Sendable {
     /// How long a statement waits for a table that writers or readers hold, before it lets them pass and tries again.
     private static let lockTimeout = Duration.seconds(1)
-    /// The number of what ``OutboxSupport/creation()`` makes: it is raised with every change of that.
-    private static let version = "4"
-    private static let versionNote = "schema_version"
 
     let database: any CapturingDatabase
     let registry: Registry
@@ -182,18 +179,17 @@ public struct OutboxSchema: Sendable {
             if !timeout.isEmpty { try transaction.run(timeout) }
             let former = try formerOutbox(in: &transaction)
             try transaction.run(outbox.creation(beside: isBeside))
-            let isOfThisVersion = try Self.isOfThisVersion(tables, in: &transaction)
+            let isOfThisVersion = try OutboxVersion.isThis(tables, in: &transaction)
             try transaction.run(GenesisSchema.creation(tables, transaction.dialect))
             try transaction.run(StoredMessageSchema.creation(tables, transaction.dialect))
             try transaction.run(PollSchema.creation(tables, transaction.dialect))
-            try transaction.run([
-                "DELETE FROM \(tables.meta) WHERE name = \(Self.versionNote)",
-                "INSERT INTO \(tables.meta) (name, value) VALUES (\(Self.versionNote), \(Self.version))",
+            let notes: [SQL] = [
                 // Notes of earlier versions.
                 "DELETE FROM \(tables.meta) WHERE name LIKE 'capture:%'",
                 "DELETE FROM \(tables.meta) WHERE name = \(OutboxPlace.note)",
                 "INSERT INTO \(tables.meta) (name, value) VALUES (\(OutboxPlace.note), \(tables.name))",
-            ])
+            ]
+            try transaction.run(OutboxVersion.noting(tables) + notes)
             let current = try Outbox.laneCount(tables, in: &transaction)
             // The marks of lanes are ids of one table.
             if current != lanes || former != nil {
@@ -288,11 +284,7 @@ public struct OutboxSchema: Sendable {
             if try transaction.describe(table: tables.path(table)) == nil { return false }
         }
         guard try OutboxPlace.noted(tables, in: &transaction) == tables.name else { return false }
-        return try isOfThisVersion(tables, in: &transaction) && Outbox.laneCount(tables, in: &transaction) == lanes
-    }
-
-    private static func isOfThisVersion(_ tables: OutboxTables, in transaction: inout Transaction) throws -> Bool {
-        try transaction.run("SELECT value FROM \(tables.meta) WHERE name = \(versionNote)").first?.text(0) == version
+        return try OutboxVersion.isThis(tables, in: &transaction) && Outbox.laneCount(tables, in: &transaction) == lanes
     }
 
     private static func numbers(_ count: Int, _ dialect: any SQLDialect) -> SQL {

@@ -60,6 +60,7 @@ struct SQLiteOutbox: OutboxSupport {
             CREATE INDEX IF NOT EXISTS \(identifier: tables.index("failed")) ON \(tables.outbox) (id)
             WHERE published_at IS NULL AND failed_at IS NOT NULL
             """,
+            tables.destroyedIndex,
             "CREATE TABLE IF NOT EXISTS dionysus_lanes (lane INTEGER PRIMARY KEY, low_water INTEGER NOT NULL DEFAULT 0)",
             "CREATE TABLE IF NOT EXISTS dionysus_meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
             "INSERT OR IGNORE INTO dionysus_meta (name, value) VALUES ('source_id', lower(hex(randomblob(16))))",

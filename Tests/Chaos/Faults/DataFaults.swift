@@ -1,4 +1,5 @@
 import Dionysus
+import TestSupport
 
 extension Fault {
     static let dataFaults = [
@@ -75,6 +76,52 @@ extension Fault {
                     try await system.disturb([deletion, creation])
                 }
                 try await pause(10...200, &random)
+            }
+        },
+        Fault(
+            name: "moves",
+            summary:
+                "a few records move between partition keys, are soft-deleted, restored and deleted in quick succession",
+            systems: .everywhere,
+            blows: 0,
+            losesLanes: false
+        ) {
+            system,
+            random in
+            let accounts = try await system.source.transaction(.snapshot) { transaction in
+                try transaction.run("SELECT min(id), max(id) FROM accounts").first
+                    .map { (try $0.integer(0) ?? 1, try $0.integer(1) ?? 1) }
+            }
+            let (first, last) = accounts ?? (1, 1)
+            let now = system.source.dialect.now
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for writer in 1...3 as ClosedRange<Int64> {
+                    var random = SeededGenerator(seed: random.next())
+                    group.addTask {
+                        // Each has its own records, whose ids don't change which ones the other writers choose.
+                        for _ in 1...150 {
+                            let id = -writer * 10 - Int64.random(in: 0...2, using: &random)
+                            let account = Int64.random(in: first...last, using: &random)
+                            let statement: SQL =
+                                switch Int.random(in: 0...9, using: &random) {
+                                case 0...4:
+                                    "UPDATE rentals SET account_id = \(account), updated_at = \(now) WHERE id = \(id)"
+                                case 5: "UPDATE rentals SET canceled_at = \(now), updated_at = \(now) WHERE id = \(id)"
+                                case 6: "UPDATE rentals SET canceled_at = NULL, updated_at = \(now) WHERE id = \(id)"
+                                case 7: "UPDATE rentals SET price = price + 1, updated_at = \(now) WHERE id = \(id)"
+                                case 8: "DELETE FROM rentals WHERE id = \(id)"
+                                default:
+                                    """
+                                    INSERT INTO rentals (id, account_id, name, price) VALUES (\(id), \(account), 'moving', 10)
+                                    ON CONFLICT (id) DO NOTHING
+                                    """
+                                }
+                            try await system.disturb([statement])
+                            try await pause(1...15, &random)
+                        }
+                    }
+                }
+                try await group.waitForAll()
             }
         },
         Fault(
