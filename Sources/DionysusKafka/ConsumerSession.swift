@@ -1,7 +1,5 @@
 import CRdkafka
 import Dionysus
-import Dispatch
-import Foundation
 import Logging
 
 /// One consuming client, from its first poll to its end, on its own thread.
@@ -13,42 +11,45 @@ import Logging
 final class ConsumerSession {
     static let closedError = DionysusError(.closed, "the Kafka consumer has been closed")
 
-    /// The maximum wait for a client's destruction, in seconds; normally it takes milliseconds.
-    private static let destructionLimit = 3.0
-
     private let client: Client
     private let inbox: ConsumerInbox
     private let events: ClientEvents
     private let queues: PartitionQueues
     private let fetching: PartitionFetching
+    private let assignment: Assignment
     private let metadata: String?
+    /// Whether it reads as a member of a group; otherwise the partitions were named.
+    private let isMember: Bool
     private let pollInterval: Duration
 
     private var membership = Membership()
     private var failure: DionysusError?
     private var waiters: [ConsumerInbox.Waiter] = []
     private var isClosing = false
-    private var hasBeenAssigned = false
     private var standing = GroupStanding()
+    private var ending: ConsumerEnding
 
     /// Takes ownership of a client.
     /// - Parameters:
     ///   - inbox: What its user asks for.
     ///   - events: Where its log lines and statistics go.
-    ///   - metadata: The text that stands beside committed offsets.
-    ///   - bufferedBytes: How much may be fetched ahead of all partitions; nil for no limit.
-    init(_ client: Client, inbox: ConsumerInbox, events: ClientEvents, metadata: String?, bufferedBytes: Int?) {
+    ///   - options: What is read, and how.
+    init(_ client: Client, inbox: ConsumerInbox, events: ClientEvents, options: ConsumerOptions) {
         self.client = client
-        self.metadata = metadata
+        metadata = options.metadata
+        isMember = options.partitions.isEmpty
         self.inbox = inbox
         self.events = events
         // The inbox, and so everything that librdkafka's callbacks use, outlives the client, because this session
         // destroys it.
         queues = PartitionQueues(client, wakeup: inbox.wakeup)
-        fetching = PartitionFetching(client, queues, bytes: bufferedBytes)
+        fetching = PartitionFetching(client, queues, bytes: options.maxBufferedBytes)
+        assignment = Assignment(client, queues, fetching, logger: events.logger)
+        ending = ConsumerEnding(client, isMember: isMember, logger: events.logger)
         // librdkafka treats polling any queue as a sign of life of the application.
         pollInterval = .milliseconds(max(1, (client.number("max.poll.interval.ms") ?? 300_000) / 4))
         inbox.wakeup.signal(onArrivalIn: client.queue)
+        if !isMember { membership.assign(options.partitions) }
     }
 
     // MARK: The thread
@@ -79,22 +80,10 @@ final class ConsumerSession {
     /// Checks what is in doubt, and updates the problem that prevents the member from reading.
     private func look() {
         let hasLooked = events.lookForBrokersIfDue(client)
-        if standing.isLookDue(at: .now) { standing.looked(existingTopics(), at: .now) }
+        if standing.isLookDue(at: .now) { standing.looked(client.existingTopics(), at: .now) }
         let outage = events.connectivity.outage ?? standing.problem
         guard hasLooked || outage?.message != inbox.outage.withLock({ $0?.message }) else { return }
         inbox.outage.withLock { $0 = outage }
-    }
-
-    /// The names of all topics; nil if no broker answers.
-    private func existingTopics() -> Set<String>? {
-        var metadata: UnsafePointer<rd_kafka_metadata>?
-        let code = rd_kafka_metadata(client.pointer, 1, nil, &metadata, Int32(Reachability.patience.milliseconds))
-        guard code == RD_KAFKA_RESP_ERR_NO_ERROR, let metadata else { return nil }
-        defer { rd_kafka_metadata_destroy(metadata) }
-        return UnsafeBufferPointer(start: metadata.pointee.topics, count: Int(metadata.pointee.topic_cnt))
-            .reduce(into: []) { names, topic in
-                if topic.err == RD_KAFKA_RESP_ERR_NO_ERROR { names.insert(String(cString: topic.topic)) }
-            }
     }
 
     private func handle(_ request: ConsumerInbox.Request) {
@@ -151,43 +140,12 @@ final class ConsumerSession {
         }
         // The member can't leave the group while the group waits for its answer.
         if let partitions = membership.owedRelease {
-            removeFromAssignment(partitions)
+            note(assignment.remove(partitions))
         } else if membership.owesStart {
-            addToAssignment([])
+            note(assignment.add([]))
         }
-        // No one reads log lines any more, and librdkafka would print them.
-        rd_kafka_set_log_level(client.pointer, 0)
-        rd_kafka_queue_cb_event_enable(client.queue, nil, nil)
-        // librdkafka's queues must be released before the consumer is closed, which answers outstanding rebalances.
-        queues.closeAll()
-        rd_kafka_queue_destroy(client.queue)
-        rd_kafka_consumer_close(client.pointer)
-        if canBeDestroyed { destroy() }
+        ending.run(queues)
     }
-
-    /// Destroys the client on another thread, with a limited wait.
-    ///
-    /// A client whose topic was deleted can wait for itself forever (librdkafka issue 4362). It has left its group by
-    /// then; its memory and threads leak until the process exits.
-    private func destroy() {
-        let isDestroyed = DispatchSemaphore(value: 0)
-        let thread = Thread { [client] in
-            rd_kafka_destroy(client.pointer)
-            isDestroyed.signal()
-        }
-        thread.name = "dionysus-kafka-ending"
-        thread.start()
-        guard isDestroyed.wait(timeout: .now() + Self.destructionLimit) == .timedOut else { return }
-        events.logger.warning(
-            "a Kafka consumer has left its group, but its client does not stop; the process continues"
-        )
-    }
-
-    /// Before version 2.3.0, librdkafka aborts the process if a cooperative member is destroyed that has joined its
-    /// group but never received an assignment (librdkafka issue 4312).
-    ///
-    /// Such a member has left its group and is idle; its memory leaks until the process exits.
-    private var canBeDestroyed: Bool { hasBeenAssigned || rd_kafka_version() >= 0x0203_0000 }
 
     // MARK: What librdkafka reports
 
@@ -237,7 +195,7 @@ final class ConsumerSession {
         guard membership.isActive(partition) else { return }
         queues.open(partition, at: message.pointee.offset)
         if message.pointee.err == RD_KAFKA_RESP_ERR_NO_ERROR {
-            move(partition, to: message.pointee.offset)
+            note(assignment.move(partition, to: message.pointee.offset))
         } else {
             handle(PartitionQueues.Fault(message.pointee, partition))
         }
@@ -251,22 +209,22 @@ final class ConsumerSession {
         let partition = TopicPartition(String(cString: place.pointee.topic), place.pointee.partition)
         guard membership.isActive(partition), let position = queues.position(of: partition) else { return }
         queues.open(partition, at: position)
-        move(partition, to: position)
+        note(assignment.move(partition, to: position))
     }
 
     private func rebalance(_ code: rd_kafka_resp_err_t, _ partitions: [TopicPartition]) {
         switch code {
         case RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS:
-            hasBeenAssigned = true
+            ending.hasBeenAssigned = true
             standing.joined(partitions.map(\.topic))
             events.connectivity.served()
-            if partitions.isEmpty { addToAssignment([]) } else { membership.assign(partitions) }
+            if partitions.isEmpty { note(assignment.add([])) } else { membership.assign(partitions) }
         case RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS where rd_kafka_assignment_lost(client.pointer) != 0:
-            removeFromAssignment(membership.lose(partitions))
+            note(assignment.remove(membership.lose(partitions)))
         case RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS:
-            if let partitions = membership.revoke(partitions) { removeFromAssignment(partitions) }
+            if let partitions = membership.revoke(partitions) { note(assignment.remove(partitions)) }
         default:
-            removeFromAssignment(membership.lose(partitions))
+            note(assignment.remove(membership.lose(partitions)))
         }
     }
 
@@ -278,7 +236,7 @@ final class ConsumerSession {
             standing.strategiesDiffer()
         case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
             standing.lacks(text, at: .now)
-        case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
+        case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED where isMember:
             failure = .denied(.accessDenied, "Read", on: "the consumer group", text)
         case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
             failure = .denied(.accessDenied, "Read", on: "the topics that are consumed", text)
@@ -295,26 +253,12 @@ final class ConsumerSession {
         }
         let partition = fault.partition
         guard membership.isActive(partition) else { return }
-        if let range = offsetRange(of: partition) {
+        if let range = client.offsetRange(of: partition) {
             membership.report(.outOfRange(partition, range))
         } else if fault.offset >= 0 {
             // The broker has become unavailable: seeking to the same position raises this again when it is back.
-            restart(partition, at: fault.offset)
+            note(assignment.restart(partition, at: fault.offset))
         }
-    }
-
-    private func offsetRange(of partition: TopicPartition) -> OffsetRange? {
-        var first: Int64 = 0
-        var next: Int64 = 0
-        let code = rd_kafka_query_watermark_offsets(
-            client.pointer,
-            partition.topic,
-            partition.partition,
-            &first,
-            &next,
-            5000
-        )
-        return code == RD_KAFKA_RESP_ERR_NO_ERROR ? OffsetRange(first: first, next: next) : nil
     }
 
     // MARK: What the user asks for
@@ -324,26 +268,17 @@ final class ConsumerSession {
         guard !started.isEmpty else { return }
         // A pause ends with the ownership for which it was requested.
         queues.letGo(Array(started))
-        addToAssignment(offsets.filter { started.contains($0.key) }.map { ($0.key, $0.value) })
+        note(assignment.add(offsets.filter { started.contains($0.key) }.map { ($0.key, $0.value) }))
     }
 
     func release(_ partitions: [TopicPartition]) {
-        if let partitions = membership.release(partitions) { removeFromAssignment(partitions) }
+        if let partitions = membership.release(partitions) { note(assignment.remove(partitions)) }
     }
 
     func seek(_ offsets: [TopicPartition: Int64]) {
-        for (partition, offset) in offsets where membership.isActive(partition) { move(partition, to: offset) }
-    }
-
-    private func move(_ partition: TopicPartition, to offset: Int64) {
-        queues.move(partition, to: offset)
-        let list = PartitionList([(partition, offset)])
-        let code = list.lend { takeCode(rd_kafka_seek_partitions(client.pointer, $0, 5000)) }
-        let isDone =
-            code == RD_KAFKA_RESP_ERR_NO_ERROR
-            && list.elements.allSatisfy { $0.error == RD_KAFKA_RESP_ERR_NO_ERROR }
-        // A partition that is not being fetched, because it has just started or is stopped, can't seek.
-        if !isDone { restart(partition, at: offset) }
+        for (partition, offset) in offsets where membership.isActive(partition) {
+            note(assignment.move(partition, to: offset))
+        }
     }
 
     /// librdkafka's own pause would discard prefetched messages, and fetch nothing for up to a second after it ends.
@@ -352,6 +287,7 @@ final class ConsumerSession {
     func resume(_ partitions: [TopicPartition]) { queues.letGo(partitions.filter { membership.isOwned($0) }) }
 
     func commit(_ offsets: [TopicPartition: Int64]) {
+        guard isMember else { return }
         let owned = offsets.filter { membership.isOwned($0.key) }.map { ($0.key, $0.value) }
         guard !owned.isEmpty else { return }
         // Named here, the queue also gets successes, and librdkafka warns of no failure itself.
@@ -360,50 +296,7 @@ final class ConsumerSession {
         if code != RD_KAFKA_RESP_ERR_NO_ERROR { events.logger.debug("Kafka did not accept offsets: \(code.text)") }
     }
 
-    // MARK: The assignment
-
-    private var isCooperative: Bool {
-        rd_kafka_rebalance_protocol(client.pointer).map { String(cString: $0) } == "COOPERATIVE"
-    }
-
-    private func addToAssignment(_ offsets: [(TopicPartition, Int64)]) {
-        for (partition, offset) in offsets { queues.open(partition, at: offset) }
-        fetching.add(offsets.map(\.0))
-        // Without the cooperative protocol, an assignment is always complete.
-        let isCooperative = isCooperative
-        let list = PartitionList(isCooperative ? offsets : queues.positions)
-        let code = list.lend { list in
-            isCooperative
-                ? takeCode(rd_kafka_incremental_assign(client.pointer, list)) : rd_kafka_assign(client.pointer, list)
-        }
-        note(code, "take partitions")
-        fetching.pauseWaiting()
-    }
-
-    private func removeFromAssignment(_ partitions: [TopicPartition]) {
-        fetching.remove(partitions)
-        let list = PartitionList(partitions)
-        let code = list.lend { list in
-            isCooperative
-                ? takeCode(rd_kafka_incremental_unassign(client.pointer, list)) : rd_kafka_assign(client.pointer, nil)
-        }
-        note(code, "give partitions back")
-        partitions.forEach { queues.close($0) }
-    }
-
-    private func restart(_ partition: TopicPartition, at offset: Int64) {
-        fetching.remove([partition])
-        if isCooperative {
-            let code = PartitionList([partition])
-                .lend { takeCode(rd_kafka_incremental_unassign(client.pointer, $0)) }
-            note(code, "stop reading \(partition)")
-        }
-        addToAssignment([(partition, offset)])
-    }
-
-    private func note(_ code: rd_kafka_resp_err_t, _ action: String) {
-        guard code != RD_KAFKA_RESP_ERR_NO_ERROR else { return }
-        events.logger.warning("the Kafka consumer could not \(action): \(code.text)")
-        if let error = client.fatalError { failure = error }
+    private func note(_ error: DionysusError?) {
+        if let error { failure = error }
     }
 }

@@ -134,24 +134,12 @@ public final class KafkaBroker: MessageBroker {
             events: RD_KAFKA_EVENT_REBALANCE | RD_KAFKA_EVENT_OFFSET_COMMIT,
             logger: events.logger
         )
-        // librdkafka treats a name that begins with ^ as a pattern.
-        let patterns = options.topicPatterns.map { $0.hasPrefix("^") ? $0 : "^\($0)" }
-        let code = PartitionList(topics: options.topics + patterns).lend { rd_kafka_subscribe(client.pointer, $0) }
-        guard code == RD_KAFKA_RESP_ERR_NO_ERROR else {
-            rd_kafka_queue_destroy(client.queue)
-            rd_kafka_destroy(client.pointer)
-            throw DionysusError(
-                .configuration,
-                "the group '\(options.groupID)' can't subscribe to its topics: \(code.text)",
-                advice: "name at least one topic, and check the patterns: \(patterns.joined(separator: " "))"
-            )
-        }
+        if options.partitions.isEmpty { try subscribe(client, options) }
         let starts = StartOffsets { [administration] in try await administration.offsets(of: $0, at: $1) }
         let consumer = KafkaConsumer(
             client,
             events: events.forAnotherClient(),
-            metadata: options.metadata,
-            bufferedBytes: options.maxBufferedBytes,
+            options: options,
             starts: starts
         ) { [weak self] closed in
             self?.made.withLock { $0.consumers.removeAll { $0 === closed } }
@@ -165,6 +153,21 @@ public final class KafkaBroker: MessageBroker {
             throw closedError
         }
         return consumer
+    }
+
+    /// Joins the group, or destroys the client.
+    private func subscribe(_ client: Client, _ options: ConsumerOptions) throws {
+        // librdkafka treats a name that begins with ^ as a pattern.
+        let patterns = options.topicPatterns.map { $0.hasPrefix("^") ? $0 : "^\($0)" }
+        let code = PartitionList(topics: options.topics + patterns).lend { rd_kafka_subscribe(client.pointer, $0) }
+        guard code != RD_KAFKA_RESP_ERR_NO_ERROR else { return }
+        rd_kafka_queue_destroy(client.queue)
+        rd_kafka_destroy(client.pointer)
+        throw DionysusError(
+            .configuration,
+            "the group '\(options.groupID)' can't subscribe to its topics: \(code.text)",
+            advice: "name at least one topic, and check the patterns: \(patterns.joined(separator: " "))"
+        )
     }
 
     public func createTopics(_ topics: [TopicSpecification]) async throws {

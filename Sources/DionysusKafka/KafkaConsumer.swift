@@ -1,7 +1,7 @@
 import Dionysus
 import Foundation
 
-/// A group member, implemented by a thread that owns the client.
+/// A group member, or a reader of named partitions, implemented by a thread that owns the client.
 final class KafkaConsumer: MessageConsumer {
     private let inbox = ConsumerInbox()
     private let ending = ThreadEnd()
@@ -10,17 +10,15 @@ final class KafkaConsumer: MessageConsumer {
 
     /// Starts the thread.
     /// - Parameters:
-    ///   - client: A subscribed client; the thread destroys it.
+    ///   - client: A client, which is subscribed unless the options name partitions; the thread destroys it.
     ///   - events: The handler of its log lines and statistics.
-    ///   - metadata: The metadata of committed offsets.
-    ///   - bufferedBytes: How much may be fetched ahead of all partitions; nil for no limit.
+    ///   - options: What is read, and how.
     ///   - starts: Finds the offsets of start positions.
     ///   - onClose: Called when the thread has ended.
     init(
         _ client: Client,
         events: ClientEvents,
-        metadata: String?,
-        bufferedBytes: Int?,
+        options: ConsumerOptions,
         starts: StartOffsets,
         onClose: @escaping @Sendable (KafkaConsumer) -> Void
     ) {
@@ -31,8 +29,7 @@ final class KafkaConsumer: MessageConsumer {
                 client,
                 inbox: inbox,
                 events: events,
-                metadata: metadata,
-                bufferedBytes: bufferedBytes
+                options: options
             )
             .run()
             ending.complete()

@@ -23,6 +23,26 @@ struct ReadingTests {
         }
     }
 
+    @Test func `named partitions are read without any right on groups, and without a coordinator`() async throws {
+        try await Fixture.run { fixture in
+            let producer = try await fixture.producer()
+            _ = await producer.send((0..<10).map { .numbered($0, partition: 1) })
+            let (notAvailable, denied): (Int32, Int32) = (15, 30)
+            for code in [denied, notAvailable] {
+                fixture.cluster.fail(.findCoordinator, with: Array(repeating: code, count: 200))
+                let consumer = try await fixture.broker.makeConsumer(
+                    ConsumerOptions(clientID: "test", partitions: [TopicPartition("t", 1), TopicPartition("t", 2)])
+                )
+                let reader = Member(consumer: consumer, position: .offset(4))
+                #expect(try await reader.join().count == 2)
+                #expect(try await reader.read(6).map(\.offset) == Array(4..<10))
+                #expect(consumer.outage == nil)
+                await consumer.close()
+                fixture.cluster.clearFailures(.findCoordinator)
+            }
+        }
+    }
+
     @Test func `messages come in order, with at most the requested number at once`() async throws {
         try await Fixture.run { fixture in
             let producer = try await fixture.producer()

@@ -51,15 +51,14 @@ public func readRaw(_ topic: String, from broker: any MessageBroker) async throw
     try await readRaw([topic], from: broker)
 }
 
-/// Reads several topics at once, with a single group assignment.
+/// Reads several topics at once.
 public func readRaw(_ topics: [String], from broker: any MessageBroker) async throws -> [ConsumedMessage] {
     let partitions = try await broker.describeTopics(topics)
         .flatMap { topic in (0..<topic.partitions).map { TopicPartition(topic.name, $0) } }
     var rest = try await broker.offsets(of: partitions).filter { $1.next > $1.first }
     guard !rest.isEmpty else { return [] }
-    let group = "reader-\(Timestamp.now.microseconds)-\(Int.random(in: 0..<1_000_000))"
     let consumer = try await broker.makeConsumer(
-        ConsumerOptions(clientID: "reader", groupID: group, topics: Set(partitions.map(\.topic)).sorted())
+        ConsumerOptions(clientID: "reader", partitions: rest.keys.sorted())
     )
     var messages: [ConsumedMessage] = []
     while !rest.isEmpty {

@@ -36,6 +36,19 @@ struct BrokerTrial: Sendable {
         return TrialReader(consumer: consumer, position: position, patience: harness.patience)
     }
 
+    /// Reads partitions without joining a group.
+    func makeReader(of partitions: [TopicPartition], at position: StartPosition = .earliest) async throws -> TrialReader
+    {
+        let consumer = try await broker.makeConsumer(
+            ConsumerOptions(
+                clientID: "conformance",
+                partitions: partitions,
+                settings: harness.consumerSettings
+            )
+        )
+        return TrialReader(consumer: consumer, position: position, patience: harness.patience)
+    }
+
     /// Sends messages that all must be acknowledged.
     @discardableResult
     func send(_ messages: [OutgoingMessage], with producer: any MessageProducer) async throws -> [Acknowledgement] {

@@ -155,6 +155,38 @@ extension BrokerConformance {
             await reader.close()
         },
 
+        Check("Named partitions are read without a group, by several readers at once") { trial in
+            let topic = try await trial.makeTopic(partitions: 3)
+            let named = [TopicPartition(topic, 0), TopicPartition(topic, 2)]
+            for partition in 0..<3 as Range<Int32> { try await trial.send(0..<5, to: TopicPartition(topic, partition)) }
+            var readers = [
+                try await trial.makeReader(of: named), try await trial.makeReader(of: named, at: .offset(3)),
+            ]
+            for index in readers.indices {
+                try await readers[index].join(owning: 2)
+                try expectEqual(readers[index].owned, Set(named), "the assigned partitions")
+            }
+            let firsts = [0, 3] as [Int64]
+            for (index, first) in zip(readers.indices, firsts) {
+                let messages = try await readers[index].read(2 * Int(5 - first))
+                for partition in named {
+                    let offsets = messages.filter { $0.source == partition }.map(\.offset)
+                    try expectEqual(offsets, Array(first..<5), "the offsets in \(partition)")
+                }
+            }
+            try await trial.send(5..<6, to: TopicPartition(topic, 1))
+            try await trial.send(5..<6, to: named[1])
+            for index in readers.indices {
+                try await readers[index].consumer.commit([named[1]: 6])
+                let later = try await readers[index].read(1)
+                try expectEqual(later.map(\.source), [named[1]], "the partition of the message that was sent later")
+                try await readers[index].consumer.seek(named[0], to: .offset(4))
+                let again = try await readers[index].read(1)
+                try expectEqual(again.map(\.offset), [4], "the offset after a seek")
+                await readers[index].close()
+            }
+        },
+
         Check("No more messages than requested are returned at once") { trial in
             let topic = try await trial.makeTopic(partitions: 1)
             try await trial.send(0..<20, to: TopicPartition(topic, 0))

@@ -58,8 +58,7 @@ struct DeadLetterReader {
         let member = try await broker.makeConsumer(
             ConsumerOptions(
                 clientID: settings.clientID,
-                groupID: positions.group,
-                topics: [topic],
+                partitions: rest.keys.sorted(),
                 settings: settings.brokerSettings,
                 maxBufferedBytes: settings.bufferedBytes
             )

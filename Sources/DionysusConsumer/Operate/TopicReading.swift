@@ -1,9 +1,7 @@
 package import Dionysus
 import ServiceLifecycle
 
-import struct Foundation.UUID
-
-/// Reads a topic without joining the consumer's group.
+/// Reads a topic without joining a group.
 package struct TopicReading: Sendable {
     /// The range that was read of a partition.
     package struct Span: Sendable {
@@ -21,8 +19,11 @@ package struct TopicReading: Sendable {
     /// The wait without messages after which the remaining offsets count as gaps, which compaction and transactions
     /// leave.
     private let patience: Duration
-    /// The maximum wait for the first message: a Kafka cluster needs time to admit a reader.
+    /// The maximum wait for the first message.
     private let firstPatience: Duration
+
+    /// How often a topic that is followed is asked for new partitions.
+    private static let pauseBetweenLooks = Duration.seconds(10)
 
     /// The topic's full name.
     package let topic: String
@@ -81,38 +82,47 @@ package struct TopicReading: Sendable {
     /// - Throws: ``DionysusError``: `unknownTopic` for a missing topic or partition, and the broker's errors.
     package func run(_ body: ([ReadMessage]) -> Bool) async throws -> [Span] {
         var spans = try await spans()
-        guard follows || spans.values.contains(where: { $0.next < $0.end }) else { return spans.sorted }
-        // A separate group for this read leaves the consumer's group unchanged.
-        let member = try await broker.makeConsumer(
-            ConsumerOptions(
-                clientID: settings.clientID,
-                groupID: "\(settings.effectiveGroupID)-messages-\(UUID().uuidString.lowercased())",
-                topics: [topic],
-                settings: settings.brokerSettings
+        var hasGrown: Bool
+        repeat {
+            let partitions = spans.values.filter { follows || $0.next < $0.end }.map(\.partition).sorted()
+            guard !partitions.isEmpty else { break }
+            let reader = try await broker.makeConsumer(
+                ConsumerOptions(
+                    clientID: settings.clientID,
+                    partitions: partitions,
+                    settings: settings.brokerSettings
+                )
             )
-        )
-        do {
-            try await read(from: member, &spans, body)
-        } catch is CancellationError where Task.isShuttingDownGracefully {
-            // The result covers what was read so far.
-        } catch {
-            await member.close()
-            throw error
-        }
-        await member.close()
+            do {
+                hasGrown = try await read(from: reader, &spans, body)
+            } catch is CancellationError where Task.isShuttingDownGracefully {
+                // The result covers what was read so far.
+                hasGrown = false
+            } catch {
+                await reader.close()
+                throw error
+            }
+            await reader.close()
+        } while hasGrown
         return spans.sorted
     }
 
+    /// - Returns: Whether it ended because the topic has more partitions than before, which are among the spans then.
     private func read(
-        from member: any MessageConsumer,
+        from reader: any MessageConsumer,
         _ spans: inout [TopicPartition: Span],
         _ body: ([ReadMessage]) -> Bool
-    ) async throws {
+    ) async throws -> Bool {
         var hasRead = false
+        var nextLook = ContinuousClock.now + Self.pauseBetweenLooks
         while follows || spans.values.contains(where: { $0.next < $0.end }) {
-            let wait = hasRead ? patience : firstPatience
+            if follows, partition == nil, .now > nextLook {
+                if try await addNewPartitions(to: &spans) { return true }
+                nextLook = .now + Self.pauseBetweenLooks
+            }
+            let wait = follows ? Self.pauseBetweenLooks : hasRead ? patience : firstPatience
             let event = try await cancelWhenGracefulShutdown {
-                try await member.next(maxMessages: 500, timeout: wait)
+                try await reader.next(maxMessages: 500, timeout: wait)
             }
             switch event {
             case .assigned(let partitions):
@@ -120,19 +130,19 @@ package struct TopicReading: Sendable {
                 for partition in partitions {
                     starts[partition] = spans[partition].map { .offset($0.next) } ?? .latest
                 }
-                try await member.start(starts)
+                try await reader.start(starts)
             case .messages(let messages):
                 hasRead = true
-                guard try await take(messages, &spans, body) else { return }
+                guard try await take(messages, &spans, body) else { return false }
             case .reached(let ends):
                 for (partition, end) in ends { spans[partition]?.next = end }
-            case .revoked(let partitions): try await member.release(partitions)
+            case .revoked(let partitions): try await reader.release(partitions)
             case .outOfRange(let partition, let range):
                 spans[partition]?.next = range.first
-                try await member.seek(partition, to: .offset(range.first))
+                try await reader.seek(partition, to: .offset(range.first))
             case .lost: break
             case nil:
-                if let outage = member.outage { throw outage }
+                if let outage = reader.outage { throw outage }
                 if follows { continue }
                 guard hasRead else {
                     throw DionysusError(
@@ -143,9 +153,20 @@ package struct TopicReading: Sendable {
                         isRetriable: true
                     )
                 }
-                return
+                return false
             }
         }
+        return false
+    }
+
+    /// Adds the partitions that a followed topic has got since; they are read from their beginning.
+    private func addNewPartitions(to spans: inout [TopicPartition: Span]) async throws -> Bool {
+        guard let description = try await broker.describeTopics([topic]).first else { return false }
+        let new = (0..<description.partitions).map { TopicPartition(topic, $0) }.filter { spans[$0] == nil }
+        for (partition, range) in try await broker.offsets(of: new) {
+            spans[partition] = Span(partition: partition, first: range.first, next: range.first, end: range.next)
+        }
+        return new.contains { spans[$0] != nil }
     }
 
     /// Passes messages on one by one, so that the range ends where the body stopped.

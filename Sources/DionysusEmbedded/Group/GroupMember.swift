@@ -5,6 +5,15 @@ import GRDB
 struct PartitionReference: Sendable, Hashable {
     let id: Int64
     let name: TopicPartition
+
+    /// Finds a partition; nil if it does not exist.
+    static func fetch(_ name: TopicPartition, in connection: Connection) throws -> PartitionReference? {
+        let query = try connection.cachedStatement(
+            sql: "SELECT p.id FROM partitions p JOIN topics t ON t.id = p.topic_id WHERE t.name = ? AND p.number = ?"
+        )
+        return try Int64.fetchOne(query, arguments: [name.topic, name.partition])
+            .map { PartitionReference(id: $0, name: name) }
+    }
 }
 
 /// A member of a group as the log knows it.

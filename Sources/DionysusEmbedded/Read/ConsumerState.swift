@@ -1,6 +1,6 @@
 import Dionysus
 
-/// What a member knows about itself: its partitions, where it reads them, and the events it has not returned yet.
+/// What a reader knows about itself: its partitions, where it reads them, and the events it has not returned yet.
 struct ConsumerState: Sendable {
     private enum Phase: Sendable, Hashable {
         /// Waits for the answer to `assigned`.
@@ -21,7 +21,8 @@ struct ConsumerState: Sendable {
         var epoch: UInt64
     }
 
-    private(set) var member: GroupMember
+    /// The member of a group that it is; nil if its partitions were named.
+    private(set) var member: GroupMember?
     private(set) var generation: Int64 = -1
     private(set) var isClosed = false
     private var partitions: [TopicPartition: Partition] = [:]
@@ -30,6 +31,9 @@ struct ConsumerState: Sendable {
     private var rotation = 0
 
     init(member: GroupMember) { self.member = member }
+
+    /// Begins with partitions that were named.
+    init(assigned partitions: [PartitionReference]) { apply(generation: -1, taken: partitions, wanted: []) }
 
     /// Takes the next event.
     mutating func takeEvent() -> ConsumerEvent? {

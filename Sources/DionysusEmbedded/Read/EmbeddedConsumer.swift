@@ -1,7 +1,7 @@
 import Dionysus
 import Synchronization
 
-/// Reads an embedded log as a member of a group.
+/// Reads an embedded log as a member of a group, or the partitions that were named.
 final class EmbeddedConsumer: MessageConsumer {
     private let options: ConsumerOptions
     private let settings: ReaderSettings
@@ -16,9 +16,13 @@ final class EmbeddedConsumer: MessageConsumer {
         self.settings = settings
         self.log = log
         self.watch = watch
-        state = Mutex(ConsumerState(member: try await Self.join(options, settings, log)))
-        watch.notify()
-        startHeartbeat()
+        if options.partitions.isEmpty {
+            state = Mutex(ConsumerState(member: try await Self.join(options, settings, log)))
+            watch.notify()
+            startHeartbeat()
+        } else {
+            state = Mutex(ConsumerState(assigned: try await Self.references(options.partitions, log)))
+        }
     }
 
     deinit { heartbeat.withLock { $0?.cancel() } }
@@ -56,6 +60,7 @@ final class EmbeddedConsumer: MessageConsumer {
             state.forget(partitions)
             return state.member
         }
+        guard let member else { return }
         try await log.write { try member.release(partitions, in: $0) }
         watch.notify()
     }
@@ -74,7 +79,7 @@ final class EmbeddedConsumer: MessageConsumer {
     }
 
     func commit(_ offsets: [TopicPartition: Int64]) async throws {
-        let member = try openState { $0.member }
+        guard let member = try openState({ $0.member }) else { return }
         try await log.write { [options] in try member.commit(offsets, metadata: options.metadata, in: $0) }
     }
 
@@ -99,7 +104,9 @@ final class EmbeddedConsumer: MessageConsumer {
                 (state.member, state.generation, state.makeRequests())
             }
             let outcome = try await log.read { [settings] connection in
-                if let outcome = try LogReader.check(member, generation: generation, in: connection) { return outcome }
+                if let member, let outcome = try LogReader.check(member, generation: generation, in: connection) {
+                    return outcome
+                }
                 var reader = LogReader(
                     connection: connection,
                     maximumMessages: maxMessages,
@@ -108,8 +115,8 @@ final class EmbeddedConsumer: MessageConsumer {
                 return .parts(try reader.read(requests))
             }
             switch outcome {
-            case .expelled: try await rejoin(after: member)
-            case .outdated: try await synchronize(member)
+            case .expelled(let member): try await rejoin(after: member)
+            case .outdated(let member): try await synchronize(member)
             case .parts(let parts):
                 let (messages, ends) = state.withLock { $0.accept(parts) }
                 if !messages.isEmpty { return .messages(messages) }
@@ -194,6 +201,23 @@ final class EmbeddedConsumer: MessageConsumer {
         }
     }
 
+    /// The partitions' keys in the log.
+    private static func references(_ partitions: [TopicPartition], _ log: LogFile) async throws -> [PartitionReference]
+    {
+        try await log.read { connection in
+            try partitions.map { partition in
+                guard let reference = try PartitionReference.fetch(partition, in: connection) else {
+                    throw DionysusError(
+                        .unknownTopic,
+                        "\(partition) does not exist in the embedded log",
+                        advice: "read partitions that the topic has"
+                    )
+                }
+                return reference
+            }
+        }
+    }
+
     /// Keeps the lease, whether or not anyone asks for events.
     private func startHeartbeat() {
         let interval = settings.sessionTimeout / 3
@@ -204,7 +228,7 @@ final class EmbeddedConsumer: MessageConsumer {
     }
 
     private func renew() async {
-        guard let member = try? openState({ $0.member }) else { return }
+        guard let member = (try? openState { $0.member }) ?? nil else { return }
         // If this fails the next beat tries again, and if the lease ends meanwhile, reading finds that out.
         _ = try? await log.write { try member.renew(in: $0) }
         watch.notify()

@@ -25,10 +25,10 @@ struct ReadPart: Sendable {
 
 /// What a member finds when it looks at the log.
 enum ReadOutcome: Sendable {
-    /// The lease has ended.
-    case expelled
+    /// The member's lease has ended.
+    case expelled(GroupMember)
     /// The group has changed: the member must synchronize first.
-    case outdated
+    case outdated(GroupMember)
     case parts([ReadPart])
 }
 
@@ -54,9 +54,9 @@ struct LogReader {
                 """
         )
         guard let row = try Row.fetchOne(query, arguments: [member.id, generation, member.group]), row[0] else {
-            return .expelled
+            return .expelled(member)
         }
-        return row[1] ? nil : .outdated
+        return row[1] ? nil : .outdated(member)
     }
 
     /// Reads partitions, each one's fair share first and then what the others have left over.

@@ -103,7 +103,10 @@ public final class InMemoryBroker: MessageBroker {
             patterns: try options.topicPatterns.map { try TopicPattern($0) }
         )
         if let outage = log.look({ $0.outage }) { throw outage }
-        let consumer = InMemoryConsumer(log, group: options.groupID, member, metadata: options.metadata)
+        let consumer =
+            options.partitions.isEmpty
+            ? InMemoryConsumer(log, group: options.groupID, member, metadata: options.metadata)
+            : InMemoryConsumer(log, partitions: options.partitions)
         let isTaken = made.withLock { made in
             if !made.isClosed { made.consumers.append(consumer) }
             return !made.isClosed

@@ -1,7 +1,7 @@
 import Dionysus
 import Synchronization
 
-/// A group member that reads an in-memory log.
+/// A group member that reads an in-memory log, or a reader of partitions that were named.
 final class InMemoryConsumer: MessageConsumer {
     private struct Position {
         var next: Int64
@@ -12,13 +12,16 @@ final class InMemoryConsumer: MessageConsumer {
 
     private struct State {
         var positions: [TopicPartition: Position] = [:]
+        /// The named partitions that have not been reported yet.
+        var offered: [TopicPartition] = []
         var isClosed = false
     }
 
     private static let members = Atomic(0)
 
     private let log: InMemoryLog
-    private let group: String
+    /// The group that it is a member of; nil if its partitions were named.
+    private let group: String?
     private let metadata: String?
     private let id: Int
     private let state = Mutex(State())
@@ -33,6 +36,15 @@ final class InMemoryConsumer: MessageConsumer {
             let topics = state.topics
             state.groups[group, default: GroupState()].join(id, member, topics)
         }
+    }
+
+    /// Reads partitions without a group.
+    init(_ log: InMemoryLog, partitions: [TopicPartition]) {
+        self.log = log
+        group = nil
+        metadata = nil
+        id = 0
+        state.withLock { $0.offered = partitions }
     }
 
     var outage: DionysusError? { log.look { $0.outage } }
@@ -51,7 +63,9 @@ final class InMemoryConsumer: MessageConsumer {
     func start(_ positions: [TopicPartition: StartPosition]) async throws {
         try openState { _ in }
         let offsets = try log.look { log in
-            let owned = positions.filter { log.groups[group]?.owns($0.key, id) == true }
+            let owned = positions.filter { partition, _ in
+                group.map { log.groups[$0]?.owns(partition, id) == true } ?? true
+            }
             return try owned.reduce(into: [:] as [TopicPartition: Int64]) { offsets, position in
                 offsets[position.key] = try log.offset(of: position.key, at: position.value)
             }
@@ -65,6 +79,7 @@ final class InMemoryConsumer: MessageConsumer {
         try openState { state in
             for partition in partitions { state.positions[partition] = nil }
         }
+        guard let group else { return }
         log.change { $0.groups[group]?.release(partitions, of: id) }
     }
 
@@ -92,6 +107,7 @@ final class InMemoryConsumer: MessageConsumer {
 
     func commit(_ offsets: [TopicPartition: Int64]) async throws {
         try openState { _ in }
+        guard let group else { return }
         log.look { state in
             for (partition, offset) in offsets {
                 state.groups[group]?.committed[partition] = CommittedPosition(offset: offset, metadata: metadata)
@@ -104,7 +120,7 @@ final class InMemoryConsumer: MessageConsumer {
             defer { state = State(isClosed: true) }
             return !state.isClosed
         }
-        guard wasOpen else { return }
+        guard wasOpen, let group else { return }
         log.change { state in
             let topics = state.topics
             state.groups[group]?.leave(id, topics)
@@ -115,7 +131,11 @@ final class InMemoryConsumer: MessageConsumer {
         try openState { state in
             log.look { log -> ConsumerEvent? in
                 guard log.outage == nil else { return nil }
-                if let event = log.groups[group]?.takeEvent(of: id) { return event }
+                if !state.offered.isEmpty {
+                    defer { state.offered = [] }
+                    return .assigned(state.offered)
+                }
+                if let group, let event = log.groups[group]?.takeEvent(of: id) { return event }
                 var found: [ConsumedMessage] = []
                 var bytes = 0
                 for (partition, position) in state.positions.sorted(by: { $0.key < $1.key }) where !position.isPaused {
