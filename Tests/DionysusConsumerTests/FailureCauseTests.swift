@@ -100,6 +100,7 @@ import Testing
                 (queries.list(FailureFilter(errorClass: "rare")), "dionysus_failures_errors"),
                 (queries.list(FailureFilter(state: .waiting)), "dionysus_failures_errors"),
                 (queries.list(FailureFilter(topic: "v3_none")), "dionysus_failures_topics"),
+                (queries.list(FailureFilter(key: "Rental:7")), "dionysus_failures_records"),
                 (FailureSelection(group: group).newest(limit: 20, offset: 0), "dionysus_failures_times"),
                 (
                     FailureSelection(group: group, entityID: "7").newest(limit: 20, offset: 0),

@@ -205,6 +205,7 @@ import Testing
                 "DROP INDEX dionysus_failures_errors",
                 "DROP INDEX dionysus_failures_times",
                 "DROP INDEX dionysus_failures_entities",
+                "DROP INDEX dionysus_failures_records",
                 "DROP INDEX dionysus_events_times",
                 "ALTER TABLE dionysus_failures DROP COLUMN cause_hash",
                 "ALTER TABLE dionysus_offsets DROP COLUMN last_message",

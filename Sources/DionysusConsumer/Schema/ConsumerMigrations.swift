@@ -31,6 +31,7 @@ enum ConsumerMigrations {
         Migration(number: 82) { [pauses($0)] },
         Migration(number: 83) { verifiedRanges($0) },
         Migration(number: 84) { [eventOrder($0)] },
+        Migration(number: 85) { _ in [failuresOfKeys] },
     ]
 
     /// The tables, for their removal and for the check that they are there.

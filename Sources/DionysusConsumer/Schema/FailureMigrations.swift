@@ -18,6 +18,10 @@ extension ConsumerMigrations {
             "CREATE INDEX dionysus_failures_entities ON dionysus_failures (\"group\", entity_id)",
         ]
     }
+
+    /// What finds the failures of a key in whatever partition they are.
+    static let failuresOfKeys: SQL =
+        "CREATE INDEX dionysus_failures_records ON dionysus_failures (\"group\", key_hash, id)"
 }
 
 /// The order in which failures are listed, the same in statements and in the index for them.

@@ -192,12 +192,16 @@ extension Outbox {
     }
 
     /// The first rows of a lane at a stage, in the order of the index.
+    ///
+    /// Fresh rows begin at the lane's mark: what a busy relay has published since the last vacuum lies before it, and would
+    /// have to be passed.
     private func range(_ lane: Int, _ stage: OutboxStage, columns: SQL, limit: Int) -> SQL {
-        """
-        SELECT \(columns) FROM \(tables.outbox) o
-        WHERE \(self.lane(of: "o.")) = \(raw: "\(lane)") AND o.published_at IS NULL AND \(isAt(stage))
-        ORDER BY \(support.claimOrder(lane: self.lane(of: "o."), id: "o.id")) LIMIT \(raw: "\(limit)")
-        """
+        let begin: SQL = stage == .fresh ? " AND \(isAboveLowWater("o.", lane))" : ""
+        return """
+            SELECT \(columns) FROM \(tables.outbox) o
+            WHERE \(self.lane(of: "o.")) = \(raw: "\(lane)") AND o.published_at IS NULL AND \(isAt(stage))\(begin)
+            ORDER BY \(support.claimOrder(lane: self.lane(of: "o."), id: "o.id")) LIMIT \(raw: "\(limit)")
+            """
     }
 
     /// The parts of the outbox in which a filter's rows are, each up to a limit.
