@@ -9,7 +9,7 @@ final class Session: DatabaseConnection {
     private let target: ConnectionTarget
     private let interruption: Interruption
     private var connection: OpaquePointer?
-    /// What every transaction sets for itself, because the server's defaults are not what results are read by.
+    /// What every transaction sets for itself.
     private var localSettings: [SQL] = []
     /// `BEGIN` waits for the first statements and travels with them.
     private var pendingBegin: [SQL] = []
@@ -18,7 +18,7 @@ final class Session: DatabaseConnection {
     private var isCommitted = false
     /// Whether a statement has failed, so that the server would turn a commit into a rollback without a word.
     private var hasFailed = false
-    private var preparedStatements = PreparedStatements(isPossible: false)
+    private var pipeline: Pipeline
 
     /// - Parameters:
     ///   - target: Where to connect.
@@ -26,6 +26,7 @@ final class Session: DatabaseConnection {
     init(target: ConnectionTarget, interruption: Interruption) {
         self.target = target
         self.interruption = interruption
+        pipeline = Pipeline(location: target.location, isDirect: false)
     }
 
     deinit { PQfinish(connection) }
@@ -71,7 +72,7 @@ final class Session: DatabaseConnection {
         }
         // It is over, whatever the answer.
         isInTransaction = false
-        _ = try send(end("COMMIT"))
+        _ = try send(pipeline.end("COMMIT"))
     }
 
     private var hasFailedBefore: DionysusError {
@@ -82,15 +83,11 @@ final class Session: DatabaseConnection {
         )
     }
 
-    private func end(_ statement: SQL) -> [SQL] {
-        preparedStatements.expire() ? [statement, "DEALLOCATE ALL"] : [statement]
-    }
-
     func rollback() {
         pendingBegin = []
         guard isInTransaction else { return }
         isInTransaction = false
-        do { _ = try send(end("ROLLBACK")) } catch { close() }
+        do { _ = try send(pipeline.end("ROLLBACK")) } catch { close() }
     }
 
     func run(_ statements: [SQL]) throws -> [ResultSet] { try run(statements, followedBy: []) }
@@ -98,7 +95,7 @@ final class Session: DatabaseConnection {
     func runLast(_ statements: [SQL]) throws -> [ResultSet] {
         // After a failure the server would turn the commit into a rollback.
         guard !hasFailed, !statements.isEmpty else { return try run(statements) }
-        let results = try run(statements, followedBy: end("COMMIT"))
+        let results = try run(statements, followedBy: pipeline.end("COMMIT"))
         isInTransaction = false
         isCommitted = true
         return results
@@ -190,7 +187,11 @@ final class Session: DatabaseConnection {
         let opened = try target.connect()
         connection = opened
         interruption.connected(opened)
-        localSettings = try settings(of: opened)
+        guard let settings = SessionSettings(of: opened, statementTimeout: target.statementTimeout) else {
+            throw lost(firstLine(PQerrorMessage(opened)))
+        }
+        localSettings = settings.statements
+        pipeline = Pipeline(location: target.location, isDirect: settings.isDirect)
         guard PQenterPipelineMode(opened) == 1, PQsetnonblocking(opened, 1) == 0 else {
             throw lost("it has no pipeline mode")
         }
@@ -204,45 +205,7 @@ final class Session: DatabaseConnection {
         return PQstatus(connection) == CONNECTION_OK
     }
 
-    /// Results are read as text, whose form depends on these; timestamps without a time zone are UTC.
-    ///
-    /// Nothing is compiled: the server decides that by what it expects to read, and compiling takes longer than any statement
-    /// here.
-    private func settings(of connection: OpaquePointer) throws -> [SQL] {
-        let result = PQexec(
-            connection,
-            """
-            SELECT current_setting('TimeZone') IN ('UTC', 'Etc/UTC'), current_setting('DateStyle') LIKE 'ISO%',
-              current_setting('extra_float_digits')::int > 0, current_setting('bytea_output') = 'hex',
-              current_setting('jit', true) IS DISTINCT FROM 'on', pg_backend_pid()
-            """
-        )
-        defer { PQclear(result) }
-        guard PQresultStatus(result) == PGRES_TUPLES_OK else { throw lost(firstLine(PQerrorMessage(connection))) }
-        let needed: [SQL] = [
-            "SET LOCAL TimeZone TO 'UTC'", "SET LOCAL DateStyle TO 'ISO'", "SET LOCAL extra_float_digits TO 1",
-            "SET LOCAL bytea_output TO 'hex'",
-        ]
-        func value(_ column: Int) -> String? { PQgetvalue(result, 0, Int32(column)).map { String(cString: $0) } }
-        // A pooler makes up the number of the process that it says it is.
-        let isDirect = value(needed.count + 1) == String(PQbackendPID(connection))
-        preparedStatements = PreparedStatements(isPossible: isDirect)
-        var settings = needed.enumerated().filter { index, _ in value(index) != "t" }.map(\.element)
-        if value(needed.count) != "t" {
-            // Once, and not with every transaction, where the session is this one's.
-            if isDirect {
-                PQclear(PQexec(connection, "SET jit TO off"))
-            } else {
-                settings.append("SET LOCAL jit TO off")
-            }
-        }
-        if let timeout = target.statementTimeout {
-            settings.append("SET LOCAL statement_timeout TO \(raw: String(max(1, timeout.milliseconds)))")
-        }
-        return settings
-    }
-
-    // MARK: Pipeline
+    // MARK: Round trips
 
     private func send(_ statements: [SQL]) throws -> [ResultSet] {
         let (results, failure) = try exchange(commands(statements))
@@ -258,87 +221,10 @@ final class Session: DatabaseConnection {
     /// - Returns: The results, and the failure that has ended them early.
     private func exchange(_ commands: [Command]) throws -> (results: [ResultSet], failure: DionysusError?) {
         guard let connection else { throw lost("it has been closed") }
-        defer { preparedStatements.noteAnswers() }
-        var steps: [Step] = []
-        steps.reserveCapacity(commands.count)
-        for command in commands {
-            let sending = preparedStatements.sending(of: command)
-            guard command.enqueue(on: connection, sending) else { throw lost(firstLine(PQerrorMessage(connection))) }
-            if case .preparing(let name) = sending { steps.append(.preparation(of: command, as: name)) }
-            steps.append(.execution(of: command))
-        }
-        guard PQpipelineSync(connection) == 1 else { throw lost(firstLine(PQerrorMessage(connection))) }
-        try flush(connection)
-        return try collect(steps, from: connection)
-    }
-
-    /// What each result of the pipeline answers.
-    private enum Step {
-        case preparation(of: Command, as: String)
-        case execution(of: Command)
-
-        var command: Command {
-            switch self {
-            case .preparation(let command, _), .execution(let command): command
-            }
-        }
-    }
-
-    /// Sends without waiting on a server that itself waits for its answers to be read.
-    private func flush(_ connection: OpaquePointer) throws {
-        while true {
-            switch PQflush(connection) {
-            case 0: return
-            case 1:
-                guard let isReadable = Socket.waitUntilReady(PQsocket(connection)) else {
-                    throw lost("its socket failed")
-                }
-                if isReadable, PQconsumeInput(connection) == 0 { throw lost(firstLine(PQerrorMessage(connection))) }
-            default: throw lost(firstLine(PQerrorMessage(connection)))
-            }
-        }
-    }
-
-    /// Takes everything that comes back, also after a failure, so that the next statements find an empty pipeline.
-    private func collect(
-        _ steps: [Step],
-        from connection: OpaquePointer
-    ) throws -> (results: [ResultSet], failure: DionysusError?) {
-        var results: [ResultSet] = []
-        results.reserveCapacity(steps.count)
-        var failure: DionysusError?
-        var nothings = 0
-        var done = 0
-        while true {
-            guard let result = PQgetResult(connection) else {
-                // One nothing ends each statement; two in a row mean that the connection has no more to say.
-                nothings += 1
-                if nothings > 1 { throw lost(firstLine(PQerrorMessage(connection)), failure) }
-                continue
-            }
-            nothings = 0
-            defer { PQclear(result) }
-            let step = done < steps.count ? steps[done] : nil
-            switch PQresultStatus(result) {
-            case PGRES_PIPELINE_SYNC: return (results, failure)
-            case PGRES_TUPLES_OK, PGRES_COMMAND_OK, PGRES_EMPTY_QUERY:
-                if case .preparation(let command, let name) = step {
-                    preparedStatements.confirm(command, as: name)
-                } else {
-                    results.append(ResultSet(result))
-                }
-            case PGRES_PIPELINE_ABORTED: break
-            default:
-                if failure == nil {
-                    let error = ServerError(result)
-                    if error.isOfPreparation { preparedStatements.giveUp() }
-                    failure = error.error(at: target.location, in: step?.command.summary ?? "")
-                }
-                if PQstatus(connection) != CONNECTION_OK {
-                    throw lost(firstLine(PQresultErrorMessage(result)), failure)
-                }
-            }
-            done += 1
+        do throws(Pipeline.Loss) {
+            return try pipeline.exchange(commands, on: connection)
+        } catch {
+            throw lost(error.reason, error.failure)
         }
     }
 

@@ -123,8 +123,6 @@ enum Answer: Sendable {
     case page(Page)
     case json(JSON, HTTPResponse.Status = .ok)
     case redirect(String)
-    /// A page elsewhere, with a cookie.
-    case entrance(String, cookie: String)
     case bytes(type: String, [UInt8], maxAge: Int)
     /// A file to be kept, with a name that needs no quoting.
     case download(name: String, type: String, [UInt8])

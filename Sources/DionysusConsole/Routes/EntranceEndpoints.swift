@@ -4,7 +4,7 @@ import Hummingbird
 extension Endpoint {
     /// What is for everybody.
     ///
-    /// Logging in and out is answered by ``Dispatcher``, which knows the connection.
+    /// Logging in and out is answered by ``Login``, which knows the connection.
     static let entrance: [Endpoint] = [
         asset("console.css", "text/css; charset=utf-8", PackageResources.console_css),
         asset("console.js", "text/javascript; charset=utf-8", PackageResources.console_js),

@@ -144,3 +144,15 @@ extension HTTPFields {
     /// The value of a header.
     func value(of name: String) -> String? { HTTPField.Name(name).flatMap { self[$0] } }
 }
+
+extension Request {
+    /// What it says about itself.
+    func shown(from address: String?) -> Gate.Request {
+        Gate.Request(
+            headers: headers,
+            method: method,
+            authority: head.authority ?? headers.value(of: "Host"),
+            address: address
+        )
+    }
+}

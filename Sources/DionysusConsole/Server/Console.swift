@@ -64,9 +64,10 @@ public struct Console: Service {
                 return await dispatcher.answer(endpoint, request, parameters, from: Self.address(context))
             }
         }
-        group.get("login") { request, _ in dispatcher.loginPage(request) }
-        group.post("login") { request, context in await dispatcher.logIn(request, from: Self.address(context)) }
-        group.post("logout") { request, context in await dispatcher.logOut(request, from: Self.address(context)) }
+        let login = Login(core: core)
+        group.get("login") { request, _ in login.page(request) }
+        group.post("login") { request, context in await login.logIn(request, from: Self.address(context)) }
+        group.post("logout") { request, context in await login.logOut(request, from: Self.address(context)) }
         for path in ["v1/**", "api/**"] as [RouterPath] {
             group.get(path) { request, _ in dispatcher.missing(request) }
             group.post(path) { request, _ in dispatcher.missing(request) }

@@ -25,7 +25,7 @@ extension Dispatcher {
 
     /// The console's own metrics, for those who may use it.
     func metrics(_ metrics: MetricCollector, _ request: Request, from address: String?) -> Response {
-        guard (try? core.gate.identity(of: gateRequest(request, address))) ?? nil != nil else {
+        guard (try? core.gate.identity(of: request.shown(from: address))) ?? nil != nil else {
             var response = plain(.unauthorized, "text/plain; charset=utf-8", "a token is needed\n")
             response.headers[.wwwAuthenticate] = "Bearer"
             return response

@@ -4,18 +4,16 @@ import DionysusSchemas
 /// The messages of a batch while they are composed.
 struct Composition {
     private let registry: Registry
-    private let records: LoadedBatch
     private let instructions: Composer.Instructions
     private let eventIDPrefix: [UInt8]
     private let versionHeader: MessageHeader
-    /// The last group that was loaded whole: rows of one group mostly follow each other.
-    private var last: (group: RecordGroup, source: Source)?
+    private var sources: MessageSources
     private(set) var messages: [OutgoingMessage] = []
 
     init(_ composer: Composer, _ records: LoadedBatch, _ instructions: Composer.Instructions, capacity: Int) {
         registry = composer.registry
-        self.records = records
         self.instructions = instructions
+        sources = MessageSources(composer.registry, records, prepared: instructions.records)
         eventIDPrefix = Array("\(composer.sourceID)-".utf8)
         versionHeader = MessageHeader(HeaderName.version, Array(String(instructions.version).utf8))
         messages.reserveCapacity(capacity)
@@ -25,7 +23,7 @@ struct Composition {
     mutating func add(_ row: OutboxRow) -> Composer.Verdict {
         if !instructions.superseded.isEmpty, instructions.superseded.contains(row.id) { return .superseded }
         if !instructions.unexpanded.isEmpty, let error = instructions.unexpanded[row.id] { return .failed(error) }
-        switch lookUp(row) {
+        switch sources.find(row) {
         case .loaded(let source): return add(row, source)
         case .failed(let error): return .failed(loadingFailure(row, error))
         case .refused: return .refused
@@ -53,7 +51,7 @@ struct Composition {
         return .send(messages.count - 1..<messages.count, event: StoredMessage.event)
     }
 
-    private mutating func add(_ row: OutboxRow, _ source: Source) -> Composer.Verdict {
+    private mutating func add(_ row: OutboxRow, _ source: MessageSource) -> Composer.Verdict {
         let (model, loaded) = (source.publication.model, source.loaded)
         let state = loaded.state(of: row.resourceID)
         if state == .gone, loaded.key.isMisplaced(row.resourceID) { return .failed(misplacedKey(row, loaded.key)) }
@@ -74,7 +72,7 @@ struct Composition {
     }
 
     /// Appends the row's message, and its copy for the genesis topic if there is one.
-    private mutating func append(_ row: OutboxRow, _ source: Source, _ event: EventName) throws {
+    private mutating func append(_ row: OutboxRow, _ source: MessageSource, _ event: EventName) throws {
         if source.hasFormat { return try appendFormatted(row, source, event) }
         let value = [UInt8]
             .envelope(
@@ -103,7 +101,7 @@ struct Composition {
     }
 
     /// Appends the row's message in the topic's format, and the one for the genesis topic if there is one.
-    private mutating func appendFormatted(_ row: OutboxRow, _ source: Source, _ event: EventName) throws {
+    private mutating func appendFormatted(_ row: OutboxRow, _ source: MessageSource, _ event: EventName) throws {
         let message = try formattedMessage(row, source, event, to: row.topic, source.prepared)
         guard let topic = source.publication.copyTopic(of: row.topic) else { return messages.append(message) }
         let prepared = instructions.records[RecordGroup(topic: topic, modelName: row.resourceClass)]
@@ -113,7 +111,7 @@ struct Composition {
 
     private func formattedMessage(
         _ row: OutboxRow,
-        _ source: Source,
+        _ source: MessageSource,
         _ event: EventName,
         to topic: String,
         _ prepared: Result<PreparedRecords, DionysusError>?
@@ -148,7 +146,7 @@ struct Composition {
     /// The row's record, or its event, in the topic's format.
     private func encoded(
         _ row: OutboxRow,
-        _ source: Source,
+        _ source: MessageSource,
         _ event: EventName,
         _ records: PreparedRecords,
         isCopy: Bool,
@@ -198,68 +196,6 @@ struct Composition {
     }
 
     // MARK: Records
-
-    /// What a row's message is made from.
-    private struct Source {
-        let publication: Registry.Publication
-        let loaded: LoadedRecords
-        /// Whether its messages have another format than dionysus-rb's envelopes.
-        let hasFormat: Bool
-        /// How the topic's messages are written, or why they can't be; nil for dionysus-rb's envelopes.
-        let prepared: Result<PreparedRecords, DionysusError>?
-        /// The headers that name the events of records.
-        private let eventHeaders: [EventName.Change: MessageHeader]
-
-        init(
-            _ publication: Registry.Publication,
-            _ loaded: LoadedRecords,
-            _ prepared: Result<PreparedRecords, DionysusError>?
-        ) {
-            self.publication = publication
-            self.loaded = loaded
-            self.prepared = prepared
-            hasFormat = publication.encoding.format != nil
-            let changes = hasFormat ? EventName.Change.allCases : []
-            eventHeaders = Dictionary(
-                uniqueKeysWithValues: changes.map { ($0, Self.header(of: EventName(publication.model.singular, $0))) }
-            )
-        }
-
-        func header(of event: EventName) -> MessageHeader { eventHeaders[event.change] ?? Self.header(of: event) }
-
-        private static func header(of event: EventName) -> MessageHeader {
-            MessageHeader(HeaderName.event, Array(event.description.utf8))
-        }
-    }
-
-    private enum LookUp {
-        case loaded(Source)
-        case failed(DionysusError)
-        case refused
-        /// A message that is no model's, if it is still there.
-        case plain(StoredMessage?)
-        case undeclared
-    }
-
-    private mutating func lookUp(_ row: OutboxRow) -> LookUp {
-        let group = RecordGroup(row)
-        if let last, last.group == group { return .loaded(last.source) }
-        let publication = registry.publication(topic: group.topic, modelName: group.modelName)
-        if let publication, let loaded = records.records[group] {
-            let source = Source(publication, loaded, instructions.records[group])
-            last = (group, source)
-            return .loaded(source)
-        }
-        if let stored = records.messages, group.isOfPlainMessages {
-            return .plain(row.plainMessageID.flatMap { stored[$0] })
-        }
-        if records.refused[group] != nil { return .refused }
-        guard let publication, let part = records.apart[group]?[row.resourceID] else { return .undeclared }
-        switch part {
-        case .loaded(let loaded): return .loaded(Source(publication, loaded, instructions.records[group]))
-        case .failed(let error): return .failed(error)
-        }
-    }
 
     /// What spreads the row's message: what capture has written, unless only the application can tell.
     private func partitionKey(
