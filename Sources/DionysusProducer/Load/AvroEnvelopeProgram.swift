@@ -3,18 +3,11 @@ import DionysusSchemas
 
 /// How events of one model are written as envelopes of an Avro schema, worked out once for both.
 struct AvroEnvelopeProgram: Sendable {
-    /// One of the types that an event's data can be.
-    struct Branch: Sendable {
-        /// The place among the branches of a union, if the data are one.
-        let index: Int?
-        let program: AvroRecordProgram
-    }
-
     let schema: AvroSchema
     /// The model's records.
-    let record: Branch
+    let record: AvroRecordProgram.Branch
     /// What is left of a record that no longer exists.
-    let remains: Branch
+    let remains: AvroRecordProgram.Branch
     private let envelope: AvroEnvelope
 
     /// - Parameter plan: How the model's records are loaded.
@@ -40,8 +33,8 @@ struct AvroEnvelopeProgram: Sendable {
         }
         self.schema = schema
         self.envelope = envelope
-        func branch(_ found: AvroEnvelope.Branch) throws -> Branch {
-            Branch(index: found.index, program: try AvroRecordProgram(plan, schema, type: found.type))
+        func branch(_ found: AvroEnvelope.Branch) throws -> AvroRecordProgram.Branch {
+            AvroRecordProgram.Branch(index: found.index, program: try AvroRecordProgram(plan, schema, type: found.type))
         }
         self.record = try branch(record)
         remains = try envelope.branch(ofRemains: model).map(branch) ?? self.record

@@ -29,14 +29,15 @@ struct AvroRecordProgram: Sendable {
         }
     }
 
+    /// One of the types that data can be.
+    struct Branch: Sendable {
+        /// The place among the branches of a union, if the data are one.
+        let index: Int?
+        let program: AvroRecordProgram
+    }
+
     /// How records of a relationship are written.
     struct Sideload: Sendable {
-        struct Branch: Sendable {
-            /// The place among the branches of a union, if the data is one's.
-            let index: Int?
-            let program: AvroRecordProgram
-        }
-
         let isToMany: Bool
         /// The union's branch for no record; nil where there has to be one.
         let null: Int?
@@ -156,7 +157,7 @@ struct AvroRecordProgram: Sendable {
         }
         let place = items ?? field.type
         let union: [Int]? = if case .union(let branches) = schema.types[place].kind { branches } else { nil }
-        var branches: [String: Sideload.Branch] = [:]
+        var branches: [String: Branch] = [:]
         for edge in plan.edges where relationship.branches.contains(edge.association) {
             let name = edge.target.model.name
             let candidates = (union ?? [place]).filter { schema.types[$0].isRecord }
@@ -169,7 +170,7 @@ struct AvroRecordProgram: Sendable {
                     advice: "let it be a record, or a list of records if there may be several"
                 )
             }
-            branches[name] = Sideload.Branch(
+            branches[name] = Branch(
                 index: union?.firstIndex(of: type),
                 program: try AvroRecordProgram(edge.target, schema, type: type, isPart: true)
             )

@@ -65,7 +65,7 @@ extension LoadedRecords {
 
     /// A record as the data of an event.
     private func datumOf(_ index: Int, _ program: AvroEnvelopeProgram, _ context: RecordContext) throws -> [UInt8] {
-        try data(program.record) { try rows.write(index, program.record.program, context, into: &$0) }
+        try written(program.record) { try rows.write(index, program.record.program, context, into: &$0) }
     }
 
     /// What is left of a record as the data of an event.
@@ -75,22 +75,17 @@ extension LoadedRecords {
         _ context: RecordContext,
         _ kept: KeptValues
     ) throws -> [UInt8] {
-        try data(program.remains) { try write(remainsOf: id, program.remains.program, context, kept, into: &$0) }
+        try written(program.remains) { try write(remainsOf: id, program.remains.program, context, kept, into: &$0) }
     }
 
-    private func data(
-        _ branch: AvroEnvelopeProgram.Branch,
+    private func written(
+        _ branch: AvroRecordProgram.Branch,
         _ write: (inout AvroCoercion) throws -> Void
     ) throws -> [UInt8] {
-        var coercion = AvroCoercion(schema: branch.program.schema)
-        coercion.writer = AvroWriter(capacity: typicalSize)
-        if let index = branch.index { coercion.writer.index(index) }
-        do {
+        try written(branch.program.schema) { coercion in
+            if let index = branch.index { coercion.writer.index(index) }
             try write(&coercion)
-        } catch let fault as AvroFault {
-            throw fault.error("the record can't be written as its Avro schema has it")
         }
-        return coercion.bytes
     }
 }
 

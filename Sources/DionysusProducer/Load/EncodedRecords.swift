@@ -64,18 +64,25 @@ extension LoadedRecords {
         _ records: PreparedRecords,
         _ write: (inout AvroCoercion) throws -> Void
     ) throws -> [UInt8] {
+        let bytes = try written(schema) { coercion in
+            // One buffer holds what names the schema, and the datum.
+            coercion.writer.fixed(records.prefix)
+            try write(&coercion)
+        }
+        typicalSize = max(typicalSize, bytes.count)
+        return records.container == nil ? bytes : try records.framed(bytes)
+    }
+
+    /// What is written of an Avro schema.
+    func written(_ schema: AvroSchema, _ write: (inout AvroCoercion) throws -> Void) throws -> [UInt8] {
         var coercion = AvroCoercion(schema: schema)
-        // One buffer holds what names the schema, and the datum.
         coercion.writer = AvroWriter(capacity: typicalSize)
-        coercion.writer.fixed(records.prefix)
         do {
             try write(&coercion)
         } catch let fault as AvroFault {
             throw fault.error("the record can't be written as its Avro schema has it")
         }
-        typicalSize = max(typicalSize, coercion.bytes.count)
-        guard records.container != nil else { return coercion.bytes }
-        return try records.framed(coercion.bytes)
+        return coercion.bytes
     }
 
     /// What is left of a record, marked as destroyed.

@@ -242,21 +242,7 @@ struct SchemaParser {
 
     // MARK: Names
 
-    private struct Name {
-        let full: String
-        let namespace: String
-
-        init(full: String) {
-            self.full = full
-            namespace = full.lastIndex(of: ".").map { String(full[..<$0]) } ?? ""
-        }
-
-        init(_ name: String, in namespace: String) {
-            self.init(full: name.contains(".") || namespace.isEmpty ? name : "\(namespace).\(name)")
-        }
-    }
-
-    private func name(of object: JSON.Object, namespace: String, path: String) throws -> Name {
+    private func name(of object: JSON.Object, namespace: String, path: String) throws -> AvroName {
         guard case .string(let given)? = object["name"] else { throw fault(path, "the name is missing") }
         var space = namespace
         switch object["namespace"] {
@@ -265,24 +251,20 @@ struct SchemaParser {
         case .null? where !isStrict: break
         case let other?: throw fault("\(path).namespace", "a namespace is text, not \(other.kind)")
         }
-        let name = Name(given, in: space)
-        for part in name.full.split(separator: ".", omittingEmptySubsequences: false) {
-            try checkName(String(part), path: "\(path).name")
-        }
+        let name = AvroName(given, in: space)
+        for part in name.parts { try checkName(part, path: "\(path).name") }
         guard AvroType.Kind(primitive: name.full) == nil else {
             throw fault("\(path).name", "\(name.full) is the name of a primitive type")
         }
         return name
     }
 
-    private func aliases(of object: JSON.Object, name: Name, path: String) throws -> [String] {
+    private func aliases(of object: JSON.Object, name: AvroName, path: String) throws -> [String] {
         guard let given = object["aliases"] else { return [] }
         return try strings(given, path: "\(path).aliases").enumerated()
             .map { index, alias in
-                let alias = Name(alias, in: name.namespace)
-                for part in alias.full.split(separator: ".", omittingEmptySubsequences: false) {
-                    try checkName(String(part), path: "\(path).aliases[\(index)]")
-                }
+                let alias = AvroName(alias, in: name.namespace)
+                for part in alias.parts { try checkName(part, path: "\(path).aliases[\(index)]") }
                 return alias.full
             }
     }
@@ -299,25 +281,7 @@ struct SchemaParser {
     }
 
     private func checkName(_ name: String, path: String) throws {
-        let fits: Bool
-        if isStrict {
-            fits = name.utf8.enumerated()
-                .allSatisfy { index, byte in
-                    switch byte {
-                    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                        UInt8(ascii: "_"):
-                        true
-                    case UInt8(ascii: "0")...UInt8(ascii: "9"): index > 0
-                    default: false
-                    }
-                }
-        } else {
-            let excluded: Set<Unicode.Scalar> = ["/", "\\", "\"", "."]
-            fits = name.unicodeScalars.allSatisfy {
-                !excluded.contains($0) && !$0.properties.isWhitespace && $0.value >= 0x20 && $0.value != 0x7f
-            }
-        }
-        guard fits, !name.isEmpty else {
+        guard AvroName.isPart(name, isStrict: isStrict) else {
             throw fault(path, "\(quoted(name)) is no name: letters, digits and _, and no digit first")
         }
     }

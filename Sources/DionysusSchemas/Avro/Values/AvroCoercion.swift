@@ -29,7 +29,6 @@ package struct AvroCoercion: Sendable {
 
     /// Writes a database's value as one of the schema's types.
     package mutating func write(_ value: DatabaseValue, _ type: Int) throws(AvroFault) {
-        if writer.write(value, as: schema.scalars[type]) { return }
         // It is part of a datum.
         depth = 1
         switch value {
@@ -69,7 +68,7 @@ package struct AvroCoercion: Sendable {
         case (.record(let record), .object(let members)): try write(members, record)
         case (.fixed, .object(let members)) where type.logical == .duration: try write(duration: members)
         case (.string, _) where type.holdsJSON: writer.string(input.json.text)
-        default: throw misfit(input.kind, type)
+        default: throw AvroConversion.misfit(input.kind, type)
         }
     }
 
@@ -137,121 +136,50 @@ package struct AvroCoercion: Sendable {
     // MARK: Scalars
 
     private mutating func write(scalar value: DatabaseValue, _ place: Int) throws(AvroFault) {
+        let scalar = schema.scalars[place]
+        if writer.write(value, as: scalar) { return }
+        if let branches = scalar.branches, case .union(let types) = schema.types[place].kind {
+            writer.index(branches.value)
+            return try write(scalar: value, types[branches.value])
+        }
         let type = schema.types[place]
         switch type.kind {
-        case .null: guard value.isNull else { throw misfit(value, type) }
+        case .null: guard value.isNull else { throw AvroConversion.misfit(value, type) }
         case .boolean:
-            guard case .bool(let value) = value else { throw misfit(value, type) }
+            guard case .bool(let value) = value else { throw AvroConversion.misfit(value, type) }
             writer.boolean(value)
         case .int:
-            let number = try integer(value, type)
+            let number = try AvroConversion.integer(value, type)
             guard let int = Int32(exactly: number) else { throw AvroFault("the number is out of the range of int") }
             writer.int(int)
-        case .long: writer.long(try integer(value, type))
+        case .long: writer.long(try AvroConversion.integer(value, type))
         case .float:
-            let double = try double(value, type)
+            let double = try AvroConversion.double(value, type)
             let float = Float(double)
             guard float.isFinite || !double.isFinite else { throw AvroFault("the number is out of the range of float") }
             writer.float(float)
-        case .double: writer.double(try double(value, type))
+        case .double: writer.double(try AvroConversion.double(value, type))
         case .string: try write(text: value, type)
         case .bytes:
             if case .decimal(let precision, let scale)? = type.logical {
-                writer.bytes(try LogicalValue.bytes(decimal(value, type), precision: precision, scale: scale))
+                let number = try AvroConversion.decimal(value, type)
+                writer.bytes(try LogicalValue.bytes(number, precision: precision, scale: scale))
             } else {
-                writer.bytes(try bytes(value, type))
+                writer.bytes(try AvroConversion.bytes(value, type))
             }
         case .fixed(let fixed): try write(value, fixed, type)
         case .enumeration(let enumeration):
-            guard case .text(let symbol) = value else { throw misfit(value, type) }
+            guard case .text(let symbol) = value else { throw AvroConversion.misfit(value, type) }
             guard let index = enumeration.places[symbol] else {
                 throw AvroFault("the value is no symbol of \(enumeration.name)")
             }
             writer.index(index)
-        case .union(let branches):
-            // A value that may be null is by far the most frequent union.
-            if branches.count == 2, let null = branches.firstIndex(where: { schema.types[$0].isNull }) {
-                if value.isNull { return writer.index(null) }
-                writer.index(1 - null)
-                return try write(scalar: value, branches[1 - null])
-            }
-            try write(.scalar(value), branches)
+        case .union(let branches): try write(.scalar(value), branches)
         case .array, .map, .record:
             if case .json(let text) = value, let json = try? JSON(parsing: Array(text.utf8)) {
                 return try write(AvroInput(json), place)
             }
-            throw misfit(value, type)
-        }
-    }
-
-    private func misfit(_ value: DatabaseValue, _ type: AvroType) -> AvroFault {
-        misfit(AvroInput.scalar(value).kind, type)
-    }
-
-    private func misfit(_ kind: String, _ type: AvroType) -> AvroFault {
-        AvroFault("\(kind) is no \(type.logical.map { "\($0.word) of " } ?? "")\(type.name ?? type.kind.word)")
-    }
-
-    private func integer(_ value: DatabaseValue, _ type: AvroType) throws(AvroFault) -> Int64 {
-        switch value {
-        case .integer(let value): return value
-        case .decimal(let value): if let value = value.wholeNumber { return value }
-        case .double(let value): if let value = Int64(exactly: value) { return value }
-        case .timestamp(let time): if let value = number(time, type) { return value }
-        case .text(let text): if let value = integer(text, type) { return value }
-        default: break
-        }
-        throw misfit(value, type)
-    }
-
-    private func integer(_ text: String, _ type: AvroType) -> Int64? {
-        switch type.logical {
-        case nil: return IntegerText.value(text)
-        case .date: if let days = CalendarDate(text).flatMap(LogicalValue.days) { return Int64(days) }
-        case .timeMillis: if let time = LogicalValue.timeOfDay(text) { return time / 1_000 }
-        case .timeMicros: if let time = LogicalValue.timeOfDay(text) { return time }
-        case .timestampNanos, .localTimestampNanos: if let value = LogicalValue.nanoseconds(text) { return value }
-        default: break
-        }
-        return Timestamp(text).flatMap { number($0, type) } ?? IntegerText.value(text)
-    }
-
-    private func number(_ time: Timestamp, _ type: AvroType) -> Int64? {
-        switch type.logical {
-        case nil: LogicalValue.number(time, .timestampMillis).map { $0 >= 0 ? $0 / 1_000 : ($0 - 999) / 1_000 }
-        case .date: LogicalValue.days(CalendarDate(time)).map(Int64.init)
-        case .timeMillis, .timeMicros: nil
-        case let logical?: LogicalValue.number(time, logical)
-        }
-    }
-
-    private func double(_ value: DatabaseValue, _ type: AvroType) throws(AvroFault) -> Double {
-        switch value {
-        case .double(let value): return value
-        case .integer(let value): return Double(value)
-        case .decimal(let value): if value.isNumber, let value = Double(value.description) { return value }
-        case .text(let text): if let value = IntegerText.double(text) { return value }
-        default: break
-        }
-        throw misfit(value, type)
-    }
-
-    private func decimal(_ value: DatabaseValue, _ type: AvroType) throws(AvroFault) -> ExactDecimal {
-        switch value {
-        case .decimal(let value): return value
-        case .integer(let value): return ExactDecimal(value)
-        case .double(let value): if let value = ExactDecimal(value) { return value }
-        case .text(let text): if let value = ExactDecimal(text) { return value }
-        default: break
-        }
-        throw misfit(value, type)
-    }
-
-    private func bytes(_ value: DatabaseValue, _ type: AvroType) throws(AvroFault) -> [UInt8] {
-        switch value {
-        case .bytes(let bytes): return bytes
-        case .text(let text), .json(let text): return Array(text.utf8)
-        default: throw misfit(value, type)
+            throw AvroConversion.misfit(value, type)
         }
     }
 
@@ -263,7 +191,7 @@ package struct AvroCoercion: Sendable {
                 if let uuid = UUID(uuidString: text) { return writer.string(uuid.uuidString.lowercased()) }
             default: break
             }
-            throw misfit(value, type)
+            throw AvroConversion.misfit(value, type)
         }
         if type.logical == .json { return writer.string(AvroInput.scalar(value).json.text) }
         switch value {
@@ -274,7 +202,7 @@ package struct AvroCoercion: Sendable {
         case .decimal(let value): writer.string(value.description)
         case .timestamp(let value): writer.string(value.description)
         case .uuid(let value): writer.string(value.uuidString.lowercased())
-        case .null, .bytes, .array: throw misfit(value, type)
+        case .null, .bytes, .array: throw AvroConversion.misfit(value, type)
         }
     }
 
@@ -282,14 +210,14 @@ package struct AvroCoercion: Sendable {
         let bytes: [UInt8]
         switch (type.logical, value) {
         case (.decimal(let precision, let scale)?, _):
-            let digits = try LogicalValue.bytes(decimal(value, type), precision: precision, scale: scale)
+            let digits = try LogicalValue.bytes(AvroConversion.decimal(value, type), precision: precision, scale: scale)
             let sign: UInt8 = digits[0] >= 0x80 ? 0xff : 0
             bytes = [UInt8](repeating: sign, count: max(0, fixed.size - digits.count)) + digits
         case (.uuid?, .uuid(let uuid)): bytes = withUnsafeBytes(of: uuid.uuid) { Array($0) }
         case (.uuid?, .text(let text)):
-            guard let uuid = UUID(uuidString: text) else { throw misfit(value, type) }
+            guard let uuid = UUID(uuidString: text) else { throw AvroConversion.misfit(value, type) }
             bytes = withUnsafeBytes(of: uuid.uuid) { Array($0) }
-        default: bytes = try self.bytes(value, type)
+        default: bytes = try AvroConversion.bytes(value, type)
         }
         guard bytes.count == fixed.size else {
             throw AvroFault("\(fixed.name) has \(fixed.size) bytes, the value \(bytes.count)")
