@@ -54,7 +54,7 @@ import Testing
             let outage = Outage(lasting: 4, DionysusError(.messageRejected, "too large"))
             try await harness.write(CaptureTests.account)
             for expected in [OutboxEntry.State.retrying, .parked] {
-                try await harness.through(outage).relay()
+                try await harness.through(outage).relayOnce()
                 let row = try #require(try await harness.rows().first)
                 #expect(row.state == expected && row.errorClass == "message_rejected")
                 try await harness.write(

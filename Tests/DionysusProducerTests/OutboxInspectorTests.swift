@@ -20,7 +20,7 @@ import Testing
         try await ProducerHarness.run(kind, settings: .twoAttempts, producer: MendableSync(isMended)) { harness in
             let inspector = OutboxInspector(database: harness.database)
             try await harness.write(CaptureTests.account, Self.rentals, "UPDATE rentals SET bedrooms = 2 WHERE id = 1")
-            try await harness.relay()
+            try await harness.relayOnce()
             try await harness.postponeRetries()
             #expect(
                 try await harness.events(in: "v3_rentals") == ["rental_created Rental:2", "rental_created Rental:3"]
@@ -73,7 +73,7 @@ import Testing
             let inspector = OutboxInspector(database: harness.database)
             try await harness.write(CaptureTests.account, Self.rentals)
             for expected in [10.0, 20, 30, 30] {
-                try await harness.relay()
+                try await harness.relayOnce()
                 let row = try #require(try await inspector.entries(OutboxFilter(scope: .failed)).first)
                 let delay = try #require(row.retryAt).microseconds - (try #require(row.failedAt).microseconds)
                 // Both are the clock's time, the second looked up a moment later.

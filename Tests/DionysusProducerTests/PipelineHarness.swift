@@ -23,6 +23,13 @@ extension ProducerHarness {
         )
         return try await RelayPipeline(context, onExpanded: { _ in })
     }
+
+    /// Publishes one batch of each lane: however long that takes, no row is tried twice.
+    func relayOnce() async throws {
+        let pipeline = try await pipeline()
+        try await pipeline.publishAllLanes()
+        await pipeline.sender.producer.close(deadline: .seconds(5))
+    }
 }
 
 extension RelayPipeline {
