@@ -93,6 +93,50 @@ import Testing
                 let waiting = try await harness.waiting(inLaneOf: "1", lanes)
                 #expect(waiting == waits, "\(earlier) \(later)")
             }
+            // It moved in the statement that soft-deleted it.
+            try await harness.settle()
+            try await harness.record(Earlier(key: other, event: created))
+            try await harness.record(
+                Earlier(key: "1", event: destroyed),
+                changeset: #"{"account_id":[\#(other),1]}"#
+            )
+            #expect(try await harness.waiting(inLaneOf: "1", lanes))
+        }
+    }
+
+    @Test(
+        "a record that moves away and back is published, also where consecutive changes are published once",
+        arguments: TestDatabaseKind.available
+    )
+    func duplicates(_ kind: TestDatabaseKind) async throws {
+        var settings = ProducerSettings()
+        settings.lanes = 8
+        settings.removesConsecutiveDuplicates = true
+        try await ProducerHarness.run(kind, settings: settings) { harness in
+            let lanes = try await harness.lanes(of: (1...60).map(String.init))
+            let key = try #require((2...60).first { lanes["1"] != lanes["\($0)"] })
+            try await harness.write(
+                CaptureTests.account,
+                "INSERT INTO accounts (id, name) VALUES (\(key), 'Second')",
+                CaptureTests.rental
+            )
+            try await harness.relay()
+            for change: SQL in [
+                "UPDATE rentals SET price = 1", "UPDATE rentals SET account_id = \(key)",
+                "UPDATE rentals SET account_id = 1",
+                "UPDATE rentals SET price = 2", "DELETE FROM rentals",
+                "INSERT INTO rentals (id, account_id, name) VALUES (1, \(key), 'again')",
+            ] {
+                try await harness.write(change)
+            }
+            let pipeline = try await harness.pipeline()
+            for _ in 1...6 { try await pipeline.publishAllLanes() }
+            #expect(try await harness.pending() == [])
+            let messages = try await harness.messages(in: "v3_rentals")
+            for (_, messages) in Dictionary(grouping: messages, by: \.partition) {
+                #expect(messages.map(\.version) == messages.map(\.version).sorted())
+            }
+            #expect(messages.max { $0.version < $1.version }?.payload["name"] == .string("again"))
         }
     }
 

@@ -14,8 +14,8 @@ public protocol MessageBroker: Sendable {
     /// Joins a group, or reads partitions without one if the options name them.
     /// - Parameter options: Group, topics and how to read.
     /// - Returns: The consumer, which owns no partition yet.
-    /// - Throws: ``DionysusError`` with code `configuration` for unknown or contradictory settings, `unknownTopic` for a
-    ///   named partition that the broker knows not to exist.
+    /// - Throws: ``DionysusError`` with code `configuration` for unknown or contradictory settings. A broker that can tell
+    ///   throws `unknownTopic` for a named partition that does not exist.
     func makeConsumer(_ options: ConsumerOptions) async throws -> any MessageConsumer
 
     /// Creates topics.

@@ -95,7 +95,7 @@ struct DeadLetterReader {
                 throw DionysusError(
                     .conflict,
                     "no message of \(topic) came for a minute, though there are some",
-                    advice: "make sure that nobody else replays the topic, and start again"
+                    advice: "check the broker, and whether the topic still exists, and start again"
                 )
             }
         }

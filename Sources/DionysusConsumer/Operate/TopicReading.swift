@@ -116,7 +116,7 @@ package struct TopicReading: Sendable {
         var hasRead = false
         var nextLook = ContinuousClock.now + Self.pauseBetweenLooks
         while follows || spans.values.contains(where: { $0.next < $0.end }) {
-            if follows, partition == nil, .now > nextLook {
+            if follows, .now > nextLook {
                 if try await addNewPartitions(to: &spans) { return true }
                 nextLook = .now + Self.pauseBetweenLooks
             }
@@ -144,6 +144,7 @@ package struct TopicReading: Sendable {
             case nil:
                 if let outage = reader.outage { throw outage }
                 if follows { continue }
+                _ = try await partitions()
                 guard hasRead else {
                     throw DionysusError(
                         .brokerUnavailable,
@@ -160,13 +161,18 @@ package struct TopicReading: Sendable {
     }
 
     /// Adds the partitions that a followed topic has got since; they are read from their beginning.
+    /// - Throws: ``DionysusError`` with code `unknownTopic` if there is no such topic any more.
     private func addNewPartitions(to spans: inout [TopicPartition: Span]) async throws -> Bool {
-        guard let description = try await broker.describeTopics([topic]).first else { return false }
-        let new = (0..<description.partitions).map { TopicPartition(topic, $0) }.filter { spans[$0] == nil }
-        for (partition, range) in try await broker.offsets(of: new) {
-            spans[partition] = Span(partition: partition, first: range.first, next: range.first, end: range.next)
+        do {
+            let new = try await partitions().filter { spans[$0] == nil }
+            for (partition, range) in try await broker.offsets(of: new) {
+                spans[partition] = Span(partition: partition, first: range.first, next: range.first, end: range.next)
+            }
+            return new.contains { spans[$0] != nil }
+        } catch let error as DionysusError where error.isRetriable {
+            // The reader itself says how the broker is.
+            return false
         }
-        return new.contains { spans[$0] != nil }
     }
 
     /// Passes messages on one by one, so that the range ends where the body stopped.
@@ -189,6 +195,19 @@ package struct TopicReading: Sendable {
     }
 
     private func spans() async throws -> [TopicPartition: Span] {
+        let ranges = try await broker.offsets(of: try await partitions())
+        let starts = try await starts(ranges)
+        return ranges.reduce(into: [:]) { spans, entry in
+            let (partition, range) = entry
+            let start = offsets[partition.partition] ?? starts[partition]
+            let first = min(max(start ?? range.next, range.first), range.next)
+            spans[partition] = Span(partition: partition, first: first, next: first, end: range.next)
+        }
+    }
+
+    /// The partitions that are read.
+    /// - Throws: ``DionysusError`` with code `unknownTopic` if there is no such topic or partition.
+    private func partitions() async throws -> [TopicPartition] {
         guard let description = try await broker.describeTopics([topic]).first else {
             throw DionysusError(
                 .unknownTopic,
@@ -203,15 +222,7 @@ package struct TopicReading: Sendable {
                 advice: "partitions are counted from 0"
             )
         }
-        let partitions = (partition.map { [$0] } ?? Array(0..<description.partitions)).map { TopicPartition(topic, $0) }
-        let ranges = try await broker.offsets(of: partitions)
-        let starts = try await starts(ranges)
-        return ranges.reduce(into: [:]) { spans, entry in
-            let (partition, range) = entry
-            let start = offsets[partition.partition] ?? starts[partition]
-            let first = min(max(start ?? range.next, range.first), range.next)
-            spans[partition] = Span(partition: partition, first: first, next: first, end: range.next)
-        }
+        return (partition.map { [$0] } ?? Array(0..<description.partitions)).map { TopicPartition(topic, $0) }
     }
 
     /// The start offset, which may be outside the partition.

@@ -90,10 +90,10 @@ final class EmbeddedConsumer: MessageConsumer {
             return state.member
         }
         heartbeat.withLock { $0?.cancel() }
+        defer { watch.notify() }
         guard let member else { return }
         // If the log can't be written the member's lease ends by itself.
         try? await log.write { try member.leave(in: $0) }
-        watch.notify()
     }
 
     /// Looks at the log once.

@@ -11,9 +11,10 @@ extension OutboxRow {
     /// The move that the row records, if it does.
     func move(in publication: Registry.Publication) -> OutboxMove? {
         guard case .column(let column) = publication.partitionKey, topic != Self.observerTopic else { return nil }
-        guard change != .created, change != .destroyed else { return nil }
         let values = values(of: column)
         guard values.count == 2 else { return nil }
+        // A new or a deleted record has one key, and that of one which was restored isn't known: these follow destructions.
+        if change != .updated, values[0] == .null || values[1] == .null || values[0] == values[1] { return nil }
         return OutboxMove(row: self, formerLaneText: formerLaneText(values[0], now: values[1]))
     }
 

@@ -9,6 +9,9 @@ enum PublicationPartitionKey: Sendable {
     /// What the application computes from the record.
     case computed(ComputedPartitionKey)
 
+    /// Whether it is a column's value, so that a record can move to another.
+    var isColumn: Bool { if case .column = self { true } else { false } }
+
     init(_ key: PartitionKey, default configured: PartitionKey, of model: ModelDescription) {
         switch key.rule {
         case .configured:

@@ -17,16 +17,21 @@ extension RelayPipeline {
 
     /// The statements that find a lane's next rows.
     ///
-    /// The rows are taken before the version is drawn: so what is loaded afterwards is at least as recent as the version
-    /// says.
+    /// The version is drawn last: so what is loaded afterwards is at least as recent as the version says, and no message that
+    /// another lane's destruction has had meanwhile has a higher one.
     func claiming(_ lane: Int) -> [SQL] {
         let (limit, onFailure, refused) = (settings.batchSize, settings.onFailure, refusals.waiting)
         return [
             outbox.claim(lane: lane, limit: limit, onFailure: onFailure, without: refused),
             outbox.claimDue(lane: lane, limit: limit, onFailure: onFailure, without: refused),
+            followsDestructions ? outbox.someDestruction() : "SELECT 1 WHERE 1 = 0",
             outbox.support.drawVersion(),
-            outbox.someDestruction(),
         ]
+    }
+
+    /// Whether a record's rows may be in several lanes without its having been recorded that it moved.
+    private var followsDestructions: Bool {
+        outbox.lanes > 1 && context.registry.publications.contains { $0.partitionKey.isColumn }
     }
 
     /// The rows that were found, by what has to become of them.
@@ -35,14 +40,15 @@ extension RelayPipeline {
         let claimed = found.oldEnough
         let kinds = claimed.map { ($0, expander.expansions.kind(of: $0)) }
         let (waiting, version) = try await waitingForAnotherLane(claimed, claim)
+        let rows = kinds.filter { $1 != .replaced }.map(\.0).without(waiting)
+        let replaced = kinds.filter { $1 == .replaced }.map(\.0)
         let batch = RelayBatch(
             lane: claim.lane,
-            rows: kinds.filter { $1 != .replaced }.map(\.0),
-            replaced: kinds.filter { $1 == .replaced }.map(\.0),
+            rows: rows,
+            replaced: replaced,
             withParents: kinds.filter { $1 == .publishedWithParents }.map(\.0),
-            waiting: waiting,
             version: version,
-            isFull: found.count == settings.batchSize && !claimed.isEmpty,
+            isFull: found.count == settings.batchSize && !(rows.isEmpty && replaced.isEmpty),
             start: claim.start
         )
         telemetry.claimed(batch.rows, lane: claim.lane)
@@ -61,8 +67,8 @@ extension RelayPipeline {
         _ rows: [OutboxRow],
         _ claim: LaneClaim
     ) async throws -> (ids: Set<Int64>, version: Int64) {
-        let version = try claim.found[2].first?.integer(0) ?? 0
-        let areSomeDestroyed = outbox.lanes > 1 && !claim.found[3].isEmpty
+        let version = try claim.found[3].first?.integer(0) ?? 0
+        let areSomeDestroyed = !claim.found[2].isEmpty
         var moves: [OutboxMove] = []
         var followers: [OutboxRow] = []
         for row in rows {

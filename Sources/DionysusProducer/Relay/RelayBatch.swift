@@ -18,8 +18,6 @@ struct RelayBatch: Sendable {
     var replaced: [OutboxRow]
     /// Those of the published rows whose records are also parts of others.
     var withParents: [OutboxRow]
-    /// The ids of rows that wait for earlier rows of their record in another lane.
-    let waiting: Set<Int64>
     /// Why rows could not be replaced, or their parents could not be found.
     var unexpanded: [Int64: DionysusError] = [:]
     /// Models whose changes can't be expanded for now.

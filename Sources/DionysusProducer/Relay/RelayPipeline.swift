@@ -69,8 +69,9 @@ struct RelayPipeline: Sendable {
             report(settlement, acknowledgedAt: acknowledgedAt)
             return (outcome(of: settlement, hasMore: settled.hasMore), settled.next)
         } catch {
+            let isLost = sent.verdicts.isEmpty ? false : await hasLost(claim)
             await claim.lease.abandon()
-            await refresh(sent.rows(of: rows), because: error)
+            if isLost { await refresh(sent.rows(of: rows), because: error) }
             throw error
         }
     }
@@ -87,7 +88,7 @@ struct RelayPipeline: Sendable {
             superseded: superseded,
             unexpanded: batch.unexpanded
         )
-        var held = Composer.Held(waiting: batch.waiting)
+        var held = Composer.Held()
         var rest = batch.rows[...]
         var unwritable: [RecordGroup: DionysusError] = [:]
         while !rest.isEmpty {

@@ -65,7 +65,17 @@ extension RelayPipeline {
     /// How long a relay that is shutting down tries to write fresh rows.
     private static let refreshPatience = Duration.seconds(5)
 
-    /// Makes the last message of records current again, by a fresh row for each, after a batch has failed.
+    /// Whether a lane may be another relay's by now; where it isn't, its rows are still to be published, in their order.
+    func hasLost(_ claim: LaneClaim) async -> Bool {
+        do {
+            _ = try await claim.lease.perform { try $0.run("SELECT 1") }
+            return false
+        } catch {
+            return true
+        }
+    }
+
+    /// Makes the last message of records current again, by a fresh row for each, after the lane was lost.
     ///
     /// Another relay may have taken the lane while their messages were being sent, so that newer ones may stand before ours
     /// in the log.
@@ -74,7 +84,7 @@ extension RelayPipeline {
         let rows = rows.filter { !$0.isOfPlainMessage }
         guard !rows.isEmpty else { return }
         context.logger.warning(
-            "a batch failed after \(rows.count) messages had been sent; their records are published again",
+            "the lane was lost after \(rows.count) messages had been sent; their records are published again",
             metadata: ["error": "\(error)"]
         )
         let latest = Array(Dictionary(rows.map { ($0.record, $0) }, uniquingKeysWith: { $1 }).values)

@@ -107,6 +107,16 @@ final class OutboxRow: Sendable {
 }
 
 extension [OutboxRow] {
+    /// Without some rows, and the later ones of their records.
+    func without(_ waiting: Set<Int64>) -> [OutboxRow] {
+        guard !waiting.isEmpty else { return self }
+        var records: Set<RecordReference> = []
+        return filter { row in
+            if waiting.contains(row.id) { records.insert(row.record) }
+            return !records.contains(row.record)
+        }
+    }
+
     /// Without rows that are too young, and those behind them with the same partition key.
     var oldEnough: [OutboxRow] {
         guard contains(where: \.isYoung) else { return self }

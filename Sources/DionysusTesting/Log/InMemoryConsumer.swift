@@ -120,8 +120,9 @@ final class InMemoryConsumer: MessageConsumer {
             defer { state = State(isClosed: true) }
             return !state.isClosed
         }
-        guard wasOpen, let group else { return }
+        guard wasOpen else { return }
         log.change { state in
+            guard let group else { return }
             let topics = state.topics
             state.groups[group]?.leave(id, topics)
         }
