@@ -113,14 +113,7 @@ import Testing
         settings.lanes = 8
         settings.removesConsecutiveDuplicates = true
         try await ProducerHarness.run(kind, settings: settings) { harness in
-            let lanes = try await harness.lanes(of: (1...60).map(String.init))
-            let key = try #require((2...60).first { lanes["1"] != lanes["\($0)"] })
-            try await harness.write(
-                CaptureTests.account,
-                "INSERT INTO accounts (id, name) VALUES (\(key), 'Second')",
-                CaptureTests.rental
-            )
-            try await harness.relay()
+            let key = try await harness.publishRental().key
             for change: SQL in [
                 "UPDATE rentals SET price = 1", "UPDATE rentals SET account_id = \(key)",
                 "UPDATE rentals SET account_id = 1",
@@ -133,9 +126,7 @@ import Testing
             for _ in 1...6 { try await pipeline.publishAllLanes() }
             #expect(try await harness.pending() == [])
             let messages = try await harness.messages(in: "v3_rentals")
-            for (_, messages) in Dictionary(grouping: messages, by: \.partition) {
-                #expect(messages.map(\.version) == messages.map(\.version).sorted())
-            }
+            expectRisingVersions(messages)
             #expect(messages.max { $0.version < $1.version }?.payload["name"] == .string("again"))
         }
     }
@@ -148,31 +139,21 @@ import Testing
         var settings = ProducerSettings()
         settings.lanes = 8
         try await ProducerHarness.run(kind, settings: settings) { harness in
-            let lanes = try await harness.lanes(of: (1...60).map(String.init))
-            let (former, key) = (lanes["1"] ?? 0, try #require((2...60).first { lanes["1"] != lanes["\($0)"] }))
-            try await harness.write(
-                CaptureTests.account,
-                "INSERT INTO accounts (id, name) VALUES (\(key), 'Second')",
-                CaptureTests.rental
-            )
-            try await harness.relay()
+            let (key, former, lane) = try await harness.publishRental()
             for change: SQL in [
                 "UPDATE rentals SET account_id = \(key)", "DELETE FROM rentals",
                 "INSERT INTO rentals (id, account_id, name) VALUES (1, 1, 'again')",
             ] {
                 try await harness.write("UPDATE rentals SET price = price + 1", change)
                 let pipeline = try await harness.pipeline()
-                for lanes in [[former, lanes["\(key)"] ?? 0], [lanes["\(key)"] ?? 0, former]] {
+                for lanes in [[former, lane], [lane, former]] {
                     // What is claimed first is published last.
                     let claim = try await pipeline.take(lanes[1])
                     _ = try await pipeline.publishBatch(ofLane: lanes[0])
                     _ = try await pipeline.publishBatch(ofLane: lanes[1], claim)
                 }
                 try await harness.relay()
-                let messages = try await harness.messages(in: "v3_rentals")
-                for (_, messages) in Dictionary(grouping: messages, by: \.partition) {
-                    #expect(messages.map(\.version) == messages.map(\.version).sorted())
-                }
+                expectRisingVersions(try await harness.messages(in: "v3_rentals"))
             }
             #expect(try await harness.pending() == [])
         }
@@ -221,7 +202,28 @@ import Testing
     }
 }
 
+/// In each partition, versions never decrease.
+private func expectRisingVersions(_ messages: [PublishedMessage], at location: SourceLocation = #_sourceLocation) {
+    for (_, messages) in Dictionary(grouping: messages, by: \.partition) {
+        #expect(messages.map(\.version) == messages.map(\.version).sorted(), sourceLocation: location)
+    }
+}
+
 extension ProducerHarness {
+    /// Publishes a rental of account 1, beside another account whose rentals are in another lane.
+    /// - Returns: The other account's id, the rental's lane and the lane of the other account.
+    fileprivate func publishRental() async throws -> (key: Int, former: Int, lane: Int) {
+        let lanes = try await lanes(of: (1...60).map(String.init))
+        let key = try #require((2...60).first { lanes["1"] != lanes["\($0)"] })
+        try await write(
+            CaptureTests.account,
+            "INSERT INTO accounts (id, name) VALUES (\(key), 'Second')",
+            CaptureTests.rental
+        )
+        try await relay()
+        return (key, lanes["1"] ?? 0, lanes["\(key)"] ?? 0)
+    }
+
     fileprivate func lanes(of texts: [String]) async throws -> [String: Int] {
         let column = BulkColumn("text", .text, texts.map { .text($0) })
         let lane = SQL(raw: database.dialect.laneExpression("v.text", lanes: settings.lanes))

@@ -93,16 +93,16 @@ package struct TopicReading: Sendable {
                     settings: settings.brokerSettings
                 )
             )
-            do {
-                hasGrown = try await read(from: reader, &spans, body)
-            } catch is CancellationError where Task.isShuttingDownGracefully {
-                // The result covers what was read so far.
-                hasGrown = false
-            } catch {
+            hasGrown = try await closing {
                 await reader.close()
-                throw error
+            } after: {
+                do {
+                    return try await read(from: reader, &spans, body)
+                } catch is CancellationError where Task.isShuttingDownGracefully {
+                    // The result covers what was read so far.
+                    return false
+                }
             }
-            await reader.close()
         } while hasGrown
         return spans.sorted
     }

@@ -29,11 +29,6 @@ extension RelayPipeline {
         ]
     }
 
-    /// Whether a record's rows may be in several lanes without its having been recorded that it moved.
-    private var followsDestructions: Bool {
-        outbox.lanes > 1 && context.registry.publications.contains { $0.partitionKey.isColumn }
-    }
-
     /// The rows that were found, by what has to become of them.
     func batch(of claim: LaneClaim) async throws -> RelayBatch {
         let found = try rows(of: claim)

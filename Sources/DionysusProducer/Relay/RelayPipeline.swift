@@ -29,6 +29,8 @@ struct RelayPipeline: Sendable {
     let missing = MissingRecords()
     /// The keys of models whose records the outbox may know under several spellings.
     let keys: [String: RecordKey]
+    /// Whether a record's rows may be in several lanes without its having been recorded that it moved.
+    let followsDestructions: Bool
     /// Called with the lanes of rows that expansion has written.
     let onExpanded: @Sendable ([Int]) -> Void
     /// Called with the lanes that had something to publish when a lane was settled; nil not to look.

@@ -25,6 +25,7 @@ extension RelayPipeline {
         self.onExpanded = onExpanded
         self.onPending = onPending
         keys = RecordKey.spelled(registry, catalogue)
+        followsDestructions = outbox.lanes > 1 && registry.publications.contains { $0.partitionKey.isColumn }
         expander = Expander(
             database: database,
             outbox: outbox,
