@@ -65,18 +65,63 @@ public struct Acknowledgement: Sendable, Hashable {
 
 /// A message that was read.
 public struct ConsumedMessage: Sendable {
+    private struct Fields: Sendable {
+        var source: TopicPartition
+        var offset: Int64
+        var key: [UInt8]?
+        var value: [UInt8]?
+        var headers: [MessageHeader]
+        var timestamp: Timestamp
+    }
+
+    /// Copies share it, because a message passes through many hands.
+    private final class Content: Sendable {
+        let fields: Fields
+        let size: Int
+
+        init(_ fields: Fields) {
+            self.fields = fields
+            size = fields.headers.reduce((fields.value?.count ?? 0) + (fields.key?.count ?? 0) + 100) {
+                $0 + $1.name.utf8.count + $1.value.count
+            }
+        }
+    }
+
+    private var content: Content
+
     /// The partition it was read from.
-    public var source: TopicPartition
+    public var source: TopicPartition {
+        get { content.fields.source }
+        set { change { $0.source = newValue } }
+    }
     /// Its offset.
-    public var offset: Int64
+    public var offset: Int64 {
+        get { content.fields.offset }
+        set { change { $0.offset = newValue } }
+    }
     /// The message key.
-    public var key: [UInt8]?
+    public var key: [UInt8]? {
+        get { content.fields.key }
+        set { change { $0.key = newValue } }
+    }
     /// The value; nil is a tombstone.
-    public var value: [UInt8]?
+    public var value: [UInt8]? {
+        get { content.fields.value }
+        set { change { $0.value = newValue } }
+    }
     /// The headers, in their order.
-    public var headers: [MessageHeader]
+    public var headers: [MessageHeader] {
+        get { content.fields.headers }
+        set { change { $0.headers = newValue } }
+    }
     /// The time at which it was appended (broker's clock) or created (producer's clock).
-    public var timestamp: Timestamp
+    public var timestamp: Timestamp {
+        get { content.fields.timestamp }
+        set { change { $0.timestamp = newValue } }
+    }
+
+    /// About how much memory it takes, in bytes.
+    package var size: Int { content.size }
 
     /// Creates a message.
     public init(
@@ -87,11 +132,14 @@ public struct ConsumedMessage: Sendable {
         headers: [MessageHeader],
         timestamp: Timestamp
     ) {
-        self.source = source
-        self.offset = offset
-        self.key = key
-        self.value = value
-        self.headers = headers
-        self.timestamp = timestamp
+        content = Content(
+            Fields(source: source, offset: offset, key: key, value: value, headers: headers, timestamp: timestamp)
+        )
+    }
+
+    private mutating func change(_ change: (inout Fields) -> Void) {
+        var fields = content.fields
+        change(&fields)
+        content = Content(fields)
     }
 }

@@ -17,6 +17,7 @@ struct BatchDraft {
     /// Adds what was bound of a message.
     mutating func add(_ events: [BoundEvent], _ delegated: [DelegatedEvent]) {
         batch.events += events
+        guard !delegated.isEmpty else { return }
         batch.delegated += delegated
         delegatedModels.formUnion(delegated.map(\.kind.model))
     }

@@ -30,7 +30,7 @@ enum LatestUpdates {
         var openRuns: [Record: Int] = [:]
         for (index, message) in messages.enumerated() {
             guard let (record, payload) = onlyUpdate(in: message) else {
-                for record in records(in: message) { openRuns[record] = nil }
+                if !openRuns.isEmpty { for record in records(in: message) { openRuns[record] = nil } }
                 continue
             }
             if let run = openRuns[record], let last = runs[run].last,
@@ -57,10 +57,11 @@ enum LatestUpdates {
 
     /// The record of a message that holds one update and nothing else.
     private static func onlyUpdate(in message: DecodedMessage) -> (record: Record, payload: RecordPayload)? {
-        guard message.events.count == 1, let event = message.events.first, event.name.change == .updated,
-            event.records.count == 1, let payload = event.records.first, let id = payload.id
+        // Nearly all messages have one event, of which no copy is made here.
+        guard message.events.count == 1, message.events[0].name.change == .updated,
+            message.events[0].records.count == 1, let id = message.events[0].records[0].id
         else { return nil }
-        return (Record(model: event.model, id: id), payload)
+        return (Record(model: message.events[0].model, id: id), message.events[0].records[0])
     }
 
     private static func records(in message: DecodedMessage) -> [Record] {

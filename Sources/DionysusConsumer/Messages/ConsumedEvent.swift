@@ -2,47 +2,40 @@ public import Dionysus
 
 /// An event whose effect on the replica has been committed.
 public struct ConsumedEvent: Sendable {
-    /// The partition of its message.
-    public let source: TopicPartition
-    /// The offset of its message.
-    public let offset: Int64
-    /// The event's name: `rental_updated`.
-    public let name: EventName
-    /// The model's name on the wire.
-    public let model: String
-    /// The id that the producer gave the event, the same in every delivery; nil if it gave none.
-    public let eventID: String?
-    /// The message.
-    public let message: ConsumedMessage
-    private let payload: RecordPayload
-    private let changes: [RowChange]
+    private let event: AppliedEvent
 
-    init(_ event: AppliedEvent) {
-        source = event.message.source
-        offset = event.message.offset
-        message = event.message
-        name = event.name
-        model = event.model
-        eventID = event.message.headers.last { $0.name == HeaderName.eventID }
-            .map { String(decoding: $0.value, as: UTF8.self) }
-        payload = event.payload
-        changes = event.changes
+    init(_ event: AppliedEvent) { self.event = event }
+
+    /// The partition of its message.
+    public var source: TopicPartition { message.source }
+    /// The offset of its message.
+    public var offset: Int64 { message.offset }
+    /// The event's name: `rental_updated`.
+    public var name: EventName { event.name }
+    /// The model's name on the wire.
+    public var model: String { event.model }
+    /// The message.
+    public var message: ConsumedMessage { event.message }
+
+    /// The id that the producer gave the event, the same in every delivery; nil if it gave none.
+    public var eventID: String? {
+        message.headers.last { $0.name == HeaderName.eventID }.map { String(decoding: $0.value, as: UTF8.self) }
     }
 
     /// The topic of its message.
     public var topic: String { source.topic }
 
     /// The payload under the names it has here.
-    public var data: JSON.Object { payload.data }
+    public var data: JSON.Object { event.payload.data }
 
     /// The records that came along in the payload.
-    public var related: [RelatedRecords] { payload.sideloads.map(RelatedRecords.init) }
+    public var related: [RelatedRecords] { event.payload.sideloads.map(RelatedRecords.init) }
 
     /// ``data`` with the records that came along, each under its relationship's name as an object or a list of objects that
     /// have theirs.
     ///
     /// It is made when it is asked for.
-    public var wholeData: JSON.Object { payload.wholeData }
+    public var wholeData: JSON.Object { event.payload.wholeData }
 
     /// What it changed in the replica, by record; those of sideloaded records are among them, and those of records that
     /// an association no longer has.
@@ -50,7 +43,7 @@ public struct ConsumedEvent: Sendable {
     /// A record that stayed as it was is not there.
     public var localChanges: [LocalRecord: [String: LocalChange]] {
         var result: [LocalRecord: [String: LocalChange]] = [:]
-        for change in changes {
+        for change in event.changes {
             let record = LocalRecord(model: change.model, id: change.id)
             for (slot, column) in change.columns.enumerated() {
                 guard let column else { continue }

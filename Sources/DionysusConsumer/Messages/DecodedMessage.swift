@@ -35,6 +35,7 @@ extension [DecodedMessage] {
     /// The names of all models, also of those whose records came along in others.
     var modelNames: Set<String> {
         var names: Set<String> = []
+        var last: String?
         func collect(_ record: RecordPayload) {
             for sideload in record.sideloads {
                 names.insert(sideload.model)
@@ -43,7 +44,8 @@ extension [DecodedMessage] {
         }
         for message in self {
             for event in message.events where !event.records.isEmpty {
-                names.insert(event.model)
+                if event.model != last { names.insert(event.model) }
+                last = event.model
                 event.records.forEach(collect)
             }
         }

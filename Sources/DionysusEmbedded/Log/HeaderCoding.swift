@@ -1,5 +1,4 @@
 import Dionysus
-import Foundation
 
 /// Headers as one column: for each its name and its value, both after their lengths (32 bits, little-endian).
 enum HeaderCoding {
@@ -14,7 +13,7 @@ enum HeaderCoding {
         return bytes
     }
 
-    static func decode(_ data: Data) throws -> [MessageHeader] {
+    static func decode(_ data: [UInt8]) throws -> [MessageHeader] {
         try data.withUnsafeBytes { bytes in
             var position = 0
             func field() throws -> UnsafeRawBufferPointer {

@@ -114,9 +114,9 @@ struct LogReader {
             let message = ConsumedMessage(
                 source: partition.name,
                 offset: MessageID.offset(of: row[0]),
-                key: try row.withUnsafeData(atIndex: 2) { $0.map { Array($0) } },
-                value: try row.withUnsafeData(atIndex: 3) { $0.map { Array($0) } },
-                headers: try row.withUnsafeData(atIndex: 4) { try $0.map { try HeaderCoding.decode($0) } ?? [] },
+                key: (row[2] as LogBytes?)?.bytes,
+                value: (row[3] as LogBytes?)?.bytes,
+                headers: try (row[4] as LogBytes?).map { try HeaderCoding.decode($0.bytes) } ?? [],
                 timestamp: Timestamp(microseconds: row[1])
             )
             messagesLeft -= 1

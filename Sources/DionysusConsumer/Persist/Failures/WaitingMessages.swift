@@ -10,13 +10,15 @@ struct WaitingMessages: Sendable {
     /// The offsets of those that wait behind messages of the same batch.
     private(set) var behindOthers: Set<Int64> = []
 
+    var isEmpty: Bool { behindRecorded.isEmpty && behindOthers.isEmpty }
+
     func contains(_ message: ConsumedMessage) -> Bool {
         behindRecorded.contains(message.offset) || behindOthers.contains(message.offset)
     }
 
     /// The messages of a batch that wait, as they are recorded.
     func failures(in batch: MessageBatch) -> [FailedMessage] {
-        batch.messages.filter(contains).map { FailedMessage(waiting: $0) }
+        isEmpty ? [] : batch.messages.filter(contains).map { FailedMessage(waiting: $0) }
     }
 
     /// Compares the assumption with the failures of a batch that were found before the database is asked.
