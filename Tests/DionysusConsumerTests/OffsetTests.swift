@@ -31,7 +31,7 @@ import Testing
             let consumed = Mutex<[Int64]>([])
             let database = replica.database
             // The first reaction comes after the first batch: another member takes over before the second.
-            let mirror = Mirror(onConsume: { event in
+            var mirror = Mirror(onConsume: { event in
                 let isFirst = consumed.withLock { offsets in
                     offsets.append(event.offset)
                     return offsets.count == 1
@@ -41,6 +41,8 @@ import Testing
                     _ = try $0.run("UPDATE dionysus_offsets SET next_offset = 4")
                 }
             })
+            // Reactions come before the next batch where middleware sees the end of each.
+            mirror.rentals = mirror.rentals.middleware(Bystander())
             var settings = ConsumerSettings.forTests
             settings.batchSize = 2
             try await replica.publish((1...6).map { .rental(.created, $0, name: "rental \($0)") })

@@ -127,6 +127,9 @@ struct Mirror: Consumer {
     func didConsume(_ event: ConsumedEvent) async throws { try await onConsume(event) }
 }
 
+/// Middleware that does nothing: with any, what follows a commit is done before the next batch is written.
+struct Bystander: ConsumerMiddleware {}
+
 /// A message as a producer writes it.
 struct WireMessage: Sendable {
     var topic: String

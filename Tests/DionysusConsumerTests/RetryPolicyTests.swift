@@ -69,13 +69,14 @@ import Testing
         _ kind: TestDatabaseKind
     ) async throws {
         try await ReplicaHarness.run(kind) { replica in
-            let mirror = Mirror(onConsume: { event in
+            var mirror = Mirror(onConsume: { event in
                 guard event.offset == 0 else { return }
                 try await replica.execute(
                     "ALTER TABLE rentals DROP COLUMN check_in_time",
                     "ALTER TABLE rentals ADD COLUMN check_in_time text"
                 )
             })
+            mirror.rentals = mirror.rentals.middleware(Bystander())
             var settings = ConsumerSettings.forTests
             settings.batchSize = 1
             try await replica.publish(

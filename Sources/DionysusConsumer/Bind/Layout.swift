@@ -29,6 +29,9 @@ struct Layout: Sendable {
         return slot
     }
 
+    /// The names of the columns; nil for the one with whole payloads, whose changes are not reported.
+    var changeNames: [String?] { columns.map { $0 == table.data ? nil : $0.name } }
+
     var rowSlots: RowSlots {
         RowSlots(
             id: 0,

@@ -50,9 +50,10 @@ public protocol Consumer: Sendable {
 
     /// Reacts to an event whose effect has been committed. Does nothing by default.
     ///
-    /// It is called once for each event that changed or confirmed a record, in the order of the partition. After a
-    /// crash between the commit and the call, it is not called again. What it throws goes to the error handler and changes no
-    /// data.
+    /// It is called once for each event that changed or confirmed a record, in the order of the partition. Meanwhile the
+    /// partition's next batch may be written, and the one after that waits, unless the topic has virtual lanes or
+    /// middleware: then the next batch waits. After a crash between the commit and the call, it is not called again. What it
+    /// throws goes to the error handler and changes no data.
     /// - Parameter event: The event, and what it changed.
     func didConsume(_ event: ConsumedEvent) async throws
 }

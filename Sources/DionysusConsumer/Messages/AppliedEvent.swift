@@ -1,14 +1,61 @@
 import Dionysus
 
 /// An event that was applied, with what it changed.
-struct AppliedEvent: Sendable {
+///
+/// It is an object, because the application may get it several times.
+final class AppliedEvent: Sendable {
     /// Its place among all events of the batch.
     let order: Int
     let message: ConsumedMessage
     let name: EventName
     let model: String
     let payload: RecordPayload
-    let changes: [RowChange]
+    private let madeChanges: [RowChange]
+    private let source: (changes: any RowChangeSource, event: any AnyObject & Sendable)?
+
+    init(
+        order: Int,
+        message: ConsumedMessage,
+        name: EventName,
+        model: String,
+        payload: RecordPayload,
+        changes: [RowChange]
+    ) {
+        (madeChanges, source) = (changes, nil)
+        self.order = order
+        self.message = message
+        self.name = name
+        self.model = model
+        self.payload = payload
+    }
+
+    /// - Parameters:
+    ///   - source: Tells what it changed, which nobody may ask for.
+    ///   - event: What the source knows it by. Neither holds more than the event, because the application may keep it.
+    init(
+        order: Int,
+        message: ConsumedMessage,
+        name: EventName,
+        model: String,
+        payload: RecordPayload,
+        changesIn source: any RowChangeSource,
+        by event: any AnyObject & Sendable
+    ) {
+        (madeChanges, self.source) = ([], (source, event))
+        self.order = order
+        self.message = message
+        self.name = name
+        self.model = model
+        self.payload = payload
+    }
+
+    /// What it changed.
+    var changes: [RowChange] { source.map { $0.changes.changes(by: $0.event) } ?? madeChanges }
+}
+
+/// Tells what events changed, when it is asked for.
+protocol RowChangeSource: AnyObject, Sendable {
+    func changes(by event: any AnyObject & Sendable) -> [RowChange]
 }
 
 /// What an event changed in one record of a replica.

@@ -13,10 +13,21 @@ struct BatchProgress: Sendable {
     var retries = 0
     /// What has been made of the batch ahead of its turn.
     private var prepared: PreparedMessages?
+    /// The memory that the batch takes until it has been dealt with.
+    let memory: MemoryBudget.Reservation?
+    /// Where what follows its commit is done; nil if that is done at once.
+    let afterCommit: AfterCommit?
 
-    init(cursor: OffsetCursor, prepared: PreparedMessages? = nil) {
+    init(
+        cursor: OffsetCursor,
+        prepared: PreparedMessages? = nil,
+        memory: MemoryBudget.Reservation? = nil,
+        afterCommit: AfterCommit? = nil
+    ) {
         self.cursor = cursor
         self.prepared = prepared
+        self.memory = memory
+        self.afterCommit = afterCommit
     }
 
     /// The progress of a message that is applied on its own, and not on its way through its partition.
@@ -50,13 +61,17 @@ extension ConsumerPipeline {
     /// - Parameters:
     ///   - cursor: The offset that is to be moved.
     ///   - prepared: What has been made of the messages ahead of their turn, if anything.
+    ///   - memory: The memory that the batch takes.
+    ///   - afterCommit: Where what follows a commit is done; nil to do it at once.
     /// - Throws: `CancellationError` when the service is to stop, or an error that stops it.
     func applyOrPark(
         _ batch: MessageBatch,
         from cursor: OffsetCursor,
-        prepared: PreparedMessages? = nil
+        prepared: PreparedMessages? = nil,
+        memory: MemoryBudget.Reservation? = nil,
+        afterCommit: AfterCommit? = nil
     ) async throws -> BatchEnd {
-        var progress = BatchProgress(cursor: cursor, prepared: prepared)
+        var progress = BatchProgress(cursor: cursor, prepared: prepared, memory: memory, afterCommit: afterCommit)
         do {
             let refusal = try await telemetry.follow(batch, &progress, \.summary) { progress in
                 try await divide(batch, &progress)
@@ -74,7 +89,7 @@ extension ConsumerPipeline {
         let topic = topics[batch.partition.topic]
         guard topic.middleware.isEmpty, topic.comparedTopic == nil else { return nil }
         // What fails is tried again, and reported, when it is the batch's turn.
-        return try? await prepare(batch.messages, of: topic)
+        return (try? await prepare(batch.messages, of: topic)).map(assuming)
     }
 
     /// Applies messages, in parts if they don't go through together.

@@ -39,7 +39,7 @@ extension ConsumerPipeline {
         switch verdict {
         case .refused(let refusal): return .refused(refusal)
         case .done:
-            if delivery.isReading { note([], of: delivery.batch, &progress) }
+            if delivery.isReading { note(AppliedEvents(), of: delivery.batch, &progress) }
             return .done(Applied(count: records.count, isLeftOut: false))
         }
     }

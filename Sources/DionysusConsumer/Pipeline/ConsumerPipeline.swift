@@ -28,11 +28,13 @@ struct ConsumerPipeline: Sendable {
                 if topic.comparedTopic != nil { return try await compare(received, of: topic, delivery, &progress) }
                 let prepared =
                     if let ahead = progress.take(received) { ahead } else {
-                        try await prepare(
-                            received,
-                            of: topic,
-                            number: delivery.number,
-                            areEdited: delivery.isEdited
+                        assuming(
+                            try await prepare(
+                                received,
+                                of: topic,
+                                number: delivery.number,
+                                areEdited: delivery.isEdited
+                            )
                         )
                     }
                 let failures = prepared.failures.asReceived(delivery.batch.messages)
@@ -41,15 +43,16 @@ struct ConsumerPipeline: Sendable {
                 }
                 let parked = try await park(failures, of: topic, in: delivery, &progress)
                 let write = write(prepared, without: failures, recording: parked, of: topic, in: delivery, progress)
-                let applied: [AppliedEvent]
+                let applied: AppliedEvents
                 switch try await persist(write, as: delivery) {
                 case .done(let events): applied = events
                 case .refused(let refusal): return .refused(refusal)
                 }
                 note(prepared, applied, delivery, &progress)
                 if let notes = write.handlers.notes { report(notes, retries: progress.retries) }
-                await reactor.react(to: applied)
-                return .done(Applied(count: applied.count, isLeftOut: prepared.isLeftOut))
+                let outcome = Applied(count: applied.count, isLeftOut: prepared.isLeftOut)
+                await react(to: applied, of: prepared, middleware, progress)
+                return .done(outcome)
             }
     }
 

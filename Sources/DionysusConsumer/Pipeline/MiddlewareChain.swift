@@ -6,6 +6,8 @@ struct MiddlewareChain: Sendable {
     let retry: RetryLoop
     let errorHandler: any ErrorHandler
 
+    var isEmpty: Bool { middleware.isEmpty }
+
     /// Hands messages through all middleware.
     /// - Returns: The messages to go on with, in their order, without those that were dropped.
     /// - Throws: ``DionysusError`` for the first message that fails; `CancellationError` when the service is to stop.

@@ -14,7 +14,8 @@ extension ConsumerPipeline {
         without waiting: WaitingMessages
     ) async throws -> [ConsumedMessage] {
         if case .loggedEvent = delivery.reason { return delivery.batch.messages }
-        return try await middleware.receive(delivery.batch.messages.filter { !waiting.contains($0) })
+        let messages = delivery.batch.messages
+        return try await middleware.receive(waiting.isEmpty ? messages : messages.filter { !waiting.contains($0) })
     }
 
     /// Reads messages.
@@ -188,7 +189,9 @@ extension ConsumerPipeline {
             notes: delivery.number == nil && observesCheckpoints ? CheckpointNotes() : nil,
             errorHandler: telemetry.errorHandler
         )
-        return write(prepared.bound, handlers, recording: parked, of: topic, in: delivery, progress)
+        var write = write(prepared.bound, handlers, recording: parked, of: topic, in: delivery, progress)
+        write.assumed = prepared.assumed
+        return write
     }
 
     /// What the transaction of a delivery writes.
@@ -213,7 +216,7 @@ extension ConsumerPipeline {
     }
 
     /// Writes everything in one transaction, with what the delivery completes.
-    func persist(_ write: BatchWrite, as delivery: Delivery) async throws -> Verdict<[AppliedEvent]> {
+    func persist(_ write: BatchWrite, as delivery: Delivery) async throws -> Verdict<AppliedEvents> {
         guard delivery.isReading else { return try await write.handlers.locked { try await persister.write(write) } }
         // What takes too long together is divided, and by itself tried until it gets through.
         let fault: DionysusError.Code? = delivery.batch.messages.count > 1 ? .timeout : nil
@@ -224,10 +227,35 @@ extension ConsumerPipeline {
         }
     }
 
+    /// Publishes what was applied: while the next batch is written, unless middleware is to see the end of it.
+    func react(
+        to applied: AppliedEvents,
+        of prepared: PreparedMessages,
+        _ middleware: MiddlewareChain,
+        _ progress: BatchProgress
+    ) async {
+        guard let afterCommit = progress.afterCommit, middleware.isEmpty else {
+            return await reactor.react(to: applied)
+        }
+        let (memory, partition) = (progress.memory, progress.cursor.partition)
+        await afterCommit.begin { [reactor, telemetry] in
+            await telemetry.follow(reactionsIn: partition) { await reactor.react(to: applied) }
+            // It takes its time to free a batch, too.
+            withExtendedLifetime((prepared, memory)) {}
+        }
+    }
+
+    /// Messages with the statements that write them if what may be assumed of their records is true.
+    func assuming(_ prepared: PreparedMessages) -> PreparedMessages {
+        var copy = prepared
+        copy.assumed = persister.assume(prepared.bound)
+        return copy
+    }
+
     /// Notes what has been committed.
     func note(
         _ prepared: PreparedMessages,
-        _ applied: [AppliedEvent],
+        _ applied: AppliedEvents,
         _ delivery: Delivery,
         _ progress: inout BatchProgress
     ) {
@@ -239,7 +267,7 @@ extension ConsumerPipeline {
     }
 
     /// Notes that a batch that was read has been committed with its offset.
-    func note(_ applied: [AppliedEvent], of batch: MessageBatch, _ progress: inout BatchProgress) {
+    func note(_ applied: AppliedEvents, of batch: MessageBatch, _ progress: inout BatchProgress) {
         progress.cursor.stored = batch.next
         progress.summary.applied += applied.count
         telemetry.committed(batch, isOneLane: progress.cursor.lane != nil)

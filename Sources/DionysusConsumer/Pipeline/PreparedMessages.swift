@@ -11,6 +11,8 @@ struct PreparedMessages: Sendable {
     /// What the batch transformation has made of the accepted ones.
     let transformed: [DecodedMessage]
     let bound: BoundBatch
+    /// The statements that write them if what is assumed of their records is true.
+    var assumed: AssumedWrite?
     let failures: [FailedMessage]
     /// How many messages there were.
     let count: Int

@@ -9,8 +9,8 @@ struct Reactor: Sendable {
     /// Publishes the events together, then each, in their order.
     ///
     /// An error is the application's and changes no data.
-    func react(to applied: [AppliedEvent]) async {
-        await telemetry.metrics.stage(.react) { await react(applied.map { ConsumedEvent($0) }) }
+    func react(to applied: AppliedEvents) async {
+        await telemetry.metrics.stage(.react) { await react(applied.withChanges().map { ConsumedEvent($0) }) }
     }
 
     private func react(_ events: [ConsumedEvent]) async {
@@ -18,7 +18,9 @@ struct Reactor: Sendable {
             await publish(ConsumedBatch(source: first.source, events: events), first)
         }
         let isBusObserved = eventBus.isObserved(ConsumedEvent.self)
-        for event in events {
+        for (index, event) in events.enumerated() {
+            // The next batch is waiting to be written.
+            if index.isMultiple(of: 64) { await Task.yield() }
             if isBusObserved { await publish(event, event) }
             do {
                 try await didConsume(event)

@@ -20,6 +20,7 @@ final class PartitionWorker: Sendable {
     /// Offsets to tell the broker; a later one replaces an earlier one.
     private let finished = AsyncStream.makeStream(of: Int64.self, bufferingPolicy: .bufferingNewest(1))
     let ahead: PreparationAhead
+    private let afterCommit = AfterCommit()
     /// Where its messages are counted.
     let place: ReadAhead.Place
     /// How many batches stand still because the replica can't be written, and how many are worked on at once.
@@ -66,7 +67,9 @@ final class PartitionWorker: Sendable {
     private var batchSize: Int { pipeline.settings.batchSize }
 
     /// Whether there is nothing left to do, and the partition's offset says so.
-    var isIdle: Bool { queue.isIdle && !isWriting.withLock(\.self) && lanes.withLock { $0?.isIdle ?? true } }
+    var isIdle: Bool {
+        queue.isIdle && !isWriting.withLock(\.self) && afterCommit.isIdle && lanes.withLock { $0?.isIdle ?? true }
+    }
 
     /// Works until the queue is closed, or reports why it can't.
     func run() async {
@@ -76,6 +79,7 @@ final class PartitionWorker: Sendable {
         } catch {
             end(.failed(error))
         }
+        await afterCommit.finish()
         // The partition isn't given back before: its next owner may have got further.
         finished.continuation.finish()
         await telling
@@ -146,7 +150,7 @@ final class PartitionWorker: Sendable {
     /// - Returns: Whether the offset is still where this member has moved it.
     private func apply(_ next: NextBatch, _ memory: Memory, from cursor: inout OffsetCursor) async throws -> Bool {
         if let batch = next.batch {
-            switch try await apply(batch, cursor, memory) {
+            switch try await apply(batch, cursor, memory, afterCommit: afterCommit) {
             case .stored(let stored): cursor.stored = stored
             case .positionLost: return false
             }
@@ -192,7 +196,9 @@ final class PartitionWorker: Sendable {
             return NextBatch(batch: nil, end: taken.end)
         }
         let preparation = ahead.begin(taken.workingSize)
-        if let preparation { preparation.keep(await pipeline.prepareAhead(batch)) }
+        if let preparation {
+            preparation.keep(await pipeline.prepareAhead(batch))
+        }
         return NextBatch(
             batch: batch,
             end: taken.end,

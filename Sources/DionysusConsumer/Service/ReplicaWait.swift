@@ -3,18 +3,34 @@ import Dionysus
 /// How a worker writes a batch, and waits for a replica that can't be written.
 extension PartitionWorker {
     /// Applies a batch with what has been made of it ahead, and waits for its replica if that is necessary.
-    func apply(_ batch: MessageBatch, _ cursor: OffsetCursor, _ memory: Memory) async throws -> AppliedBatch {
+    /// - Parameter afterCommit: Where what follows the commit is done, which needs the batch's memory; nil to do it at once.
+    func apply(
+        _ batch: MessageBatch,
+        _ cursor: OffsetCursor,
+        _ memory: Memory,
+        afterCommit: AfterCommit? = nil
+    ) async throws -> AppliedBatch {
         let end: BatchEnd
         do {
-            defer { memory.memory?.release() }
+            // What follows the commit ends the reservation by letting it go.
+            defer { if afterCommit == nil { memory.memory?.release() } }
             end = try await slots.use {
-                try await pipeline.applyOrPark(batch, from: cursor, prepared: memory.prepared)
+                try await pipeline.applyOrPark(
+                    batch,
+                    from: cursor,
+                    prepared: memory.prepared,
+                    memory: memory.memory,
+                    afterCommit: afterCommit
+                )
             }
         }
         switch end {
         case .stored(let stored): return .stored(stored)
         case .positionLost: return .positionLost
-        case .outage(let error, let cursor): return try await apply(batch, from: cursor, after: error)
+        case .outage(let error, let cursor):
+            await afterCommit?.finish()
+            memory.memory?.release()
+            return try await apply(batch, from: cursor, after: error)
         }
     }
 

@@ -32,6 +32,13 @@ extension ConsumerTelemetry {
         }
     }
 
+    /// Follows what is done about a committed batch, which may get stuck like the work on it.
+    func follow(reactionsIn partition: TopicPartition, _ work: () async -> Void) async {
+        let number = vitals.began(partition)
+        await work()
+        vitals.ended(number)
+    }
+
     private struct Following {
         let batch: MessageBatch
         let number: Int

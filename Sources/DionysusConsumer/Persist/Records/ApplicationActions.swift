@@ -27,7 +27,7 @@ struct ApplicationActions {
 }
 
 extension AppliedEvent {
-    fileprivate init(_ delegatedEvent: DelegatedEvent) {
+    fileprivate convenience init(_ delegatedEvent: DelegatedEvent) {
         self.init(
             order: delegatedEvent.order,
             message: delegatedEvent.event.message,

@@ -4,6 +4,8 @@ import Dionysus
 struct BatchWrite: Sendable {
     /// The events to be applied.
     var batch = BoundBatch()
+    /// The statements that apply them if what is assumed of their records is true.
+    var assumed: AssumedWrite?
     /// What the application does with them.
     var handlers = HandlerWork()
     /// The messages to be recorded as failed.
@@ -36,23 +38,28 @@ struct Persister: Sendable {
     let database: any Database
     let offsets: OffsetStore
     let failureLog: FailureLog
-    private let newRecords = NewRecords()
+    private let assumptions = RecordAssumptions()
 
     /// How often a batch is decided anew because of other transactions.
     private static let attempts = 10
 
+    /// Makes statements of a batch of which something may be assumed, ahead of its turn.
+    func assume(_ batch: BoundBatch) -> AssumedWrite? {
+        assumptions.assumption(of: batch).flatMap { AssumedWrite(batch, $0, database.dialect) }
+    }
+
     /// Applies a batch.
     /// - Returns: The events that were applied, in their order, or why nothing has been changed.
     /// - Throws: What the database and the application throw; nothing has been changed then.
-    func write(_ batch: BatchWrite) async throws -> Verdict<[AppliedEvent]> {
+    func write(_ batch: BatchWrite) async throws -> Verdict<AppliedEvents> {
+        var batch = batch
         var exclusive: Set<String> = []
-        var expectsNewRecords = true
         for _ in 0..<Self.attempts {
-            switch try await attempt(batch, exclusive: exclusive, expectsNewRecords: expectsNewRecords) {
+            switch try await attempt(batch, exclusive: exclusive) {
             case .decided(let verdict): return verdict
             case .undecided(let tables): exclusive.formUnion(tables)
             case .overtaken: continue
-            case .recordsAreKnown: expectsNewRecords = false
+            case .assumedWrongly: batch.assumed = nil
             }
         }
         throw DionysusError(
@@ -71,15 +78,11 @@ struct Persister: Sendable {
         case undecided(tables: Set<String>)
         /// Another transaction has written a record between its loading and its writing here.
         case overtaken
-        /// Records that were taken for new ones have a row, or are remembered as destroyed.
-        case recordsAreKnown
+        /// What was assumed of records isn't true.
+        case assumedWrongly
     }
 
-    private func attempt(
-        _ write: BatchWrite,
-        exclusive: Set<String>,
-        expectsNewRecords: Bool
-    ) async throws -> Attempt<[AppliedEvent]> {
+    private func attempt(_ write: BatchWrite, exclusive: Set<String>) async throws -> Attempt<AppliedEvents> {
         try await database.write { [self] transaction in
             let dialect = transaction.dialect
             var preamble = Preamble()
@@ -101,13 +104,12 @@ struct Persister: Sendable {
                 throw DionysusError.ofReplicas(error, [])
             }
             let repeated = try write.handlers.admit(in: &transaction)
-            var applied: [AppliedEvent] = []
+            var applied = AppliedEvents()
             for part in write.batch.parts {
                 let part = part.without(repeated)
-                let isNew = expectsNewRecords && exclusive.isEmpty && newRecords.areExpected(in: part)
                 let attempt =
-                    if isNew, let new = try insertNewRecords(of: part, &preamble, in: &transaction) {
-                        new
+                    if let assumed = write.assumed, repeated.isEmpty, assumptions.stands(assumed.assumption, of: part) {
+                        try self.write(assumed, of: part, &preamble, in: &transaction)
                     } else {
                         try Self.writeRecords(of: part, exclusive: exclusive, &preamble, in: &transaction)
                     }
@@ -142,11 +144,11 @@ struct Persister: Sendable {
         exclusive: Set<String>,
         _ preamble: inout Preamble,
         in transaction: inout Transaction
-    ) throws -> Attempt<[AppliedEvent]> {
+    ) throws -> Attempt<AppliedEvents> {
         let dialect = transaction.dialect
         guard !batch.events.isEmpty else {
             let actions = ApplicationActions(set: nil, delegated: batch.delegated)
-            return .decided(.done(try actions.run(after: [], in: &transaction)))
+            return .decided(.done(AppliedEvents(try actions.run(after: [], in: &transaction))))
         }
         var set: WorkingSet
         let applied: [AppliedEvent]
@@ -164,46 +166,49 @@ struct Persister: Sendable {
             throw DionysusError.ofReplicas(error, [batch])
         }
         let actions = ApplicationActions(set: set, delegated: batch.delegated)
-        return .decided(.done(try actions.run(after: applied, in: &transaction)))
+        return .decided(.done(AppliedEvents(try actions.run(after: applied, in: &transaction))))
     }
 
-    /// Inserts records that are expected to be new, and looks only then whether they were.
+    /// Writes records of which something is assumed, and looks only then whether it was true.
     ///
-    /// What is remembered of destructions is asked for afterwards: a transaction that the insertion has waited for has ended
-    /// by then. An error decides nothing, because the rows that are there may have to change first.
-    /// - Returns: Nil if there is more to do than to insert; nothing has been run then.
-    private func insertNewRecords(
+    /// Rows are loaded in the same round trip, before they change. What is remembered of destructions is asked for
+    /// afterwards: a transaction that an insertion has waited for has ended by then. An error decides nothing, because the
+    /// rows that are there may have to change first.
+    private func write(
+        _ assumed: AssumedWrite,
         of batch: BoundBatch,
         _ preamble: inout Preamble,
         in transaction: inout Transaction
-    ) throws -> Attempt<[AppliedEvent]>? {
-        let dialect = transaction.dialect
-        var set = WorkingSet(
-            batch,
-            rows: batch.layouts.map { _ in ResultSet(columns: [], cells: [], affectedRows: 0) }[...]
-        )
-        let applied = set.apply(batch.events)
-        let insertions = WriteStatements(set: set, dialect: dialect).all()
-        guard insertions.allSatisfy({ $0.expectedRows != nil }) else { return nil }
-        let loading = LoadStatements(batch: batch, dialect: dialect)
+    ) throws -> Attempt<AppliedEvents> {
+        let loading = LoadStatements(batch: batch, dialect: transaction.dialect)
         let locks = loading.locks(exclusive: [])
-        let writing = locks + insertions.map(\.sql) + loading.growing.map(loading.anyTombstone)
-        let areNew: Bool
+        let rows = assumed.assumption == .known ? loading.rows() : []
+        let tombstones = assumed.assumption != .known ? batch.layouts.indices.map(loading.anyTombstone) : []
+        let writing = locks + rows + assumed.statements.map(\.sql) + tombstones
+        var loaded = batch.withoutRows
+        let isTrue: Bool
         do {
             switch try preamble.run(before: writing, in: &transaction) {
             case .refused(let refusal): return .decided(.refused(refusal))
             case .done(let results):
-                areNew =
-                    Self.haveChangedAll(insertions, results.dropFirst(locks.count))
-                    && results.suffix(loading.growing.count).allSatisfy(\.isEmpty)
+                let results = results.dropFirst(locks.count)
+                if !rows.isEmpty { loaded = Array(results.prefix(rows.count)) }
+                isTrue =
+                    Self.haveChangedAll(assumed.statements, results.dropFirst(rows.count))
+                    && results.suffix(tombstones.count).allSatisfy(\.isEmpty)
+                    && (rows.isEmpty || batch.hasJust(loaded))
             }
         } catch let error as DionysusError where error.code != .databaseUnavailable && error.code != .timeout {
-            areNew = false
+            isTrue = false
         }
-        newRecords.note(batch, wereNew: areNew)
-        guard areNew else { return .recordsAreKnown }
+        assumptions.note(assumed.assumption, of: batch, wasRight: isTrue)
+        guard isTrue else { return .assumedWrongly }
+        if let rows = assumed.newRows { return .decided(.done(AppliedEvents(allOf: rows))) }
+        guard !batch.isOfSingleRecords else { return .decided(.done(AppliedEvents(allOf: batch, rows: loaded))) }
+        var set = WorkingSet(batch, rows: loaded[...])
+        let applied = set.apply(batch.events)
         let actions = ApplicationActions(set: set, delegated: batch.delegated)
-        return .decided(.done(try actions.run(after: applied, in: &transaction)))
+        return .decided(.done(AppliedEvents(try actions.run(after: applied, in: &transaction))))
     }
 
     private static func load(
@@ -271,7 +276,7 @@ struct Persister: Sendable {
 
 extension SQLDialect {
     /// Whether transactions that write can run at the same time, so that locks have to keep them apart.
-    fileprivate var excludesByLocks: Bool { !transactionLock("dionysus").isEmpty }
+    var excludesByLocks: Bool { !transactionLock("dionysus").isEmpty }
 }
 
 extension WorkingSet {

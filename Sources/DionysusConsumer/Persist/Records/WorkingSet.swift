@@ -28,6 +28,9 @@ struct WorkingSet {
         let parent: DatabaseValue
     }
 
+    /// No records.
+    init() { tables = [] }
+
     /// - Parameters:
     ///   - rows: The loaded rows of each replica; the places are those of its layout.
     init(_ batch: BoundBatch, rows: ArraySlice<ResultSet>) {
@@ -117,7 +120,7 @@ struct WorkingSet {
 extension WorkingSet.Table {
     init(_ layout: Layout, _ ids: [DatabaseValue], _ rows: ResultSet) {
         self.layout = layout
-        columnNames = layout.columns.map { $0 == layout.table.data ? nil : $0.name }
+        columnNames = layout.changeNames
         slots = layout.rowSlots
         records = ids.map { RecordState(id: $0) }
         members = [:]

@@ -28,6 +28,25 @@ struct WriteStatements {
         ]
     }
 
+    /// Updates of rows that haven't been loaded: each only if the row's version is older, and none of its times later.
+    func updatesOfOlder() -> [Statement] {
+        set.tables.flatMap { table in
+            updates(of: table.records.indices.filter { table.records[$0].row != nil }, table) { slots in
+                let times = [table.slots.createdAt, table.slots.updatedAt].compactMap(\.self)
+                return slots.enumerated()
+                    .compactMap { index, slot -> SQL? in
+                        let column = table.layout.columns[slot]
+                        let value = dialect.assignable("v.\(identifier: "c\(index)")", to: column.description)
+                        if slot == table.slots.version { return "r.\(identifier: column.name) < \(value)" }
+                        guard times.contains(slot) else { return nil }
+                        let stored: SQL = "r.\(identifier: column.name)"
+                        let isNoLater: SQL = "\(dialect.comparableTime(stored)) <= \(dialect.comparableTime(value))"
+                        return "(\(isNoLater) OR \(stored) IS NULL)"
+                    }
+            }
+        }
+    }
+
     private func updates(of table: WorkingSet.Table) -> [Statement] {
         let changed = table.records.indices.filter { number in
             guard !table.records[number].isNew, let original = table.records[number].original,
@@ -35,6 +54,15 @@ struct WriteStatements {
             else { return false }
             return original != row
         }
+        return updates(of: changed, table) { _ in [] }
+    }
+
+    /// - Parameter conditions: What else has to be true of a row, by the slots that are assigned.
+    private func updates(
+        of changed: [Int],
+        _ table: WorkingSet.Table,
+        _ conditions: (_ slots: [Int]) -> [SQL]
+    ) -> [Statement] {
         let replica = table.layout.table
         return groups(of: changed, table)
             .map { slots, records in
@@ -46,10 +74,12 @@ struct WriteStatements {
                     }
                 if let updatedAt = replica.localUpdatedAt { assignments.append(assignment(of: updatedAt)) }
                 let id = dialect.assignable("v.id", to: replica.id.description)
+                let isRow: SQL = "r.\(identifier: replica.id.name) = \(id)"
                 return Statement(
                     sql: """
                         UPDATE \(identifier: replica.name) AS r SET \(assignments.joined(separator: ", "))
-                        FROM \(dialect.lookupRows(columns(of: records, slots, table), alias: "v")) WHERE r.\(identifier: replica.id.name) = \(id)
+                        FROM \(dialect.lookupRows(columns(of: records, slots, table), alias: "v"))
+                        WHERE \(([isRow] + conditions(slots)).joined(separator: " AND "))
                         """,
                     expectedRows: records.count
                 )
@@ -58,31 +88,42 @@ struct WriteStatements {
 
     private func insertions(into table: WorkingSet.Table) -> [Statement] {
         let new = table.records.indices.filter { table.records[$0].isNew && table.records[$0].row != nil }
-        let replica = table.layout.table
         return groups(of: new, table)
-            .map { slots, records in
-                var columns: [SQL] = ["\(identifier: replica.id.name)"]
-                var values = [dialect.assignable("v.id", to: replica.id.description)]
-                for (index, slot) in slots.enumerated() {
-                    let column = table.layout.columns[slot]
-                    columns.append("\(identifier: column.name)")
-                    values.append(dialect.assignable("v.\(identifier: "c\(index)")", to: column.description))
-                }
-                for column in [replica.localCreatedAt, replica.localUpdatedAt].compactMap(\.self) {
-                    columns.append("\(identifier: column.name)")
-                    values.append(dialect.assignable(now, to: column.description))
-                }
-                // SQLite takes ON for a part of the FROM clause where no WHERE stands between.
-                return Statement(
-                    sql: """
-                        INSERT INTO \(identifier: replica.name) (\(columns.joined(separator: ", ")))
-                        SELECT \(values.joined(separator: ", "))
-                        FROM \(dialect.rows(self.columns(of: records, slots, table), alias: "v")) WHERE true
-                        ON CONFLICT (\(identifier: replica.id.name)) DO NOTHING
-                        """,
-                    expectedRows: records.count
-                )
-            }
+            .map { slots, records in insertion(into: table.layout, slots, columns(of: records, slots, table)) }
+    }
+
+    /// - Parameters:
+    ///   - columns: The values: the ids, and those of each slot.
+    ///   - isError: Whether a row that is there already is an error, which saves the server a look before each row.
+    func insertion(
+        into layout: Layout,
+        _ slots: [Int],
+        _ columns: [BulkColumn],
+        failingOnConflicts isError: Bool = false
+    ) -> Statement {
+        let replica = layout.table
+        var names: [SQL] = ["\(identifier: replica.id.name)"]
+        var values = [dialect.assignable("v.id", to: replica.id.description)]
+        for (index, slot) in slots.enumerated() {
+            let column = layout.columns[slot]
+            names.append("\(identifier: column.name)")
+            values.append(dialect.assignable("v.\(identifier: "c\(index)")", to: column.description))
+        }
+        for column in [replica.localCreatedAt, replica.localUpdatedAt].compactMap(\.self) {
+            names.append("\(identifier: column.name)")
+            values.append(dialect.assignable(now, to: column.description))
+        }
+        let orNothing: SQL = isError ? "" : "ON CONFLICT (\(identifier: replica.id.name)) DO NOTHING"
+        // SQLite takes ON for a part of the FROM clause where no WHERE stands between.
+        return Statement(
+            sql: """
+                INSERT INTO \(identifier: replica.name) (\(names.joined(separator: ", ")))
+                SELECT \(values.joined(separator: ", "))
+                FROM \(dialect.rows(columns, alias: "v")) WHERE true
+                \(orNothing)
+                """,
+            expectedRows: columns[0].values.count
+        )
     }
 
     private func assignment(of column: ReplicaColumn) -> SQL {
@@ -104,12 +145,9 @@ struct WriteStatements {
 
     /// The records' values as the columns `id`, `c0`, `c1` and so on.
     private func columns(of records: [Int], _ slots: [Int], _ table: WorkingSet.Table) -> [BulkColumn] {
-        var columns = [BulkColumn("id", table.layout.table.id.type, records.map { table.records[$0].id })]
-        for (index, slot) in slots.enumerated() {
-            columns.append(BulkColumn("c\(index)", table.layout.columns[slot].type, []))
-            columns[index + 1].values.reserveCapacity(records.count)
-        }
+        var columns = table.layout.bulkColumns(slots, capacity: records.count)
         for number in records {
+            columns[0].values.append(table.records[number].id)
             let row = table.records[number].row
             for (index, slot) in slots.enumerated() { columns[index + 1].values.append(row?[slot] ?? .null) }
         }
@@ -187,5 +225,15 @@ struct WriteStatements {
                 expectedRows: nil
             ),
         ]
+    }
+}
+
+extension Layout {
+    /// Columns for the values of records: `id`, and `c0`, `c1` and so on for slots.
+    func bulkColumns(_ slots: [Int], capacity: Int) -> [BulkColumn] {
+        var columns = [BulkColumn("id", table.id.type, [])]
+        for (index, slot) in slots.enumerated() { columns.append(BulkColumn("c\(index)", self.columns[slot].type, [])) }
+        for index in columns.indices { columns[index].values.reserveCapacity(capacity) }
+        return columns
     }
 }
