@@ -8,9 +8,12 @@ final class MessageQueue: Sendable {
     private struct State {
         var messages: [ConsumedMessage] = []
         var bytes = 0
+        /// The bytes of messages that were taken and wait for memory, which are still there.
+        var takenBytes = 0
         /// Up to where there are no messages behind those that wait; nil if that isn't known.
         var end: Int64?
         var isClosed = false
+        var hasHadMessages = false
         var taker: CheckedContinuation<Void, Never>?
         var fillers: [CheckedContinuation<Void, Never>] = []
         var drainers: [CheckedContinuation<Void, Never>] = []
@@ -33,7 +36,7 @@ final class MessageQueue: Sendable {
     ///   - byteLimit: How many bytes make it full.
     ///   - batchLimit: What the messages that are taken at once may take while they are worked on.
     ///   - onChange: Called with how many messages and bytes there are more than before.
-    ///   - onTaken: Called when messages have been taken, after that.
+    ///   - onTaken: Called when messages have been taken for good, after that.
     init(
         limit: Int,
         byteLimit: Int,
@@ -53,6 +56,7 @@ final class MessageQueue: Sendable {
         change { state in
             guard !state.isClosed else { return }
             state.messages += messages
+            if !messages.isEmpty { state.hasHadMessages = true }
             state.bytes += messages.size
             if !messages.isEmpty { state.end = nil }
         }
@@ -75,8 +79,11 @@ final class MessageQueue: Sendable {
     ///
     /// Only one may take at a time. Cancelling the task that takes closes the queue. What is taken is bounded by what it
     /// will be when it is read, so that many small records in few messages are worked on in parts.
+    /// - Parameters:
+    ///   - count: How many messages there may be.
+    ///   - isForGood: Whether nothing of them is counted any more; otherwise their bytes are until ``began()`` is called.
     /// - Returns: At least one message, or up to where there is none; nil once the queue is closed.
-    func take(atMost count: Int) async -> QueuedMessages? {
+    func take(atMost count: Int, forGood isForGood: Bool = true) async -> QueuedMessages? {
         while true {
             let (taken, isClosed) = change { state in
                 var taken = QueuedMessages()
@@ -84,7 +91,9 @@ final class MessageQueue: Sendable {
                 taken.messages = Array(state.messages.prefix(batch.count))
                 taken.workingSize = batch.workingSize
                 state.messages.removeFirst(taken.messages.count)
-                state.bytes -= taken.messages.size
+                let size = taken.messages.size
+                state.bytes -= size
+                if !isForGood { state.takenBytes += size }
                 if state.messages.isEmpty {
                     taken.end = state.end
                     state.end = nil
@@ -93,11 +102,17 @@ final class MessageQueue: Sendable {
             }
             if isClosed { return nil }
             if !taken.isEmpty {
-                await onTaken()
+                if isForGood { await onTaken() }
                 return taken
             }
             await orClosed { continuation in change { $0.taker = continuation } }
         }
+    }
+
+    /// Notes that what was taken has got its memory, so that it is counted there.
+    func began() async {
+        change { $0.takenBytes = 0 }
+        await onTaken()
     }
 
     /// Waits until the queue is not full or is closed.
@@ -138,6 +153,9 @@ final class MessageQueue: Sendable {
     /// Whether nothing waits, and the one who takes does.
     var isIdle: Bool { state.withLock { $0.isIdle } }
 
+    /// Whether there has been a message in it.
+    var hasHadMessages: Bool { state.withLock(\.hasHadMessages) }
+
     /// Whether it takes no more messages.
     var isClosed: Bool { state.withLock { $0.isClosed } }
 
@@ -148,9 +166,10 @@ final class MessageQueue: Sendable {
     /// Changes the state and wakes those who wait for what has come of it.
     private func change<T: Sendable>(_ body: (inout State) -> T) -> T {
         let (result, waiting) = state.withLock { state -> (T, [CheckedContinuation<Void, Never>]) in
-            let (messages, bytes) = (state.messages.count, state.bytes)
+            let (messages, bytes) = (state.messages.count, state.bytes + state.takenBytes)
             let result = body(&state)
-            if state.messages.count != messages { onChange(state.messages.count - messages, state.bytes - bytes) }
+            let more = (messages: state.messages.count - messages, bytes: state.bytes + state.takenBytes - bytes)
+            if more != (0, 0) { onChange(more.messages, more.bytes) }
             var waiting: [CheckedContinuation<Void, Never>] = []
             if state.isClosed || !state.isEmpty, let taker = state.taker {
                 waiting.append(taker)

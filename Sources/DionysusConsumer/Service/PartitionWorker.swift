@@ -144,6 +144,7 @@ final class PartitionWorker: Sendable {
         var memory: Memory = next.preparation?.take() ?? (nil, nil)
         if memory.memory == nil { memory.memory = try await ahead.reserve(next.workingSize) }
         ahead.allow()
+        await queue.began()
         return memory
     }
 
@@ -191,12 +192,13 @@ final class PartitionWorker: Sendable {
 
     /// Waits for messages, and prepares them if there is memory for that.
     private func nextBatch() async -> NextBatch? {
-        guard let taken = await queue.take(atMost: batchSize) else { return nil }
+        guard let taken = await queue.take(atMost: batchSize, forGood: false) else { return nil }
         guard let batch = MessageBatch(partition, taken.messages) else {
             return NextBatch(batch: nil, end: taken.end)
         }
         let preparation = ahead.begin(taken.workingSize)
         if let preparation {
+            await queue.began()
             preparation.keep(await pipeline.prepareAhead(batch))
         }
         return NextBatch(
@@ -222,8 +224,9 @@ final class PartitionWorker: Sendable {
             } onTaken: {
                 await readAhead.readOn(member)
             }
-        } apply: { batch, cursor in
+        } apply: { batch, cursor, queue in
             let memory = try await self.pipeline.settings.memoryBudget.reserve(batch.messages.workingSize)
+            await queue.began()
             return try await self.apply(batch, cursor, (nil, memory))
         } flush: { from, to, mark in
             let isMoved = try await self.pipeline.retry.run("move the offset", for: self.partition) {

@@ -12,7 +12,7 @@ final class VirtualLanes: Sendable {
     private let queues: [MessageQueue]
     private let batchSize: Int
     /// Applies a batch that begins at the lane's stored offset.
-    private let apply: @Sendable (MessageBatch, OffsetCursor) async throws -> AppliedBatch
+    private let apply: @Sendable (MessageBatch, OffsetCursor, MessageQueue) async throws -> AppliedBatch
     /// Moves the partition's own offset, unless another member has moved it.
     private let flush: @Sendable (_ from: Int64, _ to: Int64, _ mark: LogMark?) async throws -> Bool
 
@@ -20,14 +20,14 @@ final class VirtualLanes: Sendable {
     ///   - position: What the database says.
     ///   - batchSize: How many messages a batch has at most.
     ///   - makeQueue: Makes the queue of a lane.
-    ///   - apply: Applies a batch that begins at its lane's stored offset.
+    ///   - apply: Applies a batch that begins at its lane's stored offset, and tells its queue when it has its memory.
     ///   - flush: Moves the partition's own offset, and returns whether it was still where it is to be moved from.
     init(
         _ partition: TopicPartition,
         at position: StoredPosition,
         batchSize: Int,
         makeQueue: () -> MessageQueue,
-        apply: @escaping @Sendable (MessageBatch, OffsetCursor) async throws -> AppliedBatch,
+        apply: @escaping @Sendable (MessageBatch, OffsetCursor, MessageQueue) async throws -> AppliedBatch,
         flush: @escaping @Sendable (_ from: Int64, _ to: Int64, _ mark: LogMark?) async throws -> Bool
     ) {
         self.partition = partition
@@ -99,10 +99,10 @@ final class VirtualLanes: Sendable {
     private func work(on lane: Int) async throws -> Bool {
         // No message waits for a lane that has failed.
         defer { queues[lane].close() }
-        while let taken = await queues[lane].take(atMost: batchSize) {
+        while let taken = await queues[lane].take(atMost: batchSize, forGood: false) {
             guard let batch = MessageBatch(partition, taken.messages) else { continue }
             let cursor = OffsetCursor(partition, lane: lane, stored: ledger.withLock { $0.stored(of: lane) })
-            switch try await apply(batch, cursor) {
+            switch try await apply(batch, cursor, queues[lane]) {
             case .stored(let next?): ledger.withLock { $0.finish(lane, below: next) }
             case .stored(nil): break
             case .positionLost: return false
