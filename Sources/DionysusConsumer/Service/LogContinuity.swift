@@ -53,9 +53,12 @@ extension GroupSession {
             await end([partition])
             return try await restart(partition, from: stored, at: start(at: stored))
         }
-        if let stored, (range.first...range.next).contains(stored.next) {
-            // A broker that has just become the leader may not know at once how far its log goes.
-            logger.warning("the broker did not know offset \(stored.next) of \(partition), but has it: asking again")
+        let hasBegun = (stored ?? worker.start) != nil || worker.queue.hasHadMessages
+        if !hasBegun || stored.map({ (range.first...range.next).contains($0.next) }) == true {
+            // A broker that has just become the leader may not know at once how far its log goes, and a log of which nothing
+            // has been read begins where it begins.
+            let position = hasBegun ? "offset \(stored.description)" : "the start"
+            logger.warning("the broker did not know \(position) of \(partition), but has it: asking again")
             await end([partition])
             // The batch that was being written may have moved the offset.
             let now = try await load([partition])[partition]
