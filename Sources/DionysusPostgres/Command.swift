@@ -38,6 +38,9 @@ struct Command {
         (text.utf8.count, parameters.lazy.map { $0.bytes?.count ?? 0 }.max() ?? 0)
     }
 
+    /// About how many bytes it sends.
+    var byteCount: Int { parameters.reduce(text.utf8.count) { $0 + ($1.bytes?.count ?? 0) } }
+
     /// Puts it into the pipeline.
     /// - Returns: Whether libpq took it.
     func enqueue(on connection: OpaquePointer, _ sending: PreparedStatements.Sending) -> Bool {

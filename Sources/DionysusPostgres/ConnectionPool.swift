@@ -3,7 +3,8 @@ import Synchronization
 
 /// Connections that are handed out one task at a time, in the order of asking.
 ///
-/// A connection that was lost stays in the pool: it connects again when it is next used.
+/// A connection that was lost stays in the pool: it connects again when it is next used. So does one that was closed because
+/// its buffers had become large.
 final class ConnectionPool: Sendable {
     fileprivate struct State {
         var idle: [PooledConnection] = []
@@ -33,6 +34,7 @@ final class ConnectionPool: Sendable {
     }
 
     func giveBack(_ connection: PooledConnection) async {
+        if connection.hasLargeBuffers { await connection.close() }
         enum Next {
             case keep
             case hand(CheckedContinuation<PooledConnection, any Error>)

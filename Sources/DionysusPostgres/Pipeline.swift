@@ -26,6 +26,8 @@ struct Pipeline {
 
     private let location: String
     private var preparedStatements: PreparedStatements
+    /// The largest number of bytes that were sent at once, or received as one row: libpq's buffers hold that.
+    private(set) var largestPiece = 0
 
     /// - Parameters:
     ///   - location: Where the server is, for messages.
@@ -54,6 +56,7 @@ struct Pipeline {
             if case .preparing(let name) = sending { steps.append(.preparation(of: command, as: name)) }
             steps.append(.execution(of: command))
         }
+        largestPiece = max(largestPiece, commands.reduce(0) { $0 + $1.byteCount })
         guard PQpipelineSync(connection) == 1 else { throw loss(of: connection) }
         try flush(connection)
         return try collect(steps, from: connection)
@@ -100,6 +103,7 @@ struct Pipeline {
                 if case .preparation(let command, let name) = step {
                     preparedStatements.confirm(command, as: name)
                 } else {
+                    largestPiece = max(largestPiece, largestRow(of: result))
                     results.append(ResultSet(result))
                 }
             case PGRES_PIPELINE_ABORTED: break
@@ -115,6 +119,15 @@ struct Pipeline {
             }
             done += 1
         }
+    }
+
+    /// The size of the largest row, in bytes; 0 if the result is small.
+    private func largestRow(of result: OpaquePointer) -> Int {
+        guard PQresultMemorySize(result) > 1 << 20 else { return 0 }
+        return (0..<PQntuples(result))
+            .reduce(0) { largest, row in
+                max(largest, (0..<PQnfields(result)).reduce(0) { $0 + Int(PQgetlength(result, row, $1)) })
+            }
     }
 
     private func loss(of connection: OpaquePointer, after failure: DionysusError? = nil) -> Loss {

@@ -14,6 +14,9 @@ final class PooledConnection: @unchecked Sendable {
         session = Session(target: target, interruption: interruption)
     }
 
+    /// Whether it takes much memory that only closing it sets free.
+    var hasLargeBuffers: Bool { session.hasLargeBuffers.load(ordering: .relaxed) }
+
     func close() async { await run { $0.close() } }
 
     /// Runs a body on the connection's queue; its statements end when the task is cancelled, but for `COMMIT` and `ROLLBACK`.

@@ -1,5 +1,6 @@
 import CLibpq
 import Dionysus
+import Synchronization
 
 /// A connection of libpq, in pipeline mode: statements given together cost one round trip.
 ///
@@ -19,6 +20,10 @@ final class Session: DatabaseConnection {
     /// Whether a statement has failed, so that the server would turn a commit into a rollback without a word.
     private var hasFailed = false
     private var pipeline: Pipeline
+    /// More bytes than this, sent at once or received as one row, make a buffer large.
+    private static let largePiece = 6 << 20
+    /// Whether libpq's buffers have become large; it keeps them until the connection is closed.
+    let hasLargeBuffers = Atomic(false)
 
     /// - Parameters:
     ///   - target: Where to connect.
@@ -37,6 +42,7 @@ final class Session: DatabaseConnection {
         interruption.connected(nil)
         PQfinish(connection)
         connection = nil
+        hasLargeBuffers.store(false, ordering: .relaxed)
         isInTransaction = false
         pendingBegin = []
     }
@@ -222,6 +228,7 @@ final class Session: DatabaseConnection {
     private func exchange(_ commands: [Command]) throws -> (results: [ResultSet], failure: DionysusError?) {
         guard let connection else { throw lost("it has been closed") }
         do throws(Pipeline.Loss) {
+            defer { if pipeline.largestPiece > Self.largePiece { hasLargeBuffers.store(true, ordering: .relaxed) } }
             return try pipeline.exchange(commands, on: connection)
         } catch {
             throw lost(error.reason, error.failure)

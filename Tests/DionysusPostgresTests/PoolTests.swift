@@ -70,4 +70,31 @@ struct PoolTests {
         await closing
         await #expect(throws: DionysusError.self) { try await database.transaction(.write) { try $0.run("SELECT 1") } }
     }
+
+    @Test(arguments: [false, true])
+    func
+        `A connection that a large value has gone through, in whichever direction, is closed, because it keeps the memory`(
+            isReceived: Bool
+        ) async throws
+    {
+        let database = try SharedDatabase.open(PostgresOptions(maxConnections: 1))
+        func process() async throws -> Int64? {
+            try await database.transaction(.write) { try $0.run("SELECT pg_backend_pid()").first?.integer(0) }
+        }
+        func pass(_ size: Int) async throws {
+            try await database.transaction(.write) { transaction in
+                if isReceived {
+                    _ = try transaction.run("SELECT repeat('x', \(raw: String(size)))")
+                } else {
+                    _ = try transaction.run("SELECT length(\(String(repeating: "x", count: size)))")
+                }
+            }
+        }
+        let first = try await process()
+        try await pass(100_000)
+        #expect(try await process() == first)
+        try await pass(10_000_000)
+        #expect(try await process() != first)
+        await database.close()
+    }
 }
