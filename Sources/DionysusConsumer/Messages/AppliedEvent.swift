@@ -10,47 +10,39 @@ final class AppliedEvent: Sendable {
     let name: EventName
     let model: String
     let payload: RecordPayload
-    private let madeChanges: [RowChange]
-    private let source: (changes: any RowChangeSource, event: any AnyObject & Sendable)?
+    private let whatChanged: Changes
 
-    init(
-        order: Int,
-        message: ConsumedMessage,
-        name: EventName,
-        model: String,
-        payload: RecordPayload,
-        changes: [RowChange]
-    ) {
-        (madeChanges, source) = (changes, nil)
-        self.order = order
-        self.message = message
-        self.name = name
-        self.model = model
-        self.payload = payload
+    /// What an event changed.
+    enum Changes: Sendable {
+        case known([RowChange])
+        /// The source tells, if anybody asks, and knows the event by an object. Neither holds more than the event, because the
+        /// application may keep it.
+        case told(by: any RowChangeSource, of: any AnyObject & Sendable)
     }
 
-    /// - Parameters:
-    ///   - source: Tells what it changed, which nobody may ask for.
-    ///   - event: What the source knows it by. Neither holds more than the event, because the application may keep it.
     init(
         order: Int,
         message: ConsumedMessage,
         name: EventName,
         model: String,
         payload: RecordPayload,
-        changesIn source: any RowChangeSource,
-        by event: any AnyObject & Sendable
+        changes: Changes
     ) {
-        (madeChanges, self.source) = ([], (source, event))
         self.order = order
         self.message = message
         self.name = name
         self.model = model
         self.payload = payload
+        whatChanged = changes
     }
 
     /// What it changed.
-    var changes: [RowChange] { source.map { $0.changes.changes(by: $0.event) } ?? madeChanges }
+    var changes: [RowChange] {
+        switch whatChanged {
+        case .known(let changes): changes
+        case .told(let source, let event): source.changes(by: event)
+        }
+    }
 }
 
 /// Tells what events changed, when it is asked for.

@@ -7,15 +7,17 @@ extension ConsumedMessage {
     /// client sends, and in the row that is compared. A small record takes far more than its bytes: objects and values are
     /// counted by the signs before them. Those in texts count too, because so the processor can count many at once.
     var workingSize: Int {
-        value?
+        let signs =
+            value?
             .withUnsafeBufferPointer { bytes in
                 var (objects, values) = (0, 0)
                 for byte in bytes {
                     objects &+= byte == UInt8(ascii: "{") ? 1 : 0
                     values &+= (byte == UInt8(ascii: ",") ? 1 : 0) &+ (byte == UInt8(ascii: "[") ? 1 : 0)
                 }
-                return size * 12 + objects * 600 + values * 200
-            } ?? size * 12
+                return objects * 600 + values * 200
+            }
+        return size * 12 + (signs ?? 0)
     }
 }
 

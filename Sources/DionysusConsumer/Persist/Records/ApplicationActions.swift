@@ -34,7 +34,7 @@ extension AppliedEvent {
             name: delegatedEvent.event.name,
             model: delegatedEvent.event.model,
             payload: delegatedEvent.event.record,
-            changes: []
+            changes: .known([])
         )
     }
 }

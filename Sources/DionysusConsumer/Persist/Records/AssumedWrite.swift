@@ -36,20 +36,17 @@ extension BoundBatch {
     /// The rows of records of which none has one.
     var withoutRows: [ResultSet] { layouts.map { _ in ResultSet(columns: [], cells: [], affectedRows: 0) } }
 
-    /// Whether the application has nothing to do in the transaction beside what is written, and nothing came along.
-    var isWrittenAlone: Bool {
-        delegated.isEmpty
-            && events.allSatisfy { $0.record.sideloads.isEmpty && $0.record.event.keptData == nil }
-    }
-
-    /// Whether, beyond that, each record has just one event.
+    /// Whether each record has just one event, nothing came along, and the application has nothing to do in the transaction
+    /// beside what is written.
     var isOfSingleRecords: Bool {
-        guard isWrittenAlone, ids.reduce(0, { $0 + $1.count }) == events.count else { return false }
+        guard delegated.isEmpty, ids.reduce(0, { $0 + $1.count }) == events.count else { return false }
         // A record of a message that failed has none, and another may have two.
         var seen = ids.map { [Bool](repeating: false, count: $0.count) }
-        for event in events {
-            if seen[event.record.table][event.record.number] { return false }
-            seen[event.record.table][event.record.number] = true
+        for record in events.lazy.map(\.record) {
+            guard record.sideloads.isEmpty, record.event.keptData == nil, !seen[record.table][record.number] else {
+                return false
+            }
+            seen[record.table][record.number] = true
         }
         return true
     }

@@ -19,7 +19,6 @@ struct NewRows: Sendable {
     /// - Parameter isError: Whether a row that is there already is an error; without, the statement counts fewer rows.
     /// - Returns: Nil if the events of a replica assign different columns.
     func insertions(_ dialect: any SQLDialect, failingOnConflicts isError: Bool) -> [WriteStatements.Statement]? {
-        let writing = WriteStatements(set: WorkingSet(), dialect: dialect)
         var statements: [WriteStatements.Statement] = []
         for (number, table) in tables.enumerated() {
             let layout = batch.layouts[number]
@@ -39,7 +38,7 @@ struct NewRows: Sendable {
                 for (index, slot) in slots.enumerated() { columns[index + 1].values.append(row[slot]) }
             }
             guard assigned != nil else { continue }
-            statements.append(writing.insertion(into: layout, slots, columns, failingOnConflicts: isError))
+            statements.append(layout.insertion(of: columns, slots, dialect, failingOnConflicts: isError))
         }
         return statements
     }
@@ -54,8 +53,7 @@ struct NewRows: Sendable {
                 name: event.name,
                 model: table.replica.model,
                 payload: event.payload,
-                changesIn: table,
-                by: event
+                changes: .told(by: table, of: event)
             )
         }
     }

@@ -204,7 +204,7 @@ struct Persister: Sendable {
         assumptions.note(assumed.assumption, of: batch, wasRight: isTrue)
         guard isTrue else { return .assumedWrongly }
         if let rows = assumed.newRows { return .decided(.done(AppliedEvents(allOf: rows))) }
-        guard !batch.isOfSingleRecords else { return .decided(.done(AppliedEvents(allOf: batch, rows: loaded))) }
+        if assumed.assumption == .known { return .decided(.done(AppliedEvents(allOf: batch, rows: loaded))) }
         var set = WorkingSet(batch, rows: loaded[...])
         let applied = set.apply(batch.events)
         let actions = ApplicationActions(set: set, delegated: batch.delegated)

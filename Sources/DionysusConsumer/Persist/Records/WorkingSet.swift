@@ -28,9 +28,6 @@ struct WorkingSet {
         let parent: DatabaseValue
     }
 
-    /// No records.
-    init() { tables = [] }
-
     /// - Parameters:
     ///   - rows: The loaded rows of each replica; the places are those of its layout.
     init(_ batch: BoundBatch, rows: ArraySlice<ResultSet>) {
@@ -52,7 +49,7 @@ struct WorkingSet {
                     name: event.name,
                     model: tables[event.record.table].layout.table.model,
                     payload: event.payload,
-                    changes: changes
+                    changes: .known(changes)
                 )
             )
         }

@@ -31,7 +31,7 @@ struct WriteStatements {
     /// Updates of rows that haven't been loaded: each only if the row's version is older, and none of its times later.
     func updatesOfOlder() -> [Statement] {
         set.tables.flatMap { table in
-            updates(of: table.records.indices.filter { table.records[$0].row != nil }, table) { slots in
+            updates(of: Array(table.records.indices), table) { slots in
                 let times = [table.slots.createdAt, table.slots.updatedAt].compactMap(\.self)
                 return slots.enumerated()
                     .compactMap { index, slot -> SQL? in
@@ -89,49 +89,12 @@ struct WriteStatements {
     private func insertions(into table: WorkingSet.Table) -> [Statement] {
         let new = table.records.indices.filter { table.records[$0].isNew && table.records[$0].row != nil }
         return groups(of: new, table)
-            .map { slots, records in insertion(into: table.layout, slots, columns(of: records, slots, table)) }
-    }
-
-    /// - Parameters:
-    ///   - columns: The values: the ids, and those of each slot.
-    ///   - isError: Whether a row that is there already is an error, which saves the server a look before each row.
-    func insertion(
-        into layout: Layout,
-        _ slots: [Int],
-        _ columns: [BulkColumn],
-        failingOnConflicts isError: Bool = false
-    ) -> Statement {
-        let replica = layout.table
-        var names: [SQL] = ["\(identifier: replica.id.name)"]
-        var values = [dialect.assignable("v.id", to: replica.id.description)]
-        for (index, slot) in slots.enumerated() {
-            let column = layout.columns[slot]
-            names.append("\(identifier: column.name)")
-            values.append(dialect.assignable("v.\(identifier: "c\(index)")", to: column.description))
-        }
-        for column in [replica.localCreatedAt, replica.localUpdatedAt].compactMap(\.self) {
-            names.append("\(identifier: column.name)")
-            values.append(dialect.assignable(now, to: column.description))
-        }
-        let orNothing: SQL = isError ? "" : "ON CONFLICT (\(identifier: replica.id.name)) DO NOTHING"
-        // SQLite takes ON for a part of the FROM clause where no WHERE stands between.
-        return Statement(
-            sql: """
-                INSERT INTO \(identifier: replica.name) (\(names.joined(separator: ", ")))
-                SELECT \(values.joined(separator: ", "))
-                FROM \(dialect.rows(columns, alias: "v")) WHERE true
-                \(orNothing)
-                """,
-            expectedRows: columns[0].values.count
-        )
+            .map { slots, records in table.layout.insertion(of: columns(of: records, slots, table), slots, dialect) }
     }
 
     private func assignment(of column: ReplicaColumn) -> SQL {
-        "\(identifier: column.name) = \(dialect.assignable(now, to: column.description))"
+        "\(identifier: column.name) = \(dialect.assignable(dialect.nowForAll, to: column.description))"
     }
-
-    /// A subquery, so that the database looks at the clock once and not for each row.
-    private var now: SQL { "(SELECT \(dialect.now))" }
 
     /// Records by the places that have been assigned to them, but for the id's.
     private func groups(of numbers: [Int], _ table: WorkingSet.Table) -> [(slots: [Int], records: [Int])] {
@@ -175,7 +138,7 @@ struct WriteStatements {
                     INSERT INTO dionysus_tombstones
                       (replica, record_id, version, record_time, topic, "partition", "offset", written_at, created_at)
                     SELECT \(replica), v.id, v.version, v.record_time, v.topic, v.part, v.place, v.written_at,
-                      \(now)
+                      \(dialect.nowForAll)
                     FROM \(dialect.rows(columns, alias: "v")) WHERE true
                     ON CONFLICT (replica, record_id) DO UPDATE SET version = excluded.version,
                       record_time = excluded.record_time, topic = excluded.topic, "partition" = excluded."partition",
@@ -236,4 +199,43 @@ extension Layout {
         for index in columns.indices { columns[index].values.reserveCapacity(capacity) }
         return columns
     }
+
+    /// The statement that inserts rows.
+    /// - Parameters:
+    ///   - values: Those of ``bulkColumns(_:capacity:)``.
+    ///   - isError: Whether a row that is there already is an error, which saves the server a look before each row.
+    func insertion(
+        of values: [BulkColumn],
+        _ slots: [Int],
+        _ dialect: any SQLDialect,
+        failingOnConflicts isError: Bool = false
+    ) -> WriteStatements.Statement {
+        var names: [SQL] = ["\(identifier: table.id.name)"]
+        var expressions = [dialect.assignable("v.id", to: table.id.description)]
+        for (index, slot) in slots.enumerated() {
+            let column = columns[slot]
+            names.append("\(identifier: column.name)")
+            expressions.append(dialect.assignable("v.\(identifier: "c\(index)")", to: column.description))
+        }
+        for column in [table.localCreatedAt, table.localUpdatedAt].compactMap(\.self) {
+            names.append("\(identifier: column.name)")
+            expressions.append(dialect.assignable(dialect.nowForAll, to: column.description))
+        }
+        let orNothing: SQL = isError ? "" : "ON CONFLICT (\(identifier: table.id.name)) DO NOTHING"
+        // SQLite takes ON for a part of the FROM clause where no WHERE stands between.
+        return WriteStatements.Statement(
+            sql: """
+                INSERT INTO \(identifier: table.name) (\(names.joined(separator: ", ")))
+                SELECT \(expressions.joined(separator: ", "))
+                FROM \(dialect.rows(values, alias: "v")) WHERE true
+                \(orNothing)
+                """,
+            expectedRows: values[0].values.count
+        )
+    }
+}
+
+extension SQLDialect {
+    /// The time now, as a subquery, so that the database looks at the clock once and not for each row.
+    fileprivate var nowForAll: SQL { "(SELECT \(now))" }
 }
