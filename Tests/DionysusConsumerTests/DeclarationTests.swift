@@ -11,7 +11,7 @@ import Testing
             try await replica.publish((1...3).map { .rental(.created, $0, name: "rental \($0)") })
             // Later than the messages before, and not later than those after.
             let sent = Timestamp.now
-            while Timestamp.now <= sent { await Task.yield() }
+            while !Task.isCancelled, Timestamp.now <= sent { await Task.yield() }
             let time = Timestamp.now
             try await replica.publish((4...5).map { .rental(.created, $0, name: "rental \($0)") })
             let consumer = Declared([ConsumerTopic("rentals").starting(at: .time(time))])

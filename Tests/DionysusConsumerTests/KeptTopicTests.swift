@@ -98,7 +98,9 @@ import Testing
                 """
             let lines = LogLines()
             try await replica.whileConsuming(Mirror(), Instrumentation(), loggingTo: lines) {
-                while !lines.all.contains(where: { $0.contains("products has \(fault.text)") }) { await Task.yield() }
+                while !Task.isCancelled, !lines.all.contains(where: { $0.contains("products has \(fault.text)") }) {
+                    await Task.yield()
+                }
                 try await replica.define("DROP TABLE products", mended)
                 while try await replica.rows("SELECT name FROM products").isEmpty {}
             }

@@ -54,7 +54,9 @@ import Testing
                 try await replica.publish(.rental(.created, 1, name: "first"))
                 while try await replica.rows(Self.ids) != ["1"] {}
                 #expect(try await positions.pause("v3_rentals", partition: 0, by: "otto") == 1)
-                while !lines.all.contains(where: { $0.contains("paused: v3_rentals[0]") }) { await Task.yield() }
+                while !Task.isCancelled, !lines.all.contains(where: { $0.contains("paused: v3_rentals[0]") }) {
+                    await Task.yield()
+                }
                 try await replica.publish(
                     .rental(.created, 2, name: "second"),
                     .rental(.created, 3, name: "third", partition: 1)

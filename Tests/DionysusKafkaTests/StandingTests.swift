@@ -157,10 +157,10 @@ struct StandingTests {
             let producer = try await fixture.producer()
             #expect(await producer.send([.numbered(0)]).map(\.code) == [nil])
             await fixture.kafka.stop()
-            while producer.outage == nil { await Task.yield() }
+            while !Task.isCancelled, producer.outage == nil { await Task.yield() }
             #expect(producer.outage?.code == .brokerUnavailable)
             try await fixture.kafka.start()
-            while producer.outage != nil { await Task.yield() }
+            while !Task.isCancelled, producer.outage != nil { await Task.yield() }
         }
     }
 }

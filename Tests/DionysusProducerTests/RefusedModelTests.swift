@@ -108,7 +108,7 @@ import Testing
                 while told == nil, let problem = await iterator.next() { told = problem }
                 let problem = try #require(told)
                 #expect(problem.contains("model Beta") && problem.contains("v1_things") && problem.contains("label"))
-                while try await harness.pending().count > 28 { await Task.yield() }
+                while !Task.isCancelled, try await harness.pending().count > 28 { await Task.yield() }
                 #expect(try await harness.pending().allSatisfy { $0.contains(" Beta:") })
                 let refused = try await OutboxInspector(database: harness.database).refusedModels()
                 #expect(refused.map(\.modelName) == ["Beta"] && refused.first?.topic == "v1_things")
@@ -117,7 +117,7 @@ import Testing
                 #expect(try await OutboxInspector(database: harness.database).entries().allSatisfy { $0.attempts == 0 })
 
                 try await harness.write("ALTER TABLE betas RENAME COLUMN labels TO label")
-                while try await !harness.pending().isEmpty { await Task.yield() }
+                while !Task.isCancelled, try await !harness.pending().isEmpty { await Task.yield() }
                 while let problem = await iterator.next(), problem != nil {}
                 #expect(try await OutboxInspector(database: harness.database).refusedModels().isEmpty)
             }

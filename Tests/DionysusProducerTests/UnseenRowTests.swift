@@ -99,7 +99,7 @@ import Testing
         harness.settings.pollInterval = .milliseconds(20)
         try await harness.withRelay { _ in
             try await body()
-            while try await !harness.pending().isEmpty { await Task.yield() }
+            while !Task.isCancelled, try await !harness.pending().isEmpty { await Task.yield() }
         }
     }
 
@@ -119,7 +119,7 @@ import Testing
             try await harness.write("SELECT setval('dionysus_outboxes_id_seq', 5000)")
             try await publishContinuously(harness) {
                 try await harness.write(CaptureTests.account)
-                while try await !harness.pending().isEmpty { await Task.yield() }
+                while !Task.isCancelled, try await !harness.pending().isEmpty { await Task.yield() }
                 try await harness.write("TRUNCATE dionysus_outboxes RESTART IDENTITY")
                 for number in 2...20 {
                     try await harness.write("INSERT INTO accounts (id, name) VALUES (\(number), 'x')")

@@ -38,7 +38,7 @@ struct MemoryBudgetTests {
         let budget = MemoryBudget(bytes: 100)
         let small = try await budget.reserve(1)
         let large = Task { try await budget.reserve(1_000) }
-        while budget.reserveIfFree(1) != nil { await Task.yield() }
+        while !Task.isCancelled, budget.reserveIfFree(1) != nil { await Task.yield() }
         small.release()
         let reservation = try await large.value
         #expect(budget.held == 1_000)
@@ -58,7 +58,7 @@ struct MemoryBudgetTests {
                     note.yield(number)
                     reservation.release()
                 }
-                while budget.waiting <= number { await Task.yield() }
+                while !Task.isCancelled, budget.waiting <= number { await Task.yield() }
             }
             all.release()
         }
@@ -74,10 +74,10 @@ struct MemoryBudgetTests {
         let budget = MemoryBudget(bytes: 100)
         let most = try await budget.reserve(90)
         let cancelled = Task { try await budget.reserve(20) }
-        while budget.waiting == 0 { await Task.yield() }
+        while !Task.isCancelled, budget.waiting == 0 { await Task.yield() }
         // It would fit, but follows one that doesn't.
         let next = Task { try await budget.reserve(10) }
-        while budget.waiting == 1 { await Task.yield() }
+        while !Task.isCancelled, budget.waiting == 1 { await Task.yield() }
         cancelled.cancel()
         await #expect(throws: CancellationError.self) { _ = try await cancelled.value }
         let small = try await next.value

@@ -95,7 +95,9 @@ struct ExportCommandTests {
             try await withTemporaryDirectory { directory in
                 let files = directory + "/e"
                 let export = try installation.start("export", "Account", "--to", files)
-                while !FileManager.default.fileExists(atPath: files + "/.export.json") { await Task.yield() }
+                while !Task.isCancelled, !FileManager.default.fileExists(atPath: files + "/.export.json") {
+                    await Task.yield()
+                }
                 export.signal(SIGKILL)
                 _ = await export.result()
                 let partial = files + "/Account.jsonl.partial"

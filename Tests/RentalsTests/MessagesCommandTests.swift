@@ -160,7 +160,7 @@ struct MessagesCommandTests {
         try await Installation.with(kind) { installation in
             try await installation.publishAccounts(1...2)
             let following = try installation.start(["messages", "v3_accounts", "--follow"])
-            while following.output.components("account_created") < 2 { await Task.yield() }
+            while !Task.isCancelled, following.output.components("account_created") < 2 { await Task.yield() }
             following.signal(2)
             let result = await following.result()
             #expect(result.status == 0)
