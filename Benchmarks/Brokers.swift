@@ -48,12 +48,17 @@ func withKafkaTopic<T>(
     return result
 }
 
+/// The embedded log in a file, which takes messages of any size.
+func openLog(_ path: String) throws -> EmbeddedBroker {
+    try EmbeddedBroker(path: path, options: EmbeddedLogOptions(maximumMessageBytes: 100_000_000))
+}
+
 /// An embedded log in a file.
 ///
 /// The mock cluster keeps too little of a topic to read it from the beginning.
 func withEmbeddedLog<T>(_ body: (EmbeddedBroker) async throws -> T) async throws -> T {
     try await withTemporaryDirectory { directory in
-        let broker = try EmbeddedBroker(path: directory + "/log.sqlite")
+        let broker = try openLog(directory + "/log.sqlite")
         let result = try await body(broker)
         await broker.close()
         return result

@@ -53,18 +53,30 @@ extension Benchmark {
 
 extension Benchmark {
     /// The cost of capture for a bulk update of a table with many columns, of which the model reads a few.
-    static let growthWideCapture = Benchmark(
-        name: "growth-wide-capture",
-        figures: [
-            Figure(name: "UPDATE of 200,000 rows of 9 columns, captured by not captured", unit: "times"),
-            Figure(name: "the same of 200 columns, of which the model reads 9", unit: "times"),
-            Figure(name: "large by small", unit: "times", targets: [.atMost(1.1)]),
-        ],
-        run: {
-            let (small, large) = (try await shareOfCapture(moreColumns: 0), try await shareOfCapture(moreColumns: 191))
-            return [small, large, large / small]
-        }
-    )
+    static let growthWideCapture = wideCapture("growth-wide-capture") { try await shareOfCapture(moreColumns: $0) }
+
+    /// The same in SQLite.
+    static let growthWideCaptureSQLite = wideCapture("growth-sqlite-wide-capture") {
+        try await shareOfCaptureSQLite(moreColumns: $0)
+    }
+
+    private static func wideCapture(
+        _ name: String,
+        _ share: @escaping @Sendable (_ moreColumns: Int) async throws -> Double
+    ) -> Benchmark {
+        Benchmark(
+            name: name,
+            figures: [
+                Figure(name: "UPDATE of 200,000 rows of 9 columns, captured by not captured", unit: "times"),
+                Figure(name: "the same of 200 columns, of which the model reads 9", unit: "times"),
+                Figure(name: "large by small", unit: "times", targets: [.atMost(1.1)]),
+            ],
+            run: {
+                let (small, large) = (try await share(0), try await share(191))
+                return [small, large, large / small]
+            }
+        )
+    }
 
     /// The time of a captured update of all rentals relative to an uncaptured one.
     private static func shareOfCapture(moreColumns count: Int) async throws -> Double {
@@ -93,6 +105,44 @@ extension Benchmark {
             }
             return shares.median
         }
+    }
+}
+
+extension Benchmark {
+    private static func shareOfCaptureSQLite(moreColumns count: Int) async throws -> Double {
+        try await SQLiteFixture.with(rentals: 200_000) { fixture in
+            for number in 1..<(count + 1) {
+                let type: SQL = number.isMultiple(of: 2) ? "int NOT NULL DEFAULT 0" : "text NOT NULL DEFAULT ''"
+                try await fixture.run("ALTER TABLE rentals ADD COLUMN extra_\(raw: "\(number)") \(type)")
+            }
+            if count > 0 {
+                let values = (1...count)
+                    .map { number -> SQL in
+                        let value: SQL = number.isMultiple(of: 2) ? "random() % 1000" : "'number ' || random() % 1000"
+                        return "extra_\(raw: "\(number)") = \(value)"
+                    }
+                try await fixture.run("UPDATE rentals SET \(values.joined(separator: ", "))")
+            }
+            try await fixture.run(
+                "CREATE TABLE rentals_plain AS SELECT * FROM rentals",
+                "DELETE FROM dionysus_outboxes"
+            )
+            var shares: [Double] = []
+            for _ in 0..<3 {
+                let plain = try await fixture.time("UPDATE rentals_plain SET price = price + 1")
+                let captured = try await fixture.time("UPDATE rentals SET price = price + 1")
+                shares.append(captured / plain)
+                try await fixture.run("DELETE FROM dionysus_outboxes")
+            }
+            return shares.median
+        }
+    }
+}
+
+extension SQLiteFixture {
+    /// The milliseconds that a statement takes.
+    fileprivate func time(_ statement: SQL) async throws -> Double {
+        seconds(try await ContinuousClock().measure { try await run(statement) }) * 1_000
     }
 }
 

@@ -109,10 +109,6 @@ struct SourceFixture: Sendable {
         try await database.outsideTransaction("ANALYZE dionysus_outboxes")
         try await database.outsideTransaction("CHECKPOINT")
     }
-
-    func run(_ statement: SQL) async throws {
-        _ = try await database.transaction(.write) { try $0.run(statement) }
-    }
 }
 
 /// A new database on the server, dropped after the body.

@@ -6,47 +6,56 @@ import Synchronization
 
 extension Benchmark {
     static let growth = [
-        growthMoved, growthRetrying, growthParked, growthProcesses, growthModels, growthOnePartition, growthTopics,
-        growthWideCapture, growthRelayMemory, growthConsumerMemory,
+        growthMoved("growth-moved", SourceFixture.self), growthRetrying("growth-retrying", SourceFixture.self),
+        growthParked, growthProcesses("growth-processes", SourceFixture.self), growthModels, growthOnePartition,
+        growthTopics, growthWideCapture, growthRelayMemory, growthConsumerMemory,
+        growthMoved("growth-sqlite-moved", SQLiteFixture.self),
+        growthRetrying("growth-sqlite-retrying", SQLiteFixture.self), growthParkedSQLite,
+        growthProcesses("growth-sqlite-processes", SQLiteFixture.self), growthModelsSQLite, growthWideCaptureSQLite,
+        growthRelayMemorySQLite, growthConsumerMemorySQLite,
     ]
 
     /// Records that moved to another partition key, with earlier changes possibly in another lane.
-    private static let growthMoved = Benchmark(
-        name: "growth-moved",
-        figures: [
-            Figure(name: "batch of 2,000 among 20,000 rentals that moved to another partition key", unit: "ms"),
-            Figure(name: "the same among 200,000", unit: "ms"),
-            Figure(name: "large by small", unit: "times", targets: [.atMost(1.2)]),
-            Figure(
-                name: "batch at the end of the large case, by one at its start",
-                unit: "times",
-                targets: [.atMost(1.2)]
-            ),
-        ],
-        run: {
-            let small = try await drainMoves(20_000)
-            let large = try await drainMoves(200_000)
-            return [small.whole, large.whole, large.whole / small.whole, large.end / large.start]
-        }
-    )
+    private static func growthMoved(_ name: String, _ source: (some RentalSource).Type) -> Benchmark {
+        Benchmark(
+            name: name,
+            figures: [
+                Figure(name: "batch of 2,000 among 20,000 rentals that moved to another partition key", unit: "ms"),
+                Figure(name: "the same among 200,000", unit: "ms"),
+                Figure(name: "large by small", unit: "times", targets: [.atMost(1.2)]),
+                Figure(
+                    name: "batch at the end of the large case, by one at its start",
+                    unit: "times",
+                    targets: [.atMost(1.2)]
+                ),
+            ],
+            run: {
+                let small = try await drainMoves(20_000, source)
+                let large = try await drainMoves(200_000, source)
+                return [small.whole, large.whole, large.whole / small.whole, large.end / large.start]
+            }
+        )
+    }
 
     /// Failed rows that wait for their next attempt.
-    private static let growthRetrying = Benchmark(
-        name: "growth-retrying",
-        figures: latencyBeside("1,000,000 rows that wait for a retry"),
-        run: {
-            try await latencyBeside { fixture in
-                try await fixture.failRows(1_000_000, retryAt: "now() AT TIME ZONE 'UTC' + interval '1 day'")
+    private static func growthRetrying(_ name: String, _ source: (some RentalSource).Type) -> Benchmark {
+        Benchmark(
+            name: name,
+            figures: latencyBeside("1,000,000 rows that wait for a retry"),
+            run: {
+                try await latencyBeside(source) { fixture in
+                    try await fixture.failRows(1_000_000, retryAt: fixture.database.dialect.now(minus: -86_400))
+                }
             }
-        }
-    )
+        )
+    }
 
     /// Parked rows, in an outbox whose lanes were never analyzed.
     private static let growthParked = Benchmark(
         name: "growth-parked",
         figures: latencyBeside("1,000,000 parked rows, the lanes never analyzed"),
         run: {
-            try await latencyBeside { fixture in
+            try await latencyBeside(SourceFixture.self) { fixture in
                 try await fixture.failRows(1_000_000, retryAt: "NULL")
                 try await fixture.run(
                     "CREATE TEMPORARY TABLE lanes ON COMMIT DROP AS SELECT * FROM dionysus_lanes",
@@ -57,45 +66,54 @@ extension Benchmark {
         }
     )
 
-    /// Several relays that share the machine and one outbox.
-    private static let growthProcesses = Benchmark(
-        name: "growth-processes",
-        figures: [
-            Figure(name: "backlog of 200,000 rental_updated, one process", unit: "s"),
-            Figure(name: "the same, two processes", unit: "s"),
-            Figure(name: "the same, four processes", unit: "s"),
-            Figure(name: "two by one", unit: "times", targets: [.atMost(1.1)]),
-            Figure(name: "four by one", unit: "times", targets: [.atMost(1.1)]),
-        ],
-        run: {
-            let rentals = 200_000
-            return try await SourceFixture.with(rentals: rentals) { fixture in
-                let database = try await url(of: fixture.database)
-                var times: [Double] = []
-                for count in [1, 2, 4] {
-                    try await fixture.fillOutbox()
-                    let spent = try await withKafkaServers { servers in
-                        try await ContinuousClock()
-                            .measure {
-                                try await withThrowingTaskGroup(of: Void.self) { group in
-                                    for _ in 0..<count {
-                                        group.addTask {
-                                            _ = try await measureInOwnProcess([
-                                                "relay-process", "--database", database, "--broker", servers,
-                                                "--rows", "\(rentals)",
-                                            ])
-                                        }
-                                    }
-                                    try await group.waitForAll()
-                                }
-                            }
-                    }
-                    times.append(seconds(spent))
-                }
-                return times + [times[1] / times[0], times[2] / times[0]]
-            }
-        }
+    /// Parked rows in SQLite, which has no plans that statistics change.
+    private static let growthParkedSQLite = Benchmark(
+        name: "growth-sqlite-parked",
+        figures: latencyBeside("1,000,000 parked rows"),
+        run: { try await latencyBeside(SQLiteFixture.self) { try await $0.failRows(1_000_000, retryAt: "NULL") } }
     )
+
+    /// Several relays that share the machine and one outbox.
+    private static func growthProcesses(_ name: String, _ source: (some RentalSource).Type) -> Benchmark {
+        Benchmark(
+            name: name,
+            figures: [
+                Figure(name: "backlog of 200,000 rental_updated, one process", unit: "s"),
+                Figure(name: "the same, two processes", unit: "s"),
+                Figure(name: "the same, four processes", unit: "s"),
+                Figure(name: "two by one", unit: "times", targets: [.atMost(1.1)]),
+                Figure(name: "four by one", unit: "times", targets: [.atMost(1.1)]),
+            ],
+            run: {
+                let rentals = 200_000
+                return try await source.with(rentals: rentals) { fixture in
+                    let database = try await fixture.address
+                    var times: [Double] = []
+                    for count in [1, 2, 4] {
+                        try await fixture.fillOutbox()
+                        let spent = try await source.withBrokerAddress { servers in
+                            try await ContinuousClock()
+                                .measure {
+                                    try await withThrowingTaskGroup(of: Void.self) { group in
+                                        for _ in 0..<count {
+                                            group.addTask {
+                                                _ = try await measureInOwnProcess([
+                                                    "relay-process", "--database", database, "--broker", servers,
+                                                    "--rows", "\(rentals)",
+                                                ])
+                                            }
+                                        }
+                                        try await group.waitForAll()
+                                    }
+                                }
+                        }
+                        times.append(seconds(spent))
+                    }
+                    return times + [times[1] / times[0], times[2] / times[0]]
+                }
+            }
+        )
+    }
 
     private static func latencyBeside(_ rows: String) -> [Figure] {
         [
@@ -107,8 +125,11 @@ extension Benchmark {
 
     /// - Parameter fill: Fills the outbox with rows that must not matter.
     /// - Returns: The time of a change without and with them, and the ratio.
-    private static func latencyBeside(_ fill: (SourceFixture) async throws -> Void) async throws -> [Double] {
-        try await SourceFixture.with(rentals: 1_000) { fixture in
+    private static func latencyBeside<Fixture: RentalSource>(
+        _ source: Fixture.Type,
+        _ fill: (Fixture) async throws -> Void
+    ) async throws -> [Double] {
+        try await source.with(rentals: 1_000) { fixture in
             let small = try await fixture.latencyOfSingleChanges()
             try await fill(fixture)
             let large = try await fixture.latencyOfSingleChanges()
@@ -117,12 +138,15 @@ extension Benchmark {
     }
 
     /// The milliseconds of a batch after all rentals have moved: on average, at the start and at the end.
-    private static func drainMoves(_ count: Int) async throws -> (whole: Double, start: Double, end: Double) {
-        try await SourceFixture.with(rentals: count) { fixture in
+    private static func drainMoves(
+        _ count: Int,
+        _ source: (some RentalSource).Type
+    ) async throws -> (whole: Double, start: Double, end: Double) {
+        try await source.with(rentals: count) { fixture in
             try await fixture.run("UPDATE rentals SET account_id = 1 + account_id % 1000")
-            try await fixture.database.outsideTransaction("ANALYZE dionysus_outboxes")
+            try await fixture.run("ANALYZE dionysus_outboxes")
             let pace = Pace()
-            try await withKafka { broker in try await fixture.relay(to: broker, onPublished: pace.add) }
+            try await source.withBroker { broker in try await fixture.relay(to: broker, onPublished: pace.add) }
             let batch = Double(fixture.settings.batchSize)
             return (
                 pace.time(of: batch, from: 0.1, to: 0.9), pace.time(of: batch, from: 0.1, to: 0.3),
@@ -132,25 +156,27 @@ extension Benchmark {
     }
 }
 
-extension SourceFixture {
+extension RentalSource {
     /// Adds failed rows to the outbox, each of a different account.
     fileprivate func failRows(_ count: Int, retryAt: SQL) async throws {
+        let now = database.dialect.now
+        let id: SQL = "CAST(1000000 + i AS text)"
         try await run(
             """
+            \(series(count))
             INSERT INTO dionysus_outboxes (resource_class, resource_id, event_name, topic, partition_key, failed_at, retry_at,
               error_class, error_message, attempts, created_at, updated_at)
-            SELECT 'Rental', (1000000 + i)::text, 'rental_updated', 'v3_rentals', (1000000 + i)::text, now() AT TIME ZONE 'UTC', \(retryAt),
-              'application', 'it can''t be serialized', 3, now() AT TIME ZONE 'UTC', now() AT TIME ZONE 'UTC'
-            FROM generate_series(1, \(count)) i
+            SELECT 'Rental', \(id), 'rental_updated', 'v3_rentals', \(id), \(now), \(retryAt), 'application',
+              'it can''t be serialized', 3, \(now), \(now)
+            FROM series
             """
         )
-        try await database.outsideTransaction("VACUUM ANALYZE dionysus_outboxes")
-        try await database.outsideTransaction("CHECKPOINT")
+        try await settle(database)
     }
 
     /// The median time from commit to acknowledgement in milliseconds, for changes one after another.
     fileprivate func latencyOfSingleChanges() async throws -> Double {
-        try await withKafka { broker in
+        try await Self.withBroker { broker in
             let published = Arrivals()
             let acknowledged = Mutex(Timestamp.now)
             let relay = RelayService(
@@ -175,31 +201,6 @@ extension SourceFixture {
                 // The first ones run before the relay has connected.
                 return times.dropFirst(10).map { max($0, 0) }.median
             }
-        }
-    }
-
-    fileprivate func run(_ statements: SQL...) async throws {
-        _ = try await database.transaction(.write) { try $0.run(statements) }
-    }
-}
-
-/// The progress of publishing over time.
-private final class Pace: Sendable {
-    private let points = Mutex<[(at: Timestamp, total: Int)]>([])
-
-    func add(_ batch: PublishedBatch) {
-        points.withLock { $0.append((batch.acknowledgedAt, ($0.last?.total ?? 0) + batch.changes.count)) }
-    }
-
-    /// The milliseconds for a number of changes in a part of the work.
-    func time(of changes: Double, from: Double, to: Double) -> Double {
-        points.withLock { points in
-            let total = Double(points.last?.total ?? 0)
-            let first = points.first { Double($0.total) >= total * from }
-            let last = points.first { Double($0.total) >= total * to }
-            guard let first, let last else { return .nan }
-            let time = Double(last.at.microseconds - first.at.microseconds) / 1_000
-            return time / Double(last.total - first.total) * changes
         }
     }
 }

@@ -1,78 +1,116 @@
 import Dionysus
-import DionysusPostgres
 import DionysusProducer
+import DionysusSQLite
 
 extension Benchmark {
     /// Interleaved rows of many models.
     static let growthModels = Benchmark(
         name: "growth-models",
-        figures: [
-            Figure(name: "backlog of 60,000 changes of one model", unit: "records/s"),
-            Figure(name: "the same of 300 models, interleaved", unit: "records/s", targets: [.atLeast(35_000)]),
-            Figure(name: "small by large", unit: "times"),
-        ],
+        figures: modelFigures([.atLeast(35_000)]),
         run: {
-            let rates = [try await drainModels(1, changes: 60_000), try await drainModels(300, changes: 60_000)]
-            return rates + [rates[0] / rates[1]]
+            try await rates { models in
+                try await withDatabase { database in
+                    try await withKafka { try await drain(models, in: database, to: $0) }
+                }
+            }
         }
     )
+
+    /// The same in SQLite.
+    static let growthModelsSQLite = Benchmark(
+        name: "growth-sqlite-models",
+        figures: modelFigures([]),
+        run: {
+            try await rates { models in
+                try await withTemporaryDirectory { directory in
+                    let database = try SQLiteDatabase(path: directory + "/source.sqlite")
+                    let rate = try await withEmbeddedLog { try await drain(models, in: database, to: $0) }
+                    await database.close()
+                    return rate
+                }
+            }
+        }
+    )
+
+    private static func modelFigures(_ targets: [Target]) -> [Figure] {
+        [
+            Figure(name: "backlog of \(changes.formatted()) changes of one model", unit: "records/s"),
+            Figure(name: "the same of 300 models, interleaved", unit: "records/s", targets: targets),
+            Figure(name: "small by large", unit: "times"),
+        ]
+    }
+
+    /// The rates for one and for many models, and their ratio.
+    private static func rates(_ drain: ([ThingModel]) async throws -> Double) async throws -> [Double] {
+        let rates = [
+            try await drain(Array(ThingModel.all.prefix(1))), try await drain(Array(ThingModel.all.prefix(300))),
+        ]
+        return rates + [rates[0] / rates[1]]
+    }
 }
 
+private let changes = 60_000
+
 /// Records per second from a backlog in which consecutive changes belong to different models.
-private func drainModels(_ count: Int, changes: Int) async throws -> Double {
-    try await withDatabase { database in
-        let models = Array(ThingModel.all.prefix(count))
-        let registry = Registry(ManyModelSync(models: models))
-        try await createTables(of: models, in: database, rows: changes / count)
-        let settings = ProducerSettings()
-        try await OutboxSchema(database: database, registry: registry).migrate(lanes: settings.lanes)
-        let names = models.map { DatabaseValue.text($0.name) }
-        let list = database.dialect.rows(
-            [
-                BulkColumn("position", .integer, names.indices.map { .integer(Int64($0)) }),
-                BulkColumn("name", .text, names),
-            ],
-            alias: "m"
+private func drain(
+    _ models: [ThingModel],
+    in database: any CapturingDatabase,
+    to broker: any MessageBroker
+) async throws -> Double {
+    let registry = Registry(ManyModelSync(models: models))
+    let rows = changes / models.count
+    try await createTables(of: models, in: database, rows: rows)
+    let settings = ProducerSettings()
+    try await OutboxSchema(database: database, registry: registry).migrate(lanes: settings.lanes)
+    let names = models.map { DatabaseValue.text($0.name) }
+    let (dialect, now) = (database.dialect, database.dialect.now)
+    let list = dialect.rows(
+        [
+            BulkColumn("position", .integer, names.indices.map { .integer(Int64($0)) }),
+            BulkColumn("name", .text, names),
+        ],
+        alias: "m"
+    )
+    _ = try await database.transaction(.write) { transaction in
+        try transaction.run(
+            """
+            \(series(rows))
+            INSERT INTO dionysus_outboxes (resource_class, resource_id, event_name, topic, created_at, updated_at)
+            SELECT m.name, CAST(i AS text), lower(m.name) || '_updated', 'v3_things', \(now), \(now)
+            FROM series, \(list) ORDER BY i, m.position
+            """
         )
-        _ = try await database.transaction(.write) { transaction in
-            try transaction.run(
-                """
-                INSERT INTO dionysus_outboxes (resource_class, resource_id, event_name, topic, created_at, updated_at)
-                SELECT m.name, i::text, lower(m.name) || '_updated', 'v3_things', now() AT TIME ZONE 'UTC', now() AT TIME ZONE 'UTC'
-                FROM generate_series(1, \(changes / count)) i, \(list) ORDER BY i, m.position
-                """
-            )
-        }
-        return Double(changes) / (try await withKafka { try await secondsToDrain(registry, database, $0, settings) })
     }
+    try await settle(database)
+    return Double(changes) / (try await secondsToDrain(registry, database, broker, settings))
 }
 
 /// The seconds in which a relay publishes everything that waits, from its start to its end.
 func secondsToDrain(
     _ registry: Registry,
-    _ database: PostgresDatabase,
+    _ database: any CapturingDatabase,
     _ broker: any MessageBroker,
-    _ settings: ProducerSettings
+    _ settings: ProducerSettings,
+    onPublished: @escaping @Sendable (PublishedBatch) -> Void = { _ in }
 ) async throws -> Double {
-    try await database.outsideTransaction("VACUUM ANALYZE")
-    try await database.outsideTransaction("CHECKPOINT")
     let relay = RelayService(
         registry,
         database: database,
         broker: broker,
         settings: settings,
         mode: .untilEmpty,
-        logger: quiet
+        logger: quiet,
+        onPublished: onPublished
     )
     return seconds(try await ContinuousClock().measure { try await relay.run() })
 }
 
-func createTables(of models: [ThingModel], in database: PostgresDatabase, rows: Int) async throws {
+func createTables(of models: [ThingModel], in database: any CapturingDatabase, rows: Int) async throws {
     _ = try await database.transaction(.write) { transaction in
         for model in models {
             try transaction.run([
                 "CREATE TABLE \(identifier: model.table) (id bigint PRIMARY KEY, name text NOT NULL, amount int NOT NULL)",
-                "INSERT INTO \(identifier: model.table) SELECT i, 'Number ' || i, i FROM generate_series(1, \(rows)) i",
+                "\(series(rows)) INSERT INTO \(identifier: model.table) SELECT i, 'Number ' || i, i FROM series",
             ])
         }
     }

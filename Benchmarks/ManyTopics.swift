@@ -10,6 +10,8 @@ extension Benchmark {
             Figure(name: "backlog of 240,000 changes in the only topic, 100 partitions", unit: "records/s"),
             Figure(name: "the same beside 99 idle topics, 100 partitions each", unit: "records/s"),
             Figure(name: "small by large", unit: "times", targets: [.atMost(1.1)]),
+            Figure(name: "from the start of the relay to its first acknowledgement, the only topic", unit: "s"),
+            Figure(name: "the same beside 99 idle topics", unit: "s"),
             Figure(name: "first messages of 100 new topics, created at the start in one request", unit: "s"),
             Figure(name: "the same, created by their first messages", unit: "s"),
         ],
@@ -17,7 +19,8 @@ extension Benchmark {
             let small = try await drainOneTopic(of: 1)
             let large = try await drainOneTopic(of: 100)
             return [
-                small, large, small / large, try await firstMessages(created: true),
+                small.rate, large.rate, small.rate / large.rate, small.start, large.start,
+                try await firstMessages(created: true),
                 try await firstMessages(created: false),
             ]
         }
@@ -25,8 +28,9 @@ extension Benchmark {
 
     private static let changes = 240_000
 
-    /// Records per second from a backlog in the first of several topics, which exist by then.
-    private static func drainOneTopic(of count: Int) async throws -> Double {
+    /// Records per second from a backlog in the first of several topics, which exist by then, and the seconds until the first
+    /// are acknowledged.
+    private static func drainOneTopic(of count: Int) async throws -> (rate: Double, start: Double) {
         var settings = ProducerSettings()
         settings.topics.partitions = 100
         settings.createsTopics = true
@@ -35,7 +39,11 @@ extension Benchmark {
                 try await fill(database, ThingModel.all[0], topic: 0, changes: 1)
                 _ = try await secondsToDrain(registry, database, broker, settings)
                 try await fill(database, ThingModel.all[0], topic: 0, changes: changes)
-                return Double(changes) / (try await secondsToDrain(registry, database, broker, settings))
+                try await settle(database)
+                let pace = Pace()
+                let start = Timestamp.now
+                _ = try await secondsToDrain(registry, database, broker, settings, onPublished: pace.add)
+                return (1_000 / pace.time(of: 1, from: 0, to: 1), pace.secondsToFirst(since: start))
             }
         }
     }
@@ -47,16 +55,17 @@ extension Benchmark {
         settings.createsTopics = created
         return try await withManyTopics(100, settings, rows: 1) { registry, database in
             for topic in 0..<100 { try await fill(database, ThingModel.all[topic], topic: topic, changes: 1) }
+            try await settle(database)
             return try await withKafka { try await secondsToDrain(registry, database, $0, settings) }
         }
     }
 
-    private static func withManyTopics(
+    private static func withManyTopics<T: Sendable>(
         _ count: Int,
         _ settings: ProducerSettings,
         rows: Int,
-        _ body: (Registry, PostgresDatabase) async throws -> Double
-    ) async throws -> Double {
+        _ body: (Registry, PostgresDatabase) async throws -> T
+    ) async throws -> T {
         try await withDatabase { database in
             let models = Array(ThingModel.all.prefix(count))
             let registry = Registry(ManyTopicSync(models: models), settings: settings)

@@ -33,6 +33,16 @@ func measureInOwnProcess(_ arguments: [String]) async throws -> [Double] {
     return text.split(whereSeparator: \.isWhitespace).compactMap { Double($0) }
 }
 
+/// The database at a URL, or in a file.
+func openDatabase(_ address: String) throws -> any CapturingDatabase {
+    try address.hasPrefix("/") ? SQLiteDatabase(path: address) : PostgresDatabase(url: address)
+}
+
+/// A cluster by its brokers, or the log in a file.
+func openBroker(_ address: String) throws -> any MessageBroker {
+    try address.hasPrefix("/") ? openLog(address) : KafkaBroker(bootstrapServers: address)
+}
+
 /// Publishes all pending rows, and prints its memory.
 struct RelayProcess: AsyncParsableCommand {
     static let configuration = CommandConfiguration(commandName: "relay-process", shouldDisplay: false)
@@ -45,8 +55,8 @@ struct RelayProcess: AsyncParsableCommand {
         let memory = MemoryTrace(of: rows)
         try await RelayService(
             Registry(RentalSync()),
-            database: PostgresDatabase(url: database),
-            broker: KafkaBroker(bootstrapServers: broker),
+            database: openDatabase(database),
+            broker: openBroker(broker),
             mode: .untilEmpty,
             logger: quiet,
             onPublished: { memory.add($0.changes.count) }
@@ -87,13 +97,8 @@ struct IdleProcess: AsyncParsableCommand {
     @Option var seconds: Double
 
     func run() async throws {
-        let isFile = database.hasPrefix("/")
-        let counting = CountingDatabase(
-            try isFile ? SQLiteDatabase(path: database) : PostgresDatabase(url: database)
-        )
-        let broker: any MessageBroker =
-            try self.broker.hasPrefix("/")
-            ? EmbeddedBroker(path: self.broker) : KafkaBroker(bootstrapServers: self.broker)
+        let counting = CountingDatabase(try openDatabase(database))
+        let broker = try openBroker(broker)
         let relay = RelayService(Registry(RentalSync()), database: counting, broker: broker, logger: quiet)
         try await withServices(relay) {
             // By then the start is over.

@@ -29,7 +29,7 @@ struct SQLiteFixture: Sendable {
 
     private func createTables(rentals: Int) async throws {
         let now = database.dialect.now
-        try await run([
+        try await run(
             "CREATE TABLE accounts (id INTEGER PRIMARY KEY, name TEXT, default_check_in_time INTEGER)",
             """
             CREATE TABLE rentals (
@@ -47,32 +47,15 @@ struct SQLiteFixture: Sendable {
             INSERT INTO rentals (account_id, name, price, bedrooms, created_at, updated_at)
             SELECT 1 + i % 1000, 'Villa number ' || i, 100 + i % 50, i % 7, \(now), \(now) FROM series
             """,
-        ])
+        )
     }
 
     /// Fills the outbox with a `rental_updated` for every rental.
     func fillOutbox() async throws {
-        try await run([
+        try await run(
             "DELETE FROM dionysus_outboxes",
             "UPDATE rentals SET price = price + 1, updated_at = \(database.dialect.now)",
-        ])
-        try await run(["ANALYZE"])
-    }
-
-    /// Publishes all pending rows.
-    func relay(to broker: any MessageBroker) async throws {
-        try await RelayService(
-            registry,
-            database: database,
-            broker: broker,
-            settings: settings,
-            mode: .untilEmpty,
-            logger: quiet
         )
-        .run()
-    }
-
-    private func run(_ statements: [SQL]) async throws {
-        _ = try await database.transaction(.write) { try $0.run(statements) }
+        try await settle(database)
     }
 }

@@ -70,22 +70,3 @@ private func lastOfFour(besideOldSnapshot isOpen: Bool) async throws -> Double {
         return Double(records) / seconds(last)
     }
 }
-
-extension SourceFixture {
-    /// Publishes all pending rows.
-    func relay(
-        to broker: any MessageBroker,
-        onPublished: @escaping @Sendable (PublishedBatch) -> Void = { _ in }
-    ) async throws {
-        try await RelayService(
-            registry,
-            database: database,
-            broker: broker,
-            settings: settings,
-            mode: .untilEmpty,
-            logger: quiet,
-            onPublished: onPublished
-        )
-        .run()
-    }
-}
