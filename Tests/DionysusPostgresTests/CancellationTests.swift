@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// Statements of tasks that are cancelled, and transactions that go on after an error.
-@Suite(.needsPostgres, .sharedDatabase)
+@Suite(.needsPostgres, .sharedDatabase, .timeLimit(.minutes(10)))
 struct CancellationTests {
     /// Waits until the server runs a statement with these words.
     private func awaitStatement(_ words: String, on database: PostgresDatabase) async throws {
