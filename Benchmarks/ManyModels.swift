@@ -93,16 +93,10 @@ func secondsToDrain(
     _ settings: ProducerSettings,
     onPublished: @escaping @Sendable (PublishedBatch) -> Void = { _ in }
 ) async throws -> Double {
-    let relay = RelayService(
-        registry,
-        database: database,
-        broker: broker,
-        settings: settings,
-        mode: .untilEmpty,
-        logger: quiet,
-        onPublished: onPublished
+    seconds(
+        try await ContinuousClock()
+            .measure { try await publishAll(of: registry, database, to: broker, settings, onPublished: onPublished) }
     )
-    return seconds(try await ContinuousClock().measure { try await relay.run() })
 }
 
 func createTables(of models: [ThingModel], in database: any CapturingDatabase, rows: Int) async throws {

@@ -62,21 +62,32 @@ extension RentalSource {
         to broker: any MessageBroker,
         onPublished: @escaping @Sendable (PublishedBatch) -> Void = { _ in }
     ) async throws {
-        try await RelayService(
-            registry,
-            database: database,
-            broker: broker,
-            settings: settings,
-            mode: .untilEmpty,
-            logger: quiet,
-            onPublished: onPublished
-        )
-        .run()
+        try await publishAll(of: registry, database, to: broker, settings, onPublished: onPublished)
     }
 
     func run(_ statements: SQL...) async throws {
         _ = try await database.transaction(.write) { try $0.run(statements) }
     }
+}
+
+/// Publishes all pending rows of an outbox.
+func publishAll(
+    of registry: Registry,
+    _ database: any CapturingDatabase,
+    to broker: any MessageBroker,
+    _ settings: ProducerSettings,
+    onPublished: @escaping @Sendable (PublishedBatch) -> Void
+) async throws {
+    try await RelayService(
+        registry,
+        database: database,
+        broker: broker,
+        settings: settings,
+        mode: .untilEmpty,
+        logger: quiet,
+        onPublished: onPublished
+    )
+    .run()
 }
 
 /// Brings the statistics up to date and writes everything to the disk, so that neither happens while a benchmark measures.
