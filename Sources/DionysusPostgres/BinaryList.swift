@@ -10,31 +10,42 @@ import Darwin
 
 /// A list in the server's binary form, which costs both sides a fraction of what text does.
 struct BinaryList {
-    let bytes: [UInt8]
+    private let elements: [DatabaseValue]
+    private let elementType: UInt32
+    private let hasNulls: Bool
+    /// How many bytes it takes, at most.
+    let capacity: Int
 
     /// - Returns: nil where an element is none of the type, which only text can express, and for JSON.
-    /// - Throws: ``DionysusError`` with code `typeMismatch` for text with a zero byte.
-    init?(_ elements: [DatabaseValue], of type: DatabaseType) throws {
+    init?(_ elements: [DatabaseValue], of type: DatabaseType) {
         guard let elementType = Self.elementType(type) else { return nil }
         var hasNulls = false
-        var length = elements.isEmpty ? 12 : 20
+        var capacity = elements.isEmpty ? 12 : 20
         for element in elements {
             guard let size = Self.length(of: element, type) else { return nil }
             hasNulls = hasNulls || element.isNull
-            length += 4 + size
+            capacity += 4 + size
         }
-        bytes = try [UInt8](unsafeUninitializedCapacity: length) { buffer, count in
-            var writer = Writer(buffer: UnsafeMutableRawBufferPointer(buffer))
-            writer.append(Int32(elements.isEmpty ? 0 : 1))
-            writer.append(Int32(hasNulls ? 1 : 0))
-            writer.append(elementType)
-            if !elements.isEmpty {
-                writer.append(Int32(truncatingIfNeeded: elements.count))
-                writer.append(Int32(1))
-            }
-            for element in elements { try writer.append(element) }
-            count = writer.count
+        self.elements = elements
+        self.elementType = elementType
+        self.hasNulls = hasNulls
+        self.capacity = capacity
+    }
+
+    /// Writes it into memory that has room for it.
+    /// - Returns: The number of bytes.
+    /// - Throws: ``DionysusError`` with code `typeMismatch` for text with a zero byte.
+    func write(into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
+        var writer = Writer(buffer: buffer)
+        writer.append(Int32(elements.isEmpty ? 0 : 1))
+        writer.append(Int32(hasNulls ? 1 : 0))
+        writer.append(elementType)
+        if !elements.isEmpty {
+            writer.append(Int32(truncatingIfNeeded: elements.count))
+            writer.append(Int32(1))
         }
+        for element in elements { try writer.append(element) }
+        return writer.count
     }
 
     private static func elementType(_ type: DatabaseType) -> UInt32? {

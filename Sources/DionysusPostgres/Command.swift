@@ -3,13 +3,40 @@ import Dionysus
 
 /// A statement as it goes to the server.
 struct Command {
+    /// Where a parameter is among the values, and what it is.
+    private struct Place {
+        /// The place of its first byte; nil for null.
+        let start: Int?
+        let count: Int
+        let isBinary: Bool
+    }
+
     private let text: String
-    private let parameters: [Parameter]
+    /// The parameters one after the other, each with a zero byte behind it, which ends text.
+    private let values: [UInt8]
+    private let places: [Place]
+    private let types: [UInt32]
 
     /// - Throws: ``DionysusError`` with code `typeMismatch` for a value that the server can't take.
     init(_ statement: (text: String, values: [DatabaseValue])) throws {
         text = statement.text
-        parameters = try statement.values.map(Parameter.init)
+        let parameters = try statement.values.map(Parameter.init)
+        var places: [Place] = []
+        places.reserveCapacity(parameters.count)
+        let capacity = parameters.reduce(0) { $0 + $1.capacity + 1 }
+        values = try [UInt8](unsafeUninitializedCapacity: capacity) { buffer, end in
+            for parameter in parameters {
+                let rest = UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer)[end...])
+                let count = try parameter.write(into: rest)
+                places.append(
+                    Place(start: parameter.isNull ? nil : end, count: count, isBinary: parameter.isBinary)
+                )
+                rest[count] = 0
+                end += count + 1
+            }
+        }
+        self.places = places
+        types = parameters.map(\.type)
     }
 
     /// The first words, for messages.
@@ -26,7 +53,7 @@ struct Command {
         let types: [UInt32]
     }
 
-    var shape: Shape { Shape(text: text, types: parameters.map(\.type)) }
+    var shape: Shape { Shape(text: text, types: types) }
 
     /// Whether there is a plan to be kept: `BEGIN` and the like have none.
     var isPreparable: Bool { Self.planned.contains { text.hasPrefix($0) } }
@@ -35,31 +62,23 @@ struct Command {
 
     /// The lengths of the text and of its longest value, in bytes.
     var size: (text: Int, longestValue: Int) {
-        (text.utf8.count, parameters.lazy.map { $0.bytes?.count ?? 0 }.max() ?? 0)
+        (text.utf8.count, places.lazy.map(\.count).max() ?? 0)
     }
 
     /// About how many bytes it sends.
-    var byteCount: Int { parameters.reduce(text.utf8.count) { $0 + ($1.bytes?.count ?? 0) } }
+    var byteCount: Int { text.utf8.count + values.count }
 
     /// Puts it into the pipeline.
     /// - Returns: Whether libpq took it.
     func enqueue(on connection: OpaquePointer, _ sending: PreparedStatements.Sending) -> Bool {
-        // One after the other, each with a zero byte behind it, which ends text.
-        var values: [UInt8] = []
-        values.reserveCapacity(parameters.reduce(0) { $0 + ($1.bytes?.count ?? 0) + 1 })
-        var starts: [Int?] = []
-        for parameter in parameters {
-            starts.append(parameter.bytes.map { _ in values.count })
-            if let bytes = parameter.bytes { values += bytes }
-            values.append(0)
-        }
-        let count = Int32(parameters.count)
-        let types = parameters.map(\.type)
-        let lengths = parameters.map { Int32(truncatingIfNeeded: $0.bytes?.count ?? 0) }
-        let formats: [Int32] = parameters.map { $0.isBinary ? 1 : 0 }
+        let count = Int32(places.count)
+        let lengths = places.map { Int32(truncatingIfNeeded: $0.count) }
+        let formats: [Int32] = places.map { $0.isBinary ? 1 : 0 }
         return values.withUnsafeBytes { values in
-            let pointers = starts.map { start in
-                start.flatMap { start in values.baseAddress.map { ($0 + start).assumingMemoryBound(to: CChar.self) } }
+            let pointers = places.map { place in
+                place.start.flatMap { start in
+                    values.baseAddress.map { ($0 + start).assumingMemoryBound(to: CChar.self) }
+                }
             }
             switch sending {
             case .unprepared:

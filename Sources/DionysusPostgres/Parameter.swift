@@ -2,28 +2,29 @@ import Dionysus
 
 /// A bound value as it goes to the server.
 struct Parameter {
-    /// The value without the zero byte that ends text; nil for null.
-    let bytes: [UInt8]?
+    private enum Form {
+        case null
+        case text(String)
+        /// The text of a list.
+        case list([UInt8])
+        case binaryList(BinaryList)
+    }
+
+    private let form: Form
     /// The object identifier of the type; 0 lets the server infer it.
     let type: UInt32
-    /// Whether the bytes are the server's binary form of the type and not text.
-    let isBinary: Bool
 
     /// - Throws: ``DionysusError`` with code `typeMismatch` for text with a zero byte.
     init(_ value: DatabaseValue) throws {
         if case .array(let element, let elements) = value {
             type = Self.arrayType(of: element)
-            if let list = try BinaryList(elements, of: element) {
-                bytes = list.bytes
-                isBinary = true
-            } else {
-                bytes = try Self.array(elements)
-                isBinary = false
-            }
+            form =
+                if let list = BinaryList(elements, of: element) { .binaryList(list) } else {
+                    .list(try Self.array(elements))
+                }
             return
         }
-        bytes = try Self.text(of: value).map { Array($0.utf8) }
-        isBinary = false
+        form = try Self.text(of: value).map { .text($0) } ?? .null
         type =
             switch value {
             case .null, .text, .json, .array: 0
@@ -35,6 +36,39 @@ struct Parameter {
             case .uuid: 2_950
             case .bytes: 17
             }
+    }
+
+    var isNull: Bool { if case .null = form { true } else { false } }
+
+    /// Whether it is sent in the server's binary form of the type and not as text.
+    var isBinary: Bool { if case .binaryList = form { true } else { false } }
+
+    /// How many bytes it takes, at most.
+    var capacity: Int {
+        switch form {
+        case .null: 0
+        case .text(let text): text.utf8.count
+        case .list(let text): text.count
+        case .binaryList(let list): list.capacity
+        }
+    }
+
+    /// Writes it into memory that has room for it.
+    /// - Returns: The number of bytes.
+    /// - Throws: ``DionysusError`` with code `typeMismatch` for text with a zero byte.
+    func write(into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
+        switch form {
+        case .null: return 0
+        case .text(var text):
+            return text.withUTF8 {
+                buffer.copyMemory(from: UnsafeRawBufferPointer($0))
+                return $0.count
+            }
+        case .list(let text):
+            text.withUnsafeBytes { buffer.copyMemory(from: $0) }
+            return text.count
+        case .binaryList(let list): return try list.write(into: buffer)
+        }
     }
 
     private static func text(of value: DatabaseValue) throws -> String? {
