@@ -42,11 +42,21 @@ struct Pipeline {
         preparedStatements.expire() ? [statement, "DEALLOCATE ALL"] : [statement]
     }
 
-    /// - Returns: The results, and the failure that has ended them early.
+    /// How an exchange ended.
+    struct Answer {
+        var results: [ResultSet] = []
+        /// What has ended the results early.
+        var failure: DionysusError?
+        /// Whether the results were too large: the rest of them has not been read, and the connection is of no use any more.
+        var isTooLarge = false
+    }
+
+    /// - Parameter room: The size in bytes that results may have; nil for any.
     mutating func exchange(
         _ commands: [Command],
-        on connection: OpaquePointer
-    ) throws(Loss) -> (results: [ResultSet], failure: DionysusError?) {
+        on connection: OpaquePointer,
+        upTo room: Int? = nil
+    ) throws(Loss) -> Answer {
         defer { preparedStatements.noteAnswers() }
         var steps: [Step] = []
         steps.reserveCapacity(commands.count)
@@ -59,7 +69,7 @@ struct Pipeline {
         largestPiece = max(largestPiece, commands.reduce(0) { $0 + $1.byteCount })
         guard PQpipelineSync(connection) == 1 else { throw loss(of: connection) }
         try flush(connection)
-        return try collect(steps, from: connection)
+        return try collect(steps, from: connection, upTo: room)
     }
 
     /// Sends without waiting on a server that itself waits for its answers to be read.
@@ -80,54 +90,65 @@ struct Pipeline {
     /// Takes everything that comes back, also after a failure, so that the next statements find an empty pipeline.
     private mutating func collect(
         _ steps: [Step],
-        from connection: OpaquePointer
-    ) throws(Loss) -> (results: [ResultSet], failure: DionysusError?) {
-        var results: [ResultSet] = []
-        results.reserveCapacity(steps.count)
-        var failure: DionysusError?
+        from connection: OpaquePointer,
+        upTo room: Int?
+    ) throws(Loss) -> Answer {
+        var answer = Answer()
+        answer.results.reserveCapacity(steps.count)
+        /// Reads the statement whose rows come one by one.
+        var reader: ResultReader?
+        var size = 0
         var nothings = 0
         var done = 0
+        if room != nil { PQsetSingleRowMode(connection) }
         while true {
             guard let result = PQgetResult(connection) else {
                 // One nothing ends each statement; two in a row mean that the connection has no more to say.
                 nothings += 1
-                if nothings > 1 { throw loss(of: connection, after: failure) }
+                if nothings > 1 { throw loss(of: connection, after: answer.failure) }
+                // libpq collects all rows of a result, unless told for each statement not to.
+                if room != nil { PQsetSingleRowMode(connection) }
                 continue
             }
             nothings = 0
             defer { PQclear(result) }
             let step = done < steps.count ? steps[done] : nil
             switch PQresultStatus(result) {
-            case PGRES_PIPELINE_SYNC: return (results, failure)
+            case PGRES_PIPELINE_SYNC: return answer
+            case PGRES_SINGLE_TUPLE:
+                var rows = reader ?? ResultReader(result)
+                reader = nil
+                rows.read(result)
+                if let room, size + rows.byteCount > room {
+                    answer.isTooLarge = true
+                    return answer
+                }
+                reader = rows
+                continue
             case PGRES_TUPLES_OK, PGRES_COMMAND_OK, PGRES_EMPTY_QUERY:
                 if case .preparation(let command, let name) = step {
                     preparedStatements.confirm(command, as: name)
                 } else {
-                    largestPiece = max(largestPiece, largestRow(of: result))
-                    results.append(ResultSet(result))
+                    var rows = reader ?? ResultReader(result)
+                    rows.read(result)
+                    largestPiece = max(largestPiece, rows.largestRow)
+                    size += rows.byteCount
+                    answer.results.append(rows.resultSet(endingWith: result))
                 }
             case PGRES_PIPELINE_ABORTED: break
             default:
-                if failure == nil {
+                if answer.failure == nil {
                     let error = ServerError(result)
                     if error.isOfPreparation { preparedStatements.giveUp() }
-                    failure = error.error(at: location, in: step?.command.summary ?? "")
+                    answer.failure = error.error(at: location, in: step?.command.summary ?? "")
                 }
                 if PQstatus(connection) != CONNECTION_OK {
-                    throw Loss(reason: firstLine(PQresultErrorMessage(result)), failure: failure)
+                    throw Loss(reason: firstLine(PQresultErrorMessage(result)), failure: answer.failure)
                 }
             }
+            reader = nil
             done += 1
         }
-    }
-
-    /// The size of the largest row, in bytes; 0 if the result is small.
-    private func largestRow(of result: OpaquePointer) -> Int {
-        guard PQresultMemorySize(result) > 1 << 20 else { return 0 }
-        return (0..<PQntuples(result))
-            .reduce(0) { largest, row in
-                max(largest, (0..<PQnfields(result)).reduce(0) { $0 + Int(PQgetlength(result, row, $1)) })
-            }
     }
 
     private func loss(of connection: OpaquePointer, after failure: DionysusError? = nil) -> Loss {

@@ -3,30 +3,49 @@ import Dionysus
 
 import struct Foundation.UUID
 
-extension ResultSet {
-    /// Reads a result of libpq in text format.
+/// Reads what a statement returns in text format, from one result of libpq or from one for each row.
+struct ResultReader {
+    private let columns: [String]
+    private let readers: [CellReader]
+    private var cells: [DatabaseValue] = []
+    /// The bytes of the values that have been read.
+    private(set) var byteCount = 0
+    /// The bytes of the largest row that has been read.
+    private(set) var largestRow = 0
+
+    /// - Parameter result: The statement's first result.
     init(_ result: OpaquePointer) {
         let width = PQnfields(result)
+        columns = (0..<width).map { String(cString: PQfname(result, $0)) }
+        readers = (0..<width).map { CellReader(type: PQftype(result, $0)) }
+    }
+
+    /// Reads the rows of a result.
+    mutating func read(_ result: OpaquePointer) {
         let height = PQntuples(result)
-        let columns = (0..<width).map { String(cString: PQfname(result, $0)) }
-        let readers = (0..<width).map { CellReader(type: PQftype(result, $0)) }
-        var cells: [DatabaseValue] = []
-        cells.reserveCapacity(Int(width) * Int(height))
+        if cells.isEmpty { cells.reserveCapacity(columns.count * Int(height)) }
         for row in 0..<height {
-            for column in 0..<width {
-                guard PQgetisnull(result, row, column) == 0, let start = PQgetvalue(result, row, column) else {
+            let start = byteCount
+            for column in 0..<Int32(readers.count) {
+                guard PQgetisnull(result, row, column) == 0, let value = PQgetvalue(result, row, column) else {
                     cells.append(.null)
                     continue
                 }
                 let length = Int(PQgetlength(result, row, column))
-                let text = start.withMemoryRebound(to: UInt8.self, capacity: length) {
+                byteCount += length
+                let cell = value.withMemoryRebound(to: UInt8.self, capacity: length) {
                     readers[Int(column)].read(UnsafeBufferPointer(start: $0, count: length))
                 }
-                cells.append(text)
+                cells.append(cell)
             }
+            largestRow = max(largestRow, byteCount - start)
         }
-        let affected = PQcmdTuples(result).flatMap { Int(String(cString: $0)) } ?? 0
-        self.init(columns: columns, cells: cells, affectedRows: affected)
+    }
+
+    /// - Parameter last: The statement's last result, which says how many rows it has changed or returned.
+    func resultSet(endingWith last: OpaquePointer) -> ResultSet {
+        let affected = PQcmdTuples(last).flatMap { Int(String(cString: $0)) } ?? 0
+        return ResultSet(columns: columns, cells: cells, affectedRows: affected)
     }
 }
 

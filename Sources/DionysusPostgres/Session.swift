@@ -96,12 +96,18 @@ final class Session: DatabaseConnection {
         do { _ = try send(pipeline.end("ROLLBACK")) } catch { close() }
     }
 
-    func run(_ statements: [SQL]) throws -> [ResultSet] { try run(statements, followedBy: []) }
+    func run(_ statements: [SQL]) throws -> [ResultSet] { try run(statements, followedBy: []) ?? [] }
 
-    func runLast(_ statements: [SQL]) throws -> [ResultSet] {
+    func runLast(_ statements: [SQL]) throws -> [ResultSet] { try runLast(statements, upTo: nil) ?? [] }
+
+    func runLast(_ statements: [SQL], upTo size: Int) throws -> [ResultSet]? {
+        try runLast(statements, upTo: .some(size))
+    }
+
+    private func runLast(_ statements: [SQL], upTo size: Int?) throws -> [ResultSet]? {
         // After a failure the server would turn the commit into a rollback.
-        guard !hasFailed, !statements.isEmpty else { return try run(statements) }
-        let results = try run(statements, followedBy: pipeline.end("COMMIT"))
+        guard !hasFailed, !statements.isEmpty else { return try run(statements, followedBy: [], upTo: size) }
+        let results = try run(statements, followedBy: pipeline.end("COMMIT"), upTo: size)
         isInTransaction = false
         isCommitted = true
         return results
@@ -118,32 +124,40 @@ final class Session: DatabaseConnection {
         guard !hasFailed else { throw hasFailedBefore }
         let commands = try commands(last + ["COMMIT"] + beginning(.write) + next)
         try requireTransaction()
-        let (results, failure) = try exchange(commands)
-        hasFailed = failure != nil
-        if let failure {
+        let answer = try exchange(commands)
+        let results = answer.results
+        hasFailed = answer.failure != nil
+        if let failure = answer.failure {
             guard results.count > last.count else { throw failure }
             return (Array(results.prefix(last.count)), .failure(failure))
         }
         return (Array(results.prefix(last.count)), .success(Array(results.suffix(next.count))))
     }
 
-    private func run(_ statements: [SQL], followedBy end: [SQL]) throws -> [ResultSet] {
+    /// - Parameter size: The size in bytes that results may have; nil for any.
+    /// - Returns: nil if they are larger; then the connection has been closed.
+    private func run(_ statements: [SQL], followedBy end: [SQL], upTo size: Int? = nil) throws -> [ResultSet]? {
         guard !statements.isEmpty else { return [] }
         let begin = pendingBegin
         // A statement that can't be sent leaves the transaction as it is, and its BEGIN to the next.
         let commands = try commands(begin + statements + end)
         if begin.isEmpty { try requireTransaction() }
         do {
-            let (results, failure) = try interruption.whileRunning {
+            let answer = try interruption.whileRunning {
                 pendingBegin = []
                 if !begin.isEmpty { isInTransaction = true }
-                return try exchange(commands)
+                return try exchange(commands, upTo: size)
             }
-            if let failure {
+            if let failure = answer.failure {
                 throw interruption.isRequested && failure.code == .timeout ? CancellationError() : failure
             }
             hasFailed = false
-            return Array(results[begin.count..<(begin.count + statements.count)])
+            guard !answer.isTooLarge else {
+                // Nothing but the end of the connection keeps the server from sending the rest.
+                close()
+                return nil
+            }
+            return Array(answer.results[begin.count..<(begin.count + statements.count)])
         } catch {
             hasFailed = true
             throw error
@@ -214,9 +228,9 @@ final class Session: DatabaseConnection {
     // MARK: Round trips
 
     private func send(_ statements: [SQL]) throws -> [ResultSet] {
-        let (results, failure) = try exchange(commands(statements))
-        if let failure { throw failure }
-        return results
+        let answer = try exchange(commands(statements))
+        if let failure = answer.failure { throw failure }
+        return answer.results
     }
 
     /// - Throws: ``DionysusError`` with code `typeMismatch` for a value that the server can't take.
@@ -224,12 +238,11 @@ final class Session: DatabaseConnection {
         try statements.map { try Command($0.rendered(for: dialect)) }
     }
 
-    /// - Returns: The results, and the failure that has ended them early.
-    private func exchange(_ commands: [Command]) throws -> (results: [ResultSet], failure: DionysusError?) {
+    private func exchange(_ commands: [Command], upTo size: Int? = nil) throws -> Pipeline.Answer {
         guard let connection else { throw lost("it has been closed") }
         do throws(Pipeline.Loss) {
             defer { if pipeline.largestPiece > Self.largePiece { hasLargeBuffers.store(true, ordering: .relaxed) } }
-            return try pipeline.exchange(commands, on: connection)
+            return try pipeline.exchange(commands, on: connection, upTo: size)
         } catch {
             throw lost(error.reason, error.failure)
         }

@@ -24,14 +24,25 @@ final class SQLiteConnection: DatabaseConnection {
     var dialect: any SQLDialect { SQLiteDialect() }
 
     func run(_ statements: [Dionysus.SQL]) throws -> [ResultSet] {
+        try runLast(statements, upTo: .max) ?? []
+    }
+
+    func runLast(_ statements: [Dionysus.SQL], upTo size: Int) throws -> [ResultSet]? {
         do {
-            return try statements.map { try run($0) }
+            var (results, room) = ([ResultSet](), size)
+            for statement in statements {
+                guard let result = try run(statement, &room) else { return nil }
+                results.append(result)
+            }
+            return results
         } catch {
             throw SQLiteFailure(error, at: path).error
         }
     }
 
-    private func run(_ sql: Dionysus.SQL) throws -> ResultSet {
+    /// - Parameter room: The size in bytes that results may still have.
+    /// - Returns: nil if the result is larger.
+    private func run(_ sql: Dionysus.SQL, _ room: inout Int) throws -> ResultSet? {
         let (text, values) = sql.rendered(for: dialect)
         let lists = values.map(BoundLists.init)
         if !hasLists, lists.contains(where: { $0 != nil }) {
@@ -63,7 +74,12 @@ final class SQLiteConnection: DatabaseConnection {
         var cells: [Dionysus.DatabaseValue] = []
         let rows = try GRDB.Row.fetchCursor(statement)
         while try rows.next() != nil {
-            for column in 0..<width { cells.append(DatabaseValue(in: statement.sqliteStatement, at: CInt(column))) }
+            for column in 0..<width {
+                let cell = DatabaseValue(in: statement.sqliteStatement, at: CInt(column))
+                room -= cell.byteCount
+                guard room >= 0 else { return nil }
+                cells.append(cell)
+            }
         }
         // After a query, SQLite still reports what the last statement before it changed.
         let affectedRows =

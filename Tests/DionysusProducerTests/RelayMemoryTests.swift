@@ -49,6 +49,45 @@ import Testing
     }
 
     @Test(
+        "records that are much larger than those before them go in slices that fit, too, and one that doesn't fit alone",
+        arguments: TestDatabaseKind.available
+    )
+    func growingRecords(_ kind: TestDatabaseKind) async throws {
+        var settings = ProducerSettings()
+        settings.lanes = 1
+        let budget = MemoryBudget(bytes: MemoryBudget.smallestSize)
+        settings.memoryBudget = budget
+        try await ProducerHarness.run(kind, settings: settings) { harness in
+            let sizes = [(1...200, 10), (201...240, 20_000), (241...241, 900_000), (242...260, 10)]
+            try await harness.write(CaptureTests.account)
+            for (ids, size) in sizes {
+                try await harness.write(
+                    """
+                    INSERT INTO rentals (id, account_id, name)
+                    WITH RECURSIVE numbers (id) AS
+                      (SELECT \(ids.lowerBound) UNION ALL SELECT id + 1 FROM numbers WHERE id < \(ids.upperBound))
+                    SELECT id, 1, \(String(repeating: "x", count: size)) FROM numbers
+                    """
+                )
+            }
+            let sent = Collected<(sizes: [Int], held: Int)>()
+            var own = harness
+            own.broker = SendWatch(base: harness.broker) { messages in
+                sent.add((messages.map { $0.value?.count ?? 0 }, budget.held))
+            }
+            try await own.relay()
+            #expect(try await harness.events(in: "v3_rentals") == (1...260).map { "rental_created Rental:\($0)" })
+            #expect(sent.all.contains { $0.sizes.count > 24 })
+            // A slice takes at most twice its quarter of the budget, of which a payload takes a fourth.
+            let loaded = budget.size / 4 / 4 * 2
+            #expect(sent.all.allSatisfy { $0.sizes.count == 1 || $0.sizes.reduce(0, +) < loaded * 5 / 4 })
+            let largest = try #require(sent.all.first { $0.sizes.contains { $0 > 900_000 } })
+            #expect(largest.sizes.count == 1 && largest.held == budget.size)
+            #expect(budget.held == 0)
+        }
+    }
+
+    @Test(
         "records whose messages were sent before their batch failed are published by a fresh row if the lane was lost",
         arguments: [(TestDatabaseKind.sqlite, false), (.postgres, false), (.postgres, true)]
             .filter { TestDatabaseKind.available.contains($0.0) }

@@ -42,6 +42,17 @@ public struct Transaction: ~Copyable {
         try connection.runLast(statements)
     }
 
+    /// Runs queries as the transaction's last statements, and gives up when their results become too large.
+    /// - Parameters:
+    ///   - statements: The queries; none may depend on the result of another.
+    ///   - size: The size in bytes that the results may have together; nil for any.
+    /// - Returns: A result per query; nil if they are larger, and the transaction has ended.
+    /// - Throws: As ``run(_:)-(SQL)``.
+    package mutating func runLast(_ statements: [SQL], upTo size: Int?) throws -> [ResultSet]? {
+        guard let size else { return try connection.runLast(statements) }
+        return try connection.runLast(statements, upTo: size)
+    }
+
     /// Runs statements in a savepoint, which is rolled back if the body throws.
     /// - Returns: What the body returns.
     /// - Throws: What the body throws, after its statements have been rolled back.
@@ -81,7 +92,7 @@ public struct Transaction: ~Copyable {
     /// - Parameter table: The table's name; a dot separates schema and table.
     /// - Returns: Its description, or nil if there is no such table.
     /// - Throws: As ``run(_:)-(SQL)``.
-    public mutating func describe(table: String) throws -> TableDescription? {
+    package mutating func describe(table: String) throws -> TableDescription? {
         try connection.describe(table: table)
     }
 }
@@ -101,6 +112,12 @@ public protocol DatabaseConnection: AnyObject {
     /// - Returns: A result per statement.
     func runLast(_ statements: [SQL]) throws -> [ResultSet]
 
+    /// Runs queries as the transaction's last statements, and gives up when their results become too large.
+    ///
+    /// The default implementation knows no limit.
+    /// - Returns: A result per statement; nil if they are larger than `size` bytes, and the transaction has ended.
+    func runLast(_ statements: [SQL], upTo size: Int) throws -> [ResultSet]?
+
     /// Suppresses capture until the transaction ends.
     func suppressCapture() throws
 
@@ -118,4 +135,5 @@ public protocol DatabaseConnection: AnyObject {
 
 extension DatabaseConnection {
     public func runLast(_ statements: [SQL]) throws -> [ResultSet] { try run(statements) }
+    public func runLast(_ statements: [SQL], upTo size: Int) throws -> [ResultSet]? { try runLast(statements) }
 }

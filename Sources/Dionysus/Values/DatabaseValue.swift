@@ -28,6 +28,17 @@ public enum DatabaseValue: Sendable, Hashable {
     /// Whether this is SQL `NULL`.
     public var isNull: Bool { if case .null = self { true } else { false } }
 
+    /// About how many bytes it takes in memory.
+    package var byteCount: Int {
+        let own = 40
+        return switch self {
+        case .text(let text), .json(let text): own + text.utf8.count
+        case .bytes(let bytes): own + bytes.count
+        case .array(_, let elements): elements.reduce(own) { $0 + $1.byteCount }
+        default: own
+        }
+    }
+
     /// Text is compared by its bytes.
     ///
     /// A database distinguishes a composed letter from a letter with a combining mark; `String` doesn't.

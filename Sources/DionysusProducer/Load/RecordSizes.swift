@@ -24,6 +24,9 @@ final class RecordSizes: Sendable {
         }
     }
 
+    /// The size of loaded values that take as much memory on their way.
+    static func loadedSize(ofTotal size: Int) -> Int { size / copies }
+
     /// Notes the sizes of records that have been loaded.
     ///
     /// A larger size counts at once, a smaller one gradually.
@@ -63,22 +66,11 @@ extension LoadedRecords {
 }
 
 extension ResultSet {
-    /// What a value takes beside its text.
-    private static let cellSize = 40
-
     /// About how much memory the values take.
     var byteCount: Int {
-        let width = columns.count
-        var total = Self.cellSize * width * count
+        var total = 0
         for row in 0..<count {
-            for column in 0..<width {
-                switch self[row, column] {
-                case .text(let text), .json(let text): total += text.utf8.count
-                case .bytes(let bytes): total += bytes.count
-                case .array(_, let elements): total += Self.cellSize * elements.count
-                default: break
-                }
-            }
+            for column in columns.indices { total += self[row, column].byteCount }
         }
         return total
     }

@@ -15,10 +15,22 @@ struct SnapshotLoader: Sendable {
     /// Loads records by a number of queries that depends on what is declared, and not on how many records there are.
     /// - Parameter records: The ids of the records of each group; a group without a plan is left out.
     func load(_ records: [RecordGroup: [String]]) async throws -> [RecordGroup: LoadedRecords] {
+        try await load(records, upTo: nil) ?? [:]
+    }
+
+    /// Loads records, unless they are too large to be loaded at once.
+    /// - Parameters:
+    ///   - records: The ids of the records of each group; a group without a plan is left out.
+    ///   - size: The size in bytes that they may have together; nil for any.
+    /// - Returns: nil if they are larger.
+    func load(_ records: [RecordGroup: [String]], upTo size: Int?) async throws -> [RecordGroup: LoadedRecords]? {
         let groups = groups(records)
         let first = database.outbox.loadingByKeys()
         let queries = groups.map { $0.plan.queries(ids: $0.ids, dialect: database.dialect) }
-        let results = try await database.transaction(.snapshot) { try $0.runLast(first + queries.flatMap(\.self)) }
+        let statements = first + queries.flatMap(\.self)
+        guard let results = try await database.transaction(.snapshot, { try $0.runLast(statements, upTo: size) }) else {
+            return nil
+        }
         var loaded: [RecordGroup: LoadedRecords] = [:]
         var start = first.count
         for ((group, plan, _), queries) in zip(groups, queries) {
@@ -34,14 +46,22 @@ struct SnapshotLoader: Sendable {
     }
 
     /// Loads the records of rows so that what is wrong with some of them keeps no others from being loaded.
+    /// - Parameters:
+    ///   - rows: The rows.
+    ///   - size: The size in bytes that the records, and messages that are no model's, may have; nil for any.
+    /// - Returns: nil if they are larger.
     /// - Throws: ``DionysusError`` when it is the database that fails, and not a statement.
-    func loadWhatCanBe(_ rows: [OutboxRow]) async throws -> LoadedBatch {
+    func loadWhatCanBe(_ rows: [OutboxRow], upTo size: Int?) async throws -> LoadedBatch? {
         let groups = Dictionary(grouping: rows, by: RecordGroup.init)
-        var batch = try await loadWhatCanBe(groups.mapValues { $0.map(\.resourceID) })
+        guard var batch = try await loadWhatCanBe(groups.mapValues { $0.map(\.resourceID) }, upTo: size) else {
+            return nil
+        }
         let messages = groups.filter { $0.key.isOfPlainMessages }.flatMap(\.value)
         guard !messages.isEmpty else { return batch }
         do {
-            batch.messages = try await load(messages: messages.compactMap(\.plainMessageID))
+            let loaded = try await load(messages: messages.compactMap(\.plainMessageID), upTo: size)
+            guard let loaded else { return nil }
+            batch.messages = loaded
         } catch let error as DionysusError where error.isOfStatement {
             for group in groups.keys where group.isOfPlainMessages { batch.refused[group] = error }
         }
@@ -49,13 +69,13 @@ struct SnapshotLoader: Sendable {
     }
 
     /// Loads messages that are no model's.
-    private func load(messages ids: [String]) async throws -> [String: StoredMessage] {
+    private func load(messages ids: [String], upTo size: Int?) async throws -> [String: StoredMessage]? {
         let isWanted = database.dialect.isAnyKey("m.id", of: ids.map { .text($0) }, type: .text)
         let query: SQL = """
             SELECT \(StoredMessage.columns) FROM \(database.outbox.tables.messages) m WHERE \(isWanted)
             """
-        let found = try await database.transaction(.snapshot) { try $0.run(query) }
-        let messages = try found.rows.map { try StoredMessage($0) }
+        let found = try await database.transaction(.snapshot) { try $0.runLast([query], upTo: size) }
+        guard let messages = try found?[0].rows.map({ try StoredMessage($0) }) else { return nil }
         return Dictionary(messages.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
     }
 
@@ -63,9 +83,9 @@ struct SnapshotLoader: Sendable {
     ///
     /// All at once; when the database refuses that, group by group, and within a group by halves, still in one snapshot.
     /// - Throws: ``DionysusError`` when it is the database that fails, and not a statement.
-    func loadWhatCanBe(_ records: [RecordGroup: [String]]) async throws -> LoadedBatch {
+    private func loadWhatCanBe(_ records: [RecordGroup: [String]], upTo size: Int?) async throws -> LoadedBatch? {
         do {
-            return LoadedBatch(records: try await load(records))
+            return try await load(records, upTo: size).map { LoadedBatch(records: $0) }
         } catch let error as DionysusError where error.isOfStatement {
             return try await loadApart(groups(records))
         }

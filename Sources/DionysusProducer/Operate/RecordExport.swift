@@ -28,6 +28,11 @@ package struct RecordExport: Sendable {
         package let isEnd: Bool
     }
 
+    private typealias Key = (key: String, updatedAt: Timestamp?)
+
+    /// The size in bytes of the records that are loaded at once; a larger one is loaded alone.
+    private static let largestPage = 16 << 20
+
     private let database: any CapturingDatabase
     private let publication: Registry.Publication
     private let selection: GenesisSelection
@@ -71,17 +76,25 @@ package struct RecordExport: Sendable {
     /// - Parameters:
     ///   - key: The key after which they begin; nil for the first ones.
     ///   - limit: How many records the page has at most; at least one.
-    /// - Returns: The records, which are fewer than the limit if some were deleted in the meantime.
+    /// - Returns: The records, which are fewer than the limit if some were deleted in the meantime, or if they are large.
     /// - Throws: ``DionysusError``: `application` for a record that can't be serialized, and as transactions.
     package func page(after key: String?, limit: Int) async throws -> Page {
-        let found = try await keys(after: key, limit: limit)
-        let loader = SnapshotLoader(database: database, plans: [group: plan], styles: styles)
-        let loaded = try await loader.load([group: found.map(\.key)])[group]
+        let all = try await keys(after: key, limit: limit)
+        let (found, loaded) = try await load(all[...])
         let records = try found.compactMap { key, time in
             guard let loaded, loaded.state(of: key) != .gone else { return nil as Record? }
             return Record(key: key, updatedAt: time, payload: try payload(of: key, loaded))
         }
-        return Page(records: records, last: found.last?.key, isEnd: found.count < limit)
+        return Page(records: records, last: found.last?.key, isEnd: found.count == all.count && all.count < limit)
+    }
+
+    /// Loads the first records, as many as memory has room for: one at least.
+    private func load(_ keys: ArraySlice<Key>) async throws -> (keys: ArraySlice<Key>, records: LoadedRecords?) {
+        let loader = SnapshotLoader(database: database, plans: [group: plan], styles: styles)
+        let limit = keys.count > 1 ? Self.largestPage : nil
+        let loaded = try await loader.load([group: keys.map(\.key)], upTo: limit)
+        guard let loaded else { return try await load(keys.prefix(keys.count / 2)) }
+        return (keys, loaded[group])
     }
 
     private func payload(of key: String, _ loaded: LoadedRecords) throws -> [UInt8] {
@@ -96,7 +109,7 @@ package struct RecordExport: Sendable {
         }
     }
 
-    private func keys(after key: String?, limit: Int) async throws -> [(key: String, updatedAt: Timestamp?)] {
+    private func keys(after key: String?, limit: Int) async throws -> [Key] {
         try await database.transaction(.snapshot) { [database, publication, selection, hasTimes] transaction in
             try transaction.run(database.outbox.seeingAllRows())
             let records = try GenesisRecords(publication, selection, in: &transaction)

@@ -94,14 +94,9 @@ struct RelayPipeline: Sendable {
         var rest = batch.rows[...]
         var unwritable: [RecordGroup: DionysusError] = [:]
         while !rest.isEmpty {
-            let (count, bytes) = sizes.slice(of: rest, upTo: settings.memoryBudget.size / Self.slicesAtOnce)
-            let memory = try await settings.memoryBudget.reserve(bytes)
+            var (slice, records, memory) = try await loadSlice(of: rest)
             defer { memory.release() }
-            var slice = MessageSlice(rows: Array(rest.prefix(count)))
-            rest = rest.dropFirst(count)
-            var records = try await telemetry.stage(.load) { try await loader.loadWhatCanBe(slice.rows) }
-            sizes.note(records.records)
-            sizes.note(records.messages, of: slice.rows)
+            rest = rest.dropFirst(slice.rows.count)
             if !encodings.isEmpty {
                 do {
                     instructions.records = try await prepareEncodings(of: slice.rows, &records, &unwritable)
@@ -158,6 +153,4 @@ struct RelayPipeline: Sendable {
         }
         return groups
     }
-
-    private static let slicesAtOnce = 4
 }
