@@ -66,7 +66,10 @@ struct ReadingTests {
 
     @Test func `waiting without messages ends with the timeout or with the task`() async throws {
         try await Fixture.run { fixture in
-            let consumer = try await fixture.member().consumer
+            let member = try await fixture.member()
+            // Otherwise the assignment may end the wait.
+            _ = try await member.join()
+            let consumer = member.consumer
             #expect(try await consumer.next(maxMessages: 1, timeout: .zero) == nil)
             #expect(try await consumer.next(maxMessages: 1, timeout: .milliseconds(5)) == nil)
             let waiting = Task { try await consumer.next(maxMessages: 1, timeout: .seconds(3600)) }
