@@ -2,12 +2,12 @@
 ///
 /// Each pair of types is looked at once, so that types which contain themselves come to an end.
 struct Resolution {
-    private typealias Op = AvroProgram.Op
+    typealias Op = AvroProgram.Op
 
     /// Types of the writer, or of the reader for defaults, which are written in the reader's own schema.
-    private enum Side: Hashable { case writer, reader }
+    enum Side: Hashable { case writer, reader }
 
-    private struct Pair: Hashable {
+    struct Pair: Hashable {
         let side: Side
         let from: Int
         let to: Int
@@ -18,26 +18,26 @@ struct Resolution {
         case failure(AvroIncompatibility)
     }
 
-    private let writer: AvroSchema
-    private let reader: AvroSchema
+    let writer: AvroSchema
+    let reader: AvroSchema
     /// What keeps data from being read.
-    private(set) var faults: [AvroIncompatibility] = []
+    var faults: [AvroIncompatibility] = []
     /// What keeps some data from being read, which is found out when it comes.
-    private(set) var risks: [AvroIncompatibility] = []
+    var risks: [AvroIncompatibility] = []
     private var root: Int?
-    private var ops: [Op] = []
-    private var steps: [AvroProgram.Step] = []
-    private var table: [Int] = []
-    private var stored: [[UInt8]] = []
-    private var texts: [String] = []
+    var ops: [Op] = []
+    var steps: [AvroProgram.Step] = []
+    var table: [Int] = []
+    var stored: [[UInt8]] = []
+    var texts: [String] = []
     private var found: [Pair: Int] = [:]
     /// The pairs of ``found`` in the order in which they were begun.
     private var trail: [Pair] = []
     private var failed: [Pair: AvroIncompatibility] = [:]
-    private var skips: [Int: Int] = [:]
-    private var sizes: [Int: Int] = [:]
-    private var depth = 0
-    private static let maximumDepth = 500
+    var skips: [Int: Int] = [:]
+    var sizes: [Int: Int] = [:]
+    var depth = 0
+    static let maximumDepth = 500
 
     init(writer: AvroSchema, reader: AvroSchema) {
         self.writer = writer
@@ -62,10 +62,15 @@ struct Resolution {
     private func from(_ pair: Pair) -> AvroType { (pair.side == .writer ? writer : reader).types[pair.from] }
     private func to(_ pair: Pair) -> AvroType { reader.types[pair.to] }
 
+    mutating func text(_ text: String) -> Int {
+        texts.append(text)
+        return texts.count - 1
+    }
+
     // MARK: Pairs
 
     /// - Returns: The place of the op; nil if there is none, with the reason among the faults.
-    private mutating func resolve(_ pair: Pair, path: String) -> Int? {
+    mutating func resolve(_ pair: Pair, path: String) -> Int? {
         if let op = found[pair] { return op }
         if let reason = failed[pair] {
             faults.append(reason)
@@ -229,176 +234,5 @@ struct Resolution {
             return nil
         }
         return fail(pair, path, "the reader's union has no branch that reads \(from.name ?? from.kind.word)")
-    }
-
-    // MARK: Types with names
-
-    private mutating func enumeration(
-        _ from: AvroEnumerationType,
-        _ to: AvroEnumerationType,
-        _ pair: Pair,
-        path: String
-    ) -> Op {
-        let fallback = to.defaultSymbol.flatMap { to.places[$0] }
-        let symbols = from.symbols.map { to.places[$0] ?? fallback ?? -1 }
-        for (symbol, place) in zip(from.symbols, symbols) where place < 0 {
-            risks.append(
-                AvroIncompatibility(
-                    path: path,
-                    reason: "the reader's \(to.name) has no symbol \(symbol), and no default"
-                )
-            )
-        }
-        table += symbols
-        texts += from.symbols
-        return Op(
-            .enumeration,
-            a: table.count - symbols.count,
-            b: symbols.count,
-            type: pair.to,
-            d: texts.count - symbols.count
-        )
-    }
-
-    private mutating func record(_ from: AvroRecordType, _ to: AvroRecordType, _ pair: Pair, path: String) -> Op? {
-        let targets = targets(from, to)
-        var result: [AvroProgram.Step] = []
-        var free = 0
-        for (index, field) in from.fields.enumerated() {
-            let name = text(field.name)
-            if minimumSize(field.type, pair.side) == 0 { free += 1 }
-            guard let target = targets[index] else {
-                result.append(AvroProgram.Step(op: skip(field.type), field: -1, name: name))
-                continue
-            }
-            let fieldPair = Pair(side: pair.side, from: field.type, to: to.fields[target].type)
-            // A fault of one field doesn't hide those of the others.
-            guard let op = resolve(fieldPair, path: "\(path)\(path.isEmpty ? "" : ".")\(to.fields[target].name)") else {
-                continue
-            }
-            result.append(AvroProgram.Step(op: op, field: target, name: name))
-        }
-        let read = Set(targets.compactMap { $0 })
-        for (index, field) in to.fields.enumerated() where !read.contains(index) {
-            guard let (op, size) = defaultOp(field, path: "\(path)\(path.isEmpty ? "" : ".")\(field.name)") else {
-                continue
-            }
-            result.append(AvroProgram.Step(op: op, field: index, name: text(field.name)))
-            free += 1 + size
-        }
-        steps += result
-        return Op(.record, a: steps.count - result.count, b: result.count, type: pair.to, d: free)
-    }
-
-    /// Which of the reader's fields takes the data of each of the writer's: by name, and where there is none by alias.
-    private func targets(_ from: AvroRecordType, _ to: AvroRecordType) -> [Int?] {
-        var targets: [Int?] = from.fields.map { to.places[$0.name] }
-        for (index, field) in to.fields.enumerated() where from.places[field.name] == nil {
-            let source = field.aliases.lazy.compactMap { from.places[$0] }.first { targets[$0] == nil }
-            if let source { targets[source] = index }
-        }
-        return targets
-    }
-
-    private mutating func defaultOp(_ field: AvroRecordType.Field, path: String) -> (op: Int, size: Int)? {
-        guard let value = field.defaultValue else {
-            faults.append(
-                AvroIncompatibility(
-                    path: path,
-                    reason: "the writer has no such field, and the reader no default for it"
-                )
-            )
-            return nil
-        }
-        var encoder = DefaultEncoder(schema: reader, takesAnyBranch: true)
-        do throws(AvroFault) {
-            try encoder.encode(value, field.type)
-        } catch {
-            faults.append(
-                AvroIncompatibility(
-                    path: path,
-                    reason: "the writer has no such field, and the default is wrong: \(error.message)"
-                )
-            )
-            return nil
-        }
-        guard let op = resolve(Pair(side: .reader, from: field.type, to: field.type), path: path) else { return nil }
-        let bytes = encoder.writer.bytes
-        stored.append(bytes)
-        ops.append(Op(.stored, a: stored.count - 1, b: op, type: field.type))
-        return (ops.count - 1, bytes.count)
-    }
-
-    private mutating func text(_ text: String) -> Int {
-        texts.append(text)
-        return texts.count - 1
-    }
-
-    // MARK: Data that the reader doesn't know
-
-    private mutating func skip(_ place: Int) -> Int {
-        if let op = skips[place] { return op }
-        let index = ops.count
-        ops.append(Op(.fail, a: text("types are nested over \(Self.maximumDepth) levels")))
-        skips[place] = index
-        guard depth < Self.maximumDepth else { return index }
-        depth += 1
-        defer { depth -= 1 }
-        ops[index] =
-            switch writer.types[place].kind {
-            case .null: Op(.skipFixed)
-            case .boolean: Op(.skipBoolean)
-            case .int, .enumeration: Op(.skipInt)
-            case .long: Op(.skipLong)
-            case .float: Op(.skipFixed, a: 4)
-            case .double: Op(.skipFixed, a: 8)
-            case .bytes, .string: Op(.skipSized)
-            case .fixed(let fixed): Op(.skipFixed, a: fixed.size)
-            case .array(let items): Op(.skipArray, a: skip(items), b: minimumSize(items))
-            case .map(let values): Op(.skipMap, a: skip(values), b: 1 + minimumSize(values))
-            case .union(let branches): skipUnion(branches)
-            case .record(let record): skipRecord(record)
-            }
-        return index
-    }
-
-    private mutating func skipUnion(_ branches: [Int]) -> Op {
-        let choices = branches.map { skip($0) }
-        table += choices
-        return Op(.skipUnion, a: table.count - choices.count, b: choices.count)
-    }
-
-    private mutating func skipRecord(_ record: AvroRecordType) -> Op {
-        let parts = record.fields.map { AvroProgram.Step(op: skip($0.type), field: -1, name: text($0.name)) }
-        steps += parts
-        let free = record.fields.count { minimumSize($0.type) == 0 }
-        return Op(.skipRecord, a: steps.count - parts.count, b: parts.count, d: free)
-    }
-
-    // MARK: Sizes
-
-    /// How many bytes data of a type takes at least.
-    private mutating func minimumSize(_ place: Int, _ side: Side = .writer) -> Int {
-        // The program's own defaults are no input, whose size would say how much there can be.
-        guard side == .writer else { return 0 }
-        if let size = sizes[place] { return size }
-        guard depth < 2 * Self.maximumDepth else { return 0 }
-        depth += 1
-        defer { depth -= 1 }
-        // What a record that contains itself takes at least is less than it takes.
-        sizes[place] = 0
-        let size: Int
-        switch writer.types[place].kind {
-        case .null: size = 0
-        case .boolean, .int, .long, .bytes, .string, .array, .map, .enumeration: size = 1
-        case .float: size = 4
-        case .double: size = 8
-        case .fixed(let fixed): size = fixed.size
-        case .union(let branches): size = 1 + (branches.map { minimumSize($0) }.min() ?? 0)
-        case .record(let record):
-            size = record.fields.reduce(0) { size, field in min(size + minimumSize(field.type), 1 << 40) }
-        }
-        sizes[place] = size
-        return size
     }
 }
