@@ -4,14 +4,14 @@ public import DionysusProducer
 /// The producer of an application that publishes nothing.
 public struct NoProducer: Producer {
     /// Creates it.
-    public init() {}
+    package init() {}
     public var namespaces: [Namespace] { return [] }
 }
 
 /// The consumer of an application that consumes nothing.
 public struct NoConsumer: Consumer {
     /// Creates it.
-    public init() {}
+    package init() {}
     public var namespaces: [Namespace] { return [] }
 }
 

@@ -1,12 +1,12 @@
 /// A deviation from the port's requirements that a check found.
 public struct ConformanceFailure: Error, Sendable, CustomStringConvertible {
     /// What should have happened.
-    public var expected: String
+    package var expected: String
     /// What happened instead.
-    public var actual: String
+    package var actual: String
 
     /// Creates a failure.
-    public init(expected: String, actual: String) {
+    package init(expected: String, actual: String) {
         self.expected = expected
         self.actual = actual
     }

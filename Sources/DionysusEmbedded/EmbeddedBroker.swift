@@ -22,7 +22,7 @@ public final class EmbeddedBroker: MessageBroker {
     }
 
     /// The path of the file.
-    public let path: String
+    package let path: String
     private let options: EmbeddedLogOptions
     private let log: LogFile
     private let catalogue = TopicCatalogue()
@@ -112,7 +112,7 @@ public final class EmbeddedBroker: MessageBroker {
     ///   - topic: The topic's name.
     ///   - count: How many partitions it has then; with fewer than it has already, nothing changes.
     /// - Throws: ``/Dionysus/DionysusError``: `unknownTopic` if it doesn't exist; `brokerUnavailable` if the log can't be written.
-    public func addPartitions(to topic: String, upTo count: Int32) async throws {
+    package func addPartitions(to topic: String, upTo count: Int32) async throws {
         let grown = try await log.write { [catalogue] in try catalogue.grow(topic, to: count, in: $0) }
         guard let grown else {
             throw DionysusError(

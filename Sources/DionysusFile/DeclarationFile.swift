@@ -10,7 +10,7 @@ public import Foundation
 ///     let file = try DeclarationFile(path: "rentals.yml")
 public struct DeclarationFile: Sendable {
     /// The file's path.
-    public let path: String
+    package let path: String
     /// What is published; nil if the file declares nothing.
     public let producer: FileProducer?
     /// What is consumed; nil if the file declares nothing.

@@ -19,9 +19,9 @@ public struct Health: Sendable {
         /// Why the answer is no; nil if it is yes.
         public let reason: String?
         /// What the heartbeat says, if there is one.
-        public let heartbeat: HeartbeatRecord?
+        package let heartbeat: HeartbeatRecord?
         /// How old it is.
-        public let age: Duration?
+        package let age: Duration?
 
         /// Whether the answer is yes.
         public var isHealthy: Bool { reason == nil }

@@ -1,4 +1,4 @@
-public import Dionysus
+package import Dionysus
 
 /// The kinds of services that have a heartbeat.
 public enum ServiceRole: String, Sendable, Hashable, CaseIterable {
@@ -9,19 +9,19 @@ public enum ServiceRole: String, Sendable, Hashable, CaseIterable {
 }
 
 /// What a heartbeat file says.
-public struct HeartbeatRecord: Sendable, Hashable {
+package struct HeartbeatRecord: Sendable, Hashable {
     /// The process that wrote it.
-    public let processID: Int32
+    package let processID: Int32
     /// When that process began, in whatever the system counts.
     let processStart: String?
     /// What kind of service it is.
-    public let role: ServiceRole
+    package let role: ServiceRole
     /// When it last got on.
-    public let time: Timestamp
+    package let time: Timestamp
     /// Where it is in its life.
-    public let state: VitalSign.State
+    package let state: VitalSign.State
     /// What keeps it from doing its work, if something does.
-    public let problem: String?
+    package let problem: String?
 
     init(
         processID: Int32,

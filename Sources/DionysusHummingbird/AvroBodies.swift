@@ -17,7 +17,7 @@ import NIOCore
 /// 400, 406, 413 or 415 and the reason, which names the field and shows no values.
 public struct AvroBodies: Sendable {
     /// The content type of bodies.
-    public static let contentType = "avro/binary"
+    package static let contentType = "avro/binary"
 
     private let request: AvroSchema?
     private let response: AvroSchema?

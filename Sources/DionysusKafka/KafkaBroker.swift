@@ -31,7 +31,7 @@ public final class KafkaBroker: MessageBroker {
     private static let assumedPartitions = 16
 
     /// The loaded version of librdkafka.
-    public static var libraryVersion: String { String(cString: rd_kafka_version_str()) }
+    package static var libraryVersion: String { String(cString: rd_kafka_version_str()) }
 
     public let location: String
     private let settings: [String: String]

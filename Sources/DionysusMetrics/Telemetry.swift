@@ -99,7 +99,7 @@ public final class Telemetry: Service {
     }
 
     /// Has ``run()`` send what is left and end, where no service group does so.
-    public func shutDown() {
+    package func shutDown() {
         ending.finish()
         measurements.finish()
         spans.finish()

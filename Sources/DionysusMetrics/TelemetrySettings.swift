@@ -62,5 +62,5 @@ public struct TelemetrySettings: Sendable {
     public init(serviceName: String) { resource = ["service.name": serviceName] }
 
     /// Whether anything is sent.
-    public var sends: Bool { metrics != nil || traces != nil || logs != nil }
+    package var sends: Bool { metrics != nil || traces != nil || logs != nil }
 }

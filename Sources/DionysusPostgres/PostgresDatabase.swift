@@ -76,7 +76,7 @@ public final class PostgresDatabase: CapturingDatabase {
     /// Runs a statement that PostgreSQL does not allow in a transaction, such as `CREATE DATABASE`.
     /// - Parameter statement: The statement.
     /// - Throws: ``/Dionysus/DionysusError`` as for a transaction.
-    public func outsideTransaction(_ statement: SQL) async throws {
+    package func outsideTransaction(_ statement: SQL) async throws {
         let connection = try await pool.acquire()
         let result = await connection.run { session in Result { try session.runOutsideTransaction(statement) } }
         await pool.giveBack(connection)

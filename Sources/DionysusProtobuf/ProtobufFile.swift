@@ -1,15 +1,15 @@
 import Dionysus
 public import DionysusSchemas
-public import SwiftProtobuf
+package import SwiftProtobuf
 
 import struct Foundation.Data
 
 /// A file of Protobuf with its messages, as `protoc` describes it.
 ///
 /// Swift's generated code has no descriptions of itself. They come from `protoc --descriptor_set_out=FILE --include_imports`.
-public struct ProtobufFile: Sendable {
+package struct ProtobufFile: Sendable {
     /// The description.
-    public let descriptor: Google_Protobuf_FileDescriptorProto
+    package let descriptor: Google_Protobuf_FileDescriptorProto
     /// The places of messages by their whole names.
     private let places: [String: [Int]]
 
@@ -17,7 +17,7 @@ public struct ProtobufFile: Sendable {
 
     /// Creates a file.
     /// - Parameter descriptor: The description.
-    public init(_ descriptor: Google_Protobuf_FileDescriptorProto) {
+    package init(_ descriptor: Google_Protobuf_FileDescriptorProto) {
         self.descriptor = descriptor
         var places: [String: [Int]] = [:]
         Self.gather(descriptor.messageType, descriptor.package, [], &places)
@@ -26,7 +26,7 @@ public struct ProtobufFile: Sendable {
 
     /// Reads a description as registries have it.
     /// - Parameter text: The description's bytes in base64.
-    public init?(base64 text: String) {
+    package init?(base64 text: String) {
         guard let data = Data(base64Encoded: text), !data.isEmpty,
             let descriptor = try? Google_Protobuf_FileDescriptorProto(serializedBytes: data)
         else { return nil }
@@ -50,12 +50,12 @@ public struct ProtobufFile: Sendable {
     /// The place of a message.
     /// - Parameter name: The message's whole name.
     /// - Returns: The place; nil if the file has no such message.
-    public func messageIndexes(of name: String) -> [Int]? { places[name] }
+    package func messageIndexes(of name: String) -> [Int]? { places[name] }
 
     /// The whole name of a message.
     /// - Parameter indexes: The message's place.
     /// - Returns: The name; nil if there is no message.
-    public func messageName(at indexes: [Int]) -> String? { places.first { $0.value == indexes }?.key }
+    package func messageName(at indexes: [Int]) -> String? { places.first { $0.value == indexes }?.key }
 
     /// The text that registries take: the description in base64, without what programs that write it add or leave out.
     package var base64: String {
@@ -122,12 +122,12 @@ public struct ProtobufFiles: Sendable {
 
     /// The file of a name.
     /// - Parameter name: The name, as it is imported.
-    public subscript(name: String) -> ProtobufFile? { files[name] }
+    package subscript(name: String) -> ProtobufFile? { files[name] }
 
     /// Finds the file that has a message.
     /// - Parameter name: The message's whole name.
     /// - Returns: The file; nil if none has it.
-    public func file(of name: String) -> ProtobufFile? { files.values.first { $0.messageIndexes(of: name) != nil } }
+    package func file(of name: String) -> ProtobufFile? { files.values.first { $0.messageIndexes(of: name) != nil } }
 
     /// Registers the files that a message's file imports, each under its own name, and makes the message's schema of what the
     /// registry says.

@@ -89,7 +89,7 @@ public final class InMemorySchemaRegistry: Sendable {
     /// Settings for a client that has this registry as its transport.
     ///
     /// Retries have next to no pause.
-    public var settings: SchemaRegistrySettings {
+    package var settings: SchemaRegistrySettings {
         var settings = SchemaRegistrySettings(url: "http://registry.invalid")
         settings.retryDelay = .milliseconds(1)
         switch access {
@@ -160,7 +160,7 @@ public final class InMemorySchemaRegistry: Sendable {
     }
 
     /// Creates a client of this registry that needs no network.
-    /// - Returns: A client with ``settings``.
+    /// - Returns: A client with settings of this registry's.
     /// - Throws: `DionysusError` with code `configuration`, never with these settings.
     public func client() throws -> SchemaRegistryClient { try SchemaRegistryClient(settings, transport: self) }
 }

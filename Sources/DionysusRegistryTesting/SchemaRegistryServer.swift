@@ -39,7 +39,7 @@ public struct SchemaRegistryServer: Sendable {
         return SchemaRegistryServer(registry: registry, url: url, channel: channel)
     }
 
-    /// Settings for a client of it; ``InMemorySchemaRegistry/settings`` with its address.
+    /// Settings for a client of it: its address, and a user where the registry asks for one.
     public var settings: SchemaRegistrySettings {
         var settings = registry.settings
         settings.urls = [url]

@@ -11,7 +11,7 @@ public final class MemoryBudget: Sendable {
     /// The default size in bytes: 96 MB.
     public static let standardSize = 96 << 20
     /// The smallest useful size in bytes: 1 MB.
-    public static let smallestSize = 1 << 20
+    package static let smallestSize = 1 << 20
 
     private struct State {
         var held = 0
@@ -28,7 +28,7 @@ public final class MemoryBudget: Sendable {
     }
 
     /// The maximum that may be reserved at once, in bytes.
-    public let size: Int
+    package let size: Int
     private let state = Mutex(State())
 
     /// Creates a budget without reservations.

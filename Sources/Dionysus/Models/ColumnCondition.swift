@@ -5,9 +5,9 @@
 /// Triggers, relays and the application's recorder evaluate it in the same way.
 public struct ColumnCondition: Sendable, Hashable {
     /// The column.
-    public let column: String
+    package let column: String
     /// The values as text: a number's digits, `true` or `false`.
-    public let values: [String]
+    package let values: [String]
 
     /// Creates a condition, which is false for null.
     public init(_ column: String, isAnyOf values: [String]) {

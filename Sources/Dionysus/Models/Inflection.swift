@@ -6,9 +6,9 @@ public struct Inflection: Sendable, Hashable {
     /// An ending and its replacement.
     public struct Ending: Sendable, Hashable {
         /// The ending of a word, in lower case; it matches either case.
-        public var ending: String
+        package var ending: String
         /// The replacement.
-        public var replacement: String
+        package var replacement: String
 
         /// Creates a rule.
         /// - Parameters:

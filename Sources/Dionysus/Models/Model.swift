@@ -55,13 +55,13 @@ extension Model {
 }
 
 /// A type-erased description of a model.
-public struct ModelDescription: Sendable, Hashable, CustomStringConvertible {
+package struct ModelDescription: Sendable, Hashable, CustomStringConvertible {
     /// The model's name on the wire.
-    public let name: String
+    package let name: String
     /// The table.
-    public let table: String
+    package let table: String
     /// The column of the primary key.
-    public let primaryKey: String
+    package let primaryKey: String
     /// The column that is not null in soft-deleted records, if the table has it.
     package private(set) var softDeleteColumn: String
     /// The model's name in snake case, the prefix of event names.
@@ -84,7 +84,7 @@ public struct ModelDescription: Sendable, Hashable, CustomStringConvertible {
     }
 
     /// Describes a model.
-    public init(_ type: any Model.Type) {
+    package init(_ type: any Model.Type) {
         name = type.modelName
         table = type.tableName
         primaryKey = type.primaryKey
@@ -133,13 +133,13 @@ public struct ModelDescription: Sendable, Hashable, CustomStringConvertible {
 
     static let defaultSoftDeleteColumn = "canceled_at"
 
-    public var description: String { name }
+    package var description: String { name }
 
-    public static func == (lhs: ModelDescription, rhs: ModelDescription) -> Bool {
+    package static func == (lhs: ModelDescription, rhs: ModelDescription) -> Bool {
         lhs.name == rhs.name && lhs.table == rhs.table
     }
 
-    public func hash(into hasher: inout Hasher) {
+    package func hash(into hasher: inout Hasher) {
         hasher.combine(name)
         hasher.combine(table)
     }

@@ -87,7 +87,7 @@ public struct LeasedResource: Sendable {
     /// - Parameters:
     ///   - name: The name of the lock: letters, digits and dashes.
     ///   - lockingQuery: A query that locks one row and returns it, or returns none.
-    public init(name: String, lockingQuery: SQL) {
+    package init(name: String, lockingQuery: SQL) {
         self.name = name
         self.lockingQuery = lockingQuery
     }

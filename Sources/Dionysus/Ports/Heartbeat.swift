@@ -32,7 +32,7 @@ public struct VitalSign: Sendable, Hashable {
     ///   - state: The service's state.
     ///   - problem: What is wrong, in one sentence; nil if nothing is.
     ///   - madeProgress: Whether it makes progress.
-    public init(_ state: State, problem: String? = nil, madeProgress: Bool = true) {
+    package init(_ state: State, problem: String? = nil, madeProgress: Bool = true) {
         self.state = state
         self.problem = problem
         self.madeProgress = madeProgress

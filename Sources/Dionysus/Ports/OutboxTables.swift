@@ -7,9 +7,9 @@ public struct OutboxTables: Sendable, Hashable {
     package static let standardName = "dionysus_outboxes"
 
     /// The schema of all of them; nil for the schema in which the database finds the outbox or creates tables.
-    public let schema: String?
+    package let schema: String?
     /// The outbox's name, as in the catalogue.
-    public let name: String
+    package let name: String
 
     /// The standard names.
     public init() {

@@ -46,7 +46,7 @@ public struct ResultSet: Sendable {
 public struct Row: Sendable {
     let result: ResultSet
     /// The number of the row in its result, counted from zero.
-    public let index: Int
+    package let index: Int
 
     package init(result: ResultSet, index: Int) {
         self.result = result

@@ -36,7 +36,7 @@ public struct TableDescription: Sendable, Hashable {
 
     /// Looks up a column by name.
     /// - Returns: The column, or nil if the table has no such column.
-    public func column(_ name: String) -> ColumnDescription? { columns.first { $0.name == name } }
+    package func column(_ name: String) -> ColumnDescription? { columns.first { $0.name == name } }
 }
 
 /// A column's description in the catalogue.

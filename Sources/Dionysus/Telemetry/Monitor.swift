@@ -31,7 +31,7 @@ public final class Monitor: Sendable {
     public init() {}
 
     /// The names of all events, in alphabetical order.
-    public static let eventNames: [String] = (OutboxProducer.events + ReplicaConsumer.events + EventCheckpoint.events)
+    package static let eventNames: [String] = (OutboxProducer.events + ReplicaConsumer.events + EventCheckpoint.events)
         .map { $0.name }.sorted()
 
     /// Subscribes to a kind of event.

@@ -80,7 +80,7 @@ public enum OutboxProducer {
         /// The rows, in order; each has had its message.
         public let records: [OutboxRecord]
         /// The ids of the outbox rows.
-        public var rowIDs: [Int64] { records.map(\.id) }
+        package var rowIDs: [Int64] { records.map(\.id) }
         /// The number of messages: one per row.
         public var messages: Int { records.count }
 

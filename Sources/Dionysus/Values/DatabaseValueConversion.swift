@@ -10,7 +10,7 @@ extension DatabaseValue {
     ///
     /// - Parameter type: The target type. Null and values of that type are returned unchanged.
     /// - Throws: ``DionysusError`` with code `typeMismatch`, which does not show the value.
-    public func converted(to type: DatabaseType) throws -> DatabaseValue {
+    package func converted(to type: DatabaseType) throws -> DatabaseValue {
         if isNull { return self }
         let value: DatabaseValue? =
             switch type {

@@ -24,19 +24,19 @@ public struct EventName: Sendable, Hashable, CustomStringConvertible {
     }
 
     /// The singular name of the model: `bookings_fee`.
-    public var singular: String
+    package var singular: String
     /// What happened to it.
     public var change: Change
 
     /// Creates a name.
-    public init(_ singular: String, _ change: Change) {
+    package init(_ singular: String, _ change: Change) {
         self.singular = singular
         self.change = change
     }
 
     /// Parses a name.
     /// - Parameter text: The name on the wire; the result is nil if it ends in none of the three changes.
-    public init?(_ text: String) {
+    package init?(_ text: String) {
         guard let change = Change(ofEvent: text) else { return nil }
         self.init(String(text.dropLast(change.ending.count)), change)
     }

@@ -40,7 +40,7 @@ public struct TopicMessage: Sendable, Hashable {
     public let version: Int64?
 
     /// Parses a message.
-    public init(_ message: ConsumedMessage) { self.init(message, data: nil) }
+    package init(_ message: ConsumedMessage) { self.init(message, data: nil) }
 
     /// Takes a message whose value has been read by its schema.
     /// - Parameter data: What the value is, as JSON; nil if it wasn't read.

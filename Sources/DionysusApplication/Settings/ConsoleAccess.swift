@@ -13,11 +13,11 @@ public struct ConsoleAccess: Sendable {
     /// A secret, whose it is, and what it allows.
     public struct Token: Sendable, Hashable {
         /// Whose it is, for the audit log.
-        public var name: String
+        package var name: String
         /// What it allows.
-        public var role: Role
+        package var role: Role
         /// The secret: at least 16 characters.
-        public var secret: String
+        package var secret: String
 
         /// Creates a token.
         public init(name: String, role: Role, secret: String) {

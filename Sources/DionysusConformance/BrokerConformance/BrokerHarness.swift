@@ -3,17 +3,17 @@ public import Dionysus
 /// The broker for ``BrokerConformance``, and what the checks need to know about it.
 public struct BrokerHarness: Sendable {
     /// Creates a client of the log under test; all clients see the same log.
-    public var makeBroker: @Sendable () async throws -> any MessageBroker
+    package var makeBroker: @Sendable () async throws -> any MessageBroker
     /// Creates an empty topic with this many partitions, and returns its name, which must be new.
-    public var makeTopic: @Sendable (_ partitions: Int32) async throws -> String
+    package var makeTopic: @Sendable (_ partitions: Int32) async throws -> String
     /// The size of a message's value that the broker refuses, in bytes.
-    public var oversize: Int
+    package var oversize: Int
     /// The maximum wait for a message, an assignment or a rebalance before the check fails.
-    public var patience: Duration
+    package var patience: Duration
     /// Settings for every producer.
-    public var producerSettings: [String: String]
+    package var producerSettings: [String: String]
     /// Settings for every consumer.
-    public var consumerSettings: [String: String]
+    package var consumerSettings: [String: String]
 
     /// Creates a harness.
     /// - Parameters:

@@ -1,16 +1,16 @@
 import Dionysus
-public import DionysusHealth
-public import DionysusMetrics
+package import DionysusHealth
+package import DionysusMetrics
 import Hummingbird
 import HummingbirdCore
-public import Logging
+package import Logging
 import NIOCore
-public import ServiceLifecycle
+import ServiceLifecycle
 
 /// Serves ``MonitoringRoutes`` on a port of their own.
 ///
 /// By default it accepts connections from this machine only. Other addresses require a token.
-public struct MonitoringServer: Service {
+package struct MonitoringServer: Service {
     private let routes: MonitoringRoutes
     private let address: ListeningAddress
     private let started: @Sendable (Int) -> Void
@@ -26,7 +26,7 @@ public struct MonitoringServer: Service {
     ///   - logger: Where it logs.
     ///   - started: Called with the port once it listens.
     /// - Throws: `DionysusError` with code `configuration` for an address beyond this machine without a token.
-    public init(
+    package init(
         host: String = "127.0.0.1",
         port: Int,
         health: (@Sendable (Health.Question) -> Health.Report)? = nil,
@@ -48,7 +48,7 @@ public struct MonitoringServer: Service {
         self.logger = logger
     }
 
-    public func run() async throws {
+    package func run() async throws {
         let router = Router()
         routes.add(to: router)
         let application = Application(

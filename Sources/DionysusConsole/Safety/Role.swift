@@ -21,11 +21,11 @@ public enum ConsoleRole: String, Sendable, Hashable, CaseIterable, Comparable {
 /// A secret, whose it is, and what it allows.
 public struct ConsoleToken: Sendable {
     /// Whose it is, for the audit log.
-    public var name: String
+    package var name: String
     /// What it allows.
-    public var role: ConsoleRole
+    package var role: ConsoleRole
     /// The secret.
-    public var secret: String
+    package var secret: String
 
     /// Creates a token.
     public init(name: String, role: ConsoleRole, secret: String) {

@@ -3,8 +3,9 @@ public import Hummingbird
 public import Logging
 public import ServiceLifecycle
 
-/// The console: pages, an API, and phobos_db_checkpoint's events API, to be served by ``ConsoleServer`` or to be mounted
-/// in a router of one's own.
+/// The console: pages, an API, and phobos_db_checkpoint's events API, to be mounted in a router of one's own.
+///
+/// The command `console` of an application serves it on a port.
 ///
 ///     var settings = ConsoleSettings()
 ///     settings.basePath = "/dionysus"

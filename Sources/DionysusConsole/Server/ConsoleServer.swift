@@ -1,15 +1,15 @@
 import Dionysus
-public import DionysusMetrics
+package import DionysusMetrics
 import Hummingbird
 import HummingbirdCore
-public import Logging
+package import Logging
 import NIOCore
-public import ServiceLifecycle
+import ServiceLifecycle
 
 /// Serves a ``Console`` on a port of its own.
 ///
 /// By default it accepts connections from this machine only. Other addresses require a token, or a proxy's header.
-public struct ConsoleServer: Service {
+package struct ConsoleServer: Service {
     private let console: Console
     private let address: ListeningAddress
     private let metrics: MetricCollector?
@@ -25,7 +25,7 @@ public struct ConsoleServer: Service {
     ///   - logger: Where it logs.
     ///   - started: Called with the port once it listens.
     /// - Throws: `DionysusError` with code `configuration` for an address beyond this machine without a token.
-    public init(
+    package init(
         _ console: Console,
         host: String = "127.0.0.1",
         port: Int = 8086,
@@ -47,7 +47,7 @@ public struct ConsoleServer: Service {
         self.metrics = metrics
     }
 
-    public func run() async throws {
+    package func run() async throws {
         let router = Router(context: ConsoleContext.self)
         let dispatcher = Dispatcher(core: console.core)
         router.add(middleware: NotFound(dispatcher: dispatcher))

@@ -59,18 +59,18 @@ public struct ObservedSystem: Sendable {
     }
 
     /// A setting, for people to read.
-    public struct Setting: Sendable, Hashable {
+    package struct Setting: Sendable, Hashable {
         /// Its name.
-        public let name: String
+        package let name: String
         /// Its value, without secrets.
-        public let value: String
+        package let value: String
         /// Where it came from.
-        public let source: String
+        package let source: String
         /// What it means.
-        public let summary: String
+        package let summary: String
 
         /// Creates a setting.
-        public init(name: String, value: String, source: String, summary: String) {
+        package init(name: String, value: String, source: String, summary: String) {
             self.name = name
             self.value = value
             self.source = source
@@ -89,7 +89,7 @@ public struct ObservedSystem: Sendable {
     /// The broker, if it can be reached from here.
     public var broker: (any MessageBroker)?
     /// The settings, without secrets.
-    public var settings: [Setting] = []
+    package var settings: [Setting] = []
     /// Where events and errors of retries are reported.
     public var instrumentation = Instrumentation()
 

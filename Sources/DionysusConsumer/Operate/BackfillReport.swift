@@ -3,9 +3,9 @@ import Dionysus
 /// The progress of a backfill.
 public struct BackfillReport: Sendable, Hashable {
     /// The replica's table.
-    public let table: String
+    package let table: String
     /// The columns, in the order of their names.
-    public let columns: [String]
+    package let columns: [String]
     /// How many rows it has looked at.
     public internal(set) var examined = 0
     /// How many rows it has changed; others had the value already.

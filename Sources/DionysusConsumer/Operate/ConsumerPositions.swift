@@ -45,7 +45,7 @@ public struct ConsumerPositions: Sendable {
     ///
     /// Failures that were recorded at the new position or behind it are forgotten, because their messages are delivered
     /// again; those before it stay. What the replica remembers of destroyed records stays. That messages of the partitions
-    /// were missed (``PartitionLag/loss``) is forgotten.
+    /// were missed is forgotten.
     /// - Parameters:
     ///   - topic: The topic's full name.
     ///   - partition: The partition's number; nil for all of them.
@@ -192,9 +192,9 @@ public struct PositionReset: Sendable, Hashable {
     /// The offset that is applied next now.
     public let to: Int64
     /// How many recorded failures were forgotten, because their messages are delivered again.
-    public let failuresForgotten: Int
+    package let failuresForgotten: Int
     /// How many events the event log has forgotten, so that they are applied once more.
-    public let eventsForgotten: Int
+    package let eventsForgotten: Int
     /// How many events from the new position on the event log keeps: they change nothing when they are delivered again.
-    public let eventsKept: Int
+    package let eventsKept: Int
 }

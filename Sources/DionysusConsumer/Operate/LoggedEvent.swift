@@ -5,17 +5,17 @@ public struct LoggedEvent: Sendable, Hashable {
     /// The event's id in the log.
     public let id: Int64
     /// The group that has handled it.
-    public let group: String
+    package let group: String
     /// The partition of its message.
     public let source: TopicPartition
     /// The offset of its message.
     public let offset: Int64
     /// The number of its record among all records of the message's events, counted from zero.
-    public let number: Int
+    package let number: Int
     /// The message key.
     public let key: [UInt8]?
     /// The message's headers.
-    public let headers: [MessageHeader]
+    package let headers: [MessageHeader]
     /// The model's name on the wire.
     public let model: String
     /// The id of what it is about: the record's, unless a handler has said another.
@@ -27,13 +27,13 @@ public struct LoggedEvent: Sendable, Hashable {
     /// How recent it is: the message's version, unless a handler has said another.
     public let version: Int64?
     /// The SHA-256 of the payload's text, in hexadecimal digits.
-    public let checksum: String
+    package let checksum: String
     /// The event as it is on the wire, an object with `event`, `model_name` and a list `data` of one payload, as text.
     public let payload: String
     /// When its message was written.
-    public let writtenAt: Timestamp
+    package let writtenAt: Timestamp
     /// How often it has been handled.
-    public let attempts: Int
+    package let attempts: Int
     /// When it was handled first.
     public let createdAt: Timestamp
     /// When it was handled last.

@@ -19,27 +19,27 @@ public struct RecordedFailure: Sendable, Hashable {
     /// The message key as text; nil if it has none or is not text.
     public let key: String?
     /// The number of bytes of the value; nil for a message without a value.
-    public let size: Int?
+    package let size: Int?
     /// The record's id, as the key has it.
     public let entityID: String?
     /// The record's time, or else the message's.
-    public let eventTime: Timestamp?
+    package let eventTime: Timestamp?
     /// The first event's name, if it could be read.
     public let eventType: String?
     /// The version, if the message has one.
-    public let eventVersion: Int64?
+    package let eventVersion: Int64?
     /// The kind of the last error; `waiting` for a message that waits.
     public let errorClass: String
     /// What went wrong last.
     public let errorMessage: String
     /// What the database or the application said besides; it may show values of the message.
-    public let errorDetails: String?
+    package let errorDetails: String?
     /// How often the message has been tried.
     public let attempts: Int
     /// When it was recorded, by the database's clock.
     public let createdAt: Timestamp?
     /// When a retry last failed.
-    public let retriedAt: Timestamp?
+    package let retriedAt: Timestamp?
 
     /// How it stands.
     public var state: State { attempts == 0 ? .waiting : .failed }
@@ -132,9 +132,9 @@ public struct FailureRetry: Sendable, Hashable {
     /// What went wrong, if it failed again.
     public internal(set) var error: String?
     /// The failure that it waits behind.
-    public internal(set) var behind: Int64?
+    package internal(set) var behind: Int64?
     /// How many messages that waited behind it have been applied after it.
-    public internal(set) var released = 0
+    package internal(set) var released = 0
     /// The message behind it that failed, so that those behind that one wait for it now.
-    public internal(set) var stoppedAt: Int64?
+    package internal(set) var stoppedAt: Int64?
 }

@@ -68,7 +68,7 @@ public struct ConsumerSchema: Sendable {
     /// - Parameters:
     ///   - consumer: The declaration.
     ///   - settings: The settings it runs with.
-    public func warnings(_ consumer: some Consumer, settings: ConsumerSettings) async throws -> [String] {
+    package func warnings(_ consumer: some Consumer, settings: ConsumerSettings) async throws -> [String] {
         let check = ReplicaCheck(consumer, settings: settings)
         return try await database.transaction(.snapshot) { try check.warnings(in: &$0) }
     }

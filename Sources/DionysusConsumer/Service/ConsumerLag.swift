@@ -1,13 +1,13 @@
-public import Dionysus
+package import Dionysus
 
 /// How far a partition's replica is behind the log.
-public struct PartitionLag: Sendable, Hashable {
+package struct PartitionLag: Sendable, Hashable {
     /// The partition.
-    public let partition: TopicPartition
+    package let partition: TopicPartition
     /// The offset that the next message will get.
-    public let endOffset: Int64
+    package let endOffset: Int64
     /// The offset that is applied next.
-    public let position: Int64
+    package let position: Int64
 
     /// The bounds of the partition.
     let range: OffsetRange
@@ -16,32 +16,32 @@ public struct PartitionLag: Sendable, Hashable {
     ///
     /// Where the broker does not tell that, how long the position has stood still; nil if it was never moved, or is not in
     /// the log.
-    public let age: Duration?
+    package let age: Duration?
 
     /// What a consumer has found to be missing from the log, in words; nil if nothing was found.
     ///
     /// No consumer of the group goes on before the topic is reset or the loss accepted.
-    public let loss: String?
+    package let loss: String?
 
     /// How many messages are still to be applied; nil if the position is not in the log.
-    public var lag: Int64? { isOutOfRange ? nil : endOffset - position }
+    package var lag: Int64? { isOutOfRange ? nil : endOffset - position }
 
     /// Whether the position is not in the log: its messages are no longer kept, or the topic was created anew.
-    public var isOutOfRange: Bool { loss != nil || !(range.first...range.next).contains(position) }
+    package var isOutOfRange: Bool { loss != nil || !(range.first...range.next).contains(position) }
 
     /// Whether nothing is still to be applied.
     var isCaughtUp: Bool { lag == 0 }
 }
 
 /// Compares the stored offsets of a group with the log.
-public struct ConsumerLag: Sendable {
+package struct ConsumerLag: Sendable {
     private let database: any Database
     private let broker: any MessageBroker
     private let topics: ConsumedTopics
     private let offsets: OffsetStore
 
     /// Creates the comparison.
-    public init(
+    package init(
         _ consumer: some Consumer,
         database: any Database,
         broker: any MessageBroker,
@@ -57,7 +57,7 @@ public struct ConsumerLag: Sendable {
     ///
     /// Topics that don't exist have no partitions.
     /// - Throws: What the database and the broker throw.
-    public func partitions() async throws -> [PartitionLag] {
+    package func partitions() async throws -> [PartitionLag] {
         let partitions = try await topics.partitions(on: broker)
         let names = Set(partitions.map(\.topic)).sorted()
         guard !partitions.isEmpty else { return [] }

@@ -1,11 +1,11 @@
-public import Dionysus
+package import Dionysus
 
 /// The order of the events of all streams: a number for each, from one, without gaps.
 ///
 /// An event gets its number after its transaction has been committed, from whoever extends the order. So a transaction
 /// that commits late makes no gap, is never skipped, and keeps no reader waiting; and all readers see one order, in which
 /// each stream's events have the order of their positions.
-public struct EventOrder: Sendable {
+package struct EventOrder: Sendable {
     /// Its first two parts are those of all locks here, so that the names of locks sort before those of projections.
     static let lock = "dionysus:events:order"
 
@@ -17,7 +17,7 @@ public struct EventOrder: Sendable {
         """
 
     /// Creates it.
-    public init() {}
+    package init() {}
 
     /// Numbers committed events that have no number yet.
     ///
@@ -28,7 +28,7 @@ public struct EventOrder: Sendable {
     /// - Returns: How many events got their numbers.
     /// - Throws: As ``/Dionysus/Transaction/run(_:)-(SQL)``.
     @discardableResult
-    public func extend(upTo limit: Int = 50_000, in transaction: inout Transaction) throws -> Int {
+    package func extend(upTo limit: Int = 50_000, in transaction: inout Transaction) throws -> Int {
         try extend(upTo: limit, seen: nil, in: &transaction)
     }
 
@@ -74,7 +74,7 @@ public struct EventOrder: Sendable {
     ///   - database: The database with the streams.
     ///   - batchSize: How many events a transaction numbers at most.
     /// - Throws: As ``/Dionysus/Database/transaction(_:_:)``.
-    public func extend(on database: any Database, batchSize: Int = 50_000) async throws {
+    package func extend(on database: any Database, batchSize: Int = 50_000) async throws {
         // Looked up first, so that those who find a complete order wait for nobody.
         while try await database.transaction(.snapshot, { try isIncomplete(in: &$0) }) {
             _ = try await database.retryingConcurrentWrites { transaction in

@@ -3,7 +3,7 @@ public import Dionysus
 extension EventStore {
     /// Reads events of all streams in their global order.
     ///
-    /// Only events that have their numbers: extend the order (``EventOrder``) for those that have been appended since.
+    /// Only events that have their numbers: ``EventOrdering`` gives them to those that have been appended since.
     /// - Parameters:
     ///   - position: The global position after which to begin; 0 for the beginning.
     ///   - last: The last global position; nil for the end.

@@ -53,7 +53,7 @@ public struct ProcessRunner<Manager: ProcessManager>: EventFollower {
     /// - Returns: How many there were.
     /// - Throws: As ``handle(_:in:)``.
     @discardableResult
-    public func fireTimers(at now: Timestamp = .now, upTo limit: Int = 100, in transaction: inout Transaction) throws
+    package func fireTimers(at now: Timestamp = .now, upTo limit: Int = 100, in transaction: inout Transaction) throws
         -> Int
     {
         let due = try transaction.run(

@@ -45,7 +45,7 @@ public struct ProjectionMonitor: Service {
     }
 
     /// Reports once.
-    public func report() async throws {
+    package func report() async throws {
         let list = try await ProjectionStatus.all(on: database)
         for status in list {
             let dimension: MetricTable.Dimension = (TelemetryName.projection, status.name)

@@ -2,7 +2,7 @@ public import Dionysus
 public import DionysusProducer
 public import DionysusSchemas
 
-public import struct Foundation.UUID
+package import struct Foundation.UUID
 
 /// An event as a model: what capture, relay and consumers see of it.
 ///
@@ -11,21 +11,21 @@ public struct StreamEvent: Model {
     public static let tableName = EventSchema.table
 
     /// The event's id.
-    public var id: UUID
+    package var id: UUID
     /// The name of its stream.
-    public var stream: String
+    package var stream: String
     /// Its position in the stream, counted from one.
-    public var position: Int64
+    package var position: Int64
     /// The name under which it is stored.
-    public var type: String
+    package var type: String
     /// The version of its data's shape.
-    public var version: Int
+    package var version: Int
     /// What has happened.
-    public var data: JSON
+    package var data: JSON
     /// What caused it, and who.
-    public var metadata: JSON
+    package var metadata: JSON
     /// When it was appended.
-    public var createdAt: Timestamp
+    package var createdAt: Timestamp
 
     public enum CodingKeys: String, CodingKey {
         case id, stream, position, type, version, data, metadata

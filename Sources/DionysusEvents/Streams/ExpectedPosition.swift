@@ -47,7 +47,7 @@ public struct StreamConflict: Error, Sendable, Hashable, CustomStringConvertible
     ///   - stream: The stream.
     ///   - expected: Where it was expected to be.
     ///   - found: What was found.
-    public init(stream: StreamName, expected: ExpectedPosition, found: Found) {
+    package init(stream: StreamName, expected: ExpectedPosition, found: Found) {
         self.stream = stream
         self.expected = expected
         self.found = found

@@ -1,4 +1,4 @@
-public import Dionysus
+package import Dionysus
 
 public import struct Foundation.UUID
 
@@ -78,7 +78,7 @@ public struct EventMetadata: Sendable, Hashable {
     }
 
     /// The metadata as it is stored.
-    public var json: JSON {
+    package var json: JSON {
         var object = JSON.Object()
         object[Self.correlation] = correlationID.map { .string($0.uuidString.lowercased()) }
         object[Self.causation] = causationID.map { .string($0.uuidString.lowercased()) }

@@ -51,7 +51,7 @@ public final class MetricCollector: MetricsFactory {
     ///   - descriptions: What metrics of the application's own are about, by name.
     ///   - hasExemplars: Whether buckets keep the trace of one of their values.
     ///   - resource: Who collects, as OpenTelemetry describes it: `service.name` and others.
-    public convenience init(
+    package convenience init(
         limits: MetricLimits = MetricLimits(),
         bounds: HistogramBounds = HistogramBounds(),
         descriptions: [String: MetricDescription] = [:],

@@ -3,11 +3,11 @@ import Dionysus
 /// What a metric is about.
 public struct MetricDescription: Sendable, Hashable {
     /// One sentence for people.
-    public var help: String
+    package var help: String
     /// The unit in UCUM, as OpenTelemetry has it: `s`, `By`, `{message}`.
     ///
     /// Timers are in `s` anyway.
-    public var unit: String
+    package var unit: String
 
     /// Creates a description.
     /// - Parameters:

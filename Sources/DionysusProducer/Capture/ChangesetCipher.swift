@@ -16,13 +16,13 @@ public struct ChangesetCipher: Sendable {
     /// The row that a changeset belongs to, as the outbox has it.
     public struct Row: Sendable, Hashable {
         /// The row's `resource_class`.
-        public var modelName: String
+        package var modelName: String
         /// The row's `resource_id`.
-        public var recordID: String
+        package var recordID: String
         /// The row's `event_name`.
-        public var eventName: String
+        package var eventName: String
         /// The row's `topic`.
-        public var topic: String
+        package var topic: String
 
         /// Names a row.
         /// - Parameters:

@@ -6,7 +6,7 @@ import struct Foundation.Data
 /// A key that encrypts values in changesets.
 public struct ChangesetKey: Sendable, Equatable {
     /// Names the key in what it has encrypted: letters, digits, dashes and underscores.
-    public let id: String
+    package let id: String
     let bytes: [UInt8]
 
     /// Creates a key.

@@ -12,13 +12,13 @@ public struct DebeziumOutbox: Sendable {
         /// The event's id, by which consumers know a repetition.
         public var id: UUID
         /// What it happened to; the topic ends in it.
-        public var aggregateType: String
+        package var aggregateType: String
         /// Which one it happened to: the message's key.
-        public var aggregateID: String
+        package var aggregateID: String
         /// What happened.
-        public var type: String
+        package var type: String
         /// The message; nil for one without a value.
-        public var payload: JSON?
+        package var payload: JSON?
 
         /// Creates an event.
         /// - Parameters:

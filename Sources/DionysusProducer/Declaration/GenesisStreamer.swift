@@ -33,7 +33,7 @@ package struct OutboxStreamer: GenesisStreamer {
 /// Rows of the outbox that a chunk was made into.
 public struct GenesisRows: Sendable {
     /// How many records were streamed.
-    public let count: Int
+    package let count: Int
     let first: Int64?
     let last: Int64?
 

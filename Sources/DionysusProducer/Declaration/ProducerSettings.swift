@@ -177,7 +177,7 @@ public struct ProducerSettings: Sendable {
     }
 
     /// What is wrong with the settings, a line each.
-    public var faults: [String] {
+    package var faults: [String] {
         var faults: [String] = []
         if messageTimeout >= leaseTimeout { faults.append("messageTimeout must be shorter than leaseTimeout") }
         if !(0...6).contains(timeFractionDigits) { faults.append("timeFractionDigits must be from 0 to 6") }

@@ -53,5 +53,5 @@ public struct GenesisHooks: Sendable {
     public var onPerformed: @Sendable (GenesisPerformed) async -> Void = { _ in }
 
     /// Creates hooks that add nothing.
-    public init() {}
+    package init() {}
 }

@@ -25,17 +25,17 @@ public struct GenesisRun: Sendable {
     /// What becomes of it.
     public let state: State
     /// The records that it publishes.
-    public let selection: GenesisSelection
+    package let selection: GenesisSelection
     /// The name of what streams its records; nil if it asked for none.
-    public var streamer: String? { selection.streamer }
+    package var streamer: String? { selection.streamer }
     /// Whether replicas are compared with its records, instead of getting them.
-    public var isVerification: Bool { selection.verification != nil }
+    package var isVerification: Bool { selection.verification != nil }
     /// The first primary key, as text, of the records that a verification compares with; nil for no limit.
     package var firstKey: String? { selection.verification?.from }
     /// The last primary key, as text, of the records that a verification compares with; nil for no limit.
     package var lastKey: String? { selection.verification?.to }
     /// The time over which it is spread, or nil for none.
-    public let spread: Duration?
+    package let spread: Duration?
     /// When it was started.
     public let createdAt: Timestamp
     /// When its first chunk is due; it moves by the time that a run was paused.
@@ -45,19 +45,19 @@ public struct GenesisRun: Sendable {
     /// Why it has failed.
     public let error: String?
     /// Whether all of its chunks are known.
-    public let isSplit: Bool
+    package let isSplit: Bool
     /// How many chunks are known by now.
-    public let chunks: Int64
+    package let chunks: Int64
     /// How many chunks' records have been written to the outbox.
-    public let chunksQueued: Int64
+    package let chunksQueued: Int64
     /// How many chunks have nothing left to be published.
-    public let chunksDone: Int64
+    package let chunksDone: Int64
     /// How many records have been written to the outbox.
     public let recordsQueued: Int64
     /// How many of them have been published, or were found to be superfluous.
     public let recordsPublished: Int64
     /// The database's time when this was read.
-    public let readAt: Timestamp
+    package let readAt: Timestamp
 
     /// The share of the chunks that are done, from 0 to 100; nil until all chunks are known.
     public var percent: Double? {

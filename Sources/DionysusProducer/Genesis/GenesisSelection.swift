@@ -5,9 +5,9 @@ public struct GenesisSelection: Sendable, Hashable {
     /// A column and the value that it must have.
     public struct Condition: Sendable, Hashable {
         /// The column of the model's table.
-        public var column: String
+        package var column: String
         /// The value as text, read as the column's type; nil for null.
-        public var value: String?
+        package var value: String?
 
         /// Creates a condition.
         /// - Parameters:
@@ -24,7 +24,7 @@ public struct GenesisSelection: Sendable, Hashable {
     /// Only records whose `updated_at` is earlier than this.
     public var to: Timestamp?
     /// Only records for which all of these hold.
-    public var conditions: [Condition]
+    package var conditions: [Condition]
     /// Only records that aren't soft-deleted.
     public var visibleOnly: Bool
     /// Only records that are reached from others.

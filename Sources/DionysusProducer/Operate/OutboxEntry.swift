@@ -31,21 +31,21 @@ public struct OutboxEntry: Sendable, Hashable {
     /// How often the row has been tried without success.
     public let attempts: Int
     /// The names of the columns in its changeset.
-    public let changedColumns: [String]
+    package let changedColumns: [String]
     /// When the change was recorded.
     public let createdAt: Timestamp?
     /// When it was published or settled.
     public let publishedAt: Timestamp?
     /// When it failed last.
-    public let failedAt: Timestamp?
+    package let failedAt: Timestamp?
     /// When it is due again.
-    public let retryAt: Timestamp?
+    package let retryAt: Timestamp?
     /// The kind of its last error.
     public let errorClass: String?
     /// Its last error, or, of a row that was settled without a message, why.
     public let errorMessage: String?
     /// What has written the row if it wasn't a change itself.
-    public let origin: String?
+    package let origin: String?
 
     /// How far the row is.
     public var state: State {

@@ -52,7 +52,7 @@ public struct OutboxInspector: Sendable {
 
     /// Counts the rows that are not published, of all topics together.
     /// - Throws: ``/Dionysus/DionysusError``: `declaration` if there is no outbox, and as for a transaction.
-    public func unpublished() async throws -> UnpublishedRows {
+    package func unpublished() async throws -> UnpublishedRows {
         try await database.transaction(.snapshot) { [database] transaction in
             let outbox = try Outbox.open(of: database, in: &transaction)
             return try UnpublishedRows(transaction.run(outbox.unpublishedCounts()).first)

@@ -1,13 +1,13 @@
 import Dionysus
 
 /// How many rows of an outbox are not published.
-public struct UnpublishedRows: Sendable, Hashable {
+package struct UnpublishedRows: Sendable, Hashable {
     /// Rows that have not been tried yet.
-    public let pending: Int
+    package let pending: Int
     /// Rows that have failed and will be tried again.
-    public let retrying: Int
+    package let retrying: Int
     /// Rows that have failed for the last time.
-    public let parked: Int
+    package let parked: Int
 
     init(_ row: Row?) throws {
         pending = Int(try row?.integer(0) ?? 0)
@@ -16,5 +16,5 @@ public struct UnpublishedRows: Sendable, Hashable {
     }
 
     /// All of them.
-    public var total: Int { pending + retrying + parked }
+    package var total: Int { pending + retrying + parked }
 }

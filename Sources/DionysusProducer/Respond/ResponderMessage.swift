@@ -3,17 +3,17 @@ public import Dionysus
 /// A message that is published without the outbox.
 public struct ResponderMessage: Sendable {
     /// Its events, in their order: at least one.
-    public var events: [ResponderEvent]
+    package var events: [ResponderEvent]
     /// The message key.
     ///
     /// By default `Model:ID` of the first event's first record.
-    public var key: String?
+    package var key: String?
     /// The partition key.
     ///
     /// By default what the topic's rule gives for the first event's first record.
-    public var partitionKey: String?
+    package var partitionKey: String?
     /// Whether the message goes to the topic's genesis topic and to no other.
-    public var genesisOnly: Bool
+    package var genesisOnly: Bool
 
     /// Creates a message.
     /// - Parameters:

@@ -158,7 +158,7 @@ public struct OutboxSchema: Sendable {
 
     /// What of the declaration may fail for some rows, a line each: a column that takes null for a property that isn't optional,
     /// or that holds more than the property does.
-    public func warnings() async throws -> [String] {
+    package func warnings() async throws -> [String] {
         let catalogue = try await Catalogue.read(for: registry, from: database)
         return try await database.transaction(.snapshot) { [registry] in try registry.warnings(in: catalogue, &$0) }
     }

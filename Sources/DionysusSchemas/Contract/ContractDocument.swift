@@ -1,16 +1,16 @@
-public import Dionysus
+package import Dionysus
 
 extension Contract {
     /// The version of the document's form.
     private static let form: Int64 = 1
 
     /// The contract as a JSON document.
-    public var document: JSON {
+    package var document: JSON {
         .object(["dionysus": .integer(Self.form), "topics": .array(topics.map(\.document))])
     }
 
     /// Reads a contract.
-    /// - Parameter document: The bytes of a JSON document, as ``document`` has it; members that it doesn't know are
+    /// - Parameter document: The bytes of a JSON document, as the command `contract` writes it; members that it doesn't know are
     ///   ignored.
     /// - Throws: ``/Dionysus/DionysusError`` with code `malformed`, and the place in the document.
     public init(parsing document: some Collection<UInt8>) throws {

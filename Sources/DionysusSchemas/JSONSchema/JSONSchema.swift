@@ -1,4 +1,4 @@
-public import Dionysus
+package import Dionysus
 
 /// A JSON Schema, by which values are checked.
 ///
@@ -7,7 +7,7 @@ public import Dionysus
 /// checked.
 public struct JSONSchema: Sendable {
     /// The schema.
-    public let document: JSON
+    package let document: JSON
     /// Other documents, by what a `$ref` calls them.
     private let documents: [String: JSON]
 
@@ -16,7 +16,7 @@ public struct JSONSchema: Sendable {
     ///   - document: The schema.
     ///   - documents: Other documents, by what a `$ref` calls them.
     /// - Throws: `DionysusError` with code `malformed` for what is no schema.
-    public init(_ document: JSON, documents: [String: JSON] = [:]) throws {
+    package init(_ document: JSON, documents: [String: JSON] = [:]) throws {
         switch document {
         case .object, .bool: break
         default: throw DionysusError(.malformed, "a JSON Schema is an object, true or false, not \(document.kind)")
@@ -28,12 +28,12 @@ public struct JSONSchema: Sendable {
     /// Reads a schema.
     /// - Parameter text: The schema.
     /// - Throws: `DionysusError` with code `malformed` for what is no schema.
-    public init(parsing text: String) throws { try self.init(JSON(parsing: Array(text.utf8))) }
+    package init(parsing text: String) throws { try self.init(JSON(parsing: Array(text.utf8))) }
 
     /// Reads a schema of a registry.
     /// - Parameter schema: The schema, with those that it names.
     /// - Throws: `DionysusError` with code `malformed` for what is no schema.
-    public init(_ schema: ResolvedSchema) throws {
+    package init(_ schema: ResolvedSchema) throws {
         var documents: [String: JSON] = [:]
         for reference in schema.references where reference.schema.type == .json {
             documents[reference.name] = try JSON(parsing: Array(reference.schema.text.utf8))
@@ -44,7 +44,7 @@ public struct JSONSchema: Sendable {
     /// Checks a value.
     /// - Parameter value: The value.
     /// - Throws: `DionysusError` with code `malformed`, the path and what is wrong.
-    public func check(_ value: JSON) throws {
+    package func check(_ value: JSON) throws {
         do throws(JSONSchemaCheck.Misfit) {
             try JSONSchemaCheck(documents: documents).run(value, document)
         } catch {

@@ -7,7 +7,7 @@ public struct AvroFormat<Value>: SchemaFormat {
     private let encoding: @Sendable (Value, AvroSchema) throws -> [UInt8]
     private let decoding: @Sendable (ArraySlice<UInt8>, AvroPlan) throws -> Value
     /// The schema of what is written and read; nil for whatever the registry has.
-    public let avroSchema: AvroSchema?
+    package let avroSchema: AvroSchema?
     /// The schema as it is registered.
     public let schema: RegistrySchema?
 
@@ -79,7 +79,7 @@ extension AvroSchema {
     /// Reads a schema of a registry; those of others are read leniently.
     /// - Parameter schema: The schema, with those that it names.
     /// - Throws: `DionysusError` with code `malformed` and the place.
-    public init(_ schema: ResolvedSchema) throws {
+    package init(_ schema: ResolvedSchema) throws {
         var schemas = AvroSchemas()
         for reference in schema.references where reference.schema.type == .avro {
             try schemas.add(reference.schema.text)

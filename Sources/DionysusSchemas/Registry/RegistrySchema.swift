@@ -1,6 +1,6 @@
 import Dionysus
 
-public import struct Foundation.UUID
+package import struct Foundation.UUID
 
 /// What language a schema is written in.
 public enum SchemaType: String, Sendable, Hashable, CaseIterable {
@@ -31,7 +31,7 @@ public struct RegistrySchema: Sendable, Hashable {
 
     /// Creates a schema that stands alone, so that it needs no references.
     /// - Parameter schema: The schema.
-    public init(_ schema: AvroSchema) { self.init(.avro, schema.document.text) }
+    package init(_ schema: AvroSchema) { self.init(.avro, schema.document.text) }
 }
 
 /// A schema's name for another one of the registry.
@@ -62,11 +62,11 @@ public struct RegisteredSchema: Sendable, Hashable {
     /// Its number.
     public var id: UInt32
     /// Its GUID, if the registry is new enough to have one.
-    public var guid: UUID?
+    package var guid: UUID?
     /// The subject, if it was asked for by one.
-    public var subject: String?
+    package var subject: String?
     /// Which of the subject's versions it is.
-    public var version: Int?
+    package var version: Int?
 
     /// Creates a schema of a registry.
     /// - Parameters:
@@ -123,7 +123,7 @@ public enum SubjectNameStrategy: String, Sendable, CaseIterable {
     ///   - record: The record's whole name, if the schema has one.
     /// - Returns: The name.
     /// - Throws: `DionysusError` with code `declaration` if the schema has no name and one is needed.
-    public func subject(topic: String, part: MessagePart, record: String?) throws -> String {
+    package func subject(topic: String, part: MessagePart, record: String?) throws -> String {
         if self == .topic { return "\(topic)-\(part.rawValue)" }
         guard let record, !record.isEmpty else {
             throw DionysusError(

@@ -72,13 +72,13 @@ public struct FramedData: Sendable, Hashable {
 /// and then writes without waiting.
 public final class SchemaSerde<Format: SchemaFormat>: Sendable {
     /// The format.
-    public let format: Format
+    package let format: Format
     /// The registry.
-    public let registry: SchemaRegistryClient
+    package let registry: SchemaRegistryClient
     /// Whether it is for keys or values.
-    public let part: MessagePart
+    package let part: MessagePart
     /// How the place of a message in its file of Protobuf is read.
-    public let messageIndexForm: MessageIndexes.Form
+    package let messageIndexForm: MessageIndexes.Form
     private let writers: SchemaCache<WriterKey, Prepared>
     private let readers: SchemaCache<SchemaFrame, Format.Reader>
 
@@ -111,7 +111,7 @@ public final class SchemaSerde<Format: SchemaFormat>: Sendable {
     /// All that is needed to write values without asking the registry.
     public struct Prepared: Sendable {
         /// The schema, as the registry has it.
-        public let schema: RegisteredSchema
+        package let schema: RegisteredSchema
         /// What names it.
         package let frame: SchemaFrame
         /// What values are written with.

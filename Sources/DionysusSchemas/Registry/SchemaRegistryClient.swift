@@ -21,7 +21,7 @@ import struct Foundation.UUID
 /// | `unknownSchema` | there is none; retriable where it was asked for by an id, which may not have got to this server yet | |
 public final class SchemaRegistryClient: Sendable {
     /// Where the registry is, and how it is used.
-    public let settings: SchemaRegistrySettings
+    package let settings: SchemaRegistrySettings
     let connection: RegistryConnection
     private let registered: SchemaCache<Registration, RegisteredSchema>
     private let resolved: SchemaCache<SchemaID, ResolvedSchema>
@@ -61,7 +61,7 @@ public final class SchemaRegistryClient: Sendable {
     ///   - subject: The subject.
     /// - Returns: The schema with its id.
     /// - Throws: `DionysusError`, with code `schemaRejected` and the registry's words for a schema that isn't compatible.
-    public func register(_ schema: RegistrySchema, under subject: String) async throws -> RegisteredSchema {
+    package func register(_ schema: RegistrySchema, under subject: String) async throws -> RegisteredSchema {
         let key = Registration(subject: subject, schema: schema, isRegistered: true)
         return try await registered.value(key) { [self] in
             let what = "a schema can't be registered under \(subject.printable())"
@@ -125,7 +125,7 @@ public final class SchemaRegistryClient: Sendable {
     /// - Parameter subject: The subject.
     /// - Returns: The schema.
     /// - Throws: `DionysusError`; see the type's description.
-    public func latestSchema(of subject: String) async throws -> RegisteredSchema {
+    package func latestSchema(of subject: String) async throws -> RegisteredSchema {
         try await latest.value(subject) { [self] in try await fetch("latest", of: subject) }
     }
 
@@ -135,7 +135,7 @@ public final class SchemaRegistryClient: Sendable {
     ///   - subject: The subject.
     /// - Returns: The schema.
     /// - Throws: `DionysusError`; see the type's description.
-    public func schema(version: Int, of subject: String) async throws -> RegisteredSchema {
+    package func schema(version: Int, of subject: String) async throws -> RegisteredSchema {
         try await versions.value(SubjectVersion(subject: subject, version: version)) { [self] in
             try await fetch("\(version)", of: subject)
         }

@@ -89,7 +89,7 @@ public struct SchemaRegistrySettings: Sendable {
     /// The addresses of a text with commas between.
     /// - Parameter text: The text.
     /// - Returns: The addresses.
-    public static func urls(_ text: String) -> [String] {
+    package static func urls(_ text: String) -> [String] {
         text.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
     }
 }

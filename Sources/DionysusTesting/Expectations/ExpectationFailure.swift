@@ -3,12 +3,12 @@
 /// It is thrown, so that any test framework shows it. It contains payloads, because a test needs them.
 public struct ExpectationFailure: Error, Sendable, CustomStringConvertible {
     /// What should have happened.
-    public var expected: String
+    package var expected: String
     /// What happened instead.
-    public var actual: String
+    package var actual: String
 
     /// Creates a failure.
-    public init(expected: String, actual: String) {
+    package init(expected: String, actual: String) {
         self.expected = expected
         self.actual = actual
     }

@@ -8,7 +8,7 @@ public import Dionysus
 /// are expected, in their order. Numbers are equal by their value.
 public struct PartialMatch: Sendable {
     /// What is expected.
-    public let expected: JSON
+    package let expected: JSON
 
     /// Creates a match.
     /// - Parameter expected: What is expected.

@@ -26,7 +26,7 @@ public final class InMemoryBroker: MessageBroker {
 
     /// Creates another client of the same log.
     /// - Returns: The client, which is closed separately.
-    public func client() -> InMemoryBroker { InMemoryBroker(log: log) }
+    package func client() -> InMemoryBroker { InMemoryBroker(log: log) }
 
     public var location: String { "memory" }
 

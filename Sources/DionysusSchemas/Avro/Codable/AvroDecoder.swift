@@ -9,7 +9,7 @@ import Dionysus
 /// `CalendarDate`, `Decimal`, `ExactDecimal`, `UUID` and `Data` are read as the field's logical type says.
 public struct AvroDecoder<Value: Decodable>: Sendable {
     /// How data is read.
-    public let plan: AvroPlan
+    package let plan: AvroPlan
 
     /// Creates a decoder.
     /// - Parameters:

@@ -15,7 +15,7 @@ import struct Foundation.UUID
 /// `ExactDecimal` keep every digit or are refused, `Data` is bytes or fixed, an enumeration with text as raw value is an enum.
 public struct AvroEncoder: Sendable {
     /// The schema that is written.
-    public let schema: AvroSchema
+    package let schema: AvroSchema
 
     /// Creates an encoder.
     /// - Parameter schema: The schema to write.

@@ -11,9 +11,9 @@ public import Dionysus
 /// passed over, and those that the writer doesn't have get the reader's defaults.
 public struct AvroPlan: Sendable {
     /// The schema that the data was written with.
-    public let writer: AvroSchema
+    package let writer: AvroSchema
     /// The schema of what is read.
-    public let reader: AvroSchema
+    package let reader: AvroSchema
     @usableFromInline package let program: AvroProgram
 
     /// Compares two schemas.

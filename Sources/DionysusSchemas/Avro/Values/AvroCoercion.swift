@@ -236,17 +236,17 @@ package struct AvroCoercion: Sendable {
 }
 
 extension AvroSchema {
-    /// A document of any origin as a value of this schema.
+    /// A document of any origin as a value of this schema, by the rules of ``encode(coercing:)``.
+    /// - Parameter json: The document.
+    /// - Returns: The value.
+    /// - Throws: ``/Dionysus/DionysusError`` with code `malformed` and the path of the field that doesn't fit.
+    package func coerce(_ json: JSON) throws -> AvroValue { try decode(encode(coercing: json)) }
+
+    /// Writes a document of any origin in the binary encoding.
     ///
     /// Top-level members that the schema doesn't have are left out, and those that are missing get their defaults, or null where
     /// that may be. Numbers and times are read from text, dates and decimals written as the logical type has them, and whatever
     /// would lose a digit is refused.
-    /// - Parameter json: The document.
-    /// - Returns: The value.
-    /// - Throws: ``/Dionysus/DionysusError`` with code `malformed` and the path of the field that doesn't fit.
-    public func coerce(_ json: JSON) throws -> AvroValue { try decode(encode(coercing: json)) }
-
-    /// Writes a document of any origin in the binary encoding, as ``coerce(_:)`` understands it.
     /// - Parameter json: The document.
     /// - Returns: The bytes.
     /// - Throws: ``/Dionysus/DionysusError`` with code `malformed` and the path of the field that doesn't fit.

@@ -63,13 +63,13 @@ extension AvroSchema {
     /// - Parameter value: The value.
     /// - Returns: The document.
     /// - Throws: ``/Dionysus/DionysusError`` with code `malformed` and the path, for a value that isn't the schema's.
-    public func json(_ value: AvroValue) throws -> JSON { try AvroPlan(from: self).json(from: encode(value)) }
+    package func json(_ value: AvroValue) throws -> JSON { try AvroPlan(from: self).json(from: encode(value)) }
 
     /// Reads JSON in Avro's own encoding.
     /// - Parameter json: The document.
     /// - Returns: The value.
     /// - Throws: ``/Dionysus/DionysusError`` with code `malformed` and the path.
-    public func value(fromJSON json: JSON) throws -> AvroValue { try decode(encode(json: json)) }
+    package func value(fromJSON json: JSON) throws -> AvroValue { try decode(encode(json: json)) }
 
     /// Writes JSON in Avro's own encoding in the binary one.
     /// - Parameter json: The document.
