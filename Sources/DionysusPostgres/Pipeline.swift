@@ -51,7 +51,7 @@ struct Pipeline {
         var isTooLarge = false
     }
 
-    /// - Parameter room: The size in bytes that results may have; nil for any.
+    /// - Parameter room: The size in memory that results may have, in bytes; nil for any.
     mutating func exchange(
         _ commands: [Command],
         on connection: OpaquePointer,

@@ -8,9 +8,9 @@ struct ResultReader {
     private let columns: [String]
     private let readers: [CellReader]
     private var cells: [DatabaseValue] = []
-    /// The bytes of the values that have been read.
+    /// About how many bytes the values that have been read take in memory.
     private(set) var byteCount = 0
-    /// The bytes of the largest row that has been read.
+    /// The bytes of the largest row that has been read, as the server sent it.
     private(set) var largestRow = 0
 
     /// - Parameter result: The statement's first result.
@@ -25,20 +25,22 @@ struct ResultReader {
         let height = PQntuples(result)
         if cells.isEmpty { cells.reserveCapacity(columns.count * Int(height)) }
         for row in 0..<height {
-            let start = byteCount
+            var received = 0
             for column in 0..<Int32(readers.count) {
                 guard PQgetisnull(result, row, column) == 0, let value = PQgetvalue(result, row, column) else {
+                    byteCount += DatabaseValue.null.byteCount
                     cells.append(.null)
                     continue
                 }
                 let length = Int(PQgetlength(result, row, column))
-                byteCount += length
+                received += length
                 let cell = value.withMemoryRebound(to: UInt8.self, capacity: length) {
                     readers[Int(column)].read(UnsafeBufferPointer(start: $0, count: length))
                 }
+                byteCount += cell.byteCount
                 cells.append(cell)
             }
-            largestRow = max(largestRow, byteCount - start)
+            largestRow = max(largestRow, received)
         }
     }
 

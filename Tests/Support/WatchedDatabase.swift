@@ -118,6 +118,12 @@ private final class WatchedConnection: DatabaseConnection {
             }
     }
 
+    func runLast(_ statements: [SQL], upTo size: Int) throws -> [ResultSet]? {
+        guard watch.beforeEach == nil else { return try run(statements) }
+        watch.database.note(statements.map { $0.rendered(for: dialect).text })
+        return try base.runLast(statements, upTo: size)
+    }
+
     func suppressCapture() throws { try base.suppressCapture() }
 
     func setTraceContext(traceparent: String?, tracestate: String?) throws {

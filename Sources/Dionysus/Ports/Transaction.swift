@@ -45,8 +45,8 @@ public struct Transaction: ~Copyable {
     /// Runs queries as the transaction's last statements, and gives up when their results become too large.
     /// - Parameters:
     ///   - statements: The queries; none may depend on the result of another.
-    ///   - size: The size in bytes that the results may have together; nil for any.
-    /// - Returns: A result per query; nil if they are larger, and the transaction has ended.
+    ///   - size: The size in memory that the results may have together, in bytes; nil for any.
+    /// - Returns: A result per query; nil if they are larger, and nothing more can be run.
     /// - Throws: As ``run(_:)-(SQL)``.
     package mutating func runLast(_ statements: [SQL], upTo size: Int?) throws -> [ResultSet]? {
         guard let size else { return try connection.runLast(statements) }
@@ -112,10 +112,11 @@ public protocol DatabaseConnection: AnyObject {
     /// - Returns: A result per statement.
     func runLast(_ statements: [SQL]) throws -> [ResultSet]
 
-    /// Runs queries as the transaction's last statements, and gives up when their results become too large.
+    /// Runs queries as the last statements of a transaction that only reads, and gives up when their results become too
+    /// large.
     ///
     /// The default implementation knows no limit.
-    /// - Returns: A result per statement; nil if they are larger than `size` bytes, and the transaction has ended.
+    /// - Returns: A result per statement; nil if they take more than `size` bytes in memory, and nothing more can be run.
     func runLast(_ statements: [SQL], upTo size: Int) throws -> [ResultSet]?
 
     /// Suppresses capture until the transaction ends.

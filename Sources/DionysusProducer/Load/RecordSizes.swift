@@ -30,8 +30,9 @@ final class RecordSizes: Sendable {
     /// Notes the sizes of records that have been loaded.
     ///
     /// A larger size counts at once, a smaller one gradually.
-    func note(_ loaded: [RecordGroup: LoadedRecords]) {
-        note(loaded.compactMapValues(\.averageSize))
+    func note(_ loaded: LoadedBatch) {
+        note(loaded.records.compactMapValues(\.averageSize))
+        note(loaded.apart.compactMapValues { $0.values.compactMap(\.averageSize).max() })
     }
 
     /// Notes the sizes of messages that are no model's.
@@ -63,6 +64,10 @@ extension LoadedRecords {
 
     /// About how much memory each of the records takes until its message has been sent; nil if there are none.
     var averageSize: Int? { count > 0 ? RecordSizes.overhead + RecordSizes.copies * byteCount / count : nil }
+}
+
+extension LoadedBatch.Outcome {
+    fileprivate var averageSize: Int? { if case .loaded(let records) = self { records.averageSize } else { nil } }
 }
 
 extension ResultSet {

@@ -48,7 +48,8 @@ struct SnapshotLoader: Sendable {
     /// Loads the records of rows so that what is wrong with some of them keeps no others from being loaded.
     /// - Parameters:
     ///   - rows: The rows.
-    ///   - size: The size in bytes that the records, and messages that are no model's, may have; nil for any.
+    ///   - size: The size in bytes that the records, and messages that are no model's, may have together; nil for any. What has
+    ///     to be loaded in parts has no limit.
     /// - Returns: nil if they are larger.
     /// - Throws: ``DionysusError`` when it is the database that fails, and not a statement.
     func loadWhatCanBe(_ rows: [OutboxRow], upTo size: Int?) async throws -> LoadedBatch? {
@@ -59,7 +60,9 @@ struct SnapshotLoader: Sendable {
         let messages = groups.filter { $0.key.isOfPlainMessages }.flatMap(\.value)
         guard !messages.isEmpty else { return batch }
         do {
-            let loaded = try await load(messages: messages.compactMap(\.plainMessageID), upTo: size)
+            let taken = batch.records.values.reduce(0) { $0 + $1.byteCount }
+            let rest = size.map { max(0, $0 - taken) }
+            let loaded = try await load(messages: messages.compactMap(\.plainMessageID), upTo: rest)
             guard let loaded else { return nil }
             batch.messages = loaded
         } catch let error as DionysusError where error.isOfStatement {

@@ -92,9 +92,10 @@ struct RelayPipeline: Sendable {
         )
         var held = Composer.Held()
         var rest = batch.rows[...]
+        var most = rest.count
         var unwritable: [RecordGroup: DionysusError] = [:]
         while !rest.isEmpty {
-            var (slice, records, memory) = try await loadSlice(of: rest)
+            var (slice, records, memory) = try await loadSlice(of: rest, atMost: &most)
             defer { memory.release() }
             rest = rest.dropFirst(slice.rows.count)
             if !encodings.isEmpty {
