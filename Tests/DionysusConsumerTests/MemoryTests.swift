@@ -34,10 +34,10 @@ import Testing
 
     /// Notes how many messages each batch has.
     private struct BatchSizes: ConsumerMiddleware {
-        let note: @Sendable (Int) -> Void
+        let note: @Sendable (Int) async -> Void
 
         func handle(_ batch: MessageBatch, _ next: () async throws -> Void) async throws {
-            note(batch.messages.count)
+            await note(batch.messages.count)
             try await next()
         }
     }
@@ -140,6 +140,28 @@ import Testing
     }
 
     @Test(arguments: TestDatabaseKind.available)
+    func `while a message is applied that takes the whole budget, no other is read`(
+        _ kind: TestDatabaseKind
+    ) async throws {
+        try await ReplicaHarness.run(kind) { harness in
+            let broker = CountingBroker(base: harness.broker)
+            let replica = ReplicaHarness(database: harness.database, broker: broker)
+            let text = String(repeating: "x", count: 400_000)
+            try await replica.publish((0..<4).map { Self.account(.created, $0, text, version: 1) })
+            let read = Mutex<[Int]>([])
+            let mirror = MiddlewareMirror(
+                layer: BatchSizes { _ in
+                    await broker.reads.pass()
+                    read.withLock { $0.append(broker.reads.messages) }
+                }
+            )
+            try await replica.consume(mirror, settings: Self.settings())
+            #expect(read.withLock(\.self) == [1, 2, 3, 4])
+            #expect(try await replica.rows("SELECT count(*) FROM accounts") == ["4"])
+        }
+    }
+
+    @Test(arguments: TestDatabaseKind.available)
     func `a record of 40 MB passes`(_ kind: TestDatabaseKind) async throws {
         try await ReplicaHarness.run(kind) { harness in
             try await withTemporaryDirectory { directory in
@@ -173,4 +195,52 @@ private struct MiddlewareMirror: Consumer {
     }
 
     func didConsume(_ event: ConsumedEvent) async throws { try await onConsume(event) }
+}
+
+/// A broker that counts what is read.
+private struct CountingBroker: BrokerWrapper {
+    let base: any MessageBroker
+    let reads = Reads()
+
+    func makeConsumer(_ options: ConsumerOptions) async throws -> any MessageConsumer {
+        CountingConsumer(base: try await base.makeConsumer(options), reads: reads)
+    }
+}
+
+private struct CountingConsumer: ConsumerWrapper {
+    let base: any MessageConsumer
+    let reads: Reads
+
+    func next(maxMessages: Int, maxBytes: Int, timeout: Duration) async throws -> ConsumerEvent? {
+        let number = reads.begin()
+        let event = try await base.next(maxMessages: maxMessages, maxBytes: maxBytes, timeout: timeout)
+        if case .messages(let messages) = event { reads.add(messages.count) }
+        reads.end(number)
+        return event
+    }
+}
+
+private final class Reads: Sendable {
+    private let counts = Mutex((begun: 0, messages: 0))
+    private let ended = AsyncStream.makeStream(of: Int.self)
+
+    /// How many messages have been read.
+    var messages: Int { counts.withLock(\.messages) }
+
+    func begin() -> Int {
+        counts.withLock { counts in
+            counts.begun += 1
+            return counts.begun
+        }
+    }
+
+    func add(_ messages: Int) { counts.withLock { $0.messages += messages } }
+
+    func end(_ number: Int) { ended.continuation.yield(number) }
+
+    /// Waits until one has begun and ended since.
+    func pass() async {
+        let begun = counts.withLock(\.begun)
+        for await number in ended.stream where number > begun { return }
+    }
 }

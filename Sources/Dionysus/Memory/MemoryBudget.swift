@@ -43,6 +43,9 @@ public final class MemoryBudget: Sendable {
         size < Self.smallestSize ? "memoryBudget must be at least \(Self.smallestSize >> 20) MB" : nil
     }
 
+    /// Whether work of a size takes more than the whole budget, and therefore runs alone.
+    package func isExceeded(by bytes: Int) -> Bool { bytes > size }
+
     /// The reserved bytes.
     package var held: Int { state.withLock(\.held) }
 

@@ -119,6 +119,7 @@ final class PartitionWorker: Sendable {
         var next = await nextBatch()
         while next != nil, !queue.isClosed {
             isWriting.withLock { $0 = true }
+            let isAlone = goesAlone(next)
             var memory: Memory? = try await memory(for: next)
             async let following = nextBatch()
             // The next one may be long in coming, and what was made of this one must not stay until then.
@@ -128,6 +129,7 @@ final class PartitionWorker: Sendable {
                     return .positionLost
                 }
             }
+            if isAlone { await queue.began() }
             if let offset = cursor.stored { tell(offset) }
             isWriting.withLock { $0 = false }
             next = await following
@@ -138,13 +140,19 @@ final class PartitionWorker: Sendable {
     /// What a batch takes, and what has been made of it ahead.
     typealias Memory = (prepared: PreparedMessages?, memory: MemoryBudget.Reservation?)
 
+    /// Whether a batch takes more than the whole budget: its messages count as waiting until it is written, so that no
+    /// others are read meanwhile.
+    private func goesAlone(_ batch: NextBatch?) -> Bool {
+        pipeline.settings.memoryBudget.isExceeded(by: batch?.workingSize ?? 0)
+    }
+
     /// Waits for the memory that a batch takes, if it doesn't have it yet.
     private func memory(for next: NextBatch?) async throws -> Memory {
         guard let next, next.batch != nil else { return (nil, nil) }
         var memory: Memory = next.preparation?.take() ?? (nil, nil)
         if memory.memory == nil { memory.memory = try await ahead.reserve(next.workingSize) }
         ahead.allow()
-        await queue.began()
+        if !goesAlone(next) { await queue.began() }
         return memory
     }
 
@@ -198,7 +206,7 @@ final class PartitionWorker: Sendable {
         }
         let preparation = ahead.begin(taken.workingSize)
         if let preparation {
-            await queue.began()
+            if !pipeline.settings.memoryBudget.isExceeded(by: taken.workingSize) { await queue.began() }
             preparation.keep(await pipeline.prepareAhead(batch))
         }
         return NextBatch(
@@ -225,9 +233,12 @@ final class PartitionWorker: Sendable {
                 await readAhead.readOn(member)
             }
         } apply: { batch, cursor, queue in
-            let memory = try await self.pipeline.settings.memoryBudget.reserve(batch.messages.workingSize)
-            await queue.began()
-            return try await self.apply(batch, cursor, (nil, memory))
+            let (budget, size) = (self.pipeline.settings.memoryBudget, batch.messages.workingSize)
+            let memory = try await budget.reserve(size)
+            if !budget.isExceeded(by: size) { await queue.began() }
+            let applied = try await self.apply(batch, cursor, (nil, memory))
+            if budget.isExceeded(by: size) { await queue.began() }
+            return applied
         } flush: { from, to, mark in
             let isMoved = try await self.pipeline.retry.run("move the offset", for: self.partition) {
                 try await self.database.transaction(.write) {
