@@ -5,6 +5,7 @@ struct Parameter {
     private enum Form {
         case null
         case text(String)
+        case bytes([UInt8])
         /// The text of a list.
         case list([UInt8])
         case binaryList(BinaryList)
@@ -16,38 +17,55 @@ struct Parameter {
 
     /// - Throws: ``DionysusError`` with code `typeMismatch` for text with a zero byte.
     init(_ value: DatabaseValue) throws {
-        if case .array(let element, let elements) = value {
+        switch value {
+        case .array(let element, let elements):
             type = Self.arrayType(of: element)
             form =
                 if let list = BinaryList(elements, of: element) { .binaryList(list) } else {
                     .list(try Self.array(elements))
                 }
-            return
+        case .bytes(let bytes): (type, form) = (17, .bytes(bytes))
+        default:
+            type =
+                switch value {
+                case .bool: 16
+                case .integer: 20
+                case .double: 701
+                case .decimal: 1_700
+                case .timestamp: 1_184
+                case .uuid: 2_950
+                default: 0
+                }
+            form = try Self.text(of: value).map { .text($0) } ?? .null
         }
-        form = try Self.text(of: value).map { .text($0) } ?? .null
-        type =
-            switch value {
-            case .null, .text, .json, .array: 0
-            case .bool: 16
-            case .integer: 20
-            case .double: 701
-            case .decimal: 1_700
-            case .timestamp: 1_184
-            case .uuid: 2_950
-            case .bytes: 17
-            }
     }
 
     var isNull: Bool { if case .null = form { true } else { false } }
 
     /// Whether it is sent in the server's binary form of the type and not as text.
-    var isBinary: Bool { if case .binaryList = form { true } else { false } }
+    var isBinary: Bool {
+        switch form {
+        case .bytes, .binaryList: true
+        case .null, .text, .list: false
+        }
+    }
+
+    /// The value, if it is so long that it is lent to libpq where it is, which makes a copy anyway.
+    var longValue: LongValue? {
+        guard capacity > LongValue.minimum else { return nil }
+        return switch form {
+        case .text(let text): .text(text)
+        case .bytes(let bytes): .bytes(bytes)
+        case .null, .list, .binaryList: nil
+        }
+    }
 
     /// How many bytes it takes, at most.
     var capacity: Int {
         switch form {
         case .null: 0
         case .text(let text): text.utf8.count
+        case .bytes(let bytes): bytes.count
         case .list(let text): text.count
         case .binaryList(let list): list.capacity
         }
@@ -64,9 +82,9 @@ struct Parameter {
                 buffer.copyMemory(from: UnsafeRawBufferPointer($0))
                 return $0.count
             }
-        case .list(let text):
-            text.withUnsafeBytes { buffer.copyMemory(from: $0) }
-            return text.count
+        case .bytes(let bytes), .list(let bytes):
+            bytes.withUnsafeBytes { buffer.copyMemory(from: $0) }
+            return bytes.count
         case .binaryList(let list): return try list.write(into: buffer)
         }
     }

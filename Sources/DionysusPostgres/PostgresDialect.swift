@@ -49,11 +49,28 @@ package struct PostgresDialect: SQLDialect {
         return "\(key) IN (SELECT pg_catalog.unnest((SELECT \(array(values, type)))))"
     }
 
-    package func rows(_ columns: [BulkColumn], alias: String) -> SQL { rows(arrays(columns), columns, alias) }
+    package func rows(_ columns: [BulkColumn], alias: String) -> SQL {
+        largeRow(columns, alias) ?? rows(arrays(columns), columns, alias)
+    }
+
+    /// A row whose values are too long to be copied into lists.
+    ///
+    /// The longest come first, because libpq doubles its buffer until the next one fits.
+    private func largeRow(_ columns: [BulkColumn], _ alias: String) -> SQL? {
+        guard columns.allSatisfy({ $0.values.count == 1 }) else { return nil }
+        let row = columns.map { (column: $0, value: $0.values[0], size: $0.values[0].byteCount) }
+        guard row.reduce(0, { $0 + $1.size }) > LongValue.minimum else { return nil }
+        let values = row.sorted { $0.size > $1.size }
+            .map { cell -> SQL in
+                let type = Self.arrayElement(cell.column.type)
+                return "\(cell.value)::\(raw: type) AS \(identifier: cell.column.name)"
+            }
+        return "(SELECT \(values.joined(separator: ", "))) AS \(raw: quoted(alias))"
+    }
 
     /// The planner takes the list that a subquery returns for a short one.
     package func lookupRows(_ columns: [BulkColumn], alias: String) -> SQL {
-        rows(arrays(columns).map { "(SELECT \($0))" }, columns, alias)
+        largeRow(columns, alias) ?? rows(arrays(columns).map { "(SELECT \($0))" }, columns, alias)
     }
 
     /// JSON goes as text and is cast row by row: the server takes twice the time to read a list of documents at once.

@@ -71,6 +71,20 @@ final class SQLiteConnection: DatabaseConnection {
         defer { sqlite3_clear_bindings(statement.sqliteStatement) }
         for (index, lists) in lists.enumerated() { try lists?.bind(to: statement, at: index + 1) }
         let width = statement.columnCount
+        guard
+            let cells = try BoundLists.lendTexts(
+                of: lists.compactMap(\.self),
+                during: { try Self.cells(of: statement, &room) }
+            )
+        else { return nil }
+        // After a query, SQLite still reports what the last statement before it changed.
+        let affectedRows =
+            if !statement.isReadonly { database.changesCount } else { width == 0 ? 0 : cells.count / width }
+        return ResultSet(columns: statement.columnNames, cells: cells, affectedRows: affectedRows)
+    }
+
+    private static func cells(of statement: Statement, _ room: inout Int) throws -> [Dionysus.DatabaseValue]? {
+        let width = statement.columnCount
         var cells: [Dionysus.DatabaseValue] = []
         let rows = try GRDB.Row.fetchCursor(statement)
         while try rows.next() != nil {
@@ -81,10 +95,7 @@ final class SQLiteConnection: DatabaseConnection {
                 cells.append(cell)
             }
         }
-        // After a query, SQLite still reports what the last statement before it changed.
-        let affectedRows =
-            if !statement.isReadonly { database.changesCount } else { width == 0 ? 0 : cells.count / width }
-        return ResultSet(columns: statement.columnNames, cells: cells, affectedRows: affectedRows)
+        return cells
     }
 
     func suppressCapture() throws {

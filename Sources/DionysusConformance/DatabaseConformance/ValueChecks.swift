@@ -35,6 +35,31 @@ extension DatabaseConformance {
                         try await trial.expectValues(values, of: samples.type, in: table)
                     }
                 },
+
+                Check("A row of a value of type \(samples.type) and a long text is written by itself") { trial in
+                    try await trial.withTable("\(trial.columns(of: samples)), long TEXT") { table in
+                        let values = samples.values + [.null]
+                        for (index, value) in values.enumerated() {
+                            let row = trial.dialect.rows(
+                                [
+                                    BulkColumn("number", .integer, [.integer(Int64(index))]),
+                                    BulkColumn("sample", samples.type, [value]),
+                                    BulkColumn("long", .text, [.text(longText)]),
+                                ],
+                                alias: "given"
+                            )
+                            try await trial.run(
+                                """
+                                INSERT INTO \(identifier: table) (id, value, long)
+                                SELECT given.number, given.sample, given.long FROM \(row)
+                                """
+                            )
+                        }
+                        try await trial.expectValues(values, of: samples.type, in: table)
+                        let read = try await trial.run("SELECT DISTINCT long FROM \(identifier: table)")
+                        try expectEqual(try read.rows.map { try $0.text(0) == longText }, [true], "the long text")
+                    }
+                },
             ]
                 + (samples.type == .json ? [] : [findingCheck(samples)])
         } + [
@@ -49,16 +74,34 @@ extension DatabaseConformance {
             },
 
             Check("Text with a zero byte is stored completely, or refused") { trial in
-                let text = DatabaseValue.text("a\0b")
-                let rows = trial.dialect.rows([BulkColumn("sample", .text, [text])], alias: "given")
-                for source in ["VALUES (1, \(text))", "SELECT 1, given.sample FROM \(rows)"] as [SQL] {
-                    try await trial.withTable("id BIGINT PRIMARY KEY, value TEXT") { table in
-                        do {
-                            try await trial.run("INSERT INTO \(identifier: table) (id, value) \(source)")
-                        } catch let error as DionysusError where error.code == .typeMismatch {
-                            return
+                for text in ["a\0b", "a\0b" + longText].map(DatabaseValue.text) {
+                    for source in sources(of: text, .text, trial) {
+                        try await trial.withTable("id BIGINT PRIMARY KEY, value TEXT") { table in
+                            do {
+                                try await trial.run("INSERT INTO \(identifier: table) (id, value) \(source)")
+                            } catch let error as DionysusError where error.code == .typeMismatch {
+                                return
+                            }
+                            try await trial.expectValues([text], of: .text, in: table)
                         }
-                        try await trial.expectValues([text], of: .text, in: table)
+                    }
+                }
+            },
+
+            Check("Long values are returned unchanged") { trial in
+                let long: [(ColumnType, DatabaseType, DatabaseValue)] = [
+                    (.text, .text, .text(longText)),
+                    (.bytes, .bytes, .bytes((0..<500_000).map { UInt8(truncatingIfNeeded: $0) })),
+                    (.json, .json, .json(JSON.array([.string(longText), .null]).text)),
+                ]
+                for (column, type, value) in long {
+                    for source in sources(of: value, type, trial) {
+                        let columns: SQL =
+                            "\(trial.dialect.column("id", .bigint)), \(trial.dialect.column("value", column))"
+                        try await trial.withTable(columns) { table in
+                            try await trial.run("INSERT INTO \(identifier: table) (id, value) \(source)")
+                            try await trial.expectValues([value], of: type, in: table)
+                        }
                     }
                 }
             },
@@ -103,6 +146,14 @@ extension DatabaseConformance {
                 }
             },
         ]
+
+    private static let longText = String(repeating: #"long "text" \ ä "#, count: 50_000)
+
+    /// What inserts a row with a value: by itself, and as a list of one.
+    private static func sources(of value: DatabaseValue, _ type: DatabaseType, _ trial: DatabaseTrial) -> [SQL] {
+        let rows = trial.dialect.rows([BulkColumn("sample", type, [value])], alias: "given")
+        return ["VALUES (1, \(value))", "SELECT 1, given.sample FROM \(rows)"]
+    }
 
     private static func findingCheck(_ samples: Samples) -> Check {
         Check("Rows are found by a list of type \(samples.type)") { trial in

@@ -85,7 +85,10 @@ final class RecordPayload: Sendable {
 
     /// ``data`` as JSON, written without making the object.
     var text: String {
-        var writer = JSONWriter(capacity: 512)
+        let size = values.reduce(512) { size, value in
+            if case .string(let text) = value { size + text.utf8.count } else { size }
+        }
+        var writer = JSONWriter(capacity: size)
         writer.literal("{")
         for index in values.indices {
             if index > 0 { writer.literal(",") }

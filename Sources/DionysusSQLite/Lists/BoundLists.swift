@@ -8,6 +8,8 @@ final class BoundLists {
     private static let pointerType: StaticString = "dionysus-lists"
 
     let columns: [[Dionysus.DatabaseValue]]
+    /// The texts of a single row that are lent to SQLite, by column; none if nothing is lent.
+    private(set) var lentTexts: [UnsafeBufferPointer<UInt8>?] = []
 
     /// - Returns: Nil for a value that is not a list of lists.
     init?(_ value: Dionysus.DatabaseValue) {
@@ -31,6 +33,43 @@ final class BoundLists {
             if let lists { Unmanaged<BoundLists>.fromOpaque(lists).release() }
         }
         guard code == SQLITE_OK else { throw DatabaseError(resultCode: ResultCode(rawValue: code)) }
+    }
+
+    /// What is longer than this many bytes is long.
+    private static let longText = 1 << 16
+
+    /// Lends the long texts of single rows to SQLite while work is done, so that they aren't copied.
+    static func lendTexts<T>(of lists: [BoundLists], during work: () throws -> T) rethrows -> T {
+        try lend(lists.flatMap(\.longTexts)[...], work)
+    }
+
+    private struct LongText {
+        let lists: BoundLists
+        let column: Int
+        var text: String
+    }
+
+    private var longTexts: [LongText] {
+        guard columns.allSatisfy({ $0.count == 1 }) else { return [] }
+        return columns.enumerated()
+            .compactMap { column, values in
+                switch values[0] {
+                case .text(let text), .json(let text):
+                    text.utf8.count > Self.longText ? LongText(lists: self, column: column, text: text) : nil
+                default: nil
+                }
+            }
+    }
+
+    private static func lend<T>(_ texts: ArraySlice<LongText>, _ work: () throws -> T) rethrows -> T {
+        guard var long = texts.first else { return try work() }
+        let (lists, column) = (long.lists, long.column)
+        return try long.text.withUTF8 { bytes in
+            if lists.lentTexts.isEmpty { lists.lentTexts = lists.columns.map { _ in nil } }
+            lists.lentTexts[column] = bytes
+            defer { lists.lentTexts[column] = nil }
+            return try lend(texts.dropFirst(), work)
+        }
     }
 
     /// The lists that were bound, as SQLite hands them back.

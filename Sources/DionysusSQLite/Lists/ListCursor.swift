@@ -5,7 +5,7 @@ import GRDBSQLite
 struct ListCursor {
     /// What SQLite knows of it, which has to come first.
     private var base = sqlite3_vtab_cursor()
-    private var columns: [[Dionysus.DatabaseValue]] = []
+    private var lists: BoundLists?
     var row = 0
 
     static func make() -> UnsafeMutablePointer<sqlite3_vtab_cursor> {
@@ -20,16 +20,28 @@ struct ListCursor {
 
     /// Begins with the first row.
     mutating func start(_ lists: OpaquePointer?) {
-        columns = BoundLists.bound(lists)?.columns ?? []
+        self.lists = BoundLists.bound(lists)
         row = 0
     }
 
-    var isAtEnd: Bool { row >= columns.first?.count ?? 0 }
+    var isAtEnd: Bool { row >= lists?.columns.first?.count ?? 0 }
 
     /// Tells SQLite a value of the row; a column that there is no list for is null.
     func tell(column: Int, to context: OpaquePointer?) {
-        guard columns.indices.contains(column), columns[column].indices.contains(row) else { return }
-        columns[column][row].tell(context)
+        guard let lists, lists.columns.indices.contains(column), lists.columns[column].indices.contains(row) else {
+            return
+        }
+        if !lists.lentTexts.isEmpty, let text = lists.lentTexts[column] {
+            // It stays where it is until the statement has ended.
+            return Self.lend(text, to: context)
+        }
+        lists.columns[column][row].tell(context)
+    }
+
+    private static func lend(_ text: UnsafeBufferPointer<UInt8>, to context: OpaquePointer?) {
+        text.withMemoryRebound(to: CChar.self) {
+            sqlite3_result_text64(context, $0.baseAddress, sqlite3_uint64($0.count), nil, UInt8(SQLITE_UTF8))
+        }
     }
 }
 
