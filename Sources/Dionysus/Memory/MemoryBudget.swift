@@ -1,3 +1,4 @@
+import CMalloc
 import Synchronization
 
 /// Limits the memory of a process's work in progress: its rows and messages.
@@ -91,6 +92,8 @@ public final class MemoryBudget: Sendable {
         fileprivate init(_ budget: MemoryBudget, _ bytes: Int) {
             self.budget = budget
             self.bytes = Mutex(bytes)
+            // The C library may keep what large work before this has freed, which would come on top.
+            if bytes > MemoryBudget.standardSize, budget.isExceeded(by: bytes) { return_freed_memory() }
         }
 
         deinit { release() }
